@@ -1,0 +1,30 @@
+import type { ModelConfig } from '../model/config.ts';
+import type { WeightSpec } from '../plan/plan.ts';
+
+/** The tokenizer files a checkpoint carries; absent for a checkpoint without any. */
+export interface TokenizerFiles {
+  /** Text of tokenizer.json. */
+  tokenizerJson?: string;
+  /** Text of vocab.json and merges.txt. */
+  vocab?: string;
+  merges?: string;
+}
+
+/** An opened checkpoint: config and tensor directory read and checked, no weight read yet. */
+export interface Checkpoint {
+  /** Where it comes from, for messages. */
+  readonly name: string;
+  readonly config: ModelConfig;
+  /** How most of the weights are stored. */
+  readonly storedAs: 'f32' | 'f16' | 'bf16' | 'q8' | 'q4' | 'other';
+  /** Bytes of weights that a load will read. */
+  readonly bytes: number;
+  /**
+   * Throws `bad-checkpoint` or `unsupported-checkpoint` unless every weight is there with its shape and a type that
+   * can be read. Call it before the first `read`.
+   */
+  check(weights: readonly WeightSpec[]): void;
+  /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size. */
+  read(weight: WeightSpec, signal?: AbortSignal): AsyncIterable<Float32Array>;
+  tokenizerFiles(): Promise<TokenizerFiles>;
+}
