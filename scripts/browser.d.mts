@@ -1,0 +1,3 @@
+export const chromiumFlags: string[];
+export function findBrowser(): Promise<string | undefined>;
+export function softwareVulkan(): Promise<Record<string, string>>;

@@ -1,0 +1,47 @@
+// Where the tests' Chromium is, and the software Vulkan driver (SwiftShader) that it brings along.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** WebGPU on the software adapter, and nothing that goes to the network on its own. */
+export const chromiumFlags = [
+  '--no-sandbox',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-quic',
+  '--no-first-run',
+];
+
+/** Path of a Chromium to test with (CHROMIUM_PATH, the system's, or Playwright's own), or undefined. */
+export async function findBrowser() {
+  const given = process.env.CHROMIUM_PATH;
+  if (given) {
+    if (!existsSync(given)) throw new Error(`CHROMIUM_PATH is ${given}, but there is no such file.`);
+    return given;
+  }
+  if (existsSync('/usr/bin/chromium')) return '/usr/bin/chromium';
+  try {
+    const { chromium } = await import('playwright');
+    const own = chromium.executablePath();
+    return existsSync(own) ? own : undefined;
+  } catch {
+    return undefined; // Playwright is not installed yet
+  }
+}
+
+/**
+ * Environment in which Dawn for Node finds SwiftShader: the Vulkan loader and driver lie beside the browser. Linux
+ * only (elsewhere Dawn needs no Vulkan); VITRINE_GPU=native leaves the choice to the system.
+ */
+export async function softwareVulkan() {
+  if (process.platform !== 'linux' || process.env.VITRINE_GPU === 'native') return {};
+  const browser = await findBrowser();
+  if (!browser) return {};
+  const folder = browser === '/usr/bin/chromium' ? '/usr/lib/chromium' : dirname(browser);
+  const driver = join(folder, 'vk_swiftshader_icd.json');
+  if (!existsSync(driver)) return {};
+  const libraries = [process.env.LD_LIBRARY_PATH, folder].filter(Boolean).join(':');
+  return { VK_ICD_FILENAMES: process.env.VK_ICD_FILENAMES ?? driver, LD_LIBRARY_PATH: libraries };
+}
