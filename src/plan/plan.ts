@@ -31,22 +31,22 @@ export interface Norm {
   epsilon: number;
 }
 
-/** One edit of a tensor, applied where the tensor is made. */
-export interface Edit {
-  name: string;
-  /** A position of the text (negative from the end), or several; absent: all. */
-  position?: number | number[];
-  /** A head, where the tensor has heads; absent: all. */
-  head?: number | number[];
-  /** New values: one number, or as many as the edited part of the tensor has. */
-  set?: number | ArrayLike<number>;
-  scale?: number;
-  add?: number | ArrayLike<number>;
+/** An edit made ready to run (see edit.ts): new values for some positions and heads of one tensor. */
+export interface TensorEdit {
+  kind: 'set' | 'scale' | 'add';
+  /** Positions of the text, in order of `values`; undefined: all. */
+  positions: number[] | undefined;
+  /** Heads, in order of `values`; undefined: all, or the tensor has none. */
+  heads: number[] | undefined;
+  /** One number for all, or [positions, heads, inner] values; [heads, inner] values with `shared`. */
+  values: number | Float32Array;
+  /** The values are those of one position, used at each. */
+  shared: boolean;
 }
 
 /**
  * One step: an op over named tensors. `[rows, ...]` tensors have one row for each token of the batch. The optional
- * fields of `linear` are what fusion puts there: `norm` before, `activation` and `residual` after the product.
+ * fields of `linear` are what fusion puts there: `select` and `norm` before, `activation` and `residual` after the product.
  */
 export type Step =
   /** output [rows, nEmbd] = weight[token] */
@@ -70,6 +70,8 @@ export type Step =
       weight: string;
       bias?: string;
       outputs: string[];
+      /** Read only the rows whose logits are wanted; the outputs are [logitRows, out]. */
+      select?: boolean;
       norm?: Norm;
       activation?: Activation;
       residual?: string;
@@ -86,7 +88,7 @@ export type Step =
   | { op: 'attention'; q: string; layer: number; scale: number; output: string }
   | { op: 'activation'; kind: Activation; input: string; output: string }
   /** Changes `tensor` in place. */
-  | { op: 'edit'; tensor: string; edits: Edit[] };
+  | { op: 'edit'; tensor: string; edits: TensorEdit[] };
 
 export type Op = Step['op'];
 

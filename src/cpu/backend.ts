@@ -1,0 +1,32 @@
+import type { Backend, WeightFormat } from '../plan/backend.ts';
+import { VitrineError } from '../plan/error.ts';
+import type { WeightSpec } from '../plan/plan.ts';
+import { CpuProgram } from './program.ts';
+import { type CpuWeight, readWeight } from './weights.ts';
+
+/** The reference: every op a plain function over float32 arrays. It needs nothing and is never lost. */
+export function createCpuBackend(): Backend {
+  const weights = new Map<string, CpuWeight>();
+  let disposed = false;
+  return {
+    kind: 'cpu',
+    adapter: 'JavaScript',
+    lost: new Promise(() => {}),
+    get bytes() {
+      return [...weights.values()].reduce((sum, weight) => sum + weight.bytes, 0);
+    },
+    async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>) {
+      const weight = await readWeight(spec, spec.kind === 'vector' ? 'f32' : format, pieces);
+      if (disposed) throw new VitrineError('disposed', `The CPU backend was disposed while ${spec.name} was read.`);
+      weights.set(spec.name, weight);
+    },
+    async program(plan, size, capture = new Set()) {
+      if (disposed) throw new VitrineError('disposed', 'The CPU backend was disposed.');
+      return new CpuProgram(plan, size, capture, weights);
+    },
+    dispose() {
+      disposed = true;
+      weights.clear();
+    },
+  };
+}

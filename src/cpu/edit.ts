@@ -1,0 +1,39 @@
+import type { Row } from '../plan/backend.ts';
+import type { TensorEdit, TensorSpec } from '../plan/plan.ts';
+
+/** Applies edits in place to x, in its spec's shape: [rows, n], [rows, nHead, n] or [nHead, rows, keys]. */
+export function edit(
+  edits: readonly TensorEdit[],
+  { shape }: TensorSpec,
+  rows: readonly Row[],
+  keys: number,
+  x: Float32Array,
+): void {
+  const headFirst = shape[0] !== 'rows';
+  const nHead = headFirst ? (shape[0] as number) : shape.length === 3 ? (shape[1] as number) : 1;
+  const inner = headFirst ? keys : (shape.at(-1) as number);
+  for (const one of edits) {
+    const heads = one.heads ?? Array.from({ length: nHead }, (_, head) => head);
+    rows.forEach(({ position }, r) => {
+      const ordinal = one.positions ? one.positions.indexOf(position) : position;
+      if (ordinal < 0) return;
+      heads.forEach((head, h) => {
+        const start = (headFirst ? head * rows.length + r : r * nHead + head) * inner;
+        editRun(one, one.shared ? h : ordinal * heads.length + h, heads.length, x.subarray(start, start + inner));
+      });
+    });
+  }
+}
+
+/** Edits one head of one row with the values of `run` (the index of a head's values within all values). */
+function editRun({ kind, values, positions, shared }: TensorEdit, run: number, heads: number, x: Float32Array): void {
+  const runs = heads * (shared ? 1 : (positions?.length ?? 1));
+  // An attention row of a text that has grown since is longer than its values; what lies beyond stays as it is.
+  const width = typeof values === 'number' ? x.length : values.length / runs;
+  for (let i = 0; i < Math.min(x.length, width); i++) {
+    const value = typeof values === 'number' ? values : values[run * width + i]!;
+    if (kind === 'set') x[i] = value;
+    else if (kind === 'add') x[i]! += value;
+    else x[i]! *= value;
+  }
+}

@@ -1,0 +1,13 @@
+/** output [..., keys] = softmax(x [..., keys]); -Infinity gives exactly 0. A row's largest score is always finite: its own. */
+export function maskedSoftmax(x: Float32Array, keys: number, output: Float32Array): void {
+  for (let start = 0; start < x.length; start += keys) {
+    let max = Number.NEGATIVE_INFINITY;
+    for (let i = start; i < start + keys; i++) if (x[i]! > max) max = x[i]!;
+    let sum = 0;
+    for (let i = start; i < start + keys; i++) {
+      output[i] = Math.exp(x[i]! - max);
+      sum += output[i]!;
+    }
+    for (let i = start; i < start + keys; i++) output[i]! /= sum;
+  }
+}

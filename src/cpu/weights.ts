@@ -1,0 +1,46 @@
+import type { WeightFormat } from '../plan/backend.ts';
+import { BLOCK, type PackedRows, packedBytes, packRows, strideOf } from '../plan/formats.ts';
+import type { WeightSpec } from '../plan/plan.ts';
+
+/** A weight in memory: rows padded to `stride`, packed as formats.ts says. */
+export interface CpuWeight {
+  spec: WeightSpec;
+  format: WeightFormat;
+  stride: number;
+  packed: PackedRows;
+  bytes: number;
+}
+
+/** Takes a weight piece by piece. */
+export async function readWeight(
+  spec: WeightSpec,
+  format: WeightFormat,
+  pieces: AsyncIterable<Float32Array>,
+): Promise<CpuWeight> {
+  const stride = strideOf(spec.columns);
+  const packed = emptyRows(format, spec.rows * stride);
+  const valuesPerWeight = packed.values.length / (spec.rows * stride);
+  let row = 0;
+  for await (const piece of pieces) {
+    const part = packRows(format, piece, spec.columns);
+    packed.values.set(part.values, row * stride * valuesPerWeight);
+    if (part.scales) packed.scales!.set(part.scales, (row * stride) / BLOCK);
+    row += piece.length / spec.columns;
+  }
+  return { spec, format, stride, packed, bytes: packedBytes(format, spec.rows, spec.columns) };
+}
+
+function emptyRows(format: WeightFormat, weights: number): PackedRows {
+  switch (format) {
+    case 'f32':
+      return { values: new Float32Array(weights) };
+    case 'f16':
+      return { values: new Uint16Array(weights) };
+    case 'q8':
+      return { values: new Int8Array(weights), scales: new Uint16Array(weights / BLOCK) };
+    case 'q4':
+      return { values: new Uint8Array(weights / 2), scales: new Uint16Array(weights / BLOCK) };
+    default:
+      return format satisfies never;
+  }
+}

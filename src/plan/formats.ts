@@ -1,0 +1,125 @@
+import type { WeightFormat } from './backend.ts';
+import { halfFromFloat, halfTable } from './half.ts';
+
+/** Weights that share one scale in q8 and q4. */
+export const BLOCK = 32;
+
+/** Row length in memory: rows are padded with zeros to whole pairs of blocks, so that every kernel reads whole vectors. */
+export const strideOf = (columns: number): number => Math.ceil(columns / 64) * 64;
+
+/**
+ * Rows of a matrix as they lie in memory, on every backend:
+ *
+ * - f32: `values` Float32 [rows, stride]
+ * - f16: `values` Uint16 (IEEE half) [rows, stride]
+ * - q8:  `values` Int8 [rows, stride], weight = value * scale
+ * - q4:  `values` Uint8 [rows, stride / 2], weight = (nibble - 8) * scale; byte j of a group of eight weights holds
+ *        weight j in its low nibble and weight j + 4 in its high one, so that one mask yields four neighbours
+ *
+ * `scales` Uint16 (half) [rows, stride / 32]. The quantisation is that of llama.cpp's Q8_0 and Q4_0.
+ */
+export interface PackedRows {
+  values: Float32Array | Uint16Array | Int8Array | Uint8Array;
+  scales?: Uint16Array;
+}
+
+/** Bytes of a matrix in a format, padding included. */
+export function packedBytes(format: WeightFormat, rows: number, columns: number): number {
+  const weights = rows * strideOf(columns);
+  switch (format) {
+    case 'f32':
+      return weights * 4;
+    case 'f16':
+      return weights * 2;
+    case 'q8':
+      return weights + (weights / BLOCK) * 2;
+    case 'q4':
+      return weights / 2 + (weights / BLOCK) * 2;
+    default:
+      return format satisfies never;
+  }
+}
+
+/** Packs whole rows `[rows, columns]` of float32 weights. */
+export function packRows(format: WeightFormat, weights: Float32Array, columns: number): PackedRows {
+  const padded = padRows(weights, columns);
+  switch (format) {
+    case 'f32':
+      return { values: padded };
+    case 'f16':
+      return { values: Uint16Array.from(padded, halfFromFloat) };
+    case 'q8':
+      return packQ8(padded);
+    case 'q4':
+      return packQ4(padded);
+    default:
+      return format satisfies never;
+  }
+}
+
+/** The float32 values of one packed row, padding included, written to `out` [stride]. */
+export function unpackRow(format: WeightFormat, packed: PackedRows, row: number, out: Float32Array): void {
+  const stride = out.length;
+  const half = halfTable();
+  const { values, scales } = packed;
+  const start = row * stride;
+  if (format === 'f32') out.set((values as Float32Array).subarray(start, start + stride));
+  else if (format === 'f16') for (let i = 0; i < stride; i++) out[i] = half[values[start + i]!]!;
+  else
+    for (let i = 0; i < stride; i++) {
+      const scale = half[scales![(start + i) >> 5]!]!;
+      out[i] = scale * (format === 'q8' ? values[start + i]! : q4At(values as Uint8Array, start + i));
+    }
+}
+
+function q4At(values: Uint8Array, index: number): number {
+  const byte = values[(index >> 3) * 4 + (index & 3)]!;
+  return (index & 4 ? byte >> 4 : byte & 15) - 8;
+}
+
+function padRows(weights: Float32Array, columns: number): Float32Array {
+  const stride = strideOf(columns);
+  if (stride === columns) return weights;
+  const rows = weights.length / columns;
+  const padded = new Float32Array(rows * stride);
+  for (let r = 0; r < rows; r++) padded.set(weights.subarray(r * columns, (r + 1) * columns), r * stride);
+  return padded;
+}
+
+function packQ8(weights: Float32Array): PackedRows {
+  const half = halfTable();
+  const values = new Int8Array(weights.length);
+  const scales = new Uint16Array(weights.length / BLOCK);
+  for (let b = 0; b < scales.length; b++) {
+    let max = 0;
+    for (let i = b * BLOCK; i < (b + 1) * BLOCK; i++) max = Math.max(max, Math.abs(weights[i]!));
+    scales[b] = halfFromFloat(max / 127);
+    // Divide by the scale as stored, so that its rounding costs nothing.
+    const scale = half[scales[b]!]!;
+    if (scale === 0) continue;
+    for (let i = b * BLOCK; i < (b + 1) * BLOCK; i++) {
+      values[i] = Math.max(-127, Math.min(127, Math.round(weights[i]! / scale)));
+    }
+  }
+  return { values, scales };
+}
+
+function packQ4(weights: Float32Array): PackedRows {
+  const half = halfTable();
+  const values = new Uint8Array(weights.length / 2).fill(0x88);
+  const scales = new Uint16Array(weights.length / BLOCK);
+  for (let b = 0; b < scales.length; b++) {
+    let max = 0;
+    for (let i = b * BLOCK; i < (b + 1) * BLOCK; i++) if (Math.abs(weights[i]!) > Math.abs(max)) max = weights[i]!;
+    // The largest weight takes nibble 0, the one value (-8) that has no opposite.
+    scales[b] = halfFromFloat(max / -8);
+    const scale = half[scales[b]!]!;
+    if (scale === 0) continue;
+    for (let i = b * BLOCK; i < (b + 1) * BLOCK; i++) {
+      const nibble = Math.max(0, Math.min(15, Math.round(weights[i]! / scale) + 8));
+      const byte = (i >> 3) * 4 + (i & 3);
+      values[byte] = i & 4 ? (values[byte]! & 0x0f) | (nibble << 4) : (values[byte]! & 0xf0) | nibble;
+    }
+  }
+  return { values, scales };
+}

@@ -1,0 +1,130 @@
+import { type Step, stepInputs, stepOutputs } from './plan.ts';
+
+/** A step that may take over the steps that made its inputs. `maker` gives the maker of a tensor that nobody else sees. */
+export type Rule = (step: Step, maker: (tensor: string) => Step | undefined) => Fused | undefined;
+
+interface Fused {
+  step: Step;
+  /** Steps whose work the new step does. */
+  absorbs: Step[];
+}
+
+/**
+ * Rewrites steps by rules until none applies. A tensor in `keep` (somebody asked to see it) or under an `edit` step
+ * is never fused away, so a trace costs only the fusions in its way.
+ */
+export function fuse(steps: readonly Step[], rules: readonly Rule[], keep: ReadonlySet<string>): Step[] {
+  let current = [...steps];
+  for (;;) {
+    const next = fuseOnce(current, rules, keep);
+    if (!next) return current;
+    current = next;
+  }
+}
+
+function fuseOnce(steps: Step[], rules: readonly Rule[], keep: ReadonlySet<string>): Step[] | undefined {
+  const maker = hiddenMakers(steps, keep);
+  for (const [index, step] of steps.entries()) {
+    for (const rule of rules) {
+      const fused = rule(step, (tensor) => maker.get(tensor));
+      if (fused) return steps.flatMap((s, i) => (i === index ? [fused.step] : fused.absorbs.includes(s) ? [] : [s]));
+    }
+  }
+  return undefined;
+}
+
+/** Makers of the tensors that one step makes, one step reads, and nobody else wants. */
+function hiddenMakers(steps: Step[], keep: ReadonlySet<string>): Map<string, Step> {
+  const uses = new Map<string, number>();
+  const makers = new Map<string, Step>();
+  const edited = new Set<string>();
+  for (const step of steps) {
+    for (const name of stepInputs(step)) uses.set(name, (uses.get(name) ?? 0) + 1);
+    for (const name of stepOutputs(step)) step.op === 'edit' ? edited.add(name) : makers.set(name, step);
+  }
+  for (const name of makers.keys()) {
+    if (keep.has(name) || edited.has(name) || uses.get(name) !== 1) makers.delete(name);
+  }
+  return makers;
+}
+
+/** layerNormScale + layerNorm: the scale is computed where it is used. */
+export const normWithoutScale: Rule = (step, maker) => {
+  if (step.op !== 'layerNorm' || step.scale === undefined) return undefined;
+  const scale = maker(step.scale);
+  if (scale?.op !== 'layerNormScale') return undefined;
+  const { scale: _, ...rest } = step;
+  return { step: rest, absorbs: [scale] };
+};
+
+/** embed + positionEmbed + add */
+export const embedding: Rule = (step, maker) => {
+  if (step.op !== 'add') return undefined;
+  const tokens = maker(step.a);
+  const positions = maker(step.b);
+  if (tokens?.op !== 'embed' || positions?.op !== 'positionEmbed') return undefined;
+  return {
+    step: { op: 'embedding', weight: tokens.weight, positionWeight: positions.weight, output: step.output },
+    absorbs: [tokens, positions],
+  };
+};
+
+/** selectRows + linear: the product reads just the rows whose logits are wanted. */
+export const selectedLinear: Rule = (step, maker) => {
+  if (step.op !== 'linear' || step.select) return undefined;
+  const select = maker(step.input);
+  if (select?.op !== 'selectRows') return undefined;
+  return { step: { ...step, input: select.input, select: true }, absorbs: [select] };
+};
+
+/** layerNorm + linear */
+export const normedLinear: Rule = (step, maker) => {
+  if (step.op !== 'linear' || step.norm) return undefined;
+  const norm = maker(step.input);
+  if (norm?.op !== 'layerNorm' || norm.scale !== undefined) return undefined;
+  const { weight, bias, epsilon } = norm;
+  return { step: { ...step, input: norm.input, norm: { weight, bias, epsilon } }, absorbs: [norm] };
+};
+
+/** linear + activation */
+export const activatedLinear: Rule = (step, maker) => {
+  if (step.op !== 'activation') return undefined;
+  const linear = maker(step.input);
+  if (linear?.op !== 'linear' || linear.activation || linear.residual || linear.outputs.length > 1) return undefined;
+  return { step: { ...linear, activation: step.kind, outputs: [step.output] }, absorbs: [linear] };
+};
+
+/** linear + add */
+export const residualLinear: Rule = (step, maker) => {
+  if (step.op !== 'add') return undefined;
+  for (const [product, residual] of [
+    [step.b, step.a],
+    [step.a, step.b],
+  ] as const) {
+    const linear = maker(product);
+    if (linear?.op !== 'linear' || linear.residual || linear.outputs.length > 1) continue;
+    return { step: { ...linear, residual, outputs: [step.output] }, absorbs: [linear] };
+  }
+  return undefined;
+};
+
+/** attentionScores + maskedSoftmax + attentionMix, by online softmax (Milakov & Gimelshein 2018; FlashAttention, Dao et al. 2022) */
+export const wholeAttention: Rule = (step, maker) => {
+  if (step.op !== 'attentionMix') return undefined;
+  const softmax = maker(step.pattern);
+  if (softmax?.op !== 'maskedSoftmax') return undefined;
+  const scores = maker(softmax.input);
+  if (scores?.op !== 'attentionScores') return undefined;
+  const { q, layer, scale } = scores;
+  return { step: { op: 'attention', q, layer, scale, output: step.output }, absorbs: [scores, softmax] };
+};
+
+export const allRules: readonly Rule[] = [
+  normWithoutScale,
+  embedding,
+  selectedLinear,
+  normedLinear,
+  activatedLinear,
+  residualLinear,
+  wholeAttention,
+];

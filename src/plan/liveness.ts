@@ -1,0 +1,40 @@
+import { type Step, stepInputs, stepOutputs } from './plan.ts';
+
+/** Which buffer each tensor of a step list lives in, and how many elements each buffer must hold. */
+export interface BufferAssignment {
+  bufferOf: Map<string, number>;
+  sizes: number[];
+}
+
+/**
+ * Lets tensors share buffers when their lives do not overlap: a buffer is free again after the last step that reads
+ * it. Tensors in `keep` hold theirs to the end. First fit by exact size first, which suits a stack of equal blocks.
+ */
+export function assignBuffers(
+  steps: readonly Step[],
+  elements: (tensor: string) => number,
+  keep: ReadonlySet<string>,
+): BufferAssignment {
+  const lastUse = new Map<string, number>();
+  steps.forEach((step, index) => {
+    for (const name of [...stepInputs(step), ...stepOutputs(step)]) lastUse.set(name, index);
+  });
+  const bufferOf = new Map<string, number>();
+  const sizes: number[] = [];
+  let free: number[] = [];
+
+  steps.forEach((step, index) => {
+    for (const name of stepOutputs(step)) {
+      if (bufferOf.has(name)) continue;
+      const size = elements(name);
+      const found = free.find((b) => sizes[b] === size) ?? free.find((b) => sizes[b]! > size);
+      const buffer = found ?? sizes.push(size) - 1;
+      free = free.filter((b) => b !== buffer);
+      bufferOf.set(name, buffer);
+    }
+    for (const name of new Set([...stepInputs(step), ...stepOutputs(step)])) {
+      if (lastUse.get(name) === index && !keep.has(name)) free.push(bufferOf.get(name)!);
+    }
+  });
+  return { bufferOf, sizes };
+}
