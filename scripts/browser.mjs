@@ -1,5 +1,5 @@
 // Where the tests' Chromium is, and the software Vulkan driver (SwiftShader) that it brings along.
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** WebGPU on the software adapter, and nothing that goes to the network on its own. */
@@ -39,9 +39,10 @@ export async function softwareVulkan() {
   if (process.platform !== 'linux' || process.env.VITRINE_GPU === 'native') return {};
   const browser = await findBrowser();
   if (!browser) return {};
-  const folder = browser === '/usr/bin/chromium' ? '/usr/lib/chromium' : dirname(browser);
+  const folders = [dirname(realpathSync(browser)), '/usr/lib/chromium', '/usr/lib64/chromium-browser'];
+  const folder = folders.find((candidate) => existsSync(join(candidate, 'vk_swiftshader_icd.json')));
+  if (!folder) return {};
   const driver = join(folder, 'vk_swiftshader_icd.json');
-  if (!existsSync(driver)) return {};
   const libraries = [process.env.LD_LIBRARY_PATH, folder].filter(Boolean).join(':');
   return { VK_ICD_FILENAMES: process.env.VK_ICD_FILENAMES ?? driver, LD_LIBRARY_PATH: libraries };
 }

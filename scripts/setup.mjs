@@ -1,0 +1,75 @@
+// Brings a fresh clone to the point where it can be built and tested: npm packages, and a Chromium for the tests.
+// Plain Node, because it runs before anything is installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { findBrowser } from './browser.mjs';
+
+const root = join(import.meta.dirname, '..');
+
+/** Runs a command in the project's folder with its output shown; true if it succeeded. */
+function run(command, args, env = {}) {
+  console.log(`$ ${command} ${args.join(' ')}`);
+  const windows = process.platform === 'win32'; // npm is a .cmd there, which needs a shell
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    shell: windows,
+    env: { ...process.env, ...env },
+  });
+  return result.status === 0;
+}
+
+function packagesOf(lockFile) {
+  return existsSync(lockFile) ? JSON.parse(readFileSync(lockFile, 'utf8')).packages : {};
+}
+
+/** npm notes in node_modules what it installed; whatever the lock file wants and is not there is out of date. */
+function packagesAreCurrent() {
+  const installed = packagesOf(join(root, 'node_modules/.package-lock.json'));
+  return Object.entries(packagesOf(join(root, 'package-lock.json'))).every(
+    ([path, wanted]) => path === '' || wanted.optional || installed[path]?.version === wanted.version,
+  );
+}
+
+/** Installs the npm packages of package-lock.json unless they are there. */
+export function installPackages() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    throw new Error(`Node ${process.versions.node} is too old: Vitrine is built with Node 20.19 or newer.`);
+  }
+  if (packagesAreCurrent()) return;
+  if (!run('npm', ['ci', '--no-audit', '--no-fund'])) {
+    throw new Error('npm could not install the packages. Is the npm registry reachable from here?');
+  }
+}
+
+/** Finds a Chromium for the tests, or installs one: Debian's when root, otherwise Playwright's. */
+export async function installBrowser() {
+  if (await findBrowser()) return;
+  const apt = ['/usr/bin/apt-get', '/bin/apt-get'].some(existsSync);
+  const root = process.getuid?.() === 0;
+  console.log('No Chromium found for the tests: installing one (CHROMIUM_PATH names your own).');
+  if (root && apt) {
+    const quiet = { DEBIAN_FRONTEND: 'noninteractive' };
+    if (run('apt-get', ['update', '-qq'], quiet)) {
+      run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], quiet);
+    }
+  }
+  if (!(await findBrowser()))
+    run('npx', ['playwright', 'install', ...(root && apt ? ['--with-deps'] : []), 'chromium']);
+  if (!(await findBrowser())) {
+    throw new Error('No Chromium could be installed. Install one and name it with CHROMIUM_PATH=/path/to/chromium.');
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    installPackages();
+    if (!process.argv.includes('--no-browser')) await installBrowser();
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}
