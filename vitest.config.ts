@@ -11,7 +11,7 @@ const full = process.env.VITRINE_FULL === '1';
  * `x.test.ts` runs in Node, and in Chromium too if it is one of these; `x.browser.test.ts` runs only in Chromium,
  * `x.node.test.ts` only in Node, `x.e2e.test.ts` in Node with a browser of its own. `x.full.*` only in `test:full`.
  */
-const inChromium = ['test/fixtures', 'test/gpu/**/*', 'test/ops/**/*', 'test/model/**/*'];
+const inChromium = ['test/fixtures', 'test/backends', 'test/gpu/**/*', 'test/ops/**/*', 'test/model/**/*'];
 
 const kind = full ? '.full' : '';
 const fullOnly = full ? [] : ['test/**/*.full.*'];
@@ -36,7 +36,10 @@ export default defineConfig({
       {
         extends: true,
         // Found late, a dependency makes the server reload the page under a running test.
-        optimizeDeps: { include: ['comlink', 'gpt-tokenizer/encoding/r50k_base', '@huggingface/tokenizers'] },
+        optimizeDeps: {
+          exclude: ['webgpu'],
+          include: ['comlink', 'gpt-tokenizer/encoding/r50k_base', '@huggingface/tokenizers'],
+        },
         test: {
           name: 'chromium',
           testTimeout,
