@@ -1,17 +1,14 @@
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
-
-/** Lets the page use threads and precise timers, and still fetch models from other hosts. */
-export const isolation = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'credentialless',
-};
+import { isolation } from './scripts/serve.mjs';
 
 /** `vite` serves the page, `vite build` builds it into site/, `vite build --mode library` builds dist/vitrine.js. */
 export default defineConfig(({ mode }) =>
   mode === 'library'
     ? {
+        base: './', // workers are found beside the module that starts them
         publicDir: false,
+        worker: { format: 'es' },
         build: {
           target: 'es2022',
           outDir: 'dist',
@@ -25,9 +22,9 @@ export default defineConfig(({ mode }) =>
       }
     : {
         base: './',
+        worker: { format: 'es' },
         server: { headers: isolation },
         preview: { headers: isolation },
-        worker: { format: 'es' },
         build: { target: 'es2022', outDir: 'site' },
       },
 );

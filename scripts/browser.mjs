@@ -1,5 +1,6 @@
 // Where the tests' Chromium is, and the software Vulkan driver (SwiftShader) that it brings along.
 import { existsSync, realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** WebGPU on the software adapter, and nothing that goes to the network on its own. */
@@ -44,5 +45,6 @@ export async function softwareVulkan() {
   if (!folder) return {};
   const driver = join(folder, 'vk_swiftshader_icd.json');
   const libraries = [process.env.LD_LIBRARY_PATH, folder].filter(Boolean).join(':');
-  return { VK_ICD_FILENAMES: process.env.VK_ICD_FILENAMES ?? driver, LD_LIBRARY_PATH: libraries };
+  const { VK_ICD_FILENAMES = driver, XDG_RUNTIME_DIR = tmpdir() } = process.env; // without the latter it complains
+  return { VK_ICD_FILENAMES, XDG_RUNTIME_DIR, LD_LIBRARY_PATH: libraries };
 }

@@ -23,10 +23,15 @@ const types = {
   '.woff2': 'font/woff2',
 };
 
-const headers = {
+/** Lets the page use threads and precise timers. */
+export const isolation = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   // Not require-corp: models come from hosts that send no Cross-Origin-Resource-Policy.
   'Cross-Origin-Embedder-Policy': 'credentialless',
+};
+
+const headers = {
+  ...isolation,
   'Cross-Origin-Resource-Policy': 'same-origin',
   'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-cache',
