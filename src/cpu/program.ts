@@ -97,12 +97,13 @@ export class CpuProgram implements Program {
         return layerNormScale(tensor(step.input), this.#width(step.input), step.epsilon, tensor(step.output));
       case 'layerNorm': {
         const [weight, bias] = [this.#vector(step.weight), this.#vector(step.bias)];
-        const scale = tensor(required(step.scale, step));
-        return layerNorm(tensor(step.input), scale, weight, bias, this.#width(step.input), tensor(step.output));
+        if (step.scale === undefined) return unfused(step);
+        return layerNorm(tensor(step.input), tensor(step.scale), weight, bias, this.#width(step.input), tensor(step.output));
       }
       case 'selectRows':
         return selectRows(tensor(step.input), batch.logitRows, this.#width(step.input), tensor(step.output));
       case 'linear': {
+        if (step.norm || step.activation || step.residual || step.select || step.cache !== undefined) return unfused(step);
         const bias = step.bias === undefined ? undefined : this.#vector(step.bias);
         return linear(tensor(step.input), this.#weight(step.weight), bias, step.outputs.map(tensor));
       }
@@ -125,7 +126,7 @@ export class CpuProgram implements Program {
         return edit(step.edits, this.#plan.tensors.get(step.tensor)!, rows, keys, tensor(step.tensor));
       case 'embedding':
       case 'attention':
-        throw new Error(`The CPU backend runs plans as written, without the fused op ${step.op}.`);
+        return unfused(step);
       default:
         return step satisfies never;
     }
@@ -159,7 +160,6 @@ export class CpuProgram implements Program {
 
 const product = (numbers: number[]): number => numbers.reduce((a, b) => a * b, 1);
 
-function required(value: string | undefined, step: Step): string {
-  if (value === undefined) throw new Error(`The CPU backend needs the unfused form of ${step.op}.`);
-  return value;
+function unfused(step: Step): never {
+  throw new Error(`The CPU backend runs plans as written: it has no fused ${step.op}.`);
 }

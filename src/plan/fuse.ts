@@ -108,6 +108,14 @@ export const residualLinear: Rule = (step, maker) => {
   return undefined;
 };
 
+/** linear + cacheAppend: keys and values go straight to the cache */
+export const cachedLinear: Rule = (step, maker) => {
+  if (step.op !== 'cacheAppend') return undefined;
+  const linear = maker(step.k);
+  if (linear?.op !== 'linear' || maker(step.v) !== linear || linear.outputs.length !== 3) return undefined;
+  return { step: { ...linear, outputs: linear.outputs.slice(0, 1), cache: step.layer }, absorbs: [linear] };
+};
+
 /** attentionScores + maskedSoftmax + attentionMix, by online softmax (Milakov & Gimelshein 2018; FlashAttention, Dao et al. 2022) */
 export const wholeAttention: Rule = (step, maker) => {
   if (step.op !== 'attentionMix') return undefined;
@@ -126,5 +134,6 @@ export const allRules: readonly Rule[] = [
   normedLinear,
   activatedLinear,
   residualLinear,
+  cachedLinear,
   wholeAttention,
 ];

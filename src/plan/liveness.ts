@@ -9,11 +9,13 @@ export interface BufferAssignment {
 /**
  * Lets tensors share buffers when their lives do not overlap: a buffer is free again after the last step that reads
  * it. Tensors in `keep` hold theirs to the end. First fit by exact size first, which suits a stack of equal blocks.
+ * Only tensors of one `pool` share: masked scores hold infinities, which must not turn up in another tensor's padding.
  */
 export function assignBuffers(
   steps: readonly Step[],
   elements: (tensor: string) => number,
   keep: ReadonlySet<string>,
+  pool: (tensor: string) => string = () => '',
 ): BufferAssignment {
   const lastUse = new Map<string, number>();
   steps.forEach((step, index) => {
@@ -21,14 +23,16 @@ export function assignBuffers(
   });
   const bufferOf = new Map<string, number>();
   const sizes: number[] = [];
+  const poolOf: string[] = [];
   let free: number[] = [];
 
   steps.forEach((step, index) => {
     for (const name of stepOutputs(step)) {
       if (bufferOf.has(name)) continue;
       const size = elements(name);
-      const found = free.find((b) => sizes[b] === size) ?? free.find((b) => sizes[b]! > size);
-      const buffer = found ?? sizes.push(size) - 1;
+      const fitting = free.filter((b) => poolOf[b] === pool(name) && sizes[b]! >= size);
+      const buffer = fitting.find((b) => sizes[b] === size) ?? fitting[0] ?? sizes.push(size) - 1;
+      poolOf[buffer] = pool(name);
       free = free.filter((b) => b !== buffer);
       bufferOf.set(name, buffer);
     }

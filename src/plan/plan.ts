@@ -63,7 +63,7 @@ export type Step =
   | ({ op: 'layerNorm'; input: string; scale?: string; output: string } & Norm)
   /** output [logitRows, n] = the rows of input [rows, n] whose logits are wanted */
   | { op: 'selectRows'; input: string; output: string }
-  /** outputs side by side = act(norm(input) weightᵀ + bias) + residual; weight [out, in], each output out / outputs.length wide */
+  /** outputs side by side = act(norm(input) weightᵀ + bias) + residual; weight [out, in], outputs of equal width */
   | {
       op: 'linear';
       input: string;
@@ -75,6 +75,8 @@ export type Step =
       norm?: Norm;
       activation?: Activation;
       residual?: string;
+      /** Layer whose KV cache takes the second and third third of the columns; `outputs` is then the first third alone. */
+      cache?: number;
     }
   /** Appends keys and values [rows, nHead, headDim] to the layer's KV cache [slots, context, nHead, headDim]. */
   | { op: 'cacheAppend'; k: string; v: string; layer: number }

@@ -1,0 +1,49 @@
+// output [rows, n] = (input - mean) / scale * weight + bias, scale [rows, 1] given or computed here.
+// One workgroup a row. Two passes over the row: the variance of numbers in the thousands needs the mean first.
+override N: u32;
+override STRIDE: u32;
+override SCALE_STRIDE: u32;
+override EPSILON: f32;
+override SCALE_GIVEN: bool;
+@group(0) @binding(3) var<storage, read> input: array<f32>;
+@group(0) @binding(4) var<storage, read> scale: array<f32>;
+@group(0) @binding(5) var<storage, read> weight: array<f32>;
+@group(0) @binding(6) var<storage, read> bias: array<f32>;
+@group(0) @binding(7) var<storage, read_write> output: array<f32>;
+
+const LANES = 64u;
+var<workgroup> partial: array<f32, LANES>;
+
+fn sumOfLanes(lane: u32, value: f32) -> f32 {
+  partial[lane] = value;
+  for (var half = LANES / 2; half > 0; half /= 2) {
+    workgroupBarrier();
+    if (lane < half) {
+      partial[lane] += partial[lane + half];
+    }
+  }
+  workgroupBarrier();
+  let sum = partial[0];
+  workgroupBarrier();
+  return sum;
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let start = group.x * STRIDE;
+  var sum = 0.0;
+  for (var i = lane; i < N; i += LANES) {
+    sum += input[start + i];
+  }
+  let mean = sumOfLanes(lane, sum) / f32(N);
+  var squares = 0.0;
+  for (var i = lane; i < N; i += LANES) {
+    let d = input[start + i] - mean;
+    squares += d * d;
+  }
+  let computed = sqrt(sumOfLanes(lane, squares) / f32(N) + EPSILON);
+  let divisor = select(computed, scale[group.x * SCALE_STRIDE], SCALE_GIVEN);
+  for (var i = lane; i < N; i += LANES) {
+    output[start + i] = (input[start + i] - mean) / divisor * weight[i] + bias[i];
+  }
+}

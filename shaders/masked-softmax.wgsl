@@ -1,0 +1,27 @@
+// pattern [nHead, rows, context] = softmax of scores over the keys up to the row's position, 0 beyond
+override CONTEXT: u32;
+override ROWS: u32; // rows the tensors have room for
+@group(0) @binding(3) var<storage, read> scores: array<f32>;
+@group(0) @binding(4) var<storage, read_write> pattern: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= batch.rowCount) {
+    return;
+  }
+  let start = (id.y * ROWS + id.x) * CONTEXT;
+  let length = batch.rows[id.x].position + 1;
+  var top = scores[start];
+  for (var key = 1u; key < length; key++) {
+    top = max(top, scores[start + key]);
+  }
+  var sum = 0.0;
+  for (var key = 0u; key < length; key++) {
+    let weight = exp(scores[start + key] - top);
+    pattern[start + key] = weight;
+    sum += weight;
+  }
+  for (var key = 0u; key < batch.keys; key++) {
+    pattern[start + key] = select(0, pattern[start + key] / sum, key < length);
+  }
+}

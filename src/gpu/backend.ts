@@ -1,0 +1,57 @@
+import type { Backend, WeightFormat } from '../plan/backend.ts';
+import { VitrineError } from '../plan/error.ts';
+import { allRules } from '../plan/fuse.ts';
+import type { WeightSpec } from '../plan/plan.ts';
+import { checked } from './buffers.ts';
+import { compileProgram, type GpuProgram } from './program.ts';
+import { Pipelines } from './shader.ts';
+import { WeightStore } from './weight-store.ts';
+
+/**
+ * The WebGPU backend on a device. It works within the device's limits, and leaves the device itself to its owner unless
+ * `owned`, when dispose destroys it.
+ */
+export function createGpuBackend(device: GPUDevice, { adapter = 'WebGPU', owned = false } = {}): Backend {
+  const weights = new WeightStore(device);
+  const pipelines = new Pipelines(device);
+  const programs = new Set<GpuProgram>();
+  let disposed = false;
+  const alive = () => {
+    if (disposed) throw new VitrineError('disposed', 'The WebGPU backend was disposed.');
+  };
+  return {
+    kind: 'webgpu',
+    adapter,
+    lost: new Promise((settle) => {
+      void device.lost.then(({ message }) => {
+        if (!disposed) settle(message || 'The GPU device was lost.');
+      });
+    }),
+    get bytes() {
+      return weights.bytes;
+    },
+    async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>) {
+      alive();
+      await weights.add(spec, spec.kind === 'vector' ? 'f32' : format, pieces);
+      if (disposed) weights.destroy();
+      alive();
+    },
+    async program(plan, size, capture = new Set()) {
+      alive();
+      const program = await checked(device, 'the program', () =>
+        compileProgram({ device, pipelines, weights, rules: allRules }, plan, size, capture, (gone) => programs.delete(gone)),
+      );
+      programs.add(program);
+      if (disposed) program.dispose();
+      alive();
+      return program;
+    },
+    dispose() {
+      if (disposed) return;
+      disposed = true;
+      for (const program of programs) program.dispose();
+      weights.destroy();
+      if (owned) device.destroy();
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import { VitrineError } from '../plan/error.ts';
+
+/** A device asked for by Vitrine, with what the adapter says of itself. */
+export interface Gpu {
+  device: GPUDevice;
+  /** Vendor, architecture and description, as far as the browser tells. */
+  adapter: string;
+  /** A software renderer: it works, but the CPU does the work. */
+  fallback: boolean;
+}
+
+/**
+ * Asks for the fastest adapter and a device with only the limits and features that are used.
+ * @param largestBinding bytes of the largest buffer a kernel would bind in one piece; a smaller limit makes it come in parts
+ * @throws VitrineError `no-webgpu`
+ */
+export async function requestDevice(largestBinding: number): Promise<Gpu> {
+  const gpu = globalThis.navigator?.gpu;
+  if (!gpu) {
+    throw new VitrineError('no-webgpu', 'This browser has no WebGPU.', {
+      hint: "Use a current Chrome, Edge, Safari or Firefox over https or localhost, or device: 'cpu'.",
+    });
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new VitrineError('no-webgpu', 'WebGPU is there, but it offers no adapter.', {
+      hint: "Hardware acceleration may be switched off in the browser's settings; device: 'cpu' works without.",
+    });
+  }
+  const requiredLimits: Record<string, number> = {};
+  for (const name of ['maxStorageBufferBindingSize', 'maxBufferSize'] as const) {
+    // The defaults are granted anyway: 128 MiB a binding, 256 MiB a buffer.
+    const wanted = Math.min(largestBinding, adapter.limits[name]);
+    if (wanted > (name === 'maxBufferSize' ? 2 ** 28 : 2 ** 27)) requiredLimits[name] = wanted;
+  }
+  try {
+    const device = await adapter.requestDevice({ requiredLimits });
+    return { device, adapter: describe(adapter.info), fallback: isFallback(adapter) };
+  } catch (cause) {
+    throw new VitrineError('no-webgpu', `The adapter ${describe(adapter.info)} gave no device: ${cause}`, { cause });
+  }
+}
+
+export function describe(info: GPUAdapterInfo | undefined): string {
+  const parts = [info?.vendor, info?.architecture, info?.device, info?.description];
+  return [...new Set(parts.filter((part) => part))].join(' ') || 'unnamed adapter';
+}
+
+function isFallback({ info }: GPUAdapter): boolean {
+  return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(describe(info));
+}

@@ -1,0 +1,18 @@
+import type { WeightFormat } from '../../plan/backend.ts';
+import activate from '../../../shaders/activate.wgsl?raw';
+import batch from '../../../shaders/batch.wgsl?raw';
+import f16 from '../../../shaders/weights/f16.wgsl?raw';
+import f32 from '../../../shaders/weights/f32.wgsl?raw';
+import q4 from '../../../shaders/weights/q4.wgsl?raw';
+import q8 from '../../../shaders/weights/q8.wgsl?raw';
+import type { ShaderFile } from '../shader.ts';
+
+/** The files that go in front of kernels. */
+export const batchFile: ShaderFile = { name: 'batch.wgsl', source: batch };
+export const activateFile: ShaderFile = { name: 'activate.wgsl', source: activate };
+export const formatFile: Record<WeightFormat, ShaderFile> = {
+  f32: { name: 'weights/f32.wgsl', source: f32 },
+  f16: { name: 'weights/f16.wgsl', source: f16 },
+  q8: { name: 'weights/q8.wgsl', source: q8 },
+  q4: { name: 'weights/q4.wgsl', source: q4 },
+};

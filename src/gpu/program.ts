@@ -1,0 +1,238 @@
+import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
+import { VitrineError } from '../plan/error.ts';
+import { embedding, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
+import { assignBuffers } from '../plan/liveness.ts';
+import type { Plan, Step } from '../plan/plan.ts';
+import { Buffers } from './buffers.ts';
+import type { GpuTensor, Kernel, RunSizes, Scene } from './kernel.ts';
+import { gpuShape, type Lowering, lower } from './lower.ts';
+import { Readback } from './readback.ts';
+import type { Pipelines } from './shader.ts';
+import type { WeightStore } from './weight-store.ts';
+
+/** A dispatch made ready: nothing is created when it runs. */
+interface Dispatch {
+  pipeline: GPUComputePipeline;
+  bindGroup: GPUBindGroup;
+  workgroups: Kernel['workgroups'];
+}
+
+/** The steps as dispatches for up to `rows` rows, with the tensors they work on. */
+interface DispatchList {
+  dispatches: Dispatch[];
+  tensors: Map<string, GpuTensor>;
+  rows: number;
+}
+
+export interface ProgramMaker {
+  device: GPUDevice;
+  pipelines: Pipelines;
+  weights: WeightStore;
+  rules: readonly Rule[];
+}
+
+/** Compiles a plan into two lists of dispatches, for one row (decoding) and for many (prefill), over one KV cache. */
+export async function compileProgram(
+  maker: ProgramMaker,
+  plan: Plan,
+  size: ProgramSize,
+  capture: ReadonlySet<string>,
+  onDispose: (program: GpuProgram) => void,
+): Promise<GpuProgram> {
+  const buffers = new Buffers(maker.device);
+  try {
+    const caches = Array.from({ length: plan.nLayer }, (_, layer) =>
+      buffers.create(`KV cache ${layer}`, 2 * size.slots * size.context * plan.nHead * plan.headDim * 4),
+    );
+    const batch = buffers.create('batch', 16 + size.rows * 16);
+    const unused = buffers.create('unused', 16);
+    const list = (rows: number, shape: Lowering['shape']) =>
+      compileList(maker, plan, { ...size, rows }, capture, { caches, batch, unused, shape, buffers });
+    const [one, many] = await Promise.all([list(1, 'row'), size.rows > 1 ? list(size.rows, 'tile') : undefined]);
+    return new GpuProgram(maker.device, plan, size, capture, { buffers, caches, batch, one, many: many ?? one }, onDispose);
+  } catch (error) {
+    buffers.destroyAll();
+    throw error;
+  }
+}
+
+type Shared = Pick<Lowering, 'caches' | 'unused' | 'shape' | 'buffers'> & { batch: GPUBuffer };
+
+async function compileList(
+  { device, pipelines, weights, rules }: ProgramMaker,
+  plan: Plan,
+  size: ProgramSize,
+  capture: ReadonlySet<string>,
+  { batch, ...shared }: Shared,
+): Promise<DispatchList> {
+  const scene: Scene = { ...size, nHead: plan.nHead, headDim: plan.headDim, batch };
+  const steps = fuse(plan.steps, rulesFor(plan, weights, shared.shape, rules), capture);
+  const sizes = { rows: size.rows, logitRows: Math.min(size.rows, size.logitRows), context: size.context };
+  const tensors = makeTensors(plan, steps, sizes, capture, shared.buffers);
+  const lowering: Lowering = { plan, scene, weights, tensor: (name) => tensors.get(name)!, ...shared };
+  const kernels = steps.flatMap((step) => lower(step, lowering));
+  const dispatches = await Promise.all(
+    kernels.map(async ({ files, constants, bindings, workgroups }) => {
+      const pipeline = await pipelines.get(files, constants);
+      const entries = Object.entries(bindings).flatMap(([binding, buffer]) =>
+        buffer ? [{ binding: Number(binding), resource: { buffer } }] : [],
+      );
+      const layout = pipeline.getBindGroupLayout(0);
+      return { pipeline, bindGroup: device.createBindGroup({ label: pipeline.label, layout, entries }), workgroups };
+    }),
+  );
+  return { dispatches, tensors, rows: size.rows };
+}
+
+/** Rules that do not hold here: a norm inside a tile would be computed again for every tile. */
+function rulesFor(plan: Plan, weights: WeightStore, shape: Lowering['shape'], rules: readonly Rule[]): Rule[] {
+  const positions = plan.steps.find((step) => step.op === 'positionEmbed');
+  const exactPositions = positions && weights.matrix(positions.weight).format === 'f32';
+  return rules.filter((rule) => (rule !== normedLinear || shape === 'row') && (rule !== embedding || exactPositions));
+}
+
+function makeTensors(
+  plan: Plan,
+  steps: readonly Step[],
+  sizes: { rows: number; logitRows: number; context: number },
+  capture: ReadonlySet<string>,
+  buffers: Buffers,
+): Map<string, GpuTensor> {
+  const keep = new Set([...capture, 'logits']);
+  const length = (name: string) => gpuShape(plan, name, sizes).length;
+  const pool = (name: string) => (plan.tensors.get(name)!.shape.includes('context') ? 'attention' : 'rows');
+  const { bufferOf, sizes: lengths } = assignBuffers(steps, length, keep, pool);
+  const made = lengths.map((floats, i) => buffers.create(`tensor ${i}`, floats * 4));
+  return new Map(
+    [...bufferOf].map(([name, i]) => [name, { buffer: made[i]!, ...gpuShape(plan, name, sizes) }] as const),
+  );
+}
+
+/** A compiled plan. A run writes its rows, submits one compute pass, and reads back what is wanted. */
+export class GpuProgram implements Program {
+  readonly size: ProgramSize;
+  readonly #device: GPUDevice;
+  readonly #plan: Plan;
+  readonly #capture: ReadonlySet<string>;
+  readonly #parts: { buffers: Buffers; caches: GPUBuffer[]; batch: GPUBuffer; one: DispatchList; many: DispatchList };
+  readonly #readback: Readback;
+  readonly #onDispose: (program: GpuProgram) => void;
+  readonly #rows: Uint32Array<ArrayBuffer>;
+  #disposed = false;
+
+  constructor(
+    device: GPUDevice,
+    plan: Plan,
+    size: ProgramSize,
+    capture: ReadonlySet<string>,
+    parts: { buffers: Buffers; caches: GPUBuffer[]; batch: GPUBuffer; one: DispatchList; many: DispatchList },
+    onDispose: (program: GpuProgram) => void,
+  ) {
+    this.#device = device;
+    this.#plan = plan;
+    this.size = size;
+    this.#capture = capture;
+    this.#parts = parts;
+    this.#readback = new Readback(device, parts.buffers);
+    this.#onDispose = onDispose;
+    this.#rows = new Uint32Array(4 + size.rows * 4);
+  }
+
+  get bytes(): number {
+    return this.#parts.buffers.bytes;
+  }
+
+  async run(batch: Batch): Promise<RunResult> {
+    if (this.#disposed) throw new VitrineError('disposed', 'The program was disposed.');
+    const sizes: RunSizes = {
+      rows: batch.rows.length,
+      logitRows: batch.logitRows.length,
+      keys: 1 + Math.max(...batch.rows.map((row) => row.position)),
+    };
+    const list = sizes.rows === 1 ? this.#parts.one : this.#parts.many;
+    this.#writeRows(batch, sizes);
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const { pipeline, bindGroup, workgroups } of list.dispatches) {
+      const [x, y = 1, z = 1] = workgroups(sizes);
+      if (x * y * z === 0) continue;
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(x, y, z);
+    }
+    pass.end();
+    const wanted = ['logits', ...this.#capture].filter((name) => list.tensors.has(name));
+    const values = await this.#readback.read(
+      encoder,
+      wanted.map((name) => ({ buffer: list.tensors.get(name)!.buffer, bytes: 4 * this.#liveFloats(name, list, sizes) })),
+    );
+    const read = new Map(wanted.map((name, i) => [name, this.#compact(name, values[i]!, list, sizes)]));
+    return {
+      logits: read.get('logits') ?? new Float32Array(0),
+      captured: new Map([...this.#capture].map((name) => [name, read.get(name)!])),
+      keys: sizes.keys,
+    };
+  }
+
+  copySlots(moves: { from: number; to: number }[], length: number): void {
+    const { nHead, headDim } = this.#plan;
+    const { slots, context } = this.size;
+    const width = nHead * headDim * 4;
+    const changed = moves.filter(({ from, to }) => from !== to);
+    if (changed.length === 0 || length === 0) return;
+    // Through a buffer in between: two beams may change places, and a buffer is not copied onto itself.
+    const between = this.#parts.buffers.create('moved slots', changed.length * 2 * length * width);
+    const encoder = this.#device.createCommandEncoder();
+    for (const cache of this.#parts.caches) {
+      const at = (slot: number, half: number) => (half * slots + slot) * context * width;
+      const places = changed.flatMap((move) => [0, 1].map((half) => ({ from: at(move.from, half), to: at(move.to, half) })));
+      places.forEach(({ from }, i) => {
+        encoder.copyBufferToBuffer(cache, from, between, i * length * width, length * width);
+      });
+      places.forEach(({ to }, i) => {
+        encoder.copyBufferToBuffer(between, i * length * width, cache, to, length * width);
+      });
+    }
+    this.#device.queue.submit([encoder.finish()]);
+    // Freed once the commands that use it are done, as WebGPU guarantees.
+    this.#parts.buffers.destroy(between);
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#parts.buffers.destroyAll();
+    this.#onDispose(this);
+  }
+
+  #writeRows({ rows, logitRows }: Batch, { keys }: RunSizes): void {
+    this.#rows.set([rows.length, logitRows.length, keys, 0]);
+    rows.forEach(({ token, position, slot }, i) => {
+      this.#rows.set([token, position, slot, logitRows[i] ?? 0], 4 + i * 4);
+    });
+    this.#device.queue.writeBuffer(this.#parts.batch, 0, this.#rows, 0, 4 + rows.length * 4);
+  }
+
+  #liveFloats(name: string, list: DispatchList, sizes: RunSizes): number {
+    const { shape } = this.#plan.tensors.get(name)!;
+    const { stride } = list.tensors.get(name)!;
+    if (shape.includes('context')) return this.#plan.nHead * list.rows * stride;
+    return (shape[0] === 'logitRows' ? sizes.logitRows : sizes.rows) * stride;
+  }
+
+  /** Takes the padding out: the tensor as its spec's shape says, `keys` long in its context axis. */
+  #compact(name: string, values: Float32Array, list: DispatchList, { rows, keys }: RunSizes): Float32Array {
+    const { width, stride } = list.tensors.get(name)!;
+    if (!this.#plan.tensors.get(name)!.shape.includes('context')) {
+      return width === stride ? values : takeRuns(values, values.length / stride, width, (run) => run * stride);
+    }
+    const start = (run: number) => (Math.floor(run / rows) * list.rows + (run % rows)) * stride;
+    return takeRuns(values, this.#plan.nHead * rows, keys, start);
+  }
+}
+
+function takeRuns(values: Float32Array, runs: number, width: number, start: (run: number) => number): Float32Array {
+  const taken = new Float32Array(runs * width);
+  for (let run = 0; run < runs; run++) taken.set(values.subarray(start(run), start(run) + width), run * width);
+  return taken;
+}

@@ -1,0 +1,67 @@
+import { VitrineError } from '../plan/error.ts';
+
+/** A WGSL file by its name below shaders/. */
+export interface ShaderFile {
+  name: string;
+  source: string;
+}
+
+/** Compiled pipelines of a device; the same files with the same constants are compiled once. */
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #modules = new Map<string, Promise<GPUShaderModule>>();
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** @throws VitrineError `no-webgpu` with file, line and source when a shader does not compile */
+  get(files: readonly ShaderFile[], constants: Record<string, number>): Promise<GPUComputePipeline> {
+    const names = files.map((file) => file.name).join(' + ');
+    const key = `${names} ${JSON.stringify(constants)}`;
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) {
+      pipeline = this.#compile(files, names, constants);
+      this.#pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  async #compile(files: readonly ShaderFile[], names: string, constants: Record<string, number>) {
+    let module = this.#modules.get(names);
+    if (!module) {
+      module = compileModule(this.#device, files, names);
+      this.#modules.set(names, module);
+    }
+    const compute = { module: await module, entryPoint: 'main', constants };
+    try {
+      return await this.#device.createComputePipelineAsync({ label: names, layout: 'auto', compute });
+    } catch (cause) {
+      throw new VitrineError('no-webgpu', `The pipeline ${names} ${JSON.stringify(constants)} failed: ${cause}`, { cause });
+    }
+  }
+}
+
+async function compileModule(device: GPUDevice, files: readonly ShaderFile[], names: string): Promise<GPUShaderModule> {
+  const code = files.map((file) => file.source).join('\n');
+  device.pushErrorScope('validation');
+  const module = device.createShaderModule({ label: names, code });
+  const [{ messages }] = await Promise.all([module.getCompilationInfo(), device.popErrorScope()]);
+  const errors = messages.filter((message) => message.type === 'error');
+  if (errors.length === 0) return module;
+  throw new VitrineError('no-webgpu', errors.map((error) => locate(files, error)).join('\n'), {
+    hint: 'The driver refuses a shader that other drivers accept; please report it with the adapter’s name.',
+  });
+}
+
+/** `shaders/add.wgsl:12:5: message`, with the line under it. */
+function locate(files: readonly ShaderFile[], { lineNum, linePos, message }: GPUCompilationMessage): string {
+  let line = lineNum;
+  for (const { name, source } of files) {
+    const lines = source.split('\n');
+    if (line <= lines.length) return `shaders/${name}:${line}:${linePos}: ${message}\n    ${lines[line - 1] ?? ''}`;
+    line -= lines.length;
+  }
+  return message;
+}

@@ -1,0 +1,7 @@
+/** WebGPU's buffer usage bits by number: Node has no `GPUBufferUsage` global, and a caller's device needs none. */
+export const usage = {
+  storage: 0x80 | 0x04 | 0x08, // STORAGE | COPY_SRC | COPY_DST
+  staging: 0x01 | 0x08, // MAP_READ | COPY_DST
+} as const;
+
+export const MAP_READ = 1;

@@ -1,0 +1,66 @@
+import type { WeightFormat } from '../plan/backend.ts';
+import { VitrineError } from '../plan/error.ts';
+import { strideOf } from '../plan/formats.ts';
+import type { Norm, WeightSpec } from '../plan/plan.ts';
+import { Buffers, checked } from './buffers.ts';
+import { type GpuWeight, uploadWeight } from './weights.ts';
+
+/** The weights of a model on one device. */
+export class WeightStore {
+  readonly #device: GPUDevice;
+  readonly #buffers: Buffers;
+  readonly #weights = new Map<string, GpuWeight>();
+  readonly #vectors = new Map<string, GPUBuffer>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+    this.#buffers = new Buffers(device);
+  }
+
+  get bytes(): number {
+    return [...this.#weights.values()].reduce((sum, weight) => sum + weight.bytes, 0);
+  }
+
+  async add(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>): Promise<void> {
+    const weight = await checked(this.#device, spec.name, () =>
+      uploadWeight(this.#device, this.#buffers, spec, format, pieces),
+    );
+    this.#weights.set(spec.name, weight);
+  }
+
+  matrix(name: string): GpuWeight {
+    const weight = this.#weights.get(name);
+    if (!weight) throw new VitrineError('bad-checkpoint', `The weight ${name} was never added.`);
+    return weight;
+  }
+
+  vector(name: string): GPUBuffer {
+    return this.matrix(name).parts[0]!.values;
+  }
+
+  /** Bias of columns [first, first + count), norm weight, norm bias in one buffer: a shader may bind eight, no more. */
+  vectors(bias: string | undefined, first: number, count: number, norm: Norm | undefined): GPUBuffer | undefined {
+    if (bias === undefined && !norm) return undefined;
+    const key = JSON.stringify([bias, first, count, norm?.weight, norm?.bias]);
+    const known = this.#vectors.get(key);
+    if (known) return known;
+    const stride = norm ? this.matrix(norm.weight).stride : 0;
+    const buffer = this.#buffers.create('vectors', (strideOf(count) + 2 * stride) * 4);
+    const encoder = this.#device.createCommandEncoder();
+    const copy = (name: string | undefined, from: number, to: number, length: number) => {
+      if (name !== undefined) encoder.copyBufferToBuffer(this.vector(name), from * 4, buffer, to * 4, length * 4);
+    };
+    copy(bias, first, 0, count);
+    copy(norm?.weight, 0, strideOf(count), stride);
+    copy(norm?.bias, 0, strideOf(count) + stride, stride);
+    this.#device.queue.submit([encoder.finish()]);
+    this.#vectors.set(key, buffer);
+    return buffer;
+  }
+
+  destroy(): void {
+    this.#buffers.destroyAll();
+    this.#weights.clear();
+    this.#vectors.clear();
+  }
+}

@@ -1,0 +1,107 @@
+import type { WeightFormat } from '../plan/backend.ts';
+import { VitrineError } from '../plan/error.ts';
+import { BLOCK, type PackedRows, packedBytes, packRows, strideOf } from '../plan/formats.ts';
+import type { WeightSpec } from '../plan/plan.ts';
+import type { Buffers } from './buffers.ts';
+
+/** Rows [first, first + rows) of a matrix. A matrix larger than the device's binding limit has several. */
+export interface WeightPart {
+  first: number;
+  rows: number;
+  values: GPUBuffer;
+  scales: GPUBuffer | undefined;
+}
+
+export interface GpuWeight {
+  spec: WeightSpec;
+  format: WeightFormat;
+  stride: number;
+  parts: WeightPart[];
+  bytes: number;
+}
+
+/** Bytes sent before waiting for the device: bounds what the browser buffers on the way. */
+const IN_FLIGHT = 2 ** 25;
+
+/** Allocates a weight, in parts if it must be, and streams its rows to the device. */
+export async function uploadWeight(
+  device: GPUDevice,
+  buffers: Buffers,
+  spec: WeightSpec,
+  format: WeightFormat,
+  pieces: AsyncIterable<Float32Array>,
+): Promise<GpuWeight> {
+  const stride = strideOf(spec.columns);
+  const valueBytes = valueBytesOf(format, stride);
+  const scaleBytes = format === 'q8' || format === 'q4' ? (stride / BLOCK) * 2 : 0;
+  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  const rowsPerPart = Math.floor(limit / valueBytes);
+  const parts: WeightPart[] = [];
+  try {
+    for (let first = 0; first < spec.rows; first += rowsPerPart) {
+      const rows = Math.min(rowsPerPart, spec.rows - first);
+      parts.push({
+        first,
+        rows,
+        values: buffers.create(`${spec.name} values`, rows * valueBytes),
+        scales: scaleBytes ? buffers.create(`${spec.name} scales`, rows * scaleBytes) : undefined,
+      });
+    }
+    await send(device, spec, parts, pieces, (rows) => packRows(format, rows, spec.columns), { valueBytes, scaleBytes });
+  } catch (error) {
+    for (const part of parts) buffers.destroy(part.values, part.scales);
+    throw error;
+  }
+  return { spec, format, stride, parts, bytes: packedBytes(format, spec.rows, spec.columns) };
+}
+
+async function send(
+  device: GPUDevice,
+  spec: WeightSpec,
+  parts: WeightPart[],
+  pieces: AsyncIterable<Float32Array>,
+  pack: (rows: Float32Array) => PackedRows,
+  rowBytes: { valueBytes: number; scaleBytes: number },
+): Promise<void> {
+  let row = 0;
+  let inFlight = 0;
+  for await (const piece of pieces) {
+    const count = piece.length / spec.columns;
+    for (const part of parts) {
+      const from = Math.max(row, part.first);
+      const to = Math.min(row + count, part.first + part.rows);
+      if (from >= to) continue;
+      const { values, scales } = pack(piece.subarray((from - row) * spec.columns, (to - row) * spec.columns));
+      write(device, part.values, (from - part.first) * rowBytes.valueBytes, values);
+      if (scales) write(device, part.scales!, (from - part.first) * rowBytes.scaleBytes, scales);
+      inFlight += values.byteLength;
+    }
+    row += count;
+    if (inFlight > IN_FLIGHT) {
+      await device.queue.onSubmittedWorkDone();
+      inFlight = 0;
+    }
+  }
+  if (row !== spec.rows) {
+    throw new VitrineError('bad-checkpoint', `${spec.name} ended after ${row} of ${spec.rows} rows.`);
+  }
+}
+
+function write(device: GPUDevice, buffer: GPUBuffer, offset: number, data: NonNullable<PackedRows['values']>): void {
+  device.queue.writeBuffer(buffer, offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+}
+
+function valueBytesOf(format: WeightFormat, stride: number): number {
+  switch (format) {
+    case 'f32':
+      return stride * 4;
+    case 'f16':
+      return stride * 2;
+    case 'q8':
+      return stride;
+    case 'q4':
+      return stride / 2;
+    default:
+      return format satisfies never;
+  }
+}
