@@ -1,18 +1,29 @@
 import { createCpuBackend } from '../src/cpu/backend.ts';
+import { createGpuBackend } from '../src/gpu/backend.ts';
+import { requestDevice } from '../src/gpu/device.ts';
 import type { Backend } from '../src/plan/backend.ts';
 
 /** A backend that op and model suites run over. */
 export interface TestBackend {
-  name: string;
+  name: 'cpu' | 'webgpu';
   open(): Promise<Backend>;
 }
 
-/** The environment's WebGPU: the browser's, or Dawn's in Node. */
+/** The environment's WebGPU: the browser's, or Dawn's in Node. Afterwards `navigator.gpu` is there in both. */
 export async function testGpu(): Promise<GPU> {
   if (typeof process !== 'undefined' && process.versions?.node) return (await import('./dawn.ts')).dawn;
   if (!navigator.gpu) throw new Error('The tests need WebGPU, and this browser has none (see scripts/browser.mjs).');
   return navigator.gpu;
 }
 
+async function openGpu(): Promise<Backend> {
+  await testGpu();
+  const { device, adapter } = await requestDevice(0);
+  return createGpuBackend(device, { adapter, owned: true });
+}
+
 /** Every backend there is here. One that cannot be had fails its suite: it is never skipped. */
-export const backends: TestBackend[] = [{ name: 'cpu', open: async () => createCpuBackend() }];
+export const backends: TestBackend[] = [
+  { name: 'cpu', open: async () => createCpuBackend() },
+  { name: 'webgpu', open: openGpu },
+];
