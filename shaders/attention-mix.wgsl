@@ -15,11 +15,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let row = batch.rows[id.y];
-  let from = ((id.x / HEAD_DIM) * ROWS + id.y) * CONTEXT;
+  let weights = ((id.x / HEAD_DIM) * ROWS + id.y) * CONTEXT;
   let values = (SLOTS + row.slot) * CONTEXT * N + id.x;
   var sum = 0.0;
   for (var key = 0u; key <= row.position; key++) {
-    sum += pattern[from + key] * cache[values + key * N];
+    sum += pattern[weights + key] * cache[values + key * N];
   }
   output[id.y * OUT_STRIDE + id.x] = sum;
 }

@@ -19,10 +19,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = batch.rows[id.y];
   var score = 0.0;
   if (key <= row.position) {
-    let from = id.y * Q_STRIDE + head * HEAD_DIM;
+    let query = id.y * Q_STRIDE + head * HEAD_DIM;
     let at = (row.slot * CONTEXT + key) * N + head * HEAD_DIM;
     for (var i = 0u; i < HEAD_DIM; i++) {
-      score += q[from + i] * cache[at + i];
+      score += q[query + i] * cache[at + i];
     }
     score *= SCALE;
   } else {

@@ -20,7 +20,7 @@ var<workgroup> mixed: array<f32, HEAD_DIM>;
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row = batch.rows[group.x];
   let length = row.position + 1;
-  let from = group.x * Q_STRIDE + group.y * HEAD_DIM;
+  let query = group.x * Q_STRIDE + group.y * HEAD_DIM;
   let keys = row.slot * CONTEXT * N + group.y * HEAD_DIM;
   let values = keys + SLOTS * CONTEXT * N;
   var top = -3.4e38;
@@ -34,7 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let at = keys + (block + lane) * N;
       var score = 0.0;
       for (var i = 0u; i < HEAD_DIM; i++) {
-        score += q[from + i] * cache[at + i];
+        score += q[query + i] * cache[at + i];
       }
       scores[lane] = score * SCALE;
     }

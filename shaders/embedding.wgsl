@@ -15,9 +15,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let values = weights16(row.token - FIRST, id.x) * scale16(row.token - FIRST, id.x);
-  let from = (row.position * ROW_UNITS + id.x) * 4;
-  let to = (id.y * ROW_UNITS + id.x) * 4;
+  let source = (row.position * ROW_UNITS + id.x) * 4;
+  let target_at = (id.y * ROW_UNITS + id.x) * 4;
   for (var i = 0u; i < 4; i++) {
-    output[to + i] = values[i] + positionWeights[from + i];
+    output[target_at + i] = values[i] + positionWeights[source + i];
   }
 }

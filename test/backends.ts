@@ -1,3 +1,4 @@
+import { afterAll } from 'vitest';
 import { createCpuBackend } from '../src/cpu/backend.ts';
 import { createGpuBackend } from '../src/gpu/backend.ts';
 import { requestDevice } from '../src/gpu/device.ts';
@@ -27,3 +28,16 @@ export const backends: TestBackend[] = [
   { name: 'cpu', open: async () => createCpuBackend() },
   { name: 'webgpu', open: openGpu },
 ];
+
+/** The same, opened at the first use and disposed after the file's last test: pipelines are compiled once. */
+export function openedOnce({ name, open }: TestBackend): TestBackend {
+  let backend: Promise<Backend> | undefined;
+  afterAll(async () => (await backend)?.dispose());
+  return {
+    name,
+    open() {
+      backend ??= open();
+      return backend;
+    },
+  };
+}

@@ -8,7 +8,12 @@ export interface AttentionShape {
 }
 
 /** Writes keys or values [rows, nHead, headDim] to the cache at each row's slot and position. */
-export function cacheAppend(values: Float32Array, rows: readonly Row[], shape: AttentionShape, cache: Float32Array): void {
+export function cacheAppend(
+  values: Float32Array,
+  rows: readonly Row[],
+  shape: AttentionShape,
+  cache: Float32Array,
+): void {
   const width = shape.nHead * shape.headDim;
   rows.forEach(({ slot, position }, r) => {
     cache.set(values.subarray(r * width, (r + 1) * width), (slot * shape.context + position) * width);

@@ -32,12 +32,7 @@ export class CpuProgram implements Program {
   readonly #shape: AttentionShape;
   #disposed = false;
 
-  constructor(
-    plan: Plan,
-    size: ProgramSize,
-    capture: ReadonlySet<string>,
-    weights: ReadonlyMap<string, CpuWeight>,
-  ) {
+  constructor(plan: Plan, size: ProgramSize, capture: ReadonlySet<string>, weights: ReadonlyMap<string, CpuWeight>) {
     this.#plan = plan;
     this.size = size;
     this.#capture = capture;
@@ -88,9 +83,17 @@ export class CpuProgram implements Program {
     const { rows } = batch;
     switch (step.op) {
       case 'embed':
-        return embed(this.#weight(step.weight), rows.map((row) => row.token), tensor(step.output));
+        return embed(
+          this.#weight(step.weight),
+          rows.map((row) => row.token),
+          tensor(step.output),
+        );
       case 'positionEmbed':
-        return embed(this.#weight(step.weight), rows.map((row) => row.position), tensor(step.output));
+        return embed(
+          this.#weight(step.weight),
+          rows.map((row) => row.position),
+          tensor(step.output),
+        );
       case 'add':
         return add(tensor(step.a), tensor(step.b), tensor(step.output));
       case 'layerNormScale':
@@ -98,12 +101,20 @@ export class CpuProgram implements Program {
       case 'layerNorm': {
         const [weight, bias] = [this.#vector(step.weight), this.#vector(step.bias)];
         if (step.scale === undefined) return unfused(step);
-        return layerNorm(tensor(step.input), tensor(step.scale), weight, bias, this.#width(step.input), tensor(step.output));
+        return layerNorm(
+          tensor(step.input),
+          tensor(step.scale),
+          weight,
+          bias,
+          this.#width(step.input),
+          tensor(step.output),
+        );
       }
       case 'selectRows':
         return selectRows(tensor(step.input), batch.logitRows, this.#width(step.input), tensor(step.output));
       case 'linear': {
-        if (step.norm || step.activation || step.residual || step.select || step.cache !== undefined) return unfused(step);
+        if (step.norm || step.activation || step.residual || step.select || step.cache !== undefined)
+          return unfused(step);
         const bias = step.bias === undefined ? undefined : this.#vector(step.bias);
         return linear(tensor(step.input), this.#weight(step.weight), bias, step.outputs.map(tensor));
       }
@@ -119,7 +130,14 @@ export class CpuProgram implements Program {
       case 'maskedSoftmax':
         return maskedSoftmax(tensor(step.input), keys, tensor(step.output));
       case 'attentionMix':
-        return attentionMix(tensor(step.pattern), this.#cache[step.layer]!.v, rows, this.#shape, keys, tensor(step.output));
+        return attentionMix(
+          tensor(step.pattern),
+          this.#cache[step.layer]!.v,
+          rows,
+          this.#shape,
+          keys,
+          tensor(step.output),
+        );
       case 'activation':
         return activation(step.kind, tensor(step.input), tensor(step.output));
       case 'edit':

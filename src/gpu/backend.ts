@@ -39,7 +39,9 @@ export function createGpuBackend(device: GPUDevice, { adapter = 'WebGPU', owned 
     async program(plan, size, capture = new Set()) {
       alive();
       const program = await checked(device, 'the program', () =>
-        compileProgram({ device, pipelines, weights, rules: allRules }, plan, size, capture, (gone) => programs.delete(gone)),
+        compileProgram({ device, pipelines, weights, rules: allRules }, plan, size, capture, (gone) =>
+          programs.delete(gone),
+        ),
       );
       programs.add(program);
       if (disposed) program.dispose();

@@ -19,9 +19,13 @@ export class Buffers {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
     const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
     if (bytes > limit) {
-      throw new VitrineError('out-of-memory', `${label} needs ${bytes} bytes; the device takes ${limit} in one buffer.`, {
-        hint: 'A shorter contextLength, fewer sequences or a smaller dtype needs less.',
-      });
+      throw new VitrineError(
+        'out-of-memory',
+        `${label} needs ${bytes} bytes; the device takes ${limit} in one buffer.`,
+        {
+          hint: 'A shorter contextLength, fewer sequences or a smaller dtype needs less.',
+        },
+      );
     }
     const buffer = this.#device.createBuffer({ label, size: Math.max(16, Math.ceil(bytes / 16) * 16), usage: bits });
     this.#live.add(buffer);

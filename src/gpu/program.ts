@@ -49,7 +49,14 @@ export async function compileProgram(
     const list = (rows: number, shape: Lowering['shape']) =>
       compileList(maker, plan, { ...size, rows }, capture, { caches, batch, unused, shape, buffers });
     const [one, many] = await Promise.all([list(1, 'row'), size.rows > 1 ? list(size.rows, 'tile') : undefined]);
-    return new GpuProgram(maker.device, plan, size, capture, { buffers, caches, batch, one, many: many ?? one }, onDispose);
+    return new GpuProgram(
+      maker.device,
+      plan,
+      size,
+      capture,
+      { buffers, caches, batch, one, many: many ?? one },
+      onDispose,
+    );
   } catch (error) {
     buffers.destroyAll();
     throw error;
@@ -164,7 +171,10 @@ export class GpuProgram implements Program {
     const wanted = ['logits', ...this.#capture].filter((name) => list.tensors.has(name));
     const values = await this.#readback.read(
       encoder,
-      wanted.map((name) => ({ buffer: list.tensors.get(name)!.buffer, bytes: 4 * this.#liveFloats(name, list, sizes) })),
+      wanted.map((name) => ({
+        buffer: list.tensors.get(name)!.buffer,
+        bytes: 4 * this.#liveFloats(name, list, sizes),
+      })),
     );
     const read = new Map(wanted.map((name, i) => [name, this.#compact(name, values[i]!, list, sizes)]));
     return {
@@ -185,7 +195,9 @@ export class GpuProgram implements Program {
     const encoder = this.#device.createCommandEncoder();
     for (const cache of this.#parts.caches) {
       const at = (slot: number, half: number) => (half * slots + slot) * context * width;
-      const places = changed.flatMap((move) => [0, 1].map((half) => ({ from: at(move.from, half), to: at(move.to, half) })));
+      const places = changed.flatMap((move) =>
+        [0, 1].map((half) => ({ from: at(move.from, half), to: at(move.to, half) })),
+      );
       places.forEach(({ from }, i) => {
         encoder.copyBufferToBuffer(cache, from, between, i * length * width, length * width);
       });

@@ -38,7 +38,9 @@ export class Pipelines {
     try {
       return await this.#device.createComputePipelineAsync({ label: names, layout: 'auto', compute });
     } catch (cause) {
-      throw new VitrineError('no-webgpu', `The pipeline ${names} ${JSON.stringify(constants)} failed: ${cause}`, { cause });
+      throw new VitrineError('no-webgpu', `The pipeline ${names} ${JSON.stringify(constants)} failed: ${cause}`, {
+        cause,
+      });
     }
   }
 }

@@ -71,7 +71,9 @@ function prepare(edit: Edit, spec: TensorSpec, length: number): TensorEdit {
   const one = nHeads * inner;
   if (given.length === one) return { kind, positions, heads, values: Float32Array.from(given), shared: true };
   if (given.length !== one * nPositions) {
-    throw bad(`The edit of ${edit.name} has ${given.length} values; expected 1, ${one} (one position) or ${one * nPositions}.`);
+    throw bad(
+      `The edit of ${edit.name} has ${given.length} values; expected 1, ${one} (one position) or ${one * nPositions}.`,
+    );
   }
   const values = axes.headFirst ? positionsFirst(given, nHeads, nPositions, inner) : Float32Array.from(given);
   const listed = positions ?? Array.from({ length }, (_, i) => i);

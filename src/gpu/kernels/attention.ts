@@ -1,6 +1,6 @@
+import source from '../../../shaders/attention.wgsl?raw';
 import mixSource from '../../../shaders/attention-mix.wgsl?raw';
 import scoresSource from '../../../shaders/attention-scores.wgsl?raw';
-import source from '../../../shaders/attention.wgsl?raw';
 import softmaxSource from '../../../shaders/masked-softmax.wgsl?raw';
 import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
 import { batchFile } from './files.ts';
@@ -21,7 +21,13 @@ export function attention(scene: Scene, q: GpuTensor, cache: GPUBuffer, scale: n
   };
 }
 
-export function attentionScores(scene: Scene, q: GpuTensor, cache: GPUBuffer, scale: number, output: GpuTensor): Kernel {
+export function attentionScores(
+  scene: Scene,
+  q: GpuTensor,
+  cache: GPUBuffer,
+  scale: number,
+  output: GpuTensor,
+): Kernel {
   return {
     files: [batchFile, { name: 'attention-scores.wgsl', source: scoresSource }],
     constants: { ...headSizes(scene), Q_STRIDE: q.stride, ROWS: scene.rows, SCALE: scale },

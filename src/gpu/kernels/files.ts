@@ -1,10 +1,10 @@
-import type { WeightFormat } from '../../plan/backend.ts';
 import activate from '../../../shaders/activate.wgsl?raw';
 import batch from '../../../shaders/batch.wgsl?raw';
 import f16 from '../../../shaders/weights/f16.wgsl?raw';
 import f32 from '../../../shaders/weights/f32.wgsl?raw';
 import q4 from '../../../shaders/weights/q4.wgsl?raw';
 import q8 from '../../../shaders/weights/q8.wgsl?raw';
+import type { WeightFormat } from '../../plan/backend.ts';
 import type { ShaderFile } from '../shader.ts';
 
 /** The files that go in front of kernels. */

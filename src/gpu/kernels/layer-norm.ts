@@ -1,5 +1,5 @@
-import scaleSource from '../../../shaders/layer-norm-scale.wgsl?raw';
 import source from '../../../shaders/layer-norm.wgsl?raw';
+import scaleSource from '../../../shaders/layer-norm-scale.wgsl?raw';
 import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
 import { batchFile } from './files.ts';
 

@@ -67,7 +67,13 @@ function linearKernels(
     if (n <= 0) return [];
     const { constants, workgroups } = variant(n);
     return {
-      files: [batchFile, formatFile[weight.format], activateFile, { name: 'linear-store.wgsl', source: storeSource }, file],
+      files: [
+        batchFile,
+        formatFile[weight.format],
+        activateFile,
+        { name: 'linear-store.wgsl', source: storeSource },
+        file,
+      ],
       constants: {
         ROW_UNITS: weight.stride / 16,
         WEIGHT_ROW: from - part.first,

@@ -1,0 +1,115 @@
+import type { Backend, Row, RunResult, WeightFormat } from '../../src/plan/backend.ts';
+import type { Plan, Step, TensorSpec, WeightSpec } from '../../src/plan/plan.ts';
+
+export interface Batching {
+  rows?: Row[];
+  logitRows?: number[];
+  context?: number;
+  /** Changes the plan before it is compiled. */
+  change?: (plan: Plan) => Plan;
+}
+
+/** Numbers from a seed (mulberry32), normal enough: uniform in [-1, 1). */
+export function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
+  };
+}
+
+export function randomValues(length: number, seed: number, scale = 1): Float32Array {
+  const next = seeded(seed);
+  return Float32Array.from({ length }, () => next() * scale);
+}
+
+/**
+ * A plan of a few steps, to test one op through a backend's own door. An input tensor is a table that an `embed` step
+ * looks up: row r of the batch has token r, so the tensor is the table.
+ */
+export class MiniPlan {
+  static #made = 0;
+  /** Weights of one plan do not meet those of another on the same backend. */
+  readonly #prefix = `plan${++MiniPlan.#made}.`;
+  readonly #weights: { spec: WeightSpec; format: WeightFormat; values: Float32Array }[] = [];
+  readonly #tensors = new Map<string, TensorSpec>();
+  readonly #steps: Step[] = [];
+  readonly rows: number;
+  readonly sizes: { nHead: number; headDim: number; nLayer: number };
+
+  constructor(
+    rows: number,
+    sizes: { nHead: number; headDim: number; nLayer: number } = { nHead: 1, headDim: 1, nLayer: 0 },
+  ) {
+    this.rows = rows;
+    this.sizes = sizes;
+  }
+
+  tensor(name: string, ...shape: TensorSpec['shape']): string {
+    this.#tensors.set(name, { name, shape });
+    return name;
+  }
+
+  /** A tensor [rows, ...axes] with these values. */
+  input(name: string, values: Float32Array, ...axes: number[]): string {
+    const table = this.matrix(`${name}.table`, this.rows, values.length / this.rows, values, 'f32');
+    this.step({ op: 'embed', weight: table, output: this.tensor(name, 'rows', ...axes) });
+    return name;
+  }
+
+  /** Gives the name under which steps find it. */
+  matrix(name: string, rows: number, columns: number, values: Float32Array, format: WeightFormat): string {
+    return this.#weight({ name, kind: 'matrix', rows, columns, storedTransposed: false }, format, values);
+  }
+
+  vector(name: string, values: Float32Array): string {
+    return this.#weight(
+      { name, kind: 'vector', rows: 1, columns: values.length, storedTransposed: false },
+      'f32',
+      values,
+    );
+  }
+
+  #weight(spec: WeightSpec, format: WeightFormat, values: Float32Array): string {
+    const name = this.#prefix + spec.name;
+    this.#weights.push({ spec: { ...spec, name }, format, values });
+    return name;
+  }
+
+  step(step: Step): void {
+    this.#steps.push(step);
+  }
+
+  async run(backend: Backend, capture: string[], batch: Batching = {}): Promise<RunResult> {
+    for (const { spec, format, values } of this.#weights) await backend.addWeight(spec, format, piecesOf(values, spec));
+    const plan: Plan = {
+      ...this.sizes,
+      nEmbd: 1,
+      nCtx: 1,
+      vocabSize: 1,
+      weights: [],
+      tensors: this.#tensors,
+      aliases: new Map(),
+      steps: this.#steps,
+    };
+    const rows = batch.rows ?? Array.from({ length: this.rows }, (_, r) => ({ token: r, position: r, slot: 0 }));
+    const slots = 1 + Math.max(...rows.map((row) => row.slot));
+    const context = batch.context ?? this.rows;
+    const logitRows = batch.logitRows ?? [];
+    const size = { slots, context, rows: this.rows, logitRows: Math.max(1, logitRows.length) };
+    const program = await backend.program(batch.change?.(plan) ?? plan, size, new Set(capture));
+    try {
+      return await program.run({ rows, logitRows });
+    } finally {
+      program.dispose();
+    }
+  }
+}
+
+/** The values in pieces of a few rows, so that the seams are tested too. */
+async function* piecesOf(values: Float32Array, { rows, columns }: WeightSpec): AsyncGenerator<Float32Array> {
+  const perPiece = Math.max(1, Math.ceil(rows / 3));
+  for (let row = 0; row < rows; row += perPiece) yield values.subarray(row * columns, (row + perPiece) * columns);
+}
