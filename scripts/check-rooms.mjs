@@ -1,7 +1,7 @@
 // Checks what docs/design.md promises of the source: imports point downwards only, no file grows past 400 lines, and
 // the engine (src without page, plus shaders) stays under 6,000.
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { join, posix, relative } from 'node:path';
 
 /** Room of src/ -> rooms it may import from, beside itself. */
 const below = {
@@ -20,20 +20,20 @@ const below = {
 const fileLimit = 400;
 const engineLimit = 6000;
 
-const root = normalize(join(import.meta.dirname, '..'));
+const root = process.argv[2] ?? join(import.meta.dirname, '..');
 const problems = [];
 
 function sources(folder) {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|wgsl|css)$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length));
+    .filter((entry) => entry.isFile() && /\.(tsx?|wgsl|css)$/.test(entry.name))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll('\\', '/'));
 }
 
 /** `src/gpu/kernels/add.ts` is in room gpu, `src/index.ts` in room index, `shaders/add.wgsl` in room shaders. */
 function roomOf(path) {
   if (path.startsWith('shaders/')) return 'shaders';
   const [, room] = path.split('/');
-  return path.startsWith('src/') ? room.replace(/(\.d)?\.ts$/, '') : undefined;
+  return path.startsWith('src/') ? room.replace(/(\.d)?\.tsx?$/, '') : undefined;
 }
 
 function checkImports(path, text) {
@@ -44,7 +44,7 @@ function checkImports(path, text) {
     (match) => match[1],
   );
   for (const specifier of specifiers) {
-    const target = roomOf(normalize(join(dirname(path), specifier.replace(/\?.*$/, ''))));
+    const target = roomOf(posix.normalize(posix.join(posix.dirname(path), specifier.replace(/\?.*$/, ''))));
     if (target !== room && !below[room]?.includes(target)) {
       problems.push(`${path}: ${room} must not import ${target ?? 'from outside src and shaders'} (${specifier})`);
     }
@@ -57,7 +57,7 @@ for (const path of [...sources('src/'), ...sources('shaders/')]) {
   const lines = text.split('\n').length - 1;
   if (lines > fileLimit) problems.push(`${path}: ${lines} lines, more than ${fileLimit}`);
   if (!path.startsWith('src/page/')) engine += lines;
-  if (path.startsWith('src/') && path.endsWith('.ts')) checkImports(path, text);
+  if (path.startsWith('src/') && /\.tsx?$/.test(path)) checkImports(path, text);
 }
 if (engine > engineLimit) problems.push(`The engine has ${engine} lines, more than ${engineLimit}`);
 
