@@ -38,12 +38,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let w2 = weights16(w + 2, unit) * scale16(w + 2, unit);
     let w3 = weights16(w + 3, unit) * scale16(w + 3, unit);
     let at = unit * 4;
-    for (var k = 0u; k < 4; k++) {
-      let block = transpose(mat4x4f(w0[k], w1[k], w2[k], w3[k]));
-      let j = at + k;
-      low += block * mat4x4f(x[x0 + j], x[x1 + j], x[x2 + j], x[x3 + j]);
-      high += block * mat4x4f(x[x4 + j], x[x5 + j], x[x6 + j], x[x7 + j]);
-    }
+    // Written out: a matrix column picked by a loop variable would live in memory, not in registers.
+    let block0 = transpose(mat4x4f(w0[0], w1[0], w2[0], w3[0]));
+    low += block0 * mat4x4f(x[x0 + at], x[x1 + at], x[x2 + at], x[x3 + at]);
+    high += block0 * mat4x4f(x[x4 + at], x[x5 + at], x[x6 + at], x[x7 + at]);
+    let block1 = transpose(mat4x4f(w0[1], w1[1], w2[1], w3[1]));
+    low += block1 * mat4x4f(x[x0 + at + 1], x[x1 + at + 1], x[x2 + at + 1], x[x3 + at + 1]);
+    high += block1 * mat4x4f(x[x4 + at + 1], x[x5 + at + 1], x[x6 + at + 1], x[x7 + at + 1]);
+    let block2 = transpose(mat4x4f(w0[2], w1[2], w2[2], w3[2]));
+    low += block2 * mat4x4f(x[x0 + at + 2], x[x1 + at + 2], x[x2 + at + 2], x[x3 + at + 2]);
+    high += block2 * mat4x4f(x[x4 + at + 2], x[x5 + at + 2], x[x6 + at + 2], x[x7 + at + 2]);
+    let block3 = transpose(mat4x4f(w0[3], w1[3], w2[3], w3[3]));
+    low += block3 * mat4x4f(x[x0 + at + 3], x[x1 + at + 3], x[x2 + at + 3], x[x3 + at + 3]);
+    high += block3 * mat4x4f(x[x4 + at + 3], x[x5 + at + 3], x[x6 + at + 3], x[x7 + at + 3]);
   }
   for (var r = 0u; r < 4; r++) {
     if (row + r < count()) {

@@ -1,21 +1,16 @@
-import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
+import type { Batch, DecodeRequest, Drawn, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { embedding, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import { Buffers } from './buffers.ts';
-import type { GpuTensor, Kernel, RunSizes, Scene } from './kernel.ts';
+import { Decoder, drawLimits } from './decode.ts';
+import { type Dispatch, encode, prepare } from './dispatch.ts';
+import type { GpuTensor, RunSizes, Scene } from './kernel.ts';
 import { gpuShape, type Lowering, lower } from './lower.ts';
 import { Readback } from './readback.ts';
 import type { Pipelines } from './shader.ts';
 import type { WeightStore } from './weight-store.ts';
-
-/** A dispatch made ready: nothing is created when it runs. */
-interface Dispatch {
-  pipeline: GPUComputePipeline;
-  bindGroup: GPUBindGroup;
-  workgroups: Kernel['workgroups'];
-}
 
 /** The steps as dispatches for up to `rows` rows, with the tensors they work on. */
 interface DispatchList {
@@ -49,14 +44,7 @@ export async function compileProgram(
     const list = (rows: number, shape: Lowering['shape']) =>
       compileList(maker, plan, { ...size, rows }, capture, { caches, batch, unused, shape, buffers });
     const [one, many] = await Promise.all([list(1, 'row'), size.rows > 1 ? list(size.rows, 'tile') : undefined]);
-    return new GpuProgram(
-      maker.device,
-      plan,
-      size,
-      capture,
-      { buffers, caches, batch, one, many: many ?? one },
-      onDispose,
-    );
+    return new GpuProgram(maker, plan, size, capture, { buffers, caches, batch, one, many: many ?? one }, onDispose);
   } catch (error) {
     buffers.destroyAll();
     throw error;
@@ -77,16 +65,10 @@ async function compileList(
   const sizes = { rows: size.rows, logitRows: Math.min(size.rows, size.logitRows), context: size.context };
   const tensors = makeTensors(plan, steps, sizes, capture, shared.buffers);
   const lowering: Lowering = { plan, scene, weights, tensor: (name) => tensors.get(name)!, ...shared };
-  const kernels = steps.flatMap((step) => lower(step, lowering));
-  const dispatches = await Promise.all(
-    kernels.map(async ({ files, constants, bindings, workgroups }) => {
-      const pipeline = await pipelines.get(files, constants);
-      const entries = Object.entries(bindings).flatMap(([binding, buffer]) =>
-        buffer ? [{ binding: Number(binding), resource: { buffer } }] : [],
-      );
-      const layout = pipeline.getBindGroupLayout(0);
-      return { pipeline, bindGroup: device.createBindGroup({ label: pipeline.label, layout, entries }), workgroups };
-    }),
+  const dispatches = await prepare(
+    device,
+    pipelines,
+    steps.flatMap((step) => lower(step, lowering)),
   );
   return { dispatches, tensors, rows: size.rows };
 }
@@ -118,6 +100,8 @@ function makeTensors(
 /** A compiled plan. A run writes its rows, submits one compute pass, and reads back what is wanted. */
 export class GpuProgram implements Program {
   readonly size: ProgramSize;
+  readonly drawLimits = drawLimits;
+  readonly #maker: ProgramMaker;
   readonly #device: GPUDevice;
   readonly #plan: Plan;
   readonly #capture: ReadonlySet<string>;
@@ -125,22 +109,24 @@ export class GpuProgram implements Program {
   readonly #readback: Readback;
   readonly #onDispose: (program: GpuProgram) => void;
   readonly #rows: Uint32Array<ArrayBuffer>;
+  #decoder: Promise<Decoder> | undefined;
   #disposed = false;
 
   constructor(
-    device: GPUDevice,
+    maker: ProgramMaker,
     plan: Plan,
     size: ProgramSize,
     capture: ReadonlySet<string>,
     parts: { buffers: Buffers; caches: GPUBuffer[]; batch: GPUBuffer; one: DispatchList; many: DispatchList },
     onDispose: (program: GpuProgram) => void,
   ) {
-    this.#device = device;
+    this.#maker = maker;
+    this.#device = maker.device;
     this.#plan = plan;
     this.size = size;
     this.#capture = capture;
     this.#parts = parts;
-    this.#readback = new Readback(device, parts.buffers);
+    this.#readback = new Readback(maker.device, parts.buffers);
     this.#onDispose = onDispose;
     this.#rows = new Uint32Array(4 + size.rows * 4);
   }
@@ -150,23 +136,11 @@ export class GpuProgram implements Program {
   }
 
   async run(batch: Batch): Promise<RunResult> {
-    if (this.#disposed) throw new VitrineError('disposed', 'The program was disposed.');
-    const sizes: RunSizes = {
-      rows: batch.rows.length,
-      logitRows: batch.logitRows.length,
-      keys: 1 + Math.max(...batch.rows.map((row) => row.position)),
-    };
+    const sizes = this.#writeRows(batch);
     const list = sizes.rows === 1 ? this.#parts.one : this.#parts.many;
-    this.#writeRows(batch, sizes);
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const { pipeline, bindGroup, workgroups } of list.dispatches) {
-      const [x, y = 1, z = 1] = workgroups(sizes);
-      if (x * y * z === 0) continue;
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(x, y, z);
-    }
+    encode(pass, list.dispatches, sizes);
     pass.end();
     const wanted = ['logits', ...this.#capture].filter((name) => list.tensors.has(name));
     const values = await this.#readback.read(
@@ -217,12 +191,30 @@ export class GpuProgram implements Program {
     this.#onDispose(this);
   }
 
-  #writeRows({ rows, logitRows }: Batch, { keys }: RunSizes): void {
+  async *decode(request: DecodeRequest): AsyncGenerator<Drawn[], void> {
+    const { one, many, buffers, batch } = this.#parts;
+    const logits = ({ dispatches, tensors }: DispatchList) => ({ dispatches, logits: tensors.get('logits')!.buffer });
+    const { device, pipelines } = this.#maker;
+    this.#decoder ??= Decoder.create(device, pipelines, buffers, {
+      batch,
+      vocabulary: this.#plan.vocabSize,
+      one: logits(one),
+      many: logits(many),
+    });
+    const decoder = await this.#decoder;
+    const { rows } = request;
+    yield* decoder.run(request, this.#writeRows({ rows, logitRows: [rows.length - 1] }));
+  }
+
+  #writeRows({ rows, logitRows }: Batch): RunSizes {
+    if (this.#disposed) throw new VitrineError('disposed', 'The program was disposed.');
+    const keys = 1 + Math.max(...rows.map((row) => row.position));
     this.#rows.set([rows.length, logitRows.length, keys, 0]);
     rows.forEach(({ token, position, slot }, i) => {
       this.#rows.set([token, position, slot, logitRows[i] ?? 0], 4 + i * 4);
     });
     this.#device.queue.writeBuffer(this.#parts.batch, 0, this.#rows, 0, 4 + rows.length * 4);
+    return { rows: rows.length, logitRows: logitRows.length, keys };
   }
 
   #liveFloats(name: string, list: DispatchList, sizes: RunSizes): number {

@@ -14,12 +14,15 @@ export class Readback {
   }
 
   /** Ends `encoder` with copies of the given sources, submits it, and gives their contents once the GPU is done. */
-  async read(encoder: GPUCommandEncoder, sources: { buffer: GPUBuffer; bytes: number }[]): Promise<Float32Array[]> {
+  async read(
+    encoder: GPUCommandEncoder,
+    sources: { buffer: GPUBuffer; offset?: number; bytes: number }[],
+  ): Promise<Float32Array[]> {
     const total = sources.reduce((sum, { bytes }) => sum + bytes, 0);
     const staging = total > 0 ? this.#take(total) : undefined;
     let offset = 0;
-    for (const { buffer, bytes } of sources) {
-      if (staging && bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging, offset, bytes);
+    for (const { buffer, offset: from = 0, bytes } of sources) {
+      if (staging && bytes > 0) encoder.copyBufferToBuffer(buffer, from, staging, offset, bytes);
       offset += bytes;
     }
     this.#device.queue.submit([encoder.finish()]);

@@ -38,6 +38,48 @@ export interface ProgramSize {
   logitRows: number;
 }
 
+/** Sampling that a backend can do by itself. Meaning and order are those of src/run/sampling.ts. */
+export interface DrawSettings {
+  /** 0: greedy. */
+  temperature: number;
+  /** 0: off. */
+  topK: number;
+  /** 1: off. */
+  topP: number;
+  /** 0: off. */
+  minP: number;
+  /** 1: off. */
+  repetitionPenalty: number;
+  frequencyPenalty: number;
+  presencePenalty: number;
+  logitBias: ReadonlyMap<number, number>;
+  /** Low and high half of the seed, and the number of the sequence: the key of the random numbers (src/run/random.ts). */
+  seed: readonly [low: number, high: number];
+  sequence: number;
+  /** How many of the likeliest ids to report for each token. */
+  topLogprobs: number;
+  /** Ids that end the text. */
+  ends: readonly number[];
+}
+
+export interface DecodeRequest {
+  /** What is still to be run: the rest of the prompt, or the last token alone. All of one slot. */
+  rows: Row[];
+  /** The whole text so far, for the penalties; `generated` is the part that was drawn. */
+  prompt: readonly number[];
+  generated: readonly number[];
+  /** Most tokens to draw; the caller sees to it that they fit the context. */
+  limit: number;
+  settings: DrawSettings;
+}
+
+/** A token drawn by the backend; log-probabilities are those of the raw logits. */
+export interface Drawn {
+  id: number;
+  logprob: number;
+  top: { id: number; logprob: number }[];
+}
+
 /**
  * A plan made ready to run, with its own KV cache and activations. Runs are ordered: a run sees the cache as all
  * earlier runs left it, so callers may start a run before the last one's promise settles.
@@ -47,6 +89,13 @@ export interface Program {
   /** Bytes of cache and activations. */
   readonly bytes: number;
   run(batch: Batch): Promise<RunResult>;
+  /** Limits of `decode`: settings beyond them take the slower path through `run`. */
+  readonly drawLimits?: { topLogprobs: number; ends: number };
+  /**
+   * Draws token after token without waiting for the caller: each is fed to the next step on the device. Yields the
+   * tokens of one submit at a time, the end token included; at most two submits run ahead of the caller.
+   */
+  decode?(request: DecodeRequest): AsyncGenerator<Drawn[], void>;
   /** Copies the first `length` cached positions of each `from` slot to its `to` slot, as if all at once (beams reorder). */
   copySlots(moves: { from: number; to: number }[], length: number): void;
   dispose(): void;

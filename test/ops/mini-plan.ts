@@ -1,4 +1,4 @@
-import type { Backend, Row, RunResult, WeightFormat } from '../../src/plan/backend.ts';
+import type { Backend, Program, Row, RunResult, WeightFormat } from '../../src/plan/backend.ts';
 import type { Plan, Step, TensorSpec, WeightSpec } from '../../src/plan/plan.ts';
 
 export interface Batching {
@@ -83,28 +83,40 @@ export class MiniPlan {
   }
 
   async run(backend: Backend, capture: string[], batch: Batching = {}): Promise<RunResult> {
+    const rows = batch.rows ?? Array.from({ length: this.rows }, (_, r) => ({ token: r, position: r, slot: 0 }));
+    const program = await this.program(backend, capture, { ...batch, rows });
+    try {
+      return await program.run({ rows, logitRows: batch.logitRows ?? [] });
+    } finally {
+      program.dispose();
+    }
+  }
+
+  /** The program for batches like this one. */
+  async program(
+    backend: Backend,
+    capture: string[],
+    batch: Batching & { rows: Row[] },
+    vocabSize = 1,
+  ): Promise<Program> {
     for (const { spec, format, values } of this.#weights) await backend.addWeight(spec, format, piecesOf(values, spec));
     const plan: Plan = {
       ...this.sizes,
       nEmbd: 1,
       nCtx: 1,
-      vocabSize: 1,
+      vocabSize,
       weights: [],
       tensors: this.#tensors,
       aliases: new Map(),
       steps: this.#steps,
     };
-    const rows = batch.rows ?? Array.from({ length: this.rows }, (_, r) => ({ token: r, position: r, slot: 0 }));
-    const slots = 1 + Math.max(...rows.map((row) => row.slot));
-    const context = batch.context ?? this.rows;
-    const logitRows = batch.logitRows ?? [];
-    const size = { slots, context, rows: this.rows, logitRows: Math.max(1, logitRows.length) };
-    const program = await backend.program(batch.change?.(plan) ?? plan, size, new Set(capture));
-    try {
-      return await program.run({ rows, logitRows });
-    } finally {
-      program.dispose();
-    }
+    const size = {
+      slots: 1 + Math.max(...batch.rows.map((row) => row.slot)),
+      context: batch.context ?? this.rows,
+      rows: batch.rows.length,
+      logitRows: Math.max(1, batch.logitRows?.length ?? 0),
+    };
+    return backend.program(batch.change?.(plan) ?? plan, size, new Set(capture));
   }
 }
 

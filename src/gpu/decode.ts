@@ -1,0 +1,178 @@
+import type { DecodeRequest, Drawn, DrawSettings } from '../plan/backend.ts';
+import type { Buffers } from './buffers.ts';
+import { type Dispatch, encode, prepare } from './dispatch.ts';
+import type { RunSizes } from './kernel.ts';
+import { partialsOf, type SamplerBuffers, sample } from './kernels/sample.ts';
+import { Readback } from './readback.ts';
+import type { Pipelines } from './shader.ts';
+
+/** Most tokens of one submit. */
+const MOST_TOKENS = 16;
+/** Records the ring holds: those of the submits in flight, and of the one being read. */
+const RING = 4 * MOST_TOKENS;
+const MOST_TOP = 20;
+/** u32s of a record: token, stopped, logprob, unused, then pairs of id and log-probability. */
+const RECORD = 4 + 2 * MOST_TOP;
+const MOST_ENDS = 8;
+/** A submit should not hold up the stream, or a Stop, for longer. */
+const SUBMIT_MS = 40;
+const IN_FLIGHT = 2;
+
+export const drawLimits = { topLogprobs: MOST_TOP, ends: MOST_ENDS } as const;
+
+/** What a decoder drives: the dispatches of a step, its rows, and the logits that it makes. */
+export interface DecodeSteps {
+  batch: GPUBuffer;
+  vocabulary: number;
+  one: { dispatches: Dispatch[]; logits: GPUBuffer };
+  many: { dispatches: Dispatch[]; logits: GPUBuffer };
+}
+
+/**
+ * The decode loop on the device: step, sample, step, sample, several tokens in one pass and one submit. The CPU only
+ * reads the ring of drawn tokens, one submit behind.
+ */
+export class Decoder {
+  readonly #device: GPUDevice;
+  readonly #steps: DecodeSteps;
+  readonly #buffers: SamplerBuffers;
+  readonly #readback: Readback;
+  readonly #afterOne: Dispatch[];
+  readonly #afterMany: Dispatch[];
+
+  private constructor(
+    device: GPUDevice,
+    steps: DecodeSteps,
+    buffers: SamplerBuffers,
+    readback: Readback,
+    sampling: { afterOne: Dispatch[]; afterMany: Dispatch[] },
+  ) {
+    this.#device = device;
+    this.#steps = steps;
+    this.#buffers = buffers;
+    this.#readback = readback;
+    this.#afterOne = sampling.afterOne;
+    this.#afterMany = sampling.afterMany;
+  }
+
+  static async create(device: GPUDevice, pipelines: Pipelines, owned: Buffers, steps: DecodeSteps): Promise<Decoder> {
+    const { vocabulary } = steps;
+    const buffers: SamplerBuffers = {
+      settings: owned.create('sampler settings', 80),
+      counts: owned.create('token counts', vocabulary * 4),
+      bias: owned.create('logit bias', vocabulary * 4),
+      processed: owned.create('processed logits', vocabulary * 4),
+      partials: owned.create('partial maxima', partialsOf(vocabulary) * 16),
+      state: owned.create('sampler state', 16),
+      ring: owned.create('drawn tokens', RING * RECORD * 4),
+    };
+    const after = ({ logits }: { logits: GPUBuffer }) =>
+      prepare(device, pipelines, sample(steps.batch, logits, vocabulary, buffers, { records: RING, words: RECORD }));
+    const [afterOne, afterMany] = await Promise.all([after(steps.one), after(steps.many)]);
+    return new Decoder(device, steps, buffers, new Readback(device, owned), { afterOne, afterMany });
+  }
+
+  /** The rows of the request must be written to the batch buffer already. */
+  async *run(
+    { rows, prompt, generated, limit, settings }: DecodeRequest,
+    sizes: RunSizes,
+  ): AsyncGenerator<Drawn[], void> {
+    this.#write(prompt, generated, settings);
+    const inFlight: Promise<Drawn[]>[] = [];
+    let index = generated.length;
+    const end = index + limit;
+    let tokens = 1;
+    let first = rows.length > 1;
+    let lastTime = performance.now();
+    while (index < end || inFlight.length > 0) {
+      while (index < end && inFlight.length < IN_FLIGHT) {
+        const count = Math.min(tokens, end - index);
+        const submitted = this.#submit(index, count, settings.topLogprobs, first ? sizes : undefined);
+        // A caller that stops early never awaits it; disposing then must not raise an unhandled rejection.
+        submitted.catch(() => {});
+        inFlight.push(submitted);
+        first = false;
+        index += count;
+      }
+      const drawn = await inFlight.shift()!;
+      const now = performance.now();
+      const affordable = Math.floor((SUBMIT_MS * drawn.length) / Math.max(now - lastTime, 0.01));
+      tokens = Math.max(1, Math.min(2 * tokens, affordable, MOST_TOKENS));
+      lastTime = now;
+      if (drawn.length > 0) yield drawn;
+      if (drawn.some(({ id }) => settings.ends.includes(id))) return;
+    }
+  }
+
+  /** One submit of `count` tokens; the first of them may be a prefill of many rows. */
+  async #submit(index: number, count: number, top: number, prefill: RunSizes | undefined): Promise<Drawn[]> {
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let i = 0; i < count; i++) {
+      if (i === 0 && prefill) {
+        encode(pass, this.#steps.many.dispatches, prefill);
+        encode(pass, this.#afterMany, prefill);
+      } else {
+        encode(pass, this.#steps.one.dispatches, ONE_ROW);
+        encode(pass, this.#afterOne, ONE_ROW);
+      }
+    }
+    pass.end();
+    // The records of this submit; at the ring's end they come in two runs.
+    const start = index % RING;
+    const before = Math.min(count, RING - start);
+    const runs = [
+      { start, count: before },
+      { start: 0, count: count - before },
+    ];
+    const read = await this.#readback.read(
+      encoder,
+      runs.map((run) => ({
+        buffer: this.#buffers.ring,
+        offset: run.start * RECORD * 4,
+        bytes: run.count * RECORD * 4,
+      })),
+    );
+    return read.flatMap((records) => decodeRecords(records, top));
+  }
+
+  #write(prompt: readonly number[], generated: readonly number[], settings: DrawSettings): void {
+    const { queue } = this.#device;
+    const counts = new Uint32Array(this.#steps.vocabulary);
+    for (const id of prompt) counts[id] = 0x80000000;
+    for (const id of generated) counts[id]!++;
+    const bias = new Float32Array(this.#steps.vocabulary);
+    for (const [id, value] of settings.logitBias) bias[id] = value;
+    queue.writeBuffer(this.#buffers.counts, 0, counts);
+    queue.writeBuffer(this.#buffers.bias, 0, bias);
+    queue.writeBuffer(this.#buffers.state, 0, Uint32Array.of(generated.length, 0, 0, 0));
+    queue.writeBuffer(this.#buffers.settings, 0, settingsBytes(settings));
+  }
+}
+
+const ONE_ROW: RunSizes = { rows: 1, logitRows: 1, keys: 1 };
+
+/** The struct Settings of shaders/sampler.wgsl. */
+function settingsBytes(settings: DrawSettings): ArrayBuffer {
+  const bytes = new ArrayBuffer(80);
+  const { temperature, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty } = settings;
+  new Float32Array(bytes).set([temperature, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty]);
+  const { topK, topLogprobs, seed, sequence, ends } = settings;
+  new Uint32Array(bytes).set([topK, topLogprobs, ...seed, sequence, ends.length, ...ends], 6);
+  return bytes;
+}
+
+/** Drawn tokens up to the end of the text. */
+function decodeRecords(records: Float32Array, top: number): Drawn[] {
+  const words = new Uint32Array(records.buffer, records.byteOffset, records.length);
+  const drawn: Drawn[] = [];
+  for (let at = 0; at < words.length; at += RECORD) {
+    if (words[at + 1]) break;
+    drawn.push({
+      id: words[at]!,
+      logprob: records[at + 2]!,
+      top: Array.from({ length: top }, (_, n) => ({ id: words[at + 4 + 2 * n]!, logprob: records[at + 5 + 2 * n]! })),
+    });
+  }
+  return drawn;
+}

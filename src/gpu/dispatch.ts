@@ -1,0 +1,34 @@
+import type { Kernel, RunSizes } from './kernel.ts';
+import type { Pipelines } from './shader.ts';
+
+/** A kernel made ready: nothing is created when it runs. */
+export interface Dispatch {
+  pipeline: GPUComputePipeline;
+  bindGroup: GPUBindGroup;
+  workgroups: Kernel['workgroups'];
+}
+
+/** Compiles all pipelines at once and binds their buffers. */
+export function prepare(device: GPUDevice, pipelines: Pipelines, kernels: readonly Kernel[]): Promise<Dispatch[]> {
+  return Promise.all(
+    kernels.map(async ({ files, constants, bindings, workgroups }) => {
+      const pipeline = await pipelines.get(files, constants);
+      const entries = Object.entries(bindings).flatMap(([binding, buffer]) =>
+        buffer ? [{ binding: Number(binding), resource: { buffer } }] : [],
+      );
+      const layout = pipeline.getBindGroupLayout(0);
+      return { pipeline, bindGroup: device.createBindGroup({ label: pipeline.label, layout, entries }), workgroups };
+    }),
+  );
+}
+
+/** Writes the dispatches of one run into a pass; a dispatch without work is left out. */
+export function encode(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[], sizes: RunSizes): void {
+  for (const { pipeline, bindGroup, workgroups } of dispatches) {
+    const [x, y = 1, z = 1] = workgroups(sizes);
+    if (x * y * z === 0) continue;
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(x, y, z);
+  }
+}
