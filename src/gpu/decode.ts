@@ -73,10 +73,8 @@ export class Decoder {
   }
 
   /** The rows of the request must be written to the batch buffer already. */
-  async *run(
-    { rows, prompt, generated, limit, settings }: DecodeRequest,
-    sizes: RunSizes,
-  ): AsyncGenerator<Drawn[], void> {
+  async *run(request: DecodeRequest, sizes: RunSizes): AsyncGenerator<Drawn[], void> {
+    const { rows, prompt, generated, limit, settings, submitMs = SUBMIT_MS } = request;
     this.#write(prompt, generated, settings);
     const inFlight: Promise<Drawn[]>[] = [];
     let index = generated.length;
@@ -96,7 +94,7 @@ export class Decoder {
       }
       const drawn = await inFlight.shift()!;
       const now = performance.now();
-      const affordable = Math.floor((SUBMIT_MS * drawn.length) / Math.max(now - lastTime, 0.01));
+      const affordable = Math.floor((submitMs * drawn.length) / Math.max(now - lastTime, 0.01));
       tokens = Math.max(1, Math.min(2 * tokens, affordable, MOST_TOKENS));
       lastTime = now;
       if (drawn.length > 0) yield drawn;

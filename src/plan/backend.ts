@@ -71,6 +71,8 @@ export interface DecodeRequest {
   /** Most tokens to draw; the caller sees to it that they fit the context. */
   limit: number;
   settings: DrawSettings;
+  /** How long one submit may hold up the stream, or a Stop, in milliseconds; the backend's choice if absent. */
+  submitMs?: number;
 }
 
 /** A token drawn by the backend; log-probabilities are those of the raw logits. */

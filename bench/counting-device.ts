@@ -1,0 +1,94 @@
+/** What a device was asked to do since the last reset. */
+export interface DeviceCounts {
+  dispatches: number;
+  passes: number;
+  submits: number;
+  /** mapAsync calls: each is a promise and a readback. */
+  maps: number;
+  writes: number;
+  /** createBuffer, createBindGroup, createComputePipeline... all but command encoders, which WebGPU needs one a submit. */
+  creations: number;
+  encoders: number;
+}
+
+export interface CountingDevice {
+  /** Stands in for the device everywhere. */
+  device: GPUDevice;
+  counts: DeviceCounts;
+  reset(): void;
+  /** Buffers made and not yet destroyed, with their sizes. */
+  liveBuffers: ReadonlyMap<GPUBuffer, number>;
+}
+
+/** Wraps a device so that everything asked of it is counted; what it does stays the same. */
+export function countingDevice(real: GPUDevice): CountingDevice {
+  const counts: DeviceCounts = { dispatches: 0, passes: 0, submits: 0, maps: 0, writes: 0, creations: 0, encoders: 0 };
+  const liveBuffers = new Map<GPUBuffer, number>();
+
+  const pass = (target: GPUComputePassEncoder) =>
+    intercept(target, { dispatchWorkgroups: (call) => ((counts.dispatches += 1), call()) });
+  const encoder = (target: GPUCommandEncoder) =>
+    intercept(target, { beginComputePass: (call) => ((counts.passes += 1), pass(call() as GPUComputePassEncoder)) });
+  const queue = intercept(real.queue, {
+    submit: (call) => ((counts.submits += 1), call()),
+    writeBuffer: (call) => ((counts.writes += 1), call()),
+  });
+
+  const buffer = (made: GPUBuffer): GPUBuffer => {
+    liveBuffers.set(made, made.size);
+    const [mapAsync, destroy] = [made.mapAsync.bind(made), made.destroy.bind(made)];
+    // In place: native calls take the buffer itself, not a stand-in.
+    made.mapAsync = (...args: Parameters<typeof mapAsync>) => ((counts.maps += 1), mapAsync(...args));
+    made.destroy = () => (liveBuffers.delete(made), destroy());
+    return made;
+  };
+
+  const created =
+    <T>(after: (made: T) => T = (made) => made) =>
+    (call: () => unknown) => {
+      counts.creations += 1;
+      return after(call() as T);
+    };
+  const device = intercept(
+    real,
+    {
+      createBuffer: created(buffer),
+      createBindGroup: created(),
+      createBindGroupLayout: created(),
+      createPipelineLayout: created(),
+      createComputePipeline: created(),
+      createComputePipelineAsync: created(),
+      createShaderModule: created(),
+      createQuerySet: created(),
+      createTexture: created(),
+      createSampler: created(),
+      createCommandEncoder: (call) => ((counts.encoders += 1), encoder(call() as GPUCommandEncoder)),
+    },
+    { queue },
+  );
+  return {
+    device,
+    counts,
+    reset: () => Object.assign(counts, Object.fromEntries(Object.keys(counts).map((key) => [key, 0]))),
+    liveBuffers,
+  };
+}
+
+type Interceptors = Record<string, (call: () => unknown) => unknown>;
+
+/** A stand-in for `target` whose named methods go through interceptors. */
+function intercept<T extends object>(target: T, methods: Interceptors, values: Record<string, unknown> = {}): T {
+  return new Proxy(target, {
+    get(real, key) {
+      if (typeof key === 'string' && Object.hasOwn(values, key)) return values[key];
+      const value = Reflect.get(real, key, real) as unknown;
+      if (typeof value !== 'function') return value;
+      const interceptor = typeof key === 'string' && Object.hasOwn(methods, key) ? methods[key] : undefined;
+      return (...args: unknown[]) => {
+        const call = () => Reflect.apply(value, real, args) as unknown;
+        return interceptor ? interceptor(call) : call();
+      };
+    },
+    set: (real, key, value) => Reflect.set(real, key, value, real),
+  });
+}

@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest';
+import { countingDevice } from '../../bench/counting-device.ts';
+import { createGpuBackend } from '../../src/gpu/backend.ts';
+import type { ModelConfig } from '../../src/model/config.ts';
+import { gpt2Plan } from '../../src/model/gpt2.ts';
+import type { Drawn } from '../../src/plan/backend.ts';
+import { testGpu } from '../backends.ts';
+import { randomValues } from '../ops/mini-plan.ts';
+
+/** GPT-2 small's depth and heads; narrow, because a count does not depend on the width. */
+const config: ModelConfig = {
+  nLayer: 12,
+  nHead: 12,
+  nEmbd: 48,
+  nInner: 192,
+  nCtx: 1024,
+  vocabSize: 600,
+  activation: 'gelu_new',
+  layerNormEpsilon: 1e-5,
+  scaleAttnWeights: true,
+  scaleAttnByInverseLayerIdx: false,
+  tieWordEmbeddings: true,
+  bosTokenId: null,
+  eosTokenIds: [],
+};
+
+async function open() {
+  const adapter = await (await testGpu()).requestAdapter();
+  const counting = countingDevice(await adapter!.requestDevice());
+  const backend = createGpuBackend(counting.device, { owned: true });
+  const plan = gpt2Plan(config);
+  for (const [i, spec] of plan.weights.entries()) {
+    await backend.addWeight(spec, 'f32', piece(randomValues(spec.rows * spec.columns, i, 0.1)));
+  }
+  return { counting, backend, plan };
+}
+
+async function* piece(values: Float32Array): AsyncGenerator<Float32Array> {
+  yield values;
+}
+
+test('a decoded token of GPT-2 small costs 64 dispatches, 1/8 submit or less, and creates nothing', async () => {
+  const { counting, backend, plan } = await open();
+  const program = await backend.program(plan, { slots: 1, context: 512, rows: 16, logitRows: 1 });
+  const request = {
+    rows: Array.from({ length: 9 }, (_, position) => ({ token: position, position, slot: 0 })),
+    prompt: [],
+    generated: [],
+    limit: 300,
+    settings: {
+      temperature: 0.9,
+      topK: 40,
+      topP: 0.95,
+      minP: 0,
+      repetitionPenalty: 1.1,
+      frequencyPenalty: 0,
+      presencePenalty: 0,
+      logitBias: new Map<number, number>(),
+      seed: [1, 2] as const,
+      sequence: 0,
+      topLogprobs: 0,
+      ends: [],
+    },
+    // Software GPUs are too slow for full submits within the usual time.
+    submitMs: 1e6,
+  };
+  const stream = program.decode!(request);
+  const drawn: Drawn[] = [];
+  while (drawn.length < 60) drawn.push(...((await stream.next()).value ?? []));
+  // Steady: every submit from now on holds as many tokens as it may.
+  counting.reset();
+  for (let i = 0; i < 8; i++) drawn.push(...((await stream.next()).value ?? []));
+  const { dispatches, passes, submits, maps, creations, writes } = counting.counts;
+  const submitted = dispatches / 64;
+  expect(Number.isInteger(submitted), `${dispatches} dispatches are not 64 for each token`).toBe(true);
+  expect(submits).toBeGreaterThan(0);
+  expect(submits / submitted).toBeLessThanOrEqual(1 / 8);
+  expect(passes).toBe(submits);
+  expect(maps).toBe(submits);
+  expect({ creations, writes }).toEqual({ creations: 0, writes: 0 });
+  await stream.return();
+  backend.dispose();
+  expect(counting.liveBuffers.size).toBe(0);
+});
+
+test('nothing is left allocated when programs and backends go', async () => {
+  const { counting, backend, plan } = await open();
+  const weights = counting.liveBuffers.size;
+  const size = { slots: 2, context: 32, rows: 8, logitRows: 2 };
+  const capture = new Set(['blocks.3.attn.hook_pattern', 'blocks.0.hook_resid_mid']);
+  const program = await backend.program(plan, size, capture);
+  await program.run({ rows: [{ token: 1, position: 0, slot: 0 }], logitRows: [0] });
+  program.copySlots([{ from: 0, to: 1 }], 1);
+  program.dispose();
+  // The vectors that fused layers share stay with the weights.
+  const kept = counting.liveBuffers.size;
+  expect(kept).toBeGreaterThanOrEqual(weights);
+  const again = await backend.program(plan, size, capture);
+  again.dispose();
+  expect(counting.liveBuffers.size).toBe(kept);
+  backend.dispose();
+  expect(counting.liveBuffers.size).toBe(0);
+});
+
+test('a program too large for the device is refused, and leaves nothing', async () => {
+  const { counting, backend, plan } = await open();
+  const before = counting.liveBuffers.size;
+  const huge = backend.program(plan, { slots: 1e6, context: 1024, rows: 8, logitRows: 1 });
+  await expect(huge).rejects.toMatchObject({ name: 'VitrineError', code: 'out-of-memory' });
+  expect(counting.liveBuffers.size).toBe(before);
+  backend.dispose();
+});
