@@ -1,0 +1,16 @@
+/** Vitrine: GPT-2 in the browser on WebGPU. */
+
+export type { Checkpoint, Progress } from './load/checkpoint.ts';
+export type { Source } from './load/source.ts';
+export type { ModelConfig } from './model/config.ts';
+export type { Edit } from './plan/edit.ts';
+export { type ErrorCode, VitrineError } from './plan/error.ts';
+export type { Axis, TensorSpec } from './plan/plan.ts';
+export { type LoadOptions, load } from './run/load.ts';
+export type { DeviceInfo, LogitsOptions, Model, Prompt } from './run/model.ts';
+export type { GenerateOptions, History, LogitsProcessor } from './run/options.ts';
+export type { Completion, FinishReason, Sequence, Token, TopToken } from './run/output.ts';
+export { distribution } from './run/sampling.ts';
+export type { Score, ScoreOptions } from './run/score.ts';
+export type { Trace, TracedTensor, TraceOptions } from './run/trace.ts';
+export type { TextStream, Tokenizer } from './text/tokenizer.ts';

@@ -1,0 +1,77 @@
+import { VitrineError } from '../plan/error.ts';
+
+/** What an option may be. */
+export interface Check {
+  /** Ends the sentence "expected ...". */
+  expects: string;
+  accepts(value: unknown): boolean;
+}
+
+/** @param above `'above'`: the smallest value itself is out */
+export function number(min: number, max = Number.MAX_VALUE, above?: 'above'): Check {
+  const low = min === -Number.MAX_VALUE ? 'a finite number' : above ? `a number above ${min}` : `a number from ${min}`;
+  return {
+    expects: max === Number.MAX_VALUE ? low : `${low} to ${max}`,
+    accepts: (value) => typeof value === 'number' && value >= min && value <= max && !(above && value === min),
+  };
+}
+
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Check {
+  return {
+    expects: max === Number.MAX_SAFE_INTEGER ? `an integer from ${min}` : `an integer from ${min} to ${max}`,
+    accepts: (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+  };
+}
+
+export function oneOf(...values: unknown[]): Check {
+  return { expects: values.map(quote).join(' or '), accepts: (value) => values.includes(value) };
+}
+
+export function listOf(what: string, accepts: (item: unknown) => boolean): Check {
+  return { expects: `a list of ${what}`, accepts: (value) => Array.isArray(value) && value.every(accepts) };
+}
+
+export const isString: Check = { expects: 'a string', accepts: (value) => typeof value === 'string' && value !== '' };
+
+export const isFunction: Check = { expects: 'a function', accepts: (value) => typeof value === 'function' };
+
+/** By its members: a signal may come from another realm. */
+export const isSignal: Check = {
+  expects: 'an AbortSignal',
+  accepts: (value) => typeof (value as AbortSignal | null)?.throwIfAborted === 'function',
+};
+
+/**
+ * @param call whose options they are, for messages
+ * @throws VitrineError `bad-option` for an unknown option or a value that its check does not accept; undefined is absent
+ */
+export function checkOptions(call: string, options: unknown, checks: Readonly<Record<string, Check>>): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new VitrineError('bad-option', `${call} expects its options as an object, found ${quote(options)}.`);
+  }
+  for (const [name, value] of Object.entries(options)) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (!check) {
+      const hint = `Its options are ${Object.keys(checks).join(', ')}.`;
+      throw new VitrineError('bad-option', `${call} has no option ${quote(name)}.`, { hint });
+    }
+    if (value !== undefined && !check.accepts(value)) throw refuse(name, value, check.expects);
+  }
+}
+
+export function refuse(option: string, found: unknown, expected: string): VitrineError {
+  return new VitrineError('bad-option', `Option ${option} is ${quote(found)}; expected ${expected}.`);
+}
+
+/** A value in a message, short. */
+export function quote(value: unknown): string {
+  if (Array.isArray(value)) {
+    const items = value.slice(0, 8).map((item) => (Array.isArray(item) ? '[...]' : quote(item)));
+    return `[${items.join(', ')}${value.length > 8 ? ', ...' : ''}]`;
+  }
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null)
+    return `an object (${value.constructor?.name ?? 'without prototype'})`;
+  return typeof value === 'bigint' ? `${value}n` : String(value);
+}

@@ -1,0 +1,166 @@
+import type { DrawSettings } from '../plan/backend.ts';
+import { withEdits } from '../plan/edit.ts';
+import { VitrineError } from '../plan/error.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { beamSearch } from './beam.ts';
+import type { Engine } from './engine.ts';
+import type { Settings } from './options.ts';
+import { Clock, type Completion, completionOf, Output, scored, type Token } from './output.ts';
+import { broken, sample } from './sampling.ts';
+import { Session } from './session.ts';
+
+/** One call of `generate`. */
+export interface Generation {
+  engine: Engine;
+  tokenizer: Tokenizer;
+  /** At least one id. */
+  prompt: number[];
+  settings: Settings;
+}
+
+/** A generation under way. */
+interface Work extends Generation {
+  session: Session;
+  /** One for each sequence. */
+  outputs: Output[];
+  clock: Clock;
+}
+
+/**
+ * Yields tokens as they are generated and returns the completion. Of several samples the first one's tokens are
+ * yielded; of beams the best one's, once it is known. Left early (`return()`), it returns what there is, with
+ * `finishReason: 'abort'`.
+ * @throws VitrineError `context-full` for a prompt longer than the context; the signal's reason when it aborts
+ */
+export async function* generate(generation: Generation): AsyncGenerator<Token, Completion> {
+  const { engine, tokenizer, prompt, settings } = generation;
+  const { numBeams, numReturnSequences, onContextFull, signal } = settings;
+  signal?.throwIfAborted();
+  const slides = onContextFull === 'slide';
+  if (prompt.length > engine.context && !slides) {
+    const message = `The prompt has ${prompt.length} tokens; the context holds ${engine.context}.`;
+    const hint = "Shorten it, or pass onContextFull: 'slide' to go on from its end.";
+    throw new VitrineError('context-full', message, { hint });
+  }
+  const room = slides ? Number.POSITIVE_INFINITY : engine.context - prompt.length;
+  const outputs = Array.from({ length: numReturnSequences }, () => new Output(settings, tokenizer, room));
+  const clock = new Clock();
+  const session = open(generation);
+  const cached = Math.min(session.shared(windowOf(prompt, engine.context)), prompt.length - 1);
+  const completion = () => completionOf(outputs, { prompt, settings, cached, clock });
+  const work = { ...generation, session, outputs, clock };
+  let left = true;
+  try {
+    if (numBeams > 1) yield* search(work, room);
+    else if (await drawsOnDevice(session, settings)) yield* draw(work);
+    else yield* decode(work);
+    left = false;
+    return completion();
+  } catch (error) {
+    left = false;
+    throw error;
+  } finally {
+    engine.giveBack(session);
+    // biome-ignore lint/correctness/noUnsafeFinally: this is how a generator gives return() a value
+    if (left) return completion();
+  }
+}
+
+/** A session for a prompt; with edits one of its own, since its cache is good for nothing else. */
+function open({ engine, prompt, settings }: Generation): Session {
+  const slots = Math.max(settings.numBeams, settings.numReturnSequences);
+  if (settings.edits.length === 0) return engine.borrow(prompt, slots);
+  engine.alive();
+  return new Session(engine, slots, withEdits(engine.plan, settings.edits, prompt.length));
+}
+
+/** What of a text is run: all of it, or its newest half context where it does not fit. */
+function windowOf(ids: number[], context: number): number[] {
+  return ids.length <= context ? ids : ids.slice(-Math.max(1, Math.floor(context / 2)));
+}
+
+/** Samples (or the greedy text) as rows of one batch, prefilled once; every token is chosen here. */
+async function* decode({ engine, tokenizer, prompt, settings, session, outputs, clock }: Work): AsyncGenerator<Token> {
+  const { signal, topLogprobs } = settings;
+  const running = () => [...outputs.keys()].filter((slot) => !outputs[slot]!.finishReason);
+  for (let live = running(); live.length > 0; live = running()) {
+    clock.start();
+    let logits: Float32Array[];
+    if (outputs[0]!.ids.length === 0) {
+      const first = await session.prefill(windowOf(prompt, engine.context), signal);
+      session.copySlots(live.slice(1).map((slot) => ({ from: 0, to: slot })));
+      logits = live.map(() => first);
+    } else if (live[0] === 0 && session.held[0]!.length === engine.context) {
+      logits = [await session.prefill(windowOf([...prompt, ...outputs[0]!.ids], engine.context), signal)];
+    } else {
+      logits = await session.decode(
+        live.map((slot) => ({ slot, token: outputs[slot]!.ids.at(-1)! })),
+        signal,
+      );
+    }
+    const tokens = live.map((slot, i) => {
+      const id = sample(logits[i]!, settings, { prompt, generated: outputs[slot]!.ids }, slot);
+      return outputs[slot]!.push(scored(id, logits[i]!, topLogprobs, tokenizer));
+    });
+    clock.stop(tokens.length);
+    if (live[0] === 0) yield tokens[0]!;
+  }
+}
+
+/** Whether the backend can choose the tokens itself, without a look at the logits in between. */
+async function drawsOnDevice(session: Session, s: Settings): Promise<boolean> {
+  const plain = s.typicalP === 1 && s.noRepeatNgramSize === 0 && s.badWords.length === 0 && s.minNewTokens === 0;
+  const finite = [...s.logitBias.values()].every(Number.isFinite);
+  if (!plain || !finite || s.logitsProcessors.length > 0 || s.numReturnSequences > 1) return false;
+  const limits = await session.drawLimits();
+  return limits !== undefined && s.topLogprobs <= limits.topLogprobs && s.eosTokenIds.length <= limits.ends;
+}
+
+/** The same for one sequence, its tokens drawn on the device. */
+async function* draw({ engine, tokenizer, prompt, settings, session, outputs, clock }: Work): AsyncGenerator<Token> {
+  const [output] = outputs as [Output];
+  const { signal, seed, eosTokenIds } = settings;
+  const drawing: DrawSettings = {
+    ...settings,
+    seed: [seed % 2 ** 32, Math.floor(seed / 2 ** 32)],
+    sequence: 0,
+    ends: eosTokenIds,
+  };
+  while (!output.finishReason) {
+    clock.start();
+    const window = windowOf([...prompt, ...output.ids], engine.context);
+    // The last token drawn needs no place of its own.
+    const limit = Math.min(settings.maxNewTokens - output.ids.length, engine.context - window.length + 1);
+    for await (const { id, logprob, top } of session.draw(
+      window,
+      { prompt, generated: output.ids },
+      limit,
+      drawing,
+      signal,
+    )) {
+      signal?.throwIfAborted();
+      engine.alive();
+      if (Number.isNaN(logprob)) throw broken(id, logprob);
+      const named = top.map((other) => ({ ...other, text: tokenizer.token(other.id) }));
+      const token = output.push({ id, logprob, ...(settings.topLogprobs > 0 && { top: named }) });
+      clock.stop(1);
+      yield token;
+      clock.start();
+      if (output.finishReason) break;
+    }
+  }
+}
+
+/** Beam search: nothing is known of the best text until all is done. */
+async function* search(
+  { tokenizer, prompt, settings, session, outputs, clock }: Work,
+  room: number,
+): AsyncGenerator<Token> {
+  const beams = await beamSearch(session, { prompt, settings, tokenizer, room, clock });
+  const texts = beams.map(({ tokens, score }, i) => {
+    outputs[i]!.score = score;
+    return tokens.map((token) => outputs[i]!.push(token));
+  });
+  outputs.length = beams.length;
+  yield* texts[0]!;
+}

@@ -1,0 +1,167 @@
+import type { ModelConfig } from '../model/config.ts';
+import { VitrineError } from '../plan/error.ts';
+import type { TensorSpec } from '../plan/plan.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { checkOptions, integer, isSignal, listOf, quote } from './check.ts';
+import type { Engine } from './engine.ts';
+import { generate } from './generate.ts';
+import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
+import type { Completion, Token } from './output.ts';
+import { type Score, type ScoreOptions, score } from './score.ts';
+import { type Trace, type TraceOptions, tensorsOf, trace } from './trace.ts';
+
+/** A text, or its token ids. */
+export type Prompt = string | readonly number[];
+
+/** What a model really runs on. */
+export interface DeviceInfo {
+  kind: 'cpu' | 'webgpu' | 'wasm';
+  /** The adapter or engine, as the platform names it. */
+  adapter: string;
+  /** How the weights of its matrices are kept. */
+  dtype: 'f32' | 'f16' | 'q8' | 'q4';
+  /** Bytes of weights. */
+  bytes: number;
+}
+
+export interface LogitsOptions {
+  /** Positions of the ids, negative ones from the end; by default the last. */
+  positions?: readonly number[];
+  signal?: AbortSignal;
+}
+
+/**
+ * A loaded model. Calls run side by side, each on a KV cache of its own; recent caches are kept, so that a prompt that
+ * begins like an earlier one costs only what differs. After `dispose` every call, running ones too, fails with
+ * `disposed`; a lost GPU is replaced and the call goes on.
+ */
+export class Model {
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  readonly #engine: Engine;
+  readonly #dtype: DeviceInfo['dtype'];
+
+  /** `load` makes models. */
+  constructor(config: ModelConfig, tokenizer: Tokenizer, engine: Engine, dtype: DeviceInfo['dtype']) {
+    this.config = config;
+    this.tokenizer = tokenizer;
+    this.#engine = engine;
+    this.#dtype = dtype;
+  }
+
+  get device(): DeviceInfo {
+    const { kind, adapter, bytes } = this.#engine.current;
+    return { kind, adapter, dtype: this.#dtype, bytes };
+  }
+
+  /**
+   * Continues a prompt, token by token; an empty one starts from `<|endoftext|>`. The generator's return value is the
+   * completion; leaving the loop early frees what it holds.
+   * @throws VitrineError `bad-option`, `context-full`, `device-lost`, `disposed`; the signal's reason when it aborts
+   */
+  async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Token, Completion> {
+    this.#engine.alive();
+    const settings = readGenerateOptions(options, this.#scope);
+    const ids = this.#ids(prompt);
+    if (ids.length === 0) {
+      const { bosTokenId } = this.config;
+      if (bosTokenId === null) {
+        throw new VitrineError('bad-option', 'The prompt is empty, and this model has no token that begins a text.');
+      }
+      ids.push(bosTokenId);
+    }
+    return yield* generate({ engine: this.#engine, tokenizer: this.tokenizer, prompt: ids, settings });
+  }
+
+  /** `generate` without the steps between. */
+  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
+    const tokens = this.generate(prompt, options);
+    for (;;) {
+      const next = await tokens.next();
+      if (next.done) return next.value;
+    }
+  }
+
+  /** The logits after each of the positions, in their order: data [positions, vocabSize]. */
+  async logits(prompt: Prompt, options: LogitsOptions = {}): Promise<{ data: Float32Array; shape: [number, number] }> {
+    this.#engine.alive();
+    checkOptions('logits', options, { positions: listOf('integers', Number.isInteger), signal: isSignal });
+    const ids = this.#fitting(prompt);
+    const { positions = [-1], signal } = options;
+    signal?.throwIfAborted();
+    const wanted = positions.map((position) => {
+      const at = position < 0 ? ids.length + position : position;
+      if (integer(0, ids.length - 1).accepts(at)) return at;
+      throw new VitrineError('bad-option', `positions has ${position}; the text's are 0 to ${ids.length - 1}.`);
+    });
+    const { vocabSize } = this.config;
+    const data = new Float32Array(wanted.length * vocabSize);
+    const onLogits = (position: number, logits: Float32Array) => {
+      for (const [i, at] of wanted.entries()) if (at === position) data.set(logits, i * vocabSize);
+    };
+    const set = new Set(wanted);
+    const last = Math.max(-1, ...wanted);
+    const session = this.#engine.borrow(ids);
+    try {
+      const from = Math.min(ids.length, ...wanted);
+      await session.read(ids.slice(0, last + 1), { from, wants: (position) => set.has(position), onLogits, signal });
+    } finally {
+      this.#engine.giveBack(session);
+    }
+    return { data, shape: [wanted.length, vocabSize] };
+  }
+
+  /** Log-probability, rank and entropy of every token of a text of any length, and its perplexity. */
+  async score(prompt: Prompt, options: ScoreOptions = {}): Promise<Score> {
+    this.#engine.alive();
+    return score(this.#engine, this.#ids(prompt), options);
+  }
+
+  /** The intermediate tensors of one run over a text, optionally edited on the way. */
+  async trace(prompt: Prompt, options: TraceOptions = {}): Promise<Trace> {
+    this.#engine.alive();
+    return trace(this.#engine, this.#fitting(prompt), options);
+  }
+
+  /** Every tensor that `trace` can capture or edit; an axis of `rows` or `context` is as long as the text. */
+  tensors(): TensorSpec[] {
+    return tensorsOf(this.#engine.plan);
+  }
+
+  /** Frees all memory, the device's too. Safe to call twice. */
+  dispose(): void {
+    this.#engine.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  get #scope(): Scope {
+    const { vocabSize, eosTokenIds } = this.config;
+    return { vocabSize, eosTokenIds, encode: (text) => this.tokenizer.encode(text) };
+  }
+
+  #ids(prompt: Prompt): number[] {
+    if (typeof prompt === 'string') return this.tokenizer.encode(prompt);
+    const isList = Array.isArray(prompt) || (ArrayBuffer.isView(prompt) && !(prompt instanceof DataView));
+    if (!isList) {
+      throw new VitrineError('bad-option', `The prompt is ${quote(prompt)}; expected a string or a list of token ids.`);
+    }
+    const ids = Array.from(prompt);
+    const { vocabSize } = this.config;
+    const wrong = ids.findIndex((id) => !integer(0, vocabSize - 1).accepts(id));
+    if (wrong < 0) return ids;
+    const found = `The prompt's token ${wrong} is ${quote(ids[wrong])}`;
+    throw new VitrineError('bad-option', `${found}; expected an integer from 0 to ${vocabSize - 1}.`);
+  }
+
+  /** Ids of a text of at least one token that fits the context. */
+  #fitting(prompt: Prompt): number[] {
+    const ids = this.#ids(prompt);
+    const { context } = this.#engine;
+    if (ids.length === 0) throw new VitrineError('bad-option', 'The text is empty; expected at least one token.');
+    if (ids.length <= context) return ids;
+    throw new VitrineError('context-full', `The text has ${ids.length} tokens; the context holds ${context}.`);
+  }
+}

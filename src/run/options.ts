@@ -1,0 +1,254 @@
+import type { Edit } from '../plan/edit.ts';
+import { type Check, checkOptions, integer, isSignal, listOf, number, oneOf, quote, refuse } from './check.ts';
+import { randomSeed } from './random.ts';
+
+/** The tokens so far: `prompt` as given, `generated` since. */
+export interface History {
+  prompt: readonly number[];
+  generated: readonly number[];
+}
+
+/**
+ * A function of the caller's on the float32 logits [vocabSize], after Vitrine's own processors and before temperature.
+ * It changes them in place, or returns others. -Infinity excludes a token.
+ */
+export type LogitsProcessor = (logits: Float32Array, history: History) => Float32Array | undefined | void;
+
+/** How to generate. Meaning and order of the sampling options: docs/sampling.md. */
+export interface GenerateOptions {
+  /** The most tokens to generate, 64 by default. */
+  maxNewTokens?: number;
+  /** Bans the end-of-text ids until so many tokens are there. */
+  minNewTokens?: number;
+  /** 0 (default): always the most likely token. 1: the model's own distribution. */
+  temperature?: number;
+  /** Draws from the k most likely tokens (and those as likely as the k-th). 0: off. */
+  topK?: number;
+  /** Draws from the most likely tokens that together reach this probability. 1: off. */
+  topP?: number;
+  /** Drops tokens less likely than this share of the most likely one's probability. 0: off. */
+  minP?: number;
+  /** Locally typical sampling (Meister et al. 2022). 1: off. */
+  typicalP?: number;
+  /** Keskar et al. 2019: logits of tokens that occurred are divided by it, negative ones multiplied. 1: off. */
+  repetitionPenalty?: number;
+  /** Taken off a token's logit for every time it was generated. */
+  frequencyPenalty?: number;
+  /** Taken off a token's logit once it was generated. */
+  presencePenalty?: number;
+  /** No n-gram of this length occurs twice. 0: off. */
+  noRepeatNgramSize?: number;
+  /** Words, or token sequences, that must not appear. A word is banned in the tokens it has as it is written. */
+  badWords?: readonly (string | readonly number[])[];
+  /** Added to the logits, by token id. -Infinity excludes a token. */
+  logitBias?: Readonly<Record<number, number>> | ReadonlyMap<number, number>;
+  /** The text ends before the first of these. */
+  stop?: string | readonly string[];
+  /** The id or ids that end a text, null for none; by default the model's. */
+  eosTokenId?: number | readonly number[] | null;
+  /** Integer from 0 to 2^53 - 1. By default a random one; the completion tells which. */
+  seed?: number;
+  /** Beams of a beam search; 1 (default): none. */
+  numBeams?: number;
+  /** A finished beam scores its log-probability / length ** lengthPenalty; 1 by default. */
+  lengthPenalty?: number;
+  /** Ends the beam search as soon as numBeams beams are finished. */
+  earlyStopping?: boolean;
+  /** How many completions: samples of their own, or the best beams. 1 by default. */
+  numReturnSequences?: number;
+  /** How many of the most likely tokens to report with each token. */
+  topLogprobs?: number;
+  logitsProcessors?: readonly LogitsProcessor[];
+  /** At the end of the context: end the text (default), or go on with the newest half of it. */
+  onContextFull?: 'stop' | 'slide';
+  /** Changes to the model's intermediate tensors while it generates. */
+  edits?: readonly Edit[];
+  signal?: AbortSignal;
+}
+
+/** Generation options with every default in place. */
+export interface Settings
+  extends Required<Omit<GenerateOptions, 'badWords' | 'logitBias' | 'stop' | 'eosTokenId' | 'signal'>> {
+  badWords: readonly (readonly number[])[];
+  logitBias: ReadonlyMap<number, number>;
+  stop: readonly string[];
+  eosTokenIds: readonly number[];
+  signal: AbortSignal | undefined;
+}
+
+/** What options are checked against. */
+export interface Scope {
+  vocabSize: number;
+  /** End-of-text ids where the options name none. */
+  eosTokenIds: readonly number[];
+  /** Reads a bad word; absent where there is no tokenizer. */
+  encode?: (text: string) => number[];
+}
+
+export const editsCheck = listOf('edits, { name, position?, head?, set | scale | add }', isEdit);
+
+const checks: Record<keyof GenerateOptions, Check> = {
+  maxNewTokens: integer(1),
+  minNewTokens: integer(0),
+  temperature: number(0),
+  topK: integer(0),
+  topP: number(0, 1),
+  minP: number(0, 1),
+  typicalP: number(0, 1, 'above'),
+  repetitionPenalty: number(0, Number.MAX_VALUE, 'above'),
+  frequencyPenalty: number(-Number.MAX_VALUE),
+  presencePenalty: number(-Number.MAX_VALUE),
+  noRepeatNgramSize: integer(0),
+  badWords: listOf('strings and lists of token ids, none empty', isBadWord),
+  logitBias: {
+    expects: 'an object or Map of token id -> number',
+    accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  },
+  stop: {
+    expects: 'a string or a list of strings, none empty',
+    accepts: (value) => (Array.isArray(value) ? value.every(isText) : isText(value)),
+  },
+  eosTokenId: {
+    expects: 'a token id, a list of them, or null',
+    accepts: (value) => value === null || (Array.isArray(value) ? value : [value]).every(Number.isInteger),
+  },
+  seed: integer(0),
+  numBeams: integer(1),
+  lengthPenalty: number(-Number.MAX_VALUE),
+  earlyStopping: oneOf(true, false),
+  numReturnSequences: integer(1),
+  topLogprobs: integer(0),
+  logitsProcessors: listOf('functions', (item) => typeof item === 'function'),
+  onContextFull: oneOf('stop', 'slide'),
+  edits: editsCheck,
+  signal: isSignal,
+};
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function isBadWord(value: unknown): boolean {
+  return isText(value) || (Array.isArray(value) && value.length > 0 && value.every(Number.isInteger));
+}
+
+function isEdit(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const known = ['name', 'position', 'head', 'set', 'scale', 'add'];
+  const { name, set, scale, add } = value as Edit;
+  const areNumbers = (given: unknown) =>
+    given === undefined ||
+    typeof given === 'number' ||
+    ((Array.isArray(given) || ArrayBuffer.isView(given)) && Array.from(given as ArrayLike<unknown>).every(isNumber));
+  return (
+    typeof name === 'string' &&
+    [set, scale, add].every(areNumbers) &&
+    Object.keys(value).every((key) => known.includes(key))
+  );
+}
+
+const isNumber = (value: unknown): boolean => typeof value === 'number';
+
+/**
+ * Checks generation options and fills in the defaults.
+ * @throws VitrineError `bad-option`, naming the option, what was found and what is expected
+ */
+export function readGenerateOptions(options: GenerateOptions, scope: Scope): Settings {
+  checkOptions('generate', options, checks);
+  const { badWords = [], logitBias = {}, stop = [], eosTokenId, signal, ...plain } = options;
+  const settings: Settings = {
+    maxNewTokens: 64,
+    minNewTokens: 0,
+    temperature: 0,
+    topK: 0,
+    topP: 1,
+    minP: 0,
+    typicalP: 1,
+    repetitionPenalty: 1,
+    frequencyPenalty: 0,
+    presencePenalty: 0,
+    noRepeatNgramSize: 0,
+    numBeams: 1,
+    lengthPenalty: 1,
+    earlyStopping: false,
+    numReturnSequences: 1,
+    topLogprobs: 0,
+    logitsProcessors: [],
+    onContextFull: 'stop',
+    edits: [],
+    ...withoutUndefined(plain),
+    seed: plain.seed ?? randomSeed(),
+    stop: typeof stop === 'string' ? [stop] : [...stop],
+    badWords: badWords.map((word) => readBadWord(word, scope)),
+    logitBias: readLogitBias(logitBias, scope),
+    eosTokenIds: eosTokenId === undefined ? scope.eosTokenIds : eosTokenId === null ? [] : [eosTokenId].flat(),
+    signal,
+  };
+  for (const id of settings.eosTokenIds) checkId('eosTokenId', id, scope);
+  checkTogether(settings, scope);
+  return settings;
+}
+
+function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]: Exclude<T[K], undefined> };
+}
+
+function readBadWord(word: string | readonly number[], scope: Scope): readonly number[] {
+  if (typeof word !== 'string') {
+    for (const id of word) checkId('badWords', id, scope);
+    return [...word];
+  }
+  if (!scope.encode) throw refuse('badWords', word, 'token ids: without a model there is no tokenizer to read words');
+  return scope.encode(word);
+}
+
+function readLogitBias(given: NonNullable<GenerateOptions['logitBias']>, scope: Scope): Map<number, number> {
+  const entries: [unknown, unknown][] = given instanceof Map ? [...given] : Object.entries(given);
+  return new Map(
+    entries.map(([key, bias]) => {
+      const id = typeof key === 'string' && /^\d+$/.test(key) ? Number(key) : key;
+      if (!Number.isInteger(id)) throw refuse('logitBias', key, 'token ids as keys');
+      checkId('logitBias', id as number, scope);
+      if (typeof bias !== 'number' || Number.isNaN(bias) || bias === Number.POSITIVE_INFINITY) {
+        throw refuse('logitBias', bias, `a finite number or -Infinity for id ${id}`);
+      }
+      return [id as number, bias];
+    }),
+  );
+}
+
+export function checkId(option: string, id: number, { vocabSize }: Scope): void {
+  if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
+    throw refuse(option, id, `token ids, integers from 0 to ${vocabSize - 1}`);
+  }
+}
+
+/** Refuses combinations that cannot be honoured. */
+function checkTogether(s: Settings, { vocabSize }: Scope): void {
+  if (s.minNewTokens > s.maxNewTokens)
+    throw refuse('minNewTokens', s.minNewTokens, `at most maxNewTokens, ${s.maxNewTokens}`);
+  if (s.topLogprobs > vocabSize)
+    throw refuse('topLogprobs', s.topLogprobs, `at most the vocabulary's size, ${vocabSize}`);
+  const together = s.numBeams > 1 || s.numReturnSequences > 1;
+  if (together && s.onContextFull === 'slide') {
+    throw refuse('onContextFull', 'slide', "'stop' with numBeams or numReturnSequences above 1");
+  }
+  if (s.edits.length > 0 && s.onContextFull === 'slide') {
+    throw refuse('onContextFull', 'slide', "'stop' with edits, whose positions would move");
+  }
+  if (s.numBeams > 1) {
+    if (s.temperature > 0) throw refuse('temperature', s.temperature, '0 with numBeams: a beam search does not draw');
+    if (s.stop.length > 0) throw refuse('stop', s.stop, 'nothing with numBeams: beams end at eosTokenId only');
+    if (s.numReturnSequences > s.numBeams) {
+      throw refuse('numReturnSequences', s.numReturnSequences, `at most numBeams, ${s.numBeams}`);
+    }
+    return;
+  }
+  if (s.lengthPenalty !== 1) throw refuse('lengthPenalty', s.lengthPenalty, 'numBeams above 1 beside it');
+  if (s.earlyStopping) throw refuse('earlyStopping', true, 'numBeams above 1 beside it');
+  if (s.numReturnSequences > 1 && s.temperature === 0) {
+    const expected = `a temperature above 0 or numBeams beside it: greedy completions would all be the same (${quote(s.temperature)})`;
+    throw refuse('numReturnSequences', s.numReturnSequences, expected);
+  }
+}

@@ -1,0 +1,156 @@
+import { VitrineError } from '../plan/error.ts';
+import { type Candidates, candidatesOf, draw, leading, minP, topP, typicalP } from './candidates.ts';
+import { checkOptions, listOf, refuse } from './check.ts';
+import { checkId, type GenerateOptions, type History, readGenerateOptions, type Settings } from './options.ts';
+import { uniform } from './random.ts';
+
+/**
+ * What sampling would draw from: probabilities [vocabSize], zero for what the options exclude; at temperature 0 (the
+ * default) all mass is on the greedy id. Options are those of `generate`, with the same checks; `badWords` takes token
+ * ids only, and there is no end-of-text id unless `eosTokenId` names one.
+ * @param logits [vocabSize]; -Infinity excludes a token
+ * @param history ids that the penalties look at
+ * @throws VitrineError `bad-option`; also for logits with NaN or Infinity, or if no token is left
+ */
+export function distribution(
+  logits: ArrayLike<number>,
+  options: GenerateOptions = {},
+  history: Partial<History> = {},
+): Float32Array {
+  const vocabSize = logits?.length;
+  if (!(vocabSize > 0)) throw refuse('logits', logits, 'one number for each token of a vocabulary');
+  const scope = { vocabSize, eosTokenIds: [] };
+  const settings = readGenerateOptions(options, scope);
+  if (settings.numBeams > 1) throw refuse('numBeams', settings.numBeams, '1: a beam search does not draw');
+  const ids = listOf('token ids', Number.isInteger);
+  checkOptions('distribution (third argument)', history, { prompt: ids, generated: ids });
+  const { prompt = [], generated = [] } = history;
+  for (const id of [...prompt, ...generated]) checkId('prompt or generated', id, scope);
+
+  const probs = new Float32Array(vocabSize);
+  const scores = processLogits(Float32Array.from(logits), settings, { prompt, generated });
+  if (settings.temperature === 0) probs[greedy(scores)] = 1;
+  else {
+    const candidates = filter(scores, settings);
+    candidates.ids.forEach((id, i) => {
+      probs[id] = candidates.probs[i]!;
+    });
+  }
+  return probs;
+}
+
+/** The next token's id. `sequence` numbers those generated together, each with random numbers of its own. */
+export function sample(logits: Float32Array, settings: Settings, history: History, sequence: number): number {
+  const scores = processLogits(logits, settings, history);
+  if (settings.temperature === 0) return greedy(scores);
+  return draw(filter(scores, settings), uniform(settings.seed, history.generated.length, sequence));
+}
+
+/** Temperature and the filters, each on what the one before left. */
+function filter(scores: ArrayLike<number>, settings: Settings): Candidates {
+  let left = candidatesOf(scores, scores[greedy(scores)]!, settings.temperature, settings.topK);
+  if (settings.topP < 1) left = topP(left, settings.topP);
+  if (settings.minP > 0) left = minP(left, settings.minP);
+  if (settings.typicalP < 1) left = typicalP(left, settings.typicalP);
+  return left;
+}
+
+/** The largest score's id, the lowest one of equals. */
+function greedy(scores: ArrayLike<number>): number {
+  let best = -1;
+  let max = Number.NEGATIVE_INFINITY;
+  for (let id = 0; id < scores.length; id++) {
+    const score = scores[id]!;
+    if (score > max) {
+      best = id;
+      max = score;
+    } else if (Number.isNaN(score)) throw broken(id, score);
+  }
+  if (max === Number.POSITIVE_INFINITY) throw broken(best, max);
+  if (best < 0) throw excludedAll();
+  return best;
+}
+
+export function excludedAll(): VitrineError {
+  return new VitrineError('bad-option', 'Every token is excluded: all logits are -Infinity.', {
+    hint: 'Look at logitBias, badWords, noRepeatNgramSize, minNewTokens and logitsProcessors.',
+  });
+}
+
+export function broken(id: number, score: number): VitrineError {
+  return new VitrineError(
+    'bad-option',
+    `The logit of token ${id} is ${score}; expected a finite number or -Infinity.`,
+    {
+      hint: 'It comes from logitBias, a logitsProcessors function, edits, or damaged weights.',
+    },
+  );
+}
+
+/** Processors in their order; the logits themselves if none has anything to do. */
+export function processLogits(logits: Float32Array, s: Settings, history: History): Float32Array | Float64Array {
+  const { prompt, generated } = history;
+  const penalties = s.repetitionPenalty !== 1 || s.frequencyPenalty !== 0 || s.presencePenalty !== 0;
+  const bans = s.noRepeatNgramSize > 0 || s.badWords.length > 0 || generated.length < s.minNewTokens;
+  if (!penalties && !bans && s.logitBias.size === 0 && s.logitsProcessors.length === 0) return logits;
+
+  const scores = Float64Array.from(logits);
+  for (const [id, bias] of s.logitBias) scores[id]! += bias;
+  const text = [...prompt, ...generated];
+  if (s.repetitionPenalty !== 1) penaliseRepetition(scores, new Set(text), s.repetitionPenalty);
+  if (s.frequencyPenalty !== 0 || s.presencePenalty !== 0) penaliseFrequency(scores, generated, s);
+  for (const id of bannedIds(text, generated.length, s)) scores[id] = Number.NEGATIVE_INFINITY;
+  for (const processor of s.logitsProcessors) {
+    const floats = Float32Array.from(scores);
+    const result: unknown = processor(floats, { prompt, generated }) ?? floats;
+    if (!(result instanceof Float32Array) || result.length !== scores.length) {
+      throw refuse('logitsProcessors', result, `functions that return nothing or a Float32Array of ${scores.length}`);
+    }
+    scores.set(result);
+  }
+  return scores;
+}
+
+function penaliseRepetition(scores: Float64Array, ids: ReadonlySet<number>, penalty: number): void {
+  for (const id of ids) scores[id] = scores[id]! < 0 ? scores[id]! * penalty : scores[id]! / penalty;
+}
+
+/** As the OpenAI API defines the two: off the logit goes count * frequency + (count > 0) * presence. */
+function penaliseFrequency(scores: Float64Array, generated: readonly number[], s: Settings): void {
+  for (const id of generated) scores[id]! -= s.frequencyPenalty;
+  for (const id of new Set(generated)) scores[id]! -= s.presencePenalty;
+}
+
+/** What noRepeatNgramSize, badWords and minNewTokens exclude as the next token of `text`. */
+function* bannedIds(text: readonly number[], generated: number, s: Settings): Generator<number> {
+  /** Whether the ids from `from` on are those of `text` before `end`. */
+  const endsWith = (ids: readonly number[], from: number, length: number): boolean => {
+    if (length > text.length) return false;
+    for (let i = 0; i < length; i++) if (ids[from + i] !== text[text.length - length + i]) return false;
+    return true;
+  };
+  const n = s.noRepeatNgramSize;
+  for (let i = 0; n > 0 && i + n <= text.length; i++) if (endsWith(text, i, n - 1)) yield text[i + n - 1]!;
+  for (const word of s.badWords) {
+    const last = word.at(-1)!;
+    if (word.length === 1 && s.eosTokenIds.includes(last)) continue;
+    if (endsWith(word, 0, word.length - 1)) yield last;
+  }
+  if (generated < s.minNewTokens) yield* s.eosTokenIds;
+}
+
+/** log Σ exp(logits): a logit less this is its token's log-probability. */
+export function logSumExp(logits: ArrayLike<number>): number {
+  let max = Number.NEGATIVE_INFINITY;
+  for (let id = 0; id < logits.length; id++) if (logits[id]! > max) max = logits[id]!;
+  let sum = 0;
+  for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id]! - max);
+  return max + Math.log(sum);
+}
+
+/** The n ids with the largest scores, best first, the lower id first among equals. */
+export function best(scores: ArrayLike<number>, n: number): number[] {
+  const key = new Float64Array(scores.length);
+  for (let id = 0; id < key.length; id++) key[id] = -scores[id]!;
+  return [...leading(key, undefined, Math.min(n, key.length))].sort((a, b) => key[a]! - key[b]! || a - b);
+}

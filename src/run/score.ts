@@ -1,0 +1,79 @@
+import { checkOptions, integer, isSignal, refuse } from './check.ts';
+import type { Engine } from './engine.ts';
+
+export interface ScoreOptions {
+  /** Tokens by which the window moves on where a text is longer than the context; half the context by default. */
+  stride?: number;
+  signal?: AbortSignal;
+}
+
+/** How the model takes each token of a text; null for the first one, which nothing predicts. In nats. */
+export interface Score {
+  ids: number[];
+  /** Log-probability of each token, given those before it. */
+  logprobs: (number | null)[];
+  /** Its place among all tokens by probability, 1 the most likely; the lower id first among equals. */
+  ranks: (number | null)[];
+  /** Entropy of the distribution that it was one of. */
+  entropies: (number | null)[];
+  /** exp of the mean of -logprob; NaN if there is nothing to predict. */
+  perplexity: number;
+}
+
+/**
+ * A text past the context is scored in windows that move on by `stride`, each predicting only what the one before did
+ * not, as Hugging Face's guide to the perplexity of fixed-length models has it.
+ */
+export async function score(engine: Engine, ids: number[], options: ScoreOptions = {}): Promise<Score> {
+  checkOptions('score', options, { stride: integer(1), signal: isSignal });
+  const { context } = engine;
+  const { signal, stride = Math.max(1, Math.floor(context / 2)) } = options;
+  // Else a window's first token would be predicted by nothing.
+  if (stride >= context && stride > 1) throw refuse('stride', stride, `less than the context, ${context}`);
+  signal?.throwIfAborted();
+  const nulls = () => new Array<number | null>(ids.length).fill(null);
+  const result: Score = { ids, logprobs: nulls(), ranks: nulls(), entropies: nulls(), perplexity: Number.NaN };
+  const onLogits = (at: number, logits: Float32Array) => {
+    const { logprob, rank, entropy } = judge(logits, ids[at]!);
+    result.logprobs[at] = logprob;
+    result.ranks[at] = rank;
+    result.entropies[at] = entropy;
+  };
+
+  const session = engine.borrow(ids.slice(0, context));
+  try {
+    for (let begin = 0, end = 1; end < ids.length; begin += stride) {
+      const window = ids.slice(begin, begin + context);
+      const from = end - 1 - begin;
+      // The last token predicts what is not there, or what the next window does.
+      const take = (position: number, logits: Float32Array) => onLogits(begin + position + 1, logits);
+      await session.read(window.slice(0, -1), { from, onLogits: take, signal });
+      end = begin + window.length;
+    }
+  } finally {
+    engine.giveBack(session);
+  }
+  const known = result.logprobs.filter((logprob) => logprob !== null);
+  result.perplexity = Math.exp(-known.reduce((a, b) => a + b, 0) / known.length);
+  return result;
+}
+
+function judge(logits: Float32Array, id: number): { logprob: number; rank: number; entropy: number } {
+  const logit = logits[id]!;
+  let max = Number.NEGATIVE_INFINITY;
+  let rank = 1;
+  for (let other = 0; other < logits.length; other++) {
+    const value = logits[other]!;
+    if (value > max) max = value;
+    if (value > logit || (value === logit && other < id)) rank++;
+  }
+  let sum = 0;
+  let moment = 0;
+  for (let other = 0; other < logits.length; other++) {
+    const above = logits[other]! - max;
+    const weight = Math.exp(above);
+    sum += weight;
+    if (weight > 0) moment += weight * above;
+  }
+  return { logprob: logit - max - Math.log(sum), rank, entropy: Math.log(sum) - moment / sum };
+}

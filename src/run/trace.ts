@@ -1,0 +1,125 @@
+import type { Row, RunResult } from '../plan/backend.ts';
+import { type Edit, withEdits } from '../plan/edit.ts';
+import { VitrineError } from '../plan/error.ts';
+import { type Plan, shapeOf, type TensorSpec } from '../plan/plan.ts';
+import { type Check, checkOptions, isSignal, listOf, quote } from './check.ts';
+import type { Engine } from './engine.ts';
+import { editsCheck } from './options.ts';
+import { Session } from './session.ts';
+
+export interface TraceOptions {
+  /**
+   * Tensors to keep: names, globs (`*` stands for anything, dots too: `'blocks.*.attn.hook_pattern'`), or a predicate
+   * on names. None by default.
+   */
+  capture?: readonly string[] | ((name: string) => boolean);
+  edits?: readonly Edit[];
+  signal?: AbortSignal;
+}
+
+export interface TracedTensor {
+  data: Float32Array;
+  /** As `tensors()` says, with the text's length for `rows` and `context`. */
+  shape: number[];
+}
+
+/** The tensors captured, by name, with the logits of every position and the tokens. */
+export class Trace extends Map<string, TracedTensor> {
+  readonly tokens: readonly number[];
+  /** [tokens, vocabSize] */
+  readonly logits: TracedTensor;
+
+  constructor(tokens: readonly number[], logits: TracedTensor, tensors: Iterable<[string, TracedTensor]>) {
+    super(tensors);
+    this.tokens = tokens;
+    this.logits = logits;
+  }
+}
+
+/** Every tensor that a trace can capture or edit, second names too. Internal ones, and the logits, are not among them. */
+export function tensorsOf(plan: Plan): TensorSpec[] {
+  const own = [...plan.tensors.values()].filter(({ shape }) => shape.includes('rows'));
+  const second = [...plan.aliases].map(([name, first]) => ({ name, shape: plan.tensors.get(first)!.shape }));
+  return [...own, ...second].map(({ name, shape }) => ({ name, shape: [...shape] }));
+}
+
+const captures: Check = {
+  expects: 'a list of tensor names and globs, or a function of a name',
+  accepts: (value) => typeof value === 'function' || listOf('', (item) => typeof item === 'string').accepts(value),
+};
+
+/**
+ * Runs a text once and keeps what is asked for.
+ * @throws VitrineError `bad-option` for a name or glob that no tensor has, `context-full`
+ */
+export async function trace(engine: Engine, ids: number[], options: TraceOptions = {}): Promise<Trace> {
+  checkOptions('trace', options, { capture: captures, edits: editsCheck, signal: isSignal });
+  const { capture = [], edits = [], signal } = options;
+  signal?.throwIfAborted();
+  const { plan } = engine;
+  const names = select(plan, capture);
+  const tensorOf = (name: string) => plan.aliases.get(name) ?? name;
+  const edited = edits.length > 0 ? withEdits(plan, edits, ids.length) : plan;
+  const session = new Session(engine, 1, edited, new Set(names.map(tensorOf)));
+  const logits = { data: new Float32Array(ids.length * plan.vocabSize), shape: [ids.length, plan.vocabSize] };
+  const whole = new Map(names.map((name) => [tensorOf(name), empty(plan, tensorOf(name), ids.length)]));
+  try {
+    await session.read(ids, {
+      from: 0,
+      onLogits: (position, row) => logits.data.set(row, position * plan.vocabSize),
+      onRun: (result, rows) => {
+        for (const [name, tensor] of whole) place(tensor, plan.tensors.get(name)!, result, rows);
+      },
+      signal,
+    });
+  } finally {
+    session.dispose();
+  }
+  return new Trace(
+    ids,
+    logits,
+    names.map((name) => [name, whole.get(tensorOf(name))!]),
+  );
+}
+
+/** A tensor for a whole text; what no run writes are the keys after a position: -Infinity in scores, 0 in a pattern. */
+function empty(plan: Plan, name: string, length: number): TracedTensor {
+  const shape = shapeOf(plan.tensors.get(name)!, { rows: length, logitRows: length, context: length });
+  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  const isScores = plan.steps.some((step) => step.op === 'attentionScores' && step.output === name);
+  return { data: isScores ? data.fill(Number.NEGATIVE_INFINITY) : data, shape };
+}
+
+/** The names that `capture` means, in the plan's order. */
+function select(plan: Plan, capture: NonNullable<TraceOptions['capture']>): string[] {
+  const names = tensorsOf(plan).map(({ name }) => name);
+  if (typeof capture === 'function') return names.filter((name) => capture(name));
+  const patterns = capture.map((glob) => {
+    const parts = glob.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'));
+    const pattern = new RegExp(`^${parts.join('.*')}$`);
+    if (names.some((name) => pattern.test(name))) return pattern;
+    throw new VitrineError('bad-option', `capture names ${quote(glob)}, and this model has no such tensor.`, {
+      hint: 'model.tensors() lists every name with its shape.',
+    });
+  });
+  return names.filter((name) => patterns.some((pattern) => pattern.test(name)));
+}
+
+/** Puts the rows of one run in their place in the whole text's tensor. */
+function place(
+  { data, shape }: TracedTensor,
+  spec: TensorSpec,
+  { captured, keys }: RunResult,
+  rows: readonly Row[],
+): void {
+  const part = captured.get(spec.name)!;
+  const first = rows[0]!.position;
+  if (!spec.shape.includes('context')) return data.set(part, (first * part.length) / rows.length);
+  // [heads, rows, keys], with fewer rows and keys than the whole has
+  const [, length = 0, width = 0] = shape;
+  for (let run = 0; run < part.length / keys; run++) {
+    const head = Math.floor(run / rows.length);
+    const at = (head * length + first + (run % rows.length)) * width;
+    data.set(part.subarray(run * keys, (run + 1) * keys), at);
+  }
+}
