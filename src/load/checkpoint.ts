@@ -10,6 +10,15 @@ export interface TokenizerFiles {
   merges?: string;
 }
 
+/** How far a load has come. `loaded` of `total` bytes of weights; `loaded` never falls and ends at `total`. */
+export interface Progress {
+  stage: 'config' | 'weights' | 'tokenizer' | 'ready';
+  loaded: number;
+  total: number;
+  /** The file being read. */
+  file: string;
+}
+
 /** An opened checkpoint: config and tensor directory read and checked, no weight read yet. */
 export interface Checkpoint {
   /** Where it comes from, for messages. */
@@ -21,10 +30,13 @@ export interface Checkpoint {
   readonly bytes: number;
   /**
    * Throws `bad-checkpoint` or `unsupported-checkpoint` unless every weight is there with its shape and a type that
-   * can be read. Call it before the first `read`.
+   * can be read, and nothing else that the model would compute with. Call it before the first `read`. Returns the
+   * weights in the order of the files: reading them so takes one request a file.
    */
-  check(weights: readonly WeightSpec[]): void;
+  check(weights: readonly WeightSpec[]): WeightSpec[];
   /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size. */
   read(weight: WeightSpec, signal?: AbortSignal): AsyncIterable<Float32Array>;
-  tokenizerFiles(): Promise<TokenizerFiles>;
+  tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles>;
+  /** Ends what reading left open, such as a download. A later `read` opens it again. */
+  close(): void;
 }

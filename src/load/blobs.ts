@@ -1,0 +1,53 @@
+import type { VitrineError } from '../plan/error.ts';
+import { type Bytes, badCheckpoint, chunkBytes, type Files, type OpenFile } from './files.ts';
+
+/** Files that a user dropped or chose, by name. */
+export class BlobFiles implements Files {
+  readonly name: string;
+  readonly #blobs: ReadonlyMap<string, Blob>;
+
+  constructor(name: string, blobs: ReadonlyMap<string, Blob>) {
+    this.name = name;
+    this.#blobs = blobs;
+  }
+
+  async open(file: string, start: number, end: number): Promise<OpenFile | undefined> {
+    const blob = this.#blobs.get(file);
+    if (!blob) return undefined;
+    return { size: blob.size, bytes: chunks(blob, file, start, Math.min(end, blob.size)) };
+  }
+
+  missing(file: string): VitrineError {
+    return badCheckpoint(`There is no ${file} among ${this.name}.`, 'Choose all files of the model together.');
+  }
+}
+
+async function* chunks(blob: Blob, file: string, start: number, end: number): Bytes {
+  for (let from = start; from < end; from += chunkBytes) {
+    const part = blob.slice(from, Math.min(from + chunkBytes, end)).arrayBuffer();
+    const bytes = await part.catch((cause: Error) => {
+      throw badCheckpoint(`${file} could not be read: ${cause.message}.`, 'If it was changed, choose it again.', cause);
+    });
+    yield new Uint8Array(bytes);
+  }
+}
+
+/** The files by name; a Blob without a name gets the one that its first bytes stand for. */
+export async function namedBlobs(blobs: readonly Blob[]): Promise<Map<string, Blob>> {
+  const named = new Map<string, Blob>();
+  for (const blob of blobs) {
+    const name = (blob as Partial<File>).name || (await guessName(blob));
+    if (named.has(name)) throw badCheckpoint(`Two of the files are ${name}.`, 'Choose the files of one model.');
+    named.set(name, blob);
+  }
+  return named;
+}
+
+async function guessName(blob: Blob): Promise<string> {
+  const head = await blob.slice(0, 4096).text();
+  if (head.startsWith('GGUF')) return 'model.gguf';
+  if (head.trimStart().startsWith('#version')) return 'merges.txt';
+  if (!head.trimStart().startsWith('{')) return 'model.safetensors';
+  if (/"weight_map"/.test(head)) return 'model.safetensors.index.json';
+  return /"added_tokens"|"truncation"/.test(head) ? 'tokenizer.json' : 'config.json';
+}

@@ -1,0 +1,63 @@
+import type { VitrineError } from '../plan/error.ts';
+import { type Bytes, badCheckpoint, chunkBytes, type Files, type OpenFile } from './files.ts';
+
+/** Node's file functions. The names are not literals, so that no bundler for browsers follows them. */
+const nodeFs = (): Promise<typeof import('node:fs/promises')> => fromNode('fs/promises');
+const nodeUrl = (): Promise<typeof import('node:url')> => fromNode('url');
+const fromNode = <Module>(name: string): Promise<Module> => import(/* @vite-ignore */ `node:${name}`);
+
+/** The files of a folder on disk (Node). */
+export class DiskFiles implements Files {
+  readonly name: string;
+
+  /** @param folder its path, with a slash at the end */
+  constructor(folder: string) {
+    this.name = folder;
+  }
+
+  async open(file: string, start: number, end: number): Promise<OpenFile | undefined> {
+    const path = this.name + file;
+    const stat = await attempt(path, async () => (await nodeFs()).stat(path));
+    return stat?.isFile() ? { size: stat.size, bytes: chunks(path, start, Math.min(end, stat.size)) } : undefined;
+  }
+
+  missing(file: string): VitrineError {
+    return badCheckpoint(`There is no ${file} in ${this.name}.`);
+  }
+}
+
+async function* chunks(path: string, start: number, end: number): Bytes {
+  const handle = await attempt(path, async () => (await nodeFs()).open(path));
+  try {
+    for (let from = start; handle && from < end; ) {
+      const chunk = new Uint8Array(Math.min(chunkBytes, end - from));
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, from);
+      if (bytesRead === 0) return;
+      from += bytesRead;
+      yield chunk.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** A path of a folder, or of a weight file in one, as that folder and the file. */
+export async function locateOnDisk(source: string): Promise<{ files: Files; weights?: string }> {
+  const path = source.startsWith('file:') ? (await nodeUrl()).fileURLToPath(source) : source;
+  const stat = await attempt(path, async () => (await nodeFs()).stat(path));
+  if (!stat) throw badCheckpoint(`There is no file or folder ${path}.`);
+  if (stat.isDirectory()) return { files: new DiskFiles(path.endsWith('/') ? path : `${path}/`) };
+  const slash = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'));
+  return { files: new DiskFiles(path.slice(0, slash + 1)), weights: path.slice(slash + 1) };
+}
+
+/** What `use` gives; undefined if there is no such file. */
+async function attempt<Result>(path: string, use: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await use();
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw badCheckpoint(`${path} could not be read: ${(cause as Error).message}.`, undefined, cause);
+  }
+}

@@ -1,0 +1,138 @@
+import { VitrineError } from '../plan/error.ts';
+
+/** Chunks of any size. Ending it early (`return`) closes what it reads from. */
+export type Bytes = AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>;
+
+/** A file, or a part of it, ready to be read. */
+export interface OpenFile {
+  /** Bytes of the whole file; undefined if a server does not say. */
+  size: number | undefined;
+  /** The part asked for, cut at the file's end. */
+  bytes: Bytes;
+  /** Every part is read from the file's beginning: a server that ignores ranges. */
+  sequential?: boolean;
+}
+
+/** The files of one checkpoint, wherever they are. */
+export interface Files {
+  /** Where they come from, for messages. */
+  readonly name: string;
+  /** Bytes [start, end) of a file; undefined if there is no such file. `end` may be beyond the file's. */
+  open(file: string, start: number, end: number, signal?: AbortSignal): Promise<OpenFile | undefined>;
+  /** The error for a file that had to be there when `open` found none. */
+  missing(file: string): VitrineError;
+}
+
+/** Bytes of one read of a local file. */
+export const chunkBytes = 1 << 20;
+
+/** No config, index, header or tokenizer is larger; it is safetensors' own limit for a header. */
+export const maxTextBytes = 100_000_000;
+
+export function badCheckpoint(message: string, hint?: string, cause?: unknown): VitrineError {
+  return new VitrineError('bad-checkpoint', message, { hint, cause });
+}
+
+/** Settles as `promise` does, or rejects with the signal's reason as soon as it aborts. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** Reads chunks in the portions that its user wants. */
+export class ByteReader {
+  /** Offset in the file of the next byte. */
+  position: number;
+  readonly #bytes: Bytes;
+  #chunk = new Uint8Array();
+
+  constructor(bytes: Bytes, position: number) {
+    this.#bytes = bytes;
+    this.position = position;
+  }
+
+  /** The next bytes, at most `limit`; undefined at the end. */
+  async next(limit: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    signal?.throwIfAborted();
+    while (this.#chunk.length === 0) {
+      const { done, value } = await untilAborted(this.#bytes.next(), signal);
+      if (done) return undefined;
+      this.#chunk = value;
+    }
+    const part = this.#chunk.subarray(0, limit);
+    this.#chunk = this.#chunk.subarray(part.length);
+    this.position += part.length;
+    return part;
+  }
+
+  /** Fills `into` and returns how many bytes there were, fewer only at the end. */
+  async fill(into: Uint8Array, signal?: AbortSignal, onBytes?: () => void): Promise<number> {
+    let filled = 0;
+    while (filled < into.length) {
+      const part = await this.next(into.length - filled, signal);
+      if (!part) break;
+      into.set(part, filled);
+      filled += part.length;
+      onBytes?.();
+    }
+    return filled;
+  }
+
+  /** Passes over what comes before `position`. */
+  async skipTo(position: number, signal?: AbortSignal): Promise<void> {
+    while (this.position < position && (await this.next(position - this.position, signal)));
+  }
+
+  cancel(): void {
+    this.#bytes.return().catch(() => {}); // nobody waits for what is given up
+  }
+}
+
+/**
+ * The text of a whole file; undefined if there is no such file.
+ * @throws VitrineError `bad-checkpoint` if it is larger than `maxTextBytes` or not UTF-8
+ */
+export async function readText(files: Files, file: string, signal?: AbortSignal): Promise<string | undefined> {
+  const opened = await files.open(file, 0, Number.POSITIVE_INFINITY, signal);
+  if (!opened) return undefined;
+  const reader = new ByteReader(opened.bytes, 0);
+  const parts: BlobPart[] = [];
+  try {
+    for (let part: Uint8Array<ArrayBuffer> | undefined; (part = await reader.next(maxTextBytes, signal)); ) {
+      if (reader.position > maxTextBytes) throw badCheckpoint(`${file} has more than ${maxTextBytes} bytes.`);
+      parts.push(part);
+    }
+  } finally {
+    reader.cancel();
+  }
+  return decodeText(await new Blob(parts).arrayBuffer(), file);
+}
+
+export function decodeText(bytes: ArrayBuffer, what: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw badCheckpoint(`${what} is not UTF-8 text.`, undefined, cause);
+  }
+}
+
+export function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const begins = JSON.stringify(text.trimStart().slice(0, 24));
+    throw badCheckpoint(
+      `${what} is not JSON: ${(cause as Error).message}; it begins with ${begins}.`,
+      undefined,
+      cause,
+    );
+  }
+}
+
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

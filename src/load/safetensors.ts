@@ -1,0 +1,163 @@
+import { VitrineError } from '../plan/error.ts';
+import {
+  ByteReader,
+  badCheckpoint as bad,
+  decodeText,
+  type Files,
+  isObject,
+  maxTextBytes,
+  parseJson,
+  readText,
+} from './files.ts';
+import { weightTypes } from './values.ts';
+
+/** A tensor as it lies in a file. */
+export interface StoredTensor {
+  /** Its name in the file. */
+  name: string;
+  file: string;
+  dtype: string;
+  shape: number[];
+  /** Its bytes [start, end) in the file. */
+  start: number;
+  end: number;
+}
+
+/** What one request brings of a file before its header's length is known: more than GPT-2's headers take. */
+const openingBytes = 1 << 16;
+
+/**
+ * The tensors of a sharded model, by its `model.safetensors.index.json`.
+ * @throws VitrineError `bad-checkpoint` unless every tensor is in the file that the index names, `network`
+ */
+export async function readSharded(files: Files, index: string, signal?: AbortSignal): Promise<StoredTensor[]> {
+  const text = await readText(files, index, signal);
+  if (text === undefined) throw files.missing(index);
+  const json = parseJson(text, index);
+  const map = isObject(json) && json.weight_map;
+  if (!isObject(map) || Object.keys(map).length === 0) {
+    throw bad(`${index} has no weight_map; expected an object of tensor names and files.`);
+  }
+  const shards = new Map<string, string[]>();
+  for (const [name, shard] of Object.entries(map)) {
+    // Only names of files beside the index: nothing that leads elsewhere.
+    if (typeof shard !== 'string' || !/^\w[\w.-]*\.safetensors$/.test(shard)) {
+      throw bad(`${index} puts ${name} into ${JSON.stringify(shard)}; expected a .safetensors file beside it.`);
+    }
+    if (!shards.get(shard)?.push(name)) shards.set(shard, [name]);
+  }
+  const tensors: StoredTensor[] = [];
+  for (const [shard, names] of shards) {
+    const stored = await readDirectory(files, shard, signal);
+    if (!stored) throw files.missing(shard);
+    const byName = new Map(stored.map((tensor) => [tensor.name, tensor]));
+    for (const name of names) {
+      const tensor = byName.get(name);
+      if (!tensor) throw bad(`${index} puts the tensor ${name} into ${shard}, which does not hold it.`);
+      tensors.push(tensor);
+    }
+  }
+  return tensors;
+}
+
+/**
+ * The tensors of a .safetensors file, all checked: offsets within the file, without overlap or hole, as many bytes as
+ * shape and type make. Undefined if there is no such file.
+ * Format: https://github.com/huggingface/safetensors#format
+ */
+export async function readDirectory(
+  files: Files,
+  file: string,
+  signal?: AbortSignal,
+): Promise<StoredTensor[] | undefined> {
+  let opened = await files.open(file, 0, openingBytes, signal);
+  if (!opened) return undefined;
+  const { size } = opened;
+  let reader = new ByteReader(opened.bytes, 0);
+  try {
+    const start = new Uint8Array(8);
+    const count = await reader.fill(start, signal);
+    if (count < 8) throw bad(`${file} is ${count} bytes long; expected at least the 8 of a safetensors header.`);
+    const length = Number(new DataView(start.buffer).getBigUint64(0, true));
+    const limit = Math.min(maxTextBytes, (size ?? Number.POSITIVE_INFINITY) - 8);
+    if (length > limit) throw notSafetensors(start, file, length, limit);
+    if (8 + length > openingBytes) {
+      reader.cancel();
+      opened = await files.open(file, 8, 8 + length, signal);
+      if (!opened) throw files.missing(file);
+      reader = new ByteReader(opened.bytes, 8);
+    }
+    const header = new Uint8Array(length);
+    const found = await reader.fill(header, signal);
+    if (found < length)
+      throw bad(`${file} ends after ${found} of the ${length} bytes of its header.`, 'Fetch it again.');
+    return parseHeader(header.buffer, file, size);
+  } finally {
+    reader.cancel();
+  }
+}
+
+/** What a file with an impossible header length is: often it holds something else under its name. */
+function notSafetensors(start: Uint8Array, file: string, length: number, limit: number): VitrineError {
+  const text = String.fromCharCode(...start);
+  if (text.startsWith('PK\x03\x04')) return pickled(file);
+  if (text.startsWith('GGUF')) return bad(`${file} is a GGUF file.`, 'Give it its name that ends in .gguf.');
+  if (text.startsWith('<')) return bad(`${file} is a web page, not the weights.`, 'Check the address it came from.');
+  if (text === 'version ') return bad(`${file} is a Git LFS pointer, not the weights.`, 'Run `git lfs pull`.');
+  return bad(`The header of ${file} claims ${length} bytes; expected at most ${limit}.`, 'Fetch it again.');
+}
+
+/** The refusal of PyTorch's own format, which is a program that makes tensors rather than the tensors. */
+export function pickled(file: string): VitrineError {
+  return new VitrineError('unsupported-checkpoint', `${file} is a PyTorch pickle; expected safetensors.`, {
+    hint:
+      'Convert it in Python: GPT2LMHeadModel.from_pretrained(FOLDER).save_pretrained(FOLDER, safe_serialization=True), ' +
+      'or use https://huggingface.co/spaces/safetensors/convert.',
+  });
+}
+
+function parseHeader(bytes: ArrayBuffer, file: string, size: number | undefined): StoredTensor[] {
+  const what = `The header of ${file}`;
+  const json = parseJson(decodeText(bytes, what), what);
+  if (!isObject(json)) throw bad(`${what} is not an object of tensors.`);
+  const base = 8 + bytes.byteLength;
+  const tensors: StoredTensor[] = [];
+  for (const [name, entry] of Object.entries(json)) {
+    if (name !== '__metadata__') tensors.push(parseEntry(name, entry, file, base));
+  }
+  // As the format demands: tensors fill the file to its end. So overlaps and hidden bytes cannot be.
+  tensors.sort((a, b) => a.start - b.start || a.end - b.end);
+  let end = base;
+  for (const tensor of tensors) {
+    if (tensor.start !== end) {
+      const does = tensor.start < end ? 'overlaps the tensor before it' : 'leaves a hole before it';
+      const found = `${tensor.name} in ${file} begins at data offset ${tensor.start - base} and ${does}`;
+      throw bad(`${found}; expected ${end - base}.`);
+    }
+    end = tensor.end;
+  }
+  if (size !== undefined && size !== end) {
+    throw bad(`${file} has ${size} bytes; expected ${end}, where its last tensor ends.`, 'Fetch it again.');
+  }
+  return tensors;
+}
+
+function parseEntry(name: string, entry: unknown, file: string, base: number): StoredTensor {
+  const wrong = (field: string, value: unknown, expected: string) =>
+    bad(`${field} of ${name} in ${file} is ${JSON.stringify(value) ?? 'missing'}; expected ${expected}.`);
+  if (!isObject(entry)) throw wrong('The entry', entry, 'an object');
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (typeof dtype !== 'string') throw wrong('dtype', dtype, 'the name of a type');
+  if (!isSizes(shape)) throw wrong('shape', shape, 'a list of sizes');
+  if (!isSizes(offsets) || offsets.length !== 2) throw wrong('data_offsets', offsets, 'two offsets');
+  const [start, end] = offsets as [number, number];
+  // What is stored as other types is never read, so that its length may stay unknown.
+  const bytes = shape.reduce((product, axis) => product * axis, weightTypes.get(dtype)?.bytes ?? Number.NaN);
+  if (end < start || (end - start !== bytes && !Number.isNaN(bytes))) {
+    throw wrong('data_offsets', offsets, `${bytes} bytes, as dtype ${dtype} and shape [${shape}] make`);
+  }
+  return { name, file, dtype, shape, start: base + start, end: base + end };
+}
+
+const isSizes = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);

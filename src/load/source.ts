@@ -1,0 +1,80 @@
+import { VitrineError } from '../plan/error.ts';
+import { BlobFiles, namedBlobs } from './blobs.ts';
+import { locateOnDisk } from './disk.ts';
+import type { Files } from './files.ts';
+import { HttpFiles } from './http.ts';
+
+/**
+ * Where a model is: a hub id (`'openai-community/gpt2'`), the URL of a folder (ends in `/`) or of one weight file, the
+ * files themselves, or a path that begins with `./`, `../`, `/` or `file:` - in Node on disk, in a browser an address
+ * relative to the page.
+ */
+export type Source = string | URL | readonly Blob[] | FileList;
+
+export interface SourceOptions {
+  /** Branch, tag or commit of a hub model; `main` by default. */
+  revision?: string;
+  /** The hub's address; `https://huggingface.co` by default. */
+  endpoint?: string;
+  /** Used in place of the platform's fetch. */
+  fetch?: typeof fetch;
+}
+
+/** The files of a source, and the weight file among them where the source names one. */
+export interface Located {
+  files: Files;
+  weights?: string;
+}
+
+const weightFile = /\.(safetensors|gguf|bin|pt|pth|ckpt|h5|onnx)$/i;
+
+/** @throws VitrineError `bad-option` for what is no source, `bad-checkpoint` for a path or list without a model */
+export async function locate(source: Source, options: SourceOptions = {}): Promise<Located> {
+  if (typeof source !== 'string' && !(source instanceof URL)) return locateBlobs(source);
+  const text = String(source);
+  const onDisk = typeof process !== 'undefined' && process.versions?.node !== undefined;
+  if (/^https?:/i.test(text)) return locateUrl(new URL(text), options);
+  if (/^(\.{1,2}$|\.{0,2}\/|file:|[a-z]:[\\/])/i.test(text)) {
+    return onDisk ? locateOnDisk(text) : locateUrl(new URL(text, globalThis.location.href), options);
+  }
+  if (!/^\w[\w.-]*(\/\w[\w.-]*)?$/.test(text) || weightFile.test(text)) {
+    throw new VitrineError('bad-option', `The source ${JSON.stringify(text)} is neither a hub id, a URL nor a path.`, {
+      hint: 'A path begins with ./ or /, a URL with https://, and a hub id reads owner/name.',
+    });
+  }
+  const { endpoint = 'https://huggingface.co', revision = 'main' } = options;
+  const base = `${endpoint.replace(/\/+$/, '')}/${text}/resolve/${encodeURIComponent(revision)}/`;
+  return { files: new HttpFiles(text, (file) => base + file, options.fetch) };
+}
+
+function locateUrl(url: URL, options: SourceOptions): Located {
+  const urlOf = (file: string) => new URL(file, url).href;
+  if (url.pathname.endsWith('/')) return { files: new HttpFiles(url.href, urlOf, options.fetch) };
+  const weights = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
+  if (!weightFile.test(weights)) {
+    throw new VitrineError('bad-option', `The source ${url.href} is neither a folder nor a .safetensors file.`, {
+      hint: 'The URL of a folder ends in /.',
+    });
+  }
+  // The URL itself may be signed: only its siblings are named anew.
+  const files = new HttpFiles(url.href, (file) => (file === weights ? url.href : urlOf(file)), options.fetch);
+  return { files, weights };
+}
+
+async function locateBlobs(source: readonly Blob[] | FileList): Promise<Located> {
+  const list: unknown[] = typeof source === 'object' && source !== null && 'length' in source ? Array.from(source) : [];
+  if (list.length === 0 || !list.every((blob): blob is Blob => blob instanceof Blob)) {
+    const found = Array.isArray(source) ? `a list of ${source.length} things that are not all files` : typeof source;
+    throw new VitrineError(
+      'bad-option',
+      `The source is ${found}; expected a hub id, a URL, a path or a list of files.`,
+    );
+  }
+  const blobs = await namedBlobs(list);
+  const names = [...blobs.keys()];
+  const files = new BlobFiles(names.join(', '), blobs);
+  if (names.some((name) => name === 'model.safetensors' || name === 'model.safetensors.index.json')) return { files };
+  const safetensors = names.filter((name) => name.endsWith('.safetensors'));
+  const weights = safetensors.length === 1 ? safetensors[0] : names.find((name) => /\.(gguf|bin|pt)$/i.test(name));
+  return weights === undefined ? { files } : { files, weights };
+}

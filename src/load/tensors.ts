@@ -1,0 +1,209 @@
+import type { ModelConfig } from '../model/config.ts';
+import { VitrineError } from '../plan/error.ts';
+import type { WeightSpec } from '../plan/plan.ts';
+import type { Checkpoint, Progress, TokenizerFiles } from './checkpoint.ts';
+import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
+import type { StoredTensor } from './safetensors.ts';
+import { fillValues, transposeRows, weightTypes } from './values.ts';
+
+/** Float32 bytes of one piece. */
+const pieceBytes = 4 << 20;
+/** A gap that is cheaper to read over than to ask anew behind it. */
+const gapBytes = 1 << 20;
+/** Bytes between two reports of progress. */
+const reportBytes = 1 << 20;
+
+/** Part of the model's computation by its name; all else (heads of other tasks) is left alone. */
+const body = /^(wte|wpe|h|ln_f|lm_head)\./;
+/** The causal mask that old checkpoints hold as tensors: the whole name, as attn.c_attn.bias ends alike. */
+const mask = /^h\.\d+\.attn\.(bias|masked_bias)$/;
+
+interface Stream {
+  file: string;
+  sequential: boolean;
+  reader: ByteReader;
+}
+
+/** A checkpoint whose tensors are ranges of files. */
+export class TensorCheckpoint implements Checkpoint {
+  readonly config: ModelConfig;
+  readonly bytes: number;
+  readonly storedAs: Checkpoint['storedAs'];
+  readonly #files: Files;
+  /** What is part of the model, by name without prefix. */
+  readonly #tensors = new Map<string, StoredTensor>();
+  /** Some names as the file has them, for messages. */
+  readonly #sample: string[];
+  readonly #onProgress: ((progress: Progress) => void) | undefined;
+  /** Bytes of each tensor that progress has counted, so that reading again counts nothing twice. */
+  readonly #counted = new Map<StoredTensor, number>();
+  #loaded = 0;
+  #reported = 0;
+  /** The stream that the last `read` left open where it ended, for the next. */
+  #open: Stream | undefined;
+
+  constructor(
+    files: Files,
+    config: ModelConfig,
+    tensors: readonly StoredTensor[],
+    onProgress?: (progress: Progress) => void,
+  ) {
+    this.#files = files;
+    this.config = config;
+    this.#sample = tensors.slice(0, 3).map((tensor) => tensor.name);
+    this.#onProgress = onProgress;
+    for (const tensor of tensors) {
+      const name = tensor.name.replace(/^transformer\./, '');
+      const unused = !body.test(name) || mask.test(name) || (config.tieWordEmbeddings && name === 'lm_head.weight');
+      if (unused) continue;
+      const twin = this.#tensors.get(name);
+      if (twin) throw badCheckpoint(`${tensor.file} holds both ${twin.name} and ${tensor.name}.`);
+      this.#tensors.set(name, tensor);
+    }
+    const all = [...this.#tensors.values()];
+    const bytesOf = (dtype?: string) =>
+      all.reduce((sum, tensor) => sum + (dtype && dtype !== tensor.dtype ? 0 : tensor.end - tensor.start), 0);
+    const dtypes = [...new Set(all.map((tensor) => tensor.dtype))].sort((a, b) => bytesOf(b) - bytesOf(a));
+    this.bytes = bytesOf();
+    this.storedAs = weightTypes.get(dtypes[0] ?? '')?.storedAs ?? 'other';
+  }
+
+  get name(): string {
+    return this.#files.name;
+  }
+
+  check(weights: readonly WeightSpec[]): WeightSpec[] {
+    const stored = new Map(weights.map((weight) => [weight, this.#tensor(weight)]));
+    const used = new Set(weights.map((weight) => weight.name));
+    for (const [name, tensor] of this.#tensors) if (!used.has(name)) throw this.#superfluous(name, tensor);
+    const files = [...new Set([...stored.values()].map((tensor) => tensor.file))];
+    const place = (weight: WeightSpec) => stored.get(weight)!;
+    return [...weights].sort(
+      (a, b) => files.indexOf(place(a).file) - files.indexOf(place(b).file) || place(a).start - place(b).start,
+    );
+  }
+
+  async *read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
+    const { rows, columns, storedTransposed } = weight;
+    const tensor = this.#tensor(weight);
+    const stream = await this.#streamAt(tensor, signal);
+    const fill = (values: Float32Array) => this.#fill(values, stream.reader, tensor, signal);
+    let complete = false;
+    try {
+      const whole = storedTransposed ? await fill(new Float32Array(rows * columns)) : undefined;
+      const step = Math.max(1, Math.floor(pieceBytes / 4 / columns));
+      const piece = new Float32Array(Math.min(step, rows) * columns);
+      for (let row = 0; row < rows; row += step) {
+        const part = piece.subarray(0, Math.min(step, rows - row) * columns);
+        yield whole ? transposeRows(whole, rows, row, part, columns) : await fill(part);
+        signal?.throwIfAborted();
+      }
+      complete = true;
+    } finally {
+      if (!complete) stream.reader.cancel();
+      else {
+        this.close();
+        this.#open = stream;
+      }
+    }
+  }
+
+  async tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles> {
+    const text = (file: string) => readText(this.#files, file, signal);
+    const tokenizerJson = await text('tokenizer.json');
+    if (tokenizerJson !== undefined) return { tokenizerJson };
+    const [vocab, merges] = await Promise.all([text('vocab.json'), text('merges.txt')]);
+    return { ...(vocab !== undefined && { vocab }), ...(merges !== undefined && { merges }) };
+  }
+
+  close(): void {
+    this.#open?.reader.cancel();
+    this.#open = undefined;
+  }
+
+  /** The tensor of a weight, checked. */
+  #tensor(weight: WeightSpec): StoredTensor {
+    const { name, kind, rows, columns, storedTransposed } = weight;
+    const shape = kind === 'vector' ? [columns] : storedTransposed ? [columns, rows] : [rows, columns];
+    const tensor = this.#tensors.get(name);
+    if (!tensor) throw this.#lacking(name, shape);
+    if (tensor.shape.join() !== shape.join()) {
+      const found = `${tensor.name} in ${tensor.file} has the shape [${tensor.shape}]`;
+      throw badCheckpoint(`${found}; expected [${shape}] by config.json.`);
+    }
+    if (!weightTypes.has(tensor.dtype)) {
+      const found = `${tensor.name} in ${tensor.file} is stored as ${tensor.dtype}`;
+      throw new VitrineError(
+        'unsupported-checkpoint',
+        `${found}; expected one of ${[...weightTypes.keys()].join(', ')}.`,
+      );
+    }
+    return tensor;
+  }
+
+  #lacking(name: string, shape: number[]): VitrineError {
+    const untied = 'config.json says tie_word_embeddings is false.';
+    const hint = name === 'lm_head.weight' ? untied : `It holds ${this.#sample.join(', ') || 'no tensor'}.`;
+    return badCheckpoint(`${this.name} lacks the tensor ${name} of shape [${shape}].`, hint);
+  }
+
+  #superfluous(name: string, tensor: StoredTensor): VitrineError {
+    const layer = /^h\.(\d+)\./.exec(name)?.[1];
+    if (layer !== undefined && Number(layer) >= this.config.nLayer) {
+      return badCheckpoint(`${tensor.file} holds ${tensor.name}, but n_layer in config.json is ${this.config.nLayer}.`);
+    }
+    return new VitrineError('unsupported-checkpoint', `${tensor.file} holds ${tensor.name}, which no GPT-2 has.`, {
+      hint: 'Without it the model would compute something else. If it is an adapter, merge it first.',
+    });
+  }
+
+  /** A stream of the tensor's file at its first byte: the one left open if that is near before it, else a new one. */
+  async #streamAt(tensor: StoredTensor, signal: AbortSignal | undefined): Promise<Stream> {
+    const { file, start } = tensor;
+    let stream = this.#open;
+    const gap = stream?.file === file ? start - stream.reader.position : -1;
+    if (stream && gap >= 0 && (gap <= gapBytes || stream.sequential)) {
+      this.#open = undefined; // a second reader at the same time opens its own
+    } else {
+      const others = [...this.#tensors.values()].filter((other) => other.file === file);
+      const end = others.reduce((latest, other) => Math.max(latest, other.end), start);
+      const opened = await this.#files.open(file, start, end, signal);
+      if (!opened) throw this.#files.missing(file);
+      stream = { file, sequential: opened.sequential ?? false, reader: new ByteReader(opened.bytes, start) };
+    }
+    try {
+      await stream.reader.skipTo(start, signal);
+      return stream;
+    } catch (error) {
+      stream.reader.cancel();
+      throw error;
+    }
+  }
+
+  async #fill(
+    values: Float32Array,
+    reader: ByteReader,
+    tensor: StoredTensor,
+    signal: AbortSignal | undefined,
+  ): Promise<Float32Array> {
+    await fillValues(values, tensor.dtype, async (bytes) => {
+      const count = await reader.fill(bytes, signal, () => this.#report(tensor, reader.position));
+      if (count < bytes.length) {
+        const found = `${tensor.file} ends at byte ${reader.position}, within ${tensor.name}`;
+        throw badCheckpoint(`${found}; expected byte ${tensor.end}.`, 'Fetch it again.');
+      }
+    });
+    return values;
+  }
+
+  #report(tensor: StoredTensor, position: number): void {
+    const counted = this.#counted.get(tensor) ?? 0;
+    const read = position - tensor.start;
+    if (read <= counted) return;
+    this.#counted.set(tensor, read);
+    this.#loaded += read - counted;
+    if (this.#loaded < this.#reported + reportBytes && this.#loaded < this.bytes) return;
+    this.#reported = this.#loaded;
+    this.#onProgress?.({ stage: 'weights', loaded: this.#loaded, total: this.bytes, file: tensor.file });
+  }
+}

@@ -1,0 +1,55 @@
+import { halfTable } from '../plan/half.ts';
+import type { Checkpoint } from './checkpoint.ts';
+
+/** The types that weights can be read from, with their bytes per value. */
+export const weightTypes: ReadonlyMap<string, { bytes: number; storedAs: Checkpoint['storedAs'] }> = new Map([
+  ['F32', { bytes: 4, storedAs: 'f32' }],
+  ['F16', { bytes: 2, storedAs: 'f16' }],
+  ['BF16', { bytes: 2, storedAs: 'bf16' }],
+]);
+
+/**
+ * Fills `values` from the next bytes of a file. `read` fills a byte array. The raw bytes go into `values` itself,
+ * at its end, and are widened in place from the front, which never catches up with what is still to be read.
+ */
+export async function fillValues(
+  values: Float32Array,
+  dtype: string,
+  read: (bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const count = values.length;
+  const bytes = count * weightTypes.get(dtype)!.bytes;
+  const offset = values.byteOffset + values.byteLength - bytes;
+  await read(new Uint8Array(values.buffer, offset, bytes));
+  if (dtype === 'F32') return;
+  const raw = new Uint16Array(values.buffer, offset, count);
+  if (dtype === 'F16') {
+    const half = halfTable();
+    for (let i = 0; i < count; i++) values[i] = half[raw[i]!]!;
+  } else {
+    const bits = new Uint32Array(values.buffer, values.byteOffset, count);
+    for (let i = 0; i < count; i++) bits[i] = raw[i]! << 16; // bfloat16 is float32's upper half
+  }
+}
+
+/** Rows of the transpose of `stored` [columns, rows], from row `first` on, into `out` [out.length / columns, columns]. */
+export function transposeRows(
+  stored: Float32Array,
+  rows: number,
+  first: number,
+  out: Float32Array,
+  columns: number,
+): Float32Array {
+  const count = out.length / columns;
+  const block = 32; // 32 x 32 floats of both sides stay in the first cache
+  for (let r0 = 0; r0 < count; r0 += block) {
+    const r1 = Math.min(r0 + block, count);
+    for (let c0 = 0; c0 < columns; c0 += block) {
+      const c1 = Math.min(c0 + block, columns);
+      for (let r = r0; r < r1; r++) {
+        for (let c = c0; c < c1; c++) out[r * columns + c] = stored[c * rows + first + r]!;
+      }
+    }
+  }
+  return out;
+}
