@@ -21,6 +21,8 @@ export interface LoadOptions extends SourceOptions {
   dtype?: 'auto' | WeightFormat;
   /** The most tokens of a text; by default, and at most, what the model was made for. */
   contextLength?: number;
+  /** No cache but the browser's own. */
+  cache?: false;
   onProgress?: (progress: Progress) => void;
   /** Cancels the load, which then frees what it took and rejects with the signal's reason. */
   signal?: AbortSignal;
@@ -47,6 +49,7 @@ const checks: Record<keyof LoadOptions, Check> = {
   revision: isString,
   endpoint: isString,
   fetch: isFunction,
+  cache: oneOf(false),
   onProgress: isFunction,
   signal: isSignal,
 };

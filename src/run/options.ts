@@ -12,7 +12,9 @@ export interface History {
  * A function of the caller's on the float32 logits [vocabSize], after Vitrine's own processors and before temperature.
  * It changes them in place, or returns others. -Infinity excludes a token.
  */
-export type LogitsProcessor = (logits: Float32Array, history: History) => Float32Array | undefined | void;
+export type LogitsProcessor =
+  | ((logits: Float32Array, history: History) => Float32Array)
+  | ((logits: Float32Array, history: History) => void);
 
 /** How to generate. Meaning and order of the sampling options: docs/sampling.md. */
 export interface GenerateOptions {
