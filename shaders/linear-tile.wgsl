@@ -1,5 +1,4 @@
-// output [rows, out] = x weightᵀ for many rows: 8 rows x 4 outputs in the registers of one invocation, no barrier.
-// A 4x4 block of weights (four rows of weight, four inputs) times a 4x4 block of x is one matrix product.
+// output [rows, out] = x weightᵀ for many rows: 8 rows x 8 outputs in the registers of one invocation, no barrier.
 override SELECT: bool; // rows are the logit rows
 override WEIGHT_ROW: u32; // first row used of the part of the weight that is bound
 @group(0) @binding(3) var<storage, read> x: array<vec4f>;
@@ -14,50 +13,84 @@ fn startOf(row: u32) -> u32 {
   return select(last, batch.rows[last].logitRow, SELECT) * ROW_UNITS * 4;
 }
 
+fn x16(at: u32) -> mat4x4f {
+  return mat4x4f(x[at], x[at + 1], x[at + 2], x[at + 3]);
+}
+
+fn scaled16(row: u32, unit: u32) -> mat4x4f {
+  return weights16(row, unit) * scale16(row, unit);
+}
+
+fn product(v: mat4x4f, w: mat4x4f) -> f32 {
+  return dot(v[0], w[0]) + dot(v[1], w[1]) + dot(v[2], w[2]) + dot(v[3], w[3]);
+}
+
+// 16 inputs of one row times those of four rows of weights.
+fn products(v: mat4x4f, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) -> vec4f {
+  return vec4f(product(v, a), product(v, b), product(v, c), product(v, d));
+}
+
 @compute @workgroup_size(8, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.x * 4;
+  let i = id.x * 8;
   let row = id.y * 8;
   if (i >= N || row >= count()) {
     return;
   }
-  let x0 = startOf(row);
-  let x1 = startOf(row + 1);
-  let x2 = startOf(row + 2);
-  let x3 = startOf(row + 3);
-  let x4 = startOf(row + 4);
-  let x5 = startOf(row + 5);
-  let x6 = startOf(row + 6);
-  let x7 = startOf(row + 7);
-  var low = mat4x4f(); // column r: outputs i ..= i + 3 of row r
-  var high = mat4x4f();
+  let start = array(
+    startOf(row),
+    startOf(row + 1),
+    startOf(row + 2),
+    startOf(row + 3),
+    startOf(row + 4),
+    startOf(row + 5),
+    startOf(row + 6),
+    startOf(row + 7),
+  );
+  // One row each: outputs i ..= i + 3 and i + 4 ..= i + 7. Written out below, since what a loop variable picks would
+  // live in memory, not in registers.
+  var low: array<vec4f, 8>;
+  var high: array<vec4f, 8>;
   let w = WEIGHT_ROW + i;
   for (var unit = 0u; unit < ROW_UNITS; unit++) {
-    let w0 = weights16(w, unit) * scale16(w, unit);
-    let w1 = weights16(w + 1, unit) * scale16(w + 1, unit);
-    let w2 = weights16(w + 2, unit) * scale16(w + 2, unit);
-    let w3 = weights16(w + 3, unit) * scale16(w + 3, unit);
     let at = unit * 4;
-    // Written out: a matrix column picked by a loop variable would live in memory, not in registers.
-    let block0 = transpose(mat4x4f(w0[0], w1[0], w2[0], w3[0]));
-    low += block0 * mat4x4f(x[x0 + at], x[x1 + at], x[x2 + at], x[x3 + at]);
-    high += block0 * mat4x4f(x[x4 + at], x[x5 + at], x[x6 + at], x[x7 + at]);
-    let block1 = transpose(mat4x4f(w0[1], w1[1], w2[1], w3[1]));
-    low += block1 * mat4x4f(x[x0 + at + 1], x[x1 + at + 1], x[x2 + at + 1], x[x3 + at + 1]);
-    high += block1 * mat4x4f(x[x4 + at + 1], x[x5 + at + 1], x[x6 + at + 1], x[x7 + at + 1]);
-    let block2 = transpose(mat4x4f(w0[2], w1[2], w2[2], w3[2]));
-    low += block2 * mat4x4f(x[x0 + at + 2], x[x1 + at + 2], x[x2 + at + 2], x[x3 + at + 2]);
-    high += block2 * mat4x4f(x[x4 + at + 2], x[x5 + at + 2], x[x6 + at + 2], x[x7 + at + 2]);
-    let block3 = transpose(mat4x4f(w0[3], w1[3], w2[3], w3[3]));
-    low += block3 * mat4x4f(x[x0 + at + 3], x[x1 + at + 3], x[x2 + at + 3], x[x3 + at + 3]);
-    high += block3 * mat4x4f(x[x4 + at + 3], x[x5 + at + 3], x[x6 + at + 3], x[x7 + at + 3]);
+    let x0 = x16(start[0] + at);
+    let x1 = x16(start[1] + at);
+    let x2 = x16(start[2] + at);
+    let x3 = x16(start[3] + at);
+    let x4 = x16(start[4] + at);
+    let x5 = x16(start[5] + at);
+    let x6 = x16(start[6] + at);
+    let x7 = x16(start[7] + at);
+    let w0 = scaled16(w, unit);
+    let w1 = scaled16(w + 1, unit);
+    let w2 = scaled16(w + 2, unit);
+    let w3 = scaled16(w + 3, unit);
+    low[0] += products(x0, w0, w1, w2, w3);
+    low[1] += products(x1, w0, w1, w2, w3);
+    low[2] += products(x2, w0, w1, w2, w3);
+    low[3] += products(x3, w0, w1, w2, w3);
+    low[4] += products(x4, w0, w1, w2, w3);
+    low[5] += products(x5, w0, w1, w2, w3);
+    low[6] += products(x6, w0, w1, w2, w3);
+    low[7] += products(x7, w0, w1, w2, w3);
+    let w4 = scaled16(w + 4, unit);
+    let w5 = scaled16(w + 5, unit);
+    let w6 = scaled16(w + 6, unit);
+    let w7 = scaled16(w + 7, unit);
+    high[0] += products(x0, w4, w5, w6, w7);
+    high[1] += products(x1, w4, w5, w6, w7);
+    high[2] += products(x2, w4, w5, w6, w7);
+    high[3] += products(x3, w4, w5, w6, w7);
+    high[4] += products(x4, w4, w5, w6, w7);
+    high[5] += products(x5, w4, w5, w6, w7);
+    high[6] += products(x6, w4, w5, w6, w7);
+    high[7] += products(x7, w4, w5, w6, w7);
   }
-  for (var r = 0u; r < 4; r++) {
+  for (var r = 0u; r < 8; r++) {
     if (row + r < count()) {
       store4(row + r, i, low[r]);
-    }
-    if (row + r + 4 < count()) {
-      store4(row + r + 4, i, high[r]);
+      store4(row + r, i + 4, high[r]);
     }
   }
 }

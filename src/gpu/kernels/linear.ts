@@ -46,11 +46,11 @@ export function linearRow(scene: Scene, linear: Linear): Kernel[] {
   }));
 }
 
-/** For many rows: 8 rows x 4 outputs an invocation, no norm. */
+/** For many rows: 8 rows x 8 outputs an invocation, no norm. */
 export function linearTile(scene: Scene, linear: Linear): Kernel[] {
   return linearKernels(scene, linear, { name: 'linear-tile.wgsl', source: tileSource }, (n) => ({
     constants: {},
-    workgroups: (rows) => [ceilDiv(n, 4 * 8), ceilDiv(rows, 8 * 4)],
+    workgroups: (rows) => [ceilDiv(n, 8 * 8), ceilDiv(rows, 8 * 4)],
   }));
 }
 
