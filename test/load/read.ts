@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type { Checkpoint } from '../../src/load/checkpoint.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 
@@ -18,5 +19,18 @@ export async function readAll(checkpoint: Checkpoint, signal?: AbortSignal): Pro
     return weights;
   } finally {
     checkpoint.close();
+  }
+}
+
+/** Fails with the first weight and index where two checkpoints differ. */
+export function expectSame(
+  found: ReadonlyMap<string, Float32Array>,
+  expected: ReadonlyMap<string, Float32Array>,
+): void {
+  expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
+  for (const [name, values] of expected) {
+    const other = found.get(name)!;
+    const index = other.length === values.length ? values.findIndex((value, i) => !Object.is(value, other[i])) : 0;
+    if (index >= 0) throw new Error(`${name}[${index}] is ${other[index]}, expected ${values[index]}`);
   }
 }

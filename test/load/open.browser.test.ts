@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { openCheckpoint } from '../../src/load/open.ts';
+import { readFixture } from '../fixtures.ts';
+import { expectSame, readAll } from './read.ts';
+import { tinyCheckpoint, tinyFiles } from './tiny-checkpoint.ts';
+
+// Vite's server takes ranges, and answers what it does not have with its page and status 200.
+const folder = new URL('/test/fixtures/tiny-gpt2/', location.href).href;
+
+test('a folder on a server, relative to the page or not, and dropped files: the same weights', async () => {
+  const names = ['config.json', 'model.safetensors'];
+  const files = await Promise.all(
+    names.map(async (name) => new File([new Uint8Array(await readFixture(`tiny-gpt2/${name}`))], name)),
+  );
+  const dropped = await readAll(await openCheckpoint(files));
+  expectSame(await readAll(await openCheckpoint(folder)), dropped);
+  expectSame(await readAll(await openCheckpoint('/test/fixtures/tiny-gpt2/')), dropped);
+});
+
+test('F16 that begins at an odd offset, from a server', async () => {
+  const f16 = await readAll(await openCheckpoint(`${folder}model-f16.safetensors`));
+  expectSame(await readAll(await openCheckpoint(`${folder}model-old-prefixed-f16.safetensors`)), f16);
+});
+
+test('files chosen in a page', async () => {
+  const transfer = new DataTransfer();
+  for (const file of tinyFiles(tinyCheckpoint())) transfer.items.add(file);
+  expect((await readAll(await openCheckpoint(transfer.files))).size).toBe(16);
+});
+
+test('a page in place of the files is refused', async () => {
+  await expect(openCheckpoint(new URL('/none/', location.href))).rejects.toMatchObject({
+    code: 'network',
+    message: expect.stringContaining('web page'),
+  });
+});
+
+test('a server that cannot be reached', async () => {
+  await expect(openCheckpoint('http://127.0.0.1:9/')).rejects.toMatchObject({ code: 'network' });
+});
