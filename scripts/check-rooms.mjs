@@ -1,5 +1,5 @@
 // Checks what docs/design.md promises of the source: imports point downwards only, no file grows past 400 lines, and
-// the engine (src without page, plus shaders) stays under 6,000.
+// the engine (src without page, plus shaders) stays under 8,000 lines of code.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative } from 'node:path';
 
@@ -18,7 +18,8 @@ const below = {
   page: ['plan', 'model', 'load', 'text', 'run', 'index', 'embed'],
 };
 const fileLimit = 400;
-const engineLimit = 6000;
+/** Lines of code, as tinygrad's sz.py counts: neither blank nor comment. */
+const engineLimit = 8000;
 
 const root = process.argv[2] ?? join(import.meta.dirname, '..');
 const problems = [];
@@ -56,13 +57,14 @@ for (const path of [...sources('src/'), ...sources('shaders/')]) {
   const text = readFileSync(join(root, path), 'utf8');
   const lines = text.split('\n').length - 1;
   if (lines > fileLimit) problems.push(`${path}: ${lines} lines, more than ${fileLimit}`);
-  if (!path.startsWith('src/page/')) engine += lines;
+  if (!path.startsWith('src/page/'))
+    engine += text.split('\n').filter((line) => !/^\s*($|\/\/|\/?\*)/.test(line)).length;
   if (path.startsWith('src/') && /\.tsx?$/.test(path)) checkImports(path, text);
 }
-if (engine > engineLimit) problems.push(`The engine has ${engine} lines, more than ${engineLimit}`);
+if (engine > engineLimit) problems.push(`The engine has ${engine} lines of code, more than ${engineLimit}`);
 
 for (const problem of problems) console.error(problem);
 console.log(
-  `Rooms: ${problems.length ? `${problems.length} problems` : 'in order'}; engine ${engine} of ${engineLimit} lines.`,
+  `Rooms: ${problems.length ? `${problems.length} problems` : 'in order'}; engine ${engine} of ${engineLimit} lines of code.`,
 );
 process.exitCode = problems.length ? 1 : 0;
