@@ -42,7 +42,6 @@ interface Search {
 export async function beamSearch(session: Session, search: Search): Promise<Hypothesis[]> {
   const { prompt, settings, room, clock } = search;
   const { numBeams, lengthPenalty, earlyStopping, maxNewTokens, eosTokenIds, signal } = settings;
-  if (room <= 0) return [{ tokens: [], score: 0 }];
   clock.start();
   let rows = [await session.prefill(prompt, signal)];
   let running: Beam[] = [{ tokens: [], sum: 0, slot: 0 }];

@@ -42,7 +42,8 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
     const hint = "Shorten it, or pass onContextFull: 'slide' to go on from its end.";
     throw new VitrineError('context-full', message, { hint });
   }
-  const room = slides ? Number.POSITIVE_INFINITY : engine.context - prompt.length;
+  // A token needs a place only when another follows: the last one may stand right behind the context.
+  const room = slides ? Number.POSITIVE_INFINITY : engine.context - prompt.length + 1;
   const outputs = Array.from({ length: numReturnSequences }, () => new Output(settings, tokenizer, room));
   const clock = new Clock();
   const session = open(generation);
@@ -129,7 +130,6 @@ async function* draw({ engine, tokenizer, prompt, settings, session, outputs, cl
   while (!output.finishReason) {
     clock.start();
     const window = windowOf([...prompt, ...output.ids], engine.context);
-    // The last token drawn needs no place of its own.
     const limit = Math.min(settings.maxNewTokens - output.ids.length, engine.context - window.length + 1);
     for await (const { id, logprob, top } of session.draw(
       window,

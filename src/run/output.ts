@@ -94,7 +94,6 @@ export class Output {
     this.#room = room;
     this.#stream = tokenizer.stream();
     this.#stops = new StopStrings(settings.stop);
-    if (room <= 0) this.finishReason = 'context';
   }
 
   push({ id, logprob, top }: Scored): Token {

@@ -1,6 +1,12 @@
+import { createCpuBackend } from '../../src/cpu/backend.ts';
 import { openCheckpoint } from '../../src/load/open.ts';
+import { gpt2Plan } from '../../src/model/gpt2.ts';
+import type { Backend } from '../../src/plan/backend.ts';
+import { VitrineError } from '../../src/plan/error.ts';
+import { Engine } from '../../src/run/engine.ts';
 import { type LoadOptions, loadCheckpoint } from '../../src/run/load.ts';
-import type { Model } from '../../src/run/model.ts';
+import { Model } from '../../src/run/model.ts';
+import { loadTokenizer } from '../../src/text/load.ts';
 import { readFixture } from '../fixtures.ts';
 import { type TinyOptions, tinyCheckpoint, tinyFiles } from '../load/tiny-checkpoint.ts';
 import { randomValues } from '../ops/mini-plan.ts';
@@ -35,4 +41,63 @@ export async function openTiny(shape: TinyOptions = {}, options: LoadOptions = {
   }
   const checkpoint = await openCheckpoint(tinyFiles(made));
   return loadCheckpoint(checkpoint, { device: 'cpu', ...options }, chunk);
+}
+
+/** tiny-gpt2 on CPU backends that can be lost, each as often as wanted. */
+export async function openFragile({ reopens = true, chunk = 4 } = {}) {
+  const checkpoint = await openCheckpoint(await fixtureFiles('tiny-gpt2'));
+  const plan = gpt2Plan(checkpoint.config);
+  const opened: { backend: Backend; lose: (reason: string) => void }[] = [];
+  const open = async () => {
+    const backend = fragile(createCpuBackend());
+    for (const weight of plan.weights) await backend.backend.addWeight(weight, 'f32', checkpoint.read(weight));
+    opened.push(backend);
+    return backend.backend;
+  };
+  const engine = await Engine.open({ plan, context: plan.nCtx, open, reopens, chunk });
+  const tokenizer = await loadTokenizer(await checkpoint.tokenizerFiles(), plan.vocabSize);
+  return { model: new Model(checkpoint.config, tokenizer, engine, 'f32'), opened };
+}
+
+/** A backend whose runs fail once it is lost; the loss is told a little later than the first failure. */
+function fragile(inner: Backend): { backend: Backend; lose: (reason: string) => void } {
+  let gone = false;
+  let tell: (reason: string) => void = () => {};
+  const lost = new Promise<string>((resolve) => {
+    tell = resolve;
+  });
+  const check = () => {
+    if (gone) throw new VitrineError('device-lost', 'The device was lost.');
+  };
+  const program: Backend['program'] = async (...args) => {
+    check();
+    const made = await inner.program(...args);
+    const run: typeof made.run = async (batch) => {
+      check();
+      const result = await made.run(batch);
+      check();
+      return result;
+    };
+    return {
+      size: made.size,
+      bytes: made.bytes,
+      run,
+      copySlots: (...moves) => made.copySlots(...moves),
+      dispose: () => made.dispose(),
+    };
+  };
+  const backend: Backend = {
+    ...inner,
+    lost,
+    program,
+    addWeight: (...args) => inner.addWeight(...args),
+    dispose: () => inner.dispose(),
+  };
+  return {
+    backend,
+    lose(reason) {
+      gone = true;
+      setTimeout(() => tell(reason), 5);
+    },
+  };
 }
