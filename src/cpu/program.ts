@@ -1,3 +1,4 @@
+import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { assignBuffers } from '../plan/liveness.ts';
@@ -5,7 +6,6 @@ import { type Plan, type Step, shapeOf } from '../plan/plan.ts';
 import { activation } from './activation.ts';
 import { add } from './add.ts';
 import { type AttentionShape, attentionMix, attentionScores, cacheAppend } from './attention.ts';
-import { edit } from './edit.ts';
 import { embed } from './embed.ts';
 import { layerNorm, layerNormScale } from './layer-norm.ts';
 import { linear } from './linear.ts';
@@ -141,7 +141,7 @@ export class CpuProgram implements Program {
       case 'activation':
         return activation(step.kind, tensor(step.input), tensor(step.output));
       case 'edit':
-        return edit(step.edits, this.#plan.tensors.get(step.tensor)!, rows, keys, tensor(step.tensor));
+        return applyEdits(step.edits, this.#plan.tensors.get(step.tensor)!, rows, keys, tensor(step.tensor));
       case 'embedding':
       case 'attention':
         return unfused(step);

@@ -1,8 +1,8 @@
-import type { Row } from '../plan/backend.ts';
-import type { TensorEdit, TensorSpec } from '../plan/plan.ts';
+import type { Row } from './backend.ts';
+import type { TensorEdit, TensorSpec } from './plan.ts';
 
 /** Applies edits in place to x, in its spec's shape: [rows, n], [rows, nHead, n] or [nHead, rows, keys]. */
-export function edit(
+export function applyEdits(
   edits: readonly TensorEdit[],
   { shape }: TensorSpec,
   rows: readonly Row[],
