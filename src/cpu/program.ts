@@ -3,6 +3,7 @@ import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts'
 import { VitrineError } from '../plan/error.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import { type Plan, type Step, shapeOf } from '../plan/plan.ts';
+import { tokenScores } from '../plan/token-scores.ts';
 import { activation } from './activation.ts';
 import { add } from './add.ts';
 import { type AttentionShape, attentionMix, attentionScores, cacheAppend } from './attention.ts';
@@ -54,8 +55,10 @@ export class CpuProgram implements Program {
     const keys = 1 + Math.max(...batch.rows.map((row) => row.position));
     const tensor = (name: string) => this.#tensor(name, batch, keys);
     for (const step of this.#plan.steps) this.#step(step, batch, keys, tensor);
+    const logits = this.#bufferOf.has('logits') ? tensor('logits') : new Float32Array(0);
     return {
-      logits: this.#bufferOf.has('logits') ? tensor('logits').slice() : new Float32Array(0),
+      logits: batch.targets ? new Float32Array(0) : logits.slice(),
+      scores: batch.targets ? tokenScores(logits, batch.targets) : [],
       captured: new Map([...this.#capture].map((name) => [name, tensor(name).slice()])),
       keys,
     };

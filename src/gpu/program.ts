@@ -3,10 +3,12 @@ import { VitrineError } from '../plan/error.ts';
 import { embedding, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import type { Plan, Step } from '../plan/plan.ts';
+import type { TokenScore } from '../plan/token-scores.ts';
 import { Buffers } from './buffers.ts';
 import { Decoder, drawLimits } from './decode.ts';
 import { type Dispatch, encode, prepare } from './dispatch.ts';
 import type { GpuTensor, RunSizes, Scene } from './kernel.ts';
+import { tokenScores } from './kernels/token-scores.ts';
 import { gpuShape, type Lowering, lower } from './lower.ts';
 import { Readback } from './readback.ts';
 import type { Pipelines } from './shader.ts';
@@ -17,6 +19,15 @@ interface DispatchList {
   dispatches: Dispatch[];
   tensors: Map<string, GpuTensor>;
   rows: number;
+  judge?: Promise<Judge>;
+}
+
+/** Judges target ids where the logits are. */
+interface Judge {
+  targets: GPUBuffer;
+  /** [logitRows, 4] */
+  scores: GPUBuffer;
+  dispatches: Dispatch[];
 }
 
 export interface ProgramMaker {
@@ -136,26 +147,45 @@ export class GpuProgram implements Program {
   }
 
   async run(batch: Batch): Promise<RunResult> {
+    const list = batch.rows.length === 1 ? this.#parts.one : this.#parts.many;
+    // Awaited before anything is written: runs stay in the order in which they were asked for.
+    const judge = batch.targets && batch.logitRows.length > 0 ? await this.#judgeOf(list) : undefined;
     const sizes = this.#writeRows(batch);
-    const list = sizes.rows === 1 ? this.#parts.one : this.#parts.many;
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     encode(pass, list.dispatches, sizes);
+    if (judge) {
+      this.#device.queue.writeBuffer(judge.targets, 0, Uint32Array.from(batch.targets!));
+      encode(pass, judge.dispatches, sizes);
+    }
     pass.end();
-    const wanted = ['logits', ...this.#capture].filter((name) => list.tensors.has(name));
-    const values = await this.#readback.read(
-      encoder,
-      wanted.map((name) => ({
-        buffer: list.tensors.get(name)!.buffer,
-        bytes: 4 * this.#liveFloats(name, list, sizes),
-      })),
-    );
+    const wanted = [...(judge ? [] : ['logits']), ...this.#capture].filter((name) => list.tensors.has(name));
+    const sources = wanted.map((name) => ({
+      buffer: list.tensors.get(name)!.buffer,
+      bytes: 4 * this.#liveFloats(name, list, sizes),
+    }));
+    if (judge) sources.push({ buffer: judge.scores, bytes: 16 * sizes.logitRows });
+    const values = await this.#readback.read(encoder, sources);
     const read = new Map(wanted.map((name, i) => [name, this.#compact(name, values[i]!, list, sizes)]));
     return {
       logits: read.get('logits') ?? new Float32Array(0),
+      scores: judge ? readScores(values.at(-1)!) : [],
       captured: new Map([...this.#capture].map((name) => [name, read.get(name)!])),
       keys: sizes.keys,
     };
+  }
+
+  /** What judges targets on a list's logits, made when it is first needed. */
+  #judgeOf(list: DispatchList): Promise<Judge> {
+    const { device, pipelines } = this.#maker;
+    const { buffers } = this.#parts;
+    list.judge ??= (async () => {
+      const targets = buffers.create('targets', this.size.logitRows * 4);
+      const scores = buffers.create('token scores', this.size.logitRows * 16);
+      const kernel = tokenScores(targets, list.tensors.get('logits')!, scores);
+      return { targets, scores, dispatches: await prepare(device, pipelines, [kernel]) };
+    })();
+    return list.judge;
   }
 
   copySlots(moves: { from: number; to: number }[], length: number): void {
@@ -233,6 +263,13 @@ export class GpuProgram implements Program {
     const start = (run: number) => (Math.floor(run / rows) * list.rows + (run % rows)) * stride;
     return takeRuns(values, this.#plan.nHead * rows, keys, start);
   }
+}
+
+function readScores(values: Float32Array): TokenScore[] {
+  return Array.from({ length: values.length / 4 }, (_, r) => {
+    const [logprob, rank, entropy] = values.subarray(4 * r) as unknown as [number, number, number];
+    return { logprob, rank, entropy };
+  });
 }
 
 function takeRuns(values: Float32Array, runs: number, width: number, start: (run: number) => number): Float32Array {

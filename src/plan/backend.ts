@@ -1,4 +1,5 @@
 import type { Plan, WeightSpec } from './plan.ts';
+import type { TokenScore } from './token-scores.ts';
 
 /** How the rows of a matrix are kept in memory (see formats.ts). Vectors are always f32. */
 export type WeightFormat = 'f32' | 'f16' | 'q8' | 'q4';
@@ -15,11 +16,15 @@ export interface Batch {
   rows: Row[];
   /** Indices into `rows` whose logits are wanted; may be empty (a chunk in the middle of a prefill). */
   logitRows: number[];
+  /** An id for each logit row: to be judged where the logits are, which then are not read back. */
+  targets?: number[];
 }
 
 export interface RunResult {
-  /** [logitRows, vocabSize] */
+  /** [logitRows, vocabSize]; empty where targets were judged instead. */
   logits: Float32Array;
+  /** Of the batch's targets. */
+  scores: TokenScore[];
   /** The tensors the program keeps, each in its TensorSpec's shape (a `context` axis is `keys` long). */
   captured: Map<string, Float32Array>;
   /** Length of the `context` axis in `captured`: the largest position of the batch + 1. */
