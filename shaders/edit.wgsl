@@ -21,6 +21,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let position = batch.rows[id.y].position;
+  // Keys after a row's position stay masked: nothing may depend on what comes later.
+  if (HEAD_FIRST && id.x > position) {
+    return;
+  }
   var ordinal = position;
   if (POSITIONS > 0) {
     ordinal = 0;

@@ -19,7 +19,9 @@ export function applyEdits(
       if (ordinal < 0) return;
       heads.forEach((head, h) => {
         const start = (headFirst ? head * rows.length + r : r * nHead + head) * inner;
-        editRun(one, one.shared ? h : ordinal * heads.length + h, heads.length, x.subarray(start, start + inner));
+        // Keys after a row's position stay masked: nothing may depend on what comes later.
+        const end = start + (headFirst ? position + 1 : inner);
+        editRun(one, one.shared ? h : ordinal * heads.length + h, heads.length, x.subarray(start, end));
       });
     });
   }
@@ -28,7 +30,7 @@ export function applyEdits(
 /** Edits one head of one row with the values of `run` (the index of a head's values within all values). */
 function editRun({ kind, values, positions, shared }: TensorEdit, run: number, heads: number, x: Float32Array): void {
   const runs = heads * (shared ? 1 : (positions?.length ?? 1));
-  // An attention row of a text that has grown since is longer than its values; what lies beyond stays as it is.
+  // An attention row may be longer than its values, in a text that has grown since; what lies beyond stays as it is.
   const width = typeof values === 'number' ? x.length : values.length / runs;
   for (let i = 0; i < Math.min(x.length, width); i++) {
     const value = typeof values === 'number' ? values : values[run * width + i]!;

@@ -48,7 +48,8 @@ function expected(
   const byHeadFirst = headAxis === 0;
   positions.forEach((position, p) => {
     heads.forEach((head, h) => {
-      for (let i = 0; i < inner; i++) {
+      // Keys after a row's position stay masked.
+      for (let i = 0; i < (byHeadFirst ? position + 1 : inner); i++) {
         const at = position * strides[positionAxis]! + (headAxis === undefined ? 0 : head * strides[headAxis]!) + i;
         const whole = typeof given === 'number' ? 1 : given.length;
         const one = heads.length * inner;
