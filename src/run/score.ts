@@ -1,3 +1,4 @@
+import type { TokenScore } from '../plan/token-scores.ts';
 import { checkOptions, integer, isSignal, refuse } from './check.ts';
 import type { Engine } from './engine.ts';
 
@@ -33,21 +34,19 @@ export async function score(engine: Engine, ids: number[], options: ScoreOptions
   signal?.throwIfAborted();
   const nulls = () => new Array<number | null>(ids.length).fill(null);
   const result: Score = { ids, logprobs: nulls(), ranks: nulls(), entropies: nulls(), perplexity: Number.NaN };
-  const onLogits = (at: number, logits: Float32Array) => {
-    const { logprob, rank, entropy } = judge(logits, ids[at]!);
-    result.logprobs[at] = logprob;
-    result.ranks[at] = rank;
-    result.entropies[at] = entropy;
-  };
-
   const session = engine.borrow(ids.slice(0, context));
   try {
     for (let begin = 0, end = 1; end < ids.length; begin += stride) {
       const window = ids.slice(begin, begin + context);
-      const from = end - 1 - begin;
+      const from = Math.max(0, end - 1 - begin);
+      const onScore = (position: number, { logprob, rank, entropy }: TokenScore) => {
+        const at = begin + position + 1;
+        result.logprobs[at] = logprob;
+        result.ranks[at] = rank;
+        result.entropies[at] = entropy;
+      };
       // The last token predicts what is not there, or what the next window does.
-      const take = (position: number, logits: Float32Array) => onLogits(begin + position + 1, logits);
-      await session.read(window.slice(0, -1), { from, onLogits: take, signal });
+      await session.read(window.slice(0, -1), { from, target: (position) => window[position + 1]!, onScore, signal });
       end = begin + window.length;
     }
   } finally {
@@ -56,24 +55,4 @@ export async function score(engine: Engine, ids: number[], options: ScoreOptions
   const known = result.logprobs.filter((logprob) => logprob !== null);
   result.perplexity = Math.exp(-known.reduce((a, b) => a + b, 0) / known.length);
   return result;
-}
-
-function judge(logits: Float32Array, id: number): { logprob: number; rank: number; entropy: number } {
-  const logit = logits[id]!;
-  let max = Number.NEGATIVE_INFINITY;
-  let rank = 1;
-  for (let other = 0; other < logits.length; other++) {
-    const value = logits[other]!;
-    if (value > max) max = value;
-    if (value > logit || (value === logit && other < id)) rank++;
-  }
-  let sum = 0;
-  let moment = 0;
-  for (let other = 0; other < logits.length; other++) {
-    const above = logits[other]! - max;
-    const weight = Math.exp(above);
-    sum += weight;
-    if (weight > 0) moment += weight * above;
-  }
-  return { logprob: logit - max - Math.log(sum), rank, entropy: Math.log(sum) - moment / sum };
 }

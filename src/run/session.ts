@@ -1,6 +1,7 @@
 import type { Backend, Batch, Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { TokenScore } from '../plan/token-scores.ts';
 import type { Engine } from './engine.ts';
 import type { History } from './options.ts';
 
@@ -10,6 +11,9 @@ export interface Reading {
   from: number;
   /** Of those, the positions whose logits are wanted; all by default. */
   wants?: (position: number) => boolean;
+  /** Ids to be judged by the logits of their positions, which then are not read. */
+  target?: (position: number) => number;
+  onScore?: (position: number, score: TokenScore) => void;
   onLogits?: (position: number, logits: Float32Array<ArrayBuffer>) => void;
   onRun?: (result: RunResult, rows: readonly Row[]) => void;
   signal: AbortSignal | undefined;
@@ -80,12 +84,12 @@ export class Session {
         rows.push({ token: ids[position]!, position, slot: 0 });
       }
       await this.#engine.turn(rest.signal);
-      const result = await this.#run({ rows, logitRows });
+      const wanted = logitRows.map((row) => rows[row]!.position);
+      const result = await this.#run({ rows, logitRows, ...(rest.target && { targets: wanted.map(rest.target) }) });
       held.push(...rows.map((row) => row.token));
       rest.onRun?.(result, rows);
-      this.#rowsOf(result).forEach((logits, i) => {
-        rest.onLogits?.(rows[logitRows[i]!]!.position, logits);
-      });
+      for (const [i, logits] of this.#rowsOf(result).entries()) rest.onLogits?.(wanted[i]!, logits);
+      for (const [i, score] of result.scores.entries()) rest.onScore?.(wanted[i]!, score);
     }
   }
 
