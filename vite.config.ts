@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
+import { buildKernels } from './scripts/build-wasm.mjs';
 import { isolation } from './scripts/serve.mjs';
+
+await buildKernels();
 
 /** `vite` serves the page, `vite build` builds it into site/, `vite build --mode library` builds dist/vitrine.js. */
 export default defineConfig(({ mode }) =>

@@ -1,9 +1,12 @@
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { chromiumFlags, findBrowser, softwareVulkan } from './scripts/browser.mjs';
+import { buildKernels } from './scripts/build-wasm.mjs';
 
 // Test processes inherit this: the Vulkan loader reads it when a process starts.
 Object.assign(process.env, await softwareVulkan());
+
+await buildKernels();
 
 const full = process.env.VITRINE_FULL === '1';
 
@@ -11,7 +14,14 @@ const full = process.env.VITRINE_FULL === '1';
  * `x.test.ts` runs in Node, and in Chromium too if it is one of these; `x.browser.test.ts` runs only in Chromium,
  * `x.node.test.ts` only in Node, `x.e2e.test.ts` in Node with a browser of its own. `x.full.*` only in `test:full`.
  */
-const inChromium = ['test/fixtures', 'test/backends', 'test/gpu/**/*', 'test/ops/**/*', 'test/model/**/*'];
+const inChromium = [
+  'test/fixtures',
+  'test/backends',
+  'test/wasm/**/*',
+  'test/gpu/**/*',
+  'test/ops/**/*',
+  'test/model/**/*',
+];
 
 const kind = full ? '.full' : '';
 const fullOnly = full ? [] : ['test/**/*.full.*'];

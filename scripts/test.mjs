@@ -56,6 +56,7 @@ try {
   await installBrowser();
   rmSync(results, { recursive: true, force: true });
   mkdirSync(results, { recursive: true });
+  stage('build: wasm', 'scripts/build-wasm.mjs');
   if (!full) {
     stage('types', 'node_modules/typescript/bin/tsc', '--noEmit');
     stage('lint and format', 'node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings');

@@ -3,10 +3,11 @@ import { createCpuBackend } from '../src/cpu/backend.ts';
 import { createGpuBackend } from '../src/gpu/backend.ts';
 import { requestDevice } from '../src/gpu/device.ts';
 import type { Backend } from '../src/plan/backend.ts';
+import { createWasmBackend } from '../src/wasm/backend.ts';
 
 /** A backend that op and model suites run over. */
 export interface TestBackend {
-  name: 'cpu' | 'webgpu';
+  name: 'cpu' | 'webgpu' | 'wasm';
   open(): Promise<Backend>;
 }
 
@@ -27,6 +28,7 @@ async function openGpu(): Promise<Backend> {
 export const backends: TestBackend[] = [
   { name: 'cpu', open: async () => createCpuBackend() },
   { name: 'webgpu', open: openGpu },
+  { name: 'wasm', open: () => createWasmBackend() },
 ];
 
 /** The same, opened at the first use and disposed after the file's last test: pipelines are compiled once. */

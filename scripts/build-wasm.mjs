@@ -1,0 +1,53 @@
+// `npm run build:wasm`: compiles src/wasm/kernels (AssemblyScript) into src/wasm/binary.ts, twice: for plain 128-bit SIMD
+// and with relaxed SIMD. Does nothing if that is newer than what it is made of.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const root = join(import.meta.dirname, '..');
+const kernels = join(root, 'src/wasm/kernels');
+const target = join(root, 'src/wasm/binary.ts');
+
+const flags = [
+  ...['-O3', '--noAssert', '--runtime', 'stub'],
+  ...['--enable', 'simd', '--enable', 'threads', '--enable', 'bulk-memory'],
+  // One memory for all threads, up to 4 GB; module.ts makes it one that is not shared where that cannot be had.
+  ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
+  // Warnings about vectors in exported functions and about 64-bit memory: neither leaves the module.
+  ...['--disableWarning', '112', '--disableWarning', '201'],
+];
+
+async function compile(extra) {
+  const { main } = await import('assemblyscript/asc'); // takes half a second: only when needed
+  const folder = mkdtempSync(join(tmpdir(), 'vitrine-kernels-'));
+  try {
+    const out = join(folder, 'kernels.wasm');
+    const { error, stderr } = await main([join(kernels, 'index.ts'), '--outFile', out, ...flags, ...extra]);
+    if (error) throw new Error(`The WebAssembly kernels do not compile.\n${stderr.toString()}`);
+    return readFileSync(out);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+export async function buildKernels() {
+  const sources = readdirSync(kernels).map((name) => join(kernels, name));
+  const made = [import.meta.filename, ...sources].map((path) => statSync(path).mtimeMs);
+  if (existsSync(target) && statSync(target).mtimeMs > Math.max(...made)) return;
+  const plain = await compile([]);
+  const relaxed = await compile(['--enable', 'relaxed-simd']);
+  const constant = (name, bytes) => `export const ${name} =\n  '${bytes.toString('base64')}';\n`;
+  const text = `// Made from src/wasm/kernels by scripts/build-wasm.mjs.\n${constant('plain', plain)}${constant('relaxed', relaxed)}`;
+  writeFileSync(target, text);
+  console.log(`WebAssembly kernels: ${plain.length} bytes, with relaxed SIMD ${relaxed.length}.`);
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    await buildKernels();
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}

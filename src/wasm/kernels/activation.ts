@@ -1,0 +1,43 @@
+import { exp4 } from './simd';
+
+const SQRT_2_OVER_PI: f32 = 0.7978845608028654;
+
+/** As in ../lower.ts: 0 none, 1 gelu_new, 2 gelu, 3 relu, 4 silu. */
+export function activate(kind: i32, x: v128): v128 {
+  switch (kind) {
+    case 1: {
+      // 0.5 x (1 + tanh u) = x / (1 + e^-2u)
+      const cube = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, f32x4.splat(0.044715)));
+      return logistic(x, f32x4.mul(f32x4.add(x, cube), f32x4.splat(2 * SQRT_2_OVER_PI)));
+    }
+    case 2:
+      return f32x4.mul(
+        f32x4.mul(x, f32x4.splat(0.5)),
+        f32x4.add(f32x4.splat(1), erf(f32x4.mul(x, f32x4.splat(0.70710678118654752)))),
+      );
+    case 3:
+      return f32x4.max(x, f32x4.splat(0));
+    case 4:
+      return logistic(x, x);
+    default:
+      return x;
+  }
+}
+
+/** x / (1 + e^-y) */
+function logistic(x: v128, y: v128): v128 {
+  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp4(f32x4.neg(y))));
+}
+
+/** erf by Abramowitz & Stegun 7.1.26: absolute error below 1.5e-7, about float32's own. */
+function erf(x: v128): v128 {
+  const one = f32x4.splat(1);
+  const size = f32x4.abs(x);
+  const t = f32x4.div(one, f32x4.add(one, f32x4.mul(size, f32x4.splat(0.3275911))));
+  let p = f32x4.add(f32x4.mul(t, f32x4.splat(1.061405429)), f32x4.splat(-1.453152027));
+  p = f32x4.add(f32x4.mul(t, p), f32x4.splat(1.421413741));
+  p = f32x4.add(f32x4.mul(t, p), f32x4.splat(-0.284496736));
+  p = f32x4.add(f32x4.mul(t, p), f32x4.splat(0.254829592));
+  const y = f32x4.sub(one, f32x4.mul(f32x4.mul(t, p), exp4(f32x4.neg(f32x4.mul(size, size)))));
+  return v128.bitselect(x, y, i32x4.splat(0x80000000)); // with the sign of x
+}

@@ -1,0 +1,70 @@
+/**
+ * How the threads of a run work together. Each has an instance of this module over the same memory; globals are a thread's
+ * own. The control words lie below 1024, 64 bytes apart, so that no two share a cache line.
+ */
+const EPOCH: usize = 64; // counts the runs; a change starts one
+const ARRIVED: usize = 128; // threads at the barrier
+const GENERATION: usize = 192; // counts the barriers
+const NEXT: usize = 256; // the next piece of the step to be taken
+const SLEEPERS: usize = 320; // threads in an atomic wait
+export const RUN: usize = 384; // what to run: steps, their number, batch, scratch, its bytes per thread
+
+let threads: i32 = 1;
+let mayWait: bool = false;
+
+/** `wait`: this thread may block (a page's main thread may not, it spins). */
+export function join(count: i32, wait: bool): void {
+  threads = count;
+  mayWait = wait;
+}
+
+/** Threads take the pieces of a step as they come to them: one whose core is busy elsewhere does not hold up the rest. */
+export function nextPiece(): i32 {
+  return atomic.add<i32>(NEXT, 1);
+}
+
+export function threadCount(): i32 {
+  return threads;
+}
+
+/** Until all threads are here. The last one resets the count of pieces. */
+export function barrier(): void {
+  const generation = atomic.load<i32>(GENERATION);
+  if (atomic.add<i32>(ARRIVED, 1) != threads - 1) {
+    awaitChange(GENERATION, generation);
+    return;
+  }
+  atomic.store<i32>(ARRIVED, 0);
+  atomic.store<i32>(NEXT, 0);
+  signal(GENERATION, generation + 1);
+}
+
+/** Lets the other threads start a run. */
+export function start(): void {
+  signal(EPOCH, atomic.load<i32>(EPOCH) + 1);
+}
+
+export function epoch(): i32 {
+  return atomic.load<i32>(EPOCH);
+}
+
+/** Until a run starts after `last`; gives its number. */
+export function nextRun(last: i32): i32 {
+  awaitChange(EPOCH, last);
+  return atomic.load<i32>(EPOCH);
+}
+
+function signal(word: usize, value: i32): void {
+  atomic.store<i32>(word, value);
+  if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(word, -1);
+}
+
+/** Spins for some 30 µs, about what going to sleep and waking up again costs. */
+function awaitChange(word: usize, value: i32): void {
+  for (let spins = 0; atomic.load<i32>(word) == value; spins++) {
+    if (!mayWait || spins < 20000) continue;
+    atomic.add<i32>(SLEEPERS, 1);
+    atomic.wait<i32>(word, value, -1);
+    atomic.sub<i32>(SLEEPERS, 1);
+  }
+}
