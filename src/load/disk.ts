@@ -1,10 +1,9 @@
 import type { VitrineError } from '../plan/error.ts';
 import { type Bytes, badCheckpoint, chunkBytes, type Files, type OpenFile } from './files.ts';
 
-/** Node's file functions. The names are not literals, so that no bundler for browsers follows them. */
-const nodeFs = (): Promise<typeof import('node:fs/promises')> => fromNode('fs/promises');
-const nodeUrl = (): Promise<typeof import('node:url')> => fromNode('url');
-const fromNode = <Module>(name: string): Promise<Module> => import(/* @vite-ignore */ `node:${name}`);
+/** Node's own modules, in a way that no bundler for browsers follows. */
+const fs = () => process.getBuiltinModule('node:fs/promises');
+const url = () => process.getBuiltinModule('node:url');
 
 /** The files of a folder on disk (Node). */
 export class DiskFiles implements Files {
@@ -17,7 +16,7 @@ export class DiskFiles implements Files {
 
   async open(file: string, start: number, end: number): Promise<OpenFile | undefined> {
     const path = this.name + file;
-    const stat = await attempt(path, async () => (await nodeFs()).stat(path));
+    const stat = await attempt(path, () => fs().stat(path));
     return stat?.isFile() ? { size: stat.size, bytes: chunks(path, start, Math.min(end, stat.size)) } : undefined;
   }
 
@@ -27,14 +26,14 @@ export class DiskFiles implements Files {
 }
 
 async function* chunks(path: string, start: number, end: number): Bytes {
-  const handle = await attempt(path, async () => (await nodeFs()).open(path));
+  const handle = await attempt(path, () => fs().open(path));
   try {
     for (let from = start; handle && from < end; ) {
       const chunk = new Uint8Array(Math.min(chunkBytes, end - from));
-      const { bytesRead } = await handle.read(chunk, 0, chunk.length, from);
-      if (bytesRead === 0) return;
-      from += bytesRead;
-      yield chunk.subarray(0, bytesRead);
+      const read = await attempt(path, () => handle.read(chunk, 0, chunk.length, from));
+      if (!read?.bytesRead) return;
+      from += read.bytesRead;
+      yield chunk.subarray(0, read.bytesRead);
     }
   } finally {
     await handle?.close();
@@ -43,9 +42,9 @@ async function* chunks(path: string, start: number, end: number): Bytes {
 
 /** A path of a folder, or of a weight file in one, as that folder and the file. */
 export async function locateOnDisk(source: string): Promise<{ files: Files; weights?: string }> {
-  const path = source.startsWith('file:') ? (await nodeUrl()).fileURLToPath(source) : source;
-  const stat = await attempt(path, async () => (await nodeFs()).stat(path));
-  if (!stat) throw badCheckpoint(`There is no file or folder ${path}.`);
+  const path = source.startsWith('file:') ? await attempt(source, async () => url().fileURLToPath(source)) : source;
+  const stat = path && (await attempt(path, () => fs().stat(path)));
+  if (!stat) throw badCheckpoint(`There is no file or folder ${source}.`);
   if (stat.isDirectory()) return { files: new DiskFiles(path.endsWith('/') ? path : `${path}/`) };
   const slash = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'));
   return { files: new DiskFiles(path.slice(0, slash + 1)), weights: path.slice(slash + 1) };

@@ -43,12 +43,11 @@ export class HttpFiles implements Files {
     if (misplaced) throw failed(url, `answered with ${given} when asked for ${start}-${end - 1}`);
     if (status === 206) {
       const length = last === undefined ? lengthOf(response) : Number(last) + 1 - start;
-      return {
-        size: total === undefined ? undefined : Number(total),
-        bytes: body(response, url, 0, end - start, length),
-      };
+      const size = total === undefined ? undefined : Number(total);
+      return { size, bytes: body(response, url, 0, end - start, length) };
     }
-    const size = lengthOf(response);
+    // Without a range, browsers ask for compressed answers and check the length themselves.
+    const size = whole ? undefined : lengthOf(response);
     return { size, bytes: body(response, url, start, end, size), sequential: true };
   }
 

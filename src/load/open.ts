@@ -1,7 +1,7 @@
 import { type ModelConfig, parseConfig } from '../model/config.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
-import { type Files, parseJson, readText } from './files.ts';
+import { ByteReader, type Files, parseJson, readText } from './files.ts';
 import { pickled, readDirectory, readSharded, type StoredTensor } from './safetensors.ts';
 import { locate, type Source, type SourceOptions } from './source.ts';
 import { TensorCheckpoint } from './tensors.ts';
@@ -18,6 +18,11 @@ export interface OpenOptions extends SourceOptions {
 /**
  * Opens a GPT-2 checkpoint in Hugging Face's layout: `config.json` with `model.safetensors`, or with
  * `model.safetensors.index.json` and its shards. Reads and checks the config and the directory of tensors, no weight.
+ *
+ * Tensor names may have the prefix `transformer.`. What does not take part in GPT-2's computation is left alone: the
+ * causal masks that old files hold (`h.0.attn.bias`), heads of other tasks, `lm_head.weight` beside a tied embedding.
+ * What belongs to blocks or embeddings and is no part of a GPT-2 is refused by `Checkpoint.check`: without it the
+ * model would compute something else.
  * @throws VitrineError `bad-checkpoint`, `unsupported-checkpoint`, `network`, or `bad-option` for what is no source;
  *   the signal's reason when cancelled
  */
@@ -60,9 +65,11 @@ async function readTensors(
 
 async function exists(files: Files, file: string, signal: AbortSignal | undefined): Promise<boolean> {
   const opened = await files.open(file, 0, 1, signal);
-  await opened?.bytes.next(); // begun, so that it can be ended
-  await opened?.bytes.return();
-  return opened !== undefined;
+  if (!opened) return false;
+  const reader = new ByteReader(opened.bytes, 0);
+  await reader.next(1, signal); // begun, so that it can be ended
+  reader.cancel();
+  return true;
 }
 
 /** Refuses weight files of other formats by their name, before anything is fetched. */

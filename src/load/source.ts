@@ -7,7 +7,7 @@ import { HttpFiles } from './http.ts';
 /**
  * Where a model is: a hub id (`'openai-community/gpt2'`), the URL of a folder (ends in `/`) or of one weight file, the
  * files themselves, or a path that begins with `./`, `../`, `/` or `file:` - in Node on disk, in a browser an address
- * relative to the page.
+ * relative to the page (or to the worker that loads it).
  */
 export type Source = string | URL | readonly Blob[] | FileList;
 
@@ -33,7 +33,7 @@ export async function locate(source: Source, options: SourceOptions = {}): Promi
   if (typeof source !== 'string' && !(source instanceof URL)) return locateBlobs(source);
   const text = String(source);
   const onDisk = typeof process !== 'undefined' && process.versions?.node !== undefined;
-  if (/^https?:/i.test(text)) return locateUrl(new URL(text), options);
+  if (/^https?:/i.test(text) && URL.canParse(text)) return locateUrl(new URL(text), options);
   if (/^(\.{1,2}$|\.{0,2}\/|file:|[a-z]:[\\/])/i.test(text)) {
     return onDisk ? locateOnDisk(text) : locateUrl(new URL(text, globalThis.location.href), options);
   }

@@ -13,13 +13,15 @@ const gapBytes = 1 << 20;
 /** Bytes between two reports of progress. */
 const reportBytes = 1 << 20;
 
-/** Part of the model's computation by its name; all else (heads of other tasks) is left alone. */
+/** Names of what takes part in the computation; all else (heads of other tasks) is left alone. */
 const body = /^(wte|wpe|h|ln_f|lm_head)\./;
 /** The causal mask that old checkpoints hold as tensors: the whole name, as attn.c_attn.bias ends alike. */
 const mask = /^h\.\d+\.attn\.(bias|masked_bias)$/;
 
+/** A file being read, up to the end of the last tensor that is wanted of it. */
 interface Stream {
   file: string;
+  end: number;
   sequential: boolean;
   reader: ByteReader;
 }
@@ -100,11 +102,10 @@ export class TensorCheckpoint implements Checkpoint {
       }
       complete = true;
     } finally {
-      if (!complete) stream.reader.cancel();
-      else {
+      if (complete && stream.reader.position < stream.end) {
         this.close();
         this.#open = stream;
-      }
+      } else stream.reader.cancel();
     }
   }
 
@@ -169,7 +170,7 @@ export class TensorCheckpoint implements Checkpoint {
       const end = others.reduce((latest, other) => Math.max(latest, other.end), start);
       const opened = await this.#files.open(file, start, end, signal);
       if (!opened) throw this.#files.missing(file);
-      stream = { file, sequential: opened.sequential ?? false, reader: new ByteReader(opened.bytes, start) };
+      stream = { file, end, sequential: opened.sequential ?? false, reader: new ByteReader(opened.bytes, start) };
     }
     try {
       await stream.reader.skipTo(start, signal);

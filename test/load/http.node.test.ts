@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { HttpFiles } from '../../src/load/http.ts';
 import { openCheckpoint } from '../../src/load/open.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import { VitrineError } from '../../src/plan/error.ts';
@@ -109,6 +110,22 @@ describe('a server that is too simple', () => {
     expect(server.requests).toHaveLength(3);
   });
 
+  test.each([
+    ['ignores ranges: what lies between is read over', true, 3],
+    ['takes ranges: what lies between is not fetched', false, 4],
+  ])('%s', async (_, ignores, requests) => {
+    const { config, tensors } = tinyCheckpoint();
+    const between = { dtype: 'U8', shape: [1, 1, 2000, 2000], bytes: new Uint8Array(4_000_000) };
+    const [first, ...rest] = tensors;
+    const file = encodeSafetensors(new Map([first!, ['h.0.attn.bias', between], ...rest]));
+    server = await serve({ 'config.json': JSON.stringify(config), 'model.safetensors': file }, (request) => {
+      if (ignores) delete request.headers.range;
+      return false;
+    });
+    expectSame(await readAll(await openCheckpoint(server.url)), await expectedOf());
+    expect(server.requests).toHaveLength(requests);
+  });
+
   test('ignores ranges, and weights are asked for out of order', async () => {
     server = await serve(contentsOf(), (request) => {
       delete request.headers.range;
@@ -120,6 +137,17 @@ describe('a server that is too simple', () => {
       for await (const piece of checkpoint.read(weight)) expect(piece).toEqual(expected.get(weight.name));
     }
     checkpoint.close();
+  });
+
+  test('a part of a file is that part, whatever the server sends', async () => {
+    server = await serve({ 'digits.txt': '0123456789' }, (request) => {
+      delete request.headers.range;
+      return false;
+    });
+    const opened = await new HttpFiles('', (file) => server.url + file).open('digits.txt', 3, 6);
+    const parts: string[] = [];
+    for await (const part of opened!.bytes) parts.push(new TextDecoder().decode(part));
+    expect(parts.join('')).toBe('345');
   });
 
   test('answers 403 for what is absent, as S3 does', async () => {

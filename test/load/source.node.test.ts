@@ -46,6 +46,13 @@ test.each<[string, unknown, ErrorCode, string]>([
   ['three parts', 'a/b/c', 'bad-option', 'a hub id reads owner/name'],
   ['a file name without ./', 'model.safetensors', 'bad-option', 'A path begins with ./'],
   ['a URL that is no folder', 'https://x.example/tiny', 'bad-option', 'ends in /'],
+  ['half a URL', 'https://', 'bad-option', 'neither a hub id'],
+  [
+    'a file: URL of another machine',
+    'file://elsewhere/tiny',
+    'bad-checkpoint',
+    'file://elsewhere/tiny could not be read',
+  ],
   ['another scheme', 'ftp://x.example/tiny/', 'bad-option', 'neither a hub id'],
   ['undefined', undefined, 'bad-option', 'The source is undefined'],
   ['a number', 7, 'bad-option', 'The source is number'],
