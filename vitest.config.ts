@@ -2,6 +2,7 @@ import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { chromiumFlags, findBrowser, softwareVulkan } from './scripts/browser.mjs';
 import { buildKernels } from './scripts/build-wasm.mjs';
+import { isolation } from './scripts/serve.mjs';
 
 // Test processes inherit this: the Vulkan loader reads it when a process starts.
 Object.assign(process.env, await softwareVulkan());
@@ -28,9 +29,10 @@ const fullOnly = full ? [] : ['test/**/*.full.*'];
 const testTimeout = full ? 900_000 : 60_000;
 
 export default defineConfig({
-  server: { fs: { strict: true } },
+  server: { fs: { strict: true }, headers: isolation },
   test: {
     maxWorkers: 2,
+    ...(full && { globalSetup: 'test/model/gpt2-small.setup.mjs' }),
     projects: [
       {
         extends: true,
@@ -48,7 +50,7 @@ export default defineConfig({
         // Found late, a dependency makes the server reload the page under a running test.
         optimizeDeps: {
           exclude: ['webgpu'],
-          include: ['comlink', 'gpt-tokenizer/encoding/r50k_base', '@huggingface/tokenizers'],
+          include: ['comlink', 'gpt-tokenizer/bpeRanks/r50k_base', '@huggingface/tokenizers'],
         },
         test: {
           name: 'chromium',
