@@ -31,6 +31,16 @@ export const backends: TestBackend[] = [
   { name: 'wasm', open: () => createWasmBackend() },
 ];
 
+/** WebGPU with the kernels that real GPUs get; software adapters, as here, choose others by themselves. */
+export const webgpuLanes: TestBackend = {
+  name: 'webgpu, lanes',
+  open: async () => {
+    const adapter = await (await testGpu()).requestAdapter();
+    if (!adapter) throw new Error('The tests need a WebGPU adapter, and there is none.');
+    return createGpuBackend(await adapter.requestDevice(), { owned: true, rowVariant: 'lanes' });
+  },
+};
+
 /** The same, opened at the first use and disposed after the file's last test: pipelines are compiled once. */
 export function openedOnce({ name, open }: TestBackend): TestBackend {
   let backend: Promise<Backend> | undefined;

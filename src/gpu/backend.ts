@@ -3,15 +3,32 @@ import { VitrineError } from '../plan/error.ts';
 import { allRules } from '../plan/fuse.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import { checked } from './buffers.ts';
+import { isSoftware } from './device.ts';
+import type { RowVariant } from './kernels/linear.ts';
 import { compileProgram, type GpuProgram } from './program.ts';
 import { Pipelines } from './shader.ts';
 import { WeightStore } from './weight-store.ts';
+
+export interface GpuBackendOptions {
+  /** The adapter in words. */
+  adapter?: string;
+  /** Destroy the device with the backend. */
+  owned?: boolean;
+  /** Which kernel multiplies few rows; by default what suits the device. */
+  rowVariant?: RowVariant;
+}
+
+/** Real GPUs want many lanes on neighbouring addresses; software ones no barriers. */
+const rowVariantFor = (device: GPUDevice): RowVariant => (isSoftware(device.adapterInfo) ? 'registers' : 'lanes');
 
 /**
  * The WebGPU backend on a device. It works within the device's limits, and leaves the device itself to its owner unless
  * `owned`, when dispose destroys it.
  */
-export function createGpuBackend(device: GPUDevice, { adapter = 'WebGPU', owned = false } = {}): Backend {
+export function createGpuBackend(
+  device: GPUDevice,
+  { adapter = 'WebGPU', owned = false, rowVariant = rowVariantFor(device) }: GpuBackendOptions = {},
+): Backend {
   const weights = new WeightStore(device);
   const pipelines = new Pipelines(device);
   const programs = new Set<GpuProgram>();
@@ -39,7 +56,7 @@ export function createGpuBackend(device: GPUDevice, { adapter = 'WebGPU', owned 
     async program(plan, size, capture = new Set()) {
       alive();
       const program = await checked(device, 'the program', () =>
-        compileProgram({ device, pipelines, weights, rules: allRules }, plan, size, capture, (gone) =>
+        compileProgram({ device, pipelines, weights, rules: allRules, rowVariant }, plan, size, capture, (gone) =>
           programs.delete(gone),
         ),
       );

@@ -35,7 +35,7 @@ export async function requestDevice(largestBinding: number): Promise<Gpu> {
   }
   try {
     const device = await adapter.requestDevice({ requiredLimits });
-    return { device, adapter: describe(adapter.info), fallback: isFallback(adapter) };
+    return { device, adapter: describe(adapter.info), fallback: isSoftware(adapter.info) };
   } catch (cause) {
     throw new VitrineError('no-webgpu', `The adapter ${describe(adapter.info)} gave no device: ${cause}`, { cause });
   }
@@ -46,6 +46,7 @@ export function describe(info: GPUAdapterInfo | undefined): string {
   return [...new Set(parts.filter((part) => part))].join(' ') || 'unnamed adapter';
 }
 
-function isFallback({ info }: GPUAdapter): boolean {
-  return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(describe(info));
+/** A software renderer, by its flag or its name. */
+export function isSoftware(info: GPUAdapterInfo | undefined): boolean {
+  return info?.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe/i.test(describe(info));
 }

@@ -9,7 +9,7 @@ import { cacheAppend } from './kernels/cache-append.ts';
 import { edit } from './kernels/edit.ts';
 import { embed, embedding } from './kernels/embed.ts';
 import { layerNorm, layerNormScale } from './kernels/layer-norm.ts';
-import { type Linear, linearRow, linearTile } from './kernels/linear.ts';
+import { type Linear, linearRow, linearTile, type RowVariant } from './kernels/linear.ts';
 import { selectRows } from './kernels/select-rows.ts';
 import type { WeightStore } from './weight-store.ts';
 
@@ -27,6 +27,7 @@ export interface Lowering {
   unused: GPUBuffer;
   /** Which linear kernel: for one row, or for many. */
   shape: 'row' | 'tile';
+  rowVariant: RowVariant;
 }
 
 /** The dispatches of a step. */
@@ -93,7 +94,7 @@ function lowerLinear(step: Step & { op: 'linear' }, to: Lowering): Kernel[] {
       cache: step.cache === undefined ? undefined : to.caches[step.cache],
       unused: to.unused,
     };
-    return to.shape === 'row' ? linearRow(to.scene, linear) : linearTile(to.scene, linear);
+    return to.shape === 'row' ? linearRow(to.scene, linear, to.rowVariant) : linearTile(to.scene, linear);
   });
 }
 

@@ -1,4 +1,6 @@
 import rowSource from '../../../shaders/linear-row.wgsl?raw';
+import inputSource from '../../../shaders/linear-row-input.wgsl?raw';
+import lanesSource from '../../../shaders/linear-row-lanes.wgsl?raw';
 import storeSource from '../../../shaders/linear-store.wgsl?raw';
 import tileSource from '../../../shaders/linear-tile.wgsl?raw';
 import type { Activation } from '../../plan/plan.ts';
@@ -28,27 +30,36 @@ export interface Linear {
   unused: GPUBuffer;
 }
 
-const ROW_WORKGROUP = 32;
-const ROW_OUTPUTS = 8;
+/** The kernels for few rows, by how they split the work; both give the same but for rounding. */
+const rowVariants = {
+  /** Eight outputs an invocation, no barrier. */
+  registers: { file: { name: 'linear-row.wgsl', source: rowSource }, outputs: 8 * 32, constants: { WORKGROUP: 32 } },
+  /** 32 lanes an output. */
+  lanes: { file: { name: 'linear-row-lanes.wgsl', source: lanesSource }, outputs: 4, constants: {} },
+};
 
-/** For few rows: eight outputs an invocation. One dispatch for each part of the weight. */
-export function linearRow(scene: Scene, linear: Linear): Kernel[] {
+export type RowVariant = keyof typeof rowVariants;
+
+/** For few rows. One dispatch for each part of the weight. */
+export function linearRow(scene: Scene, linear: Linear, variant: RowVariant): Kernel[] {
   const { x, norm, count } = linear;
-  return linearKernels(scene, linear, { name: 'linear-row.wgsl', source: rowSource }, (n) => ({
+  const { file, outputs, constants } = rowVariants[variant];
+  const inputFile = { name: 'linear-row-input.wgsl', source: inputSource };
+  return linearKernels(scene, linear, [inputFile, file], (n) => ({
     constants: {
       K: x.width,
       NORM: norm ? 1 : 0,
       EPSILON: norm?.epsilon ?? 0,
       NORM_AT: (Math.ceil(count / 64) * 64) / 4,
-      WORKGROUP: ROW_WORKGROUP,
+      ...constants,
     },
-    workgroups: (rows) => [ceilDiv(n, ROW_OUTPUTS * ROW_WORKGROUP), rows],
+    workgroups: (rows) => [ceilDiv(n, outputs), rows],
   }));
 }
 
 /** For many rows: 8 rows x 8 outputs an invocation, no norm. */
 export function linearTile(scene: Scene, linear: Linear): Kernel[] {
-  return linearKernels(scene, linear, { name: 'linear-tile.wgsl', source: tileSource }, (n) => ({
+  return linearKernels(scene, linear, [{ name: 'linear-tile.wgsl', source: tileSource }], (n) => ({
     constants: {},
     workgroups: (rows) => [ceilDiv(n, 8 * 8), ceilDiv(rows, 8 * 4)],
   }));
@@ -57,7 +68,7 @@ export function linearTile(scene: Scene, linear: Linear): Kernel[] {
 function linearKernels(
   scene: Scene,
   linear: Linear,
-  file: Kernel['files'][number],
+  own: Kernel['files'],
   variant: (n: number) => { constants: Record<string, number>; workgroups: (rows: number) => [number, number] },
 ): Kernel[] {
   const { x, weight, first, count, output, residual, cache, select, unused } = linear;
@@ -72,7 +83,7 @@ function linearKernels(
         formatFile[weight.format],
         activateFile,
         { name: 'linear-store.wgsl', source: storeSource },
-        file,
+        ...own,
       ],
       constants: {
         ROW_UNITS: weight.stride / 16,

@@ -1,0 +1,61 @@
+// output [1 row, out] = norm(x) weightᵀ, the inputs split over lanes: for few rows on real GPUs, which want many
+// invocations that read neighbouring addresses. A workgroup is two teams of LANES; each makes two outputs.
+const LANES = 32u;
+const TEAMS = 2u;
+const OUTPUTS = 2u;
+const WORKGROUP = LANES * TEAMS;
+var<workgroup> partial: array<vec2f, WORKGROUP>;
+
+// Sum over the workgroup, in every lane.
+fn sumOfAll(lane: u32, value: f32) -> f32 {
+  partial[lane] = vec2f(value, 0);
+  workgroupBarrier();
+  var sum = 0.0;
+  for (var i = 0u; i < WORKGROUP; i++) {
+    sum += partial[i].x;
+  }
+  workgroupBarrier();
+  return sum;
+}
+
+fn statistics(start: u32, lane: u32) -> Statistics {
+  let quads = (K + 3) / 4;
+  var sum = 0.0;
+  for (var k = lane; k < quads; k += WORKGROUP) {
+    sum += dot(inputs(start, k, 0), vec4f(1));
+  }
+  let mean = sumOfAll(lane, sum) / f32(K);
+  var squares = 0.0;
+  for (var k = lane; k < quads; k += WORKGROUP) {
+    let d = inputs(start, k, mean) - mean;
+    squares += dot(d, d);
+  }
+  return Statistics(mean, inverseSqrt(sumOfAll(lane, squares) / f32(K) + EPSILON));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (group.x * TEAMS + lane / LANES) * OUTPUTS;
+  let row = select(group.y, batch.rows[group.y].logitRow, SELECT);
+  let start = row * ROW_UNITS * 4;
+  var s = Statistics(0, 1);
+  if (NORM) {
+    s = statistics(start, lane);
+  }
+  var sums = vec2f();
+  for (var unit = lane % LANES; unit < ROW_UNITS; unit += LANES) {
+    let values = input16(start, unit, s);
+    sums += vec2f(product(WEIGHT_ROW + i, unit, values), product(WEIGHT_ROW + i + 1, unit, values));
+  }
+  partial[lane] = sums;
+  for (var half = LANES / 2; half > 0; half /= 2) {
+    workgroupBarrier();
+    if (lane % LANES < half) {
+      partial[lane] += partial[lane + half];
+    }
+  }
+  if (lane % LANES == 0) {
+    store(group.y, i, partial[lane].x);
+    store(group.y, i + 1, partial[lane].y);
+  }
+}
