@@ -1,24 +1,7 @@
-// output [rows, out] = x weightᵀ for many rows: 8 rows x 8 outputs in the registers of one invocation, no barrier.
-override SELECT: bool; // rows are the logit rows
-override WEIGHT_ROW: u32; // first row used of the part of the weight that is bound
-@group(0) @binding(3) var<storage, read> x: array<vec4f>;
-
-fn count() -> u32 {
-  return select(batch.rowCount, batch.logitCount, SELECT);
-}
-
-// Start of a row of x; rows beyond the last repeat it and are not stored.
-fn startOf(row: u32) -> u32 {
-  let last = min(row, count() - 1);
-  return select(last, batch.rows[last].logitRow, SELECT) * ROW_UNITS * 4;
-}
-
+// output [rows, out] = x weightᵀ for many rows: 8 rows x 8 outputs in the registers of one invocation, no barrier: for
+// software GPUs.
 fn x16(at: u32) -> mat4x4f {
   return mat4x4f(x[at], x[at + 1], x[at + 2], x[at + 3]);
-}
-
-fn scaled16(row: u32, unit: u32) -> mat4x4f {
-  return weights16(row, unit) * scale16(row, unit);
 }
 
 fn product(v: mat4x4f, w: mat4x4f) -> f32 {

@@ -7,7 +7,7 @@ import { createWasmBackend } from '../src/wasm/backend.ts';
 
 /** A backend that op and model suites run over. */
 export interface TestBackend {
-  name: 'cpu' | 'webgpu' | 'wasm';
+  name: string;
   open(): Promise<Backend>;
 }
 
@@ -25,19 +25,19 @@ async function openGpu(): Promise<Backend> {
 }
 
 /** Every backend there is here. One that cannot be had fails its suite: it is never skipped. */
-export const backends: TestBackend[] = [
+export const backends: (TestBackend & { name: Backend['kind'] })[] = [
   { name: 'cpu', open: async () => createCpuBackend() },
   { name: 'webgpu', open: openGpu },
   { name: 'wasm', open: () => createWasmBackend() },
 ];
 
 /** WebGPU with the kernels that real GPUs get; software adapters, as here, choose others by themselves. */
-export const webgpuLanes: TestBackend = {
-  name: 'webgpu, lanes',
+export const webgpuWorkgroups: TestBackend = {
+  name: 'webgpu, workgroups',
   open: async () => {
     const adapter = await (await testGpu()).requestAdapter();
     if (!adapter) throw new Error('The tests need a WebGPU adapter, and there is none.');
-    return createGpuBackend(await adapter.requestDevice(), { owned: true, rowVariant: 'lanes' });
+    return createGpuBackend(await adapter.requestDevice(), { owned: true, variant: 'workgroups' });
   },
 };
 

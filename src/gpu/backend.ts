@@ -4,7 +4,7 @@ import { allRules } from '../plan/fuse.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import { checked } from './buffers.ts';
 import { isSoftware } from './device.ts';
-import type { RowVariant } from './kernels/linear.ts';
+import type { Variant } from './kernels/linear.ts';
 import { compileProgram, type GpuProgram } from './program.ts';
 import { Pipelines } from './shader.ts';
 import { WeightStore } from './weight-store.ts';
@@ -14,12 +14,12 @@ export interface GpuBackendOptions {
   adapter?: string;
   /** Destroy the device with the backend. */
   owned?: boolean;
-  /** Which kernel multiplies few rows; by default what suits the device. */
-  rowVariant?: RowVariant;
+  /** How kernels split their work; by default what suits the device. */
+  variant?: Variant;
 }
 
 /** Real GPUs want many lanes on neighbouring addresses; software ones no barriers. */
-const rowVariantFor = (device: GPUDevice): RowVariant => (isSoftware(device.adapterInfo) ? 'registers' : 'lanes');
+const variantFor = (device: GPUDevice): Variant => (isSoftware(device.adapterInfo) ? 'registers' : 'workgroups');
 
 /**
  * The WebGPU backend on a device. It works within the device's limits, and leaves the device itself to its owner unless
@@ -27,7 +27,7 @@ const rowVariantFor = (device: GPUDevice): RowVariant => (isSoftware(device.adap
  */
 export function createGpuBackend(
   device: GPUDevice,
-  { adapter = 'WebGPU', owned = false, rowVariant = rowVariantFor(device) }: GpuBackendOptions = {},
+  { adapter = 'WebGPU', owned = false, variant = variantFor(device) }: GpuBackendOptions = {},
 ): Backend {
   const weights = new WeightStore(device);
   const pipelines = new Pipelines(device);
@@ -56,7 +56,7 @@ export function createGpuBackend(
     async program(plan, size, capture = new Set()) {
       alive();
       const program = await checked(device, 'the program', () =>
-        compileProgram({ device, pipelines, weights, rules: allRules, rowVariant }, plan, size, capture, (gone) =>
+        compileProgram({ device, pipelines, weights, rules: allRules, variant }, plan, size, capture, (gone) =>
           programs.delete(gone),
         ),
       );

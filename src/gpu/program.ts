@@ -8,7 +8,7 @@ import { Buffers } from './buffers.ts';
 import { Decoder, drawLimits } from './decode.ts';
 import { type Dispatch, encode, prepare } from './dispatch.ts';
 import type { GpuTensor, RunSizes, Scene } from './kernel.ts';
-import type { RowVariant } from './kernels/linear.ts';
+import type { Variant } from './kernels/linear.ts';
 import { tokenScores } from './kernels/token-scores.ts';
 import { gpuShape, type Lowering, lower } from './lower.ts';
 import { Readback } from './readback.ts';
@@ -36,7 +36,7 @@ export interface ProgramMaker {
   pipelines: Pipelines;
   weights: WeightStore;
   rules: readonly Rule[];
-  rowVariant: RowVariant;
+  variant: Variant;
 }
 
 /** Compiles a plan into two lists of dispatches, for one row (decoding) and for many (prefill), over one KV cache. */
@@ -67,7 +67,7 @@ export async function compileProgram(
 type Shared = Pick<Lowering, 'caches' | 'unused' | 'shape' | 'buffers'> & { batch: GPUBuffer };
 
 async function compileList(
-  { device, pipelines, weights, rules, rowVariant }: ProgramMaker,
+  { device, pipelines, weights, rules, variant }: ProgramMaker,
   plan: Plan,
   size: ProgramSize,
   capture: ReadonlySet<string>,
@@ -77,7 +77,7 @@ async function compileList(
   const steps = fuse(plan.steps, rulesFor(plan, weights, shared.shape, rules), capture);
   const sizes = { rows: size.rows, logitRows: Math.min(size.rows, size.logitRows), context: size.context };
   const tensors = makeTensors(plan, steps, sizes, capture, shared.buffers);
-  const lowering: Lowering = { plan, scene, weights, tensor: (name) => tensors.get(name)!, rowVariant, ...shared };
+  const lowering: Lowering = { plan, scene, weights, tensor: (name) => tensors.get(name)!, variant, ...shared };
   const dispatches = await prepare(
     device,
     pipelines,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { WeightFormat } from '../../src/plan/backend.ts';
 import type { Activation } from '../../src/plan/plan.ts';
-import { backends, openedOnce, type TestBackend, webgpuLanes } from '../backends.ts';
+import { backends, openedOnce, type TestBackend, webgpuWorkgroups } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { MiniPlan, randomValues } from './mini-plan.ts';
 
@@ -54,7 +54,7 @@ async function run(backend: TestBackend, one: Case, capture: string[]) {
   return (await linearPlan(one).run(await backend.open(), capture)).captured;
 }
 
-const [reference, ...others] = [...backends, webgpuLanes].map(openedOnce) as [TestBackend, ...TestBackend[]];
+const [reference, ...others] = [...backends, webgpuWorkgroups].map(openedOnce) as [TestBackend, ...TestBackend[]];
 
 describe.each(others)('linear on $name equals the CPU reference', (backend) => {
   for (const format of formats) {

@@ -1,8 +1,10 @@
 import rowSource from '../../../shaders/linear-row.wgsl?raw';
-import inputSource from '../../../shaders/linear-row-input.wgsl?raw';
+import rowInputSource from '../../../shaders/linear-row-input.wgsl?raw';
 import lanesSource from '../../../shaders/linear-row-lanes.wgsl?raw';
 import storeSource from '../../../shaders/linear-store.wgsl?raw';
 import tileSource from '../../../shaders/linear-tile.wgsl?raw';
+import tileInputSource from '../../../shaders/linear-tile-input.wgsl?raw';
+import sharedSource from '../../../shaders/linear-tile-shared.wgsl?raw';
 import type { Activation } from '../../plan/plan.ts';
 import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
 import type { GpuWeight } from '../weights.ts';
@@ -30,21 +32,28 @@ export interface Linear {
   unused: GPUBuffer;
 }
 
-/** The kernels for few rows, by how they split the work; both give the same but for rounding. */
-const rowVariants = {
-  /** Eight outputs an invocation, no barrier. */
+/**
+ * How kernels split their work. `registers`: each invocation on its own, many results each, no barrier. `workgroups`:
+ * many invocations together, through workgroup memory. Results are equal but for rounding.
+ */
+export type Variant = 'registers' | 'workgroups';
+
+const rowKernels = {
   registers: { file: { name: 'linear-row.wgsl', source: rowSource }, outputs: 8 * 32, constants: { WORKGROUP: 32 } },
-  /** 32 lanes an output. */
-  lanes: { file: { name: 'linear-row-lanes.wgsl', source: lanesSource }, outputs: 4, constants: {} },
+  workgroups: { file: { name: 'linear-row-lanes.wgsl', source: lanesSource }, outputs: 4, constants: {} },
 };
 
-export type RowVariant = keyof typeof rowVariants;
+/** Outputs and rows that a workgroup makes. */
+const tileKernels = {
+  registers: { file: { name: 'linear-tile.wgsl', source: tileSource }, outputs: 8 * 8, rows: 8 * 4 },
+  workgroups: { file: { name: 'linear-tile-shared.wgsl', source: sharedSource }, outputs: 64, rows: 64 },
+};
 
 /** For few rows. One dispatch for each part of the weight. */
-export function linearRow(scene: Scene, linear: Linear, variant: RowVariant): Kernel[] {
+export function linearRow(scene: Scene, linear: Linear, variant: Variant): Kernel[] {
   const { x, norm, count } = linear;
-  const { file, outputs, constants } = rowVariants[variant];
-  const inputFile = { name: 'linear-row-input.wgsl', source: inputSource };
+  const { file, outputs, constants } = rowKernels[variant];
+  const inputFile = { name: 'linear-row-input.wgsl', source: rowInputSource };
   return linearKernels(scene, linear, [inputFile, file], (n) => ({
     constants: {
       K: x.width,
@@ -57,11 +66,13 @@ export function linearRow(scene: Scene, linear: Linear, variant: RowVariant): Ke
   }));
 }
 
-/** For many rows: 8 rows x 8 outputs an invocation, no norm. */
-export function linearTile(scene: Scene, linear: Linear): Kernel[] {
-  return linearKernels(scene, linear, [{ name: 'linear-tile.wgsl', source: tileSource }], (n) => ({
+/** For many rows, without a norm. */
+export function linearTile(scene: Scene, linear: Linear, variant: Variant): Kernel[] {
+  const { file, ...tile } = tileKernels[variant];
+  const inputFile = { name: 'linear-tile-input.wgsl', source: tileInputSource };
+  return linearKernels(scene, linear, [inputFile, file], (n) => ({
     constants: {},
-    workgroups: (rows) => [ceilDiv(n, 8 * 8), ceilDiv(rows, 8 * 4)],
+    workgroups: (rows) => [ceilDiv(n, tile.outputs), ceilDiv(rows, tile.rows)],
   }));
 }
 

@@ -1,0 +1,18 @@
+// What both tile kernels share: rows of x, and the weights of 16 inputs.
+override SELECT: bool; // rows are the logit rows
+override WEIGHT_ROW: u32; // first row used of the part of the weight that is bound
+@group(0) @binding(3) var<storage, read> x: array<vec4f>;
+
+fn count() -> u32 {
+  return select(batch.rowCount, batch.logitCount, SELECT);
+}
+
+// Start of a row of x; rows beyond the last repeat it and are not stored.
+fn startOf(row: u32) -> u32 {
+  let last = min(row, count() - 1);
+  return select(last, batch.rows[last].logitRow, SELECT) * ROW_UNITS * 4;
+}
+
+fn scaled16(row: u32, unit: u32) -> mat4x4f {
+  return weights16(row, unit) * scale16(row, unit);
+}

@@ -1,0 +1,44 @@
+// output [rows, out] = x weightᵀ for many rows, on real GPUs: a workgroup of 256 makes a tile of 64 rows x 64 outputs, 16
+// inputs at a time through workgroup memory; each invocation keeps 4 rows x 4 outputs in registers.
+const SIDE = 64u;
+var<workgroup> xTile: array<vec4f, 256>; // [row of the tile, quarter of the unit]
+var<workgroup> wTile: array<vec4f, 256>;
+
+@compute @workgroup_size(16, 16)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let firstOutput = group.x * SIDE;
+  let firstRow = group.y * SIDE;
+  let xStart = startOf(firstRow + lane / 4) + lane % 4;
+  let i = local.x * 4;
+  let r = local.y * 4;
+  var sums = mat4x4f(); // column j: outputs i ..= i + 3 of row r + j
+  for (var unit = 0u; unit < ROW_UNITS; unit++) {
+    xTile[lane] = x[xStart + unit * 4];
+    if (lane < SIDE) {
+      let w = scaled16(WEIGHT_ROW + firstOutput + lane, unit);
+      wTile[lane * 4] = w[0];
+      wTile[lane * 4 + 1] = w[1];
+      wTile[lane * 4 + 2] = w[2];
+      wTile[lane * 4 + 3] = w[3];
+    }
+    workgroupBarrier();
+    for (var k = 0u; k < 4; k++) {
+      // A row vector times a matrix is its dot product with each column.
+      let w = mat4x4f(wTile[i * 4 + k], wTile[(i + 1) * 4 + k], wTile[(i + 2) * 4 + k], wTile[(i + 3) * 4 + k]);
+      sums[0] += xTile[r * 4 + k] * w;
+      sums[1] += xTile[(r + 1) * 4 + k] * w;
+      sums[2] += xTile[(r + 2) * 4 + k] * w;
+      sums[3] += xTile[(r + 3) * 4 + k] * w;
+    }
+    workgroupBarrier();
+  }
+  for (var j = 0u; j < 4; j++) {
+    if (firstRow + r + j < count()) {
+      store4(firstRow + r + j, firstOutput + i, sums[j]);
+    }
+  }
+}
