@@ -1,6 +1,7 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Edit } from '../../src/plan/edit.ts';
 import type { Model } from '../../src/run/model.ts';
+import { testGpu } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
 import { randomValues } from '../ops/mini-plan.ts';
@@ -68,10 +69,35 @@ function swapped(data: Float32Array, [a = 0, b = 0, n = 0]: number[]): Float32Ar
   return out;
 }
 
-test.each(chunks)('every intermediate of the fixture, in chunks of %i', async (chunk) => {
+const steering = Array.from(randomValues(96, 4, 3));
+const cases: [string, Edit[]][] = [
+  ['of keys, before they are cached', [{ name: 'blocks.0.attn.hook_k', position: 3, scale: -2 }]],
+  ['of values', [{ name: 'blocks.1.attn.hook_v', head: 1, set: 0 }]],
+  ['of scores', [{ name: 'blocks.1.attn.hook_attn_scores', head: [0, 2], position: [5, 16], scale: 0 }]],
+  ['of scores, everywhere', [{ name: 'blocks.1.attn.hook_attn_scores', set: 0.5 }]],
+  ['of a pattern, everywhere', [{ name: 'blocks.2.attn.hook_pattern', set: 0.25 }]],
+  ['of the embedding', [{ name: 'hook_embed', position: -1, add: steering }]],
+  ['steering every position', [{ name: 'blocks.1.hook_resid_pre', add: steering }]],
+  [
+    'of norms',
+    [
+      { name: 'blocks.0.ln1.hook_scale', scale: 2 },
+      { name: 'ln_final.hook_normalized', position: [0, 1], scale: 0.5 },
+    ],
+  ],
+  [
+    'one after the other',
+    [
+      { name: 'hook_pos_embed', add: 1 },
+      { name: 'hook_pos_embed', scale: 3 },
+    ],
+  ],
+];
+
+async function expectIntermediates(traced: Model): Promise<void> {
   const expected = await readTensors('tiny-gpt2/intermediates.safetensors');
   expect(new Set(hooks.map(([name]) => name))).toEqual(new Set(expected.keys()));
-  const trace = await models.get(chunk)!.trace(ids, { capture: hooks.map(([, hook]) => hook) });
+  const trace = await traced.trace(ids, { capture: hooks.map(([, hook]) => hook) });
   expect(trace.size).toBe(hooks.length);
   expect(trace.tokens).toEqual(ids);
   for (const [name, hook] of hooks) {
@@ -79,6 +105,37 @@ test.each(chunks)('every intermediate of the fixture, in chunks of %i', async (c
     const perHead = /attn\.[qkv]$/.test(name);
     expectClose(trace.get(hook)!.data, perHead ? swapped(data, shape) : data, { relative: 1e-5 }, hook);
   }
+}
+
+test.each(chunks)('every intermediate of the fixture, in chunks of %i', (chunk) =>
+  expectIntermediates(models.get(chunk)!),
+);
+
+describe.each([256, 5])('on WebGPU, in chunks of %i', (chunk) => {
+  let gpu: Model;
+  beforeAll(async () => {
+    await testGpu();
+    gpu = await openFixture('tiny-gpt2', { device: 'webgpu' }, chunk);
+  });
+  afterAll(() => gpu.dispose());
+
+  test('every intermediate of the fixture', () => expectIntermediates(gpu));
+
+  test('everything traced, and nothing, gives the same logits; every tensor is that of the CPU', async () => {
+    const [expected, trace] = [await model.trace(ids, { capture: ['*'] }), await gpu.trace(ids, { capture: ['*'] })];
+    for (const [name, { data, shape }] of expected) {
+      expect(trace.get(name)!.shape).toEqual(shape);
+      expectClose(trace.get(name)!.data, data, { relative: 1e-5 }, name);
+    }
+    expectClose((await gpu.trace(ids)).logits.data, trace.logits.data, { absolute: 1e-4 });
+  });
+
+  test.each(cases)('edits %s', async (_, edits) => {
+    const expected = await model.trace(ids, { edits });
+    expectClose((await gpu.trace(ids, { edits })).logits.data, expected.logits.data, { absolute: 3e-4 });
+    const options = { edits, maxNewTokens: 5, eosTokenId: null };
+    expect((await gpu.complete(ids, options)).ids).toEqual((await model.complete(ids, options)).ids);
+  });
 });
 
 describe('what is captured', () => {
@@ -189,30 +246,6 @@ describe('edits', () => {
     expect(patched.logits.data.subarray(before)).not.toEqual(clean.logits.data.subarray(before));
   });
 
-  const steering = Array.from(randomValues(96, 4, 3));
-  const cases: [string, Edit[]][] = [
-    ['of keys, before they are cached', [{ name: 'blocks.0.attn.hook_k', position: 3, scale: -2 }]],
-    ['of values', [{ name: 'blocks.1.attn.hook_v', head: 1, set: 0 }]],
-    ['of scores', [{ name: 'blocks.1.attn.hook_attn_scores', head: [0, 2], position: [5, 16], scale: 0 }]],
-    ['of scores, everywhere', [{ name: 'blocks.1.attn.hook_attn_scores', set: 0.5 }]],
-    ['of a pattern, everywhere', [{ name: 'blocks.2.attn.hook_pattern', set: 0.25 }]],
-    ['of the embedding', [{ name: 'hook_embed', position: -1, add: steering }]],
-    ['steering every position', [{ name: 'blocks.1.hook_resid_pre', add: steering }]],
-    [
-      'of norms',
-      [
-        { name: 'blocks.0.ln1.hook_scale', scale: 2 },
-        { name: 'ln_final.hook_normalized', position: [0, 1], scale: 0.5 },
-      ],
-    ],
-    [
-      'one after the other',
-      [
-        { name: 'hook_pos_embed', add: 1 },
-        { name: 'hook_pos_embed', scale: 3 },
-      ],
-    ],
-  ];
   describe.each(cases)('%s', (_, edits) => {
     test('change the logits, whatever the chunks', async () => {
       const [expected, ...others] = await Promise.all(chunks.map((chunk) => logitsOf(edits, chunk)));

@@ -1,0 +1,189 @@
+import type {
+  Completion,
+  DeviceInfo,
+  GenerateOptions,
+  LoadOptions,
+  Model,
+  ModelConfig,
+  Progress,
+  Source,
+  Token,
+} from '../index.ts';
+import { VitrineError } from '../plan/error.ts';
+import { type Answer, type Call, unpackFailure } from './protocol.ts';
+import type { Calls } from './worker.ts';
+
+/** Load options that can cross into a worker: no functions, no GPUDevice. `dtype`, `contextLength`, ... as in `load`. */
+export type WorkerLoadOptions = Omit<LoadOptions, 'fetch' | 'cache' | 'device'> & {
+  device?: Exclude<LoadOptions['device'], GPUDevice>;
+};
+
+/** Generation options that can cross: all but the caller's own functions. */
+export type WorkerGenerateOptions = Omit<GenerateOptions, 'logitsProcessors'>;
+
+type Result<Name extends keyof Calls> = Awaited<ReturnType<Calls[Name]>>;
+type Rest<Args extends unknown[]> = Args extends [unknown, ...infer Others] ? Others : never;
+
+interface Hearing {
+  signal?: AbortSignal;
+  onEvent?: (event: never) => void;
+}
+
+/**
+ * The engine in a Web Worker, so that a page never freezes while a model loads or runs.
+ *
+ *     const engine = new EngineWorker();
+ *     const model = await engine.load('openai-community/gpt2', { onProgress, signal });
+ *     for await (const token of model.generate('Once upon a time', { seed: 1, signal })) show(token.text);
+ *     engine.terminate();
+ *
+ * Failures are the same `VitrineError`s as without a worker; an aborted call rejects with its signal's reason.
+ */
+export class EngineWorker {
+  readonly #worker: Worker;
+  readonly #pending = new Set<(error: Error) => void>();
+
+  /** `worker`: one that runs this package's worker module, where a bundler needs to be told how to make it. */
+  constructor(worker: Worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })) {
+    this.#worker = worker;
+    worker.onerror = (event) => {
+      event.preventDefault();
+      const what = event.message
+        ? `The engine's worker failed: ${event.message}.`
+        : "The engine's script did not load.";
+      this.#fail(new VitrineError('network', what, { hint: 'Reload the page.' }));
+    };
+  }
+
+  /** Loads a model as `load` does. Throws what `load` throws. Several models may be loaded side by side. */
+  async load(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
+    const { signal, onProgress, ...rest } = options;
+    const onEvent = (progress: Progress) => onProgress?.(progress);
+    const { id, config, device } = await this.call('load', [source, rest], { signal, onEvent });
+    const model = new WorkerModel(this, id, config, device);
+    if (!signal?.aborted) return model;
+    void model.dispose(); // the abort crossed the answer on its way
+    throw signal.reason;
+  }
+
+  /** Ends the worker and frees all its models at once; calls under way reject with `disposed`. */
+  terminate(): void {
+    this.#worker.terminate();
+    this.#fail(new VitrineError('disposed', 'The engine was terminated.'));
+  }
+
+  /** One call of the worker's; the typed methods here and of WorkerModel are made of it. */
+  call<Name extends keyof Calls>(
+    name: Name,
+    args: Rest<Parameters<Calls[Name]>>,
+    { signal, onEvent }: Hearing = {},
+  ): Promise<Result<Name>> {
+    const { port1: port, port2 } = new MessageChannel();
+    const onAbort = () => port.postMessage('abort');
+    let fail = (_: Error) => {};
+    return new Promise<Result<Name>>((resolve, reject) => {
+      signal?.throwIfAborted();
+      signal?.addEventListener('abort', onAbort);
+      port.onmessage = ({ data }: MessageEvent<Answer<never, Result<Name>>>) => {
+        if ('event' in data) onEvent?.(data.event);
+        else if ('result' in data) resolve(data.result);
+        else reject(data.failure.aborted && signal?.aborted ? signal.reason : unpackFailure(data.failure));
+      };
+      fail = reject;
+      this.#pending.add(fail);
+      this.#post({ name, args }, port2);
+    }).finally(() => {
+      this.#pending.delete(fail);
+      signal?.removeEventListener('abort', onAbort);
+      port.close();
+    });
+  }
+
+  #post(call: Call, port: MessagePort): void {
+    try {
+      this.#worker.postMessage(call, [port]);
+    } catch (cause) {
+      const hint = 'Functions and GPU objects work only with `load` itself, on the thread that owns them.';
+      throw new VitrineError('bad-option', `An option cannot cross into a worker: ${cause}.`, { hint, cause });
+    }
+  }
+
+  #fail(error: Error): void {
+    for (const reject of this.#pending) reject(error);
+  }
+}
+
+/** A model in the worker: `Model`, with a promise wherever the answer has to come from there. */
+export class WorkerModel {
+  readonly config: ModelConfig;
+  /** What really runs it: kind, adapter, dtype, bytes. */
+  readonly device: DeviceInfo;
+  readonly #engine: EngineWorker;
+  readonly #id: number;
+
+  constructor(engine: EngineWorker, id: number, config: ModelConfig, device: DeviceInfo) {
+    this.#engine = engine;
+    this.#id = id;
+    this.config = config;
+    this.device = device;
+  }
+
+  /** Tokens as they come; leaving the loop early stops the worker too. */
+  async *generate(prompt: string | number[], options: WorkerGenerateOptions = {}): AsyncGenerator<Token, Completion> {
+    const { signal, ...rest } = options;
+    const left = new AbortController();
+    const tokens: Token[] = [];
+    let wake = () => {};
+    const hearing = {
+      signal: signal ? AbortSignal.any([signal, left.signal]) : left.signal,
+      onEvent: (token: Token) => {
+        tokens.push(token);
+        wake();
+      },
+    };
+    let ended = false;
+    const completion = this.#engine.call('generate', [this.#id, prompt, rest], hearing).finally(() => {
+      ended = true;
+      wake();
+    });
+    completion.catch(() => {}); // heard below, or not wanted any more
+    try {
+      for (;;) {
+        while (tokens.length) yield tokens.shift()!;
+        if (ended) return await completion;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    } finally {
+      left.abort();
+    }
+  }
+
+  /** All of it at once. */
+  async complete(prompt: string | number[], options: WorkerGenerateOptions = {}): Promise<Completion> {
+    const { signal, ...rest } = options;
+    return this.#engine.call('generate', [this.#id, prompt, rest], { signal });
+  }
+
+  logits(...args: Parameters<Model['logits']>) {
+    return this.#engine.call('logits', [this.#id, ...args]);
+  }
+
+  score(...args: Parameters<Model['score']>) {
+    return this.#engine.call('score', [this.#id, ...args]);
+  }
+
+  encode(...args: Parameters<Model['tokenizer']['encode']>) {
+    return this.#engine.call('encode', [this.#id, ...args]);
+  }
+
+  decode(ids: number[]): Promise<string> {
+    return this.#engine.call('decode', [this.#id, ids]);
+  }
+
+  /** Frees the model's memory, the GPU's too. */
+  async dispose(): Promise<void> {
+    await this.#engine.call('dispose', [this.#id]);
+  }
+}

@@ -1,0 +1,74 @@
+/// <reference lib="webworker" />
+import { type GenerateOptions, type LoadOptions, load, type Model, type Source } from '../index.ts';
+import { VitrineError } from '../plan/error.ts';
+import { type Answer, type Call, packFailure } from './protocol.ts';
+
+/** The engine's side of the worker: holds the models, answers calls (see protocol.ts). `client.ts` is the page's side. */
+
+interface Line {
+  signal: AbortSignal;
+  send(event: unknown): void;
+}
+
+const models = new Map<number, Model>();
+let lastId = 0;
+
+function modelOf(id: number): Model {
+  const model = models.get(id);
+  if (!model) throw new VitrineError('disposed', 'This model was disposed.', { hint: 'Load it again.' });
+  return model;
+}
+
+const calls = {
+  async load({ signal, send }: Line, source: Source, options: LoadOptions) {
+    const model = await load(source, { ...options, signal, onProgress: send });
+    models.set(++lastId, model);
+    return { id: lastId, config: model.config, device: model.device };
+  },
+  async generate({ signal, send }: Line, id: number, prompt: string | number[], options: GenerateOptions) {
+    const tokens = modelOf(id).generate(prompt, { ...options, signal });
+    for (;;) {
+      const next = await tokens.next();
+      if (next.done) return next.value;
+      send(next.value);
+      await newTask(); // a backend that never waits would keep 'abort' from being heard
+    }
+  },
+  logits: (_: Line, id: number, ...args: Parameters<Model['logits']>) => modelOf(id).logits(...args),
+  score: (_: Line, id: number, ...args: Parameters<Model['score']>) => modelOf(id).score(...args),
+  encode: (_: Line, id: number, ...args: Parameters<Model['tokenizer']['encode']>) =>
+    modelOf(id).tokenizer.encode(...args),
+  decode: (_: Line, id: number, ids: number[]) => modelOf(id).tokenizer.decode(ids),
+  token: (_: Line, id: number, token: number) => modelOf(id).tokenizer.token(token),
+  dispose(_: Line, id: number) {
+    models.get(id)?.dispose();
+    models.delete(id);
+  },
+};
+
+export type Calls = typeof calls;
+
+/** Lets waiting messages in. Not setTimeout: that waits 4 ms when nested. */
+function newTask(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
+self.onmessage = async ({ data, ports: [port] }: MessageEvent<Call>) => {
+  if (!port) return;
+  const abort = new AbortController();
+  port.onmessage = () => abort.abort();
+  const answer = (message: Answer<unknown, unknown>) => port.postMessage(message);
+  try {
+    const call = calls[data.name as keyof Calls] as (line: Line, ...args: unknown[]) => unknown;
+    answer({ result: await call({ signal: abort.signal, send: (event) => answer({ event }) }, ...data.args) });
+  } catch (error) {
+    answer({ failure: packFailure(error, abort.signal.aborted) });
+  }
+};

@@ -1,0 +1,48 @@
+import { useEffect } from 'preact/hooks';
+import { Dialogs } from './views/dialogs.tsx';
+import { DropTarget } from './views/drop-target.tsx';
+import { Header } from './views/header.tsx';
+import { ModelLabel } from './views/model-label.tsx';
+import { Notices } from './views/notices.tsx';
+import { Sampling } from './views/sampling.tsx';
+import { Shelf } from './views/shelf.tsx';
+import { TextSurface } from './views/text-surface.tsx';
+import { complete, phase, stop } from './writing.ts';
+
+/** The page: the text on its shelf, and beside it the model's card and the dials. */
+export function App() {
+  useShortcuts();
+  return (
+    <>
+      <Header />
+      <main class="case">
+        <div class="text">
+          <TextSurface />
+          <Notices />
+        </div>
+        <Shelf />
+        <aside class="rail">
+          <ModelLabel />
+          <Sampling />
+        </aside>
+      </main>
+      <Dialogs />
+      <DropTarget />
+    </>
+  );
+}
+
+/** Ctrl or Cmd + Enter completes, Escape stops, wherever the focus is; a dialog has its own Escape. */
+function useShortcuts(): void {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.isComposing || document.querySelector('dialog[open]')) return;
+      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        void complete();
+      } else if (event.key === 'Escape' && phase.value !== 'idle') stop();
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, []);
+}

@@ -1,0 +1,75 @@
+import { signal } from '@preact/signals';
+import { EngineWorker, type WorkerModel } from '../embed/client.ts';
+import type { Progress } from '../index.ts';
+import { explain, type Failure } from './failure.ts';
+import type { Device } from './permalink.ts';
+import { embedded, type ModelRef, nameOf, sourceOf } from './sources.ts';
+
+/** The model that is shown, the one being loaded, and what went wrong. */
+
+export interface Shown {
+  ref: ModelRef;
+  model: WorkerModel;
+}
+
+export interface Loading {
+  ref: ModelRef;
+  name: string;
+  progress: Progress | undefined;
+  cancel(): void;
+}
+
+export const shown = signal<Shown | undefined>(undefined);
+export const loading = signal<Loading | undefined>(undefined);
+export const failure = signal<Failure | undefined>(undefined);
+export const device = signal<Device>('auto');
+
+/** What "try again" does. */
+export const retry = signal<(() => void) | undefined>(undefined);
+
+const engine = new EngineWorker();
+let current: Promise<Shown | undefined> = Promise.resolve(undefined);
+
+/**
+ * Loads a model and shows it in place of the one before, which stays until then: a cancelled or failed load loses
+ * nothing. A second load cancels the first. Resolves to what is shown afterwards.
+ */
+export function show(ref: ModelRef): Promise<Shown | undefined> {
+  loading.value?.cancel();
+  current = replace(ref);
+  return current;
+}
+
+/** The shown model, after the load under way if there is one. */
+export function settled(): Promise<Shown | undefined> {
+  return current;
+}
+
+async function replace(ref: ModelRef): Promise<Shown | undefined> {
+  const abort = new AbortController();
+  const mine: Loading = { ref, name: nameOf(ref), progress: undefined, cancel: () => abort.abort() };
+  failure.value = undefined;
+  loading.value = mine;
+  const onProgress = (progress: Progress) => {
+    if (loading.value?.cancel === mine.cancel) loading.value = { ...mine, progress };
+  };
+  try {
+    const model = await engine.load(sourceOf(ref), { device: device.value, onProgress, signal: abort.signal });
+    void shown.value?.model.dispose();
+    shown.value = { ref, model };
+  } catch (error) {
+    if (!abort.signal.aborted) {
+      failure.value = explain(error, ref, 'load');
+      retry.value = () => void show(ref);
+    }
+  } finally {
+    if (loading.value?.cancel === mine.cancel) loading.value = undefined;
+  }
+  return shown.value;
+}
+
+/** Loads what is shown again on another device. */
+export function runOn(next: Device): void {
+  device.value = next;
+  void show(shown.value?.ref ?? loading.value?.ref ?? embedded);
+}

@@ -1,0 +1,173 @@
+import type { ErrorCode } from '../plan/error.ts';
+import type { Device } from './permalink.ts';
+import type { Dial } from './settings.ts';
+
+/** Every word of the page; translate this file. */
+
+const number = new Intl.NumberFormat('en');
+const oneDigit = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
+/** `15.3 MB`: powers of ten, as hubs and browsers count downloads. */
+export function bytes(count: number): string {
+  if (count < 1e6) return `${number.format(Math.ceil(count / 1e3))} kB`;
+  return count < 1e9 ? `${oneDigit.format(count / 1e6)} MB` : `${oneDigit.format(count / 1e9)} GB`;
+}
+
+export const strings = {
+  title: 'Vitrine',
+  tagline: 'GPT-2, running in this page',
+  opening: 'Once upon a time',
+  embeddedName: 'Tiny Tales',
+
+  text: 'Your text',
+  textHint: 'Write an opening. Control or Command and Enter completes it, Escape stops.',
+  placeholder: 'Write an opening, or let the model begin.',
+  writingBegins: 'The model is writing.',
+  wrote: (text: string) => `The model wrote: ${text}`,
+
+  complete: 'Complete',
+  completeKey: 'Ctrl ↵',
+  completeKeyApple: '⌘ ↵',
+  stop: 'Stop',
+  stopKey: 'Esc',
+  another: 'Another',
+  anotherHint: 'Take back the last completion and write another with a new seed',
+  undo: 'Undo',
+  undoHint: 'Take back the last completion',
+  copy: 'Copy',
+  copied: 'Copied',
+  copyHint: 'Copy the whole text',
+  reset: 'Start over',
+  resetHint: 'Back to the opening; Undo brings the text back',
+  link: 'Copy link',
+  linkHint: 'Copy a link with the prompt, the model and all settings',
+  linkCopied: 'Link copied',
+  toDark: 'Dark',
+  toLight: 'Light',
+  themeHint: (theme: string) => `Switch to the ${theme} theme`,
+
+  ran: (tokens: number) => (tokens === 1 ? '1 token' : `${number.format(tokens)} tokens`),
+  speed: (perSecond: number) =>
+    `${perSecond < 10 ? oneDigit.format(perSecond) : number.format(Math.round(perSecond))} tokens/s`,
+  seedUsed: (seed: number) => `seed ${seed}`,
+  greedyUsed: 'greedy',
+  reading: 'Reading the prompt…',
+  waiting: 'Starting when the model is loaded…',
+  finish: {
+    stop: 'ended at a stop string',
+    eos: 'the text ended',
+    abort: 'stopped',
+    context: 'the context is full',
+  },
+
+  sampling: 'Sampling',
+  defaults: 'Defaults',
+  off: 'off',
+  summary: (temperature: number, length: number) =>
+    `${temperature === 0 ? 'greedy' : `temperature ${temperature.toFixed(2)}`}, up to ${number.format(length)} tokens`,
+  typed: (name: string) => `${name}, value`,
+  greedy: 'greedy',
+  greedyNote: 'Greedy always takes the likeliest token; the dimmed settings have no part in it.',
+  dials: {
+    temperature: ['Temperature', 'How freely the model picks; 0 always takes the likeliest token'],
+    topK: ['Top-k', 'Only the k likeliest tokens'],
+    topP: ['Top-p', 'Only the likeliest tokens that together reach this probability'],
+    minP: ['Min-p', 'Only tokens at least this fraction as likely as the likeliest'],
+    repetitionPenalty: ['Repetition penalty', 'Makes tokens that already occurred less likely'],
+    maxNewTokens: ['Length', 'The most tokens of one completion'],
+  } satisfies Record<Dial, [name: string, meaning: string]>,
+  seed: 'Seed',
+  seedMeaning: 'The same seed, text and settings give the same completion',
+  dice: 'New seed',
+
+  modelSection: 'Model',
+  changeModel: 'Change model',
+  shape: (layers: number, heads: number, width: number) => `${layers} blocks of ${heads} heads, ${width} wide`,
+  words: (vocabulary: number, context: number) =>
+    `${number.format(vocabulary)} tokens known, ${number.format(context)} at a time`,
+  kinds: { webgpu: 'WebGPU', wasm: 'WebAssembly on the processor', cpu: 'The processor' },
+  runsOn: (kind: string, adapter: string) => (adapter ? `${kind}, ${adapter}` : kind),
+  noModel: 'No model',
+  held: (dtype: string, count: number) => `${dtype}, ${bytes(count)} in memory`,
+  local: 'Nothing you write leaves this device.',
+
+  loading: (name: string) => `Loading ${name}`,
+  loaded: (count: number, total: number | undefined) => (total ? `${bytes(count)} of ${bytes(total)}` : bytes(count)),
+  cancel: 'Cancel',
+  ready: (name: string, device: string) => `${name} is ready on ${device}.`,
+
+  dialogTitle: 'Choose a model',
+  close: 'Close',
+  embedded: 'Tiny Tales',
+  embeddedAbout: 'A toy of 7.7 million parameters that tells children’s stories. It came with this page.',
+  hubTitle: 'On the web',
+  hubAbout: 'Any GPT-2 of the Hugging Face hub, or the address of a folder with config.json and model.safetensors.',
+  hubField: 'Hub id or address',
+  hubSuggestions: [
+    ['openai-community/gpt2', 'GPT-2 small'],
+    ['distilbert/distilgpt2', 'DistilGPT-2'],
+    ['openai-community/gpt2-medium', 'GPT-2 medium'],
+  ] as [id: string, name: string][],
+  check: 'Find',
+  checking: 'Asking for its size…',
+  asks: (name: string, size: number | undefined) =>
+    size === undefined ? `${name} does not say how large it is.` : `${name} is a download of ${bytes(size)}.`,
+  asksLink: (name: string) => `This link asks for the model ${name}.`,
+  findIt: 'Show its size',
+  notNow: 'Not now',
+  download: 'Download',
+  load: 'Load',
+  filesTitle: 'On this device',
+  filesAbout:
+    'config.json and model.safetensors of a GPT-2, and its tokenizer if it has its own. Or drop them anywhere on this page.',
+  chooseFiles: 'Choose files',
+  dropHere: 'Drop config.json and model.safetensors to load them',
+  fileModel: (names: string[]) => names.find((name) => /\.(safetensors|gguf)$/.test(name)) ?? names[0] ?? 'Files',
+  device: 'Run on',
+  deviceNames: { auto: 'GPU if there is one', webgpu: 'GPU (WebGPU)', cpu: 'Processor' } satisfies Record<
+    Device,
+    string
+  >,
+
+  noGpu:
+    'This browser offers no GPU to the page, so the model runs on the processor: the same text, more slowly. A current Chrome, Edge, Safari or Firefox with WebGPU is faster.',
+  details: 'Details',
+  dismiss: 'Dismiss',
+  tryAgain: 'Try again',
+  useEmbedded: 'Use Tiny Tales',
+  useProcessor: 'Run on the processor',
+  otherModel: 'Choose another model',
+
+  failures: {
+    'bad-checkpoint': [
+      'This is not a model Vitrine can read.',
+      'A GPT-2 needs its config.json and model.safetensors, complete and undamaged.',
+    ],
+    'unsupported-checkpoint': ['This model is of a kind Vitrine does not run.', 'It runs models of the GPT-2 family.'],
+    network: ['The model could not be fetched.', 'Check the connection and the name or address, then try again.'],
+    'no-webgpu': [
+      'This browser offers no GPU to the page.',
+      'A current Chrome, Edge, Safari or Firefox has WebGPU; the processor can run the model too, more slowly.',
+    ],
+    'out-of-memory': ['The model needs more memory than there is.', 'Close other tabs or choose a smaller model.'],
+    'device-lost': [
+      'The GPU was taken away from this page.',
+      'This happens after sleep or a driver update. Try again.',
+    ],
+    'bad-option': ['One of the settings does not fit this model.', 'See the details, change it and try again.'],
+    'context-full': ['The text is longer than this model can read.', 'Take some of it away and complete again.'],
+    disposed: ['The model was unloaded.', 'Load it again.'],
+  } satisfies Record<ErrorCode, [what: string, wayOut: string]>,
+  unknownFailure: ['Something went wrong in the engine.', 'Try again; if it happens again, reload the page.'] as [
+    string,
+    string,
+  ],
+  offline: ['There is no network connection.', 'The embedded model works without one.'] as [string, string],
+  notFound: (name: string) =>
+    [`There is no GPT-2 at ${name}.`, 'Check the spelling: a hub id looks like openai-community/gpt2.'] as [
+      string,
+      string,
+    ],
+  contextFull: (context: number) =>
+    `The text fills the ${number.format(context)} tokens this model can read at a time. Take some of it away to go on.`,
+};

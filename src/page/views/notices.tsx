@@ -1,0 +1,93 @@
+import { signal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import type { WayOut } from '../failure.ts';
+import { askedModel } from '../link.ts';
+import { device, failure, retry, runOn, show, shown } from '../models.ts';
+import { embedded, nameOf } from '../sources.ts';
+import { strings } from '../strings.ts';
+import { announcement, run } from '../writing.ts';
+import { openModelDialog } from './dialogs.tsx';
+import { Close } from './icons.tsx';
+
+const gpuNoteDismissed = signal(false);
+
+const ways: Record<WayOut, [label: string, act: () => void]> = {
+  tryAgain: [strings.tryAgain, () => retry.value?.()],
+  useEmbedded: [strings.useEmbedded, () => void show(embedded)],
+  useProcessor: [strings.useProcessor, () => runOn('cpu')],
+  otherModel: [strings.otherModel, () => openModelDialog()],
+};
+
+/** What the visitor has to know beside the text, each with its way out. */
+export function Notices() {
+  return (
+    <div class="notices">
+      <div role="alert">{failure.value && <FailureNotice />}</div>
+      <div role="status">
+        {askedModel.value && <AskedModelNotice />}
+        {run.value?.finishReason === 'context' && shown.value && (
+          <p class="notice">{strings.contextFull(shown.value.model.config.nCtx)}</p>
+        )}
+        {withoutGpu() && !gpuNoteDismissed.value && (
+          <Notice text={strings.noGpu} onDismiss={() => (gpuNoteDismissed.value = true)} />
+        )}
+      </div>
+      <p role="log" class="unseen">
+        {announcement.value}
+      </p>
+    </div>
+  );
+}
+
+function withoutGpu(): boolean {
+  return shown.value !== undefined && shown.value.model.device.kind !== 'webgpu' && device.value === 'auto';
+}
+
+function Notice({ text, onDismiss, children }: { text: string; onDismiss: () => void; children?: ComponentChildren }) {
+  return (
+    <div class="notice">
+      <p>{text}</p>
+      {children}
+      <button type="button" class="quiet dismiss" onClick={onDismiss} title={strings.dismiss}>
+        <Close />
+        <span class="unseen">{strings.dismiss}</span>
+      </button>
+    </div>
+  );
+}
+
+function FailureNotice() {
+  const { what, advice, details, waysOut } = failure.value!;
+  return (
+    <div class="failure">
+      <Notice text={`${what} ${advice}`} onDismiss={() => (failure.value = undefined)}>
+        <div class="ways">
+          {waysOut.map((way) => (
+            <button type="button" class="plain" onClick={ways[way][1]}>
+              {ways[way][0]}
+            </button>
+          ))}
+          {details && (
+            <details>
+              <summary>{strings.details}</summary>
+              <p>{details}</p>
+            </details>
+          )}
+        </div>
+      </Notice>
+    </div>
+  );
+}
+
+function AskedModelNotice() {
+  const ref = askedModel.value!;
+  return (
+    <Notice text={strings.asksLink(nameOf(ref))} onDismiss={() => (askedModel.value = undefined)}>
+      <div class="ways">
+        <button type="button" class="plain" onClick={() => openModelDialog(ref)}>
+          {strings.findIt}
+        </button>
+      </div>
+    </Notice>
+  );
+}

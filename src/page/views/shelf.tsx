@@ -1,0 +1,93 @@
+import type { Progress } from '../../index.ts';
+import { textOf } from '../manuscript.ts';
+import { loading, shown } from '../models.ts';
+import { strings } from '../strings.ts';
+import { canRewrite, canUndo, complete, manuscript, phase, reset, rewrite, run, stop, undo } from '../writing.ts';
+import { CopyButton } from './copy-button.tsx';
+
+const apple = /Mac|iPhone|iPad/.test(navigator.platform);
+
+/** The edge the text stands on: it shows progress along its line, and carries the actions and the figures. */
+export function Shelf() {
+  const busy = phase.value !== 'idle';
+  const empty = textOf(manuscript.value) === '';
+  return (
+    <div class="shelf">
+      <Line />
+      <div class="actions">
+        <button type="button" class="primary" onClick={busy ? stop : () => void complete()} data-busy={busy}>
+          {busy ? strings.stop : strings.complete}
+          <kbd>{busy ? strings.stopKey : apple ? strings.completeKeyApple : strings.completeKey}</kbd>
+        </button>
+        <button type="button" class="quiet" onClick={rewrite} disabled={!canRewrite.value} title={strings.anotherHint}>
+          {strings.another}
+        </button>
+        <button type="button" class="quiet" onClick={undo} disabled={!canUndo.value} title={strings.undoHint}>
+          {strings.undo}
+        </button>
+        <CopyButton
+          text={() => textOf(manuscript.value)}
+          label={strings.copy}
+          done={strings.copied}
+          title={strings.copyHint}
+          disabled={empty}
+        />
+        <button type="button" class="quiet" onClick={reset} disabled={busy} title={strings.resetHint}>
+          {strings.reset}
+        </button>
+      </div>
+      <Figures />
+    </div>
+  );
+}
+
+function Line() {
+  if (!loading.value) return <div class="line" data-running={phase.value === 'running'} />;
+  const { name, progress } = loading.value;
+  const done = progress?.total ? progress.loaded / progress.total : 0;
+  return (
+    <div
+      class="line"
+      role="progressbar"
+      aria-label={strings.loading(name)}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={Math.round(done * 100)}
+    >
+      <div style={{ '--done': done }} />
+    </div>
+  );
+}
+
+function Figures() {
+  if (loading.value) return <LoadFigures name={loading.value.name} progress={loading.value.progress} />;
+  const last = run.value;
+  if (!last) return <p class="figures">{shown.value ? strings.local : ''}</p>;
+  const { tokens, tokensPerSecond, seed, finishReason } = last;
+  const ending = finishReason && finishReason !== 'length' ? strings.finish[finishReason] : undefined;
+  const parts = [
+    tokens ? strings.ran(tokens) : strings.reading,
+    tokensPerSecond && strings.speed(tokensPerSecond),
+    seed === undefined ? strings.greedyUsed : strings.seedUsed(seed),
+    ending,
+  ];
+  return (
+    <p class="figures">
+      {parts.filter(Boolean).map((part) => (
+        <span>{part}</span>
+      ))}
+    </p>
+  );
+}
+
+function LoadFigures({ name, progress }: { name: string; progress: Progress | undefined }) {
+  return (
+    <p class="figures">
+      <span>{strings.loading(name)}</span>
+      {progress && <span>{strings.loaded(progress.loaded, progress.total)}</span>}
+      <button type="button" class="quiet" onClick={() => loading.value?.cancel()}>
+        {strings.cancel}
+      </button>
+    </p>
+  );
+}

@@ -1,0 +1,176 @@
+import { batch, computed, signal } from '@preact/signals';
+import type { Completion, Token } from '../index.ts';
+import { explain } from './failure.ts';
+import { append, edit, type Manuscript, promptOf, textOf, written } from './manuscript.ts';
+import { failure, loading, retry, type Shown, settled, show, shown } from './models.ts';
+import { defaults, randomSeed, type Settings } from './settings.ts';
+import { embedded } from './sources.ts';
+import { strings } from './strings.ts';
+
+/** The text, the settings, and the run that writes on. */
+
+export interface Run {
+  tokens: number;
+  /** While it runs: measured between tokens here. Afterwards: the engine's own figure. */
+  tokensPerSecond: number | undefined;
+  /** Undefined for a greedy run, in which it plays no part. */
+  seed: number | undefined;
+  finishReason: Completion['finishReason'] | undefined;
+}
+
+export const manuscript = signal<Manuscript>(written(strings.opening));
+export const settings = signal<Settings>({ ...defaults, seed: randomSeed() });
+/** The run under way, or the last one. */
+export const run = signal<Run | undefined>(undefined);
+export const phase = signal<'idle' | 'waiting' | 'running'>('idle');
+export const prompt = computed(() => promptOf(manuscript.value));
+/** For a screen reader: said once, when it changes. */
+export const announcement = signal('');
+
+interface Moment {
+  manuscript: Manuscript;
+  run: Run | undefined;
+  /** What came after it was a completion. */
+  completed: boolean;
+}
+
+const history = signal<Moment[]>([]);
+const longestHistory = 100;
+
+export const canUndo = computed(() => phase.value === 'idle' && history.value.length > 0);
+/** True if the last thing that happened to the text is a sampled completion. */
+export const canRewrite = computed(() => {
+  return phase.value === 'idle' && history.value.at(-1)?.completed === true && settings.value.temperature > 0;
+});
+
+let abort = new AbortController();
+
+export function set<Key extends keyof Settings>(key: Key, value: Settings[Key]): void {
+  settings.value = { ...settings.value, [key]: value };
+}
+
+/** The visitor typed. */
+export function type(text: string): void {
+  manuscript.value = edit(manuscript.value, text);
+}
+
+export async function complete(): Promise<void> {
+  if (phase.value !== 'idle') return;
+  abort = new AbortController();
+  const { signal } = abort;
+  batch(() => {
+    failure.value = undefined;
+    run.value = undefined;
+    phase.value = 'waiting';
+  });
+  const load = shown.value || loading.value ? settled() : show(embedded);
+  const ready = await Promise.race([load, aborted(signal)]);
+  if (ready && !signal.aborted) await write(ready, signal);
+  phase.value = 'idle';
+}
+
+export function stop(): void {
+  abort.abort();
+}
+
+export function undo(): void {
+  const last = history.value.at(-1);
+  if (!canUndo.value || !last) return;
+  batch(() => {
+    history.value = history.value.slice(0, -1);
+    manuscript.value = last.manuscript;
+    run.value = last.run;
+  });
+}
+
+/** Takes the last completion back and writes another. */
+export function rewrite(): void {
+  undo();
+  set('seed', randomSeed());
+  void complete();
+}
+
+export function reset(): void {
+  if (phase.value !== 'idle') return;
+  remember(false);
+  manuscript.value = written(strings.opening);
+  run.value = undefined;
+}
+
+/** Puts another text in place, as a link does. */
+export function replaceText(text: string): void {
+  stop();
+  if (textOf(manuscript.value)) remember(false);
+  manuscript.value = written(text);
+  run.value = undefined;
+}
+
+function remember(completed: boolean): void {
+  const moment = { manuscript: manuscript.value, run: run.value, completed };
+  history.value = [...history.value, moment].slice(-longestHistory);
+}
+
+async function write({ ref, model }: Shown, signal: AbortSignal): Promise<void> {
+  const { seed, ...dials } = settings.value;
+  const before = textOf(manuscript.value);
+  remember(true);
+  batch(() => {
+    phase.value = 'running';
+    run.value = {
+      tokens: 0,
+      tokensPerSecond: undefined,
+      seed: dials.temperature > 0 ? seed : undefined,
+      finishReason: undefined,
+    };
+    announcement.value = strings.writingBegins;
+  });
+  try {
+    const tokens = model.generate(before, { ...dials, seed, signal });
+    const stopwatch = new Stopwatch();
+    for (;;) {
+      const next = await tokens.next();
+      if (next.done) {
+        finish(next.value);
+        break;
+      }
+      take(next.value, stopwatch);
+    }
+  } catch (error) {
+    if (!signal.aborted) {
+      failure.value = explain(error, ref, 'run');
+      retry.value = () => void complete();
+    } else if (run.value) run.value = { ...run.value, finishReason: 'abort' };
+  }
+  const after = textOf(manuscript.value);
+  if (after === before) history.value = history.value.slice(0, -1); // nothing to undo
+  announcement.value = strings.wrote(after.slice(before.length));
+}
+
+function take(token: Token, stopwatch: Stopwatch): void {
+  if (!run.value) return;
+  batch(() => {
+    manuscript.value = append(manuscript.value, token);
+    run.value = { ...run.value!, tokens: run.value!.tokens + 1, tokensPerSecond: stopwatch.lap() };
+  });
+}
+
+function finish({ finishReason, timing }: Completion): void {
+  if (run.value) run.value = { ...run.value, finishReason, tokensPerSecond: timing.tokensPerSecond };
+}
+
+/** Laps per second since the first one, once there is a tenth of a second to measure. */
+class Stopwatch {
+  #first: number | undefined;
+  #laps = 0;
+
+  lap(): number | undefined {
+    const now = performance.now();
+    this.#first ??= now;
+    const seconds = (now - this.#first) / 1000;
+    return seconds > 0.1 ? this.#laps++ / seconds : void this.#laps++;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined)));
+}

@@ -1,0 +1,2 @@
+import { expect, test } from 'vitest';
+test('iso', () => { expect(globalThis.crossOriginIsolated).toBe(true); });
