@@ -17,7 +17,7 @@ export interface Gpu {
 export async function requestDevice(largestBinding: number): Promise<Gpu> {
   const gpu = globalThis.navigator?.gpu;
   if (!gpu) {
-    throw new VitrineError('no-webgpu', 'This browser has no WebGPU.', {
+    throw new VitrineError('no-webgpu', 'There is no WebGPU here.', {
       hint: "Use a current Chrome, Edge, Safari or Firefox over https or localhost, or device: 'cpu'.",
     });
   }

@@ -9,7 +9,7 @@ export interface Link {
   settings: Partial<Settings>;
 }
 
-export const devices = ['auto', 'webgpu', 'cpu'] as const;
+export const devices = ['auto', 'webgpu', 'wasm', 'cpu'] as const;
 export type Device = (typeof devices)[number];
 
 const keys: Record<Dial, string> = {

@@ -124,10 +124,12 @@ export const strings = {
   dropHere: 'Drop config.json and model.safetensors to load them',
   fileModel: (names: string[]) => names.find((name) => /\.(safetensors|gguf)$/.test(name)) ?? names[0] ?? 'Files',
   device: 'Run on',
-  deviceNames: { auto: 'GPU if there is one', webgpu: 'GPU (WebGPU)', cpu: 'Processor' } satisfies Record<
-    Device,
-    string
-  >,
+  deviceNames: {
+    auto: 'GPU if there is one',
+    webgpu: 'GPU (WebGPU)',
+    wasm: 'Processor (WebAssembly)',
+    cpu: 'Processor (JavaScript)',
+  } satisfies Record<Device, string>,
 
   noGpu:
     'This browser offers no GPU to the page, so the model runs on the processor: the same text, more slowly. A current Chrome, Edge, Safari or Firefox with WebGPU is faster.',

@@ -35,8 +35,8 @@ export class Engine {
   private constructor(options: EngineOptions, backend: Backend) {
     this.plan = options.plan;
     this.context = options.context;
-    // The CPU lets the event loop turn only between chunks; a GPU is busier with larger ones.
-    this.chunk = options.chunk ?? (backend.kind === 'webgpu' ? 256 : 16);
+    // The event loop turns only between chunks where the CPU computes; a GPU is busier with larger ones.
+    this.chunk = options.chunk ?? { webgpu: 256, wasm: 64, cpu: 16 }[backend.kind];
     this.#options = options;
     this.#backend = backend;
     this.#watch(backend);

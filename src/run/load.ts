@@ -10,14 +10,21 @@ import { VitrineError } from '../plan/error.ts';
 import { packedBytes } from '../plan/formats.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { loadTokenizer } from '../text/load.ts';
+import { createWasmBackend } from '../wasm/backend.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
 import { Engine } from './engine.ts';
 import { Model } from './model.ts';
 
 export interface LoadOptions extends SourceOptions {
-  /** `auto` (default): WebGPU if there is a real adapter, else the CPU. Or a device of the caller's, which stays open. */
-  device?: 'auto' | 'webgpu' | 'cpu' | GPUDevice;
-  /** How the weights are kept. `auto` (default): as the file has them; f32 where that is no format of ours (BF16). */
+  /**
+   * `auto` (default): WebGPU if there is a real adapter, else WebAssembly, else WebGPU in software, else plain
+   * JavaScript (`cpu`). Or a device of the caller's, which stays open.
+   */
+  device?: 'auto' | 'webgpu' | 'wasm' | 'cpu' | GPUDevice;
+  /**
+   * How the weights are kept. `auto` (default): as the file has them; f32 where that is no format of ours (BF16), and in
+   * plain JavaScript, which would unpack them again for every token.
+   */
   dtype?: 'auto' | WeightFormat;
   /** The most tokens of a text; by default, and at most, what the model was made for. */
   contextLength?: number;
@@ -28,14 +35,27 @@ export interface LoadOptions extends SourceOptions {
   signal?: AbortSignal;
 }
 
-/** Where the weights go: makes a backend without any. `largest`: bytes of the largest weight. */
-type Opener = (largest: number) => Promise<Backend>;
+/** Makes a backend without weights. `largest`: bytes of the largest of them. */
+type Opener = (largest: number) => Promise<Opened>;
+
+interface Opened {
+  backend: Backend;
+  /** Why this one, for `model.device`. */
+  reason: string;
+}
+
+const asked = async (backend: Promise<Backend> | Backend): Promise<Opened> => ({
+  backend: await backend,
+  reason: 'asked for',
+});
 
 /** The devices there are, by the name that `device` gives them. */
-const openers = { auto: openAuto, webgpu: openGpu, cpu: async () => createCpuBackend() } satisfies Record<
-  string,
-  Opener
->;
+const openers = {
+  auto: openAuto,
+  webgpu: (largest) => asked(openGpu(largest)),
+  wasm: () => asked(createWasmBackend()),
+  cpu: () => asked(createCpuBackend()),
+} satisfies Record<string, Opener>;
 
 const devices = oneOf(...Object.keys(openers));
 
@@ -82,14 +102,17 @@ export async function loadCheckpoint(
   }
   const plan = gpt2Plan(config);
   const weights = checkpoint.check(plan.weights);
-  const format = dtype === 'auto' ? formatOf(checkpoint.storedAs) : dtype;
-  const formats = new Map(weights.map((weight) => [weight.name, formatFor(weight, plan, format)]));
-  const largest = Math.max(...weights.map(({ name, rows, columns }) => packedBytes(formats.get(name)!, rows, columns)));
+  const formatOn = (kind: Backend['kind'] | undefined) =>
+    dtype === 'auto' ? formatOf(checkpoint.storedAs, kind) : dtype;
+  const bytes = (weight: WeightSpec) =>
+    packedBytes(formatFor(weight, plan, formatOn(undefined)), weight.rows, weight.columns);
+  const largest = Math.max(...weights.map(bytes));
   const report = (stage: Progress['stage']) => {
     onProgress?.({ stage, loaded: checkpoint.bytes, total: checkpoint.bytes, file: checkpoint.name });
   };
 
-  let open: Opener = typeof device === 'string' ? openers[device] : async () => openOwn(device);
+  let open: Opener = typeof device === 'string' ? openers[device] : () => asked(openOwn(device));
+  let reason = '';
   let loading = signal; // a device lost later is replaced without the load's signal
   const engine = await Engine.open({
     plan,
@@ -97,11 +120,14 @@ export async function loadCheckpoint(
     chunk,
     reopens: typeof device === 'string',
     async open() {
-      const backend = await open(largest);
+      const opened = await open(largest);
+      const { backend } = opened;
+      reason = opened.reason;
       try {
         for (const weight of weights) {
           loading?.throwIfAborted();
-          await backend.addWeight(weight, formats.get(weight.name)!, checkpoint.read(weight, loading));
+          const format = formatFor(weight, plan, formatOn(backend.kind));
+          await backend.addWeight(weight, format, checkpoint.read(weight, loading));
         }
         loading?.throwIfAborted();
         return backend;
@@ -113,28 +139,41 @@ export async function loadCheckpoint(
       }
     },
   });
-  if (engine.current.kind === 'webgpu' && device === 'auto') open = openGpu;
+  // What was once chosen stays: a lost GPU is replaced by a GPU.
+  if (engine.current.kind === 'webgpu' && device === 'auto')
+    open = async (bytes) => ({ backend: await openGpu(bytes), reason });
   loading = undefined;
   try {
     report('tokenizer');
     const tokenizer = await loadTokenizer(await checkpoint.tokenizerFiles(), config.vocabSize);
     signal?.throwIfAborted();
     report('ready');
-    return new Model(config, tokenizer, engine, format);
+    return new Model(config, tokenizer, engine, { dtype: formatOn(engine.current.kind), reason });
   } catch (error) {
     engine.dispose();
     throw error;
   }
 }
 
-async function openAuto(largest: number): Promise<Backend> {
+async function openAuto(largest: number): Promise<Opened> {
+  let without = '';
   const gpu = await requestDevice(largest).catch((error: unknown) => {
-    if (error instanceof VitrineError && error.code === 'no-webgpu') return undefined;
-    throw error;
+    if (!(error instanceof VitrineError && error.code === 'no-webgpu')) throw error;
+    without = error.message.replace(` ${error.hint}`, '');
+    return undefined;
   });
-  if (gpu && !gpu.fallback) return createGpuBackend(gpu.device, { adapter: gpu.adapter, owned: true });
-  gpu?.device.destroy();
-  return openers.cpu();
+  const onGpu = () => createGpuBackend(gpu!.device, { adapter: gpu!.adapter, owned: true });
+  if (gpu && !gpu.fallback) return { backend: onGpu(), reason: 'a real WebGPU adapter' };
+  if (gpu) without = `The WebGPU adapter is software: ${gpu.adapter}.`;
+  try {
+    const backend = await createWasmBackend();
+    gpu?.device.destroy();
+    return { backend, reason: without };
+  } catch (error) {
+    // No SIMD in this engine, or a Content-Security-Policy that forbids WebAssembly.
+    if (!(error instanceof VitrineError && error.code === 'bad-option')) throw error;
+    return { backend: gpu ? onGpu() : createCpuBackend(), reason: `${without} ${error.message}` };
+  }
 }
 
 async function openGpu(largest: number): Promise<Backend> {
@@ -146,8 +185,9 @@ function openOwn(device: GPUDevice): Backend {
   return createGpuBackend(device, { adapter: describe(device.adapterInfo) });
 }
 
-/** The format nearest to a file's own. */
-function formatOf(stored: Checkpoint['storedAs']): WeightFormat {
+/** The format nearest to a file's own, on a kind of backend. */
+function formatOf(stored: Checkpoint['storedAs'], kind: Backend['kind'] | undefined): WeightFormat {
+  if (kind === 'cpu') return 'f32';
   return stored === 'bf16' || stored === 'other' ? 'f32' : stored;
 }
 

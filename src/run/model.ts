@@ -22,6 +22,8 @@ export interface DeviceInfo {
   dtype: 'f32' | 'f16' | 'q8' | 'q4';
   /** Bytes of weights. */
   bytes: number;
+  /** Why it runs there: asked for, or what `auto` found. */
+  reason: string;
 }
 
 export interface LogitsOptions {
@@ -39,19 +41,19 @@ export class Model {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly #engine: Engine;
-  readonly #dtype: DeviceInfo['dtype'];
+  readonly #chosen: Pick<DeviceInfo, 'dtype' | 'reason'>;
 
   /** `load` makes models. */
-  constructor(config: ModelConfig, tokenizer: Tokenizer, engine: Engine, dtype: DeviceInfo['dtype']) {
+  constructor(config: ModelConfig, tokenizer: Tokenizer, engine: Engine, chosen: Pick<DeviceInfo, 'dtype' | 'reason'>) {
     this.config = config;
     this.tokenizer = tokenizer;
     this.#engine = engine;
-    this.#dtype = dtype;
+    this.#chosen = chosen;
   }
 
   get device(): DeviceInfo {
     const { kind, adapter, bytes } = this.#engine.current;
-    return { kind, adapter, dtype: this.#dtype, bytes };
+    return { kind, adapter, bytes, ...this.#chosen };
   }
 
   /**

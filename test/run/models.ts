@@ -56,7 +56,7 @@ export async function openFragile({ reopens = true, chunk = 4 } = {}) {
   };
   const engine = await Engine.open({ plan, context: plan.nCtx, open, reopens, chunk });
   const tokenizer = await loadTokenizer(await checkpoint.tokenizerFiles(), plan.vocabSize);
-  return { model: new Model(checkpoint.config, tokenizer, engine, 'f32'), opened };
+  return { model: new Model(checkpoint.config, tokenizer, engine, { dtype: 'f32', reason: 'asked for' }), opened };
 }
 
 /** A backend whose runs fail once it is lost; the loss is told a little later than the first failure. */

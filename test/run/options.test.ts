@@ -260,7 +260,7 @@ test('texts longer than the context are refused with context-full', async () => 
 describe('load refuses', () => {
   const cases: [unknown, ...string[]][] = [
     [{ device: 'gpu' }, 'device', '"gpu"'],
-    [{ device: 'wasm' }, 'device'],
+    [{ device: 'cuda' }, 'device'],
     [{ device: {} }, 'device'],
     [{ device: null }, 'device'],
     [{ dtype: 'bf16' }, 'dtype', '"bf16"'],

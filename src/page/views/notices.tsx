@@ -14,7 +14,7 @@ const gpuNoteDismissed = signal(false);
 const ways: Record<WayOut, [label: string, act: () => void]> = {
   tryAgain: [strings.tryAgain, () => retry.value?.()],
   useEmbedded: [strings.useEmbedded, () => void show(embedded)],
-  useProcessor: [strings.useProcessor, () => runOn('cpu')],
+  useProcessor: [strings.useProcessor, () => runOn('auto')],
   otherModel: [strings.otherModel, () => openModelDialog()],
 };
 
