@@ -15,6 +15,7 @@ const numbers = {
   temperature: 'temperature',
   'top-k': 'topK',
   'top-p': 'topP',
+  'min-p': 'minP',
   'repetition-penalty': 'repetitionPenalty',
   'frequency-penalty': 'frequencyPenalty',
   'presence-penalty': 'presencePenalty',
@@ -24,7 +25,7 @@ const numbers = {
 const usage = `Usage: npm run complete -- "Once upon a time" [flags]
   --model PATH|URL|ID      a folder, a URL or a Hugging Face id (default: the embedded tiny-tales)
   --revision NAME          branch, tag or commit of a Hugging Face model
-  --device cpu|webgpu      (default: cpu)
+  --device wasm|cpu|webgpu (default: wasm)
   --dtype auto|f32|f16|q8|q4
   --stop TEXT              ends the text before TEXT; may be given more than once
   ${Object.keys(numbers)
@@ -54,7 +55,7 @@ function readCommandLine() {
   );
   const model = values.model ?? join(root, 'public/models/tiny-tales');
   const source = existsSync(model) ? pathToFileURL(resolve(model)).href : model;
-  return { help: values.help, prompt: positionals.join(' '), source, load: { device: 'cpu', ...load }, generate };
+  return { help: values.help, prompt: positionals.join(' '), source, load: { device: 'wasm', ...load }, generate };
 }
 
 /** Puts Dawn where a browser has WebGPU; without a GPU starts again on the software one, whose driver is read at start. */

@@ -17,6 +17,8 @@ export interface Progress {
   total: number;
   /** The file being read. */
   file: string;
+  /** Why the file will not be kept in the cache; once for each such file. */
+  warning?: string;
 }
 
 /** An opened checkpoint: config and tensor directory read and checked, no weight read yet. */

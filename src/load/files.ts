@@ -11,6 +11,8 @@ export interface OpenFile {
   bytes: Bytes;
   /** Every part is read from the file's beginning: a server that ignores ranges. */
   sequential?: boolean;
+  /** Changes when the file does: a server's ETag, or the date of its last change. */
+  version?: string;
 }
 
 /** The files of one checkpoint, wherever they are. */
@@ -19,6 +21,11 @@ export interface Files {
   readonly name: string;
   /** Bytes [start, end) of a file; undefined if there is no such file. `end` may be beyond the file's. */
   open(file: string, start: number, end: number, signal?: AbortSignal): Promise<OpenFile | undefined>;
+  /**
+   * Brings a whole file near before it is read, if there is a cache for it. `onBytes`: how many of its bytes are there.
+   * Returns a sentence where the file could not be kept, so that it will be read from afar.
+   */
+  keep?(file: string, signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<string | undefined>;
   /** The error for a file that had to be there when `open` found none. */
   missing(file: string): VitrineError;
 }
@@ -91,6 +98,19 @@ export class ByteReader {
   cancel(): void {
     this.#bytes.return().catch(() => {}); // nobody waits for what is given up
   }
+}
+
+/** Ends a file that was opened and is not wanted: begun first, as a generator that never ran closes nothing. */
+export async function discard(opened: OpenFile): Promise<void> {
+  await opened.bytes.next().catch(() => {});
+  await opened.bytes.return().catch(() => {});
+}
+
+/** Waits, or rejects with the signal's reason as soon as it aborts. */
+export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout>;
+  const wait = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
+  return untilAborted(wait, signal).finally(() => clearTimeout(timer));
 }
 
 /**

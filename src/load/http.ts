@@ -1,33 +1,58 @@
 import { VitrineError } from '../plan/error.ts';
-import { type Bytes, type Files, type OpenFile, untilAborted } from './files.ts';
+import { type Bytes, discard, type Files, type OpenFile, pause, untilAborted } from './files.ts';
 
 /** Answers that mean "no such file": S3 and the like say 403 for it. */
 const absent = [403, 404, 410];
+/** Answers of a server that may do better soon. */
+const busy = [429, 500, 502, 503, 504];
+/** Times that a busy server is asked again, and the longest that it may have us wait before. */
+const retries = 3;
+const longestWait = 60_000;
 
 const again = 'Check the name or address, and whether the model is public, or try again later.';
+
+export interface HttpOptions {
+  /** Used in place of the platform's fetch. */
+  fetch?: typeof fetch;
+  /** Sent with each request. */
+  headers?: Record<string, string>;
+  /** Milliseconds without a byte after which a connection is given up. */
+  patience?: number;
+}
+
+/** What is known of a file before it is read. */
+export interface Description {
+  size?: number;
+  version?: string;
+  /** What its bytes hash to: a sha256, or the 40 digits of git's sha1 of a blob. */
+  oid?: string;
+}
 
 /** Files behind URLs, read by range where the server can. */
 export class HttpFiles implements Files {
   readonly name: string;
-  readonly #urlOf: (file: string) => string;
-  readonly #fetch: typeof fetch;
+  /** The files can never change: a commit's. */
+  readonly pinned: boolean = false;
   /** Why a file was taken for absent. */
   readonly #refusals = new Map<string, string>();
+  readonly #urlOf: (file: string) => string;
+  readonly #options: HttpOptions;
 
-  constructor(name: string, urlOf: (file: string) => string, fetcher: typeof fetch = globalThis.fetch) {
+  constructor(name: string, urlOf: (file: string) => string, options: HttpOptions = {}) {
     this.name = name;
     this.#urlOf = urlOf;
-    this.#fetch = fetcher;
+    this.#options = options;
   }
 
   async open(file: string, start: number, end: number, signal?: AbortSignal): Promise<OpenFile | undefined> {
-    const url = this.#urlOf(file);
+    const url = this.urlOf(file);
     const whole = start === 0 && end === Number.POSITIVE_INFINITY;
-    const response = await this.#request(url, whole ? {} : { Range: `bytes=${start}-${end - 1}` }, signal);
+    const headers: Record<string, string> = whole ? {} : { Range: `bytes=${start}-${end - 1}` };
+    const response = await this.request(url, { headers }, signal);
     const { status } = response;
     const given = response.headers.get('content-range') ?? ''; // `bytes 0-99/1234`, where it can be read
     const [, first, last, total] = /^bytes (?:(\d+)-(\d+)|\*)\/(\d+)$/.exec(given) ?? [];
-    if (status === 416 && total === '0') return { size: 0, bytes: body(response, url, 0, 0) };
+    if (status === 416 && total === '0') return { size: 0, ...this.#body(response, url, 0, 0) };
 
     const html = response.ok && /^text\/html\b/i.test(response.headers.get('content-type') ?? '');
     const misplaced = first !== undefined && Number(first) !== start;
@@ -38,32 +63,74 @@ export class HttpFiles implements Files {
     }
     if (!response.ok) {
       const words = `${status} ${response.statusText}`.trim();
-      throw new VitrineError('network', `${url} answered ${words} instead of the file.`, { hint: again });
+      const wait = response.headers.get('retry-after');
+      const until = wait ? ` It asks to wait: Retry-After is ${wait}.` : '';
+      throw new VitrineError('network', `${url} answered ${words} instead of the file.${until}`, { hint: again });
     }
     if (misplaced) throw failed(url, `answered with ${given} when asked for ${start}-${end - 1}`);
     if (status === 206) {
       const length = last === undefined ? lengthOf(response) : Number(last) + 1 - start;
       const size = total === undefined ? undefined : Number(total);
-      return { size, bytes: body(response, url, 0, end - start, length) };
+      return { size, ...this.#body(response, url, 0, end - start, length) };
     }
     // Without a range, browsers ask for compressed answers and check the length themselves.
     const size = whole ? undefined : lengthOf(response);
-    return { size, bytes: body(response, url, start, end, size), sequential: true };
+    return { size, ...this.#body(response, url, start, end, size), sequential: true };
+  }
+
+  /** Asks for a file's size and version; undefined if there is no such file. `anew`: what was known is out of date. */
+  async describe(file: string, signal?: AbortSignal, _anew?: boolean): Promise<Description | undefined> {
+    const opened = await this.open(file, 0, 1, signal);
+    if (!opened) return undefined;
+    await discard(opened);
+    return { size: opened.size, version: opened.version };
   }
 
   missing(file: string): VitrineError {
     const why = this.#refusals.get(file) ?? 'is not there';
-    const message = `${this.#urlOf(file)} ${why}: ${this.name} has no ${file}.`;
+    const message = `${this.urlOf(file)} ${why}: ${this.name} has no ${file}.`;
     return new VitrineError('network', message, { hint: again });
   }
 
-  async #request(url: string, headers: Record<string, string>, signal: AbortSignal | undefined): Promise<Response> {
-    const fetcher = this.#fetch; // a method call would hand window.fetch a wrong `this`
+  /** Whether the file was taken for absent because a web page came in its place, as a hotel's login does. */
+  hidden(file: string): boolean {
+    return this.#refusals.get(file)?.includes('web page') ?? false;
+  }
+
+  urlOf(file: string): string {
+    return this.#urlOf(file);
+  }
+
+  /** The answer to a request; a busy server is asked again after a while. */
+  protected async request(url: string, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
+    for (let attempt = 0; ; attempt++) {
+      const response = await this.#answer(url, init, signal);
+      const wait = retryAfter(response) ?? 300 * 3 ** attempt;
+      if (!busy.includes(response.status) || attempt === retries || wait > longestWait) return response;
+      await response.body?.cancel();
+      await pause(wait, signal);
+    }
+  }
+
+  async #answer(url: string, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
+    const { fetch: fetcher = globalThis.fetch, headers, patience = 30_000 } = this.#options; // without a wrong `this`
+    const impatient = new AbortController();
+    const timer = setTimeout(() => impatient.abort(new Error(`no answer for ${patience / 1000} s`)), patience);
+    const signals = signal ? AbortSignal.any([signal, impatient.signal]) : impatient.signal;
     try {
-      return await untilAborted(fetcher(url, { headers, ...(signal && { signal }) }), signal);
+      const request = { ...init, headers: { ...headers, ...init.headers }, signal: signals };
+      return await untilAborted(fetcher(url, request), signals);
     } catch (cause) {
       throw signal?.aborted ? signal.reason : failed(url, 'could not be fetched', cause);
+    } finally {
+      clearTimeout(timer);
     }
+  }
+
+  #body(response: Response, url: string, start: number, end: number, length?: number) {
+    const { headers } = response;
+    const version = headers.get('etag')?.replace(/^W\//, '') ?? headers.get('last-modified') ?? undefined;
+    return { version, bytes: body(response, url, start, end, length, this.#options.patience) };
   }
 }
 
@@ -74,15 +141,35 @@ function lengthOf(response: Response): number | undefined {
   return length === null || encoded ? undefined : Number(length);
 }
 
-/** Bytes [start, end) of an answer; an error if it ends before the `length` it promised. */
-async function* body(response: Response, url: string, start: number, end: number, length?: number): Bytes {
+/** Milliseconds that a server asks to wait: its header has seconds or a date. */
+function retryAfter(response: Response): number | undefined {
+  const given = response.headers.get('retry-after');
+  if (given === null) return undefined;
+  const wait = /^\d+$/.test(given) ? Number(given) * 1000 : Date.parse(given) - Date.now();
+  return Number.isNaN(wait) ? undefined : Math.max(0, wait);
+}
+
+/** Bytes [start, end) of an answer; an error if it ends before the `length` it promised, or stalls. */
+async function* body(
+  response: Response,
+  url: string,
+  start: number,
+  end: number,
+  length?: number,
+  patience = 30_000,
+): Bytes {
   const reader = response.body?.getReader();
   let position = 0;
   try {
     while (position < end) {
-      const chunk = await reader?.read().catch((cause: unknown) => {
-        throw failed(url, `was cut off after ${position} bytes`, cause);
-      });
+      const stalled = new AbortController();
+      const timer = setTimeout(() => stalled.abort(new Error(`nothing came for ${patience / 1000} s`)), patience);
+      const reading = reader && untilAborted(reader.read(), stalled.signal);
+      const chunk = await reading
+        ?.catch((cause: unknown) => {
+          throw failed(url, `was cut off after ${position} bytes`, cause);
+        })
+        .finally(() => clearTimeout(timer));
       if (!chunk || chunk.done) break;
       const from = Math.max(0, start - position);
       const part = chunk.value.subarray(from, end - position);

@@ -167,6 +167,7 @@ export class TensorCheckpoint implements Checkpoint {
       this.#open = undefined; // a second reader at the same time opens its own
     } else {
       const others = [...this.#tensors.values()].filter((other) => other.file === file);
+      await this.#keep(file, others, signal);
       const end = others.reduce((latest, other) => Math.max(latest, other.end), start);
       const opened = await this.#files.open(file, start, end, signal);
       if (!opened) throw this.#files.missing(file);
@@ -179,6 +180,14 @@ export class TensorCheckpoint implements Checkpoint {
       stream.reader.cancel();
       throw error;
     }
+  }
+
+  /** Brings the file into the cache. What has come counts as if it had been read from the file's beginning. */
+  async #keep(file: string, tensors: StoredTensor[], signal: AbortSignal | undefined): Promise<void> {
+    const warning = await this.#files.keep?.(file, signal, (bytes) => {
+      for (const tensor of tensors) this.#report(tensor, Math.min(bytes, tensor.end));
+    });
+    if (warning) this.#onProgress?.({ stage: 'weights', loaded: this.#loaded, total: this.bytes, file, warning });
   }
 
   async #fill(
