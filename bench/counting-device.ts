@@ -25,21 +25,29 @@ export function countingDevice(real: GPUDevice): CountingDevice {
   const counts: DeviceCounts = { dispatches: 0, passes: 0, submits: 0, maps: 0, writes: 0, creations: 0, encoders: 0 };
   const liveBuffers = new Map<GPUBuffer, number>();
 
-  const pass = (target: GPUComputePassEncoder) =>
-    intercept(target, { dispatchWorkgroups: (call) => ((counts.dispatches += 1), call()) });
+  /** Counts a call, then makes it. */
+  const counted = (key: keyof DeviceCounts) => (call: () => unknown) => {
+    counts[key] += 1;
+    return call();
+  };
+  const pass = (target: GPUComputePassEncoder) => intercept(target, { dispatchWorkgroups: counted('dispatches') });
   const encoder = (target: GPUCommandEncoder) =>
-    intercept(target, { beginComputePass: (call) => ((counts.passes += 1), pass(call() as GPUComputePassEncoder)) });
+    intercept(target, { beginComputePass: (call) => pass(counted('passes')(call) as GPUComputePassEncoder) });
   const queue = intercept(real.queue, {
-    submit: (call) => ((counts.submits += 1), call()),
-    writeBuffer: (call) => ((counts.writes += 1), call()),
+    submit: counted('submits'),
+    writeBuffer: counted('writes'),
   });
 
   const buffer = (made: GPUBuffer): GPUBuffer => {
     liveBuffers.set(made, made.size);
     const [mapAsync, destroy] = [made.mapAsync.bind(made), made.destroy.bind(made)];
     // In place: native calls take the buffer itself, not a stand-in.
-    made.mapAsync = (...args: Parameters<typeof mapAsync>) => ((counts.maps += 1), mapAsync(...args));
-    made.destroy = () => (liveBuffers.delete(made), destroy());
+    made.mapAsync = (...args: Parameters<typeof mapAsync>) =>
+      counted('maps')(() => mapAsync(...args)) as Promise<undefined>;
+    made.destroy = () => {
+      liveBuffers.delete(made);
+      return destroy();
+    };
     return made;
   };
 
@@ -62,7 +70,7 @@ export function countingDevice(real: GPUDevice): CountingDevice {
       createQuerySet: created(),
       createTexture: created(),
       createSampler: created(),
-      createCommandEncoder: (call) => ((counts.encoders += 1), encoder(call() as GPUCommandEncoder)),
+      createCommandEncoder: (call) => encoder(counted('encoders')(call) as GPUCommandEncoder),
     },
     { queue },
   );

@@ -53,7 +53,10 @@ test.runIf(inNode)('the CPU with its cache equals the CPU without: 300 + 20', as
   for (let i = 0; i < 20; i++) {
     steps.push(logits);
     text.push(logits.indexOf(Math.max(...logits)));
-    ({ logits } = await cached.run({ rows: [{ token: text.at(-1)!, position: 299 + i + 1, slot: 0 }], logitRows: [0] }));
+    ({ logits } = await cached.run({
+      rows: [{ token: text.at(-1)!, position: 299 + i + 1, slot: 0 }],
+      logitRows: [0],
+    }));
   }
   // From scratch: the whole text as one batch in an empty cache.
   const fresh = await backend.program(plan, size);

@@ -1,2 +1,0 @@
-import { expect, test } from 'vitest';
-test('iso', () => { expect(globalThis.crossOriginIsolated).toBe(true); });
