@@ -58,7 +58,7 @@ for (const path of [...sources('src/'), ...sources('shaders/')]) {
   const text = readFileSync(join(root, path), 'utf8');
   const lines = text.split('\n').length - 1;
   if (lines > fileLimit) problems.push(`${path}: ${lines} lines, more than ${fileLimit}`);
-  if (!path.startsWith('src/page/'))
+  if (!/^src\/(page|wasm)\//.test(path))
     engine += text.split('\n').filter((line) => !/^\s*($|\/\/|\/?\*)/.test(line)).length;
   if (path.startsWith('src/') && /\.tsx?$/.test(path)) checkImports(path, text);
 }
