@@ -18,6 +18,7 @@ const full = process.env.VITRINE_FULL === '1';
 const inChromium = [
   'test/fixtures',
   'test/backends',
+  'test/text/cases',
   'test/wasm/**/*',
   'test/gpu/**/*',
   'test/ops/**/*',

@@ -1,161 +1,169 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { encode as libraryEncode } from 'gpt-tokenizer/encoding/r50k_base';
+import { describe, expect, test } from 'vitest';
+import { bytesOfBinary } from '../../src/text/bytes.ts';
+import { gpt2Vocabulary } from '../../src/text/gpt2.ts';
 import { loadTokenizer } from '../../src/text/load.ts';
+import { mergePairs } from '../../src/text/merge.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
-import { readFixture, readFixtureJson } from '../fixtures.ts';
+import { readFixture } from '../fixtures.ts';
 import { seeded } from '../ops/mini-plan.ts';
 
-interface Cases {
-  cases: { category: string; text: string; ids: number[]; ids_with_special?: number[] }[];
-  streaming: { note: string; ids: number[]; deltas: string[]; flush: string }[];
-  tiny: { text: string; ids: number[] }[];
-}
+const gpt2 = await loadTokenizer({}, 50257);
+const tokenizerJson = new TextDecoder().decode(await readFixture('tiny-gpt2/tokenizer.json'));
+const tiny = await loadTokenizer({ tokenizerJson }, 1000);
+const both: [string, Tokenizer][] = [
+  ['gpt2', gpt2],
+  ['tiny', tiny],
+];
 
-const textOf = async (path: string) => new TextDecoder().decode(await readFixture(path));
+const next = seeded(20260);
+const below = (limit: number) => Math.floor(((next() + 1) / 2) * limit);
+const text = (length: number, character: () => string) => Array.from({ length }, character).join('');
+const characterFrom = (letters: string) => {
+  const list = [...letters];
+  return () => list[below(list.length)]!;
+};
+const letter = characterFrom('abcdefghijklmnopqrstuvwxyz');
+const ideograph = () => String.fromCodePoint(0x4e00 + below(20000));
+const emoji = () => String.fromCodePoint(0x1f600 + below(70));
+/** Any Unicode character but a surrogate, those that matter to the splitting often. */
+const character = () => {
+  const ranges = [0x80, 0x250, 0x3000, 0x10000, 0x110000];
+  if (below(4) === 0) return characterFrom(" \n\t'sStTrRlLdD\u0085\uFEFF\u00a0\u2028\u200b\u3000١²\u0301")();
+  const code = below(ranges[below(ranges.length)]!);
+  return code >= 0xd800 && code < 0xe000 ? 'é' : String.fromCodePoint(code);
+};
 
-let fixture: Cases;
-let gpt2: Tokenizer;
-beforeAll(async () => {
-  fixture = await readFixtureJson<Cases>('tokenizer.json');
-  gpt2 = await loadTokenizer({}, 50257);
-});
-
-describe("GPT-2's own vocabulary", () => {
-  test('ids equal to OpenAI’s, and back', () => {
-    expect(fixture.cases.length).toBe(150);
-    for (const { text, ids, ids_with_special } of fixture.cases) {
-      expect(gpt2.encode(text), text).toEqual(ids);
-      expect(gpt2.encode(text, { special: true }), text).toEqual(ids_with_special ?? ids);
-      expect(gpt2.decode(ids)).toBe(text);
+describe.each(both)('%s', (_, tokenizer) => {
+  test('any text comes back', () => {
+    for (let i = 0; i < 3000; i++) {
+      const sample = text(below(30), character);
+      const ids = tokenizer.encode(sample);
+      if (tokenizer.decode(ids) !== sample) expect.fail(`${JSON.stringify(sample)} does not come back`);
     }
   });
 
-  test('<|endoftext|> is text unless asked for', () => {
-    expect(gpt2.eosId).toBe(50256);
-    expect(gpt2.encode('<|endoftext|>')).not.toContain(50256);
-    expect(gpt2.encode('a<|endoftext|>b', { special: true })).toEqual([64, 50256, 65]);
-    expect(gpt2.decode([50256])).toBe('<|endoftext|>');
-  });
-
-  test('streams: half a character is never shown, and nothing is lost', () => {
-    for (const { note, ids, deltas, flush } of fixture.streaming) {
-      const stream = gpt2.stream();
-      expect(
-        ids.map((id) => stream.push(id)),
-        note,
-      ).toEqual(deltas);
-      expect(stream.flush(), note).toBe(flush);
+  test('a stream of any ids says what decode says, and that is what TextDecoder says', () => {
+    const stream = tokenizer.stream();
+    for (let i = 0; i < 2000; i++) {
+      // Ids below 256 are single bytes: mostly broken UTF-8.
+      const ids = Array.from({ length: below(12) }, () => below(i % 2 ? 256 : tokenizer.vocabSize));
+      const bytes = ids.flatMap((id) => [...tokenizer.bytes(id)]);
+      const expected = new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
+      expect(tokenizer.decode(ids)).toBe(expected);
+      expect(tokenizer.decode(Uint32Array.from(ids))).toBe(expected);
+      expect(ids.map(stream.push).join('') + stream.flush()).toBe(expected);
     }
   });
 
-  test('a leading byte order mark, U+0085 and lone surrogates', () => {
-    for (const text of ['\uFEFFhello', 'a\u0085b', ' \uFEFF \u0085 x', '\u00a0\u3000z']) {
-      expect(gpt2.decode(gpt2.encode(text))).toBe(text);
-    }
-    expect(gpt2.decode(gpt2.encode('a\ud800b'))).toBe('a\ufffdb');
-    const stream = gpt2.stream();
-    expect(
-      gpt2
-        .encode('\uFEFFhi')
-        .map((id) => stream.push(id))
-        .join('') + stream.flush(),
-    ).toBe('\uFEFFhi');
-  });
-
-  test.each([
+  const long: [string, string][] = [
     ['one letter', 'a'.repeat(100_000)],
-    ['letters', randomText(100_000, 97, 26)],
-    ['CJK', randomText(33_000, 0x4e00, 5000)],
-    ['emoji', Array.from({ length: 25_000 }, (_, i) => String.fromCodePoint(0x1f600 + ((i * 7) % 64))).join('')],
-    ['digits', randomText(100_000, 48, 10)],
+    ['letters', text(100_000, letter)],
+    ['ideographs', text(33_334, ideograph)],
+    ['emoji', text(25_000, emoji)],
+    ['digits', text(100_000, characterFrom('0123456789'))],
+    ['punctuation', text(100_000, characterFrom('!?.,;:-'))],
     ['spaces', ' '.repeat(100_000)],
-    ['newlines', '\n'.repeat(100_000)],
-    ['punctuation', randomText(100_000, 33, 15)],
-  ])(
-    '100 KB without a break come through whole: %s',
-    (_, text) => {
-      // The library's own merge loop would need minutes here: the test's time-out is the bound.
-      expect(gpt2.decode(gpt2.encode(text))).toBe(text);
-    },
-    8000,
-  );
+    ['spaces before a letter', `${' '.repeat(100_000)}x`],
+    ['line ends', '\n'.repeat(100_000)],
+  ];
+  // Tried again, as another process may have held the machine up.
+  test.each(long)('100 KB of %s take under 2 s', { retry: 2 }, (_, sample) => {
+    const begin = performance.now();
+    const ids = tokenizer.encode(sample);
+    expect(performance.now() - begin).toBeLessThan(2000);
+    expect(tokenizer.decode(ids)).toBe(sample);
+  });
 
-  test('a long piece has the ids that the library gives it', async () => {
-    const { encode } = await import('gpt-tokenizer/encoding/r50k_base');
-    const next = seeded(4);
-    for (let n = 0; n < 400; n++) {
-      const length = 1 + Math.floor((next() + 1) * 200);
-      const text = Array.from({ length }, () => String.fromCharCode(97 + Math.floor((next() + 1) * 3))).join('');
-      expect(gpt2.encode(text)).toEqual(encode(text));
+  test('a lone surrogate is read as U+FFFD', () => {
+    for (const lone of ['\ud83d', '\ude00', 'a\ud83d b', '\ude00\ud83d', 'x\ud83d\ud83d\ude00']) {
+      expect(tokenizer.decode(tokenizer.encode(lone))).toBe(new TextDecoder().decode(new TextEncoder().encode(lone)));
     }
+    expect(tokenizer.encode('a\ud83d b')).toEqual(tokenizer.encode('a\ufffd b'));
   });
 
-  test('any text comes back, and any ids stream as they decode', () => {
-    const next = seeded(9);
-    const codePoint = () => {
-      const plane = Math.floor((next() + 1) * 4);
-      return [32 + next() * 16, 0xc0 + (next() + 1) * 300, 0x2000 + (next() + 1) * 4000, 0x1f300 + (next() + 1) * 300][
-        plane % 4
-      ]!;
-    };
-    for (let n = 0; n < 1000; n++) {
-      const text = Array.from({ length: 1 + (n % 40) }, () =>
-        String.fromCodePoint(Math.abs(Math.floor(codePoint()))),
-      ).join('');
-      expect(gpt2.decode(gpt2.encode(text))).toBe(text);
-      const ids = Array.from({ length: 12 }, () => Math.floor(((next() + 1) / 2) * 50256));
-      const stream = gpt2.stream();
-      expect(ids.map((id) => stream.push(id)).join('') + stream.flush()).toBe(gpt2.decode(ids));
+  test('the end of a text is a token only where asked for', () => {
+    const eos = tokenizer.eosId!;
+    expect(tokenizer.token(eos)).toBe('<|endoftext|>');
+    expect(tokenizer.encode('a<|endoftext|>b')).not.toContain(eos);
+    expect(tokenizer.encode('a<|endoftext|>b', { special: false })).not.toContain(eos);
+    const [a, b] = [tokenizer.encode('a'), tokenizer.encode('b')];
+    expect(tokenizer.encode('a<|endoftext|>b', { special: true })).toEqual([...a, eos, ...b]);
+    expect(tokenizer.encode('<|endoftext|><|endoftext|>', { special: true })).toEqual([eos, eos]);
+    expect(tokenizer.encode('<|endoftext', { special: true })).toEqual(tokenizer.encode('<|endoftext'));
+    expect(tokenizer.encode('', { special: true })).toEqual([]);
+    expect(tokenizer.encode('')).toEqual([]);
+  });
+
+  test('what it does not know is refused', () => {
+    const refused = (call: () => unknown, message: RegExp) =>
+      expect(call).toThrow(expect.objectContaining({ code: 'bad-option', message: expect.stringMatching(message) }));
+    const encode = tokenizer.encode as (text: unknown, options?: unknown) => number[];
+    refused(() => encode('a', { specials: true }), /'specials'/);
+    refused(() => encode('a', { special: 1 }), /'special'.*1/);
+    refused(() => encode('a', true), /options/);
+    refused(() => encode('a', null), /options/);
+    refused(() => encode(7), /string.*number/);
+    refused(() => encode(undefined), /string.*undefined/);
+    const { vocabSize } = tokenizer;
+    for (const id of [vocabSize, -1, 0.5, Number.NaN, 2 ** 40]) {
+      refused(() => tokenizer.decode([0, id]), new RegExp(`${String(id)} .*0 to ${vocabSize - 1}`));
+      refused(() => tokenizer.token(id), /vocabulary/);
+      refused(() => tokenizer.bytes(id), /vocabulary/);
+      refused(() => tokenizer.stream().push(id), /vocabulary/);
     }
-  });
-
-  test.each([[-1], [50257], [1.5], [Number.NaN]])('id %s is refused', (id) => {
-    expect(() => gpt2.decode([id])).toThrow(expect.objectContaining({ code: 'bad-option' }));
-  });
-
-  test('unknown options are refused', () => {
-    expect(() => gpt2.encode('a', { specials: true } as never)).toThrow(
-      expect.objectContaining({ code: 'bad-option' }),
-    );
-    expect(() => gpt2.encode(7 as never)).toThrow(expect.objectContaining({ code: 'bad-option' }));
+    refused(() => tokenizer.decode(['1' as unknown as number]), /Token id 1/);
   });
 });
 
-describe("a checkpoint's own vocabulary", () => {
-  test.each(['tokenizer.json', 'vocab.json and merges.txt'])('the 50 cases of tiny-gpt2, from %s', async (files) => {
-    const own =
-      files === 'tokenizer.json'
-        ? { tokenizerJson: await textOf('tiny-gpt2/tokenizer.json') }
-        : { vocab: await textOf('tiny-gpt2/vocab.json'), merges: await textOf('tiny-gpt2/merges.txt') };
-    const tiny = await loadTokenizer(own, 1000);
-    expect(fixture.tiny.length).toBe(50);
-    for (const { text, ids } of fixture.tiny) {
-      expect(tiny.encode(text), text).toEqual(ids);
-      expect(tiny.decode(ids)).toBe(text);
+describe('merging', () => {
+  // The library cannot be asked about U+FEFF and U+0085, which it reads otherwise.
+  test('of any piece gives the ids of the library', () => {
+    const kinds = [letter, ideograph, emoji, characterFrom('!?.,;:-=#*/'), characterFrom('aàáâāбвгдегоניתعلىの')];
+    for (let i = 0; i < 3000; i++) {
+      const sample = text(below(i % 10 === 0 ? 300 : 60), kinds[i % kinds.length]!);
+      expect(gpt2.encode(sample), sample).toEqual(libraryEncode(sample));
     }
-    expect(tiny.eosId).toBe(999);
-    expect(tiny.encode('<|endoftext|>', { special: true })).toEqual([999]);
+    for (let i = 0; i < 1000; i++) {
+      const sample = text(below(40), character).replace(/[\uFEFF\u0085]/g, '~');
+      expect(gpt2.encode(sample), sample).toEqual(libraryEncode(sample));
+    }
   });
 
-  test('without any, ids are shown and text is refused', async () => {
-    const none = await loadTokenizer({}, 3);
-    expect(none.decode([0, 2])).toBe('<0><2>');
-    expect(() => none.encode('a')).toThrow(expect.objectContaining({ code: 'bad-option' }));
+  test('joins the lowest rank first, of equals the leftmost', () => {
+    const ranks = new Map([...'abc', 'bc', 'aa', 'ab', 'aaaa', 'aabc'].map((piece, rank) => [piece, rank]));
+    const merge = (piece: string) => mergePairs(piece, ranks).map((id) => [...ranks.keys()][id]);
+    expect(merge('abc')).toEqual(['a', 'bc']);
+    expect(merge('aaa')).toEqual(['aa', 'a']);
+    expect(merge('aaab')).toEqual(['aa', 'ab']);
+    expect(merge('aaaaa')).toEqual(['aaaa', 'a']);
+    expect(merge('aaabc')).toEqual(['aa', 'a', 'bc']);
+    expect(merge('aabc')).toEqual(['aabc']);
+    expect(merge('c')).toEqual(['c']);
+    expect(merge('')).toEqual([]);
   });
 
-  test.each([
-    ['no JSON', { tokenizerJson: '{' }],
-    ['another kind of model', { tokenizerJson: JSON.stringify({ model: { type: 'Unigram', vocab: [] } }) }],
-    ['no vocabulary', { tokenizerJson: JSON.stringify({ model: { type: 'BPE', merges: [] } }) }],
-    ['a merge of unknown tokens', { vocab: JSON.stringify({ a: 0, b: 1 }), merges: '#version: 0.2\nx y\n' }],
-    ['an id past the model', { vocab: JSON.stringify({ a: 0, b: 99999 }), merges: '' }],
-    ['ids that are no numbers', { vocab: JSON.stringify({ a: 'x' }), merges: '' }],
-  ])('broken files are refused: %s', async (_, files) => {
-    const refused = expect.objectContaining({ code: expect.stringMatching(/^(bad|unsupported)-checkpoint$/) });
-    await expect(loadTokenizer(files, 1000)).rejects.toEqual(refused);
+  test('makes every piece of the vocabulary of its own bytes', async () => {
+    const { pieces } = await gpt2Vocabulary();
+    const ranks = new Map(pieces.slice(0, 50256).map((piece, id) => [piece, id]));
+    expect(ranks.size).toBe(50256);
+    for (const [piece, id] of ranks) {
+      if (mergePairs(piece, ranks).join() !== String(id)) expect.fail(`piece ${id}`);
+    }
+    expect(gpt2.bytes(447)).toEqual(bytesOfBinary(pieces[447]!));
   });
 });
 
-function randomText(length: number, first: number, count: number): string {
-  const next = seeded(first);
-  return Array.from({ length }, () => String.fromCharCode(first + Math.floor(((next() + 1) / 2) * count))).join('');
-}
+describe('without tokenizer files', () => {
+  test('ids are shown, text is refused', async () => {
+    const tokenizer = await loadTokenizer({}, 3);
+    expect(tokenizer).toMatchObject({ vocabSize: 3, eosId: null });
+    expect(tokenizer.decode([2, 1, 0])).toBe('<2><1><0>');
+    expect(tokenizer.token(1)).toBe('<1>');
+    const stream = tokenizer.stream();
+    expect([2, 0].map(stream.push)).toEqual(['<2>', '<0>']);
+    const refusal = expect.objectContaining({ code: 'bad-option', message: expect.stringContaining('token ids') });
+    for (const sample of ['210', '', '<2>']) expect(() => tokenizer.encode(sample)).toThrow(refusal);
+    expect(() => tokenizer.decode([3])).toThrow(expect.objectContaining({ code: 'bad-option' }));
+  });
+});
