@@ -3,23 +3,32 @@ import type {
   DeviceInfo,
   GenerateOptions,
   LoadOptions,
+  LogitsOptions,
   Model,
   ModelConfig,
   Progress,
+  Prompt,
+  Score,
+  ScoreOptions,
   Source,
+  TensorSpec,
   Token,
+  TraceOptions,
 } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
 import { type Answer, type Call, unpackFailure } from './protocol.ts';
-import type { Calls } from './worker.ts';
+import type { Calls, WorkerTrace } from './worker.ts';
 
 /** Load options that can cross into a worker: no functions, no GPUDevice. `dtype`, `contextLength`, ... as in `load`. */
 export type WorkerLoadOptions = Omit<LoadOptions, 'fetch' | 'cache' | 'device'> & {
+  cache?: Extract<LoadOptions['cache'], string | false>;
   device?: Exclude<LoadOptions['device'], GPUDevice>;
 };
 
 /** Generation options that can cross: all but the caller's own functions. */
 export type WorkerGenerateOptions = Omit<GenerateOptions, 'logitsProcessors'>;
+
+export type WorkerTraceOptions = Omit<TraceOptions, 'capture'> & { capture?: readonly string[] };
 
 type Result<Name extends keyof Calls> = Awaited<ReturnType<Calls[Name]>>;
 type Rest<Args extends unknown[]> = Args extends [unknown, ...infer Others] ? Others : never;
@@ -59,8 +68,8 @@ export class EngineWorker {
   async load(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
     const { signal, onProgress, ...rest } = options;
     const onEvent = (progress: Progress) => onProgress?.(progress);
-    const { id, config, device } = await this.call('load', [source, rest], { signal, onEvent });
-    const model = new WorkerModel(this, id, config, device);
+    const loaded = await this.call('load', [crossing(source), rest], { signal, onEvent });
+    const model = new WorkerModel(this, loaded);
     if (!signal?.aborted) return model;
     void model.dispose(); // the abort crossed the answer on its way
     throw signal.reason;
@@ -113,6 +122,12 @@ export class EngineWorker {
   }
 }
 
+/** A worker resolves paths against its own address, and takes no URL objects. */
+function crossing(source: Source): Source {
+  if (source instanceof URL) return source.href;
+  return typeof source === 'string' && /^\.{0,2}\//.test(source) ? new URL(source, location.href).href : source;
+}
+
 /** A model in the worker: `Model`, with a promise wherever the answer has to come from there. */
 export class WorkerModel {
   readonly config: ModelConfig;
@@ -121,15 +136,24 @@ export class WorkerModel {
   readonly #engine: EngineWorker;
   readonly #id: number;
 
-  constructor(engine: EngineWorker, id: number, config: ModelConfig, device: DeviceInfo) {
+  readonly #tensors: TensorSpec[];
+
+  /** `EngineWorker.load` makes them. */
+  constructor(engine: EngineWorker, { id, config, device, tensors }: Result<'load'>) {
     this.#engine = engine;
     this.#id = id;
     this.config = config;
     this.device = device;
+    this.#tensors = tensors;
+  }
+
+  /** As `Model.tensors`. */
+  tensors(): TensorSpec[] {
+    return this.#tensors;
   }
 
   /** Tokens as they come; leaving the loop early stops the worker too. */
-  async *generate(prompt: string | number[], options: WorkerGenerateOptions = {}): AsyncGenerator<Token, Completion> {
+  async *generate(prompt: Prompt, options: WorkerGenerateOptions = {}): AsyncGenerator<Token, Completion> {
     const { signal, ...rest } = options;
     const left = new AbortController();
     const tokens: Token[] = [];
@@ -161,17 +185,23 @@ export class WorkerModel {
   }
 
   /** All of it at once. */
-  async complete(prompt: string | number[], options: WorkerGenerateOptions = {}): Promise<Completion> {
+  async complete(prompt: Prompt, options: WorkerGenerateOptions = {}): Promise<Completion> {
     const { signal, ...rest } = options;
     return this.#engine.call('generate', [this.#id, prompt, rest], { signal });
   }
 
-  logits(...args: Parameters<Model['logits']>) {
-    return this.#engine.call('logits', [this.#id, ...args]);
+  /** As `Model.logits`: data [positions, vocabSize]. */
+  logits(prompt: Prompt, { signal, ...options }: LogitsOptions = {}) {
+    return this.#engine.call('logits', [this.#id, prompt, options], { signal });
   }
 
-  score(...args: Parameters<Model['score']>) {
-    return this.#engine.call('score', [this.#id, ...args]);
+  score(prompt: Prompt, { signal, ...options }: ScoreOptions = {}): Promise<Score> {
+    return this.#engine.call('score', [this.#id, prompt, options], { signal });
+  }
+
+  /** As `Model.trace`; `capture` by names and globs. */
+  trace(prompt: Prompt, { signal, ...options }: WorkerTraceOptions = {}): Promise<WorkerTrace> {
+    return this.#engine.call('trace', [this.#id, prompt, options], { signal });
   }
 
   encode(...args: Parameters<Model['tokenizer']['encode']>) {

@@ -1,5 +1,16 @@
 /// <reference lib="webworker" />
-import { type GenerateOptions, type LoadOptions, load, type Model, type Source } from '../index.ts';
+import {
+  type GenerateOptions,
+  type LoadOptions,
+  type LogitsOptions,
+  load,
+  type Model,
+  type Prompt,
+  type ScoreOptions,
+  type Source,
+  type TracedTensor,
+  type TraceOptions,
+} from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
 import { type Answer, type Call, packFailure } from './protocol.ts';
 
@@ -8,6 +19,14 @@ import { type Answer, type Call, packFailure } from './protocol.ts';
 interface Line {
   signal: AbortSignal;
   send(event: unknown): void;
+}
+
+/** A trace as it crosses: what `Trace` holds, as plain data. */
+export interface WorkerTrace {
+  tokens: readonly number[];
+  logits: TracedTensor;
+  /** By name. */
+  tensors: Map<string, TracedTensor>;
 }
 
 const models = new Map<number, Model>();
@@ -23,9 +42,9 @@ const calls = {
   async load({ signal, send }: Line, source: Source, options: LoadOptions) {
     const model = await load(source, { ...options, signal, onProgress: send });
     models.set(++lastId, model);
-    return { id: lastId, config: model.config, device: model.device };
+    return { id: lastId, config: model.config, device: model.device, tensors: model.tensors() };
   },
-  async generate({ signal, send }: Line, id: number, prompt: string | number[], options: GenerateOptions) {
+  async generate({ signal, send }: Line, id: number, prompt: Prompt, options: GenerateOptions) {
     const tokens = modelOf(id).generate(prompt, { ...options, signal });
     for (;;) {
       const next = await tokens.next();
@@ -34,8 +53,14 @@ const calls = {
       await newTask(); // a backend that never waits would keep 'abort' from being heard
     }
   },
-  logits: (_: Line, id: number, ...args: Parameters<Model['logits']>) => modelOf(id).logits(...args),
-  score: (_: Line, id: number, ...args: Parameters<Model['score']>) => modelOf(id).score(...args),
+  logits: ({ signal }: Line, id: number, prompt: Prompt, options: LogitsOptions) =>
+    modelOf(id).logits(prompt, { ...options, signal }),
+  score: ({ signal }: Line, id: number, prompt: Prompt, options: ScoreOptions) =>
+    modelOf(id).score(prompt, { ...options, signal }),
+  async trace({ signal }: Line, id: number, prompt: Prompt, options: TraceOptions): Promise<WorkerTrace> {
+    const trace = await modelOf(id).trace(prompt, { ...options, signal });
+    return { tokens: trace.tokens, logits: trace.logits, tensors: new Map(trace) };
+  },
   encode: (_: Line, id: number, ...args: Parameters<Model['tokenizer']['encode']>) =>
     modelOf(id).tokenizer.encode(...args),
   decode: (_: Line, id: number, ids: number[]) => modelOf(id).tokenizer.decode(ids),

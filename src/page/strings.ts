@@ -67,7 +67,7 @@ export const strings = {
     `${temperature === 0 ? 'greedy' : `temperature ${temperature.toFixed(2)}`}, up to ${number.format(length)} tokens`,
   typed: (name: string) => `${name}, value`,
   greedy: 'greedy',
-  greedyNote: 'Greedy always takes the likeliest token; the dimmed settings have no part in it.',
+  greedyNote: 'Always the likeliest token; what is dimmed has no effect.',
   dials: {
     temperature: ['Temperature', 'How freely the model picks; 0 always takes the likeliest token'],
     topK: ['Top-k', 'Only the k likeliest tokens'],
@@ -85,7 +85,7 @@ export const strings = {
   shape: (layers: number, heads: number, width: number) => `${layers} blocks of ${heads} heads, ${width} wide`,
   words: (vocabulary: number, context: number) =>
     `${number.format(vocabulary)} tokens known, ${number.format(context)} at a time`,
-  kinds: { webgpu: 'WebGPU', wasm: 'WebAssembly on the processor', cpu: 'The processor' },
+  kinds: { webgpu: 'WebGPU', wasm: 'Processor', cpu: 'Processor' },
   runsOn: (kind: string, adapter: string) => (adapter ? `${kind}, ${adapter}` : kind),
   noModel: 'No model',
   held: (dtype: string, count: number) => `${dtype}, ${bytes(count)} in memory`,
@@ -132,7 +132,7 @@ export const strings = {
   } satisfies Record<Device, string>,
 
   noGpu:
-    'This browser offers no GPU to the page, so the model runs on the processor: the same text, more slowly. A current Chrome, Edge, Safari or Firefox with WebGPU is faster.',
+    'This browser offers no GPU, so the model runs on the processor: the same text, more slowly. Current versions of Chrome, Edge, Safari and Firefox have WebGPU.',
   details: 'Details',
   dismiss: 'Dismiss',
   tryAgain: 'Try again',

@@ -22,7 +22,7 @@ function Facts({ model: { config, device } }: NonNullable<typeof shown.value>) {
     <>
       <p>{strings.shape(config.nLayer, config.nHead, config.nEmbd)}</p>
       <p>{strings.words(config.vocabSize, config.nCtx)}</p>
-      <p class="device" data-kind={device.kind}>
+      <p class="device" data-kind={device.kind} title={device.reason}>
         {strings.runsOn(strings.kinds[device.kind], device.adapter)}
       </p>
       <p>{strings.held(device.dtype, device.bytes)}</p>

@@ -43,9 +43,16 @@ function withoutGpu(): boolean {
   return shown.value !== undefined && shown.value.model.device.kind !== 'webgpu' && device.value === 'auto';
 }
 
-function Notice({ text, onDismiss, children }: { text: string; onDismiss: () => void; children?: ComponentChildren }) {
+interface NoticeProps {
+  text: string;
+  kind?: 'failure';
+  onDismiss: () => void;
+  children?: ComponentChildren;
+}
+
+function Notice({ text, kind, onDismiss, children }: NoticeProps) {
   return (
-    <div class="notice">
+    <div class={`notice ${kind ?? ''}`}>
       <p>{text}</p>
       {children}
       <button type="button" class="quiet dismiss" onClick={onDismiss} title={strings.dismiss}>
@@ -59,23 +66,21 @@ function Notice({ text, onDismiss, children }: { text: string; onDismiss: () => 
 function FailureNotice() {
   const { what, advice, details, waysOut } = failure.value!;
   return (
-    <div class="failure">
-      <Notice text={`${what} ${advice}`} onDismiss={() => (failure.value = undefined)}>
-        <div class="ways">
-          {waysOut.map((way) => (
-            <button type="button" class="plain" onClick={ways[way][1]}>
-              {ways[way][0]}
-            </button>
-          ))}
-          {details && (
-            <details>
-              <summary>{strings.details}</summary>
-              <p>{details}</p>
-            </details>
-          )}
-        </div>
-      </Notice>
-    </div>
+    <Notice text={`${what} ${advice}`} kind="failure" onDismiss={() => (failure.value = undefined)}>
+      <div class="ways">
+        {waysOut.map((way) => (
+          <button type="button" class="plain" onClick={ways[way][1]}>
+            {ways[way][0]}
+          </button>
+        ))}
+        {details && (
+          <details>
+            <summary>{strings.details}</summary>
+            <p>{details}</p>
+          </details>
+        )}
+      </div>
+    </Notice>
   );
 }
 

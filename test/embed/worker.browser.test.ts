@@ -1,0 +1,109 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { EngineWorker } from '../../src/embed/client.ts';
+import { load, type Progress, VitrineError } from '../../src/index.ts';
+
+const tiny = '/test/fixtures/tiny-gpt2/';
+const engine = new EngineWorker();
+afterAll(() => engine.terminate());
+
+async function failure(promise: Promise<unknown>): Promise<VitrineError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(VitrineError);
+  return error as VitrineError;
+}
+
+describe('the engine in a worker', () => {
+  test('is the engine: same tokens, logits, scores and traces as on this thread', async () => {
+    const options = { device: 'cpu', dtype: 'f32' } as const;
+    const [here, there] = await Promise.all([load(tiny, options), engine.load(tiny, options)]);
+    const ids = [5, 17, 300, 2];
+    const sampled = { temperature: 1, topK: 20, seed: 3, maxNewTokens: 12 };
+    expect(there.config).toEqual(here.config);
+    expect(there.tensors()).toEqual(here.tensors());
+    const completion = await here.complete(ids, sampled);
+    expect((await there.complete(ids, sampled)).ids).toEqual(completion.ids);
+    expect((await there.logits(ids)).data).toEqual((await here.logits(ids)).data);
+    expect(await there.score(ids)).toEqual(await here.score(ids));
+    const capture = ['blocks.*.attn.hook_pattern'];
+    const [trace, ours] = await Promise.all([there.trace(ids, { capture }), here.trace(ids, { capture })]);
+    expect(trace.tensors).toEqual(new Map(ours));
+    expect(trace.logits).toEqual(ours.logits);
+    const text = await there.decode(ids);
+    expect(await there.encode(text)).toEqual(here.tokenizer.encode(text));
+    here.dispose();
+    await there.dispose();
+  });
+
+  test('streams tokens one by one, and stops when the loop is left', async () => {
+    const model = await engine.load(tiny, { device: 'cpu' });
+    const indices: number[] = [];
+    for await (const token of model.generate([1, 2, 3], { maxNewTokens: 100 })) {
+      indices.push(token.index);
+      if (indices.length === 5) break;
+    }
+    expect(indices).toEqual([0, 1, 2, 3, 4]);
+    const tokens = model.generate([1, 2, 3], { maxNewTokens: 3 });
+    let next = await tokens.next();
+    let count = 0;
+    for (; !next.done; next = await tokens.next()) count++;
+    expect(count).toBe(3);
+    expect(next.value.finishReason).toBe('length');
+    await model.dispose();
+  });
+
+  test('reports progress in bytes', async () => {
+    const reports: Progress[] = [];
+    const model = await engine.load(tiny, { device: 'cpu', onProgress: (progress) => reports.push(progress) });
+    expect(reports.at(-1)).toMatchObject({ stage: 'ready', loaded: reports.at(-1)!.total });
+    expect(reports.at(-1)!.total).toBeGreaterThan(1e6);
+    await model.dispose();
+  });
+
+  test("an aborted load or generation rejects with its signal's reason", async () => {
+    const loading = new AbortController();
+    const reason = new Error('changed my mind');
+    const loaded = engine.load('/models/tiny-tales/', { signal: loading.signal });
+    loading.abort(reason);
+    await expect(loaded).rejects.toBe(reason);
+
+    const model = await engine.load(tiny, { device: 'cpu' });
+    const writing = new AbortController();
+    const tokens = model.generate([1], { maxNewTokens: 120, signal: writing.signal });
+    await tokens.next();
+    writing.abort(reason);
+    const rest = async () => {
+      for (;;) if ((await tokens.next()).done) return;
+    };
+    await expect(rest()).rejects.toBe(reason);
+    expect((await model.complete([1], { maxNewTokens: 2 })).ids).toHaveLength(2);
+    await model.dispose();
+  });
+
+  test('errors keep their code, message and hint', async () => {
+    const missing = await failure(engine.load('/test/fixtures/no-such-model/'));
+    const here = await failure(load('/test/fixtures/no-such-model/'));
+    expect(missing).toMatchObject({ code: here.code, message: here.message, hint: here.hint });
+    const model = await engine.load(tiny, { device: 'cpu' });
+    expect((await failure(model.complete([1], { topK: -1 }))).code).toBe('bad-option');
+    const own = { logitsProcessors: [() => {}] } as object;
+    expect((await failure(model.complete([1], own))).code).toBe('bad-option');
+    await model.dispose();
+    expect((await failure(model.complete([1]))).code).toBe('disposed');
+  });
+
+  test('calls under way end when it is terminated', async () => {
+    const other = new EngineWorker();
+    const loaded = failure(other.load('/models/tiny-tales/'));
+    other.terminate();
+    expect((await loaded).code).toBe('disposed');
+  });
+
+  test('a worker whose script does not load says so', async () => {
+    const broken = new EngineWorker(new Worker('/no-such-script.js', { type: 'module' }));
+    expect((await failure(broken.load(tiny))).code).toBe('network');
+    broken.terminate();
+  });
+});
