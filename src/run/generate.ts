@@ -8,6 +8,7 @@ import type { Settings } from './options.ts';
 import { Clock, type Completion, completionOf, Output, scored, type Token } from './output.ts';
 import { broken, sample } from './sampling.ts';
 import { Session } from './session.ts';
+import { speculate } from './speculate.ts';
 
 /** One call of `generate`. */
 export interface Generation {
@@ -19,7 +20,7 @@ export interface Generation {
 }
 
 /** A generation under way. */
-interface Work extends Generation {
+export interface Work extends Generation {
   session: Session;
   /** One for each sequence. */
   outputs: Output[];
@@ -53,6 +54,7 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
   let left = true;
   try {
     if (numBeams > 1) yield* search(work, room);
+    else if (settings.speculate) yield* speculate(work);
     else if (await drawsOnDevice(session, settings)) yield* draw(work);
     else yield* decode(work);
     left = false;

@@ -63,6 +63,11 @@ export interface GenerateOptions {
   logitsProcessors?: readonly LogitsProcessor[];
   /** At the end of the context: end the text (default), or go on with the newest half of it. */
   onContextFull?: 'stop' | 'slide';
+  /**
+   * Drafts the next tokens from the text itself and runs them together; the result is the same, sooner where the text
+   * repeats itself. `ngram` (3): how many ids must recur; `draft` (8): the most tokens drafted.
+   */
+  speculate?: { ngram?: number; draft?: number };
   /** Changes to the model's intermediate tensors while it generates. */
   edits?: readonly Edit[];
   signal?: AbortSignal;
@@ -70,11 +75,12 @@ export interface GenerateOptions {
 
 /** Generation options with every default in place. */
 export interface Settings
-  extends Required<Omit<GenerateOptions, 'badWords' | 'logitBias' | 'stop' | 'eosTokenId' | 'signal'>> {
+  extends Required<Omit<GenerateOptions, 'badWords' | 'logitBias' | 'stop' | 'eosTokenId' | 'speculate' | 'signal'>> {
   badWords: readonly (readonly number[])[];
   logitBias: ReadonlyMap<number, number>;
   stop: readonly string[];
   eosTokenIds: readonly number[];
+  speculate: { ngram: number; draft: number } | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -122,9 +128,16 @@ const checks: Record<keyof GenerateOptions, Check> = {
   topLogprobs: integer(0),
   logitsProcessors: listOf('functions', (item) => typeof item === 'function'),
   onContextFull: oneOf('stop', 'slide'),
+  speculate: { expects: '{ ngram?, draft? }, integers from 1', accepts: isSpeculation },
   edits: editsCheck,
   signal: isSignal,
 };
+
+function isSpeculation(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const fits = ([key, count]: [string, unknown]) => ['ngram', 'draft'].includes(key) && integer(1).accepts(count);
+  return Object.entries(value).every(fits);
+}
 
 function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== '';
@@ -157,7 +170,7 @@ const isNumber = (value: unknown): boolean => typeof value === 'number';
  */
 export function readGenerateOptions(options: GenerateOptions, scope: Scope): Settings {
   checkOptions('generate', options, checks);
-  const { badWords = [], logitBias = {}, stop = [], eosTokenId, signal, ...plain } = options;
+  const { badWords = [], logitBias = {}, stop = [], eosTokenId, speculate, signal, ...plain } = options;
   const settings: Settings = {
     maxNewTokens: 64,
     minNewTokens: 0,
@@ -184,6 +197,7 @@ export function readGenerateOptions(options: GenerateOptions, scope: Scope): Set
     badWords: badWords.map((word) => readBadWord(word, scope)),
     logitBias: readLogitBias(logitBias, scope),
     eosTokenIds: eosTokenId === undefined ? scope.eosTokenIds : eosTokenId === null ? [] : [eosTokenId].flat(),
+    speculate: speculate && { ngram: 3, draft: 8, ...speculate },
     signal,
   };
   for (const id of settings.eosTokenIds) checkId('eosTokenId', id, scope);
@@ -235,6 +249,9 @@ function checkTogether(s: Settings, { vocabSize }: Scope): void {
   const together = s.numBeams > 1 || s.numReturnSequences > 1;
   if (together && s.onContextFull === 'slide') {
     throw refuse('onContextFull', 'slide', "'stop' with numBeams or numReturnSequences above 1");
+  }
+  if (s.speculate && (together || s.onContextFull === 'slide')) {
+    throw refuse('speculate', s.speculate, "nothing with numBeams, numReturnSequences or onContextFull: 'slide'");
   }
   if (s.edits.length > 0 && s.onContextFull === 'slide') {
     throw refuse('onContextFull', 'slide', "'stop' with edits, whose positions would move");

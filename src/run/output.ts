@@ -45,8 +45,11 @@ export interface Sequence {
 }
 
 export interface Completion extends Sequence {
-  /** Tokens: of the prompt, generated (in all sequences), and of the prompt's beginning that needed no computing. */
-  usage: { prompt: number; completion: number; cached: number };
+  /**
+   * Tokens: of the prompt, generated (in all sequences), of the prompt's beginning that needed no computing, and with
+   * `speculate` those of accepted drafts.
+   */
+  usage: { prompt: number; completion: number; cached: number; accepted?: number };
   /**
    * Milliseconds of the prompt and of all tokens after the first; the time between two calls of a generator's `next()`
    * does not count. `tokensPerSecond` is that of the second part, 0 if there is none.
@@ -82,6 +85,8 @@ export class Output {
   readonly ids: number[] = [];
   finishReason: FinishReason | undefined;
   score: number | undefined;
+  /** Tokens that were drafted, run together and kept. */
+  accepted = 0;
   readonly #settings: Settings;
   /** Tokens until the context is full. */
   readonly #room: number;
@@ -169,7 +174,12 @@ export function completionOf(
   const completion = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
   return {
     ...sequences[0]!,
-    usage: { prompt: prompt.length, completion, cached },
+    usage: {
+      prompt: prompt.length,
+      completion,
+      cached,
+      ...(settings.speculate && { accepted: outputs[0]!.accepted }),
+    },
     timing: { prefillMs, decodeMs, tokensPerSecond: decodeMs > 0 ? (decoded * 1000) / decodeMs : 0 },
     seed: settings.seed,
     ...(settings.numReturnSequences > 1 && { sequences }),
