@@ -1,11 +1,23 @@
 /** Vitrine: GPT-2 in the browser on WebGPU. */
 
+export { type CachedModel, models } from './load/cache.ts';
+export { type CacheStore, folderStore } from './load/cache-store.ts';
 export type { Checkpoint, Progress } from './load/checkpoint.ts';
 export type { Source } from './load/source.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { Edit } from './plan/edit.ts';
 export { type ErrorCode, VitrineError } from './plan/error.ts';
 export type { Axis, TensorSpec } from './plan/plan.ts';
+export {
+  type Attribution,
+  directLogitAttribution,
+  headAblationSweep,
+  logitDifference,
+  logitLens,
+  type Metric,
+  patchingSweep,
+  type Traceable,
+} from './run/analysis.ts';
 export { type LoadOptions, load } from './run/load.ts';
 export type { DeviceInfo, LogitsOptions, Model, Prompt } from './run/model.ts';
 export type { GenerateOptions, History, LogitsProcessor } from './run/options.ts';

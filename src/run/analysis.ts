@@ -1,0 +1,163 @@
+import type { Model, Prompt } from './model.ts';
+import type { TracedTensor } from './trace.ts';
+
+/** What the functions here need of a model: they are made of `trace` and its edits alone. */
+export type Traceable = Pick<Model, 'trace' | 'config'>;
+
+/** A number that says how well a run does, from its logits [positions, vocabSize]. */
+export type Metric = (logits: TracedTensor) => number;
+
+/** Logit of `right` less that of `wrong` at a position (negative: from the end), the usual metric of a sweep. */
+export function logitDifference(right: number, wrong: number, position = -1): Metric {
+  return (logits) => {
+    const row = rowOf(logits, position);
+    return row[right]! - row[wrong]!;
+  };
+}
+
+/** Values of one position of a tensor [positions, ...]. */
+function rowOf({ data, shape }: TracedTensor, position: number): Float32Array {
+  const length = shape[0]!;
+  const width = data.length / length;
+  const at = position < 0 ? length + position : position;
+  return data.subarray(at * width, (at + 1) * width);
+}
+
+/**
+ * Logit lens (nostalgebraist 2020, "interpreting GPT: the logit lens"): the logits there would be if the model stopped after
+ * each block, that is, if the last residual were that block's.
+ * @returns [nLayer] logits, each [positions, vocabSize]; the last are the model's own
+ */
+export async function logitLens(model: Traceable, text: Prompt): Promise<TracedTensor[]> {
+  const { nLayer } = model.config;
+  const name = (layer: number) => `blocks.${layer}.hook_resid_post`;
+  const traced = await model.trace(text, { capture: ['blocks.*.hook_resid_post'] });
+  const lens: TracedTensor[] = [];
+  for (let layer = 0; layer < nLayer - 1; layer++) {
+    const edits = [{ name: name(nLayer - 1), set: traced.get(name(layer))!.data }];
+    lens.push((await model.trace(traced.tokens, { edits })).logits);
+  }
+  return [...lens, traced.logits];
+}
+
+/** What one part of the model adds to a logit. */
+export interface Attribution {
+  /** `hook_embed`, `hook_pos_embed`, `blocks.3.attn.head.5`, `blocks.3.attn.bias`, `blocks.3.mlp`, or `bias` (of ln_final). */
+  part: string;
+  logit: number;
+}
+
+/**
+ * Direct logit attribution (Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits"; the final LayerNorm's scale
+ * held as it is, as TransformerLens does): the parts' logits of `token` at `position`; their sum is the model's logit.
+ */
+export async function directLogitAttribution(
+  model: Traceable,
+  text: Prompt,
+  { token, position = -1 }: { token: number; position?: number },
+): Promise<Attribution[]> {
+  const { nLayer, nHead, nEmbd } = model.config;
+  const capture = ['hook_embed', 'hook_pos_embed', 'blocks.*.hook_mlp_out', 'ln_final.hook_scale'];
+  const traced = await model.trace(text, { capture });
+  const ids = traced.tokens;
+  const vector = (name: string) => ({ part: name, values: rowOf(traced.get(name)!, position) });
+  const parts = [vector('hook_embed'), vector('hook_pos_embed')];
+  for (let layer = 0; layer < nLayer; layer++) {
+    const z = `blocks.${layer}.attn.hook_z`;
+    const out = `blocks.${layer}.hook_attn_out`;
+    const outOf = async (head: number | undefined) => {
+      const others = Array.from({ length: nHead }, (_, h) => h).filter((h) => h !== head);
+      const edits = others.length > 0 ? [{ name: z, head: others, set: 0 }] : [];
+      return rowOf((await model.trace(ids, { capture: [out], edits })).get(out)!, position);
+    };
+    const bias = await outOf(undefined);
+    for (let head = 0; head < nHead; head++) {
+      const whole = await outOf(head);
+      parts.push({ part: `blocks.${layer}.attn.head.${head}`, values: whole.map((value, i) => value - bias[i]!) });
+    }
+    parts.push({ part: `blocks.${layer}.attn.bias`, values: bias });
+    parts.push({ part: `blocks.${layer}.mlp`, values: vector(`blocks.${layer}.hook_mlp_out`).values });
+  }
+  parts.push({ part: 'bias', values: new Float32Array(nEmbd) });
+
+  const scale = rowOf(traced.get('ln_final.hook_scale')!, position)[0]!;
+  const logits = await throughHead(
+    model,
+    ids,
+    parts.map(({ values }) => values),
+    scale,
+    token,
+  );
+  const bias = logits.at(-1)!;
+  return parts.map(({ part }, i) => ({ part, logit: part === 'bias' ? bias : logits[i]! - bias }));
+}
+
+/**
+ * Logits of `token` for given final residuals, the scale of ln_final held. A position's logits depend on its own residual
+ * only, so one run takes as many as the text has positions.
+ */
+async function throughHead(
+  model: Traceable,
+  ids: readonly number[],
+  residuals: Float32Array[],
+  scale: number,
+  token: number,
+): Promise<number[]> {
+  const { nLayer, nEmbd, vocabSize } = model.config;
+  const logits: number[] = [];
+  for (let first = 0; first < residuals.length; first += ids.length) {
+    const some = residuals.slice(first, first + ids.length);
+    const set = new Float32Array(ids.length * nEmbd);
+    some.forEach((values, i) => set.set(values, i * nEmbd));
+    const edits = [
+      { name: `blocks.${nLayer - 1}.hook_resid_post`, set },
+      { name: 'ln_final.hook_scale', set: scale },
+    ];
+    const { data } = (await model.trace(ids, { edits })).logits;
+    logits.push(...some.map((_, i) => data[i * vocabSize + token]!));
+  }
+  return logits;
+}
+
+/**
+ * The metric with each attention head silenced in turn (its z set to zero; Michel, Levy & Neubig 2019, "Are Sixteen Heads
+ * Really Better than One?").
+ * @returns [nLayer][nHead]
+ */
+export async function headAblationSweep(model: Traceable, text: Prompt, metric: Metric): Promise<number[][]> {
+  const { nLayer, nHead } = model.config;
+  return sweep(nLayer, nHead, async (layer, head) => {
+    const edits = [{ name: `blocks.${layer}.attn.hook_z`, head, set: 0 }];
+    return metric((await model.trace(text, { edits })).logits);
+  });
+}
+
+/**
+ * Activation patching (Meng et al. 2022, "Locating and Editing Factual Associations in GPT"): the metric of the corrupted text with
+ * the residual before each block, at each position, set to what it is in the clean text. Both have as many tokens.
+ * @returns [nLayer][positions]
+ */
+export async function patchingSweep(
+  model: Traceable,
+  clean: Prompt,
+  corrupted: Prompt,
+  metric: Metric,
+): Promise<number[][]> {
+  const { nLayer } = model.config;
+  const source = await model.trace(clean, { capture: ['blocks.*.hook_resid_pre'] });
+  return sweep(nLayer, source.tokens.length, async (layer, position) => {
+    const name = `blocks.${layer}.hook_resid_pre`;
+    const edits = [{ name, position, set: rowOf(source.get(name)!, position) }];
+    return metric((await model.trace(corrupted, { edits })).logits);
+  });
+}
+
+async function sweep(rows: number, columns: number, value: (row: number, column: number) => Promise<number>) {
+  const table: number[][] = [];
+  for (let row = 0; row < rows; row++) {
+    const line: number[] = [];
+    for (let column = 0; column < columns; column++) line.push(await value(row, column));
+    table.push(line);
+  }
+  return table;
+}
