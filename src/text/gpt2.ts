@@ -23,7 +23,7 @@ export async function gpt2Vocabulary(): Promise<Vocabulary> {
   const ranks = new Map(pieces.map((piece, id) => [piece, id]));
   const specials = new Map([[endOfText, pieces.length]]);
   const pattern = new RegExp(gpt2Pattern, 'gu');
-  // Only the library's table is used: its encoder has JavaScript's \s, loses U+FEFF, and is quadratic in long pieces.
+  // Only the library's table is used: its encoder has JavaScript's \s and is quadratic in long pieces.
   const encode = (text: string): number[] => {
     const ids: number[] = [];
     for (const piece of text.match(pattern) ?? []) {

@@ -60,10 +60,11 @@ describe(`GPT-2's own vocabulary`, () => {
   });
 
   test('takes white space for what Unicode takes it for', () => {
-    // U+FEFF is none, so it joins what it touches; U+0085 is, so the last of a run stays with nothing.
-    expect(tokenizer.encode('!\uFEFF!')).toEqual([0, 171, 119, 123, 0]);
-    expect(tokenizer.encode('\uFEFF!')).toEqual([171, 119, 123, 0]);
-    expect(tokenizer.encode('a\u0085\u0085b')).toEqual([...'a\u0085\u0085b'].flatMap((c) => tokenizer.encode(c)));
+    // U+FEFF is none, so a space before it joins it; U+0085 is. Ids by tiktoken 0.14; JavaScript's \s gives others.
+    expect(tokenizer.encode(' \uFEFF!')).toEqual([27332, 119, 123, 0]);
+    expect(tokenizer.encode(' \u0085!')).toEqual([220, 126, 227, 0]);
+    expect(tokenizer.encode('\n\n\uFEFF')).toEqual([198, 198, 171, 119, 123]);
+    expect(tokenizer.encode('\n\n\u0085')).toEqual([628, 126, 227]);
     for (const text of ['\uFEFF', '\uFEFF\uFEFFa', 'a\uFEFF', '\uFEFF\r\n']) {
       const ids = tokenizer.encode(text);
       const stream = tokenizer.stream();

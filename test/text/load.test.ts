@@ -193,6 +193,9 @@ describe(`GPT-2's vocabulary in files`, async () => {
       expect(gpt2.encode(text)).toEqual(ids);
       expect(own.encode(text)).toEqual(ids);
     }
+    for (const sample of [' \uFEFF!', ' \u0085!', '\n\n\uFEFF', '\n\n\u0085', '\uFEFF']) {
+      expect(own.encode(sample)).toEqual(gpt2.encode(sample));
+    }
     const other = { ...vocab, the: vocab.The!, The: vocab.the! };
     const exchanged = await loadTokenizer({ ...files, vocab: JSON.stringify(other) }, 50257);
     expect(exchanged.encode('the')).toEqual(gpt2.encode('The'));
