@@ -48,7 +48,11 @@ export class HttpFiles implements Files {
     const url = this.urlOf(file);
     const whole = start === 0 && end === Number.POSITIVE_INFINITY;
     const headers: Record<string, string> = whole ? {} : { Range: `bytes=${start}-${end - 1}` };
-    const response = await this.request(url, { headers }, signal);
+    let response = await this.request(url, { headers }, signal);
+    if (response.status === 416 && !response.headers.get('content-range')?.endsWith('*/0')) {
+      await response.body?.cancel();
+      response = await this.request(url, {}, signal); // it may have the file, if not its parts
+    }
     const { status } = response;
     const given = response.headers.get('content-range') ?? ''; // `bytes 0-99/1234`, where it can be read
     const [, first, last, total] = /^bytes (?:(\d+)-(\d+)|\*)\/(\d+)$/.exec(given) ?? [];

@@ -1,8 +1,11 @@
 import { VitrineError } from '../plan/error.ts';
 import { BlobFiles, namedBlobs } from './blobs.ts';
+import { CachedFiles } from './cache.ts';
+import { type CacheStore, isNode } from './cache-store.ts';
 import { locateOnDisk } from './disk.ts';
 import type { Files } from './files.ts';
-import { HttpFiles } from './http.ts';
+import { HttpFiles, type HttpOptions } from './http.ts';
+import { HubFiles } from './hub.ts';
 
 /**
  * Where a model is: a hub id (`'openai-community/gpt2'`), the URL of a folder (ends in `/`) or of one weight file, the
@@ -16,6 +19,13 @@ export interface SourceOptions {
   revision?: string;
   /** The hub's address; `https://huggingface.co` by default. */
   endpoint?: string;
+  /** The hub's access token, for models that are not public. It is sent to no other address. */
+  token?: string;
+  /**
+   * Where what is downloaded is kept (docs/loading.md). `'opfs'`, in browsers the default: the origin private file
+   * system, the Cache API where there is none, in Node a folder. `false`, in Node the default: nowhere. Or a store.
+   */
+  cache?: 'opfs' | false | CacheStore;
   /** Used in place of the platform's fetch. */
   fetch?: typeof fetch;
 }
@@ -26,30 +36,36 @@ export interface Located {
   weights?: string;
 }
 
+const hub = 'https://huggingface.co';
+
 const weightFile = /\.(safetensors|gguf|bin|pt|pth|ckpt|h5|onnx)$/i;
 
 /** @throws VitrineError `bad-option` for what is no source, `bad-checkpoint` for a path or list without a model */
 export async function locate(source: Source, options: SourceOptions = {}): Promise<Located> {
   if (typeof source !== 'string' && !(source instanceof URL)) return locateBlobs(source);
   const text = String(source);
-  const onDisk = typeof process !== 'undefined' && process.versions?.node !== undefined;
   if (/^https?:/i.test(text) && URL.canParse(text)) return locateUrl(new URL(text), options);
   if (/^(\.{1,2}$|\.{0,2}\/|file:|[a-z]:[\\/])/i.test(text)) {
-    return onDisk ? locateOnDisk(text) : locateUrl(new URL(text, globalThis.location.href), options);
+    return isNode() ? locateOnDisk(text) : locateUrl(new URL(text, globalThis.location.href), options);
   }
   if (!/^\w[\w.-]*(\/\w[\w.-]*)?$/.test(text) || weightFile.test(text)) {
     throw new VitrineError('bad-option', `The source ${JSON.stringify(text)} is neither a hub id, a URL nor a path.`, {
       hint: 'A path begins with ./ or /, a URL with https://, and a hub id reads owner/name.',
     });
   }
-  const { endpoint = 'https://huggingface.co', revision = 'main' } = options;
-  const base = `${endpoint.replace(/\/+$/, '')}/${text}/resolve/${encodeURIComponent(revision)}/`;
-  return { files: new HttpFiles(text, (file) => base + file, options.fetch) };
+  const { endpoint = hub, revision = 'main', token, fetch } = options;
+  const base = endpoint.replace(/\/+$/, '');
+  const headers: HttpOptions['headers'] = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  const from = base === hub ? text : `${base}/${text}`;
+  const name = revision === 'main' ? from : `${from}@${revision}`;
+  return { files: cached(new HubFiles(text, base, revision, { fetch, headers }), name, options) };
 }
 
 function locateUrl(url: URL, options: SourceOptions): Located {
+  const { fetch } = options;
   const urlOf = (file: string) => new URL(file, url).href;
-  if (url.pathname.endsWith('/')) return { files: new HttpFiles(url.href, urlOf, options.fetch) };
+  const name = url.origin + url.pathname; // a query may hold a signature, which is another each time
+  if (url.pathname.endsWith('/')) return { files: cached(new HttpFiles(url.href, urlOf, { fetch }), name, options) };
   const weights = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
   if (!weightFile.test(weights)) {
     throw new VitrineError('bad-option', `The source ${url.href} is neither a folder nor a .safetensors file.`, {
@@ -57,8 +73,13 @@ function locateUrl(url: URL, options: SourceOptions): Located {
     });
   }
   // The URL itself may be signed: only its siblings are named anew.
-  const files = new HttpFiles(url.href, (file) => (file === weights ? url.href : urlOf(file)), options.fetch);
-  return { files, weights };
+  const files = new HttpFiles(url.href, (file) => (file === weights ? url.href : urlOf(file)), { fetch });
+  return { files: cached(files, name, options), weights };
+}
+
+/** The files through the cache that the options ask for. `name`: the model's, in the cache. */
+function cached(files: HttpFiles, name: string, { cache = isNode() ? false : 'opfs' }: SourceOptions): Files {
+  return cache === false ? files : new CachedFiles(files, name, cache === 'opfs' ? undefined : cache);
 }
 
 async function locateBlobs(source: readonly Blob[] | FileList): Promise<Located> {

@@ -1,6 +1,7 @@
 import { createCpuBackend } from '../cpu/backend.ts';
 import { createGpuBackend } from '../gpu/backend.ts';
 import { describe, requestDevice } from '../gpu/device.ts';
+import type { CacheStore } from '../load/cache-store.ts';
 import type { Checkpoint, Progress } from '../load/checkpoint.ts';
 import { openCheckpoint } from '../load/open.ts';
 import type { Source, SourceOptions } from '../load/source.ts';
@@ -28,8 +29,6 @@ export interface LoadOptions extends SourceOptions {
   dtype?: 'auto' | WeightFormat;
   /** The most tokens of a text; by default, and at most, what the model was made for. */
   contextLength?: number;
-  /** No cache but the browser's own. */
-  cache?: false;
   onProgress?: (progress: Progress) => void;
   /** Cancels the load, which then frees what it took and rejects with the signal's reason. */
   signal?: AbortSignal;
@@ -68,8 +67,12 @@ const checks: Record<keyof LoadOptions, Check> = {
   contextLength: integer(1),
   revision: isString,
   endpoint: isString,
+  token: isString,
   fetch: isFunction,
-  cache: oneOf(false),
+  cache: {
+    expects: '"opfs", false, or an object with get and put',
+    accepts: (value) => value === 'opfs' || value === false || isStore(value),
+  },
   onProgress: isFunction,
   signal: isSignal,
 };
@@ -77,6 +80,11 @@ const checks: Record<keyof LoadOptions, Check> = {
 /** By its members: a device may come from another realm, or from Dawn. */
 function isDevice(value: unknown): value is GPUDevice {
   return typeof (value as GPUDevice | null)?.createComputePipelineAsync === 'function';
+}
+
+function isStore(value: unknown): boolean {
+  const { get, put } = (value ?? {}) as Partial<CacheStore>;
+  return typeof get === 'function' && typeof put === 'function';
 }
 
 /**

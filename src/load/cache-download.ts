@@ -1,0 +1,280 @@
+import { sha1 } from '@noble/hashes/legacy.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { VitrineError } from '../plan/error.ts';
+import { discard, type OpenFile, pause } from './files.ts';
+import type { Description, HttpFiles } from './http.ts';
+
+/** Bytes of a piece: what is kept at once, and so the most that a request loses when it is cut. */
+export const pieceBytes = 1 << 20;
+/** Pieces of one request, and requests at a time. */
+const runPieces = 8;
+const lanes = 4;
+/** Requests in a row that bring nothing before the download is given up. */
+const patience = 3;
+
+/** The pieces of one version of a file in a cache. */
+export interface Pieces {
+  get(index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  put(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Indices of those that are there. */
+  present(): Promise<ReadonlySet<number>>;
+}
+
+/** The file is not the one that was begun. */
+export class Changed extends Error {}
+
+export interface Downloaded {
+  size: number;
+  /** Of each piece. */
+  digests: string[];
+  /** Hash of the whole, of the kind that the description has. */
+  oid: string | undefined;
+}
+
+/**
+ * Downloads what is missing of a file into its pieces: requests side by side, each piece kept as it is complete, all
+ * hashed in order as they lie in the cache. Several tries, with pauses between, as long as they bring something.
+ * `parts`: the server gives parts of the file; else it is read in one go.
+ * @throws Changed if the file on the server changes on the way, VitrineError `network`, and what `pieces` throws
+ */
+export async function download(
+  files: HttpFiles,
+  file: string,
+  found: Description,
+  pieces: Pieces,
+  signal?: AbortSignal,
+  onBytes?: (bytes: number) => void,
+  parts = found.size !== undefined,
+): Promise<Downloaded> {
+  const stop = new AbortController();
+  const task: Task = {
+    files,
+    file,
+    found: { ...found },
+    pieces,
+    signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
+    loaded: 0,
+    onBytes,
+  };
+  const running: Promise<void>[] = [];
+  try {
+    const size = parts ? found.size! : await fetchWhole(task);
+    const whole = { first: 0, count: Math.ceil(size / pieceBytes), present: true };
+    const plan = parts ? await planRuns(task, size) : [whole];
+    const hash = found.oid?.length === 40 ? sha1.create().update(gitHeader(size)) : sha256.create();
+    const digests: string[] = [];
+    for (const [index, { first, count }] of plan.entries()) {
+      for (const next of plan.slice(running.length, index + lanes)) {
+        const run = next.present ? Promise.resolve() : fetchRange(task, next.first, next.count, size);
+        run.catch(() => {}); // whoever awaits it first hears of it
+        running.push(run);
+      }
+      await running[index];
+      for (let piece = first; piece < first + count; piece++) {
+        const bytes = await keptPiece(task, piece, size);
+        if (found.oid) hash.update(bytes);
+        digests.push(await digestOf(bytes));
+      }
+    }
+    return { size, digests, oid: found.oid && bytesToHex(hash.digest()) };
+  } catch (error) {
+    if (!(error instanceof SequentialOnly) || signal?.aborted) throw error;
+    stop.abort();
+    await Promise.allSettled(running);
+    return await download(files, file, found, pieces, signal, onBytes, false);
+  } finally {
+    stop.abort(new Error('another part of the file failed'));
+    await Promise.allSettled(running);
+  }
+}
+
+/** First half of the sha256 of a piece: enough against accidents. */
+export async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const { subtle } = globalThis.crypto; // faster by far; absent in pages that are not from https
+  const digest = subtle ? new Uint8Array(await subtle.digest('SHA-256', bytes)) : sha256(bytes);
+  return bytesToHex(digest.subarray(0, 16));
+}
+
+/** Fetches a piece whose digest is known. */
+export async function fetchPiece(
+  files: HttpFiles,
+  file: string,
+  index: number,
+  size: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let found: Uint8Array<ArrayBuffer> | undefined;
+  const pieces: Pieces = {
+    get: async () => found,
+    put: async (_, bytes) => void (found = bytes),
+    present: async () => new Set(),
+  };
+  await fetchRange({ files, file, found: { size }, pieces, signal, loaded: 0 }, index, 1, size);
+  return found!;
+}
+
+interface Task {
+  files: HttpFiles;
+  file: string;
+  found: Description;
+  pieces: Pieces;
+  signal: AbortSignal | undefined;
+  /** Bytes that have come. */
+  loaded: number;
+  onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** Neighbouring pieces, all there or all missing. */
+interface Run {
+  first: number;
+  count: number;
+  present: boolean;
+}
+
+/** The server does not give parts of the file. */
+class SequentialOnly extends Error {}
+
+async function planRuns(task: Task, size: number): Promise<Run[]> {
+  const kept = await task.pieces.present();
+  const runs: Run[] = [];
+  for (let index = 0; index * pieceBytes < size; index++) {
+    const present = kept.has(index);
+    const last = runs.at(-1);
+    if (last?.present === present && last.count < runPieces) last.count++;
+    else runs.push({ first: index, count: 1, present });
+    if (present) count(task, Math.min(pieceBytes, size - index * pieceBytes));
+  }
+  return runs;
+}
+
+function count(task: Task, bytes: number): void {
+  task.loaded += bytes;
+  task.onBytes?.(task.loaded);
+}
+
+/** A piece as the cache has it; one that is gone or cut short is fetched again. */
+async function keptPiece(task: Task, index: number, size: number): Promise<Uint8Array<ArrayBuffer>> {
+  const length = Math.min(pieceBytes, size - index * pieceBytes);
+  for (let again = false; ; again = true) {
+    task.signal?.throwIfAborted();
+    const bytes = await task.pieces.get(index);
+    if (bytes?.length === length) return bytes;
+    if (again) throw new Error(`The cache has ${bytes?.length ?? 'none'} of the ${length} bytes that it took`);
+    await fetchRange(task, index, 1, size);
+  }
+}
+
+/** Fetches neighbouring pieces in one request, and in more from where one ends early. */
+async function fetchRange(task: Task, first: number, pieceCount: number, size: number): Promise<void> {
+  const writer = new PieceWriter(task, first * pieceBytes, size);
+  const end = Math.min(size, (first + pieceCount) * pieceBytes);
+  let sequential = 0;
+  const attempt = async () => {
+    const opened = await openSame(task, writer.position, end);
+    if (opened.sequential && (writer.position > 0 || end < size)) {
+      await discard(opened);
+      if (++sequential === 2) throw new SequentialOnly();
+    } else await writer.drain(opened, end);
+    if (writer.position < end) throw shortOf(task, writer.position, end);
+  };
+  await persist(task, attempt, () => writer.position);
+}
+
+/** Fetches the file from its beginning in one answer; returns its size. */
+async function fetchWhole(task: Task): Promise<number> {
+  const end = Number.POSITIVE_INFINITY;
+  const { size } = task.found;
+  let position = 0;
+  const attempt = async () => {
+    task.loaded = 0;
+    const writer = new PieceWriter(task, 0, end);
+    await writer.drain(await openSame(task, 0, end), end);
+    await writer.flush();
+    position = writer.position;
+    if (size !== undefined && position !== size) throw shortOf(task, position, size);
+  };
+  await persist(task, attempt, () => 0);
+  return position;
+}
+
+/** Runs `attempt` until it succeeds; network failures are borne as long as the position moves between them. */
+async function persist(task: Task, attempt: () => Promise<void>, position: () => number): Promise<void> {
+  for (let failures = 0, reached = position(); ; ) {
+    try {
+      return await attempt();
+    } catch (error) {
+      task.signal?.throwIfAborted();
+      if (!(error instanceof VitrineError)) throw error;
+      failures = position() > reached ? 1 : failures + 1;
+      reached = position();
+      if (failures === patience) throw error;
+      await pause(100 * 3 ** failures, task.signal);
+    }
+  }
+}
+
+/** Opens a part of the file that was described, and of no other version of it. */
+async function openSame({ files, file, found, signal }: Task, start: number, end: number): Promise<OpenFile> {
+  const opened = await files.open(file, start, end, signal);
+  if (!opened) throw files.missing(file);
+  const { size, version } = opened;
+  const resized = found.size !== undefined && size !== undefined && size !== found.size;
+  // A hash tells all; the servers behind a hub may disagree on how they call the same bytes.
+  const renamed = !found.oid && found.version !== undefined && version !== undefined && version !== found.version;
+  if (resized || renamed) {
+    await discard(opened);
+    throw new Changed(`${files.urlOf(file)} changed while it was downloaded`);
+  }
+  return opened;
+}
+
+function shortOf({ files, file }: Task, position: number, end: number): VitrineError {
+  return new VitrineError('network', `${files.urlOf(file)} ended at byte ${position}; expected ${end}.`);
+}
+
+/** Puts bytes that come in order into pieces. */
+class PieceWriter {
+  position: number;
+  readonly #task: Task;
+  readonly #size: number;
+  #piece = new Uint8Array();
+  #filled = 0;
+
+  constructor(task: Task, position: number, size: number) {
+    this.#task = task;
+    this.position = position;
+    this.#size = size;
+  }
+
+  /** Takes all that an answer brings, up to `end`. */
+  async drain(opened: OpenFile, end: number): Promise<void> {
+    for await (let bytes of opened.bytes) {
+      bytes = bytes.subarray(0, end - this.position);
+      while (bytes.length > 0) {
+        if (this.#piece.length === 0) {
+          this.#piece = new Uint8Array(Math.min(pieceBytes, this.#size - this.position));
+        }
+        const part = bytes.subarray(0, this.#piece.length - this.#filled);
+        this.#piece.set(part, this.#filled);
+        this.#filled += part.length;
+        this.position += part.length;
+        bytes = bytes.subarray(part.length);
+        count(this.#task, part.length);
+        if (this.#filled === this.#piece.length) await this.flush();
+      }
+    }
+  }
+
+  /** Keeps the piece as far as it is filled. */
+  async flush(): Promise<void> {
+    if (this.#filled === 0) return;
+    const index = Math.floor((this.position - 1) / pieceBytes);
+    await this.#task.pieces.put(index, this.#piece.subarray(0, this.#filled));
+    this.#piece = new Uint8Array();
+    this.#filled = 0;
+  }
+}
+
+/** What git hashes before a file's bytes. */
+const gitHeader = (size: number) => new TextEncoder().encode(`blob ${size}\0`);

@@ -1,0 +1,167 @@
+/**
+ * Where a cache keeps its entries: whole values by key, each written at once or not at all. Keys are `FOLDER/NAME`.
+ * `get` and `put` are all that is needed; without `keys` and `delete` models can be neither listed nor deleted.
+ */
+export interface CacheStore {
+  /** The value; undefined or null if there is none. */
+  get(key: string): Promise<Uint8Array<ArrayBuffer> | ArrayBuffer | null | undefined>;
+  put(key: string, value: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** All keys that begin with `prefix`, which is empty or has the folder's whole name. */
+  keys?(prefix: string): Promise<string[]>;
+  /** Deletes all keys that begin with `prefix`. */
+  delete?(prefix: string): Promise<void>;
+}
+
+const folderName = 'vitrine';
+
+/** The platform's own: OPFS, or the Cache API, or in Node a folder; undefined where a browser allows none. */
+export async function platformStore(): Promise<CacheStore | undefined> {
+  if (isNode()) return folderStore(nodeFolder());
+  try {
+    const root = await navigator.storage.getDirectory();
+    return opfsStore(await root.getDirectoryHandle(folderName, { create: true }));
+  } catch {
+    // Without a secure context there is no such member, and in some private windows it refuses.
+  }
+  try {
+    return cacheApiStore(await caches.open(folderName));
+  } catch {
+    return undefined;
+  }
+}
+
+export const isNode = () => typeof process !== 'undefined' && process.versions?.node !== undefined;
+
+/** `$VITRINE_CACHE`, or `vitrine` in the user's folder of caches. */
+function nodeFolder(): string {
+  const { VITRINE_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
+  const { join } = process.getBuiltinModule('node:path');
+  const caches = XDG_CACHE_HOME || LOCALAPPDATA || join(process.getBuiltinModule('node:os').homedir(), '.cache');
+  return VITRINE_CACHE || join(caches, folderName);
+}
+
+async function orAbsent<Result>(use: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await use();
+  } catch (error) {
+    const { name, code } = error as NodeJS.ErrnoException;
+    if (name === 'NotFoundError' || code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The origin private file system: a file for each entry. */
+function opfsStore(root: FileSystemDirectoryHandle): CacheStore {
+  const handleOf = async (key: string, create: boolean) => {
+    const [folder, name] = key.split('/') as [string, string];
+    return (await root.getDirectoryHandle(folder, { create })).getFileHandle(name, { create });
+  };
+  const store: Required<CacheStore> = {
+    get: (key) => orAbsent(async () => (await (await handleOf(key, false)).getFile()).arrayBuffer()),
+    async put(key, value) {
+      const handle = await handleOf(key, true);
+      if (!('createWritable' in handle)) return putInWorker(handle, value);
+      const file = await handle.createWritable(); // takes effect when it is closed, as a whole
+      try {
+        await file.write(value);
+        await file.close();
+      } catch (error) {
+        await file.abort().catch(() => {});
+        throw error;
+      }
+    },
+    async keys(prefix) {
+      const [wanted] = prefix.split('/');
+      const keys: string[] = [];
+      for await (const folder of root.keys()) {
+        if (wanted && folder !== wanted) continue;
+        for await (const name of (await root.getDirectoryHandle(folder)).keys()) keys.push(`${folder}/${name}`);
+      }
+      return keys.filter((key) => key.startsWith(prefix));
+    },
+    async delete(prefix) {
+      const [folder, name] = prefix.split('/') as [string, string];
+      if (name === '') return orAbsent(() => root.removeEntry(folder, { recursive: true }));
+      for (const key of await store.keys(prefix)) {
+        await orAbsent(async () => (await root.getDirectoryHandle(folder)).removeEntry(key.slice(folder.length + 1)));
+      }
+    },
+  };
+  return store;
+}
+
+/** Browsers that write OPFS only in workers, and in place: an entry cut short is known by its length. */
+async function putInWorker(handle: FileSystemFileHandle, value: Uint8Array<ArrayBuffer>): Promise<void> {
+  const file = await (handle as unknown as { createSyncAccessHandle(): Promise<SyncFile> }).createSyncAccessHandle();
+  try {
+    file.truncate(0);
+    file.write(value, { at: 0 });
+    file.flush();
+  } finally {
+    file.close();
+  }
+}
+
+/** TypeScript knows it only in workers. */
+interface SyncFile {
+  truncate(size: number): void;
+  write(value: Uint8Array, options: { at: number }): number;
+  flush(): void;
+  close(): void;
+}
+
+function cacheApiStore(cache: Cache): CacheStore {
+  const base = 'https://vitrine.invalid/'; // entries of this cache are requests
+  const urlOf = (key: string) => base + key.split('/').map(encodeURIComponent).join('/');
+  const keys = async (prefix: string) => {
+    const all = (await cache.keys()).map(({ url }) => url.slice(base.length).split('/').map(decodeURIComponent));
+    return all.map((parts) => parts.join('/')).filter((key) => key.startsWith(prefix));
+  };
+  return {
+    get: async (key) => (await cache.match(urlOf(key)))?.arrayBuffer(),
+    put: (key, value) => cache.put(urlOf(key), new Response(value)),
+    keys,
+    async delete(prefix) {
+      for (const key of await keys(prefix)) await cache.delete(urlOf(key));
+    },
+  };
+}
+
+/** A cache in a folder on disk, in Node: `load(id, { cache: folderStore('./models') })`. */
+export function folderStore(folder: string): Required<CacheStore> {
+  const fs = process.getBuiltinModule('node:fs/promises');
+  const { join, dirname } = process.getBuiltinModule('node:path');
+  const pathOf = (key: string) => join(folder, ...key.split('/'));
+  let writes = 0;
+  const store: Required<CacheStore> = {
+    get: (key) => orAbsent(async () => new Uint8Array(await fs.readFile(pathOf(key)))),
+    async put(key, value) {
+      const path = pathOf(key);
+      const draft = `${path}.${process.pid}-${writes++}.draft`;
+      await fs.mkdir(dirname(path), { recursive: true });
+      try {
+        await fs.writeFile(draft, value);
+        await fs.rename(draft, path);
+      } catch (error) {
+        await fs.rm(draft, { force: true });
+        throw error;
+      }
+    },
+    async keys(prefix) {
+      const folders = (await orAbsent(() => fs.readdir(folder))) ?? [];
+      const keys: string[] = [];
+      for (const name of folders) {
+        if (!/^[0-9a-f]{32}$/.test(name) || !`${name}/`.startsWith(prefix.slice(0, 33))) continue;
+        for (const file of await fs.readdir(join(folder, name))) {
+          if (!file.endsWith('.draft')) keys.push(`${name}/${file}`);
+        }
+      }
+      return keys.filter((key) => key.startsWith(prefix));
+    },
+    async delete(prefix) {
+      if (prefix.endsWith('/')) return fs.rm(pathOf(prefix), { recursive: true, force: true });
+      for (const key of await store.keys(prefix)) await fs.rm(pathOf(key), { force: true });
+    },
+  };
+  return store;
+}

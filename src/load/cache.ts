@@ -1,0 +1,314 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { VitrineError } from '../plan/error.ts';
+import { Changed, digestOf, download, fetchPiece, type Pieces, pieceBytes } from './cache-download.ts';
+import { type CacheStore, platformStore } from './cache-store.ts';
+import { type Bytes, type Files, type OpenFile, untilAborted } from './files.ts';
+import type { Description, HttpFiles } from './http.ts';
+
+/** What a cache knows of a file. Its bytes lie beside it, in pieces. */
+interface Entry {
+  /** Name of the model that the file belongs to. */
+  model: string;
+  file: string;
+  /** The server's name for these very bytes. Undefined for a file that was not there. */
+  version?: string;
+  size?: number;
+  /** Of each piece. Only a file that is whole, and has been checked, has them. */
+  digests?: string[];
+}
+
+/** A file whose every piece is in the cache. */
+type Whole = Entry & { version: string; size: number; digests: string[] };
+
+/** A model in the cache. */
+export interface CachedModel {
+  /** A hub id (`@` a revision other than main), or a URL. */
+  name: string;
+  /** Bytes in the cache. */
+  bytes: number;
+  /** Whether every file that was begun is whole, so that it loads without a network. */
+  complete: boolean;
+}
+
+const digest = (text: string) => bytesToHex(sha256(utf8ToBytes(text))).slice(0, 32);
+const isWhole = (entry: Entry | undefined): entry is Whole => entry?.digests !== undefined;
+
+/** Files of a server, kept in a cache: each is downloaded once, goes on where it was cut, and is checked. */
+export class CachedFiles implements Files {
+  readonly #files: HttpFiles;
+  readonly #model: string;
+  readonly #store: Promise<CacheStore | undefined>;
+  /** What the server said of each file; asked once a load. */
+  readonly #found = new Map<string, Description | undefined>();
+  /** Files in the cache that are the server's. */
+  readonly #whole = new Map<string, Whole>();
+  /** Files that need no more keeping, or cannot be kept. */
+  readonly #kept = new Set<string>();
+
+  /** @param model its name in the cache; @param store the platform's own by default */
+  constructor(files: HttpFiles, model: string, store?: CacheStore) {
+    this.#files = files;
+    this.#model = model;
+    this.#store = store ? Promise.resolve(store) : platformStore();
+  }
+
+  get name(): string {
+    return this.#files.name;
+  }
+
+  async open(file: string, start: number, end: number, signal?: AbortSignal): Promise<OpenFile | undefined> {
+    const store = await this.#store;
+    const text = start === 0 && end === Number.POSITIVE_INFINITY;
+    if (store) {
+      if (!(await this.#ask(store, file, signal))) return undefined;
+      if (text) await this.keep(file, signal);
+    }
+    const entry = this.#whole.get(file);
+    if (!store || !entry) return this.#files.open(file, start, end, signal);
+    return { size: entry.size, bytes: this.#read(store, entry, start, Math.min(end, entry.size), signal) };
+  }
+
+  missing(file: string): VitrineError {
+    return this.#files.missing(file);
+  }
+
+  async keep(file: string, signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<string | undefined> {
+    if (this.#kept.has(file)) return undefined;
+    const store = await this.#store;
+    const found = store && (await this.#ask(store, file, signal));
+    this.#kept.add(file);
+    if (!store) return `This browser offers no storage here, so ${file} is not kept. Pages from https have it.`;
+    if (!found || this.#whole.has(file)) return undefined;
+    if (found.version === undefined) {
+      return `The server names no version of ${file} (ETag or Last-Modified), so it is not kept.`;
+    }
+    return exclusively(this.#key(file), signal, async () => {
+      try {
+        await this.#download(store, file, signal, onBytes);
+        return undefined;
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (error instanceof VitrineError) throw error;
+        await store.delete?.(this.#key(file)).catch(() => {}); // what will not be whole makes room
+        return `${(error as Error).message}, so ${file} is not kept.`;
+      }
+    });
+  }
+
+  /** What the server says of a file, or where it cannot be reached, what the cache has; undefined if it is absent. */
+  async #ask(store: CacheStore, file: string, signal?: AbortSignal): Promise<Description | undefined> {
+    if (this.#found.has(file)) return this.#found.get(file);
+    const entry = await this.#entry(store, file);
+    const known = isWhole(entry) ? { size: entry.size, version: entry.version } : undefined;
+    let found: Description | undefined;
+    if (known && this.#files.pinned) found = known;
+    else {
+      try {
+        found = await this.#files.describe(file, signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!entry || (entry.version !== undefined && !known)) throw error;
+        found = known; // without a network
+      }
+      if (!found && known && this.#files.hidden(file)) found = known;
+    }
+    // What is absent is so without a network too; what is begun is not complete.
+    if (!entry) await this.#write(store, { model: this.#model, file, ...found }).catch(() => {});
+    if (isWhole(entry) && found?.version === entry.version) this.#whole.set(file, entry);
+    this.#found.set(file, found);
+    return found;
+  }
+
+  /** Completes the file in the cache. Whatever is there of another version makes room first. */
+  async #download(
+    store: CacheStore,
+    file: string,
+    signal: AbortSignal | undefined,
+    onBytes: ((bytes: number) => void) | undefined,
+  ): Promise<void> {
+    for (let again = 0; ; again++) {
+      const found = this.#found.get(file);
+      if (found?.version === undefined) throw this.missing(file);
+      const entry: Entry = { model: this.#model, file, version: found.version, size: found.size };
+      const before = await this.#entry(store, file);
+      if (isWhole(before) && before.version === entry.version) {
+        this.#whole.set(file, before); // by another tab, while this one waited
+        return;
+      }
+      if (before && before.version !== entry.version) await store.delete?.(this.#key(file));
+      const pieces = this.#pieces(store, entry);
+      await requireRoom(store, found.size, pieces);
+      await this.#write(store, entry);
+      try {
+        const { size, digests, oid } = await download(this.#files, file, found, pieces, signal, onBytes);
+        if (oid === found.oid) {
+          const whole = { ...entry, version: found.version, size, digests };
+          await this.#write(store, whole);
+          this.#whole.set(file, whole);
+          return;
+        }
+        await this.#forget(store, entry);
+        if (again >= 1) throw this.#corrupt(file, `hashes to ${oid}; expected ${found.oid}, as the hub has it`);
+      } catch (error) {
+        if (!(error instanceof Changed)) throw error;
+        await this.#forget(store, entry);
+        if (again >= 2) throw this.#corrupt(file, 'changes while it is downloaded, again and again');
+      }
+      this.#found.set(file, await this.#files.describe(file, signal, true));
+    }
+  }
+
+  /** Bytes of a file in the cache. A piece that is damaged or gone is fetched again. */
+  async *#read(store: CacheStore, entry: Whole, start: number, end: number, signal?: AbortSignal): Bytes {
+    const pieces = this.#pieces(store, entry);
+    const load = async (index: number) => {
+      const expected = entry.digests[index];
+      const kept = await pieces.get(index).catch(() => undefined);
+      if (kept && (await digestOf(kept)) === expected) return kept;
+      const fetched = await fetchPiece(this.#files, entry.file, index, entry.size, signal);
+      if ((await digestOf(fetched)) !== expected) {
+        await this.#forget(store, entry);
+        throw this.#corrupt(
+          entry.file,
+          `was damaged in the cache at byte ${index * pieceBytes}, and has changed since`,
+        );
+      }
+      await pieces.put(index, fetched).catch(() => {});
+      return fetched;
+    };
+    let next: Promise<Uint8Array<ArrayBuffer>> | undefined;
+    for (let position = start; position < end; ) {
+      const index = Math.floor(position / pieceBytes);
+      const bytes = await (next ?? load(index));
+      const last = (index + 1) * pieceBytes >= end;
+      next = last ? undefined : load(index + 1);
+      next?.catch(() => {}); // heard of when it is awaited
+      const part = bytes.subarray(position - index * pieceBytes, end - index * pieceBytes);
+      position += part.length;
+      yield part;
+    }
+  }
+
+  #pieces(store: CacheStore, entry: Entry): Pieces {
+    const prefix = `${this.#key(entry.file)}${digest(entry.version ?? '')},`;
+    const get = async (index: number) => {
+      const value = await store.get(prefix + index);
+      return value ? new Uint8Array(value) : undefined;
+    };
+    return {
+      get,
+      async put(index, bytes) {
+        await store.put(prefix + index, bytes).catch((cause: Error) => {
+          throw new Error(`The cache took no more (${cause.message})`, { cause });
+        });
+      },
+      async present() {
+        if (store.keys) return new Set((await store.keys(prefix)).map((key) => Number(key.slice(prefix.length))));
+        const present = new Set<number>();
+        for (let index = 0; index * pieceBytes < (entry.size ?? 0); index++) if (await get(index)) present.add(index);
+        return present;
+      },
+    };
+  }
+
+  /** Where all of a file's keys begin. */
+  #key(file: string): string {
+    return `${digest(this.#model)}/${encodeURIComponent(file)},`;
+  }
+
+  async #entry(store: CacheStore, file: string): Promise<Entry | undefined> {
+    return readEntry(store, `${this.#key(file)}entry`);
+  }
+
+  async #write(store: CacheStore, entry: Entry): Promise<void> {
+    await store.put(`${this.#key(entry.file)}entry`, utf8ToBytes(JSON.stringify(entry)) as Uint8Array<ArrayBuffer>);
+  }
+
+  /** Drops a file's pieces, by emptying them where a store cannot delete. */
+  async #forget(store: CacheStore, entry: Entry): Promise<void> {
+    if (store.delete) return store.delete(this.#key(entry.file));
+    const pieces = this.#pieces(store, entry);
+    await this.#write(store, { ...entry, digests: undefined });
+    for (const index of await pieces.present()) await pieces.put(index, new Uint8Array());
+  }
+
+  #corrupt(file: string, what: string): VitrineError {
+    return new VitrineError('network', `${this.#files.urlOf(file)} ${what}.`, { hint: 'Try again later.' });
+  }
+}
+
+/** @throws Error unless the browser grants what is missing */
+async function requireRoom(store: CacheStore, size: number | undefined, pieces: Pieces): Promise<void> {
+  if (!store.delete || typeof navigator === 'undefined' || !navigator.storage?.estimate) return;
+  const { quota, usage = 0 } = await navigator.storage.estimate();
+  const needed = (size ?? 0) - (await pieces.present()).size * pieceBytes;
+  if (quota !== undefined && needed > quota - usage) {
+    throw new Error(`The browser grants ${Math.max(0, quota - usage)} bytes of storage, and ${needed} are needed`);
+  }
+}
+
+/** The entry at a key; what cannot be read is no entry. */
+async function readEntry(store: CacheStore, key: string): Promise<Entry | undefined> {
+  try {
+    const value = await store.get(key);
+    return value ? (JSON.parse(new TextDecoder().decode(value)) as Entry) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const waiting = new Map<string, Promise<unknown>>();
+
+/** Runs `use` while no other tab, nor another load here, uses the same file. */
+async function exclusively<T>(key: string, signal: AbortSignal | undefined, use: () => Promise<T>): Promise<T> {
+  const name = `vitrine:${key}`;
+  if (typeof navigator !== 'undefined' && navigator.locks) {
+    return (await navigator.locks.request(name, signal ? { signal } : {}, use)) as T;
+  }
+  const before = waiting.get(name);
+  const turn = (async () => {
+    await before?.catch(() => {});
+    signal?.throwIfAborted();
+    return use();
+  })();
+  waiting.set(name, turn);
+  void turn.catch(() => {}).finally(() => waiting.get(name) === turn && waiting.delete(name));
+  return untilAborted(turn, signal);
+}
+
+/** Models in the cache: the platform's own, or the one that was given to `load`. */
+export const models = {
+  /** @throws VitrineError `bad-option` for a store that cannot list its keys */
+  async list(cache?: CacheStore): Promise<CachedModel[]> {
+    const store = cache ?? (await platformStore());
+    if (!store) return [];
+    if (!store.keys) throw new VitrineError('bad-option', 'The cache cannot list its models: it has no keys().');
+    const keys = await store.keys('');
+    const found = new Map<string, CachedModel>();
+    for (const key of keys.filter((name) => name.endsWith(',entry'))) {
+      const entry = await readEntry(store, key);
+      if (!entry) continue;
+      const { model: name, size = 0, version } = entry;
+      const model = found.get(name) ?? { name, bytes: 0, complete: true };
+      const pieces = keys.filter((other) => other.startsWith(key.slice(0, -'entry'.length))).length - 1;
+      model.bytes += Math.min(size, pieces * pieceBytes);
+      model.complete &&= isWhole(entry) || version === undefined;
+      found.set(name, model);
+    }
+    return [...found.values()].filter((model) => model.bytes > 0);
+  },
+
+  /** Deletes a model, whole or not. Whether there was one. */
+  async delete(name: string, cache?: CacheStore): Promise<boolean> {
+    const store = cache ?? (await platformStore());
+    if (!store) return false;
+    if (!store.keys || !store.delete) {
+      throw new VitrineError('bad-option', 'The cache cannot delete models: it has no keys() or no delete().');
+    }
+    const folder = `${digest(name)}/`;
+    const there = (await store.keys(folder)).length > 0;
+    if (there) await store.delete(folder);
+    return there;
+  },
+};
