@@ -1,9 +1,16 @@
 import { resolve } from 'node:path';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
 import { buildKernels } from './scripts/build-wasm.mjs';
 import { isolation } from './scripts/serve.mjs';
 
 await buildKernels();
+
+/** Vite's own server puts styles inline, which the page's policy forbids everywhere else. */
+const inlineStyles: Plugin = {
+  name: 'inline-styles',
+  apply: 'serve',
+  transformIndexHtml: (html) => html.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"),
+};
 
 /** `vite` serves the page, `vite build` builds it into site/, `vite build --mode library` builds dist/vitrine.js. */
 export default defineConfig(({ mode }) =>
@@ -16,7 +23,13 @@ export default defineConfig(({ mode }) =>
           target: 'es2022',
           outDir: 'dist',
           minify: true,
-          lib: { entry: { vitrine: resolve(import.meta.dirname, 'src/index.ts') }, formats: ['es'] },
+          lib: {
+            entry: {
+              vitrine: resolve(import.meta.dirname, 'src/index.ts'),
+              'vitrine-worker': resolve(import.meta.dirname, 'src/embed/client.ts'),
+            },
+            formats: ['es'],
+          },
           rolldownOptions: {
             external: [/^node:/, 'webgpu'],
             output: { entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
@@ -26,6 +39,7 @@ export default defineConfig(({ mode }) =>
     : {
         base: './',
         worker: { format: 'es' },
+        plugins: [inlineStyles],
         server: { headers: isolation },
         preview: { headers: isolation },
         build: { target: 'es2022', outDir: 'site' },

@@ -51,7 +51,7 @@ export default defineConfig({
         // Found late, a dependency makes the server reload the page under a running test.
         optimizeDeps: {
           exclude: ['webgpu'],
-          include: ['comlink', 'gpt-tokenizer/bpeRanks/r50k_base', '@huggingface/tokenizers'],
+          include: ['gpt-tokenizer/bpeRanks/r50k_base', '@huggingface/tokenizers'],
         },
         test: {
           name: 'chromium',

@@ -41,6 +41,7 @@ interface Hearing {
 /**
  * The engine in a Web Worker, so that a page never freezes while a model loads or runs.
  *
+ *     import { EngineWorker } from 'vitrine/worker';
  *     const engine = new EngineWorker();
  *     const model = await engine.load('openai-community/gpt2', { onProgress, signal });
  *     for await (const token of model.generate('Once upon a time', { seed: 1, signal })) show(token.text);

@@ -1,9 +1,11 @@
 import { signal } from '@preact/signals';
 import { EngineWorker, type WorkerModel } from '../embed/client.ts';
 import type { Progress } from '../index.ts';
+import { announcement } from './announce.ts';
 import { explain, type Failure } from './failure.ts';
 import type { Device } from './permalink.ts';
 import { embedded, type ModelRef, nameOf, sourceOf } from './sources.ts';
+import { strings } from './strings.ts';
 
 /** The model that is shown, the one being loaded, and what went wrong. */
 
@@ -57,6 +59,7 @@ async function replace(ref: ModelRef): Promise<Shown | undefined> {
     const model = await engine.load(sourceOf(ref), { device: device.value, onProgress, signal: abort.signal });
     void shown.value?.model.dispose();
     shown.value = { ref, model };
+    announcement.value = strings.ready(mine.name, strings.kinds[model.device.kind]);
   } catch (error) {
     if (!abort.signal.aborted) {
       failure.value = explain(error, ref, 'load');

@@ -52,7 +52,6 @@ export const strings = {
   seedUsed: (seed: number) => `seed ${seed}`,
   greedyUsed: 'greedy',
   reading: 'Reading the prompt…',
-  waiting: 'Starting when the model is loaded…',
   finish: {
     stop: 'ended at a stop string',
     eos: 'the text ended',
@@ -98,7 +97,6 @@ export const strings = {
 
   dialogTitle: 'Choose a model',
   close: 'Close',
-  embedded: 'Tiny Tales',
   embeddedAbout: 'A toy of 7.7 million parameters that tells children’s stories. It came with this page.',
   hubTitle: 'On the web',
   hubAbout: 'Any GPT-2 of the Hugging Face hub, or the address of a folder with config.json and model.safetensors.',
@@ -114,9 +112,7 @@ export const strings = {
     size === undefined ? `${name} does not say how large it is.` : `${name} is a download of ${bytes(size)}.`,
   asksLink: (name: string) => `This link asks for the model ${name}.`,
   findIt: 'Show its size',
-  notNow: 'Not now',
   download: 'Download',
-  load: 'Load',
   filesTitle: 'On this device',
   filesAbout:
     'config.json and model.safetensors of a GPT-2, and its tokenizer if it has its own. Or drop them anywhere on this page.',

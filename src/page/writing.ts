@@ -1,5 +1,6 @@
 import { batch, computed, signal } from '@preact/signals';
 import type { Completion, Token } from '../index.ts';
+import { announcement } from './announce.ts';
 import { explain } from './failure.ts';
 import { append, edit, type Manuscript, promptOf, textOf, written } from './manuscript.ts';
 import { failure, loading, retry, type Shown, settled, show, shown } from './models.ts';
@@ -24,8 +25,6 @@ export const settings = signal<Settings>({ ...defaults, seed: randomSeed() });
 export const run = signal<Run | undefined>(undefined);
 export const phase = signal<'idle' | 'waiting' | 'running'>('idle');
 export const prompt = computed(() => promptOf(manuscript.value));
-/** For a screen reader: said once, when it changes. */
-export const announcement = signal('');
 
 interface Moment {
   manuscript: Manuscript;

@@ -219,3 +219,20 @@ describe('a visitor of the page', () => {
     expect(bottom).toBeLessThanOrEqual(740);
   });
 });
+
+describe('a browser without WebGPU', () => {
+  test('is told so where the GPU was asked for, and can run on the processor', async () => {
+    page = await site.newPage();
+    await page.route('**/worker-*.js', async (route) => {
+      const response = await route.fetch();
+      const without = "Object.defineProperty(navigator, 'gpu', { value: undefined });";
+      await route.fulfill({ response, body: without + (await response.text()) });
+    });
+    await page.goto(`${site.url}#prompt=The%20cat&temperature=0&max-new-tokens=4&device=webgpu`);
+    await page.getByRole('alert').getByText('This browser offers no GPU to the page.').waitFor();
+    await button('Run on the processor').click();
+    await page.locator('.device[data-kind=wasm]').waitFor();
+    await complete();
+    expect((await continuation()).length).toBeGreaterThan(0);
+  });
+});

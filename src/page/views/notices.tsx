@@ -1,11 +1,12 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
+import { announcement } from '../announce.ts';
 import type { WayOut } from '../failure.ts';
 import { askedModel } from '../link.ts';
 import { device, failure, retry, runOn, show, shown } from '../models.ts';
 import { embedded, nameOf } from '../sources.ts';
 import { strings } from '../strings.ts';
-import { announcement, run } from '../writing.ts';
+import { run } from '../writing.ts';
 import { openModelDialog } from './dialogs.tsx';
 import { Close } from './icons.tsx';
 
