@@ -58,7 +58,9 @@ const [reference, ...others] = [...backends, webgpuWorkgroups].map(openedOnce) a
 
 describe.each(others)('linear on $name equals the CPU reference', (backend) => {
   for (const format of formats) {
-    test.each(shapes)(`${format}: %i rows, %i -> %i`, async (rows, nIn, nOut) => {
+    // Every shape once; packed formats differ in how a unit of weights is read, which four shapes show.
+    const own = format === 'f32' ? shapes : shapes.filter((_, i) => [0, 2, 4, 5].includes(i));
+    test.each(own)(`${format}: %i rows, %i -> %i`, async (rows, nIn, nOut) => {
       const one: Case = { rows, nIn, nOut, format };
       const everything = ['normed', 'product', 'active', 'sum'];
       const expected = await run(reference, one, everything);
