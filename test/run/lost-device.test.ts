@@ -1,10 +1,16 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { load } from '../../src/run/load.ts';
 import { testGpu } from '../backends.ts';
-import { fixtureFiles } from './models.ts';
+import { fixtureFiles, openFixture } from './models.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const prompt = Array.from({ length: 20 }, (_, i) => (i * 37) % 1000);
 const options = { maxNewTokens: 60, eosTokenId: null };
+/** Tokens are chosen in JavaScript. */
+const processed = { ...options, logitsProcessors: [() => {}] };
+/** The kernels for many rows take a software GPU seconds to compile, for every device anew. */
+const oneRow = 1;
 
 /** Runs `use` with the devices that were asked for meanwhile, and their buffers that were not destroyed. */
 async function watchingDevices<T>(use: (devices: GPUDevice[], buffers: Set<GPUBuffer>) => Promise<T>): Promise<T> {
@@ -39,7 +45,7 @@ async function watchingDevices<T>(use: (devices: GPUDevice[], buffers: Set<GPUBu
 describe('a GPU that is lost', () => {
   test('is asked for again, and the text goes on', () =>
     watchingDevices(async (devices) => {
-      const model = await load(await fixtureFiles('tiny-gpt2'), { device: 'webgpu' });
+      const model = await openFixture('tiny-gpt2', { device: 'webgpu' }, oneRow);
       const expected = (await model.complete(prompt, options)).ids;
       const found: number[] = [];
       for await (const token of model.generate(prompt, options)) {
@@ -48,8 +54,7 @@ describe('a GPU that is lost', () => {
       }
       expect(found).toEqual(expected);
       devices[1]!.destroy();
-      const slow = { ...options, logitsProcessors: [() => {}] };
-      expect((await model.complete(prompt, slow)).ids).toEqual(expected);
+      expect((await model.complete(prompt, processed)).ids).toEqual(expected);
       expect(devices.length).toBe(3);
       model.dispose();
     }));
@@ -57,10 +62,10 @@ describe('a GPU that is lost', () => {
   test('ends the call if it was the caller\u2019s', async () => {
     const adapter = await (await testGpu()).requestAdapter();
     const device = await adapter!.requestDevice();
-    const model = await load(await fixtureFiles('tiny-gpt2'), { device });
-    await model.complete(prompt, options);
+    const model = await openFixture('tiny-gpt2', { device }, oneRow);
+    await model.complete(prompt, processed);
     device.destroy();
-    await expect(model.complete(prompt, options)).rejects.toMatchObject({ code: 'device-lost' });
+    await expect(model.complete(prompt, processed)).rejects.toMatchObject({ code: 'device-lost' });
     model.dispose();
   });
 });
@@ -68,16 +73,16 @@ describe('a GPU that is lost', () => {
 describe('nothing is left allocated', () => {
   test('after dispose, whatever ran', () =>
     watchingDevices(async (devices, buffers) => {
-      const model = await load(await fixtureFiles('tiny-gpt2'), { device: 'webgpu' });
+      const model = await openFixture('tiny-gpt2', { device: 'webgpu' }, oneRow);
       await Promise.all([
         model.complete(prompt, options),
-        model.complete(prompt, { numBeams: 2, maxNewTokens: 3 }),
+        model.complete(prompt, processed),
         model.trace(prompt, { capture: ['*'] }),
         model.score(prompt),
       ]);
       const before = buffers.size;
       await model.trace(prompt, { capture: ['hook_embed'] });
-      await model.complete(prompt, { ...options, edits: [{ name: 'hook_embed', scale: 1 }] });
+      await model.complete(prompt, { ...processed, edits: [{ name: 'hook_embed', scale: 1 }] });
       expect(buffers.size, 'programs of traces and edits are freed after use').toBe(before);
       model.dispose();
       expect(buffers.size).toBe(0);
