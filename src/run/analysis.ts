@@ -108,7 +108,7 @@ async function throughHead(
   for (let first = 0; first < residuals.length; first += ids.length) {
     const some = residuals.slice(first, first + ids.length);
     const set = new Float32Array(ids.length * nEmbd);
-    some.forEach((values, i) => set.set(values, i * nEmbd));
+    for (const [i, values] of some.entries()) set.set(values, i * nEmbd);
     const edits = [
       { name: `blocks.${nLayer - 1}.hook_resid_post`, set },
       { name: 'ln_final.hook_scale', set: scale },

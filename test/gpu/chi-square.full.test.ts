@@ -5,7 +5,7 @@ import { fixedLogits, off } from './fixed-logits.ts';
 
 test('100,000 draws fit the distribution (chi-square)', async () => {
   const logits = randomValues(24, 3, 3);
-  const settings = { temperature: 0.9, topK: 20, topP: 0.98, minP: 0.002 };
+  const settings = { temperature: 0.9, minP: 0.002 };
   const probs = distribution(logits, settings, { prompt: [], generated: [] });
   const program = await fixedLogits(logits);
   const counts = new Float64Array(24);
