@@ -98,12 +98,13 @@ describe('prefix reuse', () => {
     used.dispose();
   });
 
-  test('after many texts only the latest are held', async () => {
+  test.each(['one after the other', 'all at once'])('of many texts, %s, only the latest are held', async (order) => {
     const used = await openFixture('tiny-gpt2');
-    for (let seed = 0; seed < 12; seed++) await used.complete(ids(10, seed), { maxNewTokens: 1 });
+    const jobs = Array.from({ length: 12 }, (_, seed) => () => used.complete(ids(10, seed), { maxNewTokens: 1 }));
+    if (order === 'all at once') await Promise.all(jobs.map((job) => job()));
+    else for (const job of jobs) await job();
     const cached = [];
-    for (let seed = 11; seed >= 0; seed--)
-      cached.push((await used.complete(ids(10, seed), { maxNewTokens: 1 })).usage.cached);
+    for (const job of jobs.toReversed()) cached.push((await job()).usage.cached);
     expect(cached.filter((n) => n === 9).length).toBe(4);
     used.dispose();
   });
