@@ -10,8 +10,9 @@ export const pieceBytes = 1 << 20;
 /** Pieces of one request, and requests at a time. */
 const runPieces = 8;
 const lanes = 4;
-/** Requests in a row that bring nothing before the download is given up. */
+/** Requests in a row that bring next to nothing before the download is given up. */
 const patience = 3;
+const nothing = 1 << 14;
 
 /** The pieces of one version of a file in a cache. */
 export interface Pieces {
@@ -206,7 +207,7 @@ async function persist(task: Task, attempt: () => Promise<void>, position: () =>
     } catch (error) {
       task.signal?.throwIfAborted();
       if (!(error instanceof VitrineError)) throw error;
-      failures = position() > reached ? 1 : failures + 1;
+      failures = position() > reached + nothing ? 1 : failures + 1;
       reached = position();
       if (failures === patience) throw error;
       await pause(100 * 3 ** failures, task.signal);

@@ -133,7 +133,8 @@ export class HttpFiles implements Files {
 
   #body(response: Response, url: string, start: number, end: number, length?: number) {
     const { headers } = response;
-    const version = headers.get('etag')?.replace(/^W\//, '') ?? headers.get('last-modified') ?? undefined;
+    const etag = headers.get('etag')?.replace(/^W\/|-gzip(?="$)/g, ''); // a compressed answer's is another
+    const version = etag ?? headers.get('last-modified') ?? undefined;
     return { version, bytes: body(response, url, start, end, length, this.#options.patience) };
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -11,44 +12,131 @@ export interface TestServer {
   url: string;
   /** `GET /model.safetensors bytes=0-65535`, one for each request. */
   requests: string[];
+  /** Bytes of files that went out. */
+  sent: number;
   close(): Promise<void>;
 }
 
-/** Serves files by their path, with ranges, on a port of this machine. */
-export async function serve(contents: Contents, misbehave: Misbehave = () => false): Promise<TestServer> {
-  const requests: string[] = [];
+export interface ServeOptions {
+  /** Milliseconds between two slices of 64 kB, so that a connection can be cut anywhere. */
+  pace?: number;
+  /** Sends ETags; true by default. */
+  etags?: boolean;
+}
+
+const hash = (algorithm: string, ...parts: (string | Uint8Array)[]) =>
+  parts.reduce((state, part) => state.update(part), createHash(algorithm)).digest('hex');
+
+/** Serves files by their path, with ranges and ETags, to any site, on a port of this machine. */
+export async function serve(
+  contents: Contents,
+  misbehave: Misbehave = () => false,
+  { pace, etags = true }: ServeOptions = {},
+): Promise<TestServer> {
+  const hashes = new WeakMap<Uint8Array, string>();
+  const etagOf = (bytes: Uint8Array) => {
+    if (!hashes.has(bytes)) hashes.set(bytes, hash('sha1', bytes));
+    return `"${hashes.get(bytes)}"`;
+  };
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname).slice(1);
-    requests.push(`${request.method} /${path} ${request.headers.range ?? ''}`.trim());
+    response.setHeader('Access-Control-Allow-Origin', '*');
+    response.setHeader('Access-Control-Allow-Headers', 'Range, Authorization');
+    response.setHeader('Access-Control-Expose-Headers', 'ETag, Content-Range, X-Repo-Commit, X-Linked-ETag');
+    if (request.method === 'OPTIONS') return void response.writeHead(204).end();
+    result.requests.push(`${request.method} /${path} ${request.headers.range ?? ''}`.trim());
     if (misbehave(request, response)) return;
     const content = contents[path];
-    if (content === undefined) {
-      response.writeHead(404).end('no such file');
-      return;
-    }
-    const bytes = Buffer.from(content as Uint8Array);
+    if (content === undefined) return void response.writeHead(404).end('no such file');
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    if (etags) response.setHeader('ETag', etagOf(typeof content === 'string' ? bytes : content));
     const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
-    if (first === undefined) {
-      response.writeHead(200, { 'Content-Length': bytes.length }).end(bytes);
-      return;
-    }
-    const start = Number(first);
+    const start = Number(first ?? 0);
     const end = Math.min(bytes.length, last ? Number(last) + 1 : bytes.length);
-    if (start >= bytes.length) {
-      response.writeHead(416, { 'Content-Range': `bytes */${bytes.length}` }).end();
-      return;
+    if (first !== undefined && start >= bytes.length) {
+      return void response.writeHead(416, { 'Content-Range': `bytes */${bytes.length}` }).end();
     }
-    const range = { 'Content-Range': `bytes ${start}-${end - 1}/${bytes.length}`, 'Content-Length': end - start };
-    response.writeHead(206, range).end(bytes.subarray(start, end));
+    const range = first === undefined ? {} : { 'Content-Range': `bytes ${start}-${end - 1}/${bytes.length}` };
+    response.writeHead(first === undefined ? 200 : 206, { ...range, 'Content-Length': end - start });
+    void send(response, request.method === 'HEAD' ? new Uint8Array() : bytes.subarray(start, end));
   });
+  async function send(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+    const slice = pace === undefined ? bytes.length || 1 : 1 << 16;
+    for (let from = 0; from < bytes.length && !response.destroyed; from += slice) {
+      const part = bytes.subarray(from, from + slice);
+      result.sent += part.length;
+      response.write(part);
+      if (pace !== undefined) await new Promise((resolve) => setTimeout(resolve, pace));
+    }
+    response.end();
+  }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
+  const result: TestServer = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    requests,
+    requests: [],
+    sent: 0,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+  return result;
+}
+
+export interface Hub {
+  /** What the repository holds at its branch `main`; assign to it for a new commit. */
+  files: Contents;
+  /** Answers `/api/models/...`, `/ID/resolve/...` and, for large files, `/cdn/...`; to be served with `contents`. */
+  answer: Misbehave;
+  contents: Contents;
+  /** Where `/cdn/` is: here, or the URL of another server. */
+  location: string;
+  readonly commit: string;
+}
+
+/** A repository as a hub has it. `api`: whether it answers its API, as a mirror might not. */
+export function hub(id: string, files: Contents, { api = true, token = '' } = {}): Hub {
+  const contents: Contents = {};
+  const isLarge = (name: string) => name.endsWith('.safetensors');
+  const oidOf = (name: string, bytes: Uint8Array) =>
+    isLarge(name) ? hash('sha256', bytes) : hash('sha1', `blob ${bytes.length}\0`, bytes);
+  const bytesOf = (name: string) => {
+    const content = repository.files[name]!;
+    return typeof content === 'string' ? Buffer.from(content) : content;
+  };
+  const repository: Hub = {
+    files,
+    contents,
+    location: '/',
+    get commit() {
+      return hash('sha1', ...Object.keys(repository.files).map((name) => oidOf(name, bytesOf(name))));
+    },
+    answer(request, response) {
+      const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname).slice(1);
+      if (path.startsWith('cdn/')) return false;
+      if (token && request.headers.authorization !== `Bearer ${token}`) return !!response.writeHead(401).end();
+      const { commit } = repository;
+      response.setHeader('X-Repo-Commit', commit);
+      if (api && (path === `api/models/${id}/revision/main` || path === `api/models/${id}/revision/${commit}`)) {
+        const siblings = Object.keys(repository.files).map((rfilename) => {
+          const bytes = bytesOf(rfilename);
+          const oid = oidOf(rfilename, bytes);
+          const kind = isLarge(rfilename) ? { blobId: hash('sha1', oid), lfs: { sha256: oid } } : { blobId: oid };
+          return { rfilename, size: bytes.length, ...kind };
+        });
+        response.setHeader('Content-Type', 'application/json').end(JSON.stringify({ sha: commit, siblings }));
+        return true;
+      }
+      const name = [`${id}/resolve/main/`, `${id}/resolve/${commit}/`].find((base) => path.startsWith(base));
+      const file = name && path.slice(name.length);
+      if (!file || repository.files[file] === undefined) return !!response.writeHead(404).end('Entry not found');
+      const bytes = bytesOf(file);
+      const oid = oidOf(file, bytes);
+      contents[`cdn/${oid}`] = bytes;
+      response.setHeader('X-Linked-ETag', `"${oid}"`).setHeader('X-Linked-Size', bytes.length);
+      return !!response.writeHead(302, { Location: `${repository.location}cdn/${oid}` }).end();
+    },
+  };
+  return repository;
 }
