@@ -5,10 +5,10 @@ import { VitrineError } from '../plan/error.ts';
 import { discard, type OpenFile, pause } from './files.ts';
 import type { Description, HttpFiles } from './http.ts';
 
-/** Bytes of a piece: what is kept at once, and so the most that a request loses when it is cut. */
-export const pieceBytes = 1 << 20;
+/** Bytes of a piece: what is kept at once, and so the most that a request loses when it is killed. */
+export const pieceBytes = 1 << 19;
 /** Pieces of one request, and requests at a time. */
-const runPieces = 8;
+const runPieces = 16;
 const lanes = 4;
 /** Requests in a row that bring next to nothing before the download is given up. */
 const patience = 3;

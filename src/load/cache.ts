@@ -91,6 +91,7 @@ export class CachedFiles implements Files {
         signal?.throwIfAborted();
         if (error instanceof VitrineError) throw error;
         await store.delete?.(this.#key(file)).catch(() => {}); // what will not be whole makes room
+        await this.#write(store, { model: this.#model, file, ...found }).catch(() => {});
         return `${(error as Error).message}, so ${file} is not kept.`;
       }
     });
@@ -114,7 +115,8 @@ export class CachedFiles implements Files {
       if (!found && known && this.#files.hidden(file)) found = known;
     }
     // What is absent is so without a network too; what is begun is not complete.
-    if (!entry) await this.#write(store, { model: this.#model, file, ...found }).catch(() => {});
+    if (!entry && (!found || found.version))
+      await this.#write(store, { model: this.#model, file, ...found }).catch(() => {});
     if (isWhole(entry) && found?.version === entry.version) this.#whole.set(file, entry);
     this.#found.set(file, found);
     return found;

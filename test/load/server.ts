@@ -99,8 +99,13 @@ export interface Hub {
 export function hub(id: string, files: Contents, { api = true, token = '' } = {}): Hub {
   const contents: Contents = {};
   const isLarge = (name: string) => name.endsWith('.safetensors');
-  const oidOf = (name: string, bytes: Uint8Array) =>
-    isLarge(name) ? hash('sha256', bytes) : hash('sha1', `blob ${bytes.length}\0`, bytes);
+  const oids = new WeakMap<Uint8Array, string>(); // hashing large files again would hold up all answers
+  const oidOf = (name: string, bytes: Uint8Array) => {
+    const known = oids.get(bytes);
+    const oid = known ?? (isLarge(name) ? hash('sha256', bytes) : hash('sha1', `blob ${bytes.length}\0`, bytes));
+    oids.set(bytes, oid);
+    return oid;
+  };
   const bytesOf = (name: string) => {
     const content = repository.files[name]!;
     return typeof content === 'string' ? Buffer.from(content) : content;
