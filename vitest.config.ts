@@ -40,6 +40,7 @@ export default defineConfig({
         test: {
           name: 'node',
           environment: 'node',
+          execArgv: ['--experimental-wasm-relaxed-simd'], // Node 20 has it, but behind a flag
           testTimeout,
           hookTimeout: testTimeout,
           include: [`test/**/*${kind}.test.ts`, `test/**/*${kind}.node.test.ts`],

@@ -51,7 +51,7 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
       weights.set(spec.name, weight);
     },
     async program(plan, size, capture = new Set()) {
-      const program = new WasmProgram(running(), plan, size, capture, weights, () => programs.delete(program));
+      const program = new WasmProgram(running(), plan, size, capture, weights, (gone) => programs.delete(gone));
       programs.add(program);
       return program;
     },

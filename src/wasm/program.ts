@@ -33,7 +33,7 @@ export class WasmProgram implements Program {
   readonly #plan: Plan;
   readonly #capture: ReadonlySet<string>;
   readonly #weights: ReadonlyMap<string, WasmWeight>;
-  readonly #onDispose: () => void;
+  readonly #onDispose: (program: WasmProgram) => void;
   /** Address and bytes of all that is the program's own. */
   readonly #owned = new Map<number, number>();
   readonly #caches: { keys: number; values: number }[];
@@ -51,7 +51,7 @@ export class WasmProgram implements Program {
     size: ProgramSize,
     capture: ReadonlySet<string>,
     weights: ReadonlyMap<string, WasmWeight>,
-    onDispose: () => void,
+    onDispose: (program: WasmProgram) => void,
   ) {
     this.#machine = machine;
     this.#plan = plan;
@@ -126,7 +126,7 @@ export class WasmProgram implements Program {
     for (const at of this.#owned.keys()) this.#machine.memory.free(at);
     this.#owned.clear();
     this.#machine = undefined;
-    this.#onDispose();
+    this.#onDispose(this);
   }
 
   #running(): Machine {

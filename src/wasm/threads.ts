@@ -51,10 +51,10 @@ export async function startThreads(
 }
 
 function startWorker(): Worker {
-  // Bundlers find a worker by this very expression. Node's class takes the same URL.
-  const Worker = (node?.getBuiltinModule('node:worker_threads').Worker ??
-    globalThis.Worker) as typeof globalThis.Worker;
-  return new Worker(new URL('./thread.js', import.meta.url), { type: 'module' });
+  type WorkerClass = new (url: URL, options: object) => Worker;
+  const Worker = (node?.getBuiltinModule('node:worker_threads').Worker ?? globalThis.Worker) as unknown as WorkerClass;
+  // Bundlers find a worker by this very expression; Node's class takes the same, without the flags of its own process.
+  return new Worker(new URL('./thread.js', import.meta.url), { type: 'module', execArgv: [] });
 }
 
 /** Hands the worker its work; until it is at it. */
