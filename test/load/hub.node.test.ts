@@ -1,0 +1,185 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
+import { afterEach, expect, test } from 'vitest';
+import { models } from '../../src/load/cache.ts';
+import { type CacheStore, folderStore } from '../../src/load/cache-store.ts';
+import { openCheckpoint } from '../../src/load/open.ts';
+import { expectSame, readAll } from './read.ts';
+import { type Contents, hub, type Misbehave, serve, type TestServer } from './server.ts';
+import { encodeSafetensors, shardedFiles, type TinyOptions, tinyCheckpoint, tinyFiles } from './tiny-checkpoint.ts';
+
+const id = 'owner/tiny-gpt2';
+const megabyte = 1 << 20;
+let server: TestServer;
+afterEach(() => server.close());
+
+function filesOf(options?: TinyOptions): Contents {
+  const { config, tensors } = tinyCheckpoint(options);
+  const tokenizer = { 'vocab.json': '{"a":0}', 'merges.txt': '#version: 0.2\n' };
+  return { 'config.json': JSON.stringify(config), 'model.safetensors': encodeSafetensors(tensors), ...tokenizer };
+}
+
+function memoryStore(): CacheStore {
+  const values = new Map<string, Uint8Array<ArrayBuffer>>();
+  const keys = async (prefix: string) => [...values.keys()].filter((key) => key.startsWith(prefix));
+  return {
+    get: async (key) => values.get(key),
+    put: async (key, value) => void values.set(key, value.slice()),
+    keys,
+    delete: async (prefix) => {
+      for (const key of await keys(prefix)) values.delete(key);
+    },
+  };
+}
+
+const expectedOf = async (options?: TinyOptions) => readAll(await openCheckpoint(tinyFiles(tinyCheckpoint(options))));
+const offline: typeof fetch = () => Promise.reject(new TypeError('offline'));
+
+async function loadAll(
+  cache: CacheStore | false,
+  options: { revision?: string; token?: string; fetch?: typeof fetch } = {},
+) {
+  const checkpoint = await openCheckpoint(id, { endpoint: server.url, cache, ...options });
+  const weights = await readAll(checkpoint);
+  expect(await checkpoint.tokenizerFiles()).toMatchObject({ vocab: '{"a":0}' });
+  return weights;
+}
+
+test.each([true, false])('a repository, with an API: %s; from a new commit only what is new', async (api) => {
+  const repository = hub(id, filesOf(), { api });
+  server = await serve(repository.contents, repository.answer);
+  const store = memoryStore();
+  expectSame(await loadAll(store), await expectedOf());
+  if (api) expect(server.requests.filter((path) => path.includes('/resolve/main/'))).toEqual([]);
+  const before = server.sent;
+  repository.files = { ...repository.files, 'README.md': 'new' };
+  expectSame(await loadAll(store), await expectedOf());
+  expect(server.sent).toBe(before);
+  repository.files = { ...repository.files, ...filesOf({ nLayer: 2 }) };
+  expectSame(await loadAll(store), await expectedOf({ nLayer: 2 }));
+  expectSame(await loadAll(store, { fetch: offline }), await expectedOf({ nLayer: 2 }));
+  expect(await models.list(store)).toMatchObject([{ name: `${server.url}${id}`, complete: true }]);
+});
+
+test('a commit asks for nothing once it is there', async () => {
+  const repository = hub(id, filesOf());
+  server = await serve(repository.contents, repository.answer);
+  const store = memoryStore();
+  const revision = repository.commit;
+  await loadAll(store, { revision });
+  const before = server.requests.length;
+  expectSame(await loadAll(store, { revision }), await expectedOf());
+  expect(server.requests.slice(before)).toEqual([expect.stringContaining('GET /api/models/')]); // for tokenizer.json
+  expectSame(await loadAll(store, { revision, fetch: offline }), await expectedOf());
+});
+
+test('shards', async () => {
+  const repository = hub(id, { ...filesOf(), ...shardedFiles(tinyCheckpoint(), 3) });
+  delete repository.files['model.safetensors'];
+  server = await serve(repository.contents, repository.answer);
+  expectSame(await loadAll(memoryStore()), await expectedOf());
+});
+
+test.each([true, false])('a token goes to the hub, and nowhere else; with a cache: %s', async (cache) => {
+  const repository = hub(id, filesOf(), { token: 'hf_x' });
+  const elsewhere = await serve(repository.contents, (request) => {
+    expect(request.headers.authorization).toBeUndefined();
+    return false;
+  });
+  server = await serve({}, repository.answer);
+  await expect(loadAll(cache && memoryStore())).rejects.toMatchObject({
+    code: 'network',
+    message: expect.stringContaining('401'),
+  });
+  repository.location = elsewhere.url;
+  expectSame(await loadAll(cache && memoryStore(), { token: 'hf_x' }), await expectedOf());
+  await elsewhere.close();
+});
+
+/** Flips a bit of the weights, the first `n` times. */
+const corrupt = (n: number, contents: Contents): Misbehave => {
+  let count = 0;
+  return (request, response) => {
+    const path = decodeURIComponent(request.url!.slice(1));
+    const bytes = contents[path];
+    const [first, last] = request.headers.range?.match(/\d+/g)?.map(Number) ?? [];
+    if (!path.startsWith('cdn/') || typeof bytes === 'string' || !bytes || (last ?? 0) < 1e5 || count++ >= n)
+      return false;
+    const wrong = bytes.slice(first, last! + 1);
+    wrong[wrong.length >> 1]! ^= 4;
+    response.writeHead(206, { 'Content-Range': `bytes ${first}-${last}/${bytes.length}` }).end(wrong);
+    return true;
+  };
+};
+
+test.each([true, false])('corrupt bytes are fetched again, once; API: %s', async (api) => {
+  const options = { nEmbd: 64, vocabSize: 10_000 };
+  for (const [n, right] of [
+    [1, true],
+    [2, false],
+  ] as const) {
+    const repository = hub(id, filesOf(options), { api });
+    const misbehave = corrupt(n, repository.contents);
+    server = await serve(repository.contents, (...both) => misbehave(...both) || repository.answer(...both));
+    const store = memoryStore();
+    if (!right) {
+      await expect(loadAll(store)).rejects.toMatchObject({
+        code: 'network',
+        message: expect.stringMatching(/model.safetensors hashes to [0-9a-f]{64}; expected [0-9a-f]{64}/),
+      });
+    }
+    expectSame(await loadAll(store), await expectedOf(options));
+    if (right) await server.close();
+  }
+});
+
+test('killed at 20 points, a download goes on: at most a request is fetched twice, and the bytes are right', async () => {
+  const options = { nEmbd: 256, vocabSize: 96_000 }; // 101 MB
+  const repository = hub(id, filesOf(options));
+  server = await serve(repository.contents, repository.answer, { pace: 4 });
+  const folder = await mkdtemp(join(tmpdir(), 'killed-'));
+  const entry = fileURLToPath(new URL('drain.ts', import.meta.url));
+  await build({
+    configFile: false,
+    logLevel: 'silent',
+    ssr: { noExternal: true },
+    build: { ssr: entry, outDir: folder, rolldownOptions: { output: { entryFileNames: 'drain.mjs' } } },
+  });
+  const store = folderStore(join(folder, 'models'));
+  const kept = async () => (await models.list(store))[0]?.bytes ?? 0;
+  const load = (until: number) =>
+    new Promise<number | null>((resolve) => {
+      const drain = JSON.stringify({ source: id, endpoint: server.url, folder: join(folder, 'models') });
+      const env = { ...process.env, VITRINE_DRAIN: drain };
+      const child = spawn(process.execPath, [join(folder, 'drain.mjs')], {
+        env,
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      const timer = setInterval(() => server.sent >= until && child.kill('SIGKILL'), 2);
+      child.on('close', (exit) => {
+        clearInterval(timer);
+        resolve(exit);
+      });
+    });
+  let lost = 0;
+  for (let kill = 0, seed = 1; kill < 20; kill++) {
+    seed = (seed * 48_271) % 2_147_483_647;
+    const [before, sent] = [await kept(), server.sent];
+    expect(await load(sent + (seed / 2_147_483_647) * 8 * megabyte)).toBeNull();
+    const waste = server.sent - sent - ((await kept()) - before);
+    expect(waste).toBeLessThan(8 * megabyte); // what is on its way in the system's buffers counts too
+    lost += waste;
+  }
+  const size = (repository.files['model.safetensors'] as Uint8Array).length;
+  expect(await load(Number.POSITIVE_INFINITY)).toBe(0);
+  console.log(`${size} bytes in 21 loads: ${server.sent} served, ${lost} of them lost at the kills`);
+  expect(server.sent).toBeLessThanOrEqual(size + lost + 21 * 70_000);
+  expect(lost).toBeLessThan(20 * 4 * megabyte);
+  const cached = await openCheckpoint(id, { endpoint: server.url, cache: store, fetch: offline });
+  expectSame(await readAll(cached), await expectedOf(options));
+  await rm(folder, { recursive: true });
+});
