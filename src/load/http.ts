@@ -14,6 +14,8 @@ const again = 'Check the name or address, and whether the model is public, or tr
 export interface HttpOptions {
   /** Used in place of the platform's fetch. */
   fetch?: typeof fetch;
+  /** What the browser's own cache may do: `no-store` where the files are kept elsewhere. */
+  cache?: RequestCache;
   /** Sent with each request. */
   headers?: Record<string, string>;
   /** Milliseconds without a byte after which a connection is given up. */
@@ -117,13 +119,13 @@ export class HttpFiles implements Files {
   }
 
   async #answer(url: string, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
-    const { fetch: fetcher = globalThis.fetch, headers, patience = 30_000 } = this.#options; // without a wrong `this`
+    const { fetch: fetcher = globalThis.fetch, headers, cache, patience = 30_000 } = this.#options;
     const impatient = new AbortController();
     const timer = setTimeout(() => impatient.abort(new Error(`no answer for ${patience / 1000} s`)), patience);
     const signals = signal ? AbortSignal.any([signal, impatient.signal]) : impatient.signal;
     try {
-      const request = { ...init, headers: { ...headers, ...init.headers }, signal: signals };
-      return await untilAborted(fetcher(url, request), signals);
+      const request = { ...init, cache, headers: { ...headers, ...init.headers }, signal: signals };
+      return await untilAborted(fetcher(url, request), signals); // a method call would hand window.fetch a wrong `this`
     } catch (cause) {
       throw signal?.aborted ? signal.reason : failed(url, 'could not be fetched', cause);
     } finally {

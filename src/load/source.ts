@@ -53,19 +53,19 @@ export async function locate(source: Source, options: SourceOptions = {}): Promi
       hint: 'A path begins with ./ or /, a URL with https://, and a hub id reads owner/name.',
     });
   }
-  const { endpoint = hub, revision = 'main', token, fetch } = options;
+  const { endpoint = hub, revision = 'main', token } = options;
   const base = endpoint.replace(/\/+$/, '');
   const headers: HttpOptions['headers'] = token === undefined ? {} : { Authorization: `Bearer ${token}` };
   const from = base === hub ? text : `${base}/${text}`;
   const name = revision === 'main' ? from : `${from}@${revision}`;
-  return { files: cached(new HubFiles(text, base, revision, { fetch, headers }), name, options) };
+  return { files: cached(new HubFiles(text, base, revision, { ...httpOptions(options), headers }), name, options) };
 }
 
 function locateUrl(url: URL, options: SourceOptions): Located {
-  const { fetch } = options;
+  const http = httpOptions(options);
   const urlOf = (file: string) => new URL(file, url).href;
   const name = url.origin + url.pathname; // a query may hold a signature, which is another each time
-  if (url.pathname.endsWith('/')) return { files: cached(new HttpFiles(url.href, urlOf, { fetch }), name, options) };
+  if (url.pathname.endsWith('/')) return { files: cached(new HttpFiles(url.href, urlOf, http), name, options) };
   const weights = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
   if (!weightFile.test(weights)) {
     throw new VitrineError('bad-option', `The source ${url.href} is neither a folder nor a .safetensors file.`, {
@@ -73,12 +73,20 @@ function locateUrl(url: URL, options: SourceOptions): Located {
     });
   }
   // The URL itself may be signed: only its siblings are named anew.
-  const files = new HttpFiles(url.href, (file) => (file === weights ? url.href : urlOf(file)), { fetch });
+  const files = new HttpFiles(url.href, (file) => (file === weights ? url.href : urlOf(file)), http);
   return { files: cached(files, name, options), weights };
 }
 
+const cacheOf = ({ cache = isNode() ? false : 'opfs' }: SourceOptions) => cache;
+
+/** What is kept here, the browser's cache need not keep too; it would also let requests for one file wait in line. */
+function httpOptions(options: SourceOptions): HttpOptions {
+  return { fetch: options.fetch, ...(cacheOf(options) !== false && { cache: 'no-store' }) };
+}
+
 /** The files through the cache that the options ask for. `name`: the model's, in the cache. */
-function cached(files: HttpFiles, name: string, { cache = isNode() ? false : 'opfs' }: SourceOptions): Files {
+function cached(files: HttpFiles, name: string, options: SourceOptions): Files {
+  const cache = cacheOf(options);
   return cache === false ? files : new CachedFiles(files, name, cache === 'opfs' ? undefined : cache);
 }
 
