@@ -129,7 +129,8 @@ test('two tabs, one of them in a worker, download once', async () => {
   const before = server.sent;
   const tabs = await Promise.all([open(), open()]);
   expect(await Promise.all([load(tabs[0]), inWorker(tabs[1])])).toEqual([expected, expected]);
-  expect(server.sent - before).toBeLessThan(weights.length + megabyte);
+  // Twice would be two lengths; a request that is cut and made again sends a part of it twice.
+  expect(server.sent - before).toBeLessThan(1.25 * weights.length);
 });
 
 test('a worker writes as well where it must use its own handles', async () => {
