@@ -25,4 +25,5 @@ export type { Completion, FinishReason, Sequence, Token, TopToken } from './run/
 export { distribution } from './run/sampling.ts';
 export type { Score, ScoreOptions } from './run/score.ts';
 export type { Trace, TracedTensor, TraceOptions } from './run/trace.ts';
+export type { WeightOptions } from './run/weight.ts';
 export type { TextStream, Tokenizer } from './text/tokenizer.ts';

@@ -14,6 +14,7 @@ import type {
   TensorSpec,
   Token,
   TraceOptions,
+  WeightOptions,
 } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
 import { type Answer, type Call, unpackFailure } from './protocol.ts';
@@ -205,12 +206,22 @@ export class WorkerModel {
     return this.#engine.call('trace', [this.#id, prompt, options], { signal });
   }
 
+  /** As `Model.weight`: rows of a weight as the device holds them. */
+  weight(name: string, { signal, ...options }: WeightOptions = {}) {
+    return this.#engine.call('weight', [this.#id, name, options], { signal });
+  }
+
   encode(...args: Parameters<Model['tokenizer']['encode']>) {
     return this.#engine.call('encode', [this.#id, ...args]);
   }
 
   decode(ids: number[]): Promise<string> {
     return this.#engine.call('decode', [this.#id, ids]);
+  }
+
+  /** A token's bytes as text, as `Tokenizer.token`. */
+  token(id: number): Promise<string> {
+    return this.#engine.call('token', [this.#id, id]);
   }
 
   /** Frees the model's memory, the GPU's too. */

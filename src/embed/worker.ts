@@ -10,6 +10,7 @@ import {
   type Source,
   type TracedTensor,
   type TraceOptions,
+  type WeightOptions,
 } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
 import { type Answer, type Call, packFailure } from './protocol.ts';
@@ -61,6 +62,8 @@ const calls = {
     const trace = await modelOf(id).trace(prompt, { ...options, signal });
     return { tokens: trace.tokens, logits: trace.logits, tensors: new Map(trace) };
   },
+  weight: ({ signal }: Line, id: number, name: string, options: WeightOptions) =>
+    modelOf(id).weight(name, { ...options, signal }),
   encode: (_: Line, id: number, ...args: Parameters<Model['tokenizer']['encode']>) =>
     modelOf(id).tokenizer.encode(...args),
   decode: (_: Line, id: number, ids: number[]) => modelOf(id).tokenizer.decode(ids),

@@ -8,7 +8,8 @@ import { generate } from './generate.ts';
 import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
 import type { Completion, Token } from './output.ts';
 import { type Score, type ScoreOptions, score } from './score.ts';
-import { type Trace, type TraceOptions, tensorsOf, trace } from './trace.ts';
+import { type Trace, type TracedTensor, type TraceOptions, tensorsOf, trace } from './trace.ts';
+import { type WeightOptions, weight } from './weight.ts';
 
 /** A text, or its token ids. */
 export type Prompt = string | readonly number[];
@@ -128,6 +129,17 @@ export class Model {
   /** Every tensor that `trace` can capture or edit; an axis of `rows` or `context` is as long as the text. */
   tensors(): TensorSpec[] {
     return tensorsOf(this.#engine.plan);
+  }
+
+  /** Every weight: a matrix as [out, in], a vector as [1, n], by its Hugging Face name without `transformer.`. */
+  weights(): { name: string; shape: [number, number] }[] {
+    return this.#engine.plan.weights.map(({ name, rows, columns }) => ({ name, shape: [rows, columns] }));
+  }
+
+  /** Rows of a weight as the device holds them, rounded to its dtype. */
+  async weight(name: string, options: WeightOptions = {}): Promise<TracedTensor> {
+    this.#engine.alive();
+    return weight(this.#engine, name, options);
   }
 
   /** Frees all memory, the device's too. Safe to call twice. */

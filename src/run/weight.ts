@@ -1,0 +1,66 @@
+import { VitrineError } from '../plan/error.ts';
+import type { Plan, WeightSpec } from '../plan/plan.ts';
+import { checkOptions, isSignal, listOf, quote } from './check.ts';
+import type { Engine } from './engine.ts';
+import type { TracedTensor } from './trace.ts';
+
+export interface WeightOptions {
+  /** Rows of the matrix, [out, in]: outputs of a layer, words of an embedding table. All of them by default. */
+  rows?: readonly number[];
+  signal?: AbortSignal;
+}
+
+/** Rows read in one run. */
+const rowsAtOnce = 1024;
+
+/**
+ * Values of a weight as the backend really holds them, after rounding to its dtype: a row of a matrix is what an embedding
+ * table's lookup gives, so a plan of one `embed` step reads any weight on any backend.
+ * @returns data [rows, columns]; a vector is one row
+ * @throws VitrineError `bad-option` for a weight or row that is not there
+ */
+export async function weight(engine: Engine, name: string, options: WeightOptions = {}): Promise<TracedTensor> {
+  checkOptions('weight', options, { rows: listOf('integers', Number.isInteger), signal: isSignal });
+  const spec = engine.plan.weights.find((one) => one.name === name);
+  if (!spec) {
+    throw new VitrineError('bad-option', `The model has no weight ${quote(name)}.`, {
+      hint: 'model.weights() lists every name with its shape.',
+    });
+  }
+  const rows = options.rows ?? Array.from({ length: spec.rows }, (_, row) => row);
+  const wrong = rows.find((row) => row < 0 || row >= spec.rows);
+  if (wrong !== undefined) throw new VitrineError('bad-option', `${name} has ${spec.rows} rows, and no row ${wrong}.`);
+  options.signal?.throwIfAborted();
+
+  const data = new Float32Array(rows.length * spec.columns);
+  const most = Math.max(1, Math.min(rows.length, rowsAtOnce));
+  const backend = await engine.backend();
+  const size = { slots: 1, context: 1, rows: most, logitRows: 1 };
+  const program = await backend.program(lookupPlan(spec), size, new Set(['row']));
+  try {
+    for (let first = 0; first < rows.length; first += most) {
+      await engine.turn(options.signal);
+      const batch = rows.slice(first, first + most).map((token) => ({ token, position: 0, slot: 0 }));
+      const { captured } = await program.run({ rows: batch, logitRows: [] });
+      data.set(captured.get('row')!, first * spec.columns);
+    }
+  } finally {
+    program.dispose();
+  }
+  return { data, shape: [rows.length, spec.columns] };
+}
+
+function lookupPlan(spec: WeightSpec): Plan {
+  return {
+    nLayer: 0,
+    nHead: 1,
+    headDim: 1,
+    nEmbd: spec.columns,
+    nCtx: 1,
+    vocabSize: spec.rows,
+    weights: [],
+    tensors: new Map([['row', { name: 'row', shape: ['rows', spec.columns] }]]),
+    aliases: new Map(),
+    steps: [{ op: 'embed', weight: spec.name, output: 'row' }],
+  };
+}
