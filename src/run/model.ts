@@ -8,7 +8,7 @@ import { generate } from './generate.ts';
 import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
 import type { Completion, Token } from './output.ts';
 import { type Score, type ScoreOptions, score } from './score.ts';
-import { type Trace, type TracedTensor, type TraceOptions, tensorsOf, trace } from './trace.ts';
+import { positionsIn, type Trace, type TracedTensor, type TraceOptions, tensorsOf, trace } from './trace.ts';
 import { type WeightOptions, weight } from './weight.ts';
 
 /** A text, or its token ids. */
@@ -92,11 +92,7 @@ export class Model {
     const ids = this.#fitting(prompt);
     const { positions = [-1], signal } = options;
     signal?.throwIfAborted();
-    const wanted = positions.map((position) => {
-      const at = position < 0 ? ids.length + position : position;
-      if (integer(0, ids.length - 1).accepts(at)) return at;
-      throw new VitrineError('bad-option', `positions has ${position}; the text's are 0 to ${ids.length - 1}.`);
-    });
+    const wanted = positionsIn(positions, ids.length);
     const { vocabSize } = this.config;
     const data = new Float32Array(wanted.length * vocabSize);
     const onLogits = (position: number, logits: Float32Array) => {

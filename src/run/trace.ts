@@ -2,7 +2,7 @@ import type { Row, RunResult } from '../plan/backend.ts';
 import { type Edit, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { type Plan, shapeOf, type TensorSpec } from '../plan/plan.ts';
-import { type Check, checkOptions, isSignal, listOf, quote } from './check.ts';
+import { type Check, checkOptions, integer, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
 import { editsCheck } from './options.ts';
 import { Session } from './session.ts';
@@ -14,6 +14,8 @@ export interface TraceOptions {
    */
   capture?: readonly string[] | ((name: string) => boolean);
   edits?: readonly Edit[];
+  /** Positions whose logits are wanted, negative ones from the end. All by default; they are the larger part of a long trace. */
+  logits?: readonly number[];
   signal?: AbortSignal;
 }
 
@@ -26,7 +28,7 @@ export interface TracedTensor {
 /** The tensors captured, by name, with the logits of every position and the tokens. */
 export class Trace extends Map<string, TracedTensor> {
   readonly tokens: readonly number[];
-  /** [tokens, vocabSize] */
+  /** [tokens, vocabSize]; with the option `logits`, the positions asked for in their order. */
   readonly logits: TracedTensor;
 
   constructor(tokens: readonly number[], logits: TracedTensor, tensors: Iterable<[string, TracedTensor]>) {
@@ -53,20 +55,25 @@ const captures: Check = {
  * @throws VitrineError `bad-option` for a name or glob that no tensor has, `context-full`
  */
 export async function trace(engine: Engine, ids: number[], options: TraceOptions = {}): Promise<Trace> {
-  checkOptions('trace', options, { capture: captures, edits: editsCheck, signal: isSignal });
+  const logitsCheck = listOf('integers', Number.isInteger);
+  checkOptions('trace', options, { capture: captures, edits: editsCheck, logits: logitsCheck, signal: isSignal });
   const { capture = [], edits = [], signal } = options;
   signal?.throwIfAborted();
+  const wanted = options.logits ? positionsIn(options.logits, ids.length) : [...ids.keys()];
   const { plan } = engine;
   const names = select(plan, capture);
   const tensorOf = (name: string) => plan.aliases.get(name) ?? name;
   const edited = edits.length > 0 ? withEdits(plan, edits, ids.length) : plan;
   const session = new Session(engine, 1, edited, new Set(names.map(tensorOf)));
-  const logits = { data: new Float32Array(ids.length * plan.vocabSize), shape: [ids.length, plan.vocabSize] };
+  const logits = { data: new Float32Array(wanted.length * plan.vocabSize), shape: [wanted.length, plan.vocabSize] };
   const whole = new Map(names.map((name) => [tensorOf(name), empty(plan, tensorOf(name), ids.length)]));
   try {
     await session.read(ids, {
       from: 0,
-      onLogits: (position, row) => logits.data.set(row, position * plan.vocabSize),
+      wants: (position) => wanted.includes(position),
+      onLogits: (position, row) => {
+        for (const [i, at] of wanted.entries()) if (at === position) logits.data.set(row, i * plan.vocabSize);
+      },
       onRun: (result, rows) => {
         for (const [name, tensor] of whole) place(tensor, plan.tensors.get(name)!, result, rows);
       },
@@ -80,6 +87,15 @@ export async function trace(engine: Engine, ids: number[], options: TraceOptions
     logits,
     names.map((name) => [name, whole.get(tensorOf(name))!]),
   );
+}
+
+/** Positions of a text, negative ones counted from its end. */
+export function positionsIn(positions: readonly number[], length: number): number[] {
+  return positions.map((position) => {
+    const at = position < 0 ? length + position : position;
+    if (integer(0, length - 1).accepts(at)) return at;
+    throw new VitrineError('bad-option', `Position ${position} is asked for; the text's are 0 to ${length - 1}.`);
+  });
 }
 
 /** A tensor for a whole text; what no run writes are the keys after a position: -Infinity in scores, 0 in a pattern. */

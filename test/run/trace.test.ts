@@ -179,6 +179,17 @@ describe('what is captured', () => {
     expect(model.tensors().some(({ name }) => name === 'logits' || name === 'selected')).toBe(false);
   });
 
+  test('logits of some positions, in the order asked for', async () => {
+    const all = (await model.trace(ids)).logits;
+    const width = all.shape[1]!;
+    const some = await model.trace(ids, { logits: [-1, 3, 3] });
+    expect(some.logits.shape).toEqual([3, width]);
+    const expected = [ids.length - 1, 3, 3].flatMap((at) => [...all.data.subarray(at * width, (at + 1) * width)]);
+    expect([...some.logits.data]).toEqual(expected);
+    expect((await model.trace(ids, { logits: [], capture: ['hook_embed'] })).logits.shape).toEqual([0, width]);
+    await expect(model.trace(ids, { logits: [ids.length] })).rejects.toThrow(`Position ${ids.length}`);
+  });
+
   test('scores are masked, patterns are zero after a position, and rows sum to one', async () => {
     const trace = await model.trace(ids, { capture: ['blocks.1.attn.*'] });
     const [scores, pattern] = ['scores', 'pattern'].map(
