@@ -21,10 +21,18 @@ export function bytesOfBinary(binary: string): Uint8Array<ArrayBuffer> {
 
 const prints = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
 const byteOfLetter = new Map<string, string>();
+const letterOfByte: string[] = [];
 
 // How vocabulary files spell bytes (GPT-2's `bytes_to_unicode`): as themselves if they print, else as U+0100 and up.
 for (let byte = 0, other = 256; byte < 256; byte++) {
-  byteOfLetter.set(String.fromCharCode(prints(byte) ? byte : other++), String.fromCharCode(byte));
+  const letter = String.fromCharCode(prints(byte) ? byte : other++);
+  letterOfByte[byte] = letter;
+  byteOfLetter.set(letter, String.fromCharCode(byte));
+}
+
+/** How vocabulary files spell bytes. */
+export function lettersOfBinary(binary: string): string {
+  return Array.from(binary, (char) => letterOfByte[char.charCodeAt(0)]).join('');
 }
 
 /** Bytes of a piece as vocabulary files spell it; one with other letters stands for its own text, as added tokens do. */
