@@ -88,11 +88,19 @@ function newTask(): Promise<void> {
   });
 }
 
+/** The memory of a result's arrays, which is handed over rather than copied: a long trace has hundreds of megabytes. */
+function buffersOf(message: Answer<unknown, unknown>): ArrayBuffer[] {
+  if (!('result' in message) || typeof message.result !== 'object' || !message.result) return [];
+  const { data, logits, tensors } = message.result as Partial<TracedTensor & WorkerTrace>;
+  const arrays = [data, logits?.data, ...[...(tensors?.values() ?? [])].map((tensor) => tensor.data)];
+  return [...new Set(arrays.flatMap((array) => (array ? [array.buffer as ArrayBuffer] : [])))];
+}
+
 self.onmessage = async ({ data, ports: [port] }: MessageEvent<Call>) => {
   if (!port) return;
   const abort = new AbortController();
   port.onmessage = () => abort.abort();
-  const answer = (message: Answer<unknown, unknown>) => port.postMessage(message);
+  const answer = (message: Answer<unknown, unknown>) => port.postMessage(message, buffersOf(message));
   try {
     const call = calls[data.name as keyof Calls] as (line: Line, ...args: unknown[]) => unknown;
     answer({ result: await call({ signal: abort.signal, send: (event) => answer({ event }) }, ...data.args) });

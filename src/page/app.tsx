@@ -2,6 +2,7 @@ import { useEffect } from 'preact/hooks';
 import { Dialogs } from './views/dialogs.tsx';
 import { DropTarget } from './views/drop-target.tsx';
 import { Header } from './views/header.tsx';
+import { InsideSlot } from './views/inside-slot.tsx';
 import { ModelLabel } from './views/model-label.tsx';
 import { Notices } from './views/notices.tsx';
 import { Sampling } from './views/sampling.tsx';
@@ -26,6 +27,7 @@ export function App() {
           <Sampling />
         </aside>
       </main>
+      <InsideSlot />
       <Dialogs />
       <DropTarget />
     </>

@@ -59,6 +59,9 @@ export const strings = {
     context: 'the context is full',
   },
 
+  seeInside: 'See inside the model',
+  closeInside: 'Close the model',
+
   sampling: 'Sampling',
   defaults: 'Defaults',
   off: 'off',

@@ -1,0 +1,76 @@
+/**
+ * Two scales of colour, told apart by lightness alone so that every eye reads them: `amount` from paper to the glass's
+ * green for numbers from 0 up, `signed` from blue through paper to orange (ColorBrewer's safe pair) for numbers about 0.
+ */
+export type Scale = 'amount' | 'signed';
+
+type Rgb = readonly [number, number, number];
+
+const stops: Record<'light' | 'dark', Record<Scale, readonly Rgb[]>> = {
+  light: {
+    amount: [
+      [238, 242, 240],
+      [150, 199, 189],
+      [0, 119, 102],
+      [0, 48, 44],
+    ],
+    signed: [
+      [5, 62, 120],
+      [88, 148, 201],
+      [244, 246, 245],
+      [226, 142, 74],
+      [136, 58, 4],
+    ],
+  },
+  dark: {
+    amount: [
+      [20, 29, 27],
+      [24, 82, 73],
+      [45, 151, 133],
+      [208, 246, 237],
+    ],
+    signed: [
+      [150, 205, 255],
+      [40, 103, 163],
+      [22, 30, 28],
+      [171, 91, 31],
+      [255, 190, 138],
+    ],
+  },
+};
+
+const steps = 256;
+const tables = new Map<string, Uint32Array>();
+
+/** 256 colours as canvas pixels (ABGR words), the scale's lower end first. */
+export function colours(scale: Scale, theme: 'light' | 'dark'): Uint32Array {
+  const key = `${scale} ${theme}`;
+  let table = tables.get(key);
+  if (!table) {
+    table = Uint32Array.from({ length: steps }, (_, i) => pixel(mix(stops[theme][scale], i / (steps - 1))));
+    tables.set(key, table);
+  }
+  return table;
+}
+
+/** For CSS: a value on its scale; `limit` is the value of the scale's end. */
+export function cssColour(value: number, scale: Scale, limit: number, theme: 'light' | 'dark'): string {
+  const word = colours(scale, theme)[stepOf(value, scale, limit)]!;
+  return `rgb(${word & 255} ${(word >> 8) & 255} ${(word >> 16) & 255})`;
+}
+
+/** Where a value falls among the 256 colours. */
+export function stepOf(value: number, scale: Scale, limit: number): number {
+  const share = limit > 0 ? value / limit : 0;
+  const at = scale === 'amount' ? share : (share + 1) / 2;
+  return Math.round(Math.max(0, Math.min(1, at)) * (steps - 1));
+}
+
+function mix(colours: readonly Rgb[], at: number): Rgb {
+  const place = at * (colours.length - 1);
+  const from = Math.min(Math.floor(place), colours.length - 2);
+  const [a, b] = [colours[from]!, colours[from + 1]!];
+  return [0, 1, 2].map((i) => Math.round(a[i]! + (b[i]! - a[i]!) * (place - from))) as unknown as Rgb;
+}
+
+const pixel = ([r, g, b]: Rgb) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;

@@ -1,0 +1,40 @@
+import './inside.css';
+import { useEffect } from 'preact/hooks';
+import { Bar } from './bar.tsx';
+import { current, follow, readingFailure } from './reading.ts';
+import { Station } from './station.tsx';
+import { Block } from './stations/block.tsx';
+import { Input } from './stations/input.tsx';
+import { Output } from './stations/output.tsx';
+import { Overview } from './stations/overview.tsx';
+import { words } from './words/common.ts';
+
+/** The model opened up, for the text on the page: an overview first, and stations that unfold in place. */
+export function Inside() {
+  useEffect(follow, []);
+  const failure = readingFailure.value;
+  return (
+    <section class="inside" aria-labelledby="inside-title">
+      <header>
+        <h2 id="inside-title">{words.title}</h2>
+        <p class="summary">{words.intro}</p>
+      </header>
+      {failure !== undefined && (
+        <p role="alert">{words.failed(failure instanceof Error ? failure.message : String(failure))}</p>
+      )}
+      {current.value ? <Flow /> : <p class="summary">{words.reading}</p>}
+    </section>
+  );
+}
+
+function Flow() {
+  return (
+    <>
+      <Bar />
+      <Station name="overview">{() => <Overview />}</Station>
+      <Station name="input">{() => <Input />}</Station>
+      <Station name="block">{() => <Block />}</Station>
+      <Station name="output">{() => <Output />}</Station>
+    </>
+  );
+}

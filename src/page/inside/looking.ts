@@ -1,0 +1,51 @@
+import { computed, signal } from '@preact/signals';
+import { current } from './reading.ts';
+
+/** Where the visitor looks: which token, block and head the pictures are of, which stations are unfolded, which cell is asked about. */
+
+const wantedPosition = signal<number | undefined>(undefined);
+const wantedLayer = signal(0);
+const wantedHead = signal(0);
+
+const within = (value: number, count: number) => Math.max(0, Math.min(count - 1, value));
+
+/** The token looked at; the last one until another is chosen. */
+export const position = computed(() => {
+  const last = (current.value?.ids.length ?? 1) - 1;
+  return wantedPosition.value === undefined ? last : within(wantedPosition.value, last + 1);
+});
+export const layer = computed(() => within(wantedLayer.value, current.value?.model.config.nLayer ?? 1));
+export const head = computed(() => within(wantedHead.value, current.value?.model.config.nHead ?? 1));
+
+export function lookAt(where: { position?: number | undefined; layer?: number; head?: number }): void {
+  if ('position' in where) wantedPosition.value = where.position;
+  if (where.layer !== undefined) wantedLayer.value = where.layer;
+  if (where.head !== undefined) wantedHead.value = where.head;
+}
+
+export const stations = ['overview', 'input', 'block', 'output', 'touch', 'runs'] as const;
+export type StationName = (typeof stations)[number];
+
+export const unfolded = signal<ReadonlySet<StationName>>(new Set(['overview']));
+
+export function unfold(name: StationName, open = true): void {
+  const next = new Set(unfolded.value);
+  if (open) next.add(name);
+  else next.delete(name);
+  unfolded.value = next;
+}
+
+/** One number of the model: of a tensor by its hook name, or of a weight by its name; indices along its shape. */
+export interface Cell {
+  kind: 'tensor' | 'weight';
+  name: string;
+  /** Of a tensor [rows, n], [rows, nHead, n] or [nHead, rows, keys], as its shape says; of a weight [row, column]. */
+  index: readonly number[];
+}
+
+/** The cell whose origin is shown. */
+export const cell = signal<Cell | undefined>(undefined);
+
+export function sameCell(a: Cell | undefined, b: Cell | undefined): boolean {
+  return a?.kind === b?.kind && a?.name === b?.name && String(a?.index) === String(b?.index);
+}

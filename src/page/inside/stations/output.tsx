@@ -1,0 +1,3 @@
+export function Output() {
+  return null;
+}
