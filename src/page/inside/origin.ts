@@ -1,0 +1,268 @@
+import type { Edit, TracedTensor } from '../../index.ts';
+import { activate } from '../../plan/activate.ts';
+import { type Activation, type Plan, type Step, stepOutputs } from '../../plan/plan.ts';
+import type { Cell } from './looking.ts';
+
+/** The numbers an explanation is made of: a run's tensors and logits, and the model's weights. */
+export interface Numbers {
+  readonly plan: Plan;
+  readonly ids: readonly number[];
+  readonly edits: readonly Edit[];
+  tensor(name: string): Promise<TracedTensor>;
+  /** [vocabSize] */
+  logits(position: number): Promise<Float32Array>;
+  /** One row of a weight, as the device holds it. */
+  weightRow(name: string, row: number): Promise<Float32Array>;
+}
+
+/** A number with its place. */
+export interface Operand {
+  cell: Cell;
+  value: number;
+}
+
+/** Where a number comes from: the equation of the step that made it, with the numbers that went in. */
+export interface Origin {
+  /** As the model has it. */
+  value: number;
+  /** The op of the plan; undefined for a weight, which comes from the checkpoint. */
+  op: Step['op'] | undefined;
+  /** In symbols. */
+  formula: string;
+  /** With its operands, in the order of the formula. */
+  written: (string | Operand)[];
+  /** Of a sum: every term, the largest first; a term is the product of its operands. */
+  terms: { operands: Operand[]; value: number }[];
+  /** The same number computed again from the operands, in float64. */
+  result: number;
+  /** The visitor's own edits of this tensor, which came after the equation. */
+  edits: Edit[];
+}
+
+type Equation = Pick<Origin, 'formula' | 'written' | 'result'> & { terms?: Origin['terms'] };
+
+/** Looks up the step that makes a cell and writes its equation out. */
+export async function originOf(cell: Cell, numbers: Numbers): Promise<Origin> {
+  if (cell.kind === 'weight') return weightOrigin(cell, numbers);
+  const name = numbers.plan.aliases.get(cell.name) ?? cell.name;
+  const step = numbers.plan.steps.find((one) => stepOutputs(one).includes(name));
+  if (!step) throw new Error(`No step of the model makes ${cell.name}.`);
+  const value = await numberAt({ ...cell, name }, numbers);
+  const equation = await equationOf(step, { ...cell, name }, numbers);
+  const edits = numbers.edits.filter((edit) => (numbers.plan.aliases.get(edit.name) ?? edit.name) === name);
+  return { value, op: step.op, terms: [], ...equation, edits };
+}
+
+/** A cell's number. */
+export async function numberAt({ kind, name, index }: Cell, numbers: Numbers): Promise<number> {
+  const [row = 0, column = 0] = index;
+  if (kind === 'weight') return (await numbers.weightRow(name, row))[column]!;
+  if (name === 'logits') return (await numbers.logits(row))[column]!;
+  const { data, shape } = await numbers.tensor(name);
+  return data[index.reduce((at, i, axis) => at * shape[axis]! + i, 0)]!;
+}
+
+async function weightOrigin(cell: Cell, numbers: Numbers): Promise<Origin> {
+  const value = await numberAt(cell, numbers);
+  return { value, op: undefined, formula: '', written: [], terms: [], result: value, edits: [] };
+}
+
+async function equationOf(step: Step, cell: Cell, numbers: Numbers): Promise<Equation> {
+  switch (step.op) {
+    case 'embed':
+    case 'positionEmbed':
+      return lookup(step, cell, numbers);
+    case 'add':
+      return sumOfTwo(step, cell, numbers);
+    case 'layerNormScale':
+      return normScale(step, cell, numbers);
+    case 'layerNorm':
+      return norm(step, cell, numbers);
+    case 'linear':
+      return linear(step, cell, numbers);
+    case 'attentionScores':
+      return scores(step, cell, numbers);
+    case 'maskedSoftmax':
+      return softmax(step, cell, numbers);
+    case 'attentionMix':
+      return mix(step, cell, numbers);
+    case 'activation':
+      return activation(step, cell, numbers);
+    default:
+      throw new Error(`${cell.name} is made by ${step.op}, which the model's own plan does not have.`);
+  }
+}
+
+type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
+
+const tensorCell = (name: string, ...index: number[]): Cell => ({ kind: 'tensor', name, index });
+const weightCell = (name: string, row: number, column: number): Cell => ({
+  kind: 'weight',
+  name,
+  index: [row, column],
+});
+
+async function operand(cell: Cell, numbers: Numbers): Promise<Operand> {
+  return { cell, value: await numberAt(cell, numbers) };
+}
+
+/** All of a tensor's numbers at one row. */
+async function rowOf(name: string, row: number, numbers: Numbers): Promise<Float32Array> {
+  const { data, shape } = await numbers.tensor(name);
+  const width = data.length / shape[0]!;
+  return data.subarray(row * width, (row + 1) * width);
+}
+
+async function lookup(step: Of<'embed' | 'positionEmbed'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+  const [row = 0, column = 0] = index;
+  const isToken = step.op === 'embed';
+  const source = await operand(weightCell(step.weight, isToken ? numbers.ids[row]! : row, column), numbers);
+  const formula = isToken ? `${step.weight}[token, j]` : `${step.weight}[position, j]`;
+  return { formula, written: [source], result: source.value };
+}
+
+async function sumOfTwo(step: Of<'add'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+  const a = await operand(tensorCell(step.a, ...index), numbers);
+  const b = await operand(tensorCell(step.b, ...index), numbers);
+  return { formula: 'a + b', written: [a, ' + ', b], result: a.value + b.value };
+}
+
+function momentsOf(row: Float32Array): { mean: number; variance: number } {
+  const mean = row.reduce((sum, x) => sum + x, 0) / row.length;
+  return { mean, variance: row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / row.length };
+}
+
+async function normScale(step: Of<'layerNormScale'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+  const [row = 0] = index;
+  const input = await rowOf(step.input, row, numbers);
+  const { mean, variance } = momentsOf(input);
+  const terms = [...input].map((value, j) => {
+    const share = (value - mean) ** 2 / input.length;
+    return { operands: [{ cell: tensorCell(step.input, row, j), value }], value: share };
+  });
+  return {
+    formula: `√( Σⱼ (xⱼ − mean)² / ${input.length} + ε )`,
+    written: ['√( ', digits(variance), ' + ', String(step.epsilon), ' )'],
+    terms: bySize(terms),
+    result: Math.sqrt(variance + step.epsilon),
+  };
+}
+
+async function norm(step: Of<'layerNorm'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+  const [row = 0, column = 0] = index;
+  const { mean } = momentsOf(await rowOf(step.input, row, numbers));
+  const x = await operand(tensorCell(step.input, row, column), numbers);
+  const scale = await operand(tensorCell(step.scale!, row, 0), numbers);
+  const weight = await operand(weightCell(step.weight, 0, column), numbers);
+  const bias = await operand(weightCell(step.bias, 0, column), numbers);
+  return {
+    formula: '( x − mean ) / scale × weight + bias',
+    written: ['( ', x, ` − ${digits(mean)} ) / `, scale, ' × ', weight, ' + ', bias],
+    result: ((x.value - mean) / scale.value) * weight.value + bias.value,
+  };
+}
+
+async function linear(step: Of<'linear'>, { name, index }: Cell, numbers: Numbers): Promise<Equation> {
+  const [row = 0, ...inner] = index;
+  // Logits are a linear layer over the final norm's rows that are wanted.
+  const select = numbers.plan.steps.find((one) => one.op === 'selectRows' && one.output === step.input);
+  const input = select?.op === 'selectRows' ? select.input : step.input;
+  const headDim = inner.length > 1 ? numbers.plan.headDim : 1;
+  const width = numbers.plan.nEmbd; // of each output, where there are several
+  const output = step.outputs.indexOf(name) * width + inner.reduce((at, i) => at * headDim + i, 0);
+  const { shape } = await numbers.tensor(input);
+  const x = await rowOf(input, row, numbers);
+  const weights = await numbers.weightRow(step.weight, output);
+  const terms = [...x].map((value, j) => ({
+    operands: [
+      { cell: tensorCell(input, row, ...innerIndex(j, shape)), value },
+      { cell: weightCell(step.weight, output, j), value: weights[j]! },
+    ],
+    value: value * weights[j]!,
+  }));
+  const product = terms.reduce((sum, term) => sum + term.value, 0);
+  const bias = step.bias === undefined ? undefined : await operand(weightCell(step.bias, 0, output), numbers);
+  return {
+    formula: `Σⱼ xⱼ Wⱼ${bias ? ' + bias' : ''}`,
+    written: bias ? [digits(product), ' + ', bias] : [digits(product)],
+    terms: bySize(terms),
+    result: product + (bias?.value ?? 0),
+  };
+}
+
+/** [head, d] of a flat index in [nHead, headDim], or the index itself. */
+function innerIndex(flat: number, shape: readonly number[]): number[] {
+  return shape.length === 3 ? [Math.floor(flat / shape[2]!), flat % shape[2]!] : [flat];
+}
+
+function cached(layer: number, { plan }: Numbers): Of<'cacheAppend'> {
+  return plan.steps.find((step) => step.op === 'cacheAppend' && step.layer === layer) as Of<'cacheAppend'>;
+}
+
+async function scores(step: Of<'attentionScores'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+  const [head = 0, row = 0, key = 0] = index;
+  if (key > row) {
+    return { formula: 'masked: a token sees only itself and what came before', written: ['−∞'], result: -Infinity };
+  }
+  const { k } = cached(step.layer, numbers);
+  const terms: Origin['terms'] = [];
+  for (let d = 0; d < numbers.plan.headDim; d++) {
+    const a = await operand(tensorCell(step.q, row, head, d), numbers);
+    const b = await operand(tensorCell(k, key, head, d), numbers);
+    terms.push({ operands: [a, b], value: a.value * b.value });
+  }
+  const product = terms.reduce((sum, term) => sum + term.value, 0);
+  const scale = digits(step.scale);
+  const written = [digits(product), ' × ', scale];
+  return { formula: 'q · k × scale', written, terms: bySize(terms), result: product * step.scale };
+}
+
+async function softmax(step: Of<'maskedSoftmax'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+  const [head = 0, row = 0, key = 0] = index;
+  if (key > row) return { formula: 'masked', written: ['0'], result: 0 };
+  const { data, shape } = await numbers.tensor(step.input);
+  const start = (head * shape[1]! + row) * shape[2]!;
+  const seen = data.subarray(start, start + row + 1);
+  const most = seen.reduce((a, b) => Math.max(a, b), -Infinity);
+  const terms = [...seen].map((value, j) => ({
+    operands: [{ cell: tensorCell(step.input, head, row, j), value }],
+    value: Math.exp(value - most),
+  }));
+  const total = terms.reduce((sum, term) => sum + term.value, 0);
+  const own = terms[key]!;
+  return {
+    formula: `exp( s − max ) / Σₖ exp( sₖ − max )`,
+    written: ['exp( ', own.operands[0]!, ` − ${digits(most)} ) / ${digits(total)}`],
+    terms: bySize(terms),
+    result: own.value / total,
+  };
+}
+
+async function mix(step: Of<'attentionMix'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+  const [row = 0, head = 0, d = 0] = index;
+  const { v } = cached(step.layer, numbers);
+  const terms: Origin['terms'] = [];
+  for (let key = 0; key <= row; key++) {
+    const a = await operand(tensorCell(step.pattern, head, row, key), numbers);
+    const b = await operand(tensorCell(v, key, head, d), numbers);
+    terms.push({ operands: [a, b], value: a.value * b.value });
+  }
+  const result = terms.reduce((sum, term) => sum + term.value, 0);
+  return { formula: 'Σₖ patternₖ vₖ', written: [digits(result)], terms: bySize(terms), result };
+}
+
+const formulas: Record<Activation, string> = {
+  gelu_new: '½ x ( 1 + tanh( √(2/π) ( x + 0.044715 x³ ) ) )',
+  gelu: 'x Φ( x ), Φ the normal distribution',
+  relu: 'max( 0, x )',
+  silu: 'x / ( 1 + exp( −x ) )',
+};
+
+async function activation(step: Of<'activation'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+  const x = await operand(tensorCell(step.input, ...index), numbers);
+  return { formula: formulas[step.kind], written: ['x = ', x], result: activate[step.kind](x.value) };
+}
+
+const bySize = (terms: Origin['terms']) => terms.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+
+const digits = (value: number) => value.toPrecision(4).replace('-', '−');

@@ -1,0 +1,74 @@
+import { afterAll, expect, test } from 'vitest';
+import { openCheckpoint } from '../../src/load/open.ts';
+import { gpt2Plan } from '../../src/model/gpt2.ts';
+import type { Cell } from '../../src/page/inside/looking.ts';
+import { type Numbers, numberAt, originOf } from '../../src/page/inside/origin.ts';
+import { fixtureFiles, openFixture } from '../run/models.ts';
+
+const ids = [506, 221, 587, 79, 735];
+const { config } = await openCheckpoint(await fixtureFiles('tiny-gpt2'));
+const model = await openFixture('tiny-gpt2');
+afterAll(() => model.dispose());
+
+function numbersWith(edits: Numbers['edits'] = []): Numbers {
+  return {
+    plan: gpt2Plan(config),
+    ids,
+    edits,
+    tensor: async (name) => (await model.trace(ids, { capture: [name], edits })).get(name)!,
+    logits: async (position) => (await model.trace(ids, { logits: [position], edits })).logits.data,
+    weightRow: async (name, row) => (await model.weight(name, { rows: [row] })).data,
+  };
+}
+
+const { nEmbd, nHead, nInner } = config;
+const headDim = nEmbd / nHead;
+const tensor = (name: string, ...index: number[]): Cell => ({ kind: 'tensor', name, index });
+
+/** One cell of every tensor there is, each at some odd place. */
+const cells = [
+  ...model.tensors().map(({ name, shape }) => {
+    if (shape[0] !== 'rows') return tensor(name, 1, 3, 2);
+    if (shape.length === 3) return tensor(name, 4, nHead - 1, headDim - 1);
+    return tensor(name, 3, shape[1] === 1 ? 0 : shape[1] === nInner ? nInner - 1 : nEmbd - 1);
+  }),
+  tensor('logits', 4, 999),
+  tensor('blocks.1.attn.hook_pattern', 0, 1, 3),
+  tensor('blocks.1.attn.hook_attn_scores', 0, 1, 3),
+];
+
+test.each(cells.map((cell) => [`${cell.name} [${cell.index}]`, cell] as const))(
+  '%s is what its operands give',
+  async (_, cell) => {
+    const numbers = numbersWith();
+    const origin = await originOf(cell, numbers);
+    if (Number.isFinite(origin.value)) expect(origin.result).toBeCloseTo(origin.value, 4);
+    else expect(origin.result).toBe(origin.value);
+    expect(origin.formula).not.toBe('');
+    const operands = [
+      ...origin.written.filter((part) => typeof part !== 'string'),
+      ...origin.terms.flatMap((t) => t.operands),
+    ];
+    if (Number.isFinite(origin.value) && origin.result !== 0) expect(operands.length).toBeGreaterThan(0);
+    // Each operand is a link: the number there is the number shown, and it has an origin of its own.
+    for (const { cell: from, value } of operands.slice(0, 3)) {
+      expect(await numberAt(from, numbers)).toBe(value);
+      expect((await originOf(from, numbers)).value).toBe(value);
+    }
+  },
+);
+
+test('a weight has no equation', async () => {
+  const cell: Cell = { kind: 'weight', name: 'h.1.mlp.c_fc.weight', index: [7, 3] };
+  const origin = await originOf(cell, numbersWith());
+  const row = (await model.weight('h.1.mlp.c_fc.weight', { rows: [7] })).data;
+  expect(origin).toMatchObject({ value: row[3], op: undefined, written: [] });
+});
+
+test('an edited tensor names its edits beside the equation', async () => {
+  const edits = [{ name: 'blocks.1.hook_mlp_out', set: 0 }];
+  const origin = await originOf(tensor('blocks.1.hook_mlp_out', 2, 5), numbersWith(edits));
+  expect(origin.value).toBe(0);
+  expect(origin.result).not.toBe(0);
+  expect(origin.edits).toEqual(edits);
+});
