@@ -1,6 +1,7 @@
 import './inside.css';
 import { useEffect } from 'preact/hooks';
 import { Bar } from './bar.tsx';
+import { Inspector } from './inspector.tsx';
 import { current, follow, readingFailure } from './reading.ts';
 import { Station } from './station.tsx';
 import { Block } from './stations/block.tsx';
@@ -35,6 +36,7 @@ function Flow() {
       <Station name="input">{() => <Input />}</Station>
       <Station name="block">{() => <Block />}</Station>
       <Station name="output">{() => <Output />}</Station>
+      <Inspector />
     </>
   );
 }

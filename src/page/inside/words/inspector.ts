@@ -1,0 +1,31 @@
+/** The words of the inspector. Its formulas are in origin.ts: they are symbols, not words. */
+export const words = {
+  title: 'Where this number comes from',
+  back: 'Back',
+  close: 'Close',
+  loading: 'Reading…',
+  failed: (why: string) => `This number could not be explained: ${why}`,
+  op: {
+    embed: 'the row of the token embedding table for this token',
+    positionEmbed: 'the row of the position embedding table for this position',
+    add: 'the sum of two vectors: what came down the residual stream, and what was added to it',
+    layerNormScale: 'the standard deviation of the vector, by which LayerNorm divides',
+    layerNorm:
+      'LayerNorm: less the mean, divided by the standard deviation, then scaled and shifted by learned weights',
+    linear: 'a linear layer: every number of the vector, times its weight, summed',
+    attentionScores: 'how well the query of this token fits the key of that one',
+    maskedSoftmax: 'softmax over the keys seen so far: positive numbers that sum to 1',
+    attentionMix: 'the values of all tokens seen so far, in the shares that attention gave them',
+    activation: 'the activation function of one neuron',
+  } as Record<string, string>,
+  weight: 'A weight: learned in training, the same for every text. Here the number as this device holds it.',
+  row: 'row',
+  column: 'column',
+  equals: '=',
+  recomputed: (value: string) => `computed again from these numbers: ${value}`,
+  terms: 'Largest terms of the sum',
+  others: (count: number, sum: string) => `${count} more, together ${sum}`,
+  all: (count: number) => `Show all ${count}`,
+  edited: 'You changed this number after the equation: here is what your edit made of it.',
+  operand: (name: string, value: string) => `${name}, ${value}`,
+};
