@@ -4,6 +4,15 @@ import { checkOptions, listOf, refuse } from './check.ts';
 import { checkId, type GenerateOptions, type History, readGenerateOptions, type Settings } from './options.ts';
 import { uniform } from './random.ts';
 
+/** One step from logits to what is drawn from. */
+export interface SamplingStage {
+  name: 'logits' | 'penalties' | 'temperature' | 'topK' | 'topP' | 'minP' | 'typicalP';
+  /** The logits that it has to do with, [vocabSize]: the model's, or after the processors. */
+  logits: ArrayLike<number>;
+  /** What it leaves. Before temperature the probabilities are the logits' softmax. */
+  candidates: Candidates;
+}
+
 /**
  * What sampling would draw from: probabilities [vocabSize], zero for what the options exclude; at temperature 0 (the
  * default) all mass is on the greedy id. Options are those of `generate`, with the same checks; `badWords` takes token
@@ -17,6 +26,21 @@ export function distribution(
   options: GenerateOptions = {},
   history: Partial<History> = {},
 ): Float32Array {
+  const probs = new Float32Array(logits?.length ?? 0);
+  const { ids, probs: left } = samplingStages(logits, options, history).at(-1)!.candidates;
+  for (const [i, id] of ids.entries()) probs[id] = left[i]!;
+  return probs;
+}
+
+/**
+ * The way to `distribution`, stage by stage; stages that the options leave off are left out. Arguments and errors are
+ * `distribution`'s.
+ */
+export function samplingStages(
+  logits: ArrayLike<number>,
+  options: GenerateOptions = {},
+  history: Partial<History> = {},
+): SamplingStage[] {
   const vocabSize = logits?.length;
   if (!(vocabSize > 0)) throw refuse('logits', logits, 'one number for each token of a vocabulary');
   const scope = { vocabSize, eosTokenIds: [] };
@@ -27,32 +51,41 @@ export function distribution(
   const { prompt = [], generated = [] } = history;
   for (const id of [...prompt, ...generated]) checkId('prompt or generated', id, scope);
 
-  const probs = new Float32Array(vocabSize);
-  const scores = processLogits(Float32Array.from(logits), settings, { prompt, generated });
-  if (settings.temperature === 0) probs[greedy(scores)] = 1;
-  else {
-    const candidates = filter(scores, settings);
-    candidates.ids.forEach((id, i) => {
-      probs[id] = candidates.probs[i]!;
-    });
+  const raw = Float32Array.from(logits);
+  const scores = processLogits(raw, settings, { prompt, generated });
+  return [...stagesOf(raw, scores, settings)];
+}
+
+function* stagesOf(raw: Float32Array, scores: ArrayLike<number>, settings: Settings): Generator<SamplingStage> {
+  const softmax = (of: ArrayLike<number>, temperature: number) => candidatesOf(of, of[greedy(of)]!, temperature, 0);
+  yield { name: 'logits', logits: raw, candidates: softmax(raw, 1) };
+  if (scores !== raw) yield { name: 'penalties', logits: scores, candidates: softmax(scores, 1) };
+  if (settings.temperature === 0) {
+    const candidates = { ids: Uint32Array.of(greedy(scores)), scores: Float64Array.of(0), probs: Float64Array.of(1) };
+    return yield { name: 'temperature', logits: scores, candidates };
   }
-  return probs;
+  // With top-k the first of the filters is temperature and top-k in one: of what is cut nobody needs the probability.
+  const { temperature, topK } = settings;
+  if (topK > 0) yield { name: 'temperature', logits: scores, candidates: softmax(scores, temperature) };
+  for (const stage of filters(scores, settings)) yield { ...stage, logits: scores };
 }
 
 /** The next token's id. `sequence` numbers those generated together, each with random numbers of its own. */
 export function sample(logits: Float32Array, settings: Settings, history: History, sequence: number): number {
   const scores = processLogits(logits, settings, history);
   if (settings.temperature === 0) return greedy(scores);
-  return draw(filter(scores, settings), uniform(settings.seed, history.generated.length, sequence));
+  let left: Candidates | undefined;
+  for (const { candidates } of filters(scores, settings)) left = candidates;
+  return draw(left!, uniform(settings.seed, history.generated.length, sequence));
 }
 
-/** Temperature and the filters, each on what the one before left. */
-function filter(scores: ArrayLike<number>, settings: Settings): Candidates {
+/** Temperature with top-k, then the other filters that are on, each on what the one before left. */
+function* filters(scores: ArrayLike<number>, settings: Settings): Generator<Omit<SamplingStage, 'logits'>> {
   let left = candidatesOf(scores, scores[greedy(scores)]!, settings.temperature, settings.topK);
-  if (settings.topP < 1) left = topP(left, settings.topP);
-  if (settings.minP > 0) left = minP(left, settings.minP);
-  if (settings.typicalP < 1) left = typicalP(left, settings.typicalP);
-  return left;
+  yield { name: settings.topK > 0 ? 'topK' : 'temperature', candidates: left };
+  if (settings.topP < 1) yield { name: 'topP', candidates: (left = topP(left, settings.topP)) };
+  if (settings.minP > 0) yield { name: 'minP', candidates: (left = minP(left, settings.minP)) };
+  if (settings.typicalP < 1) yield { name: 'typicalP', candidates: typicalP(left, settings.typicalP) };
 }
 
 /** The largest score's id, the lowest one of equals. */

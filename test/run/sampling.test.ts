@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { draw } from '../../src/run/candidates.ts';
 import type { GenerateOptions } from '../../src/run/options.ts';
 import { uniform } from '../../src/run/random.ts';
-import { best, distribution } from '../../src/run/sampling.ts';
+import { best, distribution, samplingStages } from '../../src/run/sampling.ts';
 import { randomValues, seeded } from '../ops/mini-plan.ts';
 import { optionsOf, readSampling } from './sampling-fixture.ts';
 
@@ -31,6 +31,35 @@ describe.each(cases)('$name', ({ logits, prompt_ids: prompt, generated_ids: gene
     const probs = distribution(floats, options, history);
     for (const [u, id] of expected.picks) expect(drawFrom(probs, u), `u = ${u}`).toBe(id);
   });
+});
+
+test('stages: those that are on, in order, each within the one before; the last is the distribution', () => {
+  const logits = randomValues(500, 11, 8);
+  const history = { prompt: [3, 4], generated: [5] };
+  const options = { repetitionPenalty: 1.5, temperature: 0.7, topK: 60, topP: 0.9, minP: 0.02, typicalP: 0.8 };
+  const stages = samplingStages(logits, options, history);
+  expect(stages.map(({ name }) => name)).toEqual([
+    'logits',
+    'penalties',
+    'temperature',
+    'topK',
+    'topP',
+    'minP',
+    'typicalP',
+  ]);
+  for (const [i, { candidates }] of stages.entries()) {
+    expect(candidates.probs.reduce((a, b) => a + b)).toBeCloseTo(1, 10);
+    const former = stages[i - 1]?.candidates.ids ?? candidates.ids;
+    expect([...candidates.ids].filter((id) => !former.includes(id))).toEqual([]);
+  }
+  const { ids, probs } = stages.at(-1)!.candidates;
+  const whole = distribution(logits, options, history);
+  expect([...ids].map((id) => whole[id])).toEqual([...Float32Array.from(probs)]);
+  expect(stages[1]!.logits[5]).not.toBe(stages[0]!.logits[5]);
+  const names = (less: GenerateOptions) => samplingStages(logits, less).map(({ name }) => name);
+  expect(names({ temperature: 1 })).toEqual(['logits', 'temperature']);
+  expect(names({ temperature: 1, topP: 0.5 })).toEqual(['logits', 'temperature', 'topP']);
+  expect(names({})).toEqual(['logits', 'temperature']);
 });
 
 function drawFrom(probs: Float32Array, u: number): number {
