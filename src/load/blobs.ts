@@ -17,6 +17,10 @@ export class BlobFiles implements Files {
     return { size: blob.size, bytes: chunks(blob, file, start, Math.min(end, blob.size)) };
   }
 
+  async list(): Promise<string[]> {
+    return [...this.#blobs.keys()];
+  }
+
   missing(file: string): VitrineError {
     return badCheckpoint(`There is no ${file} among ${this.name}.`, 'Choose all files of the model together.');
   }

@@ -69,6 +69,27 @@ export class CachedFiles implements Files {
     return { size: entry.size, bytes: this.#read(store, entry, start, Math.min(end, entry.size), signal) };
   }
 
+  /** As the server lists them; where it cannot be reached, or need not, those in the cache. */
+  async list(signal?: AbortSignal): Promise<string[] | undefined> {
+    const store = await this.#store;
+    const prefix = `${digest(this.#model)}/`;
+    const keys = async () => (await store?.keys?.(prefix))?.filter((key) => key.endsWith(',entry'));
+    const entries = async () => Promise.all(((await keys()) ?? []).map((key) => readEntry(store!, key)));
+    const cached = async () => (await entries()).filter(isWhole).map(({ file }) => file);
+    if (this.#files.pinned) {
+      const names = await cached();
+      if (names.length > 0) return names;
+    }
+    try {
+      return await this.#files.list(signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const names = await cached();
+      if (names.length === 0) throw error;
+      return names;
+    }
+  }
+
   missing(file: string): VitrineError {
     return this.#files.missing(file);
   }

@@ -8,6 +8,8 @@ export interface TokenizerFiles {
   /** Text of vocab.json and merges.txt. */
   vocab?: string;
   merges?: string;
+  /** What GGUF metadata has of it: tokens by id, merges of two pieces, and llama.cpp's kind of each token. */
+  gguf?: { tokens: readonly string[]; merges: readonly string[]; kinds: readonly number[] };
 }
 
 /** How far a load has come. `loaded` of `total` bytes of weights; `loaded` never falls and ends at `total`. */
@@ -26,7 +28,7 @@ export interface Checkpoint {
   /** Where it comes from, for messages. */
   readonly name: string;
   readonly config: ModelConfig;
-  /** How most of the weights are stored. */
+  /** How most of the weights are stored; `other` is quantised in a way that no format of ours has. */
   readonly storedAs: 'f32' | 'f16' | 'bf16' | 'q8' | 'q4' | 'other';
   /** Bytes of weights that a load will read. */
   readonly bytes: number;

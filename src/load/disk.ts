@@ -20,6 +20,10 @@ export class DiskFiles implements Files {
     return stat?.isFile() ? { size: stat.size, bytes: chunks(path, start, Math.min(end, stat.size)) } : undefined;
   }
 
+  async list(): Promise<string[] | undefined> {
+    return attempt(this.name, () => fs().readdir(this.name));
+  }
+
   missing(file: string): VitrineError {
     return badCheckpoint(`There is no ${file} in ${this.name}.`);
   }

@@ -26,6 +26,8 @@ export interface Files {
    * Returns a sentence where the file could not be kept, so that it will be read from afar.
    */
   keep?(file: string, signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<string | undefined>;
+  /** Names of the files; undefined where nobody can tell. */
+  list?(signal?: AbortSignal): Promise<string[] | undefined>;
   /** The error for a file that had to be there when `open` found none. */
   missing(file: string): VitrineError;
 }

@@ -92,6 +92,11 @@ export class HttpFiles implements Files {
     return { size: opened.size, version: opened.version };
   }
 
+  /** A server does not say. */
+  async list(_signal?: AbortSignal): Promise<string[] | undefined> {
+    return undefined;
+  }
+
   missing(file: string): VitrineError {
     const why = this.#refusals.get(file) ?? 'is not there';
     const message = `${this.urlOf(file)} ${why}: ${this.name} has no ${file}.`;

@@ -39,14 +39,25 @@ export class HubFiles extends HttpFiles {
 
   override async describe(file: string, signal?: AbortSignal, anew = false): Promise<Description | undefined> {
     if (anew) this.#listing = undefined;
+    const listing = await this.#listed(signal);
+    if (listing) return listing.files.get(file);
+    return (await this.#head(file, signal)) ?? super.describe(file, signal, anew);
+  }
+
+  override async list(signal?: AbortSignal): Promise<string[] | undefined> {
+    const listing = await this.#listed(signal);
+    return listing && [...listing.files.keys()];
+  }
+
+  /** The listing, asked for once. */
+  async #listed(signal: AbortSignal | undefined): Promise<Listing | undefined> {
     this.#listing ??= this.#list(signal);
     const listing = await this.#listing.catch((error: unknown) => {
       this.#listing = undefined;
       throw error;
     });
     this.#commit = listing?.commit;
-    if (listing) return listing.files.get(file);
-    return (await this.#head(file, signal)) ?? super.describe(file, signal, anew);
+    return listing;
   }
 
   /** Undefined where there is no such API. Whatever is wrong with the repository shows when a file is asked for. */

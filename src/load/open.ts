@@ -1,10 +1,12 @@
-import { type ModelConfig, parseConfig } from '../model/config.ts';
+import { parseConfig } from '../model/config.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
 import { ByteReader, type Files, parseJson, readText } from './files.ts';
+import { readGguf } from './gguf.ts';
+import { chooseGguf, ggufConfig, ggufLayout } from './gguf-model.ts';
 import { pickled, readDirectory, readSharded, type StoredTensor } from './safetensors.ts';
 import { locate, type Source, type SourceOptions } from './source.ts';
-import { TensorCheckpoint } from './tensors.ts';
+import { safetensorsLayout, TensorCheckpoint } from './tensors.ts';
 
 export type { Source } from './source.ts';
 
@@ -16,8 +18,9 @@ export interface OpenOptions extends SourceOptions {
 }
 
 /**
- * Opens a GPT-2 checkpoint in Hugging Face's layout: `config.json` with `model.safetensors`, or with
- * `model.safetensors.index.json` and its shards. Reads and checks the config and the directory of tensors, no weight.
+ * Opens a GPT-2 checkpoint: a GGUF file, or Hugging Face's layout, which is `config.json` with `model.safetensors`, or
+ * with `model.safetensors.index.json` and its shards. Reads and checks the config and the directory of tensors, no
+ * weight. Where a folder or repository has no safetensors but GGUF files, one of these is taken, Q8_0 first.
  *
  * Tensor names may have the prefix `transformer.`. What does not take part in GPT-2's computation is left alone: the
  * causal masks that old files hold (`h.0.attn.bias`), heads of other tasks, `lm_head.weight` beside a tied embedding.
@@ -31,36 +34,52 @@ export async function openCheckpoint(source: Source, options: OpenOptions = {}):
   signal?.throwIfAborted();
   const { files, weights } = await locate(source, options);
   if (weights !== undefined) checkFormat(weights);
-  const config = await readConfig(files, signal);
-  const tensors = await readTensors(files, weights, signal);
+  if (weights && isGguf(weights)) return openGguf(files, weights, options);
+  const config = await readText(files, 'config.json', signal);
+  const tensors = config === undefined ? undefined : await readTensors(files, weights, signal);
+  if (config !== undefined && tensors) {
+    const parsed = parseConfig(parseJson(config, 'config.json'), 'config.json');
+    return opened(new TensorCheckpoint(files, parsed, tensors, safetensorsLayout, onProgress), 'config.json', options);
+  }
+  const gguf = weights === undefined ? chooseGguf((await files.list?.(signal)) ?? []) : undefined;
+  if (gguf !== undefined) return openGguf(files, gguf, options);
+  throw config === undefined ? files.missing('config.json') : await lacking(files, weights, signal);
+}
+
+async function openGguf(files: Files, file: string, options: OpenOptions): Promise<Checkpoint> {
+  const gguf = await readGguf(files, file, options.signal);
+  if (!gguf) throw files.missing(file);
+  const [config, layout] = [ggufConfig(gguf, file), ggufLayout(gguf, file)];
+  return opened(new TensorCheckpoint(files, config, gguf.tensors, layout, options.onProgress), file, options);
+}
+
+/** Says what there is to be read; the first that a load reports. */
+function opened(checkpoint: Checkpoint, file: string, { signal, onProgress }: OpenOptions): Checkpoint {
   signal?.throwIfAborted();
-  const checkpoint = new TensorCheckpoint(files, config, tensors, onProgress);
-  onProgress?.({ stage: 'config', loaded: 0, total: checkpoint.bytes, file: 'config.json' });
+  onProgress?.({ stage: 'config', loaded: 0, total: checkpoint.bytes, file });
   return checkpoint;
 }
 
-async function readConfig(files: Files, signal: AbortSignal | undefined): Promise<ModelConfig> {
-  const text = await readText(files, 'config.json', signal);
-  if (text === undefined) throw files.missing('config.json');
-  return parseConfig(parseJson(text, 'config.json'), 'config.json');
-}
+const isGguf = (file: string) => /\.gguf$/i.test(file);
 
 /** The tensors of the weight file that the source names, or else of the ones that the layout has names for. */
 async function readTensors(
   files: Files,
   weights: string | undefined,
   signal: AbortSignal | undefined,
-): Promise<StoredTensor[]> {
-  const file = weights ?? 'model.safetensors';
-  const tensors = await readDirectory(files, file, signal);
-  if (tensors) return tensors;
-  if (weights !== undefined) throw files.missing(weights);
+): Promise<StoredTensor[] | undefined> {
+  const tensors = await readDirectory(files, weights ?? 'model.safetensors', signal);
+  if (tensors || weights !== undefined) return tensors;
   const index = 'model.safetensors.index.json';
-  if (await exists(files, index, signal)) return readSharded(files, index, signal);
-  for (const pickle of ['pytorch_model.bin', 'pytorch_model.bin.index.json']) {
-    if (await exists(files, pickle, signal)) throw pickled(pickle);
+  return (await exists(files, index, signal)) ? readSharded(files, index, signal) : undefined;
+}
+
+/** Why there are no weights. */
+async function lacking(files: Files, weights: string | undefined, signal: AbortSignal | undefined) {
+  for (const pickle of weights === undefined ? ['pytorch_model.bin', 'pytorch_model.bin.index.json'] : []) {
+    if (await exists(files, pickle, signal)) return pickled(pickle);
   }
-  throw files.missing(file);
+  return files.missing(weights ?? 'model.safetensors');
 }
 
 async function exists(files: Files, file: string, signal: AbortSignal | undefined): Promise<boolean> {
@@ -74,8 +93,8 @@ async function exists(files: Files, file: string, signal: AbortSignal | undefine
 
 /** Refuses weight files of other formats by their name, before anything is fetched. */
 function checkFormat(file: string): void {
-  if (/\.safetensors$/i.test(file)) return;
+  if (/\.safetensors$/i.test(file) || isGguf(file)) return;
   if (/\.(bin|pt|pth|ckpt)$/i.test(file)) throw pickled(file);
   const format = file.slice(file.lastIndexOf('.') + 1).toUpperCase();
-  throw new VitrineError('unsupported-checkpoint', `${file} is in the format ${format}; expected safetensors.`);
+  throw new VitrineError('unsupported-checkpoint', `${file} is in the format ${format}; expected safetensors or GGUF.`);
 }

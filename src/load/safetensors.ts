@@ -9,7 +9,7 @@ import {
   parseJson,
   readText,
 } from './files.ts';
-import { weightTypes } from './values.ts';
+import { floatTypes } from './values.ts';
 
 /** A tensor as it lies in a file. */
 export interface StoredTensor {
@@ -152,7 +152,7 @@ function parseEntry(name: string, entry: unknown, file: string, base: number): S
   if (!isSizes(offsets) || offsets.length !== 2) throw wrong('data_offsets', offsets, 'two offsets');
   const [start, end] = offsets as [number, number];
   // What is stored as other types is never read, so that its length may stay unknown.
-  const bytes = shape.reduce((product, axis) => product * axis, weightTypes.get(dtype)?.bytes ?? Number.NaN);
+  const bytes = shape.reduce((product, axis) => product * axis, floatTypes.get(dtype)?.bytes ?? Number.NaN);
   if (end < start || (end - start !== bytes && !Number.isNaN(bytes))) {
     throw wrong('data_offsets', offsets, `${bytes} bytes, as dtype ${dtype} and shape [${shape}] make`);
   }

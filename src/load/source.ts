@@ -68,9 +68,13 @@ function locateUrl(url: URL, options: SourceOptions): Located {
   if (url.pathname.endsWith('/')) return { files: cached(new HttpFiles(url.href, urlOf, http), name, options) };
   const weights = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
   if (!weightFile.test(weights)) {
-    throw new VitrineError('bad-option', `The source ${url.href} is neither a folder nor a .safetensors file.`, {
-      hint: 'The URL of a folder ends in /.',
-    });
+    throw new VitrineError(
+      'bad-option',
+      `The source ${url.href} is neither a folder nor a .safetensors or .gguf file.`,
+      {
+        hint: 'The URL of a folder ends in /.',
+      },
+    );
   }
   // The URL itself may be signed: only its siblings are named anew.
   const files = new HttpFiles(url.href, (file) => (file === weights ? url.href : urlOf(file)), http);
@@ -103,7 +107,8 @@ async function locateBlobs(source: readonly Blob[] | FileList): Promise<Located>
   const names = [...blobs.keys()];
   const files = new BlobFiles(names.join(', '), blobs);
   if (names.some((name) => name === 'model.safetensors' || name === 'model.safetensors.index.json')) return { files };
-  const safetensors = names.filter((name) => name.endsWith('.safetensors'));
-  const weights = safetensors.length === 1 ? safetensors[0] : names.find((name) => /\.(gguf|bin|pt)$/i.test(name));
-  return weights === undefined ? { files } : { files, weights };
+  const weights = [/\.safetensors$/i, /\.gguf$/i, /\.(bin|pt)$/i]
+    .map((ending) => names.filter((name) => ending.test(name)))
+    .find((found) => found.length === 1);
+  return weights === undefined ? { files } : { files, weights: weights[0] };
 }

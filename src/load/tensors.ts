@@ -4,7 +4,7 @@ import type { WeightSpec } from '../plan/plan.ts';
 import type { Checkpoint, Progress, TokenizerFiles } from './checkpoint.ts';
 import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
 import type { StoredTensor } from './safetensors.ts';
-import { fillValues, transposeRows, weightTypes } from './values.ts';
+import { fillValues, floatTypes, transposeRows, type ValueType } from './values.ts';
 
 /** Float32 bytes of one piece. */
 const pieceBytes = 4 << 20;
@@ -17,6 +17,34 @@ const reportBytes = 1 << 20;
 const body = /^(wte|wpe|h|ln_f|lm_head)\./;
 /** The causal mask that old checkpoints hold as tensors: the whole name, as attn.c_attn.bias ends alike. */
 const mask = /^h\.\d+\.attn\.(bias|masked_bias)$/;
+
+/** What a kind of checkpoint calls things, and how it stores them. */
+export interface TensorLayout {
+  /** Where the config stands, and its number of layers, for messages. */
+  config: string;
+  layerCount: string;
+  types: ReadonlyMap<string, ValueType>;
+  /** Whether Conv1D layers lie as [in, out]. */
+  transposes: boolean;
+  /** The plan's name of a tensor of the file; undefined if it takes no part. */
+  planName(name: string): string | undefined;
+  /** The file's name of a weight of the plan. */
+  fileName(name: string): string;
+  /** The tokenizer, where it is not in files of its own. */
+  tokenizer?: TokenizerFiles;
+}
+
+export const safetensorsLayout: TensorLayout = {
+  config: 'config.json',
+  layerCount: 'n_layer in config.json',
+  types: floatTypes,
+  transposes: true,
+  planName(name) {
+    const own = name.replace(/^transformer\./, '');
+    return body.test(own) && !mask.test(own) ? own : undefined;
+  },
+  fileName: (name) => name,
+};
 
 /** A file being read, up to the end of the last tensor that is wanted of it. */
 interface Stream {
@@ -32,7 +60,8 @@ export class TensorCheckpoint implements Checkpoint {
   readonly bytes: number;
   readonly storedAs: Checkpoint['storedAs'];
   readonly #files: Files;
-  /** What is part of the model, by name without prefix. */
+  readonly #layout: TensorLayout;
+  /** What is part of the model, by the plan's name. */
   readonly #tensors = new Map<string, StoredTensor>();
   /** Some names as the file has them, for messages. */
   readonly #sample: string[];
@@ -48,16 +77,17 @@ export class TensorCheckpoint implements Checkpoint {
     files: Files,
     config: ModelConfig,
     tensors: readonly StoredTensor[],
+    layout: TensorLayout,
     onProgress?: (progress: Progress) => void,
   ) {
     this.#files = files;
+    this.#layout = layout;
     this.config = config;
     this.#sample = tensors.slice(0, 3).map((tensor) => tensor.name);
     this.#onProgress = onProgress;
     for (const tensor of tensors) {
-      const name = tensor.name.replace(/^transformer\./, '');
-      const unused = !body.test(name) || mask.test(name) || (config.tieWordEmbeddings && name === 'lm_head.weight');
-      if (unused) continue;
+      const name = layout.planName(tensor.name);
+      if (name === undefined || (config.tieWordEmbeddings && name === 'lm_head.weight')) continue;
       const twin = this.#tensors.get(name);
       if (twin) throw badCheckpoint(`${tensor.file} holds both ${twin.name} and ${tensor.name}.`);
       this.#tensors.set(name, tensor);
@@ -67,7 +97,7 @@ export class TensorCheckpoint implements Checkpoint {
       all.reduce((sum, tensor) => sum + (dtype && dtype !== tensor.dtype ? 0 : tensor.end - tensor.start), 0);
     const dtypes = [...new Set(all.map((tensor) => tensor.dtype))].sort((a, b) => bytesOf(b) - bytesOf(a));
     this.bytes = bytesOf();
-    this.storedAs = weightTypes.get(dtypes[0] ?? '')?.storedAs ?? 'other';
+    this.storedAs = layout.types.get(dtypes[0] ?? '')?.storedAs ?? 'other';
   }
 
   get name(): string {
@@ -86,13 +116,13 @@ export class TensorCheckpoint implements Checkpoint {
   }
 
   async *read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
-    const { rows, columns, storedTransposed } = weight;
+    const { rows, columns } = weight;
     const tensor = this.#tensor(weight);
     const stream = await this.#streamAt(tensor, signal);
     const fill = (values: Float32Array) => this.#fill(values, stream.reader, tensor, signal);
     let complete = false;
     try {
-      const whole = storedTransposed ? await fill(new Float32Array(rows * columns)) : undefined;
+      const whole = this.#isTransposed(weight) ? await fill(new Float32Array(rows * columns)) : undefined;
       const step = Math.max(1, Math.floor(pieceBytes / 4 / columns));
       const piece = new Float32Array(Math.min(step, rows) * columns);
       for (let row = 0; row < rows; row += step) {
@@ -110,6 +140,7 @@ export class TensorCheckpoint implements Checkpoint {
   }
 
   async tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles> {
+    if (this.#layout.tokenizer) return this.#layout.tokenizer;
     const text = (file: string) => readText(this.#files, file, signal);
     const tokenizerJson = await text('tokenizer.json');
     if (tokenizerJson !== undefined) return { tokenizerJson };
@@ -124,34 +155,38 @@ export class TensorCheckpoint implements Checkpoint {
 
   /** The tensor of a weight, checked. */
   #tensor(weight: WeightSpec): StoredTensor {
-    const { name, kind, rows, columns, storedTransposed } = weight;
-    const shape = kind === 'vector' ? [columns] : storedTransposed ? [columns, rows] : [rows, columns];
+    const { name, kind, rows, columns } = weight;
+    const { types, config } = this.#layout;
+    const shape = kind === 'vector' ? [columns] : this.#isTransposed(weight) ? [columns, rows] : [rows, columns];
     const tensor = this.#tensors.get(name);
     if (!tensor) throw this.#lacking(name, shape);
     if (tensor.shape.join() !== shape.join()) {
       const found = `${tensor.name} in ${tensor.file} has the shape [${tensor.shape}]`;
-      throw badCheckpoint(`${found}; expected [${shape}] by config.json.`);
+      throw badCheckpoint(`${found}; expected [${shape}] by ${config}.`);
     }
-    if (!weightTypes.has(tensor.dtype)) {
+    if (!types.has(tensor.dtype)) {
       const found = `${tensor.name} in ${tensor.file} is stored as ${tensor.dtype}`;
-      throw new VitrineError(
-        'unsupported-checkpoint',
-        `${found}; expected one of ${[...weightTypes.keys()].join(', ')}.`,
-      );
+      throw new VitrineError('unsupported-checkpoint', `${found}; expected one of ${[...types.keys()].join(', ')}.`);
     }
     return tensor;
+  }
+
+  #isTransposed(weight: WeightSpec): boolean {
+    return weight.storedTransposed && this.#layout.transposes;
   }
 
   #lacking(name: string, shape: number[]): VitrineError {
     const untied = 'config.json says tie_word_embeddings is false.';
     const hint = name === 'lm_head.weight' ? untied : `It holds ${this.#sample.join(', ') || 'no tensor'}.`;
-    return badCheckpoint(`${this.name} lacks the tensor ${name} of shape [${shape}].`, hint);
+    return badCheckpoint(`${this.name} lacks the tensor ${this.#layout.fileName(name)} of shape [${shape}].`, hint);
   }
 
   #superfluous(name: string, tensor: StoredTensor): VitrineError {
     const layer = /^h\.(\d+)\./.exec(name)?.[1];
     if (layer !== undefined && Number(layer) >= this.config.nLayer) {
-      return badCheckpoint(`${tensor.file} holds ${tensor.name}, but n_layer in config.json is ${this.config.nLayer}.`);
+      return badCheckpoint(
+        `${tensor.file} holds ${tensor.name}, but ${this.#layout.layerCount} is ${this.config.nLayer}.`,
+      );
     }
     return new VitrineError('unsupported-checkpoint', `${tensor.file} holds ${tensor.name}, which no GPT-2 has.`, {
       hint: 'Without it the model would compute something else. If it is an adapter, merge it first.',
@@ -196,7 +231,7 @@ export class TensorCheckpoint implements Checkpoint {
     tensor: StoredTensor,
     signal: AbortSignal | undefined,
   ): Promise<Float32Array> {
-    await fillValues(values, tensor.dtype, async (bytes) => {
+    await fillValues(values, this.#layout.types.get(tensor.dtype)!, async (bytes) => {
       const count = await reader.fill(bytes, signal, () => this.#report(tensor, reader.position));
       if (count < bytes.length) {
         const found = `${tensor.file} ends at byte ${reader.position}, within ${tensor.name}`;

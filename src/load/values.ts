@@ -1,11 +1,21 @@
 import { halfTable } from '../plan/half.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
-/** The types that weights can be read from, with their bytes per value. */
-export const weightTypes: ReadonlyMap<string, { bytes: number; storedAs: Checkpoint['storedAs'] }> = new Map([
-  ['F32', { bytes: 4, storedAs: 'f32' }],
-  ['F16', { bytes: 2, storedAs: 'f16' }],
-  ['BF16', { bytes: 2, storedAs: 'bf16' }],
+/** How the values of a tensor are stored. */
+export interface ValueType {
+  /** Values of a block, and its bytes. */
+  block: number;
+  bytes: number;
+  storedAs: Checkpoint['storedAs'];
+  /** Writes a block's values to `out` from index `at` on; absent for plain floats. */
+  unpack?(bytes: Uint8Array, out: Float32Array, at: number): void;
+}
+
+/** The types that safetensors' weights are read from. */
+export const floatTypes: ReadonlyMap<string, ValueType> = new Map([
+  ['F32', { block: 1, bytes: 4, storedAs: 'f32' }],
+  ['F16', { block: 1, bytes: 2, storedAs: 'f16' }],
+  ['BF16', { block: 1, bytes: 2, storedAs: 'bf16' }],
 ]);
 
 /**
@@ -14,21 +24,31 @@ export const weightTypes: ReadonlyMap<string, { bytes: number; storedAs: Checkpo
  */
 export async function fillValues(
   values: Float32Array,
-  dtype: string,
+  type: ValueType,
   read: (bytes: Uint8Array) => Promise<void>,
 ): Promise<void> {
   const count = values.length;
-  const bytes = count * weightTypes.get(dtype)!.bytes;
-  const offset = values.byteOffset + values.byteLength - bytes;
-  await read(new Uint8Array(values.buffer, offset, bytes));
-  if (dtype === 'F32') return;
+  const length = (count / type.block) * type.bytes;
+  const offset = values.byteOffset + values.byteLength - length;
+  const bytes = new Uint8Array(values.buffer, offset, length);
+  await read(bytes);
+  if (type.unpack) return unpackBlocks(values, bytes, type);
+  if (type.storedAs === 'f32') return;
   const raw = new Uint16Array(values.buffer, offset, count);
-  if (dtype === 'F16') {
+  if (type.storedAs === 'f16') {
     const half = halfTable();
     for (let i = 0; i < count; i++) values[i] = half[raw[i]!]!;
   } else {
     const bits = new Uint32Array(values.buffer, values.byteOffset, count);
     for (let i = 0; i < count; i++) bits[i] = raw[i]! << 16; // bfloat16 is float32's upper half
+  }
+}
+
+function unpackBlocks(values: Float32Array, bytes: Uint8Array, { block, bytes: size, unpack }: ValueType): void {
+  const one = new Uint8Array(size); // the last block's values come to lie over its own bytes
+  for (let b = 0; b * size < bytes.length; b++) {
+    for (let i = 0; i < size; i++) one[i] = bytes[b * size + i]!;
+    unpack!(one, values, b * block);
   }
 }
 

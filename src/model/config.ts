@@ -56,10 +56,15 @@ const fixedSettings = [
  * `reorder_and_upcast_attn` has no effect on float32. Fields of training and of other tasks' heads are not read.
  * @param json what JSON.parse made of the file
  * @param file its name, for messages
+ * @param named what the file calls a field, for messages
  * @throws VitrineError `bad-checkpoint` for a field that is missing or ill-typed, `unsupported-checkpoint` for another
  *   kind of model
  */
-export function parseConfig(json: unknown, file: string): ModelConfig {
+export function parseConfig(
+  json: unknown,
+  file: string,
+  named: (field: string) => string = (field) => field,
+): ModelConfig {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new VitrineError(
       'bad-checkpoint',
@@ -69,11 +74,11 @@ export function parseConfig(json: unknown, file: string): ModelConfig {
   const fields = new Map(Object.entries(json));
   const field = (name: string): unknown => fields.get(name) ?? undefined; // null is how Python writes "not set"
   const bad = (name: string, expected: string) =>
-    new VitrineError('bad-checkpoint', `${name} in ${file} is ${show(fields.get(name))}; expected ${expected}.`);
+    new VitrineError('bad-checkpoint', `${named(name)} in ${file} is ${show(fields.get(name))}; expected ${expected}.`);
   const unsupported = (name: string, expected: string) =>
     new VitrineError(
       'unsupported-checkpoint',
-      `${name} in ${file} is ${show(fields.get(name))}; expected ${expected}.`,
+      `${named(name)} in ${file} is ${show(fields.get(name))}; expected ${expected}.`,
       {
         hint: 'Vitrine runs models of the GPT-2 family.',
       },
@@ -112,7 +117,7 @@ export function parseConfig(json: unknown, file: string): ModelConfig {
 
   const nEmbd = size('n_embd');
   const nHead = size('n_head');
-  if (nEmbd % nHead !== 0) throw bad('n_embd', `a multiple of n_head, which is ${nHead}`);
+  if (nEmbd % nHead !== 0) throw bad('n_embd', `a multiple of ${named('n_head')}, which is ${nHead}`);
   const layerNormEpsilon = field('layer_norm_epsilon') ?? 1e-5;
   if (typeof layerNormEpsilon !== 'number' || !(layerNormEpsilon > 0 && layerNormEpsilon < 1)) {
     throw bad('layer_norm_epsilon', 'a number between 0 and 1');

@@ -8,8 +8,11 @@ export type Json = Record<string, unknown>;
 /** A byte-level BPE as a checkpoint's files give it, checked. */
 export type VocabularyFiles = ReturnType<typeof read>;
 
+/** llama.cpp's kinds of tokens that are found whole, and not by merging. */
+const [control, userDefined] = [3, 4];
+
 /**
- * Reads tokenizer.json, or else vocab.json with merges.txt; null if there is neither. Throws `bad-checkpoint` for what
+ * Reads tokenizer.json, GGUF's metadata, or else vocab.json with merges.txt; null if there is neither. Throws `bad-checkpoint` for what
  * is broken, `unsupported-checkpoint` for what is no byte-level BPE.
  */
 export function readVocabularyFiles(files: TokenizerFiles, vocabSize: number): VocabularyFiles | null {
@@ -17,6 +20,7 @@ export function readVocabularyFiles(files: TokenizerFiles, vocabSize: number): V
     const json = object(parse(files.tokenizerJson, 'tokenizer.json'), 'tokenizer.json');
     return read(json, ['tokenizer.json: model.vocab', 'tokenizer.json: model.merges'], vocabSize);
   }
+  if (files.gguf) return readGgufVocabulary(files.gguf, vocabSize);
   if (files.vocab === undefined && files.merges === undefined) return null;
   if (files.vocab === undefined) throw bad('vocab.json is missing beside merges.txt.');
   if (files.merges === undefined) throw bad('merges.txt is missing beside vocab.json.');
@@ -28,6 +32,24 @@ export function readVocabularyFiles(files: TokenizerFiles, vocabSize: number): V
     added_tokens: endOfText in vocab ? [{ id: vocab[endOfText], content: endOfText }] : [],
   };
   return read(json, ['vocab.json', 'merges.txt'], vocabSize);
+}
+
+function readGgufVocabulary({ tokens, merges, kinds }: NonNullable<TokenizerFiles['gguf']>, vocabSize: number) {
+  const added_tokens: Json[] = [];
+  const pieces = new Map<string, number>();
+  for (const [id, content] of tokens.entries()) {
+    const kind = content === endOfText ? control : kinds[id];
+    if (kind === control || kind === userDefined) added_tokens.push({ id, content, special: kind === control });
+    const twin = pieces.get(content);
+    if (twin !== undefined) throw bad(`tokenizer.ggml.tokens has ${show(content)} twice, as ${twin} and ${id}.`);
+    pieces.set(content, id);
+  }
+  const json = {
+    model: { vocab: Object.fromEntries(pieces), merges },
+    pre_tokenizer: { type: 'ByteLevel' },
+    added_tokens,
+  };
+  return read(json, ['tokenizer.ggml.tokens', 'tokenizer.ggml.merges'], vocabSize);
 }
 
 function read(json: Json, [vocabName, mergesName]: [string, string], vocabSize: number) {

@@ -167,9 +167,9 @@ const cases: [string, ErrorCode, string | RegExp, () => Contents][] = [
     () => broken({ 'model.safetensors': undefined, 'pytorch_model.bin': 'PK\x03\x04' }),
   ],
   [
-    'weights: GGUF',
-    unsupported,
-    'model.gguf is in the format GGUF',
+    'weights: GGUF, cut short',
+    bad,
+    'model.gguf ends at byte 4',
     () => broken({ 'model.safetensors': undefined, 'model.gguf': 'GGUF' }),
   ],
   [

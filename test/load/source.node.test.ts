@@ -26,17 +26,52 @@ async function asked(source: Source, options: { endpoint?: string; revision?: st
 }
 
 describe('hub ids and URLs', () => {
-  test.each<[Source, { endpoint?: string; revision?: string }, string]>([
-    ['openai-community/gpt2', {}, 'https://huggingface.co/openai-community/gpt2/resolve/main/config.json'],
-    ['gpt2', {}, 'https://huggingface.co/gpt2/resolve/main/config.json'],
-    ['a/b.c-d_e', { revision: 'v1.0' }, 'https://huggingface.co/a/b.c-d_e/resolve/v1.0/config.json'],
-    ['a/b', { revision: 'refs/pr/2' }, 'https://huggingface.co/a/b/resolve/refs%2Fpr%2F2/config.json'],
-    ['a/b', { endpoint: 'https://mirror.example/hf/' }, 'https://mirror.example/hf/a/b/resolve/main/config.json'],
-    ['https://x.example/models/tiny/', {}, 'https://x.example/models/tiny/config.json'],
-    [new URL('https://x.example/tiny/'), {}, 'https://x.example/tiny/config.json'],
-    ['https://x.example/tiny/w.safetensors?key=1', {}, 'https://x.example/tiny/config.json'],
-  ])('%s %j', async (source, options, url) => {
-    expect(await asked(source, options)).toEqual([url]);
+  test.each<[Source, { endpoint?: string; revision?: string }, string[]]>([
+    [
+      'openai-community/gpt2',
+      {},
+      [
+        'https://huggingface.co/openai-community/gpt2/resolve/main/config.json',
+        'https://huggingface.co/api/models/openai-community/gpt2/revision/main?blobs=true',
+      ],
+    ],
+    [
+      'gpt2',
+      {},
+      [
+        'https://huggingface.co/gpt2/resolve/main/config.json',
+        'https://huggingface.co/api/models/gpt2/revision/main?blobs=true',
+      ],
+    ],
+    [
+      'a/b.c-d_e',
+      { revision: 'v1.0' },
+      [
+        'https://huggingface.co/a/b.c-d_e/resolve/v1.0/config.json',
+        'https://huggingface.co/api/models/a/b.c-d_e/revision/v1.0?blobs=true',
+      ],
+    ],
+    [
+      'a/b',
+      { revision: 'refs/pr/2' },
+      [
+        'https://huggingface.co/a/b/resolve/refs%2Fpr%2F2/config.json',
+        'https://huggingface.co/api/models/a/b/revision/refs%2Fpr%2F2?blobs=true',
+      ],
+    ],
+    [
+      'a/b',
+      { endpoint: 'https://mirror.example/hf/' },
+      [
+        'https://mirror.example/hf/a/b/resolve/main/config.json',
+        'https://mirror.example/hf/api/models/a/b/revision/main?blobs=true',
+      ],
+    ],
+    ['https://x.example/models/tiny/', {}, ['https://x.example/models/tiny/config.json']],
+    [new URL('https://x.example/tiny/'), {}, ['https://x.example/tiny/config.json']],
+    ['https://x.example/tiny/w.safetensors?key=1', {}, ['https://x.example/tiny/config.json']],
+  ])('%s %j', async (source, options, urls) => {
+    expect(await asked(source, options)).toEqual(urls);
   });
 });
 
@@ -65,7 +100,7 @@ test.each<[string, unknown, ErrorCode, string]>([
     'bad-checkpoint',
     'Two of the files are config.json',
   ],
-  ['a GGUF file', 'https://x.example/gpt2.Q8_0.gguf', 'unsupported-checkpoint', 'is in the format GGUF'],
+  ['an ONNX file', 'https://x.example/gpt2.onnx', 'unsupported-checkpoint', 'is in the format ONNX'],
   ['a pickle', 'https://x.example/pytorch_model.bin', 'unsupported-checkpoint', 'save_pretrained'],
   ['no such path', './no/such/folder', 'bad-checkpoint', 'There is no file or folder ./no/such/folder'],
 ])('%s is refused', async (_, source, code, message) => {
@@ -90,7 +125,7 @@ describe('files and blobs', () => {
     const checkpoint = await openCheckpoint(blobs);
     expectSame(await readAll(checkpoint), expected);
     expect(await checkpoint.tokenizerFiles()).toEqual({ tokenizerJson: '{"version":"1.0","truncation":null}' });
-    await expect(openCheckpoint([new Blob([json]), new Blob(['GGUF'])])).rejects.toThrow('format GGUF');
+    await expect(openCheckpoint([new Blob([json]), new Blob(['GGUF'])])).rejects.toThrow('model.gguf ends at byte 4');
   });
 
   test('a file that cannot be read any more', async () => {

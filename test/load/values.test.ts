@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { fillValues, transposeRows } from '../../src/load/values.ts';
+import { fillValues, floatTypes, transposeRows } from '../../src/load/values.ts';
 
 /** The values of raw bytes of a type, read in one go into the middle of a larger buffer. */
 async function read(dtype: string, raw: Uint16Array | Uint32Array): Promise<Uint32Array> {
   const around = new Float32Array(raw.length + 2).fill(7);
-  await fillValues(around.subarray(1, -1), dtype, async (bytes) => {
+  await fillValues(around.subarray(1, -1), floatTypes.get(dtype)!, async (bytes) => {
     bytes.set(new Uint8Array(raw.buffer));
   });
   expect([around[0], around.at(-1)]).toEqual([7, 7]);

@@ -1,0 +1,104 @@
+import { type ModelConfig, parseConfig } from '../model/config.ts';
+import { VitrineError } from '../plan/error.ts';
+import type { TokenizerFiles } from './checkpoint.ts';
+import { badCheckpoint } from './files.ts';
+import type { GgufFile } from './gguf.ts';
+import { ggufNames } from './gguf-names.ts';
+import { ggufTypes } from './gguf-types.ts';
+import type { TensorLayout } from './tensors.ts';
+
+/** Fields of config.json, and what GGUF calls them. */
+const configFields = new Map([
+  ['n_layer', 'gpt2.block_count'],
+  ['n_head', 'gpt2.attention.head_count'],
+  ['n_embd', 'gpt2.embedding_length'],
+  ['n_inner', 'gpt2.feed_forward_length'],
+  ['n_positions', 'gpt2.context_length'],
+  ['layer_norm_epsilon', 'gpt2.attention.layer_norm_epsilon'],
+  ['vocab_size', 'the length of token_embd.weight'],
+  ['bos_token_id', 'tokenizer.ggml.bos_token_id'],
+  ['eos_token_id', 'tokenizer.ggml.eos_token_id'],
+]);
+
+/**
+ * The config in a GGUF file's metadata, as config.json would have it. The output layer is the token embedding unless
+ * there is one of its own.
+ * @throws VitrineError `unsupported-checkpoint` for another architecture or a part of a model, `bad-checkpoint`
+ */
+export function ggufConfig({ fields, tensors }: GgufFile, file: string): ModelConfig {
+  const architecture = fields.get('general.architecture');
+  if (architecture !== 'gpt2') {
+    const found = architecture === undefined ? 'missing' : JSON.stringify(architecture);
+    throw new VitrineError('unsupported-checkpoint', `general.architecture in ${file} is ${found}; expected "gpt2".`, {
+      hint: 'Vitrine runs models of the GPT-2 family.',
+    });
+  }
+  const parts = Number(fields.get('split.count') ?? 1);
+  if (parts > 1) {
+    throw new VitrineError(
+      'unsupported-checkpoint',
+      `${file} is one of ${parts} parts of a model; expected a whole one.`,
+      {
+        hint: 'Join them: llama-gguf-split --merge.',
+      },
+    );
+  }
+  const json: Record<string, unknown> = {};
+  for (const [name, field] of configFields) json[name] = fields.get(field);
+  const epsilon = fields.get('gpt2.attention.layer_norm_epsilon');
+  if (typeof epsilon === 'number') json.layer_norm_epsilon = Number(epsilon.toPrecision(7)); // 1e-5, not its float32
+  json.vocab_size = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[0];
+  if (json.vocab_size === undefined) throw badCheckpoint(`${file} lacks the tensor token_embd.weight.`);
+  json.tie_word_embeddings = !tensors.some(({ name }) => name === 'output.weight');
+  return parseConfig(json, file, (name) => configFields.get(name) ?? name);
+}
+
+export function ggufLayout({ fields }: GgufFile, file: string): TensorLayout {
+  return {
+    config: 'its metadata',
+    layerCount: 'gpt2.block_count',
+    types: ggufTypes,
+    transposes: false,
+    planName: ggufNames.toHub,
+    fileName: ggufNames.toGguf,
+    tokenizer: ggufTokenizer(fields, file),
+  };
+}
+
+/** The vocabulary in the metadata; empty for a file without one. */
+function ggufTokenizer(fields: GgufFile['fields'], file: string): TokenizerFiles {
+  const refuse = (field: string, expected: string) => {
+    const found = `${field} in ${file} is ${JSON.stringify(fields.get(field)) ?? 'missing'}`;
+    return new VitrineError('unsupported-checkpoint', `${found}; expected ${expected}.`);
+  };
+  const model = fields.get('tokenizer.ggml.model') ?? 'none';
+  if (model === 'none' || model === 'no_vocab') return {};
+  if (model !== 'gpt2') throw refuse('tokenizer.ggml.model', '"gpt2", which is byte-level BPE');
+  // Files from before there was this field, and those whose vocabulary llama.cpp did not know, have GPT-2's pattern.
+  const pre = fields.get('tokenizer.ggml.pre') ?? 'default';
+  if (pre !== 'default' && pre !== 'gpt-2') throw refuse('tokenizer.ggml.pre', '"gpt-2"');
+  const strings = (field: string): readonly string[] => {
+    const list = fields.get(field);
+    if (Array.isArray(list) && list.every((entry) => typeof entry === 'string')) return list;
+    throw badCheckpoint(`${field} in ${file} is ${list === undefined ? 'missing' : 'no list of strings'}.`);
+  };
+  const [tokens, merges] = [strings('tokenizer.ggml.tokens'), strings('tokenizer.ggml.merges')];
+  const kinds = fields.get('tokenizer.ggml.token_type') ?? [];
+  if (!Array.isArray(kinds) || (kinds.length > 0 && kinds.length !== tokens.length)) {
+    throw badCheckpoint(`tokenizer.ggml.token_type in ${file} has not one number for each of ${tokens.length} tokens.`);
+  }
+  return { gguf: { tokens, merges, kinds } };
+}
+
+/** What is nearly exact and half as large as f16; then what is coarser, then what is larger, then what is too coarse. */
+const preference = 'q8_0 q6_k q5_k_m q5_k q5_1 q5_0 q4_k_m q4_k q4_1 q4_0 bf16 f16 fp16 f32 q3_k q2_k'.split(' ');
+
+/** The GGUF file to take of those that a folder has: Q8_0 if there is one; undefined for none. */
+export function chooseGguf(names: readonly string[]): string | undefined {
+  const files = names.filter((name) => /^[^/]+\.gguf$/i.test(name)).sort();
+  const rank = (name: string) => {
+    const found = preference.findIndex((type) => new RegExp(`(^|[^a-z0-9])${type}([^a-z0-9]|$)`, 'i').test(name));
+    return found < 0 ? preference.length : found;
+  };
+  return files.sort((a, b) => rank(a) - rank(b))[0];
+}
