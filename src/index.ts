@@ -12,6 +12,7 @@ export {
   type Attribution,
   directLogitAttribution,
   headAblationSweep,
+  type LensOptions,
   logitDifference,
   logitLens,
   type Metric,
@@ -20,8 +21,10 @@ export {
 } from './run/analysis.ts';
 export { type LoadOptions, load } from './run/load.ts';
 export type { DeviceInfo, LogitsOptions, Model, Prompt } from './run/model.ts';
+export { type Neighbour, nearestRows, rowSimilarities, type Weighted } from './run/nearest.ts';
 export type { GenerateOptions, History, LogitsProcessor } from './run/options.ts';
 export type { Completion, FinishReason, Sequence, Token, TopToken } from './run/output.ts';
+export { type Overview, type OverviewOptions, overview } from './run/overview.ts';
 export { distribution } from './run/sampling.ts';
 export type { Score, ScoreOptions } from './run/score.ts';
 export type { Trace, TracedTensor, TraceOptions } from './run/trace.ts';

@@ -2,10 +2,13 @@ import type {
   Completion,
   DeviceInfo,
   GenerateOptions,
+  LensOptions,
   LoadOptions,
   LogitsOptions,
   Model,
   ModelConfig,
+  Overview,
+  OverviewOptions,
   Progress,
   Prompt,
   Score,
@@ -13,6 +16,8 @@ import type {
   Source,
   TensorSpec,
   Token,
+  TopToken,
+  TracedTensor,
   TraceOptions,
   WeightOptions,
 } from '../index.ts';
@@ -209,6 +214,31 @@ export class WorkerModel {
   /** As `Model.weight`: rows of a weight as the device holds them. */
   weight(name: string, { signal, ...options }: WeightOptions = {}) {
     return this.#engine.call('weight', [this.#id, name, options], { signal });
+  }
+
+  /** As `overview`. */
+  overview(prompt: Prompt, { signal, ...options }: OverviewOptions = {}): Promise<Overview> {
+    return this.#engine.call('overview', [this.#id, prompt, options], { signal });
+  }
+
+  /** The `count` likeliest tokens of `logitLens`, best first: [nLayer][positions][count]. */
+  lens(prompt: Prompt, count: number, { signal, ...options }: LensOptions = {}): Promise<TopToken[][][]> {
+    return this.#engine.call('lens', [this.#id, prompt, count, options], { signal });
+  }
+
+  /** The tokens whose embeddings are nearest to a token's, by cosine, best first. */
+  nearest(token: number, count: number, { signal }: { signal?: AbortSignal } = {}) {
+    return this.#engine.call('nearest', [this.#id, token, count], { signal });
+  }
+
+  /** As `rowSimilarities`: cosines [rows, rows] of a weight's rows. */
+  similarities(name: string, { signal }: { signal?: AbortSignal } = {}): Promise<TracedTensor> {
+    return this.#engine.call('similarities', [this.#id, name], { signal });
+  }
+
+  /** UTF-8 bytes of a token. */
+  bytes(token: number): Promise<Uint8Array> {
+    return this.#engine.call('bytes', [this.#id, token]);
   }
 
   encode(...args: Parameters<Model['tokenizer']['encode']>) {

@@ -1,11 +1,18 @@
 /// <reference lib="webworker" />
 import {
   type GenerateOptions,
+  type LensOptions,
   type LoadOptions,
   type LogitsOptions,
   load,
+  logitLens,
   type Model,
+  nearestRows,
+  type Overview,
+  type OverviewOptions,
+  overview,
   type Prompt,
+  rowSimilarities,
   type ScoreOptions,
   type Source,
   type TracedTensor,
@@ -13,6 +20,7 @@ import {
   type WeightOptions,
 } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
+import { scored } from '../run/output.ts';
 import { type Answer, type Call, packFailure } from './protocol.ts';
 
 /** The engine's side of the worker: holds the models, answers calls (see protocol.ts). `client.ts` is the page's side. */
@@ -64,6 +72,26 @@ const calls = {
   },
   weight: ({ signal }: Line, id: number, name: string, options: WeightOptions) =>
     modelOf(id).weight(name, { ...options, signal }),
+  overview: ({ signal }: Line, id: number, prompt: Prompt, options: OverviewOptions) =>
+    overview(modelOf(id), prompt, { ...options, signal }),
+  async lens({ signal }: Line, id: number, prompt: Prompt, count: number, options: LensOptions) {
+    const model = modelOf(id);
+    const lens = await logitLens(model, prompt, { ...options, signal });
+    const { vocabSize } = model.config;
+    return lens.map(({ data, shape: [rows = 0] }) =>
+      Array.from({ length: rows }, (_, row) => {
+        const logits = data.subarray(row * vocabSize, (row + 1) * vocabSize);
+        return scored(0, logits, count, model.tokenizer).top!;
+      }),
+    );
+  },
+  async nearest({ signal }: Line, id: number, token: number, count: number) {
+    const model = modelOf(id);
+    const nearest = await nearestRows(model, 'wte.weight', token, { count, signal });
+    return nearest.map(({ row, cosine }) => ({ id: row, text: model.tokenizer.token(row), cosine }));
+  },
+  similarities: ({ signal }: Line, id: number, name: string) => rowSimilarities(modelOf(id), name, { signal }),
+  bytes: (_: Line, id: number, token: number) => modelOf(id).tokenizer.bytes(token),
   encode: (_: Line, id: number, ...args: Parameters<Model['tokenizer']['encode']>) =>
     modelOf(id).tokenizer.encode(...args),
   decode: (_: Line, id: number, ids: number[]) => modelOf(id).tokenizer.decode(ids),
@@ -91,8 +119,9 @@ function newTask(): Promise<void> {
 /** The memory of a result's arrays, which is handed over rather than copied: a long trace has hundreds of megabytes. */
 function buffersOf(message: Answer<unknown, unknown>): ArrayBuffer[] {
   if (!('result' in message) || typeof message.result !== 'object' || !message.result) return [];
-  const { data, logits, tensors } = message.result as Partial<TracedTensor & WorkerTrace>;
-  const arrays = [data, logits?.data, ...[...(tensors?.values() ?? [])].map((tensor) => tensor.data)];
+  const { data, logits, tensors, patterns, norms } = message.result as Partial<TracedTensor & WorkerTrace & Overview>;
+  const parts = [logits, patterns, norms, ...(tensors?.values() ?? [])];
+  const arrays = [data, ...parts.map((tensor) => tensor?.data)];
   return [...new Set(arrays.flatMap((array) => (array ? [array.buffer as ArrayBuffer] : [])))];
 }
 

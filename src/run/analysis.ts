@@ -1,5 +1,6 @@
+import type { Edit } from '../plan/edit.ts';
 import type { Model, Prompt } from './model.ts';
-import type { TracedTensor } from './trace.ts';
+import { positionsIn, type TracedTensor, type TraceOptions } from './trace.ts';
 
 /** What the functions here need of a model: they are made of `trace` and its edits alone. */
 export type Traceable = Pick<Model, 'trace' | 'config'>;
@@ -23,21 +24,39 @@ function rowOf({ data, shape }: TracedTensor, position: number): Float32Array {
   return data.subarray(at * width, (at + 1) * width);
 }
 
+export interface LensOptions {
+  /** Positions whose logits are wanted, negative ones from the end. All by default. */
+  positions?: readonly number[];
+  /** Edits of the run whose residuals are read; the final norm and the head that read them are the model's own. */
+  edits?: readonly Edit[];
+  signal?: AbortSignal;
+}
+
 /**
  * Logit lens (nostalgebraist 2020, "interpreting GPT: the logit lens"): the logits there would be if the model stopped after
  * each block, that is, if the last residual were that block's.
  * @returns [nLayer] logits, each [positions, vocabSize]; the last are the model's own
  */
-export async function logitLens(model: Traceable, text: Prompt): Promise<TracedTensor[]> {
-  const { nLayer } = model.config;
-  const name = (layer: number) => `blocks.${layer}.hook_resid_post`;
-  const traced = await model.trace(text, { capture: ['blocks.*.hook_resid_post'] });
-  const lens: TracedTensor[] = [];
-  for (let layer = 0; layer < nLayer - 1; layer++) {
-    const edits = [{ name: name(nLayer - 1), set: traced.get(name(layer))!.data }];
-    lens.push((await model.trace(traced.tokens, { edits })).logits);
-  }
-  return [...lens, traced.logits];
+export async function logitLens(
+  model: Traceable,
+  text: Prompt,
+  { positions, edits = [], signal }: LensOptions = {},
+): Promise<TracedTensor[]> {
+  const { nLayer, vocabSize } = model.config;
+  const traced = await model.trace(text, { capture: ['blocks.*.hook_resid_post'], edits, logits: [], signal });
+  const ids = traced.tokens;
+  const wanted = positions ? positionsIn(positions, ids.length) : [...ids.keys()];
+  const residuals = Array.from({ length: nLayer }, (_, layer) =>
+    wanted.map((position) => rowOf(traced.get(`blocks.${layer}.hook_resid_post`)!, position)),
+  );
+  const lens = residuals.map(() => ({
+    data: new Float32Array(wanted.length * vocabSize),
+    shape: [wanted.length, vocabSize],
+  }));
+  await throughHead(model, ids, residuals.flat(), { signal }, (i, logits) => {
+    lens[Math.floor(i / wanted.length)]!.data.set(logits, (i % wanted.length) * vocabSize);
+  });
+  return lens;
 }
 
 /** What one part of the model adds to a logit. */
@@ -81,42 +100,36 @@ export async function directLogitAttribution(
   parts.push({ part: 'bias', values: new Float32Array(nEmbd) });
 
   const scale = rowOf(traced.get('ln_final.hook_scale')!, position)[0]!;
-  const logits = await throughHead(
-    model,
-    ids,
-    parts.map(({ values }) => values),
-    scale,
-    token,
-  );
+  const edits = [{ name: 'ln_final.hook_scale', set: scale }];
+  const logits: number[] = [];
+  const residuals = parts.map(({ values }) => values);
+  await throughHead(model, ids, residuals, { edits }, (i, all) => {
+    logits[i] = all[token]!;
+  });
   const bias = logits.at(-1)!;
   return parts.map(({ part }, i) => ({ part, logit: part === 'bias' ? bias : logits[i]! - bias }));
 }
 
 /**
- * Logits of `token` for given final residuals, the scale of ln_final held. A position's logits depend on its own residual
- * only, so one run takes as many as the text has positions.
+ * The logits [vocabSize] of each of some final residuals. A position's logits depend on its own residual only, so one run
+ * takes as many as the text has positions.
  */
 async function throughHead(
   model: Traceable,
   ids: readonly number[],
-  residuals: Float32Array[],
-  scale: number,
-  token: number,
-): Promise<number[]> {
-  const { nLayer, nEmbd, vocabSize } = model.config;
-  const logits: number[] = [];
+  residuals: readonly Float32Array[],
+  { edits = [], ...options }: Pick<TraceOptions, 'edits' | 'signal'>,
+  onLogits: (i: number, logits: Float32Array) => void,
+): Promise<void> {
+  const { nLayer, nEmbd } = model.config;
   for (let first = 0; first < residuals.length; first += ids.length) {
     const some = residuals.slice(first, first + ids.length);
-    const set = new Float32Array(ids.length * nEmbd);
+    const set = new Float32Array(some.length * nEmbd);
     for (const [i, values] of some.entries()) set.set(values, i * nEmbd);
-    const edits = [
-      { name: `blocks.${nLayer - 1}.hook_resid_post`, set },
-      { name: 'ln_final.hook_scale', set: scale },
-    ];
-    const { data } = (await model.trace(ids, { edits })).logits;
-    logits.push(...some.map((_, i) => data[i * vocabSize + token]!));
+    const last = { name: `blocks.${nLayer - 1}.hook_resid_post`, set };
+    const { logits } = await model.trace(ids.slice(0, some.length), { edits: [last, ...edits], ...options });
+    for (const i of some.keys()) onLogits(first + i, rowOf(logits, i));
   }
-  return logits;
 }
 
 /**

@@ -1,6 +1,14 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { EngineWorker } from '../../src/embed/client.ts';
-import { load, type Progress, VitrineError } from '../../src/index.ts';
+import {
+  load,
+  logitLens,
+  nearestRows,
+  overview,
+  type Progress,
+  rowSimilarities,
+  VitrineError,
+} from '../../src/index.ts';
 
 const tiny = '/test/fixtures/tiny-gpt2/';
 const engine = new EngineWorker();
@@ -33,6 +41,21 @@ describe('the engine in a worker', () => {
     expect(trace.logits).toEqual(ours.logits);
     const text = await there.decode(ids);
     expect(await there.encode(text)).toEqual(here.tokenizer.encode(text));
+    expect(await there.overview(ids)).toEqual(await overview(here, ids));
+    const lens = await there.lens(ids, 3, { positions: [1, -1] });
+    const logits = await logitLens(here, ids, { positions: [1, -1] });
+    expect(lens.map((rows) => rows.length)).toEqual(logits.map(({ shape }) => shape[0]));
+    for (const [layer, rows] of lens.entries()) {
+      for (const [row, top] of rows.entries()) {
+        const own = logits[layer]!.data.subarray(row * 1000, (row + 1) * 1000);
+        expect(top.map(({ id }) => id)).toEqual([...own.keys()].sort((a, b) => own[b]! - own[a]!).slice(0, 3));
+        expect(top[0]!.text).toBe(here.tokenizer.token(top[0]!.id));
+      }
+    }
+    const nearest = await nearestRows(here, 'wte.weight', 42, { count: 3 });
+    expect((await there.nearest(42, 3)).map(({ id, cosine }) => ({ row: id, cosine }))).toEqual(nearest);
+    expect(await there.similarities('wpe.weight')).toEqual(await rowSimilarities(here, 'wpe.weight'));
+    expect(await there.bytes(300)).toEqual(here.tokenizer.bytes(300));
     here.dispose();
     await there.dispose();
   });

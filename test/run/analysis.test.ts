@@ -35,6 +35,25 @@ describe.each(['cpu', 'webgpu', 'wasm'] as const)('analysis on %s', (device) => 
     expect(lens[0]!.data).not.toEqual(lens[2]!.data);
   });
 
+  test('logit lens of some positions of an edited run', async () => {
+    const edits = [{ name: 'blocks.0.attn.hook_z', head: 1, set: 0 }];
+    const whole = await logitLens(model, clean, { edits });
+    const some = await logitLens(model, clean, { edits, positions: [3, -1] });
+    for (const [layer, { data, shape }] of some.entries()) {
+      expect(shape).toEqual([2, 1000]);
+      expectClose(
+        data.subarray(0, 1000),
+        whole[layer]!.data.subarray(3000, 4000),
+        { absolute: 1e-4 },
+        `layer ${layer}`,
+      );
+      expectClose(data.subarray(1000), whole[layer]!.data.subarray(4000), { absolute: 1e-4 }, `layer ${layer}, last`);
+    }
+    const { logits } = await model.trace(clean, { edits });
+    expectClose(whole[2]!.data, logits.data, { absolute: 5e-4 }, 'the model’s own');
+    await expect(logitLens(model, clean, { positions: [5] })).rejects.toThrow('Position 5');
+  });
+
   test('direct logit attribution: the parts sum up to the logit', async () => {
     const { logits } = await model.trace(clean);
     for (const [position, token] of [

@@ -1,0 +1,91 @@
+import type { Edit } from '../plan/edit.ts';
+import type { Traceable } from './analysis.ts';
+import type { Model, Prompt } from './model.ts';
+import type { TracedTensor } from './trace.ts';
+
+export interface OverviewOptions {
+  /** Rows and columns that the picture of a pattern has at most; longer texts are pooled. 64 by default. */
+  size?: number;
+  edits?: readonly Edit[];
+  signal?: AbortSignal;
+}
+
+/** The whole model at a glance, small enough to be drawn whatever the text's length. */
+export interface Overview {
+  /** [nLayer, nHead, cells, cells]: attention patterns; a cell is the largest weight of `pool` queries and `pool` keys. */
+  patterns: TracedTensor;
+  /** Tokens to a cell; 1 where nothing is pooled. */
+  pool: number;
+  /** [2 nLayer + 1, tokens]: length (L2 norm) of the residual before block 0, then after each block's attention and MLP. */
+  norms: TracedTensor;
+}
+
+/** Of tensors kept at a time: the patterns of GPT-2 small are 600 MB for a full context. */
+const bytesAtOnce = 2 ** 27;
+
+/**
+ * What every head attends to and how the residual grows, from as many runs of the text as memory for its patterns takes:
+ * one, but for long texts.
+ */
+export async function overview(
+  model: Traceable & Pick<Model, 'tokenizer'>,
+  text: Prompt,
+  { size = 64, edits = [], signal }: OverviewOptions = {},
+): Promise<Overview> {
+  const { nLayer, nHead, nEmbd } = model.config;
+  const ids = typeof text === 'string' ? model.tokenizer.encode(text) : text;
+  const tokens = ids.length;
+  const pool = Math.ceil(tokens / size);
+  const cells = Math.ceil(tokens / pool);
+  const patterns = new Float32Array(nLayer * nHead * cells * cells);
+  const norms = new Float32Array((2 * nLayer + 1) * tokens);
+  const atOnce = Math.max(1, Math.floor(bytesAtOnce / (4 * tokens * (nHead * tokens + 2 * nEmbd))));
+  for (let first = 0; first < nLayer; first += atOnce) {
+    const layers = Array.from({ length: Math.min(atOnce, nLayer - first) }, (_, i) => first + i);
+    const residuals = new Map<number, string>(
+      layers.flatMap(
+        (layer) =>
+          [
+            [2 * layer + 1, `blocks.${layer}.hook_resid_mid`],
+            [2 * layer + 2, `blocks.${layer}.hook_resid_post`],
+          ] as const,
+      ),
+    );
+    if (first === 0) residuals.set(0, 'blocks.0.hook_resid_pre');
+    const pattern = (layer: number) => `blocks.${layer}.attn.hook_pattern`;
+    const capture = [...residuals.values(), ...layers.map(pattern)];
+    const traced = await model.trace(ids, { capture, edits, logits: [], signal });
+    for (const layer of layers) {
+      patterns.set(pooled(traced.get(pattern(layer))!, pool), layer * nHead * cells * cells);
+    }
+    for (const [row, name] of residuals) norms.set(lengths(traced.get(name)!), row * tokens);
+  }
+  return {
+    patterns: { data: patterns, shape: [nLayer, nHead, cells, cells] },
+    pool,
+    norms: { data: norms, shape: [2 * nLayer + 1, tokens] },
+  };
+}
+
+/** The largest values of squares of a [heads, rows, columns] tensor. */
+function pooled({ data, shape: [heads = 0, rows = 0, columns = 0] }: TracedTensor, pool: number): Float32Array {
+  if (pool === 1) return data;
+  const cells = Math.ceil(rows / pool);
+  const most = new Float32Array(heads * cells * cells);
+  for (let at = 0; at < data.length; at++) {
+    const line = Math.floor(at / columns);
+    const row = Math.floor((line % rows) / pool);
+    const cell = (Math.floor(line / rows) * cells + row) * cells + Math.floor((at % columns) / pool);
+    if (data[at]! > most[cell]!) most[cell] = data[at]!;
+  }
+  return most;
+}
+
+/** Of each row of a [rows, n] tensor. */
+function lengths({ data, shape: [rows = 0, n = 0] }: TracedTensor): Float32Array {
+  return Float32Array.from({ length: rows }, (_, r) => {
+    let sum = 0;
+    for (let i = r * n; i < (r + 1) * n; i++) sum += data[i]! * data[i]!;
+    return Math.sqrt(sum);
+  });
+}
