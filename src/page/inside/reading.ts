@@ -39,7 +39,9 @@ export class Reading {
   logits(position: number): Promise<Float32Array> {
     let logits = this.#logits.get(position);
     if (!logits) {
-      logits = this.model.trace(this.ids, { edits: this.edits, logits: [position] }).then((trace) => trace.logits.data);
+      logits = this.model
+        .trace(this.ids, { edits: this.edits, logits: [position], signal: this.#left.signal })
+        .then((trace) => trace.logits.data);
       logits.catch(() => this.#logits.delete(position));
       this.#logits.set(position, logits);
     }
@@ -56,8 +58,8 @@ export class Reading {
       const names = new Set<string>();
       const run = new Promise<void>(queueMicrotask).then(async () => {
         this.#batch = undefined;
-        const trace = await this.model.trace(this.ids, { capture: [...names], edits: this.edits, logits: [] });
-        return trace.tensors;
+        const options = { capture: [...names], edits: this.edits, logits: [], signal: this.#left.signal };
+        return (await this.model.trace(this.ids, options)).tensors;
       });
       this.#batch = { names, run };
     }
@@ -133,22 +135,20 @@ export function useTensor(
   return { tensor: value, stale };
 }
 
-/** What a promise gives; until then what the last one gave, marked stale. Undefined after a failure. */
+/** What a promise gives; until then what the last one gave, marked stale. A promise nobody waits for is told to abort. */
 export function useLater<T>(
-  make: () => Promise<T> | undefined,
+  make: (signal: AbortSignal) => Promise<T> | undefined,
   when: readonly unknown[],
-): { value?: T; stale: boolean } {
-  const [state, setState] = useState<{ value?: T; when: readonly unknown[] }>({ when: [] });
+): { value?: T; failure?: unknown; stale: boolean } {
+  const [state, setState] = useState<{ value?: T; failure?: unknown; when: readonly unknown[] }>({ when: [] });
   useEffect(() => {
-    let left = false;
-    make()?.then(
-      (value) => left || setState({ value, when }),
-      () => left || setState({ when }),
+    const left = new AbortController();
+    make(left.signal)?.then(
+      (value) => left.signal.aborted || setState({ value, when }),
+      (failure: unknown) => left.signal.aborted || setState({ failure, when }),
     );
-    return () => {
-      left = true;
-    };
+    return () => left.abort();
   }, when as unknown[]);
   const stale = state.when.length !== when.length || state.when.some((one, i) => one !== when[i]);
-  return { value: state.value, stale };
+  return { value: state.value, failure: state.failure, stale };
 }
