@@ -209,7 +209,8 @@ class Header {
     const room = Math.max(0, this.#limit - this.#position);
     if (count <= most && count * each <= room) return count;
     const limit = Math.min(most, Math.floor(room / each));
-    throw bad(`${this.#file} says ${what} is ${count}; expected at most ${limit}.`, 'Fetch it again.');
+    const holds = `; expected at most ${limit} in ${this.#size ?? 'so many'} bytes`;
+    throw bad(`${this.#file} says ${what} is ${count}${holds}.`, 'Fetch it again.');
   }
 
   #number(type: string): number {

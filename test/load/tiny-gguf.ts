@@ -11,6 +11,8 @@ export interface GgufTensor {
   bytes: Uint8Array<ArrayBuffer>;
   /** In place of where it lies. */
   offset?: number | bigint;
+  /** In place of how many axes there are. */
+  axisCount?: number;
 }
 
 /** A metadata value by its type: numbers are u32 if whole, else f32. */
@@ -28,10 +30,11 @@ export class Raw {
 export interface GgufParts {
   version: number;
   fields: Map<string, GgufValue>;
+  /** Behind them, under whatever keys. */
+  moreFields: [string, GgufValue][];
   tensors: GgufTensor[];
   /** In place of how many there are. */
   tensorCount?: number | bigint;
-  fieldCount?: number | bigint;
   alignment: number;
 }
 
@@ -57,15 +60,16 @@ function valueBytes(value: GgufValue): Uint8Array<ArrayBuffer> {
 }
 
 export function encodeGguf(parts: GgufParts): Uint8Array<ArrayBuffer> {
-  const { version, fields, tensors, alignment } = parts;
+  const { version, tensors, alignment } = parts;
+  const fields = [...parts.fields, ...parts.moreFields];
   const pad = (length: number) => new Uint8Array(Math.ceil(length / alignment) * alignment - length);
   const header = [new TextEncoder().encode('GGUF'), u32(version)];
-  header.push(u64(parts.tensorCount ?? tensors.length), u64(parts.fieldCount ?? fields.size));
+  header.push(u64(parts.tensorCount ?? tensors.length), u64(fields.length));
   for (const [key, value] of fields) header.push(string(key), valueBytes(value));
   const data: Uint8Array<ArrayBuffer>[] = [];
   let offset = 0;
-  for (const { name, type, axes, bytes, offset: own } of tensors) {
-    header.push(string(name), u32(axes.length), ...axes.map((axis) => u64(axis)), u32(type), u64(own ?? offset));
+  for (const { name, type, axes, bytes, offset: own, axisCount } of tensors) {
+    header.push(string(name), u32(axisCount ?? axes.length), ...axes.map(u64), u32(type), u64(own ?? offset));
     data.push(bytes, pad(bytes.length));
     offset += bytes.length + pad(bytes.length).length;
   }
@@ -121,5 +125,5 @@ export function tinyGguf({ nLayer = 1, nEmbd = 32, nCtx = 8, vocabSize = 16, tie
     ['tokenizer.ggml.merges', ['a b']],
     ['tokenizer.ggml.eos_token_id', 15],
   ]);
-  return { version: 3, fields, tensors, alignment: 32 };
+  return { version: 3, fields, moreFields: [], tensors, alignment: 32 };
 }
