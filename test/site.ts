@@ -13,9 +13,9 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Serves site/ and starts Chromium. `flags` are added to those of the tests, e.g. `--disable-features=WebGPU`. */
+/** Serves site/ (or the folder in VITRINE_SITE) and starts Chromium. `flags` are added to those of the tests, e.g. `--disable-features=WebGPU`. */
 export async function openSite(flags: string[] = []): Promise<Site> {
-  const folder = fileURLToPath(new URL('../site', import.meta.url));
+  const folder = process.env.VITRINE_SITE ?? fileURLToPath(new URL('../site', import.meta.url));
   if (!existsSync(`${folder}/index.html`)) throw new Error('There is no built page: run `npm run build:page` first.');
   const executablePath = await findBrowser();
   if (!executablePath) throw new Error('There is no Chromium: run `node scripts/setup.mjs` first.');

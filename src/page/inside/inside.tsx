@@ -8,6 +8,7 @@ import { Block } from './stations/block.tsx';
 import { Input } from './stations/input.tsx';
 import { Output } from './stations/output.tsx';
 import { Overview } from './stations/overview.tsx';
+import { TouchStation } from './stations/touch.tsx';
 import { words } from './words/common.ts';
 
 /** The model opened up, for the text on the page: an overview first, and stations that unfold in place. */
@@ -36,6 +37,7 @@ function Flow() {
       <Station name="input">{() => <Input />}</Station>
       <Station name="block">{() => <Block />}</Station>
       <Station name="output">{() => <Output />}</Station>
+      <Station name="touch">{() => <TouchStation />}</Station>
       <Inspector />
     </>
   );

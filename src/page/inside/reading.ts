@@ -5,6 +5,7 @@ import type { Edit, TracedTensor } from '../../index.ts';
 import { textOf } from '../manuscript.ts';
 import { shown } from '../models.ts';
 import { manuscript, phase } from '../writing.ts';
+import { editsOf, touches } from './touch.ts';
 
 /** One text, run by one model with one set of edits: every tensor of it, read when it is first drawn. */
 export class Reading {
@@ -15,6 +16,7 @@ export class Reading {
   readonly edits: readonly Edit[];
   readonly #tensors = new Map<string, Promise<TracedTensor>>();
   readonly #logits = new Map<number, Promise<Float32Array>>();
+  readonly #left = new AbortController();
   #batch: { names: Set<string>; run: Promise<ReadonlyMap<string, TracedTensor>> } | undefined;
 
   constructor(model: WorkerModel, ids: readonly number[], texts: readonly string[], edits: readonly Edit[] = []) {
@@ -53,6 +55,11 @@ export class Reading {
     return new Reading(this.model, this.ids, this.texts, edits);
   }
 
+  /** Nobody looks at this run any more: what it still reads is not worth the time. */
+  leave(): void {
+    this.#left.abort();
+  }
+
   #join(name: string): Promise<ReadonlyMap<string, TracedTensor>> {
     if (!this.#batch) {
       const names = new Set<string>();
@@ -70,10 +77,11 @@ export class Reading {
 
 /** The text as it is, untouched by edits. Undefined until a model has read it. */
 export const reading = signal<Reading | undefined>(undefined);
-/** What the visitor changes inside the model (see touch). */
-export const edits = signal<readonly Edit[]>([]);
-/** The text with the edits in place; undefined without edits. */
-export const touched = computed(() => (edits.value.length > 0 ? reading.value?.with(edits.value) : undefined));
+/** The same text with what the visitor changed inside the model; undefined where nothing is changed. */
+export const touched = computed(() => {
+  const edits = editsOf(touches.value, reading.value?.ids.length ?? 0);
+  return edits.length > 0 ? reading.value?.with(edits) : undefined;
+});
 /** What the pictures show: the touched run if there is one. */
 export const current = computed(() => touched.value ?? reading.value);
 /** What went wrong while the text was read. */
@@ -108,10 +116,16 @@ export function follow(): () => void {
       quick ? 0 : settleMs,
     );
   });
+  let former: Reading | undefined;
+  const stopLeaving = effect(() => {
+    if (former !== touched.value) former?.leave(); // a slider makes many runs
+    former = touched.value;
+  });
   return () => {
     clearTimeout(timer);
     wanted++;
     stop();
+    stopLeaving();
   };
 }
 

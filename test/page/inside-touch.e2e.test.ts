@@ -1,0 +1,173 @@
+import { fileURLToPath } from 'node:url';
+import type { Locator, Page } from 'playwright';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { load, type Model } from '../../src/index.ts';
+import { openSite, type Site } from '../site.ts';
+
+const text = 'Once upon a time there was a little girl';
+
+let site: Site;
+let page: Page;
+let model: Model;
+let complaints: string[] = [];
+beforeAll(async () => {
+  site = await openSite();
+  model = await load(fileURLToPath(new URL('../../public/models/tiny-tales/', import.meta.url)), { device: 'wasm' });
+});
+afterAll(async () => {
+  model.dispose();
+  await site.close();
+});
+beforeEach(async () => {
+  complaints = [];
+  page = await site.newPage({ viewport: { width: 1280, height: 900 } });
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=wasm`);
+  await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+  await page.getByRole('button', { name: 'See inside' }).click();
+  await page.locator('.ribbon [aria-checked="true"]').waitFor({ timeout: 60_000 });
+});
+afterEach(async () => {
+  await page.context().close();
+  expect(complaints).toEqual([]);
+});
+
+const station = async (name: string): Promise<Locator> => {
+  const section = page.locator(`#station-${name}`);
+  const button = section.locator('h3 button').first();
+  if ((await button.getAttribute('aria-expanded')) !== 'true') await button.click();
+  return section;
+};
+
+function softmax(logits: Float32Array): number[] {
+  const most = Math.max(...logits);
+  const powers = Array.from(logits, (logit) => Math.exp(logit - most));
+  const total = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / total);
+}
+
+async function probabilities(edits: Parameters<Model['trace']>[1] = {}): Promise<number[]> {
+  return softmax((await model.trace(text, { ...edits, logits: [-1] })).logits.data);
+}
+
+/** The rows of the table of predictions, once it shows (un)changed runs. */
+async function predictions(changed: boolean) {
+  await page.locator(`.prediction[data-touched="${changed}"][data-stale="false"]`).waitFor({ timeout: 30_000 });
+  return page.locator('.prediction tbody tr').evaluateAll((rows) =>
+    rows.map(({ dataset }) => {
+      const { id, untouched, changed } = dataset as DOMStringMap;
+      return { id: Number(id), untouched: Number(untouched), changed: Number(changed) };
+    }),
+  );
+}
+
+async function expectPredictions(
+  edits: { name: string; head?: number; position?: number; scale?: number; set?: Float32Array }[],
+) {
+  const [before, after] = await Promise.all([probabilities(), probabilities({ edits })]);
+  await expect
+    .poll(
+      async () => {
+        const rows = await predictions(edits.length > 0);
+        return rows.length > 0 && rows.every(({ id, changed }) => Math.abs(changed - after[id]!) < 1e-3);
+      },
+      { timeout: 30_000 },
+    )
+    .toBe(true);
+  const rows = await predictions(edits.length > 0);
+  for (const row of rows) expect(row.untouched).toBeCloseTo(before[row.id]!, 3);
+  const best = after.indexOf(Math.max(...after));
+  expect(rows[0]!.id).toBe(best);
+  return { before, after };
+}
+
+describe('touching the model', () => {
+  test('a head knocked out, an MLP scaled, and both undone: the predictions are those of the same edits', async () => {
+    await station('touch');
+    await expectPredictions([]);
+    await page.getByRole('button', { name: 'Next head' }).click();
+    await page.getByRole('button', { name: 'Knock out', exact: true }).first().click();
+    const knockedOut = { name: 'blocks.0.attn.hook_z', head: 1, scale: 0 };
+    const { before, after } = await expectPredictions([knockedOut]);
+    const divergence = before.reduce((sum, p, id) => sum + (p > 0 ? p * Math.log(p / after[id]!) : 0), 0);
+    expect(Number(await page.locator('.prediction').getAttribute('data-divergence'))).toBeCloseTo(divergence, 3);
+
+    await page.getByRole('slider', { name: 'MLP of block 0' }).fill('2');
+    await expectPredictions([knockedOut, { name: 'blocks.0.hook_mlp_out', scale: 2 }]);
+    await page.getByText('You changed this run').waitFor();
+    await page.getByRole('button', { name: 'Undo all' }).click();
+    await expectPredictions([]);
+  });
+
+  test('a row of attention, by its sliders: it still sums to one', async () => {
+    await station('touch');
+    const before = (await model.trace(text, { capture: ['blocks.0.attn.hook_pattern'] })).get(
+      'blocks.0.attn.hook_pattern',
+    )!;
+    const length = before.shape[1]!;
+    const row = before.data.slice((length - 1) * length, length * length); // head 0, last query
+    const shares = page.locator('.shares output');
+    await expect.poll(() => shares.count()).toBe(length);
+    const percents = (await shares.allInnerTexts()).map((share) => Number.parseFloat(share) / 100);
+    for (const [key, share] of percents.entries()) expect(share).toBeCloseTo(row[key]!, 2);
+
+    await page.getByRole('slider', { name: /^Share of token 2,/ }).fill('0.7');
+    const rest = 1 - row[2]!;
+    const set = row.map((share, key) => (key === 2 ? 0.7 : (share / rest) * 0.3));
+    await expectPredictions([{ name: 'blocks.0.attn.hook_pattern', head: 0, position: length - 1, set }]);
+    await expect.poll(async () => Number(await page.locator('.shares').getAttribute('data-sum'))).toBeCloseTo(1, 4);
+    await page.getByRole('button', { name: 'Look at itself' }).click();
+    const itself = new Float32Array(length);
+    itself[length - 1] = 1;
+    await expectPredictions([{ name: 'blocks.0.attn.hook_pattern', head: 0, position: length - 1, set: itself }]);
+  });
+
+  test('patched from a second text', async () => {
+    const touchIt = await station('touch');
+    for (let i = 0; i < 3; i++) await page.getByRole('button', { name: 'Next block' }).click();
+    const other = 'The big dog and the cat';
+    await touchIt.getByLabel('Second text').fill(other);
+    await touchIt.getByRole('button', { name: 'Run it' }).click();
+    await touchIt.getByRole('button', { name: 'Token 2 of the second text' }).click();
+    const name = 'blocks.3.hook_resid_pre';
+    const source = (await model.trace(other, { capture: [name] })).get(name)!;
+    const width = source.shape[1]!;
+    const set = source.data.slice(2 * width, 3 * width);
+    await expectPredictions([{ name, position: model.tokenizer.encode(text).length - 1, set }]);
+  });
+});
+
+describe('the inspector', () => {
+  test('from a cell to its equation, its operands, and back to the weights', async () => {
+    await station('input');
+    const picture = page.getByRole('application', { name: 'Their sum' }).first();
+    await picture.focus();
+    await page.keyboard.press('ArrowRight'); // the keyboard starts at the marked row
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    const equation = page.locator('.inspector .equation');
+    await equation.waitFor();
+    const [, row, column] = /\[(\d+), (\d+)\]/.exec((await equation.getAttribute('data-cell'))!)!.map(Number);
+    const ids = model.tokenizer.encode(text);
+    const captured = await model.trace(text, { capture: ['blocks.0.hook_resid_pre', 'hook_embed', 'hook_pos_embed'] });
+    const at = (name: string) => captured.get(name)!.data[row! * model.config.nEmbd + column!]!;
+    expect(Number(await equation.getAttribute('data-value'))).toBeCloseTo(at('blocks.0.hook_resid_pre'), 4);
+    const operands = equation.locator('.written .operand');
+    expect(await operands.evaluateAll((all) => all.map((one) => (one as HTMLElement).title))).toEqual([
+      `hook_embed[${row}, ${column}]`,
+      `hook_pos_embed[${row}, ${column}]`,
+    ]);
+    await operands.first().click();
+    await page.locator(`.equation[data-cell="hook_embed[${row}, ${column}]"]`).waitFor();
+    await equation.locator('.operand').first().click();
+    await page.locator(`.equation[data-cell="wte.weight[${ids[row!]}, ${column}]"]`).waitFor();
+    const weights = await model.weight('wte.weight', { rows: [ids[row!]!] });
+    expect(Number(await equation.getAttribute('data-value'))).toBeCloseTo(weights.data[column!]!, 4);
+    await page.getByRole('button', { name: 'Back' }).click();
+    await page.locator(`.equation[data-cell="hook_embed[${row}, ${column}]"]`).waitFor();
+    await page.keyboard.press('Escape');
+    await equation.waitFor({ state: 'detached' });
+    expect(await picture.evaluate((element) => element === document.activeElement)).toBe(true);
+  });
+});
