@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
 import { buildKernels } from './scripts/build-wasm.mjs';
 import { isolation } from './scripts/serve.mjs';
+import { serviceWorker } from './scripts/service-worker.ts';
 
 await buildKernels();
 
@@ -39,7 +40,7 @@ export default defineConfig(({ mode }) =>
     : {
         base: './',
         worker: { format: 'es' },
-        plugins: [inlineStyles],
+        plugins: [inlineStyles, serviceWorker()],
         server: { headers: isolation },
         preview: { headers: isolation },
         build: { target: 'es2022', outDir: 'site' },

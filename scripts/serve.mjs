@@ -50,8 +50,8 @@ function byteRange(header, size) {
 async function fileOf(folder, pathname) {
   const path = join(folder, normalize(decodeURIComponent(pathname))); // normalize of an absolute path keeps it inside
   const info = await stat(path);
-  if (!info.isDirectory()) return { path, size: info.size };
-  return { path: join(path, 'index.html'), size: (await stat(join(path, 'index.html'))).size };
+  if (info.isDirectory()) return fileOf(path, 'index.html');
+  return { path, size: info.size, etag: `"${info.size.toString(36)}-${info.mtimeMs.toString(36)}"` };
 }
 
 async function answer(folder, request, response) {
@@ -63,11 +63,15 @@ async function answer(folder, request, response) {
   } catch {
     return response.writeHead(404, { ...headers, 'Content-Type': types['.txt'] }).end('Not found\n');
   }
-  const range = byteRange(request.headers.range, file.size);
+  const { etag } = file;
+  if (request.headers['if-none-match'] === etag) return response.writeHead(304, { ...headers, ETag: etag }).end();
+  const { range: asked, 'if-range': version = etag } = request.headers;
+  const range = byteRange(version === etag ? asked : undefined, file.size);
   if (range === null) return response.writeHead(416, { ...headers, 'Content-Range': `bytes */${file.size}` }).end();
   const [first, last] = range ?? [0, file.size - 1];
   response.writeHead(range ? 206 : 200, {
     ...headers,
+    ETag: etag,
     'Content-Type': types[extname(file.path)] ?? 'application/octet-stream',
     'Content-Length': last - first + 1,
     ...(range && { 'Content-Range': `bytes ${first}-${last}/${file.size}` }),

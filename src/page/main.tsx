@@ -3,10 +3,12 @@ import { render } from 'preact';
 import { App } from './app.tsx';
 import { followLink } from './link.ts';
 import { show } from './models.ts';
+import { keepOffline, takeUpdate } from './offline.ts';
 import { embedded } from './sources.ts';
 import { followTheme } from './theme.ts';
 
+await takeUpdate();
 followTheme();
 followLink();
 render(<App />, document.getElementById('page')!);
-void show(embedded);
+void show(embedded).then(keepOffline); // the model first, then what the next visit needs

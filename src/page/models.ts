@@ -56,7 +56,12 @@ async function replace(ref: ModelRef): Promise<Shown | undefined> {
     if (loading.value?.cancel === mine.cancel) loading.value = { ...mine, progress };
   };
   try {
-    const model = await engine.load(sourceOf(ref), { device: device.value, onProgress, signal: abort.signal });
+    const model = await engine.load(sourceOf(ref), {
+      device: device.value,
+      onProgress,
+      signal: abort.signal,
+      ...(ref.kind === 'embedded' && { cache: false }), // it is kept with the page, by the service worker
+    });
     void shown.value?.model.dispose();
     shown.value = { ref, model };
     announcement.value = strings.ready(mine.name, strings.kinds[model.device.kind]);
