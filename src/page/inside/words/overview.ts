@@ -1,0 +1,28 @@
+/** The words of the station that shows the whole model. */
+export const words = {
+  reading: 'Reading every block…',
+  failed: (why: string) => `The whole model could not be read: ${why}`,
+  glance: 'Block by block',
+  glanceNote: (token: string) =>
+    `Each small square is one head's attention: a row for every token that looks, a column for every token looked at. Bars: how long the residual of “${token}” is. Words: what the model would say after “${token}” if it stopped at this block; in green, what it does say.`,
+  pooled: (pool: number) => `Of ${pool} × ${pool} tokens the largest weight is drawn.`,
+  input: 'Input',
+  block: (layer: number) => `Block ${layer}`,
+  heads: 'Attention of each head',
+  headsOf: (layer: number) => `Heads of block ${layer}`,
+  head: (layer: number, head: number) => `Block ${layer}, head ${head}`,
+  open: 'A click opens the head in its block.',
+  looks: (token: string) => `“${token}” looks at`,
+  weights: 'weight',
+  norm: 'Residual',
+  normOf: { pre: 'as it comes in', mid: 'after attention', post: 'after the MLP' },
+  lens: 'Would say next',
+  lensOf: (layer: number) => `What block ${layer} would say next`,
+  norms: 'How long the residual is, token by token',
+  normsNote:
+    'Its length (L2 norm) from the input, at the top, through attention and MLP of each block. Each block adds to it.',
+  normsLimit: (limit: string) => `The first token's is far longer than any other: colours end at ${limit}.`,
+  normsAt: (row: string, token: string) => `${row}, ${token}:`,
+  attention: (layer: number) => `Block ${layer} attention`,
+  mlp: (layer: number) => `Block ${layer} MLP`,
+};

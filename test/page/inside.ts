@@ -1,0 +1,52 @@
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright';
+import { load, type Model } from '../../src/index.ts';
+import type { Drawn } from '../../src/page/inside/draw/matrix.tsx';
+import type { StationName } from '../../src/page/inside/looking.ts';
+import type { Site } from '../site.ts';
+
+/** The embedded model in Node, its numbers computed apart from the page. */
+export function loadEmbedded(): Promise<Model> {
+  return load(fileURLToPath(new URL('../../public/models/tiny-tales/', import.meta.url)), { device: 'cpu' });
+}
+
+interface Opened {
+  page: Page;
+  /** What the browser complained of. */
+  complaints: string[];
+}
+
+/** The page with a text in it, opened inside at some stations. */
+export async function openInside(
+  site: Site,
+  text: string,
+  stations: readonly StationName[],
+  { device = 'wasm', width = 1280, scheme = 'light' as 'light' | 'dark' } = {},
+): Promise<Opened> {
+  const page = await site.newPage({ viewport: { width, height: 900 }, colorScheme: scheme });
+  const complaints: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=${device}`);
+  await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+  await page.getByRole('button', { name: 'See inside' }).click();
+  for (const name of stations) {
+    const button = page.locator(`#station-${name} > h3 button`);
+    if ((await button.getAttribute('aria-expanded')) !== 'true') await button.click();
+  }
+  return { page, complaints };
+}
+
+/** What a canvas shows: its numbers as an array. */
+export function drawn(page: Page, selector: string): Promise<Omit<Drawn, 'data'> & { data: number[] }> {
+  const canvas = page.locator(selector).first();
+  return canvas.evaluate((element) => {
+    const { data, ...rest } = (element as HTMLCanvasElement & { drawn: Drawn }).drawn;
+    return { data: Array.from(data), ...rest };
+  });
+}
+
+/** How far the page is wider than its window. */
+export function overflow(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+}
