@@ -15,6 +15,8 @@ export interface MatrixProps {
   scale: Scale;
   /** The value of the scale's end; by default the largest magnitude. */
   limit?: number;
+  /** What the scale counts from, 0 by default; `limit` is then the distance from it. */
+  middle?: number;
   /** The hook or weight name of what is drawn, for links and tests. */
   tensor?: string;
   /** The number of the model that a picture's cell is; choosing the cell shows its origin. */
@@ -37,6 +39,8 @@ export interface Drawn {
   columns: number;
   scale: Scale;
   limit: number;
+  /** Absent: 0. */
+  middle?: number;
 }
 
 export type DrawnCanvas = HTMLCanvasElement & { drawn?: Drawn };
@@ -112,7 +116,10 @@ const arrows: Record<string, readonly [number, number]> = {
   ArrowRight: [0, 1],
 };
 
-function useDrawing(canvas: { current: DrawnCanvas | null }, { data, rows, columns, scale, limit }: MatrixProps): void {
+function useDrawing(
+  canvas: { current: DrawnCanvas | null },
+  { data, rows, columns, scale, limit, middle = 0 }: MatrixProps,
+): void {
   const theme = currentTheme();
   const end = limit ?? largest(data);
   useLayoutEffect(() => {
@@ -123,12 +130,12 @@ function useDrawing(canvas: { current: DrawnCanvas | null }, { data, rows, colum
     const pixels = new Uint32Array(rows * columns);
     for (let i = 0; i < pixels.length; i++) {
       const value = data[i]!;
-      if (Number.isFinite(value)) pixels[i] = table[stepOf(value, scale, end)]!;
+      if (Number.isFinite(value)) pixels[i] = table[stepOf(value - middle, scale, end)]!;
     }
     const image = new ImageData(new Uint8ClampedArray(pixels.buffer), columns, rows);
     element.getContext('2d')!.putImageData(image, 0, 0);
-    element.drawn = { data, rows, columns, scale, limit: end };
-  }, [data, rows, columns, scale, end, theme]);
+    element.drawn = { data, rows, columns, scale, limit: end, middle };
+  }, [data, rows, columns, scale, end, middle, theme]);
   useEffect(() => {
     const element = canvas.current!;
     // Enlarged, a cell is a square of one colour; shrunk, neighbours are averaged rather than dropped.
