@@ -1,3 +1,4 @@
+import './block.css';
 import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { TracedTensor } from '../../../index.ts';
@@ -151,15 +152,15 @@ export function CellLink({ what, to, value }: { what: string; to: Cell; value: n
 }
 
 /** What the colours mean, end to end. */
-export function Legend({ scale, limit }: { scale: Scale; limit: number }) {
+export function Legend({ scale, limit, middle = 0 }: { scale: Scale; limit: number; middle?: number }) {
   const theme = currentTheme();
   const least = scale === 'signed' ? -limit : 0;
   const stops = Array.from({ length: 9 }, (_, i) => cssColour(least + ((limit - least) * i) / 8, scale, limit, theme));
   return (
     <p class="legend">
-      <span>{shortNumber(least)}</span>
+      <span>{shortNumber(middle + least)}</span>
       <span class="ramp" style={{ backgroundImage: `linear-gradient(to right, ${stops.join(', ')})` }} />
-      <span>{shortNumber(limit)}</span>
+      <span>{shortNumber(middle + limit)}</span>
     </p>
   );
 }

@@ -1,4 +1,3 @@
-import './block.css';
 import { useMemo } from 'preact/hooks';
 import { Matrix } from '../draw/matrix.tsx';
 import { head, layer, position } from '../looking.ts';
