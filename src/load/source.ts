@@ -42,10 +42,14 @@ const weightFile = /\.(safetensors|gguf|bin|pt|pth|ckpt|h5|onnx)$/i;
 
 /** @throws VitrineError `bad-option` for what is no source, `bad-checkpoint` for a path or list without a model */
 export async function locate(source: Source, options: SourceOptions = {}): Promise<Located> {
-  if (typeof source !== 'string' && !(source instanceof URL)) return locateBlobs(source);
-  const text = String(source);
-  if (/^https?:/i.test(text) && URL.canParse(text)) return locateUrl(new URL(text), options);
-  if (/^(\.{1,2}$|\.{0,2}\/|file:|[a-z]:[\\/])/i.test(text)) {
+  const isText = typeof source === 'string' || source instanceof URL;
+  const text = isText ? String(source) : 'a list of files';
+  const isUrl = /^https?:/i.test(text) && URL.canParse(text);
+  const isPath = /^(\.{1,2}$|\.{0,2}\/|file:|[a-z]:[\\/])/i.test(text);
+  if (!isText || isUrl || isPath) refuseHubOptions(text, options);
+  if (!isText) return locateBlobs(source);
+  if (isUrl) return locateUrl(new URL(text), options);
+  if (isPath) {
     return isNode() ? locateOnDisk(text) : locateUrl(new URL(text, globalThis.location.href), options);
   }
   if (!/^\w[\w.-]*(\/\w[\w.-]*)?$/.test(text) || weightFile.test(text)) {
@@ -59,6 +63,16 @@ export async function locate(source: Source, options: SourceOptions = {}): Promi
   const from = base === hub ? text : `${base}/${text}`;
   const name = revision === 'main' ? from : `${from}@${revision}`;
   return { files: cached(new HubFiles(text, base, revision, { ...httpOptions(options), headers }), name, options) };
+}
+
+/** What only a hub has, and would be ignored. */
+function refuseHubOptions(source: string, options: SourceOptions): void {
+  for (const name of ['revision', 'endpoint', 'token'] as const) {
+    if (options[name] === undefined) continue;
+    throw new VitrineError('bad-option', `The option ${name} is for hub ids, and the source is ${source}.`, {
+      hint: 'A hub id reads owner/name.',
+    });
+  }
 }
 
 function locateUrl(url: URL, options: SourceOptions): Located {

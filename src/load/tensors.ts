@@ -238,6 +238,16 @@ export class TensorCheckpoint implements Checkpoint {
         throw badCheckpoint(`${found}; expected byte ${tensor.end}.`, 'Fetch it again.');
       }
     });
+    // Zero times a finite number is zero; the sum shows any other without a branch for each.
+    let zero = 0;
+    for (let i = 0; i < values.length; i++) zero += values[i]! * 0;
+    if (zero !== 0) {
+      const index = values.findIndex((value) => !Number.isFinite(value));
+      throw badCheckpoint(
+        `${tensor.name} in ${tensor.file} holds ${values[index]}; expected numbers.`,
+        'Fetch it again.',
+      );
+    }
     return values;
   }
 

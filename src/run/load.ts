@@ -23,8 +23,8 @@ export interface LoadOptions extends SourceOptions {
    */
   device?: 'auto' | 'webgpu' | 'wasm' | 'cpu' | GPUDevice;
   /**
-   * How the weights are kept. `auto` (default): as the file has them; f32 where that is no format of ours (BF16), and in
-   * plain JavaScript, which would unpack them again for every token.
+   * How the weights are kept. `auto` (default): as the file has them; where that is no format of ours, f32 (BF16) or q8
+   * (GGUF's other quantised types); f32 in plain JavaScript, which would unpack them again for every token.
    */
   dtype?: 'auto' | WeightFormat;
   /** The most tokens of a text; by default, and at most, what the model was made for. */
@@ -196,7 +196,8 @@ function openOwn(device: GPUDevice): Backend {
 /** The format nearest to a file's own, on a kind of backend. */
 function formatOf(stored: Checkpoint['storedAs'], kind: Backend['kind'] | undefined): WeightFormat {
   if (kind === 'cpu') return 'f32';
-  return stored === 'bf16' || stored === 'other' ? 'f32' : stored;
+  if (stored === 'other') return 'q8';
+  return stored === 'bf16' ? 'f32' : stored;
 }
 
 /** A weight's format where the matrices are `format`: positions are few and stay exact, words need more than four bits. */

@@ -6,6 +6,7 @@ import { readFixture, readModelFile } from '../fixtures.ts';
 import { expectSame, readAll } from './read.ts';
 import {
   encodeSafetensors,
+  encodeValues,
   files,
   shardedFiles,
   type TensorData,
@@ -243,4 +244,20 @@ describe('reading', () => {
     await expect(read()).rejects.toBe(reason);
     expect((await readAll(checkpoint)).size).toBe(16);
   });
+});
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('%s is no weight', async (value) => {
+  for (const [name, dtype] of [
+    ['wpe.weight', 'F32'],
+    ['h.0.mlp.c_fc.weight', 'F16'],
+    ['ln_f.bias', 'BF16'],
+  ] as const) {
+    const tiny = tinyCheckpoint({ dtype });
+    const tensor = tiny.tensors.get(name)!;
+    const size = dtype === 'F32' ? 4 : 2;
+    tensor.bytes.set(encodeValues(new Float32Array([value]), dtype), tensor.bytes.length - size);
+    const found = readAll(await openCheckpoint(tinyFiles(tiny)));
+    await expect(found).rejects.toMatchObject({ code: 'bad-checkpoint' });
+    await expect(found).rejects.toThrow(`${name} in model.safetensors holds ${value}`);
+  }
 });

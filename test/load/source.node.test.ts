@@ -109,6 +109,15 @@ test.each<[string, unknown, ErrorCode, string]>([
   expect((error as Error).message).toContain(message);
 });
 
+test.each(['revision', 'endpoint', 'token'])('%s is for the hub', async (option) => {
+  const sources = ['https://x.example/tiny/', new URL('https://x.example/w.gguf'), './tiny', [new File([], 'x')]];
+  for (const source of sources) {
+    const opening = openCheckpoint(source, { [option]: 'https://x.example' });
+    await expect(opening).rejects.toMatchObject({ code: 'bad-option' });
+    await expect(opening).rejects.toThrow(`The option ${option} is for hub ids`);
+  }
+});
+
 describe('files and blobs', () => {
   test('a weight file of another name, if it is the only one', async () => {
     const files = [new File([json], 'config.json'), new File([weights], 'my-tiny.safetensors')];
