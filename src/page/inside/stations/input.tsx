@@ -1,15 +1,25 @@
+import './input.css';
 import { Matrix } from '../draw/matrix.tsx';
 import { visible } from '../draw/numbers.ts';
 import { position } from '../looking.ts';
 import { current, useTensor } from '../reading.ts';
 import { Figure } from '../station.tsx';
 import { words } from '../words/input.ts';
+import { Nearest, PositionMap } from './input-nearest.tsx';
+import { Tokens } from './input-tokens.tsx';
+import { Sum } from './input-vector.tsx';
 
 /** Tokens and positions as the vectors that the first block reads. */
 export function Input() {
   return (
     <>
-      <Vectors title={words.embedding} name="hook_embed" />
+      <Tokens />
+      <Sum />
+      <div class="side-by-side">
+        <Nearest />
+        <PositionMap />
+      </div>
+      <Vectors title={`${words.all}: ${words.embedding}`} name="hook_embed" />
       <Vectors title={words.position} name="hook_pos_embed" />
       <Vectors title={words.sum} name="blocks.0.hook_resid_pre" />
     </>
@@ -33,7 +43,8 @@ function Vectors({ title, name }: { title: string; name: string }) {
         tensor={name}
         cellAt={(row, column) => ({ kind: 'tensor', name, index: [row, column] })}
         describe={(row, column) => `${visible(texts[row] ?? '')} [${column}]`}
-        marked={{ row: position.value }}
+        marked={{ row: Math.min(position.value, rows - 1) }}
+        cellSize={[12, Math.max(2, Math.min(12, Math.floor(480 / rows)))]}
         stale={stale}
       />
     </Figure>

@@ -1,0 +1,161 @@
+import type { Page } from 'playwright';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Model } from '../../src/index.ts';
+import { openSite, type Site } from '../site.ts';
+import { drawn, loadEmbedded, openInside, overflow } from './inside.ts';
+
+const text = 'Once upon a time there was a naïve 🦊';
+
+let site: Site;
+let page: Page;
+let model: Model;
+let complaints: string[] = [];
+beforeAll(async () => {
+  [site, model] = await Promise.all([openSite(), loadEmbedded()]);
+});
+afterAll(async () => {
+  model.dispose();
+  await site.close();
+});
+afterEach(async () => {
+  await page.context().close();
+  expect(complaints).toEqual([]);
+});
+
+async function open(options: Parameters<typeof openInside>[3] = {}) {
+  ({ page, complaints } = await openInside(site, text, ['input'], options));
+  await page.locator('#station-input .token-list').waitFor();
+}
+
+const choose = (position: number) => page.locator('.token-list button').nth(position).click();
+
+function expectClose(actual: readonly number[], expected: ArrayLike<number>, what: string): void {
+  expect(actual.length, what).toBe(expected.length);
+  for (const [i, value] of actual.entries())
+    expect(Math.abs(value - expected[i]!), `${what} [${i}]`).toBeLessThan(1e-3);
+}
+
+const cosine = (a: Float32Array, b: Float32Array) =>
+  a.reduce((sum, value, i) => sum + value * b[i]!, 0) / (Math.hypot(...a) * Math.hypot(...b));
+
+describe('from text to numbers', () => {
+  test('tokens, their ids, and their bytes when asked for', async () => {
+    await open();
+    const ids = model.tokenizer.encode(text);
+    const shown = page.locator('.token-list button');
+    expect(await shown.evaluateAll((all) => all.map((one) => Number((one as HTMLElement).dataset.id)))).toEqual(ids);
+    expect(await page.locator('.token-list .id').allInnerTexts()).toEqual(ids.map(String));
+    expect(await page.locator('.token-list .bytes').count()).toBe(0);
+    const bytes = ids.map((id) => [...model.tokenizer.bytes(id)]);
+    expect(bytes.flat()).toEqual([...new TextEncoder().encode(text)]);
+    await page.getByLabel('hexadecimal').check();
+    const hex = bytes.map((some) => some.map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join(' '));
+    await expect.poll(() => page.locator('.token-list .bytes').allInnerTexts()).toEqual(hex);
+    await page.getByLabel('decimal', { exact: true }).check();
+    await expect
+      .poll(() => page.locator('.token-list .bytes').allInnerTexts())
+      .toEqual(bytes.map((some) => some.join(' ')));
+    expect(await shown.first().getAttribute('aria-label')).toBe(
+      `Token 0: Once, id ${ids[0]}, bytes ${bytes[0]!.join(' ')}`,
+    );
+    await page.getByLabel('hide').check();
+    expect(await page.locator('.token-list .bytes').count()).toBe(0);
+  });
+
+  test('the three strips are the chosen token’s embedding, its position’s, and their sum', async () => {
+    await open();
+    await choose(4);
+    const names = ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre'];
+    const traced = await model.trace(text, { capture: names });
+    const id = model.tokenizer.encode(text)[4]!;
+    const own = await model.weight('wte.weight', { rows: [id] });
+    for (const name of names) {
+      const selector = `.sum canvas[data-tensor="${name}[4]"]`;
+      await page.locator(selector).waitFor();
+      const { data } = await drawn(page, selector);
+      const { data: all } = traced.get(name)!;
+      expectClose(data, all.subarray(4 * 128, 5 * 128), name);
+      if (name === 'hook_embed') expectClose(data, own.data, 'wte');
+    }
+    const terms = await page.locator('.sum .term').allInnerTexts();
+    expect(terms.map((term) => term.trim()[0])).toEqual(['“', '+', '=']);
+    await page
+      .locator('.sum .matrix')
+      .first()
+      .click({ position: { x: 3, y: 3 } });
+    await page.locator('.sum .mark.chosen').waitFor();
+  });
+
+  test('nearest tokens of all the vocabulary', async () => {
+    await open();
+    await choose(3);
+    const id = model.tokenizer.encode(text)[3]!;
+    const { data, shape } = await model.weight('wte.weight');
+    const width = shape[1]!;
+    const row = (r: number) => data.subarray(r * width, (r + 1) * width);
+    const all = Array.from({ length: shape[0]! }, (_, r) => ({ id: r, cosine: cosine(row(r), row(id)) }));
+    const expected = all
+      .filter((one) => one.id !== id)
+      .sort((a, b) => b.cosine - a.cosine)
+      .slice(0, 10);
+    const list = page.locator(`.nearest[data-of="${id}"][data-stale="false"] li`);
+    await list.first().waitFor();
+    const shown = await list.evaluateAll((items) =>
+      items.map((item) => {
+        const { id, cosine } = (item as HTMLElement).dataset;
+        return { id: Number(id), cosine: Number(cosine) };
+      }),
+    );
+    expectClose(
+      shown.map((one) => one.cosine),
+      expected.map((one) => one.cosine),
+      'cosines',
+    );
+    for (const one of shown) expect(Math.abs(all[one.id]!.cosine - one.cosine)).toBeLessThan(1e-3);
+    const words = await page.locator('.nearest .word').allInnerTexts();
+    expect(words[0]).toBe(model.tokenizer.token(shown[0]!.id).replaceAll(' ', '␣'));
+  });
+
+  test('the map of positions, and the curve of the chosen one', async () => {
+    await open();
+    await choose(5);
+    const { data: wpe, shape } = await model.weight('wpe.weight');
+    const [count = 0, width = 0] = shape;
+    await page.locator('canvas[data-tensor="similarities"]').waitFor({ timeout: 30_000 });
+    const { data, rows, columns } = await drawn(page, 'canvas[data-tensor="similarities"]');
+    expect([rows, columns]).toEqual([count, count]);
+    const row = (r: number) => wpe.subarray(r * width, (r + 1) * width);
+    const expected = Array.from({ length: count }, (_, other) => cosine(row(5), row(other)));
+    expectClose(data.slice(5 * count, 6 * count), expected, 'row 5');
+    expect(data[9 * count + 200]).toBeCloseTo(cosine(row(9), row(200)), 3);
+    const points = (await page.locator('.curve polyline').getAttribute('points'))!.split(' ');
+    expectClose(
+      points.map((point) => 1 - Number(point.split(',')[1]) / 50),
+      expected,
+      'curve',
+    );
+  });
+
+  test('no task of the page is long while it compares with the vocabulary; the longest is printed, not judged', async () => {
+    await open();
+    await page.evaluate(() => {
+      const longest = { ms: 0 };
+      Object.assign(globalThis, { longest });
+      new PerformanceObserver((list) => {
+        for (const { duration } of list.getEntries()) longest.ms = Math.max(longest.ms, duration);
+      }).observe({ type: 'longtask' });
+    });
+    await choose(2);
+    const id = model.tokenizer.encode(text)[2]!;
+    await page.locator(`.nearest[data-of="${id}"][data-stale="false"] li`).first().waitFor();
+    await page.locator('canvas[data-tensor="similarities"]').waitFor();
+    const longest = await page.evaluate(() => (globalThis as unknown as { longest: { ms: number } }).longest.ms);
+    console.log(`longest task of the page: ${longest || 'under 50'} ms`);
+  });
+
+  test.each([390, 1920])('fits a screen of %i pixels', async (width) => {
+    await open({ width });
+    await page.locator('canvas[data-tensor="similarities"]').waitFor();
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+  });
+});
