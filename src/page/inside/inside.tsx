@@ -2,6 +2,7 @@ import './inside.css';
 import { useEffect } from 'preact/hooks';
 import { Bar } from './bar.tsx';
 import { Inspector } from './inspector.tsx';
+import { Lessons } from './lessons/player.tsx';
 import { current, follow, readingFailure } from './reading.ts';
 import { Station } from './station.tsx';
 import { Block } from './stations/block.tsx';
@@ -32,6 +33,7 @@ export function Inside() {
 function Flow() {
   return (
     <>
+      <Lessons />
       <Bar />
       <Station name="overview">{() => <Overview />}</Station>
       <Station name="input">{() => <Input />}</Station>

@@ -30,7 +30,14 @@ export function HeadMaps({ layer, patterns, pool, texts }: HeadMapsProps) {
   };
   const onKeyDown = (event: KeyboardEvent) => moveFocus(event, list.current!);
   return (
-    <div class="heads" role="group" aria-label={words.headsOf(layer)} ref={list} onKeyDown={onKeyDown}>
+    <div
+      class="heads"
+      role="group"
+      aria-label={words.headsOf(layer)}
+      data-tensor={`blocks.${layer}.attn.hook_pattern`}
+      ref={list}
+      onKeyDown={onKeyDown}
+    >
       {Array.from({ length: nHead }, (_, h) => (
         <button
           type="button"

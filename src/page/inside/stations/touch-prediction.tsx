@@ -19,7 +19,13 @@ export function Prediction({ untouched, changed, at }: { untouched: Reading; cha
   const most = Math.max(...value.guesses.flatMap((guess) => [guess.untouched, guess.changed]));
   return (
     <Figure title={words.prediction(visible(untouched.texts[at] ?? ''))} note={words.predictionNote}>
-      <table class="prediction" data-stale={stale} data-touched={Boolean(changed)} data-divergence={value.divergence}>
+      <table
+        class="prediction"
+        data-tensor="logits"
+        data-stale={stale}
+        data-touched={Boolean(changed)}
+        data-divergence={value.divergence}
+      >
         <thead>
           <tr>
             <td />
