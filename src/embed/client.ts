@@ -88,6 +88,12 @@ export class EngineWorker {
     this.#fail(new VitrineError('disposed', 'The engine was terminated.'));
   }
 
+  /** What is in the platform's cache, as `models.list` and `models.delete`. */
+  readonly cachedModels = {
+    list: () => this.call('listModels', []),
+    delete: (name: string) => this.call('deleteModel', [name]),
+  };
+
   /** One call of the worker's; the typed methods here and of WorkerModel are made of it. */
   call<Name extends keyof Calls>(
     name: Name,

@@ -1,5 +1,6 @@
 /// <reference lib="webworker" />
 import {
+  models as cachedModels,
   type GenerateOptions,
   type LensOptions,
   type LoadOptions,
@@ -100,6 +101,8 @@ const calls = {
     models.get(id)?.dispose();
     models.delete(id);
   },
+  listModels: (_: Line) => cachedModels.list(),
+  deleteModel: (_: Line, name: string) => cachedModels.delete(name),
 };
 
 export type Calls = typeof calls;

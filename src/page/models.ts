@@ -30,6 +30,10 @@ export const device = signal<Device>('auto');
 export const retry = signal<(() => void) | undefined>(undefined);
 
 const engine = new EngineWorker();
+
+/** What was downloaded and is kept in this browser. */
+export const { cachedModels } = engine;
+
 let current: Promise<Shown | undefined> = Promise.resolve(undefined);
 
 /**

@@ -122,6 +122,21 @@ export const strings = {
   chooseFiles: 'Choose files',
   dropHere: 'Drop config.json and model.safetensors to load them',
   fileModel: (names: string[]) => names.find((name) => /\.(safetensors|gguf)$/.test(name)) ?? names[0] ?? 'Files',
+  cachedTitle: 'Downloaded before',
+  noneCached: 'There is none any more.',
+  unfinished: (count: number) => `${bytes(count)}, unfinished`,
+  use: 'Use',
+  useCached: (name: string) => `Use ${name}`,
+  delete: 'Delete',
+  deleteCached: (name: string) => `Delete ${name} from this device`,
+  deleted: (name: string, count: number) => `${name} is deleted, ${bytes(count)} are free again.`,
+  keep: 'Keep these models',
+  keeping: {
+    unasked: 'When the disk is full, the browser may delete them.',
+    granted: 'They stay on this device until you delete them.',
+    refused:
+      'The browser may still delete them when the disk is full. It may agree later, or once this page is installed.',
+  },
   device: 'Run on',
   deviceNames: {
     auto: 'GPU if there is one',

@@ -127,14 +127,14 @@ test('after one visit everything works without a network, cached models too', as
   const page = await open();
   const text = await complete(page);
   await kept(page);
-  const use = async () => {
-    await page.getByRole('button', { name: 'Change model' }).click();
-    await page.locator('#hub-id').fill(models.url);
-    await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: 'Download' }).click();
-    await page.getByRole('heading', { name: new URL(models.url).host }).waitFor();
-  };
-  await use();
+  const name = new URL(models.url).host;
+  await page.getByRole('button', { name: 'Change model' }).click();
+  await page.locator('#hub-id').fill(models.url);
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Download' }).click();
+  await page.getByRole('heading', { name }).waitFor();
+  await page.getByRole('button', { name: 'Start over' }).click();
+  const downloaded = await complete(page);
 
   await context.setOffline(true);
   await Promise.all([host.close(), models.close()]);
@@ -144,6 +144,11 @@ test('after one visit everything works without a network, cached models too', as
   expect(await dialogTitle(again)).toBe('Choose a model');
   await again.getByRole('button', { name: 'See inside the model' }).click();
   await again.getByRole('button', { name: 'Close the model' }).waitFor();
+  await again.getByRole('button', { name: 'Start over' }).click();
+  await again.getByRole('button', { name: 'Change model' }).click();
+  await again.getByRole('button', { name: `Use ${name}` }).click();
+  await again.getByRole('heading', { name }).waitFor();
+  expect(await complete(again)).toBe(downloaded);
   const files = (await readdir(join(folder, 'assets'))).map((name) => `assets/${name}`);
   const sizes = await again.evaluate(
     (paths) => Promise.all(paths.map(async (path) => (await (await fetch(path)).blob()).size)),

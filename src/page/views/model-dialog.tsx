@@ -5,6 +5,7 @@ import { device, runOn, show, shown } from '../models.ts';
 import { type Device, devices } from '../permalink.ts';
 import { downloadSize, embedded, linkOf, type ModelRef, nameOf, parseModelRef } from '../sources.ts';
 import { strings } from '../strings.ts';
+import { CachedModels } from './cached-models.tsx';
 import { Close } from './icons.tsx';
 
 interface Props {
@@ -32,6 +33,7 @@ export function ModelDialog({ asked, onClose }: Props) {
         </button>
       </div>
       <Hub asked={asked} onChoose={choose} />
+      <CachedModels onChoose={choose} />
       <Files onChoose={choose} />
       <Embedded onChoose={choose} />
       <DeviceChoice />
