@@ -5,6 +5,7 @@ import { strideOf } from '../plan/formats.ts';
 import { allRules, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import { type Plan, type Step, shapeOf } from '../plan/plan.ts';
+import { type Profile, profileOf } from '../plan/profile.ts';
 import { tokenScores } from '../plan/token-scores.ts';
 import type { Machine } from './backend.ts';
 import { type Lowering, type Runnable, STEP_WORDS, writeStep } from './lower.ts';
@@ -17,6 +18,7 @@ const FEW_ROWS = 4;
 type Stretch = { steps: number; count: number } | (Step & { op: 'edit' });
 
 interface StepList {
+  steps: readonly Step[];
   stretches: Stretch[];
   tensors: Map<string, number>;
 }
@@ -88,7 +90,7 @@ export class WasmProgram implements Program {
     const { kernels } = this.#running();
     const keys = 1 + Math.max(...batch.rows.map((row) => row.position));
     this.#writeBatch(batch, keys);
-    const { stretches, tensors } = batch.rows.length <= FEW_ROWS ? this.#few : this.#many;
+    const { stretches, tensors } = this.#listFor(batch);
     const sizes = { rows: batch.rows.length, logitRows: batch.logitRows.length, context: keys };
     for (const stretch of stretches) {
       if ('op' in stretch) this.#edit(stretch, tensors, batch, sizes);
@@ -101,6 +103,21 @@ export class WasmProgram implements Program {
       captured: new Map([...this.#capture].map((name) => [name, this.#read(name, tensors, sizes)])),
       keys,
     };
+  }
+
+  async profile(batch: Batch, repeats: number): Promise<Profile> {
+    const { kernels } = this.#running();
+    this.#writeBatch(batch, 1 + Math.max(...batch.rows.map((row) => row.position)));
+    const { steps, stretches } = this.#listFor(batch);
+    const places = stretches.flatMap((stretch) =>
+      'op' in stretch ? [] : Array.from({ length: stretch.count }, (_, i) => stretch.steps + i * STEP_WORDS * 4),
+    );
+    const { at, bytes } = this.#scratch;
+    const run = (place: number) => () => kernels.run(place, 1, this.#batch, at, bytes);
+    return profileOf(
+      steps.map((step, i) => ({ step, run: run(places[i]!) })),
+      repeats,
+    );
   }
 
   copySlots(moves: { from: number; to: number }[], length: number): void {
@@ -127,6 +144,10 @@ export class WasmProgram implements Program {
     this.#owned.clear();
     this.#machine = undefined;
     this.#onDispose(this);
+  }
+
+  #listFor({ rows }: Batch): StepList {
+    return rows.length <= FEW_ROWS ? this.#few : this.#many;
   }
 
   #running(): Machine {
