@@ -7,7 +7,8 @@ export type { Source } from './load/source.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { Edit } from './plan/edit.ts';
 export { type ErrorCode, VitrineError } from './plan/error.ts';
-export type { Axis, TensorSpec } from './plan/plan.ts';
+export type { Axis, Step, TensorSpec } from './plan/plan.ts';
+export type { Profile, StepTime } from './plan/profile.ts';
 export {
   type Attribution,
   directLogitAttribution,
@@ -20,7 +21,7 @@ export {
   type Traceable,
 } from './run/analysis.ts';
 export { type LoadOptions, load } from './run/load.ts';
-export type { DeviceInfo, LogitsOptions, Model, Prompt } from './run/model.ts';
+export type { DeviceInfo, LogitsOptions, Model, ProfileOptions, Prompt } from './run/model.ts';
 export { type Neighbour, nearestRows, rowSimilarities, type Weighted } from './run/nearest.ts';
 export type { GenerateOptions, History, LogitsProcessor } from './run/options.ts';
 export type { Completion, FinishReason, Sequence, Token, TopToken } from './run/output.ts';

@@ -3,6 +3,7 @@ import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts'
 import { VitrineError } from '../plan/error.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import { type Plan, type Step, shapeOf } from '../plan/plan.ts';
+import { type Profile, profileOf } from '../plan/profile.ts';
 import { tokenScores } from '../plan/token-scores.ts';
 import { activation } from './activation.ts';
 import { add } from './add.ts';
@@ -62,6 +63,13 @@ export class CpuProgram implements Program {
       captured: new Map([...this.#capture].map((name) => [name, tensor(name).slice()])),
       keys,
     };
+  }
+
+  async profile(batch: Batch, repeats: number): Promise<Profile> {
+    const keys = 1 + Math.max(...batch.rows.map((row) => row.position));
+    const tensor = (name: string) => this.#tensor(name, batch, keys);
+    const steps = this.#plan.steps.map((step) => ({ step, run: () => this.#step(step, batch, keys, tensor) }));
+    return profileOf(steps, repeats);
   }
 
   copySlots(moves: { from: number; to: number }[], length: number): void {

@@ -9,6 +9,8 @@ import type {
   ModelConfig,
   Overview,
   OverviewOptions,
+  Profile,
+  ProfileOptions,
   Progress,
   Prompt,
   Score,
@@ -240,6 +242,11 @@ export class WorkerModel {
   /** As `rowSimilarities`: cosines [rows, rows] of a weight's rows. */
   similarities(name: string, { signal }: { signal?: AbortSignal } = {}): Promise<TracedTensor> {
     return this.#engine.call('similarities', [this.#id, name], { signal });
+  }
+
+  /** As `Model.profile`. */
+  profile(prompt: Prompt, { signal, ...options }: ProfileOptions = {}): Promise<Profile> {
+    return this.#engine.call('profile', [this.#id, prompt, options], { signal });
   }
 
   /** UTF-8 bytes of a token. */

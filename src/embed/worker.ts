@@ -12,6 +12,7 @@ import {
   type Overview,
   type OverviewOptions,
   overview,
+  type ProfileOptions,
   type Prompt,
   rowSimilarities,
   type ScoreOptions,
@@ -92,6 +93,8 @@ const calls = {
     return nearest.map(({ row, cosine }) => ({ id: row, text: model.tokenizer.token(row), cosine }));
   },
   similarities: ({ signal }: Line, id: number, name: string) => rowSimilarities(modelOf(id), name, { signal }),
+  profile: ({ signal }: Line, id: number, prompt: Prompt, options: ProfileOptions) =>
+    modelOf(id).profile(prompt, { ...options, signal }),
   bytes: (_: Line, id: number, token: number) => modelOf(id).tokenizer.bytes(token),
   encode: (_: Line, id: number, ...args: Parameters<Model['tokenizer']['encode']>) =>
     modelOf(id).tokenizer.encode(...args),

@@ -34,7 +34,8 @@ export async function requestDevice(largestBinding: number): Promise<Gpu> {
     if (wanted > (name === 'maxBufferSize' ? 2 ** 28 : 2 ** 27)) requiredLimits[name] = wanted;
   }
   try {
-    const device = await adapter.requestDevice({ requiredLimits });
+    const timed: GPUFeatureName[] = adapter.features.has('timestamp-query') ? ['timestamp-query'] : [];
+    const device = await adapter.requestDevice({ requiredLimits, requiredFeatures: timed });
     return { device, adapter: describe(adapter.info), fallback: isSoftware(adapter.info) };
   } catch (cause) {
     throw new VitrineError('no-webgpu', `The adapter ${describe(adapter.info)} gave no device: ${cause}`, { cause });

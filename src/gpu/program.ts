@@ -3,6 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import { embedding, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import type { Plan, Step } from '../plan/plan.ts';
+import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
 import { Buffers } from './buffers.ts';
 import { Decoder, drawLimits } from './decode.ts';
@@ -11,12 +12,14 @@ import type { GpuTensor, RunSizes, Scene } from './kernel.ts';
 import type { Variant } from './kernels/linear.ts';
 import { tokenScores } from './kernels/token-scores.ts';
 import { gpuShape, type Lowering, lower } from './lower.ts';
+import { type CompiledStep, profileSteps } from './profile.ts';
 import { Readback } from './readback.ts';
 import type { Pipelines } from './shader.ts';
 import type { WeightStore } from './weight-store.ts';
 
 /** The steps as dispatches for up to `rows` rows, with the tensors they work on. */
 interface DispatchList {
+  steps: CompiledStep[];
   dispatches: Dispatch[];
   tensors: Map<string, GpuTensor>;
   rows: number;
@@ -78,12 +81,15 @@ async function compileList(
   const sizes = { rows: size.rows, logitRows: Math.min(size.rows, size.logitRows), context: size.context };
   const tensors = makeTensors(plan, steps, sizes, capture, shared.buffers);
   const lowering: Lowering = { plan, scene, weights, tensor: (name) => tensors.get(name)!, variant, ...shared };
-  const dispatches = await prepare(
-    device,
-    pipelines,
-    steps.flatMap((step) => lower(step, lowering)),
+  const compiled = await Promise.all(
+    steps.map(async (step) => {
+      const kernels = lower(step, lowering);
+      const shaders = [...new Set(kernels.flatMap(({ files }) => files.map(({ name }) => name)))];
+      return { step, shaders, dispatches: await prepare(device, pipelines, kernels) };
+    }),
   );
-  return { dispatches, tensors, rows: size.rows };
+  const dispatches = compiled.flatMap((one) => one.dispatches);
+  return { steps: compiled, dispatches, tensors, rows: size.rows };
 }
 
 /** Rules that do not hold here: a norm inside a tile would be computed again for every tile. */
@@ -175,6 +181,13 @@ export class GpuProgram implements Program {
       captured: new Map([...this.#capture].map((name) => [name, read.get(name)!])),
       keys: sizes.keys,
     };
+  }
+
+  async profile(batch: Batch, repeats: number): Promise<Profile> {
+    const { one, many, buffers } = this.#parts;
+    const { steps } = batch.rows.length === 1 ? one : many;
+    const stage = { device: this.#device, buffers, readback: this.#readback, sizes: this.#writeRows(batch) };
+    return profileSteps(stage, steps, repeats);
   }
 
   /** What judges targets on a list's logits, made when it is first needed. */

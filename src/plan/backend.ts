@@ -1,4 +1,5 @@
 import type { Plan, WeightSpec } from './plan.ts';
+import type { Profile } from './profile.ts';
 import type { TokenScore } from './token-scores.ts';
 
 /** How the rows of a matrix are kept in memory (see formats.ts). Vectors are always f32. */
@@ -96,6 +97,8 @@ export interface Program {
   /** Bytes of cache and activations. */
   readonly bytes: number;
   run(batch: Batch): Promise<RunResult>;
+  /** Runs a batch as `run` does, but each step by itself and `repeats` times, to measure it. The plan must be without edits. */
+  profile(batch: Batch, repeats: number): Promise<Profile>;
   /** Limits of `decode`: settings beyond them take the slower path through `run`. */
   readonly drawLimits?: { topLogprobs: number; ends: number };
   /**

@@ -1,6 +1,7 @@
 import type { ModelConfig } from '../model/config.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { TensorSpec } from '../plan/plan.ts';
+import type { Profile } from '../plan/profile.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkOptions, integer, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
@@ -30,6 +31,12 @@ export interface DeviceInfo {
 export interface LogitsOptions {
   /** Positions of the ids, negative ones from the end; by default the last. */
   positions?: readonly number[];
+  signal?: AbortSignal;
+}
+
+export interface ProfileOptions {
+  /** Runs of each step, of which the mean is given: 10 by default. */
+  repeats?: number;
   signal?: AbortSignal;
 }
 
@@ -120,6 +127,22 @@ export class Model {
   async trace(prompt: Prompt, options: TraceOptions = {}): Promise<Trace> {
     this.#engine.alive();
     return trace(this.#engine, this.#fitting(prompt), options);
+  }
+
+  /**
+   * How long each step takes for the text's last token, those before it in the cache: what a generated token costs, but
+   * for the choice of it. By the GPU's clock where the device has `timestamp-query`.
+   */
+  async profile(prompt: Prompt, options: ProfileOptions = {}): Promise<Profile> {
+    this.#engine.alive();
+    checkOptions('profile', options, { repeats: integer(1), signal: isSignal });
+    const ids = this.#fitting(prompt);
+    const session = this.#engine.borrow(ids);
+    try {
+      return await session.profile(ids, options.repeats ?? 10, options.signal);
+    } finally {
+      this.#engine.giveBack(session);
+    }
   }
 
   /** Every tensor that `trace` can capture or edit; an axis of `rows` or `context` is as long as the text. */

@@ -1,6 +1,7 @@
 import type { Backend, Batch, Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
 import type { Engine } from './engine.ts';
 import type { History } from './options.ts';
@@ -110,6 +111,13 @@ export class Session {
     const result = await this.#run({ rows, logitRows: [...rows.keys()] });
     for (const { slot, token } of tokens) this.held[slot]!.push(token);
     return this.#rowsOf(result);
+  }
+
+  /** Times each step of a run of the last id, all before it in the cache. */
+  async profile(ids: readonly number[], repeats: number, signal: AbortSignal | undefined): Promise<Profile> {
+    await this.prefill(ids, signal);
+    const row = { token: ids.at(-1)!, position: ids.length - 1, slot: 0 };
+    return this.#program!.profile({ rows: [row], logitRows: [0] }, repeats);
   }
 
   /** What this backend can draw by itself; undefined if nothing. */

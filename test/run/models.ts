@@ -82,6 +82,7 @@ function fragile(inner: Backend): { backend: Backend; lose: (reason: string) => 
       size: made.size,
       bytes: made.bytes,
       run,
+      profile: (...args) => made.profile(...args),
       copySlots: (...moves) => made.copySlots(...moves),
       dispose: () => made.dispose(),
     };

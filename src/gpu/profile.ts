@@ -1,0 +1,89 @@
+import type { Step } from '../plan/plan.ts';
+import type { Profile } from '../plan/profile.ts';
+import type { Buffers } from './buffers.ts';
+import { type Dispatch, encode } from './dispatch.ts';
+import type { RunSizes } from './kernel.ts';
+import type { Readback } from './readback.ts';
+import { usage } from './usage.ts';
+
+/** A step as it was compiled. */
+export interface CompiledStep {
+  step: Step;
+  shaders: readonly string[];
+  dispatches: readonly Dispatch[];
+}
+
+interface Stage {
+  device: GPUDevice;
+  buffers: Buffers;
+  readback: Readback;
+  sizes: RunSizes;
+}
+
+/**
+ * Times each step on the GPU. Browsers round timestamps to 100 µs or so, hence many runs to a measurement; a submit for
+ * each step, because systems reset a GPU that is busy with one for seconds.
+ */
+export async function profileSteps(stage: Stage, steps: readonly CompiledStep[], repeats: number): Promise<Profile> {
+  const byGpu = stage.device.features.has('timestamp-query');
+  const times = await (byGpu ? timestamps(stage, steps, repeats) : wallTimes(stage, steps, repeats));
+  return {
+    clock: byGpu ? 'gpu' : 'wall',
+    repeats,
+    steps: steps.map(({ step, shaders }, i) => ({ step, shaders, microseconds: times[i]! / repeats })),
+  };
+}
+
+async function timestamps(
+  { device, buffers, readback, sizes }: Stage,
+  steps: readonly CompiledStep[],
+  repeats: number,
+): Promise<number[]> {
+  const count = 2 * steps.length;
+  const querySet = device.createQuerySet({ type: 'timestamp', count });
+  const times = buffers.create('timestamps', 8 * count, usage.storage | QUERY_RESOLVE);
+  try {
+    for (const [i, { dispatches }] of steps.entries()) {
+      const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
+      submit(device, repeated(dispatches, repeats), sizes, { timestampWrites });
+    }
+    const encoder = device.createCommandEncoder();
+    encoder.resolveQuerySet(querySet, 0, count, times, 0);
+    const [values] = await readback.read(encoder, [{ buffer: times, bytes: 8 * count }]);
+    const nanoseconds = new BigUint64Array(values!.slice().buffer);
+    return steps.map((_, i) => Math.max(0, Number(nanoseconds[2 * i + 1]! - nanoseconds[2 * i]!) / 1000));
+  } finally {
+    querySet.destroy();
+    buffers.destroy(times);
+  }
+}
+
+const QUERY_RESOLVE = 0x200;
+
+async function wallTimes({ device, sizes }: Stage, steps: readonly CompiledStep[], repeats: number): Promise<number[]> {
+  const times: number[] = [];
+  for (const { dispatches } of steps) {
+    await device.queue.onSubmittedWorkDone();
+    const start = performance.now();
+    submit(device, repeated(dispatches, repeats), sizes);
+    await device.queue.onSubmittedWorkDone();
+    times.push(1000 * (performance.now() - start));
+  }
+  return times;
+}
+
+function submit(
+  device: GPUDevice,
+  dispatches: readonly Dispatch[],
+  sizes: RunSizes,
+  descriptor?: GPUComputePassDescriptor,
+): void {
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass(descriptor);
+  encode(pass, dispatches, sizes);
+  pass.end();
+  device.queue.submit([encoder.finish()]);
+}
+
+const repeated = (dispatches: readonly Dispatch[], times: number): Dispatch[] =>
+  Array.from({ length: times }, () => dispatches).flat();
