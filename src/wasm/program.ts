@@ -187,7 +187,7 @@ export class WasmProgram implements Program {
     const { bufferOf, sizes: lengths } = assignBuffers(steps, length, keep, pool);
     const buffers = lengths.map((floats) => this.#allocate(floats * 4, 'An activation'));
     const tensors = new Map([...bufferOf].map(([name, buffer]) => [name, buffers[buffer]!]));
-    return { tensors, stretches: this.#write(steps, tensors) };
+    return { steps, tensors, stretches: this.#write(steps, tensors) };
   }
 
   #write(steps: readonly Step[], tensors: Map<string, number>): Stretch[] {
