@@ -16,18 +16,18 @@ interface Opened {
   complaints: string[];
 }
 
-/** The page with a text in it, opened inside at some stations. */
+/** The page with a text in it, opened inside at some stations. `dials`: of sampling, as a link has them, `seed=1&top-k=5`. */
 export async function openInside(
   site: Site,
   text: string,
   stations: readonly StationName[],
-  { device = 'wasm', width = 1280, scheme = 'light' as 'light' | 'dark' } = {},
+  { device = 'wasm', width = 1280, scheme = 'light' as 'light' | 'dark', dials = '' } = {},
 ): Promise<Opened> {
   const page = await site.newPage({ viewport: { width, height: 900 }, colorScheme: scheme });
   const complaints: string[] = [];
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
-  await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=${device}`);
+  await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=${device}&${dials}`);
   await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
   await page.getByRole('button', { name: 'See inside' }).click();
   for (const name of stations) {

@@ -44,7 +44,7 @@ export function Curve({ kind, x, y, cellAt, stale }: CurveProps) {
   };
   return (
     <div
-      class="curve"
+      class="plot"
       ref={of}
       role="application"
       aria-roledescription={words.plot}
@@ -126,7 +126,7 @@ function Axes({ plot: { kind, x, y }, width }: { plot: Plot; width: number }) {
           </text>
         </g>
       ))}
-      <path class="line" d={`M${path}`} />
+      <path class="graph" d={`M${path}`} />
     </svg>
   );
 }

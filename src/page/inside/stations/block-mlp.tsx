@@ -19,7 +19,7 @@ export function Mlp({ reading, hook }: { reading: Reading; hook: string }) {
       </Part>
       <Part title={words.curve(activation)} hooks={[names.post]} note={words.curveNote(nInner)}>
         {alike && (
-          <div class="activation">
+          <div class="activation" data-tensor={names.post}>
             <Curve
               kind={activation}
               x={pre.row!}
@@ -45,7 +45,7 @@ function Neurons({ name, columns }: { name: string; columns: number }) {
   if (!row) return null;
   const width = row.length % columns === 0 ? columns : row.length;
   return (
-    <div class="strip neurons">
+    <div class="band neurons">
       <Matrix
         label={words.row(name, tokenText(at))}
         data={row}

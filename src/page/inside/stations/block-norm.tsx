@@ -38,7 +38,7 @@ export function Norm({ title, hook, input }: NormProps) {
           </div>
         </dl>
       )}
-      <div class="sum">
+      <div class="addition">
         <Vector name={input} label={words.before} />
         <Vector name={`${hook}.hook_normalized`} label={words.after} />
       </div>

@@ -92,8 +92,8 @@ interface StripProps {
 /** Numbers side by side as one band, as wide as there is room. */
 export function Strip({ label, name, data, limit, tensor, cellAt, stale }: StripProps) {
   return (
-    <div class="strip">
-      {label && <span class="label">{label}</span>}
+    <div class="band">
+      {label && <span class="band-label">{label}</span>}
       <Matrix
         label={name}
         data={data}
@@ -115,7 +115,7 @@ export function Sum({ a, b, sum }: { a: string; b: string; sum: string }) {
   const [x, y, z] = [useRow(a).row, useRow(b).row, useRow(sum).row];
   const limit = useMemo(() => largest(x, y, z), [x, y, z]);
   return (
-    <div class="sum">
+    <div class="addition">
       <Vector name={a} label={lastPart(a)} limit={limit} />
       <Vector name={b} label={`+ ${lastPart(b)}`} limit={limit} />
       <Vector name={sum} label={`= ${lastPart(sum)}`} limit={limit} />

@@ -15,7 +15,7 @@ export function Block() {
   const hook = `blocks.${layer.value}`;
   return (
     <ol
-      class="flow"
+      class="block-flow"
       aria-label={words.flow(layer.value, head.value, tokenText())}
       data-layer={layer.value}
       data-head={head.value}
@@ -48,7 +48,7 @@ function QueriesKeysValues({ hook }: { hook: string }) {
   const hooks = Object.values(names).map((name) => `${hook}.${name}`);
   return (
     <Part title={words.qkv(head.value)} hooks={hooks} note={words.qkvNote}>
-      <div class="side-by-side">
+      <div class="three">
         {Object.entries(names).map(([title, name]) => (
           <div key={name}>
             <h5>{title}</h5>
@@ -104,7 +104,7 @@ function Projection({ reading, hook }: { reading: Reading; hook: string }) {
   const limit = useMemo(() => largest(whole.row, own), [whole.row, own]);
   return (
     <Part title={words.projection} hooks={[name]} note={words.projectionNote(head.value)}>
-      <div class="sum">
+      <div class="addition">
         <Vector name={name} label={words.allHeads} limit={limit} />
         {own && (
           <Strip

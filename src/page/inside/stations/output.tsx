@@ -21,7 +21,7 @@ export function Output() {
   if (!reading) return null;
   const stream = `blocks.${reading.model.config.nLayer - 1}.hook_resid_post`;
   return (
-    <ol class="flow" aria-label={words.flow(tokenText())} data-position={at}>
+    <ol class="block-flow" aria-label={words.flow(tokenText())} data-position={at}>
       <Part title={words.stream} hooks={[stream]} on="stream">
         <Vector name={stream} />
       </Part>

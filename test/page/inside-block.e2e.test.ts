@@ -1,0 +1,275 @@
+import type { Page } from 'playwright';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Model, Trace } from '../../src/index.ts';
+import type { DrawnPoints } from '../../src/page/inside/stations/block-curve.tsx';
+import { openSite, type Site } from '../site.ts';
+import { drawn, loadEmbedded, openInside, overflow } from './inside.ts';
+
+const text = 'Once upon a time there was a little girl';
+const [nHead, nEmbd, headDim] = [4, 128, 32];
+/** What the tests look at. */
+const [layer, head, position] = [2, 3, 5];
+const hook = `blocks.${layer}`;
+
+let site: Site;
+let page: Page;
+let model: Model;
+let traced: Trace;
+let complaints: string[] = [];
+beforeAll(async () => {
+  [site, model] = await Promise.all([openSite(), loadEmbedded()]);
+  traced = await model.trace(text, { capture: [`${hook}.*`, `blocks.${layer - 1}.hook_resid_post`] });
+});
+afterAll(async () => {
+  model.dispose();
+  await site.close();
+});
+afterEach(async () => {
+  await page.context().close();
+  expect(complaints).toEqual([]);
+});
+
+async function open(prompt = text, options: Parameters<typeof openInside>[3] = {}) {
+  ({ page, complaints } = await openInside(site, prompt, ['block'], options));
+  await page.locator('.block-flow .query-row').waitFor();
+}
+
+/** Chooses the token, block and head, and waits for their numbers. */
+async function look() {
+  await open();
+  await page.locator('.ribbon button').nth(position).click();
+  for (let i = 0; i < layer; i++) await page.getByRole('button', { name: 'Next block' }).click();
+  for (let i = 0; i < head; i++) await page.getByRole('button', { name: 'Next head' }).click();
+  await page.locator(`.block-flow[data-layer="${layer}"][data-head="${head}"][data-position="${position}"]`).waitFor();
+  await settled();
+}
+
+const settled = () => page.waitForFunction(() => !document.querySelector('.block-flow [data-stale="true"]'));
+
+function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
+  expect(actual.length, what).toBe(expected.length);
+  for (let i = 0; i < actual.length; i++) {
+    if (actual[i] === expected[i]) continue; // infinities
+    const off = Math.abs(actual[i]! - expected[i]!) / Math.max(1, Math.abs(expected[i]!));
+    expect(off, `${what} [${i}]: ${actual[i]}, expected ${expected[i]}`).toBeLessThan(1e-3);
+  }
+}
+
+/** The token's row of a traced tensor. */
+function row(name: string): Float32Array {
+  const { data, shape } = traced.get(name)!;
+  const width = data.length / shape[0]!;
+  return data.subarray(position * width, (position + 1) * width);
+}
+
+/** The head's part of [tokens, nHead, headDim]. */
+function headRows(name: string): number[] {
+  const { data, shape } = traced.get(name)!;
+  return Array.from({ length: shape[0]! }, (_, t) => [
+    ...data.subarray((t * nHead + head) * headDim, (t * nHead + head + 1) * headDim),
+  ]).flat();
+}
+
+const tensor = (name: string) => `.block-flow canvas[data-tensor="${name}"]`;
+
+async function valueAt(selector: string): Promise<number> {
+  return Number(await page.locator(selector).first().getAttribute('data-value'));
+}
+
+describe('one block, opened', () => {
+  test('strips are the token’s rows of the residual stream, its norms and what is added', async () => {
+    await look();
+    const names = ['ln1.hook_normalized', 'hook_attn_out', 'hook_resid_mid', 'ln2.hook_normalized', 'mlp.hook_pre'];
+    for (const name of [...names, 'hook_mlp_out', 'hook_resid_post'].map((end) => `${hook}.${end}`)) {
+      const { data } = await drawn(page, tensor(name));
+      expectClose(data, row(name), name);
+    }
+    // The stream's second name.
+    const { data } = await drawn(page, tensor(`${hook}.hook_resid_pre`));
+    expectClose(data, row(`blocks.${layer - 1}.hook_resid_post`), 'hook_resid_pre');
+  });
+
+  test('moments are those of the row before the norm', async () => {
+    await look();
+    const parts = page.locator('.part').filter({ has: page.locator('.moments') });
+    for (const [i, [input, norm]] of [
+      [`blocks.${layer - 1}.hook_resid_post`, `${hook}.ln1`],
+      [`${hook}.hook_resid_mid`, `${hook}.ln2`],
+    ].entries()) {
+      const x = row(input!);
+      const mean = x.reduce((sum, value) => sum + value, 0) / nEmbd;
+      const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / nEmbd;
+      const shown = await parts
+        .nth(i)
+        .locator('[data-value]')
+        .evaluateAll((all) => all.map((one) => Number((one as HTMLElement).dataset.value)));
+      expectClose(shown, [mean, variance, row(`${norm}.hook_scale`)[0]!], norm!);
+    }
+  });
+
+  test('queries, keys, values and the head’s output have a row for each token', async () => {
+    await look();
+    for (const name of ['hook_q', 'hook_k', 'hook_v', 'hook_z'].map((end) => `${hook}.attn.${end}`)) {
+      const { data, columns } = await drawn(page, tensor(name));
+      expect(columns).toBe(headDim);
+      expectClose(data, headRows(name), name);
+    }
+  });
+
+  test('attention goes from q · k to shares, stage by stage', async () => {
+    await look();
+    const tokens = traced.tokens.length;
+    const q = headRows(`${hook}.attn.hook_q`);
+    const k = headRows(`${hook}.attn.hook_k`);
+    const products = Array.from({ length: tokens * tokens }, (_, i) => {
+      const [a, b] = [Math.floor(i / tokens) * headDim, (i % tokens) * headDim];
+      return Array.from({ length: headDim }, (_, d) => q[a + d]! * k[b + d]!).reduce((x, y) => x + y);
+    });
+    const scaled = products.map((product) => product / Math.sqrt(headDim));
+    const masked = scaled.map((score, i) => (i % tokens > Math.floor(i / tokens) ? Number.NEGATIVE_INFINITY : score));
+    const size = tokens * tokens;
+    const pattern = traced.get(`${hook}.attn.hook_pattern`)!.data.subarray(head * size, (head + 1) * size);
+    const scores = traced.get(`${hook}.attn.hook_attn_scores`)!.data.subarray(head * size, (head + 1) * size);
+    expectClose(masked, scores, 'the trace’s own scores');
+
+    const scrubber = page.getByRole('slider', { name: 'Stage' });
+    const rowSum = () => valueAt('.row-sum');
+    const sumOf = (values: ArrayLike<number>) =>
+      Array.from(values)
+        .slice(position * tokens, (position + 1) * tokens)
+        .filter(Number.isFinite)
+        .reduce((a, b) => a + b);
+    await scrubber.focus();
+    for (const [key, name, expected] of [
+      ['Home', 'hook_attn_scores', products],
+      ['ArrowRight', 'hook_attn_scores', scaled],
+      ['ArrowRight', 'hook_attn_scores', masked],
+      ['ArrowRight', 'hook_pattern', pattern],
+    ] as const) {
+      await page.keyboard.press(key);
+      const stage = await scrubber.getAttribute('aria-valuetext');
+      const { data } = await drawn(page, `.fading ${tensor(`${hook}.attn.${name}`).slice('.block-flow '.length)}`);
+      expectClose(data, expected, stage!);
+      expectClose([await rowSum()], [sumOf(expected)], `sum at ${stage}`);
+    }
+    expect(await page.locator('.row-sum').innerText()).toContain('1.000');
+    const bars = await page.locator('.query-row [data-key]').evaluateAll((all) =>
+      all.map((one) => {
+        const value = Number(one.querySelector<HTMLElement>('[data-value]')!.dataset.value);
+        return [Number((one as HTMLElement).dataset.key), value] as const;
+      }),
+    );
+    expect(bars.length).toBe(position + 1);
+    for (const [key, value] of bars) expect(value).toBeCloseTo(pattern[position * tokens + key]!, 3);
+    expect(bars.map(([, value]) => value)).toEqual(bars.map(([, value]) => value).sort((a, b) => b - a));
+  });
+
+  test('stages fade into one another, but not where motion is reduced', async () => {
+    await look();
+    const fading = () => page.evaluate(() => document.querySelector('.former')!.getAnimations().length);
+    await page.getByRole('button', { name: 'masked', exact: true }).click();
+    expect(await fading()).toBe(1);
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+    await page.getByRole('button', { name: 'scaled', exact: true }).click();
+    expect(await fading()).toBe(0);
+  });
+
+  test('a head’s own part of the projection is its output times its columns of the weight', async () => {
+    await look();
+    const weight = await model.weight(`h.${layer}.attn.c_proj.weight`);
+    const z = row(`${hook}.attn.hook_z`);
+    const expected = Array.from({ length: nEmbd }, (_, j) => {
+      let sum = 0;
+      for (let d = head * headDim; d < (head + 1) * headDim; d++) sum += weight.data[j * nEmbd + d]! * z[d]!;
+      return sum;
+    });
+    const { data } = await drawn(page, tensor(`${hook}.hook_attn_out of head ${head}`));
+    expectClose(data, expected, 'contribution');
+  });
+
+  test('the token’s neurons lie on the activation’s curve; the most active are named', async () => {
+    await look();
+    const points = await page.locator('.plot canvas').evaluate((element) => {
+      const { x, y } = (element as HTMLCanvasElement & { drawn: DrawnPoints }).drawn;
+      return { x: Array.from(x), y: Array.from(y) };
+    });
+    expect(points.x.length).toBe(4 * nEmbd);
+    expectClose(points.x, row(`${hook}.mlp.hook_pre`), 'in');
+    expectClose(points.y, row(`${hook}.mlp.hook_post`), 'out');
+    // gelu_new, Hendrycks & Gimpel 2016
+    const gelu = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+    expectClose(points.y, points.x.map(gelu), 'gelu');
+
+    const post = row(`${hook}.mlp.hook_post`);
+    const most = [...post.keys()].sort((a, b) => post[b]! - post[a]!).slice(0, 10);
+    const rows = await page.locator('.neurons-table [data-neuron]').evaluateAll((all) =>
+      all.map((one) => ({
+        neuron: Number((one as HTMLElement).dataset.neuron),
+        values: [...one.querySelectorAll<HTMLElement>('[data-value]')].map(({ dataset }) => Number(dataset.value)),
+      })),
+    );
+    expect(rows.length).toBe(10);
+    for (const [i, { neuron, values }] of rows.entries()) {
+      expect(post[neuron]).toBeCloseTo(post[most[i]!]!, 3);
+      expectClose(values, [row(`${hook}.mlp.hook_pre`)[neuron]!, post[neuron]!], `neuron ${neuron}`);
+    }
+  });
+
+  test('by keyboard: the curve is read neuron by neuron, Enter shows where one comes from', async () => {
+    await look();
+    const post = row(`${hook}.mlp.hook_post`);
+    const pre = row(`${hook}.mlp.hook_pre`);
+    const order = [...pre.keys()].sort((a, b) => pre[b]! - pre[a]!);
+    await page.locator('.plot').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowLeft');
+    expect(await page.locator('.plot .reading').innerText()).toContain(`Neuron ${order[1]}`);
+    await page.keyboard.press('Enter');
+    const cell = `${hook}.mlp.hook_post[${position}, ${order[1]}]`;
+    const shown = page.locator(`.equation[data-cell="${cell}"]`);
+    await shown.waitFor();
+    expect(Number(await shown.getAttribute('data-value'))).toBeCloseTo(post[order[1]!]!, 3);
+  });
+
+  test('every part names its tensors, and every one of them is a tensor of the model', async () => {
+    await look();
+    const hooks = await page.locator('.block-flow .part code').allInnerTexts();
+    const known = new Set(model.tensors().map(({ name }) => name));
+    expect(hooks.filter((name) => !known.has(name))).toEqual([]);
+    const ofBlock = [...known].filter((name) => name.startsWith(`${hook}.`));
+    expect(ofBlock.filter((name) => !hooks.includes(name))).toEqual([]);
+  });
+
+  test('a full context is drawn; the longest task is printed, not judged', async () => {
+    await open('The cat sat on the mat, and the dog ran to the red house by the sea. '.repeat(20));
+    const tokens = await page.locator('.ribbon button').count();
+    expect(tokens).toBe(model.config.nCtx);
+    await page.evaluate(() => {
+      const tasks: number[] = [];
+      Object.assign(window, { tasks });
+      new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({
+        type: 'longtask',
+      });
+    });
+    await page.getByRole('button', { name: 'Next block' }).click();
+    await page.getByRole('button', { name: 'Next head' }).click();
+    for (const stage of ['q · k', 'scaled', 'masked', 'softmax']) {
+      await page.getByRole('button', { name: stage, exact: true }).click();
+    }
+    await page.locator('.ribbon button').nth(100).click();
+    await settled();
+    const { data, rows } = await drawn(page, tensor('blocks.1.attn.hook_pattern'));
+    expect(rows).toBe(tokens);
+    for (let query = 0; query < tokens; query++) {
+      const sum = data.slice(query * tokens, (query + 1) * tokens).reduce((a, b) => a + b);
+      expect(sum).toBeCloseTo(1, 4);
+    }
+    const tasks = await page.evaluate(() => (window as unknown as { tasks: number[] }).tasks);
+    console.log(`longest task with ${tokens} tokens: ${Math.round(Math.max(0, ...tasks))} ms (0: none over 50)`);
+  });
+
+  test.each([390, 1920])('fits a screen of %i pixels', async (width) => {
+    await open(text, { width });
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+  });
+});
