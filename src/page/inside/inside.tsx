@@ -9,6 +9,7 @@ import { Block } from './stations/block.tsx';
 import { Input } from './stations/input.tsx';
 import { Output } from './stations/output.tsx';
 import { Overview } from './stations/overview.tsx';
+import { Runs } from './stations/runs.tsx';
 import { TouchStation } from './stations/touch.tsx';
 import { words } from './words/common.ts';
 
@@ -40,6 +41,7 @@ function Flow() {
       <Station name="block">{() => <Block />}</Station>
       <Station name="output">{() => <Output />}</Station>
       <Station name="touch">{() => <TouchStation />}</Station>
+      <Station name="runs">{() => <Runs />}</Station>
       <Inspector />
     </>
   );

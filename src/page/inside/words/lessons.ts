@@ -109,7 +109,7 @@ export const words = {
       title: 'An experiment: knock out a head',
       steps: [
         (token: Value, before: Value, head: Value, layer: Value, after: Value) =>
-          `The likeliest next token is “${token}”, with ${before}. Every head was silenced in turn: without head ${head} of block ${layer} the token would have ${after}, the largest loss.`,
+          `The likeliest next token is “${token}”, with ${before}. Every head was silenced in turn, its \`blocks.N.attn.hook_z\` set to 0: without head ${head} of block ${layer} the token would have ${after}, the largest loss.`,
         (head: Value, layer: Value) =>
           `Head ${head} of block ${layer} is now knocked out: its \`blocks.N.attn.hook_z\` is multiplied by 0. Compare the two columns, and look through the other pictures: all show the changed run.`,
         () =>
