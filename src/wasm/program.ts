@@ -170,7 +170,7 @@ export class WasmProgram implements Program {
   #scratchBytes(): number {
     const columns = [...this.#weights.values()].map(({ spec }) => strideOf(spec.columns));
     const row = 4 * Math.max(64, ...columns);
-    const few = (FEW_ROWS + 1) * row + ((FEW_ROWS + 2) * row) / 32 + 64;
+    const few = (FEW_ROWS + 1) * row + ((FEW_ROWS + 1) * 2 * row) / 32 + 256;
     const tile = 8 * 768 * 4 + (this.size.rows + 1) * 32;
     const attention = (this.#plan.headDim + this.size.context + 16) * 4;
     return Math.ceil(Math.max(few, tile, attention) / 128) * 128;
