@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises';
+import type { Page } from 'playwright';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { openSite, type Site } from '../site.ts';
+import { openInside, overflow } from './inside.ts';
+
+const text = 'Once upon a time there was';
+const nLayer = 6;
+
+let site: Site;
+let page: Page;
+let complaints: string[] = [];
+beforeAll(async () => {
+  site = await openSite();
+});
+afterAll(() => site.close());
+afterEach(async () => {
+  await page.context().close();
+  expect(complaints).toEqual([]);
+});
+
+async function open(options: Parameters<typeof openInside>[3] = {}) {
+  ({ page, complaints } = await openInside(site, text, ['runs'], options));
+  await page.locator('table.runs tr[data-step]').first().waitFor({ timeout: 120_000 });
+}
+
+interface Row {
+  title: string;
+  step: string;
+  count: number;
+  microseconds: number;
+  share: number;
+}
+
+const rows = (): Promise<Row[]> =>
+  page.locator('table.runs tr[data-step]').evaluateAll((all) =>
+    all.map((row) => {
+      const { step, count, microseconds, share } = (row as HTMLElement).dataset;
+      const title = row.querySelector('button')!.textContent;
+      return { title, step: step!, count: Number(count), microseconds: Number(microseconds), share: Number(share) };
+    }),
+  );
+
+const project = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+/** Of every file of a step's source, what the page shows is the project's own. */
+async function checkSources(language: 'wgsl' | 'cpu' | 'wasm'): Promise<string[]> {
+  const section = page.locator(`.sources [data-language="${language}"]`);
+  const files = await section.locator('.files button').allInnerTexts();
+  const paths: string[] = [];
+  for (const file of files) {
+    await section.getByRole('button', { name: file, exact: true }).click();
+    const source = section.locator(`pre[data-path$="/${file}"]`);
+    const path = (await source.getAttribute('data-path'))!;
+    await expect.poll(() => source.textContent()).toBe(await project(path));
+    paths.push(path);
+  }
+  return paths;
+}
+
+describe('how it runs', () => {
+  test.each([
+    ['wasm', 'Attention scores + Mask and softmax + Values mixed'],
+    ['cpu', 'Mask and softmax'],
+    ['webgpu', 'Attention scores + Mask and softmax + Values mixed'],
+  ])('on %s every step has its time, share and source', async (device, attention) => {
+    await open({ device });
+    const all = await rows();
+    const sum = all.reduce((total, { microseconds }) => total + microseconds, 0);
+    expect(sum).toBeGreaterThan(0);
+    for (const { title, microseconds, share } of all) expect(share, title).toBeCloseTo(microseconds / sum, 6);
+    expect(Math.abs(Number(await page.locator('.runs-total').getAttribute('data-microseconds')) - sum)).toBeLessThan(
+      1e-6 * sum,
+    );
+    expect(all.find(({ title }) => title === attention)!.count).toBe(nLayer);
+    expect(all.filter(({ step }) => step.includes('blocks.*')).every(({ count }) => count === nLayer)).toBe(true);
+    expect(all.find(({ title }) => title.includes('Logits'))!.count).toBe(1);
+
+    const row = page.locator('table.runs tr[data-step]').filter({ hasText: 'Q, K, V' });
+    const times = await row
+      .locator('.block-times > span')
+      .evaluateAll((bars) => bars.map((bar) => Number((bar as HTMLElement).dataset.microseconds)));
+    expect(times.length).toBe(nLayer);
+    const whole = Number(await row.getAttribute('data-microseconds'));
+    expect(Math.abs(times.reduce((a, b) => a + b, 0) - whole)).toBeLessThan(1e-6 * whole);
+
+    await row.getByRole('button').click();
+    const wgsl = await checkSources('wgsl');
+    expect(wgsl.some((path) => path.startsWith('shaders/linear-row'))).toBe(true);
+    // What the device really compiled, its weight format among it.
+    if (device === 'webgpu') expect(wgsl).toContain('shaders/weights/f16.wgsl');
+    expect(await checkSources('cpu')).toContain('src/cpu/linear.ts');
+    if (device === 'wasm') expect(await checkSources('wasm')).toContain('src/wasm/kernels/linear-row.ts');
+    else expect(await page.locator('.sources [data-language="wasm"]').count()).toBe(0);
+  });
+
+  test('every step has a source in every language', async () => {
+    await open({ device: 'cpu' });
+    for (const { title } of await rows()) {
+      await page.locator('table.runs tr[data-step]').getByRole('button', { name: title, exact: true }).first().click();
+      await expect.poll(() => page.locator('.sources pre .comment, .sources pre').count()).toBeGreaterThan(1);
+      await expect
+        .poll(async () => (await page.locator('.sources pre').allTextContents()).every((source) => source.length > 200))
+        .toBe(true);
+      expect(await page.locator('.sources [role="alert"]').count()).toBe(0);
+    }
+  });
+
+  test('measures again when asked to', async () => {
+    await open();
+    const before = await rows();
+    await page.getByRole('button', { name: 'Measure again' }).click();
+    await expect
+      .poll(async () => (await rows()).map(({ microseconds }) => microseconds))
+      .not.toEqual(before.map(({ microseconds }) => microseconds));
+    expect((await rows()).map(({ step }) => step)).toEqual(before.map(({ step }) => step));
+  });
+
+  test.each([390, 1920])('fits a screen of %i pixels, source and all', async (width) => {
+    await open({ width });
+    await page.locator('table.runs th button').first().click();
+    await page.locator('.sources pre').first().waitFor();
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+  });
+});
