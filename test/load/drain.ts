@@ -1,11 +1,10 @@
 import { models } from '../../src/load/cache.ts';
 import { folderStore } from '../../src/load/cache-store.ts';
-import { openCheckpoint } from '../../src/load/open.ts';
-import type { SourceOptions } from '../../src/load/source.ts';
+import { type OpenOptions, openCheckpoint } from '../../src/load/open.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 
 /** Loads all weights in a process, page or worker of its own; a number that their bits make. */
-export async function drain(source: string, options: SourceOptions): Promise<number> {
+export async function drain(source: string, options: OpenOptions): Promise<number> {
   const checkpoint = await openCheckpoint(source, options);
   let sum = 0;
   for (const weight of checkpoint.check(gpt2Plan(checkpoint.config).weights)) {

@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type Page } from 'playwright';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { chromiumFlags, findBrowser } from '../../scripts/browser.mjs';
+import { pieceBytes } from '../../src/load/cache-download.ts';
+import { drainSite, id, type Vitrine } from './drain-site.ts';
+
+declare const vitrine: Vitrine;
+
+const megabyte = 1 << 20;
+const lanes = 4; // requests at a time
+
+let site: Awaited<ReturnType<typeof drainSite>>;
+let profile: string;
+let browser: ChildProcess;
+
+beforeAll(async () => {
+  site = await drainSite({ pace: 16 });
+  profile = await mkdtemp(join(tmpdir(), 'profile-'));
+});
+afterAll(async () => {
+  await kill();
+  await site.server.close();
+  await rm(profile, { recursive: true, force: true });
+});
+
+/** The page in a browser process of its own, with the profile that the one before left. */
+async function launch(): Promise<Page> {
+  const flags = ['--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
+  const started = spawn((await findBrowser())!, [...chromiumFlags, ...flags], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true, // a process group, so that all of it can be killed
+  });
+  browser = started;
+  const address = await new Promise<string>((resolve, reject) => {
+    let said = '';
+    started.stderr.on('data', (bytes) => {
+      said += bytes;
+      const [, found] = /DevTools listening on (ws:\S+)/.exec(said) ?? [];
+      if (found) resolve(found);
+    });
+    started.once('exit', () => reject(new Error(`Chromium ended: ${said}`)));
+  });
+  const connected = await chromium.connectOverCDP(address);
+  const page = await connected.contexts()[0]!.newPage();
+  await page.goto(site.server.url);
+  await page.waitForFunction(() => 'vitrine' in globalThis);
+  return page;
+}
+
+async function kill(): Promise<void> {
+  if (browser.exitCode !== null || browser.signalCode !== null) return;
+  const ended = new Promise((resolve) => browser.once('exit', resolve));
+  process.kill(-browser.pid!, 'SIGKILL');
+  await ended;
+}
+
+/** Indices of the pieces of the weights that are whole in the cache; a kill may leave an empty one. */
+const keptPieces = (page: Page) =>
+  page.evaluate(async (whole) => {
+    const indices: number[] = [];
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('vitrine', { create: true });
+    for await (const folder of root.values() as AsyncIterable<FileSystemDirectoryHandle>) {
+      for await (const [name, handle] of folder.entries() as AsyncIterable<[string, FileSystemFileHandle]>) {
+        const [, index] = /^model\.safetensors,\w+,(\d+)$/.exec(name) ?? [];
+        if (index && (await handle.getFile()).size === whole) indices.push(Number(index));
+      }
+    }
+    return indices;
+  }, pieceBytes);
+
+const load = (page: Page, options = {}) =>
+  page.evaluate(([source, more]) => vitrine.drain(source, more), [
+    id,
+    { endpoint: site.server.url, ...options },
+  ] as const);
+
+/** Bytes [first, last] that were asked for since the request numbered `from`, the list of tensors aside. */
+const asked = (from: number) =>
+  site.server.requests.slice(from).flatMap((request) => {
+    const [, first, last] = /^GET \/cdn\/\w+ bytes=(\d+)-(\d+)$/.exec(request) ?? [];
+    return last === undefined || request.endsWith('bytes=0-65535') ? [] : [[Number(first), Number(last)] as const];
+  });
+
+test('a browser killed at 20 points of a download: no byte that was kept is asked for again, and all are right', async () => {
+  const { server, size } = site;
+  let page = await launch();
+  const expected = await load(page, { cache: false });
+  const begun = server.sent;
+  let kept = 0;
+  let lost = 0;
+  for (let kills = 0, seed = 1; kills < 20; kills++) {
+    seed = (seed * 48_271) % 2_147_483_647; // of Park and Miller
+    const [from, sent] = [server.requests.length, server.sent];
+    const pieces = new Set(await keptPieces(page));
+    expect(pieces.size).toBeGreaterThanOrEqual(kept);
+    const until = sent + (seed / 2_147_483_647) * (size / 11);
+    const loading = load(page).catch(() => 'killed');
+    await expect.poll(() => server.sent, { interval: 1, timeout: 30_000 }).toBeGreaterThan(until);
+    await kill();
+    expect(await loading).toBe('killed');
+    for (const [first, last] of asked(from)) {
+      for (let piece = Math.floor(first / pieceBytes); piece * pieceBytes <= last; piece++) {
+        expect(pieces.has(piece), `piece ${piece} is there, and was asked for`).toBe(false);
+      }
+    }
+    page = await launch();
+    const now = (await keptPieces(page)).length;
+    lost += server.sent - sent - (now - pieces.size) * pieceBytes;
+    kept = now;
+  }
+  expect(kept).toBeGreaterThan(0);
+  expect(await page.evaluate(() => vitrine.models.list())).toMatchObject([{ complete: false }]);
+  expect(await load(page)).toBe(expected);
+  console.log(`${size} bytes in 21 loads: ${server.sent - begun} served, ${lost} of them lost at the kills`);
+  // A piece a request, and what was on its way in the system's buffers.
+  expect(lost / 20).toBeLessThan(lanes * pieceBytes + 2 * megabyte);
+  expect(await page.evaluate(() => vitrine.models.list())).toMatchObject([{ complete: true }]);
+  await site.server.close();
+  expect(await load(page)).toBe(expected); // without a network, so from the cache, each piece held against its digest
+});
