@@ -37,6 +37,7 @@ export function partsOf({ steps }: Profile): Part[] {
 
 function described(step: Step): Pick<Part, 'title' | 'ops'> {
   const ops = opsOf(step);
+  if (step.op === 'embedding' || step.op === 'attention') return { title: words.ops[step.op], ops };
   const names = ops.flatMap((op) => {
     // The scale is part of the norm, but where a plan has it as a step of its own.
     if (op === 'layerNormScale' && ops.length > 1) return [];

@@ -9,14 +9,14 @@ import { filesOf, type Language, pathOf, sourceOf } from './runs-source.ts';
 export function Sources({ part, kind }: { part: Part; kind: DeviceInfo['kind'] }) {
   return (
     <div class="sources">
-      {kind === 'wasm' && <Source part={part} language="wasm" />}
+      {kind === 'wasm' && <Source part={part} language="wasm" note={words.notes.wasm} />}
       <Source part={part} language="wgsl" note={part.shaders.length > 0 ? words.compiled : words.elsewhere} />
-      <Source part={part} language="cpu" />
+      <Source part={part} language="cpu" note={words.notes.cpu} />
     </div>
   );
 }
 
-function Source({ part, language, note }: { part: Part; language: Language; note?: string }) {
+function Source({ part, language, note }: { part: Part; language: Language; note: string }) {
   const files = filesOf(part, language);
   const [chosen, choose] = useState(files.at(-1)!);
   const { value, failure } = useLater(() => sourceOf(language, chosen), [language, chosen]);
@@ -24,7 +24,7 @@ function Source({ part, language, note }: { part: Part; language: Language; note
   return (
     <section data-language={language}>
       <h5>{words.sources[language]}</h5>
-      {note && <p class="summary">{note}</p>}
+      <p class="summary">{note}</p>
       <p class="files" role="group" aria-label={words.sources[language]}>
         {files.map((file) => (
           <button type="button" key={file} aria-pressed={file === chosen} onClick={() => choose(file)}>

@@ -22,9 +22,10 @@ export const words = {
   source: 'Source',
   sources: {
     wgsl: 'On the GPU, in WGSL',
-    wasm: 'Here, in WebAssembly (AssemblyScript)',
-    cpu: 'Its twin on the CPU, the reference',
+    wasm: 'In WebAssembly (AssemblyScript)',
+    cpu: 'Its twin on the CPU',
   },
+  notes: { wasm: 'What runs here, on threads.', cpu: 'Plain and in doubles: what every kernel is tested against.' },
   compiled: 'As it was compiled here: these files, one behind the other.',
   elsewhere: 'What WebGPU would run.',
   reading: 'Reading the source…',
