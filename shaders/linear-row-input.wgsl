@@ -1,4 +1,4 @@
-// What both row kernels share: a row of x, normed on the way in where a LayerNorm is fused, times a row of weights.
+// What all row kernels share: a row of x, normed on the way in where a LayerNorm is fused, times a row of weights.
 override K: u32; // inputs
 override NORM: bool;
 override EPSILON: f32;
@@ -12,26 +12,44 @@ struct Statistics {
   factor: f32, // 1 / sqrt(variance + epsilon)
 }
 
-// Four inputs, those past the row's end replaced by `pad`.
-fn inputs(start: u32, k4: u32, pad: f32) -> vec4f {
+// Sum, and sum of squares, of the distances of four inputs from a pivot; none for those past the row's end.
+fn moments(start: u32, k4: u32, pivot: f32) -> vec2f {
   let k = vec4u(k4 * 4) + vec4u(0, 1, 2, 3);
-  return select(vec4f(pad), x[start + k4], k < vec4u(K));
+  let d = select(vec4f(), x[start + k4] - pivot, k < vec4u(K));
+  return vec2f(dot(d, vec4f(1)), dot(d, d));
 }
 
-fn input16(start: u32, unit: u32, s: Statistics) -> mat4x4f {
-  let at = unit * 4;
-  let raw = mat4x4f(x[start + at], x[start + at + 1], x[start + at + 2], x[start + at + 3]);
-  if (!NORM) {
-    return raw;
-  }
-  return mat4x4f(normed(raw[0], at, s), normed(raw[1], at + 1, s), normed(raw[2], at + 2, s), normed(raw[3], at + 3, s));
+// From the moments of the whole row: one pass over it, exact enough as long as the pivot is near the values (Chan, Golub &
+// LeVeque 1983, the shifted algorithm).
+fn statisticsOf(sums: vec2f, pivot: f32) -> Statistics {
+  let shift = sums.x / f32(K);
+  return Statistics(pivot + shift, inverseSqrt(max(sums.y / f32(K) - shift * shift, 0) + EPSILON));
 }
 
 fn normed(value: vec4f, at: u32, s: Statistics) -> vec4f {
   return (value - s.mean) * s.factor * vectors[NORM_AT + at] + vectors[NORM_AT + ROW_UNITS * 4 + at];
 }
 
-fn product(row: u32, unit: u32, x: mat4x4f) -> f32 {
+// Four inputs, normed.
+fn input4(start: u32, at: u32, s: Statistics) -> vec4f {
+  let value = x[start + at];
+  if (NORM) {
+    return normed(value, at, s);
+  }
+  return value;
+}
+
+fn input16(start: u32, unit: u32, s: Statistics) -> mat4x4f {
+  let at = unit * 4;
+  return mat4x4f(
+    input4(start, at, s),
+    input4(start, at + 1, s),
+    input4(start, at + 2, s),
+    input4(start, at + 3, s),
+  );
+}
+
+fn unscaled(row: u32, unit: u32, x: mat4x4f) -> f32 {
   let w = weights16(row, unit);
-  return scale16(row, unit) * (dot(w[0], x[0]) + dot(w[1], x[1]) + dot(w[2], x[2]) + dot(w[3], x[3]));
+  return dot(w[0], x[0]) + dot(w[1], x[1]) + dot(w[2], x[2]) + dot(w[3], x[3]);
 }

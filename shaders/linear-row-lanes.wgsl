@@ -7,30 +7,29 @@ const WORKGROUP = LANES * TEAMS;
 var<workgroup> partial: array<vec2f, WORKGROUP>;
 
 // Sum over the workgroup, in every lane.
-fn sumOfAll(lane: u32, value: f32) -> f32 {
-  partial[lane] = vec2f(value, 0);
+fn sumOfAll(lane: u32, value: vec2f) -> vec2f {
+  partial[lane] = value;
   workgroupBarrier();
-  var sum = 0.0;
+  var sum = vec2f();
   for (var i = 0u; i < WORKGROUP; i++) {
-    sum += partial[i].x;
+    sum += partial[i];
   }
   workgroupBarrier();
   return sum;
 }
 
+fn product(row: u32, unit: u32, x: mat4x4f) -> f32 {
+  return scale16(row, unit) * unscaled(row, unit, x);
+}
+
 fn statistics(start: u32, lane: u32) -> Statistics {
   let quads = (K + 3) / 4;
-  var sum = 0.0;
+  let pivot = moments(start, 0, 0).x / 4;
+  var sums = vec2f();
   for (var k = lane; k < quads; k += WORKGROUP) {
-    sum += dot(inputs(start, k, 0), vec4f(1));
+    sums += moments(start, k, pivot);
   }
-  let mean = sumOfAll(lane, sum) / f32(K);
-  var squares = 0.0;
-  for (var k = lane; k < quads; k += WORKGROUP) {
-    let d = inputs(start, k, mean) - mean;
-    squares += dot(d, d);
-  }
-  return Statistics(mean, inverseSqrt(sumOfAll(lane, squares) / f32(K) + EPSILON));
+  return statisticsOf(sumOfAll(lane, sums), pivot);
 }
 
 @compute @workgroup_size(WORKGROUP)

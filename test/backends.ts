@@ -37,7 +37,7 @@ export const webgpuWorkgroups: TestBackend = {
   open: async () => {
     const adapter = await (await testGpu()).requestAdapter();
     if (!adapter) throw new Error('The tests need a WebGPU adapter, and there is none.');
-    return createGpuBackend(await adapter.requestDevice(), { owned: true, variant: 'workgroups' });
+    return createGpuBackend(await adapter.requestDevice(), { owned: true, variants: { row: 'lanes', tile: 'shared' } });
   },
 };
 

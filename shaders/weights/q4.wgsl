@@ -4,17 +4,34 @@ override ROW_UNITS: u32; // units of 16 weights in a row
 @group(0) @binding(1) var<storage, read> weightValues: array<vec2u>;
 @group(0) @binding(2) var<storage, read> weightScales: array<u32>;
 
+// Masked where they stand and brought down by a float factor, as in q8.wgsl.
+fn lowNibbles(word: u32) -> vec4f {
+  let w = bitcast<i32>(word);
+  return vec4f(
+    f32((w & 0xf) - 0x8),
+    f32((w & 0xf00) - 0x800) * 0x1p-8,
+    f32((w & 0xf0000) - 0x80000) * 0x1p-16,
+    f32((w & 0xf000000) - 0x8000000) * 0x1p-24,
+  );
+}
+
+fn highNibbles(word: u32) -> vec4f {
+  let w = bitcast<i32>(word ^ 0x80000000u); // takes 8 from the topmost, which has the sign
+  return vec4f(
+    f32((w & 0xf0) - 0x80) * 0x1p-4,
+    f32((w & 0xf000) - 0x8000) * 0x1p-12,
+    f32((w & 0xf00000) - 0x800000) * 0x1p-20,
+    f32(w & -0x10000000) * 0x1p-28,
+  );
+}
+
 fn weights16(row: u32, unit: u32) -> mat4x4f {
   let packed = weightValues[row * ROW_UNITS + unit];
-  return mat4x4f(
-    vec4f(unpack4xU8(packed.x & 0x0f0f0f0fu)) - 8,
-    vec4f(unpack4xU8((packed.x >> 4) & 0x0f0f0f0fu)) - 8,
-    vec4f(unpack4xU8(packed.y & 0x0f0f0f0fu)) - 8,
-    vec4f(unpack4xU8((packed.y >> 4) & 0x0f0f0f0fu)) - 8,
-  );
+  return mat4x4f(lowNibbles(packed.x), highNibbles(packed.x), lowNibbles(packed.y), highNibbles(packed.y));
 }
 
 fn scale16(row: u32, unit: u32) -> f32 {
   let block = (row * ROW_UNITS + unit) / 2;
-  return unpack2x16float(weightScales[block / 2])[block & 1];
+  let pair = weightScales[block / 2];
+  return unpack2x16float(select(pair, pair >> 16, (block & 1) == 1)).x;
 }

@@ -3,17 +3,25 @@ override ROW_UNITS: u32; // units of 16 weights in a row
 @group(0) @binding(1) var<storage, read> weightValues: array<vec4u>;
 @group(0) @binding(2) var<storage, read> weightScales: array<u32>;
 
+// The four bytes of a word. Each is masked where it stands and brought down by a float factor: exact, and on software
+// GPUs, where a shift costs more than everything else here together, three times as fast as unpack4xI8.
+fn bytes(word: u32) -> vec4f {
+  let w = bitcast<i32>(word ^ 0x00808080u); // the lower three with a bias of 128, so that they have no sign
+  return vec4f(
+    f32((w & 0xff) - 0x80),
+    f32((w & 0xff00) - 0x8000) * 0x1p-8,
+    f32((w & 0xff0000) - 0x800000) * 0x1p-16,
+    f32(w & -0x1000000) * 0x1p-24,
+  );
+}
+
 fn weights16(row: u32, unit: u32) -> mat4x4f {
   let packed = weightValues[row * ROW_UNITS + unit];
-  return mat4x4f(
-    vec4f(unpack4xI8(packed.x)),
-    vec4f(unpack4xI8(packed.y)),
-    vec4f(unpack4xI8(packed.z)),
-    vec4f(unpack4xI8(packed.w)),
-  );
+  return mat4x4f(bytes(packed.x), bytes(packed.y), bytes(packed.z), bytes(packed.w));
 }
 
 fn scale16(row: u32, unit: u32) -> f32 {
   let block = (row * ROW_UNITS + unit) / 2;
-  return unpack2x16float(weightScales[block / 2])[block & 1];
+  let pair = weightScales[block / 2];
+  return unpack2x16float(select(pair, pair >> 16, (block & 1) == 1)).x;
 }

@@ -4,7 +4,7 @@ import { allRules } from '../plan/fuse.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import { checked } from './buffers.ts';
 import { isSoftware } from './device.ts';
-import type { Variant } from './kernels/linear.ts';
+import type { Variants } from './kernels/linear.ts';
 import { compileProgram, type GpuProgram } from './program.ts';
 import { Pipelines } from './shader.ts';
 import { WeightStore } from './weight-store.ts';
@@ -15,11 +15,14 @@ export interface GpuBackendOptions {
   /** Destroy the device with the backend. */
   owned?: boolean;
   /** How kernels split their work; by default what suits the device. */
-  variant?: Variant;
+  variants?: Partial<Variants>;
 }
 
 /** Real GPUs want many lanes on neighbouring addresses; software ones no barriers. */
-const variantFor = (device: GPUDevice): Variant => (isSoftware(device.adapterInfo) ? 'registers' : 'workgroups');
+function variantsFor({ adapterInfo, features }: GPUDevice): Variants {
+  if (!isSoftware(adapterInfo)) return { row: 'lanes', tile: 'shared' };
+  return { row: features.has('subgroups') ? 'quads' : 'registers', tile: 'registers' };
+}
 
 /**
  * The WebGPU backend on a device. It works within the device's limits, and leaves the device itself to its owner unless
@@ -27,8 +30,9 @@ const variantFor = (device: GPUDevice): Variant => (isSoftware(device.adapterInf
  */
 export function createGpuBackend(
   device: GPUDevice,
-  { adapter = 'WebGPU', owned = false, variant = variantFor(device) }: GpuBackendOptions = {},
+  { adapter = 'WebGPU', owned = false, variants: chosen }: GpuBackendOptions = {},
 ): Backend {
+  const variants = { ...variantsFor(device), ...chosen };
   const weights = new WeightStore(device);
   const pipelines = new Pipelines(device);
   const programs = new Set<GpuProgram>();
@@ -56,7 +60,7 @@ export function createGpuBackend(
     async program(plan, size, capture = new Set()) {
       alive();
       const program = await checked(device, 'the program', () =>
-        compileProgram({ device, pipelines, weights, rules: allRules, variant }, plan, size, capture, (gone) =>
+        compileProgram({ device, pipelines, weights, rules: allRules, variants }, plan, size, capture, (gone) =>
           programs.delete(gone),
         ),
       );

@@ -9,6 +9,9 @@ export interface Gpu {
   fallback: boolean;
 }
 
+/** Features that are used where they are: kernels have variants for the first, and times are taken by the second. */
+const usefulFeatures: GPUFeatureName[] = ['subgroups', 'timestamp-query'];
+
 /**
  * Asks for the fastest adapter and a device with only the limits and features that are used.
  * @param largestBinding bytes of the largest buffer a kernel would bind in one piece; a smaller limit makes it come in parts
@@ -34,8 +37,8 @@ export async function requestDevice(largestBinding: number): Promise<Gpu> {
     if (wanted > (name === 'maxBufferSize' ? 2 ** 28 : 2 ** 27)) requiredLimits[name] = wanted;
   }
   try {
-    const timed: GPUFeatureName[] = adapter.features.has('timestamp-query') ? ['timestamp-query'] : [];
-    const device = await adapter.requestDevice({ requiredLimits, requiredFeatures: timed });
+    const requiredFeatures = usefulFeatures.filter((name) => adapter.features.has(name));
+    const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
     return { device, adapter: describe(adapter.info), fallback: isSoftware(adapter.info) };
   } catch (cause) {
     throw new VitrineError('no-webgpu', `The adapter ${describe(adapter.info)} gave no device: ${cause}`, { cause });

@@ -9,7 +9,7 @@ import { cacheAppend } from './kernels/cache-append.ts';
 import { edit } from './kernels/edit.ts';
 import { embed, embedding } from './kernels/embed.ts';
 import { layerNorm, layerNormScale } from './kernels/layer-norm.ts';
-import { type Linear, linearRow, linearTile, type Variant } from './kernels/linear.ts';
+import { type Linear, linearRow, linearTile, type Variants } from './kernels/linear.ts';
 import { selectRows } from './kernels/select-rows.ts';
 import type { WeightStore } from './weight-store.ts';
 
@@ -27,7 +27,7 @@ export interface Lowering {
   unused: GPUBuffer;
   /** Which linear kernel: for one row, or for many. */
   shape: 'row' | 'tile';
-  variant: Variant;
+  variants: Variants;
 }
 
 /** The dispatches of a step. */
@@ -94,7 +94,8 @@ function lowerLinear(step: Step & { op: 'linear' }, to: Lowering): Kernel[] {
       cache: step.cache === undefined ? undefined : to.caches[step.cache],
       unused: to.unused,
     };
-    return to.shape === 'row' ? linearRow(to.scene, linear, to.variant) : linearTile(to.scene, linear, to.variant);
+    const { scene, variants } = to;
+    return to.shape === 'row' ? linearRow(scene, linear, variants.row) : linearTile(scene, linear, variants.tile);
   });
 }
 

@@ -9,7 +9,7 @@ import { Buffers } from './buffers.ts';
 import { Decoder, drawLimits } from './decode.ts';
 import { type Dispatch, encode, prepare } from './dispatch.ts';
 import type { GpuTensor, RunSizes, Scene } from './kernel.ts';
-import type { Variant } from './kernels/linear.ts';
+import type { Variants } from './kernels/linear.ts';
 import { tokenScores } from './kernels/token-scores.ts';
 import { gpuShape, type Lowering, lower } from './lower.ts';
 import { type CompiledStep, profileSteps } from './profile.ts';
@@ -39,7 +39,7 @@ export interface ProgramMaker {
   pipelines: Pipelines;
   weights: WeightStore;
   rules: readonly Rule[];
-  variant: Variant;
+  variants: Variants;
 }
 
 /** Compiles a plan into two lists of dispatches, for one row (decoding) and for many (prefill), over one KV cache. */
@@ -70,7 +70,7 @@ export async function compileProgram(
 type Shared = Pick<Lowering, 'caches' | 'unused' | 'shape' | 'buffers'> & { batch: GPUBuffer };
 
 async function compileList(
-  { device, pipelines, weights, rules, variant }: ProgramMaker,
+  { device, pipelines, weights, rules, variants }: ProgramMaker,
   plan: Plan,
   size: ProgramSize,
   capture: ReadonlySet<string>,
@@ -80,7 +80,7 @@ async function compileList(
   const steps = fuse(plan.steps, rulesFor(plan, weights, shared.shape, rules), capture);
   const sizes = { rows: size.rows, logitRows: Math.min(size.rows, size.logitRows), context: size.context };
   const tensors = makeTensors(plan, steps, sizes, capture, shared.buffers);
-  const lowering: Lowering = { plan, scene, weights, tensor: (name) => tensors.get(name)!, variant, ...shared };
+  const lowering: Lowering = { plan, scene, weights, tensor: (name) => tensors.get(name)!, variants, ...shared };
   const compiled = await Promise.all(
     steps.map(async (step) => {
       const kernels = lower(step, lowering);

@@ -1,12 +1,16 @@
 import rowSource from '../../../shaders/linear-row.wgsl?raw';
 import rowInputSource from '../../../shaders/linear-row-input.wgsl?raw';
 import lanesSource from '../../../shaders/linear-row-lanes.wgsl?raw';
+import rowOwnSource from '../../../shaders/linear-row-own.wgsl?raw';
+import rowQuadsSource from '../../../shaders/linear-row-quads.wgsl?raw';
 import storeSource from '../../../shaders/linear-store.wgsl?raw';
 import tileSource from '../../../shaders/linear-tile.wgsl?raw';
 import tileInputSource from '../../../shaders/linear-tile-input.wgsl?raw';
 import sharedSource from '../../../shaders/linear-tile-shared.wgsl?raw';
+import subgroupsSource from '../../../shaders/subgroups.wgsl?raw';
 import type { Activation } from '../../plan/plan.ts';
 import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
+import type { ShaderFile } from '../shader.ts';
 import type { GpuWeight } from '../weights.ts';
 import { activationNumber } from './activation.ts';
 import { activateFile, batchFile, formatFile } from './files.ts';
@@ -32,69 +36,92 @@ export interface Linear {
   unused: GPUBuffer;
 }
 
-/**
- * How kernels split their work. `registers`: each invocation on its own, many results each, no barrier. `workgroups`:
- * many invocations together, through workgroup memory. Results are equal but for rounding.
- */
-export type Variant = 'registers' | 'workgroups';
+const file = (name: string, source: string): ShaderFile => ({ name, source });
+const subgroupsFile = file('subgroups.wgsl', subgroupsSource);
+const rowInputFile = file('linear-row-input.wgsl', rowInputSource);
+const rowFile = file('linear-row.wgsl', rowSource);
+const tileInputFile = file('linear-tile-input.wgsl', tileInputSource);
 
-const rowKernels = {
-  registers: { file: { name: 'linear-row.wgsl', source: rowSource }, outputs: 8 * 32, constants: { WORKGROUP: 32 } },
-  workgroups: { file: { name: 'linear-row-lanes.wgsl', source: lanesSource }, outputs: 4, constants: {} },
-};
+/** A way of splitting a kernel's work: its files, what one workgroup makes, and what the device must offer. */
+interface Split {
+  files: ShaderFile[];
+  /** Columns and rows of the output that a workgroup makes. */
+  outputs: number;
+  rows: number;
+  constants?: Record<string, number>;
+  needs?: GPUFeatureName;
+}
 
-/** Outputs and rows that a workgroup makes. */
-const tileKernels = {
-  registers: { file: { name: 'linear-tile.wgsl', source: tileSource }, outputs: 8 * 8, rows: 8 * 4 },
-  workgroups: { file: { name: 'linear-tile-shared.wgsl', source: sharedSource }, outputs: 64, rows: 64 },
-};
+/** For few rows. Software GPUs want many results an invocation and no barrier; real ones neighbouring lanes on neighbouring addresses. */
+const rowSplits = {
+  registers: {
+    files: [rowInputFile, file('linear-row-own.wgsl', rowOwnSource), rowFile],
+    outputs: 8 * 8,
+    rows: 1,
+    constants: { WORKGROUP: 8 },
+  },
+  quads: {
+    files: [rowInputFile, file('linear-row-quads.wgsl', rowQuadsSource), rowFile],
+    outputs: 8 * 8,
+    rows: 1,
+    constants: { WORKGROUP: 8 },
+    needs: 'subgroups',
+  },
+  lanes: { files: [rowInputFile, file('linear-row-lanes.wgsl', lanesSource)], outputs: 4, rows: 1 },
+} satisfies Record<string, Split>;
 
-/** For few rows. One dispatch for each part of the weight. */
-export function linearRow(scene: Scene, linear: Linear, variant: Variant): Kernel[] {
+/** For many rows. */
+const tileSplits = {
+  registers: { files: [tileInputFile, file('linear-tile.wgsl', tileSource)], outputs: 8 * 8, rows: 8 * 4 },
+  shared: { files: [tileInputFile, file('linear-tile-shared.wgsl', sharedSource)], outputs: 64, rows: 64 },
+} satisfies Record<string, Split>;
+
+/** How the kernels split their work, by name. Results are equal but for rounding. */
+export interface Variants {
+  row: keyof typeof rowSplits;
+  tile: keyof typeof tileSplits;
+}
+
+/** The variants that a device can run. */
+export function variantsOn(features: GPUSupportedFeatures): { [kind in keyof Variants]: Variants[kind][] } {
+  const names = <T extends string>(splits: Record<T, Split>) =>
+    (Object.keys(splits) as T[]).filter((name) => {
+      const { needs } = splits[name];
+      return !needs || features.has(needs);
+    });
+  return { row: names<Variants['row']>(rowSplits), tile: names<Variants['tile']>(tileSplits) };
+}
+
+/** For few rows, a norm included. One dispatch for each part of the weight. */
+export function linearRow(scene: Scene, linear: Linear, variant: Variants['row']): Kernel[] {
   const { x, norm, count } = linear;
-  const { file, outputs, constants } = rowKernels[variant];
-  const inputFile = { name: 'linear-row-input.wgsl', source: rowInputSource };
-  return linearKernels(scene, linear, [inputFile, file], (n) => ({
-    constants: {
-      K: x.width,
-      NORM: norm ? 1 : 0,
-      EPSILON: norm?.epsilon ?? 0,
-      NORM_AT: (Math.ceil(count / 64) * 64) / 4,
-      ...constants,
-    },
-    workgroups: (rows) => [ceilDiv(n, outputs), rows],
-  }));
+  return linearKernels(scene, linear, rowSplits[variant], {
+    K: x.width,
+    NORM: norm ? 1 : 0,
+    EPSILON: norm?.epsilon ?? 0,
+    NORM_AT: (Math.ceil(count / 64) * 64) / 4,
+  });
 }
 
 /** For many rows, without a norm. */
-export function linearTile(scene: Scene, linear: Linear, variant: Variant): Kernel[] {
-  const { file, ...tile } = tileKernels[variant];
-  const inputFile = { name: 'linear-tile-input.wgsl', source: tileInputSource };
-  return linearKernels(scene, linear, [inputFile, file], (n) => ({
-    constants: {},
-    workgroups: (rows) => [ceilDiv(n, tile.outputs), ceilDiv(rows, tile.rows)],
-  }));
+export function linearTile(scene: Scene, linear: Linear, variant: Variants['tile']): Kernel[] {
+  return linearKernels(scene, linear, tileSplits[variant], {});
 }
 
-function linearKernels(
-  scene: Scene,
-  linear: Linear,
-  own: Kernel['files'],
-  variant: (n: number) => { constants: Record<string, number>; workgroups: (rows: number) => [number, number] },
-): Kernel[] {
+function linearKernels(scene: Scene, linear: Linear, split: Split, constants: Record<string, number>): Kernel[] {
   const { x, weight, first, count, output, residual, cache, select, unused } = linear;
   return weight.parts.flatMap((part) => {
     const from = Math.max(first, part.first);
     const n = Math.min(first + count, part.first + part.rows) - from;
     if (n <= 0) return [];
-    const { constants, workgroups } = variant(n);
     return {
       files: [
+        ...(split.needs === 'subgroups' ? [subgroupsFile] : []),
         batchFile,
         formatFile[weight.format],
         activateFile,
-        { name: 'linear-store.wgsl', source: storeSource },
-        ...own,
+        file('linear-store.wgsl', storeSource),
+        ...split.files,
       ],
       constants: {
         ROW_UNITS: weight.stride / 16,
@@ -111,6 +138,7 @@ function linearKernels(
         CONTEXT: scene.context,
         SLOTS: scene.slots,
         ...constants,
+        ...split.constants,
       },
       bindings: {
         0: scene.batch,
@@ -122,7 +150,7 @@ function linearKernels(
         6: output.buffer,
         7: cache ?? unused,
       },
-      workgroups: (sizes) => workgroups(select ? sizes.logitRows : sizes.rows),
+      workgroups: (sizes) => [ceilDiv(n, split.outputs), ceilDiv(select ? sizes.logitRows : sizes.rows, split.rows)],
     };
   });
 }

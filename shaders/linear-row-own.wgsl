@@ -1,0 +1,18 @@
+// Each invocation reads and norms the row of x for itself.
+fn laneOf(local: u32) -> u32 {
+  return 0;
+}
+
+fn statistics(start: u32, lane: u32) -> Statistics {
+  let quads = (K + 3) / 4;
+  let pivot = (moments(start, 0, 0).x + moments(start, 1, 0).x + moments(start, 2, 0).x + moments(start, 3, 0).x) / 16;
+  var sums = vec2f();
+  for (var k = 0u; k < quads; k++) {
+    sums += moments(start, k, pivot);
+  }
+  return statisticsOf(sums, pivot);
+}
+
+fn shared16(start: u32, unit: u32, s: Statistics, lane: u32) -> mat4x4f {
+  return input16(start, unit, s);
+}
