@@ -21,7 +21,7 @@ export interface Overview {
 }
 
 /** Of tensors kept at a time: the patterns of GPT-2 small are 600 MB for a full context. */
-const bytesAtOnce = 2 ** 27;
+const bytesAtOnce = 2 ** 28;
 
 /**
  * What every head attends to and how the residual grows, from as many runs of the text as memory for its patterns takes:

@@ -48,10 +48,7 @@ export function HeadMaps({ layer, patterns, pool, texts }: HeadMapsProps) {
           tabIndex={h === (layer === chosenLayer.value ? head.value : 0) ? 0 : -1}
           onClick={() => choose(h)}
         >
-          <HeadMap
-            data={data.subarray((layer * nHead + h) * cells * cells, (layer * nHead + h + 1) * cells * cells)}
-            cells={cells}
-          />
+          <HeadMap all={data} at={layer * nHead + h} cells={cells} />
         </button>
       ))}
     </div>
@@ -97,11 +94,12 @@ function moveFocus(event: KeyboardEvent, list: HTMLElement): void {
 /** Weights are drawn by their square root: most are small, and their differences matter. */
 const shade = (weight: number) => stepOf(Math.sqrt(weight), 'amount', 1);
 
-/** A pattern [cells, cells]; keys after the query are left out. */
-function HeadMap({ data, cells }: { data: Float32Array; cells: number }) {
+/** One of all patterns, [cells, cells]; keys after the query are left out. */
+function HeadMap({ all, at, cells }: { all: Float32Array; at: number; cells: number }) {
   const canvas = useRef<DrawnCanvas>(null);
   const theme = currentTheme();
   useLayoutEffect(() => {
+    const data = all.subarray(at * cells * cells, (at + 1) * cells * cells);
     const element = canvas.current!;
     element.width = cells;
     element.height = cells;
@@ -113,7 +111,7 @@ function HeadMap({ data, cells }: { data: Float32Array; cells: number }) {
     const image = new ImageData(new Uint8ClampedArray(pixels.buffer), cells, cells);
     element.getContext('2d')!.putImageData(image, 0, 0);
     element.drawn = { data, rows: cells, columns: cells, scale: 'amount', limit: 1 };
-  }, [data, cells, theme]);
+  }, [all, at, cells, theme]);
   return <canvas ref={canvas} />;
 }
 
