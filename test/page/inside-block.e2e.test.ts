@@ -147,6 +147,7 @@ describe('one block, opened', () => {
       ['ArrowRight', 'hook_pattern', pattern],
     ] as const) {
       await page.keyboard.press(key);
+      await settled();
       const stage = await scrubber.getAttribute('aria-valuetext');
       const { data } = await drawn(page, `.fading ${tensor(`${hook}.attn.${name}`).slice('.block-flow '.length)}`);
       expectClose(data, expected, stage!);

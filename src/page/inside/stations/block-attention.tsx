@@ -1,11 +1,11 @@
-import { useMemo, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { type DrawnCanvas, Matrix } from '../draw/matrix.tsx';
-import { visible } from '../draw/numbers.ts';
+import { shortNumber, visible } from '../draw/numbers.ts';
 import { type Cell, head, layer, position } from '../looking.ts';
-import { type Reading, useTensor } from '../reading.ts';
+import { type Reading, reading, touched, useLater, useTensor } from '../reading.ts';
 import { words } from '../words/block.ts';
 import { CellLink, Legend, Part, tokenText } from './block-part.tsx';
-import { type AttentionTensors, type Stage, scoreScale, scoresAt, stages } from './block-scores.ts';
+import { type AttentionTensors, limitOf, type Stage, scoreScale, scoresAt, stages } from './block-scores.ts';
 import { useWidth } from './block-width.ts';
 
 /** A head's attention as one picture that goes from products to shares. */
@@ -48,62 +48,84 @@ function Picture({ reading, hook, tensors, stale }: PictureProps) {
   const [tokens = 0, heads = 1] = q.shape;
   const of = Math.min(head.value, heads - 1);
   const scale = scoreScale(reading.model.config, layer.value);
-  const data = useMemo(() => scoresAt(stage, tensors, of, scale), [stage, q, k, scores, pattern, of, scale]);
-  const limit = useMemo(() => (stage === 'pattern' ? 1 : largestFinite(data)), [data]);
+  const { value, stale: pending } = useLater(async () => {
+    const data = await scoresAt(stage, tensors, of, scale);
+    return { stage, data, limit: limitOf(stage, data), tokens };
+  }, [stage, q, k, scores, pattern, of, scale]);
+  const fading = useFading();
+  const show = (next: Stage) => {
+    fading.keep();
+    setStage(next);
+  };
+  return (
+    <>
+      <Scrubber stage={stage} onChange={show} />
+      <p class="summary">{words.stageNotes[stage](scale)}</p>
+      {value && <Stages reading={reading} hook={hook} of={of} {...value} fading={fading} stale={stale || pending} />}
+    </>
+  );
+}
+
+interface StagesProps {
+  reading: Reading;
+  hook: string;
+  of: number;
+  stage: Stage;
+  /** [tokens, tokens] */
+  data: Float32Array;
+  tokens: number;
+  limit: number;
+  fading: ReturnType<typeof useFading>;
+  stale: boolean;
+}
+
+function Stages({ reading, hook, of, stage, data, tokens, limit, fading, stale }: StagesProps) {
+  const scale = stage === 'pattern' ? 'amount' : 'signed';
   const query = Math.min(position.value, tokens - 1);
   const cellAt = (row: number, key: number): Cell => ({
     kind: 'tensor',
     name: `${hook}.${stage === 'pattern' ? 'hook_pattern' : 'hook_attn_scores'}`,
     index: [of, row, key],
   });
-  const fading = useFading();
-  const show = (next: Stage) => {
-    fading.keep();
-    setStage(next);
-  };
   const text = (token: number) => visible(reading.texts[token] ?? '');
   return (
-    <>
-      <Scrubber stage={stage} onChange={show} />
-      <p class="summary">{words.stageNotes[stage](scale)}</p>
-      <div class="attention">
-        <div class="picture">
-          <Labelled count={tokens} text={text} marked={query}>
-            <div class="fading" ref={fading.frame} data-stage={stage} style={{ width: sideOf(tokens) }}>
-              <Matrix
-                label={words.picture(words.stages[stage])}
-                data={data}
-                rows={tokens}
-                columns={tokens}
-                scale={stage === 'pattern' ? 'amount' : 'signed'}
-                limit={limit}
-                tensor={cellAt(0, 0).name}
-                cellAt={cellAt}
-                describe={(row, key) => words.looks(text(row), text(key))}
-                marked={{ row: query }}
-                cellSize={[cellSize(tokens), cellSize(tokens)]}
-                stale={stale}
-              />
-              <canvas class="former" ref={fading.former} />
-            </div>
-          </Labelled>
-          <Legend scale={stage === 'pattern' ? 'amount' : 'signed'} limit={limit} />
-        </div>
-        <Row data={data.subarray(query * tokens, (query + 1) * tokens)} stage={stage} query={query} cellAt={cellAt} />
+    <div class="attention">
+      <div class="picture">
+        <Labelled count={tokens} text={text} marked={query}>
+          <div class="fading" ref={fading.frame} data-stage={stage} style={{ width: sideOf(tokens) }}>
+            <Matrix
+              label={words.picture(words.stages[stage])}
+              data={data}
+              rows={tokens}
+              columns={tokens}
+              scale={scale}
+              limit={limit}
+              tensor={cellAt(0, 0).name}
+              cellAt={cellAt}
+              describe={(row, key) => words.looks(text(row), text(key))}
+              marked={{ row: query }}
+              cellSize={[cellSize(tokens), cellSize(tokens)]}
+              stale={stale}
+            />
+            <canvas class="former" ref={fading.former} />
+          </div>
+        </Labelled>
+        <Legend scale={scale} limit={limit} over={stage === 'pattern' && limit < 1} />
       </div>
-    </>
+      <Row
+        data={data.subarray(query * tokens, (query + 1) * tokens)}
+        of={of}
+        stage={stage}
+        query={query}
+        cellAt={cellAt}
+      />
+    </div>
   );
 }
 
 /** CSS pixels: some 40 rem in all, but a few tokens do not become a chessboard. */
 const cellSize = (tokens: number) => Math.min(44, 600 / tokens);
 const sideOf = (tokens: number) => `min(100%, ${tokens * cellSize(tokens)}px)`;
-
-function largestFinite(data: Float32Array): number {
-  let most = 0;
-  for (const value of data) if (Number.isFinite(value)) most = Math.max(most, Math.abs(value));
-  return most;
-}
 
 function Scrubber({ stage, onChange }: { stage: Stage; onChange: (stage: Stage) => void }) {
   return (
@@ -188,6 +210,7 @@ function Labelled({ count, text, marked, children }: LabelledProps) {
 interface RowProps {
   /** [tokens] */
   data: Float32Array;
+  of: number;
   stage: Stage;
   query: number;
   cellAt: (row: number, key: number) => Cell;
@@ -196,7 +219,8 @@ interface RowProps {
 const mostKeys = 10;
 
 /** The looked at token's row in numbers: the largest first, and their sum. */
-function Row({ data, stage, query, cellAt }: RowProps) {
+function Row({ data, of, stage, query, cellAt }: RowProps) {
+  const before = useUntouched(cellAt(query, 0), of, data.length);
   const keys = [...data.keys()].filter((key) => Number.isFinite(data[key]!) && (stage !== 'pattern' || key <= query));
   keys.sort((a, b) => data[b]! - data[a]!);
   const shown = keys.slice(0, mostKeys);
@@ -217,7 +241,14 @@ function Row({ data, stage, query, cellAt }: RowProps) {
                 style={{ '--share': Math.abs(data[key]!) / most }}
               />
             </span>
-            <CellLink what={words.looks(tokenText(query), tokenText(key))} to={cellAt(query, key)} value={data[key]!} />
+            <span>
+              <CellLink
+                what={words.looks(tokenText(query), tokenText(key))}
+                to={cellAt(query, key)}
+                value={data[key]!}
+              />
+              {before && <span class="summary"> {words.wasBefore(shortNumber(before[key]!))}</span>}
+            </span>
           </li>
         ))}
       </ol>
@@ -227,4 +258,12 @@ function Row({ data, stage, query, cellAt }: RowProps) {
       </p>
     </div>
   );
+}
+
+/** The same row of the run without the visitor's changes, if there are any and it is a tensor of the model as it stands. */
+function useUntouched({ name, index: [, query = 0] }: Cell, of: number, tokens: number): Float32Array | undefined {
+  const { tensor, stale } = useTensor(name, touched.value && reading.value);
+  if (!touched.value || stale || tensor?.shape[1] !== tokens || !name.endsWith('hook_pattern')) return undefined;
+  const start = (of * tokens + query) * tokens;
+  return tensor.data.subarray(start, start + tokens);
 }

@@ -91,21 +91,27 @@ interface StripProps {
 
 /** Numbers side by side as one band, as wide as there is room. */
 export function Strip({ label, name, data, limit, tensor, cellAt, stale }: StripProps) {
+  const end = useMemo(() => limit ?? largest(data), [data, limit]);
   return (
     <div class="band">
-      {label && <span class="band-label">{label}</span>}
+      {label && (
+        <span class="band-label">
+          {label} {limit === undefined && <span>±{shortNumber(end)}</span>}
+        </span>
+      )}
       <Matrix
         label={name}
         data={data}
         rows={1}
         columns={data.length}
         scale="signed"
-        {...(limit !== undefined && { limit })}
+        limit={end}
         {...(tensor && { tensor })}
         cellAt={cellAt}
         describe={(_, column) => `[${column}]`}
         stale={stale}
       />
+      {!label && <Legend scale="signed" limit={end} />}
     </div>
   );
 }
@@ -151,8 +157,16 @@ export function CellLink({ what, to, value }: { what: string; to: Cell; value: n
   );
 }
 
+interface LegendProps {
+  scale: Scale;
+  limit: number;
+  middle?: number;
+  /** Some values lie beyond the end. */
+  over?: boolean;
+}
+
 /** What the colours mean, end to end. */
-export function Legend({ scale, limit, middle = 0 }: { scale: Scale; limit: number; middle?: number }) {
+export function Legend({ scale, limit, middle = 0, over = false }: LegendProps) {
   const theme = currentTheme();
   const least = scale === 'signed' ? -limit : 0;
   const stops = Array.from({ length: 9 }, (_, i) => cssColour(least + ((limit - least) * i) / 8, scale, limit, theme));
@@ -160,7 +174,10 @@ export function Legend({ scale, limit, middle = 0 }: { scale: Scale; limit: numb
     <p class="legend">
       <span>{shortNumber(middle + least)}</span>
       <span class="ramp" style={{ backgroundImage: `linear-gradient(to right, ${stops.join(', ')})` }} />
-      <span>{shortNumber(middle + limit)}</span>
+      <span>
+        {over && '≥ '}
+        {shortNumber(middle + limit)}
+      </span>
     </p>
   );
 }

@@ -4,7 +4,7 @@ import { percent } from '../draw/numbers.ts';
 import type { Cell } from '../looking.ts';
 import { words } from '../words/output.ts';
 import { CellLink, Part } from './block-part.tsx';
-import type { Pipeline, StageView } from './output-stages.ts';
+import { mostTokens, type Pipeline, type StageView } from './output-stages.ts';
 
 interface PipelineProps {
   pipeline: Pipeline;
@@ -24,7 +24,7 @@ export function PipelineTable({ pipeline, other, settings, at, text, stale }: Pi
   const most = Math.max(...columns.flatMap(({ probs }) => probs.map((prob) => prob ?? 0)));
   const off = offStages(stages, settings);
   return (
-    <Part title={words.pipeline} hooks={[]} note={words.pipelineNote(shown.length)}>
+    <Part title={words.pipeline} hooks={[]} note={words.pipelineNote(mostTokens, shown.length > mostTokens)}>
       <div class="pipeline" role="region" aria-label={words.pipeline} tabIndex={0} data-stale={stale}>
         <table>
           <thead>

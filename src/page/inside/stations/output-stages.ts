@@ -38,7 +38,7 @@ export interface Segment {
   to: number;
 }
 
-const mostTokens = 20;
+export const mostTokens = 20;
 
 /**
  * The pipeline of the token after `prompt`, whose logits [vocabSize] are given, as the first one of a completion.

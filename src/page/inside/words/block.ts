@@ -2,8 +2,8 @@ import { shortNumber } from '../draw/numbers.ts';
 
 /** The words of the station that opens one block. */
 export const words = {
-  flow: (layer: number, head: number, token: string) => `Block ${layer}, head ${head}, for the token ${token}.`,
-  row: (name: string, token: string) => `${name}, the row of the token ${token}`,
+  flow: (layer: number, head: number, token: string) => `Block ${layer}, head ${head}, for the token “${token}”.`,
+  row: (name: string, token: string) => `${name}, the row of the token “${token}”`,
   rows: (name: string, head: number) => `${name} of head ${head}, a row for each token`,
   value: (name: string, index: number) => `${name}, number ${index}`,
 
@@ -31,15 +31,16 @@ export const words = {
   stages: { raw: 'q · k', scaled: 'scaled', masked: 'masked', pattern: 'softmax' },
   stageNotes: {
     raw: (scale: number) =>
-      `Every query times every key. The model keeps hook_attn_scores already scaled; shown is that over ${shortNumber(scale)}. It never computes what is right of the diagonal: those products are made here, from its q and k.`,
-    scaled: (scale: number) => `Times ${shortNumber(scale)}, so that softmax does not saturate.`,
+      `Every query times every key. The model’s hook_attn_scores are already times ${shortNumber(scale)}, which is undone here. It never computes what is right of the diagonal: those products are made for this picture, of its q and k.`,
+    scaled: (scale: number) => `Times ${shortNumber(scale)}, so that long vectors do not saturate the softmax.`,
     masked: () => 'A token sees only itself and what came before: the rest is −∞.',
     pattern: () => 'exp, divided by the row’s sum: each row is now shares of 1.',
   },
-  readsFrom: (query: string) => `The row of ${query}`,
+  readsFrom: (query: string) => `The row of “${query}”`,
   rowSum: 'Sum of the row',
   others: (count: number, sum: number) => `${count} others, together ${shortNumber(sum)}`,
-  looks: (query: string, key: string) => `${query} at ${key}`,
+  wasBefore: (value: string) => `was ${value}`,
+  looks: (query: string, key: string) => `“${query}” at “${key}”`,
 
   z: 'Head output',
   zNote: 'Each row: the values, mixed by that row of the pattern.',
