@@ -1,0 +1,38 @@
+// wllama: llama.cpp compiled to WebAssembly, in a worker of its own.
+import { LoggerWithoutDebug, Wllama } from '../node_modules/@wllama/wllama/esm/index.min.js';
+
+const wasm = new URL('../node_modules/@wllama/wllama/esm/wasm/wllama.wasm', import.meta.url).href;
+
+/** @type {import('./adapter.d.ts').Open} */
+export async function open({ source, device, threads }) {
+  const wllama = new Wllama({ default: wasm }, { logger: LoggerWithoutDebug, suppressNativeLog: true });
+  const file = await fetch(source).then((response) => response.blob());
+  await wllama.loadModel([file], {
+    n_ctx: 1024,
+    n_batch: 1024,
+    n_threads: threads,
+    n_parallel: 1,
+    n_gpu_layers: device === 'webgpu' ? 99 : 0,
+    flash_attn: true, // where llama.cpp finds it faster
+  });
+  return {
+    about: `wllama, ${wllama.getNumThreads()} threads`,
+    async generate({ text }, count, onToken) {
+      const stream = await wllama.createCompletion({
+        prompt: text,
+        max_tokens: count,
+        temperature: 0,
+        top_k: 1,
+        ignore_eos: true,
+        cache_prompt: false,
+        stream: true,
+      });
+      for await (const { choices, usage } of stream) {
+        if (usage) return usage.completion_tokens;
+        onToken(choices[0].text);
+      }
+      throw new Error('wllama ended without saying how many tokens it made.');
+    },
+    close: () => wllama.exit(),
+  };
+}

@@ -1,0 +1,156 @@
+// Writes a GPT-2 checkpoint as an ONNX model with a KV cache, named and shaped as transformers.js expects:
+//   node bench/onnx.mjs FOLDER OUT --weights f32|int8|q4
+// The graph uses ONNX Runtime's fused operators where it has them (GroupQueryAttention, FastGelu,
+// SkipLayerNormalization, DynamicQuantizeMatMul, MatMulNBits), and computes only the last position's logits.
+import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Graph } from './onnx/graph.mjs';
+import { int4Blocks, int8Rows, openSafetensors, transpose } from './onnx/weights.mjs';
+
+/** Adds `input` [1, n, in] · weight [out, in]ᵀ + bias in each format; `weight` is given as Conv1D keeps it, [in, out]. */
+const linears = {
+  f32(graph, name, input, { data, nIn, nOut }, bias) {
+    const product = graph.node('MatMul', [input, graph.constant(`${name}.weight`, 'f32', [nIn, nOut], data)]);
+    return graph.node('Add', [product, bias]);
+  },
+  int8(graph, name, input, { data, nIn, nOut }, bias) {
+    const { values, scales } = int8Rows(transpose(data, nIn, nOut), nOut, nIn);
+    const byColumn = new Int8Array(values.length); // [in, out]
+    for (let row = 0; row < nOut; row++) for (let i = 0; i < nIn; i++) byColumn[i * nOut + row] = values[row * nIn + i];
+    return graph.fused('DynamicQuantizeMatMul', [
+      input,
+      graph.constant(`${name}.weight`, 'i8', [nIn, nOut], byColumn),
+      graph.constant(`${name}.scale`, 'f32', [nOut], scales),
+      '',
+      ...(bias ? [bias] : []),
+    ]);
+  },
+  q4(graph, name, input, { data, nIn, nOut }, bias) {
+    const product = nBits(graph, name, input, transpose(data, nIn, nOut), nIn, nOut);
+    return graph.node('Add', [product, bias]);
+  },
+};
+
+/** MatMulNBits of [out, in] weights, computed in int8 where the machine has it (accuracy level 4). */
+function nBits(graph, name, input, data, nIn, nOut) {
+  const { values, scales } = int4Blocks(data);
+  const blocks = nIn / 32;
+  const constants = [
+    graph.constant(`${name}.weight`, 'u8', [nOut, blocks, 16], values),
+    graph.constant(`${name}.scale`, 'f32', [nOut * blocks], scales),
+  ];
+  const shape = { K: nIn, N: nOut, bits: 4, block_size: 32, accuracy_level: 4 };
+  return graph.fused('MatMulNBits', [input, ...constants], shape);
+}
+
+/** The word table [vocab, nEmbd], as looked up by the first node and multiplied by the last. */
+function words(graph, weights, { tensor, vocab, nEmbd }) {
+  const { data } = tensor('wte.weight');
+  if (weights === 'f32') {
+    const table = graph.constant('wte.weight', 'f32', [vocab, nEmbd], data);
+    return {
+      embed: (ids) => graph.node('Gather', [table, ids]),
+      logits: (last) => graph.node('Gemm', [last, table], { transB: 1 }),
+    };
+  }
+  const { values, scales } = int8Rows(data, vocab, nEmbd);
+  const table = graph.constant('wte.rows', 'i8', [vocab, nEmbd], values);
+  const scale = graph.constant('wte.scales', 'f32', [vocab, 1], scales);
+  return {
+    embed(ids) {
+      const rows = graph.node('Cast', [graph.node('Gather', [table, ids])], { to: 1 });
+      return graph.node('Mul', [rows, graph.node('Gather', [scale, ids])]);
+    },
+    logits: (last) =>
+      weights === 'q4'
+        ? nBits(graph, 'lm_head', last, data, nEmbd, vocab)
+        : linears.int8(graph, 'lm_head', last, { data: transpose(data, vocab, nEmbd), nIn: nEmbd, nOut: vocab }),
+  };
+}
+
+/** GPT-2 (https://github.com/openai/gpt-2/blob/master/src/model.py) over `tensor(name)`. */
+function gpt2Graph(config, tensor, weights) {
+  const { n_layer: nLayer, n_head: nHead, n_embd: nEmbd, vocab_size: vocab, n_ctx: nCtx } = config;
+  const graph = new Graph();
+  const vector = (name) => graph.constant(name, 'f32', [tensor(name).data.length], tensor(name).data);
+  const epsilon = { epsilon: { float: config.layer_norm_epsilon } };
+  const linear = (name, input) => {
+    const { shape, data } = tensor(`${name}.weight`);
+    return linears[weights](graph, name, input, { data, nIn: shape[0], nOut: shape[1] }, vector(`${name}.bias`));
+  };
+  const norm = (name, input) =>
+    graph.node('LayerNormalization', [input, vector(`${name}.weight`), vector(`${name}.bias`)], epsilon);
+  /** [normalised sum, sum] of a residual stream and what is added to it. */
+  const skipNorm = (name, stream, added) => {
+    const outputs = [`${name}.out`, '', '', `${name}.sum`];
+    const inputs = [added, stream, vector(`${name}.weight`), vector(`${name}.bias`)];
+    graph.fused('SkipLayerNormalization', inputs, { outputs, ...epsilon });
+    return [outputs[0], outputs[3]];
+  };
+
+  const ids = graph.input('input_ids', 'i64', [1, 'n']);
+  const mask = graph.input('attention_mask', 'i64', [1, 'total']);
+  const positions = graph.input('position_ids', 'i64', [1, 'n']);
+  const number = (name, type, values) =>
+    graph.constant(name, type, [values.length], type === 'i64' ? BigInt64Array.from(values) : Int32Array.from(values));
+  const [minusOne, axis, one] = [
+    number('minusOne', 'i64', [-1n]),
+    number('axis', 'i64', [1n]),
+    number('one', 'i64', [1n]),
+  ];
+  const counted = graph.node('ReduceSum', [mask, axis], { keepdims: 0 });
+  const lengths = graph.node('Cast', [graph.node('Sub', [counted, one])], { to: 6 });
+  const scalar = graph.constant('scalar', 'i64', [], BigInt64Array.of(1n));
+  const length = graph.node('Gather', [graph.node('Shape', [mask]), scalar]);
+  const total = graph.node('Cast', [length], { to: 6 });
+
+  const { embed, logits } = words(graph, weights, { tensor, vocab, nEmbd });
+  const table = graph.constant('wpe.weight', 'f32', [nCtx, nEmbd], tensor('wpe.weight').data);
+  let stream = graph.node('Add', [embed(ids), graph.node('Gather', [table, positions])]);
+  let normalised = norm('h.0.ln_1', stream);
+  for (let layer = 0; layer < nLayer; layer++) {
+    const cache = (kind, part, length) => [`${kind}.${layer}.${part}`, 'f32', [1, nHead, length, nEmbd / nHead]];
+    const pasts = ['key', 'value'].map((part) => graph.input(...cache('past_key_values', part, 'past')));
+    const presents = ['key', 'value'].map((part) => cache('present', part, 'total'));
+    for (const present of presents) graph.output(...present);
+    const qkv = linear(`h.${layer}.attn.c_attn`, normalised);
+    const heads = { num_heads: nHead, kv_num_heads: nHead };
+    const outputs = [`h.${layer}.attn.out`, ...presents.map(([name]) => name)];
+    const mixed = graph.fused('GroupQueryAttention', [qkv, '', '', ...pasts, lengths, total], { outputs, ...heads });
+    const attended = linear(`h.${layer}.attn.c_proj`, mixed);
+    [normalised, stream] = skipNorm(`h.${layer}.ln_2`, stream, attended);
+    const hidden = graph.fused('FastGelu', [linear(`h.${layer}.mlp.c_fc`, normalised)]);
+    const next = layer + 1 < nLayer ? `h.${layer + 1}.ln_1` : 'ln_f';
+    [normalised, stream] = skipNorm(next, stream, linear(`h.${layer}.mlp.c_proj`, hidden));
+  }
+  const last = graph.node('Reshape', [
+    graph.node('Gather', [normalised, minusOne], { axis: 1 }),
+    number('rowShape', 'i64', [1n, BigInt(nEmbd)]),
+  ]);
+  const shape = number('logitShape', 'i64', [1n, 1n, BigInt(vocab)]);
+  graph.node('Reshape', [logits(last), shape], { name: 'logits' });
+  graph.output('logits', 'f32', [1, 1, vocab]);
+  return graph;
+}
+
+/** Writes `out` from the checkpoint in `folder`. */
+export function writeOnnx(folder, out, weights) {
+  if (!Object.hasOwn(linears, weights)) throw new Error(`--weights is ${weights}; expected f32, int8 or q4.`);
+  const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+  const { tensor, close } = openSafetensors(join(folder, 'model.safetensors'));
+  const parts = gpt2Graph(config, tensor, weights).model('gpt2');
+  close();
+  mkdirSync(dirname(out), { recursive: true });
+  const file = openSync(out, 'w');
+  for (const part of parts) for (let done = 0; done < part.length; ) done += writeSync(file, part, done);
+  closeSync(file);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const options = { weights: { type: 'string', default: 'f32' } };
+  const { values, positionals } = parseArgs({ allowPositionals: true, options });
+  if (positionals.length !== 2) throw new Error('node bench/onnx.mjs FOLDER OUT --weights f32|int8|q4');
+  writeOnnx(...positionals, values.weights);
+}

@@ -1,0 +1,33 @@
+// Writes a run into docs/benchmarks: its figures as JSON, a plot as SVG, and the README's tables of all runs there.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { plot } from './plot.mjs';
+import { tables } from './tables.mjs';
+
+const folder = join(import.meta.dirname, '../docs/benchmarks');
+
+/** The rows now measured in the places of their former selves, new ones behind. */
+function merge(former, rows) {
+  const key = ({ name, threads }) => `${name} ${threads}`;
+  const left = new Map(rows.map((row) => [key(row), row]));
+  const merged = former.map((row) => {
+    const fresh = left.get(key(row)) ?? row;
+    left.delete(key(row));
+    return fresh;
+  });
+  return [...merged, ...left.values()];
+}
+
+/** `name`: of the files, e.g. `wasm`; `keep`: whether rows of the run that lies there stay. */
+export async function report(name, keep, { plan: { prefill, decode, decodeTokens, repeats }, ...run }) {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${name}.json`);
+  if (keep && existsSync(path)) run.rows = merge(JSON.parse(readFileSync(path, 'utf8')).rows, run.rows);
+  const record = { ...run, plan: { prefill, decode, decodeTokens, repeats } };
+  writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`);
+  writeFileSync(join(folder, `${name}.svg`), plot(record));
+  const names = readdirSync(folder).filter((file) => file.endsWith('.json'));
+  const runs = names.map((file) => [file.replace('.json', ''), JSON.parse(readFileSync(join(folder, file), 'utf8'))]);
+  writeFileSync(join(folder, 'README.md'), tables(runs));
+  console.log(tables([[name, record]]));
+}
