@@ -16,8 +16,8 @@ export const strideOf = (columns: number): number => Math.ceil(columns / 64) * 6
  * - q4:  `values` Uint8 [rows, stride / 2], weight = (nibble - 8) * scale; byte j of a group of eight weights holds
  *        weight j in its low nibble and weight j + 4 in its high one, so that one mask yields four neighbours
  *
- * `scales` Uint16 (half) [rows, stride / 32]. The formats are llama.cpp's Q8_0 and Q4_0; what is in one of them already is
- * kept exactly.
+ * `scales` Uint16 (half) [rows, stride / 32]. The formats are llama.cpp's Q8_0 and Q4_0, and what it has put into one of
+ * them is kept exactly.
  */
 export interface PackedRows {
   values: Float32Array | Uint16Array | Int8Array | Uint8Array;
@@ -137,12 +137,12 @@ const nibbleQ4 = (steps: number): number => {
 };
 
 /** Steps that the largest weight of a block may make; -8, nibble 0, is the one value that has no opposite. */
-const largestSteps = [-8, -8.3, -7.7, -8.6, -7.4];
+const largestSteps = [-8, 7, -7, -8.6, -7.6];
 
 /**
  * The scale of 32 weights w in q4: of five ways to round them to integers q, the one whose least squares fit, which is
  * the scale w q / q q, leaves the smallest error, w w - (w q)^2 / q q. Perplexity rises less than with llama.cpp's
- * largest / -8 (docs/quantisation.md). A block that is exact in q4 has no error in the first, and keeps its scale.
+ * largest / -8 (docs/quantisation.md). A block that is in q4 already has no error in one of the first three.
  */
 function scaleQ4(weights: Float32Array, start: number): number {
   const end = start + BLOCK;
