@@ -269,6 +269,32 @@ describe('one block, opened', () => {
     console.log(`longest task with ${tokens} tokens: ${Math.round(Math.max(0, ...tasks))} ms (0: none over 50)`);
   });
 
+  test('what the visitor changes is drawn, beside what the row was', async () => {
+    await look();
+    await page.locator('#station-touch > h3 button').click();
+    for (let i = 0; i < layer; i++) await page.getByRole('button', { name: 'Previous block' }).click();
+    await page.getByRole('button', { name: 'Knock out', exact: true }).first().click();
+    for (let i = 0; i < layer; i++) await page.getByRole('button', { name: 'Next block' }).click();
+    await page.locator('.query-row [data-before]').first().waitFor();
+    await settled();
+    const edits = [{ name: 'blocks.0.attn.hook_z', head, scale: 0 }];
+    const changed = await model.trace(text, { capture: [`${hook}.attn.hook_pattern`], edits });
+    const tokens = traced.tokens.length;
+    const at = (of: Trace) => of.get(`${hook}.attn.hook_pattern`)!.data.subarray((head * tokens + position) * tokens);
+    const bars = await page.locator('.query-row [data-key]').evaluateAll((all) =>
+      all.map((one) => {
+        const value = Number(one.querySelector<HTMLElement>('[data-value]')!.dataset.value);
+        const before = Number(one.querySelector<HTMLElement>('[data-before]')!.dataset.before);
+        return { key: Number((one as HTMLElement).dataset.key), value, before };
+      }),
+    );
+    for (const { key, value, before } of bars) {
+      expect(value).toBeCloseTo(at(changed)[key]!, 3);
+      expect(before).toBeCloseTo(at(traced)[key]!, 3);
+    }
+    expect(bars.some(({ value, before }) => Math.abs(value - before) > 1e-3)).toBe(true);
+  });
+
   test.each([390, 1920])('fits a screen of %i pixels', async (width) => {
     await open(text, { width });
     expect(await overflow(page)).toBeLessThanOrEqual(0);

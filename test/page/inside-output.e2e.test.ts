@@ -244,6 +244,24 @@ describe('from numbers to the next token', () => {
     expect(Number(await shown.getAttribute('data-result'))).toBeCloseTo(cells[0]!.logit, 3);
   });
 
+  test('beside a run the visitor changed stands what sampling would be without the changes', async () => {
+    await open('seed=5&temperature=1&top-k=0');
+    await page.locator('#station-touch > h3 button').click();
+    await page.getByRole('button', { name: 'Knock out', exact: true }).first().click();
+    await page.locator('[data-stage="untouched"]').waitFor();
+    await settled();
+    const edits = [{ name: 'blocks.0.attn.hook_z', head: 0, scale: 0 }];
+    const changed = distribution((await model.trace(text, { edits, logits: [-1] })).logits.data, { temperature: 1 });
+    const before = distribution(await logitsAfter(ids.length - 1), { temperature: 1 });
+    const { stages, tokens } = await table();
+    expect(stages.map(({ name }) => name)).toEqual(['logits', 'temperature', 'untouched']);
+    for (const { id, cells } of tokens) {
+      expect(cells[1]!.prob).toBeCloseTo(changed[id]!, 3);
+      expect(cells[2]!.prob).toBeCloseTo(before[id]!, 3);
+    }
+    expect(tokens.some(({ id }) => Math.abs(changed[id]! - before[id]!) > 1e-2)).toBe(true);
+  });
+
   test.each([390, 1920])('fits a screen of %i pixels', async (width) => {
     await open('', { width });
     expect(await overflow(page)).toBeLessThanOrEqual(0);

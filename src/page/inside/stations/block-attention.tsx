@@ -233,7 +233,9 @@ function Row({ data, of, stage, query, cellAt }: RowProps) {
       <ol class="bars">
         {shown.map((key) => (
           <li key={key} data-key={key}>
-            <span class="token">{tokenText(key)}</span>
+            <span>
+              <span class="token">{tokenText(key)}</span> <span class="summary">{key}</span>
+            </span>
             <span class="bar-room">
               <span
                 class="amount"
@@ -247,7 +249,12 @@ function Row({ data, of, stage, query, cellAt }: RowProps) {
                 to={cellAt(query, key)}
                 value={data[key]!}
               />
-              {before && <span class="summary"> {words.wasBefore(shortNumber(before[key]!))}</span>}
+              {before && (
+                <span class="summary" data-before={before[key]}>
+                  {' '}
+                  {words.wasBefore(shortNumber(before[key]!))}
+                </span>
+              )}
             </span>
           </li>
         ))}
