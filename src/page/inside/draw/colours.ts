@@ -59,11 +59,34 @@ export function cssColour(value: number, scale: Scale, limit: number, theme: 'li
   return `rgb(${word & 255} ${(word >> 8) & 255} ${(word >> 16) & 255})`;
 }
 
+/** Canvas pixels of up to millions of values, less `middle`; of what is not finite, nothing. Colours are those of `stepOf`. */
+export function pixelsOf(
+  values: Float32Array,
+  { scale, limit, middle = 0 }: { scale: Scale; limit: number; middle?: number },
+  theme: 'light' | 'dark',
+): Uint32Array<ArrayBuffer> {
+  const table = colours(scale, theme);
+  const pixels = new Uint32Array(values.length);
+  const { slope, start } = lineOf(scale, limit);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (value - value !== 0) continue; // quicker than Number.isFinite
+    const step = Math.floor((value - middle) * slope + start);
+    pixels[i] = table[step < 0 ? 0 : step < steps ? step : steps - 1]!;
+  }
+  return pixels;
+}
+
 /** Where a value falls among the 256 colours. */
 export function stepOf(value: number, scale: Scale, limit: number): number {
-  const share = limit > 0 ? value / limit : 0;
-  const at = scale === 'amount' ? share : (share + 1) / 2;
-  return Math.round(Math.max(0, Math.min(1, at)) * (steps - 1));
+  const { slope, start } = lineOf(scale, limit);
+  return Math.max(0, Math.min(steps - 1, Math.floor(value * slope + start)));
+}
+
+/** A value's place among the colours is value * slope + start, rounded down. */
+function lineOf(scale: Scale, limit: number): { slope: number; start: number } {
+  const length = scale === 'amount' ? steps - 1 : (steps - 1) / 2;
+  return { slope: limit > 0 ? length / limit : 0, start: (scale === 'amount' ? 0 : length) + 0.5 };
 }
 
 function mix(colours: readonly Rgb[], at: number): Rgb {

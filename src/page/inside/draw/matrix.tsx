@@ -1,8 +1,8 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { currentTheme } from '../../theme.ts';
 import { type Cell, cell, sameCell } from '../looking.ts';
 import { words } from '../words/common.ts';
-import { colours, type Scale, stepOf } from './colours.ts';
+import { pixelsOf, type Scale } from './colours.ts';
 import { shortNumber } from './numbers.ts';
 
 export interface MatrixProps {
@@ -121,17 +121,12 @@ function useDrawing(
   { data, rows, columns, scale, limit, middle = 0 }: MatrixProps,
 ): void {
   const theme = currentTheme();
-  const end = limit ?? largest(data);
+  const end = useMemo(() => limit ?? largest(data), [data, limit]);
   useLayoutEffect(() => {
     const element = canvas.current!;
     element.width = columns;
     element.height = rows;
-    const table = colours(scale, theme);
-    const pixels = new Uint32Array(rows * columns);
-    for (let i = 0; i < pixels.length; i++) {
-      const value = data[i]!;
-      if (Number.isFinite(value)) pixels[i] = table[stepOf(value - middle, scale, end)]!;
-    }
+    const pixels = pixelsOf(data.subarray(0, rows * columns), { scale, limit: end, middle }, theme);
     const image = new ImageData(new Uint8ClampedArray(pixels.buffer), columns, rows);
     element.getContext('2d')!.putImageData(image, 0, 0);
     element.drawn = { data, rows, columns, scale, limit: end, middle };
@@ -149,7 +144,10 @@ function useDrawing(
 
 function largest(data: Float32Array): number {
   let most = 0;
-  for (const value of data) if (Number.isFinite(value)) most = Math.max(most, Math.abs(value));
+  for (let i = 0; i < data.length; i++) {
+    const size = Math.abs(data[i]!);
+    if (size > most && size < Number.POSITIVE_INFINITY) most = size;
+  }
   return most;
 }
 
