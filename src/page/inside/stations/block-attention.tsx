@@ -1,3 +1,4 @@
+import './block-attention.css';
 import { useRef, useState } from 'preact/hooks';
 import { type DrawnCanvas, Matrix } from '../draw/matrix.tsx';
 import { shortNumber, visible } from '../draw/numbers.ts';

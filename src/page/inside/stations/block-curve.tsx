@@ -1,3 +1,4 @@
+import './block-curve.css';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { activate } from '../../../plan/activate.ts';
 import type { Activation } from '../../../plan/plan.ts';
