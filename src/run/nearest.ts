@@ -1,5 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
-import { quote } from './check.ts';
+import { checkOptions, integer, isSignal, quote } from './check.ts';
 import type { Model } from './model.ts';
 import type { TracedTensor } from './trace.ts';
 
@@ -26,8 +26,10 @@ export async function nearestRows(
   model: Weighted,
   name: string,
   row: number,
-  { count = 10, signal }: { count?: number; signal?: AbortSignal } = {},
+  options: { count?: number; signal?: AbortSignal } = {},
 ): Promise<Neighbour[]> {
+  checkOptions('nearestRows', options, { count: integer(1), signal: isSignal });
+  const { count = 10, signal } = options;
   const own = await model.weight(name, { rows: [row], signal });
   const [, columns = 0] = own.shape;
   const rows = rowsOf(model, name);

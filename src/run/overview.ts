@@ -1,6 +1,8 @@
 import type { Edit } from '../plan/edit.ts';
 import type { Traceable } from './analysis.ts';
+import { checkOptions, integer, isSignal } from './check.ts';
 import type { Model, Prompt } from './model.ts';
+import { editsCheck } from './options.ts';
 import type { TracedTensor } from './trace.ts';
 
 export interface OverviewOptions {
@@ -26,12 +28,15 @@ const bytesAtOnce = 2 ** 28;
 /**
  * What every head attends to and how the residual grows, from as many runs of the text as memory for its patterns takes:
  * one, but for long texts.
+ * @throws VitrineError as `trace` does
  */
 export async function overview(
   model: Traceable & Pick<Model, 'tokenizer'>,
   text: Prompt,
-  { size = 64, edits = [], signal }: OverviewOptions = {},
+  options: OverviewOptions = {},
 ): Promise<Overview> {
+  checkOptions('overview', options, { size: integer(1), edits: editsCheck, signal: isSignal });
+  const { size = 64, edits = [], signal } = options;
   const { nLayer, nHead, nEmbd } = model.config;
   const ids = typeof text === 'string' ? model.tokenizer.encode(text) : text;
   const tokens = ids.length;

@@ -41,6 +41,7 @@ describe('rows of weights side by side', () => {
   test('what is not there is named', async () => {
     await expect(nearestRows(model, 'wqe.weight', 0)).rejects.toThrow('no weight "wqe.weight"');
     await expect(nearestRows(model, 'wte.weight', 1000)).rejects.toThrow('no row 1000');
+    await expect(nearestRows(model, 'wte.weight', 1, { count: 0 })).rejects.toThrow('count');
     await expect(rowSimilarities(model, 'wqe.weight')).rejects.toThrow('no weight "wqe.weight"');
   });
 });

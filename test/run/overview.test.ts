@@ -29,6 +29,11 @@ describe('overview', () => {
     }
   });
 
+  test('what it cannot do is named', async () => {
+    await expect(overview(model, ids, { size: 0 })).rejects.toThrow('size');
+    await expect(overview(model, [])).rejects.toThrow('empty');
+  });
+
   test('longer ones are pooled by their largest weights', async () => {
     const { patterns, pool } = await overview(model, ids, { size: 4 });
     expect(pool).toBe(2);
