@@ -23,13 +23,16 @@ export interface Progress {
   warning?: string;
 }
 
+/** How weights are stored; `other` is quantised in a way that no format of ours has. */
+export type StoredAs = 'f32' | 'f16' | 'bf16' | 'q8' | 'q4' | 'other';
+
 /** An opened checkpoint: config and tensor directory read and checked, no weight read yet. */
 export interface Checkpoint {
   /** Where it comes from, for messages. */
   readonly name: string;
   readonly config: ModelConfig;
-  /** How most of the weights are stored; `other` is quantised in a way that no format of ours has. */
-  readonly storedAs: 'f32' | 'f16' | 'bf16' | 'q8' | 'q4' | 'other';
+  /** How most of the weights are stored. */
+  readonly storedAs: StoredAs;
   /** Bytes of weights that a load will read. */
   readonly bytes: number;
   /**
@@ -38,6 +41,8 @@ export interface Checkpoint {
    * weights in the order of the files: reading them so takes one request a file.
    */
   check(weights: readonly WeightSpec[]): WeightSpec[];
+  /** How one weight is stored. */
+  storedAsOf(weight: WeightSpec): StoredAs;
   /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size. */
   read(weight: WeightSpec, signal?: AbortSignal): AsyncIterable<Float32Array>;
   tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles>;

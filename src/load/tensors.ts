@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../model/config.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { WeightSpec } from '../plan/plan.ts';
-import type { Checkpoint, Progress, TokenizerFiles } from './checkpoint.ts';
+import type { Checkpoint, Progress, StoredAs, TokenizerFiles } from './checkpoint.ts';
 import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
 import type { StoredTensor } from './safetensors.ts';
 import { fillValues, floatTypes, transposeRows, type ValueType } from './values.ts';
@@ -58,7 +58,7 @@ interface Stream {
 export class TensorCheckpoint implements Checkpoint {
   readonly config: ModelConfig;
   readonly bytes: number;
-  readonly storedAs: Checkpoint['storedAs'];
+  readonly storedAs: StoredAs;
   readonly #files: Files;
   readonly #layout: TensorLayout;
   /** What is part of the model, by the plan's name. */
@@ -113,6 +113,10 @@ export class TensorCheckpoint implements Checkpoint {
     return [...weights].sort(
       (a, b) => files.indexOf(place(a).file) - files.indexOf(place(b).file) || place(a).start - place(b).start,
     );
+  }
+
+  storedAsOf(weight: WeightSpec): StoredAs {
+    return this.#layout.types.get(this.#tensor(weight).dtype)!.storedAs;
   }
 
   async *read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {

@@ -1,12 +1,12 @@
 import { halfTable } from '../plan/half.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import type { StoredAs } from './checkpoint.ts';
 
 /** How the values of a tensor are stored. */
 export interface ValueType {
   /** Values of a block, and its bytes. */
   block: number;
   bytes: number;
-  storedAs: Checkpoint['storedAs'];
+  storedAs: StoredAs;
   /** Writes a block's values to `out` from index `at` on; absent for plain floats. */
   unpack?(bytes: Uint8Array, out: Float32Array, at: number): void;
 }

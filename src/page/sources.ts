@@ -1,4 +1,5 @@
 import type { Source } from '../index.ts';
+import { chooseGguf } from '../load/gguf-choice.ts';
 import { strings } from './strings.ts';
 
 /** A model as the page refers to it. */
@@ -69,9 +70,19 @@ export async function downloadSize(ref: ModelRef, signal: AbortSignal): Promise<
   const whole = await fetch(new URL('model.safetensors', folder), { method: 'HEAD', signal });
   if (whole.ok) return lengthOf(whole);
   const index = await fetch(new URL('model.safetensors.index.json', folder), { signal });
-  if (!index.ok) return 'missing';
+  if (!index.ok) return ref.kind === 'hub' ? ggufSize(ref.id, signal) : 'missing';
   const { metadata } = (await index.json()) as { metadata?: { total_size?: number } };
   return metadata?.total_size;
+}
+
+/** Bytes of the GGUF file that `load` takes of a repository without safetensors. */
+async function ggufSize(id: string, signal: AbortSignal): Promise<number | undefined | 'missing'> {
+  const response = await fetch(`https://huggingface.co/api/models/${id}?blobs=true`, { signal });
+  const { siblings = [] } = (await response.json().catch(() => ({}))) as {
+    siblings?: { rfilename: string; size?: number }[];
+  };
+  const chosen = chooseGguf(siblings.map(({ rfilename }) => rfilename));
+  return chosen === undefined ? 'missing' : siblings.find(({ rfilename }) => rfilename === chosen)?.size;
 }
 
 function lengthOf(response: Response): number | undefined | 'missing' {

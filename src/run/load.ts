@@ -2,7 +2,7 @@ import { createCpuBackend } from '../cpu/backend.ts';
 import { createGpuBackend } from '../gpu/backend.ts';
 import { describe, requestDevice } from '../gpu/device.ts';
 import type { CacheStore } from '../load/cache-store.ts';
-import type { Checkpoint, Progress } from '../load/checkpoint.ts';
+import type { Checkpoint, Progress, StoredAs } from '../load/checkpoint.ts';
 import { openCheckpoint } from '../load/open.ts';
 import type { Source, SourceOptions } from '../load/source.ts';
 import { gpt2Plan } from '../model/gpt2.ts';
@@ -23,7 +23,7 @@ export interface LoadOptions extends SourceOptions {
    */
   device?: 'auto' | 'webgpu' | 'wasm' | 'cpu' | GPUDevice;
   /**
-   * How the weights are kept. `auto` (default): as the file has them; where that is no format of ours, f32 (BF16) or q8
+   * How the weights are kept. `auto` (default): each as the file has it; where that is no format of ours, f32 (BF16) or q8
    * (GGUF's other quantised types); f32 in plain JavaScript, which would unpack them again for every token.
    */
   dtype?: 'auto' | WeightFormat;
@@ -110,10 +110,11 @@ export async function loadCheckpoint(
   }
   const plan = gpt2Plan(config);
   const weights = checkpoint.check(plan.weights);
-  const formatOn = (kind: Backend['kind'] | undefined) =>
-    dtype === 'auto' ? formatOf(checkpoint.storedAs, kind) : dtype;
-  const bytes = (weight: WeightSpec) =>
-    packedBytes(formatFor(weight, plan, formatOn(undefined)), weight.rows, weight.columns);
+  const formatOn = (weight: WeightSpec, kind?: Backend['kind']): WeightFormat => {
+    const stored = checkpoint.storedAsOf(weight);
+    return formatFor(weight, plan, dtype === 'auto' ? nearest(stored, kind) : dtype, stored);
+  };
+  const bytes = (weight: WeightSpec) => packedBytes(formatOn(weight), weight.rows, weight.columns);
   const largest = Math.max(...weights.map(bytes));
   const report = (stage: Progress['stage']) => {
     onProgress?.({ stage, loaded: checkpoint.bytes, total: checkpoint.bytes, file: checkpoint.name });
@@ -134,8 +135,7 @@ export async function loadCheckpoint(
       try {
         for (const weight of weights) {
           loading?.throwIfAborted();
-          const format = formatFor(weight, plan, formatOn(backend.kind));
-          await backend.addWeight(weight, format, checkpoint.read(weight, loading));
+          await backend.addWeight(weight, formatOn(weight, backend.kind), checkpoint.read(weight, loading));
         }
         loading?.throwIfAborted();
         return backend;
@@ -156,7 +156,8 @@ export async function loadCheckpoint(
     const tokenizer = await loadTokenizer(await checkpoint.tokenizerFiles(), config.vocabSize);
     signal?.throwIfAborted();
     report('ready');
-    return new Model(config, tokenizer, engine, { dtype: formatOn(engine.current.kind), reason });
+    const most = dtype === 'auto' ? nearest(checkpoint.storedAs, engine.current.kind) : dtype;
+    return new Model(config, tokenizer, engine, { dtype: most, reason });
   } catch (error) {
     engine.dispose();
     throw error;
@@ -194,20 +195,26 @@ function openOwn(device: GPUDevice): Backend {
 }
 
 /** The format nearest to a file's own, on a kind of backend. */
-function formatOf(stored: Checkpoint['storedAs'], kind: Backend['kind'] | undefined): WeightFormat {
+function nearest(stored: StoredAs, kind: Backend['kind'] | undefined): WeightFormat {
   if (kind === 'cpu') return 'f32';
   if (stored === 'other') return 'q8';
   return stored === 'bf16' ? 'f32' : stored;
 }
 
-/** A weight's format where the matrices are `format`: positions are few and stay exact, words need more than four bits. */
-function formatFor(weight: WeightSpec, plan: Plan, format: WeightFormat): WeightFormat {
-  if (
-    weight.kind === 'vector' ||
-    plan.steps.some((step) => step.op === 'positionEmbed' && step.weight === weight.name)
-  ) {
-    return 'f32';
-  }
-  const isWords = plan.steps.some((step) => step.op === 'embed' && step.weight === weight.name);
-  return format === 'q4' && isWords ? 'q8' : format;
+/**
+ * A weight's format where the matrices are `format`. Positions are few and stay exact. In q4 the words, the output layer and
+ * what the MLP's activation is computed from have eight bits: they are worth their bytes (docs/quantisation.md).
+ */
+function formatFor({ name, kind }: WeightSpec, { steps }: Plan, format: WeightFormat, stored: StoredAs): WeightFormat {
+  if (kind === 'vector' || steps.some((step) => step.op === 'positionEmbed' && step.weight === name)) return 'f32';
+  if (format !== 'q4' || stored === 'q4') return format;
+  const isActivated = (tensor: string) => steps.some((step) => step.op === 'activation' && step.input === tensor);
+  const isFiner = steps.some(
+    (step) =>
+      (step.op === 'embed' && step.weight === name) ||
+      (step.op === 'linear' &&
+        step.weight === name &&
+        step.outputs.some((tensor) => tensor === 'logits' || isActivated(tensor))),
+  );
+  return isFiner ? 'q8' : format;
 }

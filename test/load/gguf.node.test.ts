@@ -88,12 +88,12 @@ describe('written, and read again', () => {
   test.each([
     ['q8_0', 'q8'],
     ['q4_0', 'q4'],
-  ] as const)('%s: each matrix as %s keeps it; words in eight bits, odd rows in f16', async (type, format) => {
+  ] as const)('%s: each matrix as %s keeps it; words and c_fc in eight bits, odd rows in f16', async (type, format) => {
     const found = await read(await written(tinyGpt2, type));
     const original = await openCheckpoint(tinyGpt2);
     const weights = await readAll(original);
     for (const { name, kind, columns } of gpt2Plan(original.config).weights) {
-      const own = name === 'wte.weight' ? 'q8' : format;
+      const own = /^wte|mlp.c_fc/.test(name) ? 'q8' : format;
       const exact = kind === 'vector' || name === 'wpe.weight';
       const expected = exact ? weights.get(name)! : through(own, weights.get(name)!, columns);
       expectSame(new Map([[name, found.get(name)!]]), new Map([[name, expected]]));
@@ -218,4 +218,33 @@ describe('where a file is', () => {
     }
     expect((await openCheckpoint(folder)).storedAs).toBe('q8');
   });
+});
+
+test('kept as the file has them: each matrix in its own format, to the last bit', async () => {
+  const ids = [4, 12, 7, 9];
+  const open = async (file: string | File[], dtype: 'auto' | 'f32') => {
+    const model = await load(file, { device: 'wasm', dtype });
+    const [{ data }, { dtype: kept, bytes }] = [await model.logits(ids), model.device];
+    model.dispose();
+    return { data, kept, bytes };
+  };
+  const close = (found: Float32Array, expected: Float32Array) => {
+    const apart = found.map((value, i) => Math.abs(value - expected[i]!));
+    expect(Math.max(...apart)).toBeLessThan(1e-4 * Math.max(...expected.map(Math.abs)));
+  };
+  for (const type of ['q8_0', 'q4_0'] as const) {
+    const path = await written(tinyGpt2, type);
+    const [auto, exact] = [await open(path, 'auto'), await open(path, 'f32')];
+    close(auto.data, exact.data);
+    expect(auto.bytes).toBeLessThan(0.5 * exact.bytes);
+  }
+  // Q4_K is no format of ours, and goes into eight bits.
+  const parts = tinyGguf({ nEmbd: 256, nCtx: 8 });
+  for (const tensor of parts.tensors) {
+    if (!tensor.name.startsWith('blk') || !tensor.name.endsWith('weight') || tensor.axes.length === 1) continue;
+    const block = Buffer.from(blocks.Q4_K!.bytes, 'base64').subarray(0, 144);
+    const count = tensor.axes.reduce((product, axis) => product * axis, 1) / 256;
+    Object.assign(tensor, { type: 12, bytes: new Uint8Array(Buffer.concat(Array(count).fill(block))) });
+  }
+  expect((await open([new File([encodeGguf(parts)], 'k.gguf')], 'auto')).kept).toBe('q8');
 });

@@ -22,12 +22,12 @@ export interface WriteOptions {
   withoutTokenizer?: boolean;
 }
 
-/** `general.file_type` (llama.h), and the type of words: four bits are too few for them (docs/quantisation.md). */
-const fileTypes: Record<TensorType, { id: number; words: TensorType }> = {
-  f32: { id: 0, words: 'f32' },
-  f16: { id: 1, words: 'f16' },
-  q4_0: { id: 2, words: 'q8_0' },
-  q8_0: { id: 7, words: 'q8_0' },
+/** `general.file_type` (llama.h), and the type of what four bits are too few for (docs/quantisation.md). */
+const fileTypes: Record<TensorType, { id: number; finer: TensorType }> = {
+  f32: { id: 0, finer: 'f32' },
+  f16: { id: 1, finer: 'f16' },
+  q4_0: { id: 2, finer: 'q8_0' },
+  q8_0: { id: 7, finer: 'q8_0' },
 };
 
 /**
@@ -67,9 +67,9 @@ function checkExpressible({ config }: Checkpoint): void {
 }
 
 function tensorEntry({ name, kind, rows, columns }: WeightSpec, type: TensorType): TensorEntry {
-  const isWords = name === 'wte.weight' || name === 'lm_head.weight';
+  const isFiner = name === 'wte.weight' || name === 'lm_head.weight' || name.endsWith('.mlp.c_fc.weight');
   const exact = kind === 'vector' || name === 'wpe.weight';
-  const wanted = exact ? 'f32' : isWords ? fileTypes[type].words : type;
+  const wanted = exact ? 'f32' : isFiner ? fileTypes[type].finer : type;
   return {
     name: ggufNames.toGguf(name),
     type: columns % tensorTypes[wanted].block === 0 ? wanted : 'f16',
