@@ -6,7 +6,6 @@ override CONTEXT: u32;
 override ROWS: u32; // rows the scores have room for
 override SCALE: f32;
 @group(0) @binding(3) var<storage, read> q: array<f32>;
-@group(0) @binding(4) var<storage, read> cache: array<f32>;
 @group(0) @binding(5) var<storage, read_write> scores: array<f32>;
 
 @compute @workgroup_size(64)
@@ -22,7 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let query = id.y * Q_STRIDE + head * HEAD_DIM;
     let at = (row.slot * CONTEXT + key) * N + head * HEAD_DIM;
     for (var i = 0u; i < HEAD_DIM; i++) {
-      score += q[query + i] * cache[at + i];
+      score += q[query + i] * cached(at + i);
     }
     score *= SCALE;
   } else {

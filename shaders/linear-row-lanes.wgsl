@@ -54,7 +54,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
   if (lane % LANES == 0) {
-    store(group.y, i, partial[lane].x);
-    store(group.y, i + 1, partial[lane].y);
+    store2(group.y, i, partial[lane]);
   }
 }

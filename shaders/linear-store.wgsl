@@ -13,22 +13,28 @@ override SLOTS: u32;
 @group(0) @binding(4) var<storage, read> vectors: array<vec4f>;
 @group(0) @binding(5) var<storage, read> residual: array<f32>;
 @group(0) @binding(6) var<storage, read_write> output: array<f32>;
-@group(0) @binding(7) var<storage, read_write> cache: array<f32>;
+
+fn finished(column: u32, sum: f32) -> f32 {
+  if (BIAS) {
+    return activate(sum + vectors[column / 4][column % 4]);
+  }
+  return activate(sum);
+}
+
+// Where a column of keys or values is in the cache, [2, slots, context, nHead * headDim].
+fn cacheAt(row: u32, column: u32) -> u32 {
+  let slot = select(0, SLOTS, column >= 2 * CACHE_WIDTH) + batch.rows[row].slot;
+  return (slot * CONTEXT + batch.rows[row].position) * CACHE_WIDTH + column % CACHE_WIDTH;
+}
 
 fn store(row: u32, i: u32, sum: f32) {
   if (i >= N) {
     return;
   }
   let column = COLUMN + i;
-  var value = sum;
-  if (BIAS) {
-    value += vectors[column / 4][column % 4];
-  }
-  value = activate(value);
+  var value = finished(column, sum);
   if (CACHE && column >= CACHE_WIDTH) {
-    // [2, slots, context, nHead * headDim]
-    let slot = select(0, SLOTS, column >= 2 * CACHE_WIDTH) + batch.rows[row].slot;
-    cache[(slot * CONTEXT + batch.rows[row].position) * CACHE_WIDTH + column % CACHE_WIDTH] = value;
+    cacheWrite(cacheAt(row, column), value);
     return;
   }
   let at = row * OUT_STRIDE + column;
@@ -38,9 +44,20 @@ fn store(row: u32, i: u32, sum: f32) {
   output[at] = value;
 }
 
-fn store4(row: u32, i: u32, sums: vec4f) {
+// Columns i and i + 1, i even.
+fn store2(row: u32, i: u32, sums: vec2f) {
+  let column = COLUMN + i;
+  if (CACHE && CACHE_HALF && column >= CACHE_WIDTH) {
+    if (i < N) {
+      cacheWriteHalves(cacheAt(row, column), vec2f(finished(column, sums.x), finished(column + 1, sums.y)));
+    }
+    return;
+  }
   store(row, i, sums.x);
   store(row, i + 1, sums.y);
-  store(row, i + 2, sums.z);
-  store(row, i + 3, sums.w);
+}
+
+fn store4(row: u32, i: u32, sums: vec4f) {
+  store2(row, i, sums.xy);
+  store2(row, i + 2, sums.zw);
 }

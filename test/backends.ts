@@ -37,9 +37,20 @@ export const webgpuWorkgroups: TestBackend = {
   open: async () => {
     const adapter = await (await testGpu()).requestAdapter();
     if (!adapter) throw new Error('The tests need a WebGPU adapter, and there is none.');
-    return createGpuBackend(await adapter.requestDevice(), { owned: true, variants: { row: 'lanes', tile: 'shared' } });
+    const device = await adapter.requestDevice();
+    return createGpuBackend(device, { owned: true, variants: { row: 'lanes', tile: 'shared' }, attention: 'shared' });
   },
 };
+
+/** WebGPU with keys and values as halves, in both variants of attention. */
+export const webgpuHalves: TestBackend[] = (['registers', 'shared'] as const).map((attention) => ({
+  name: `webgpu, ${attention}, halves`,
+  open: async () => {
+    await testGpu();
+    const { device, adapter } = await requestDevice(0);
+    return createGpuBackend(device, { adapter, owned: true, attention, kv: 'f16' });
+  },
+}));
 
 /** The same, opened at the first use and disposed after the file's last test: pipelines are compiled once. */
 export function openedOnce({ name, open }: TestBackend): TestBackend {

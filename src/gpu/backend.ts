@@ -4,6 +4,8 @@ import { allRules } from '../plan/fuse.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import { checked } from './buffers.ts';
 import { isSoftware } from './device.ts';
+import type { CacheFormat } from './kernel.ts';
+import type { AttentionVariant } from './kernels/attention.ts';
 import type { Variants } from './kernels/linear.ts';
 import { compileProgram, type GpuProgram } from './program.ts';
 import { Pipelines } from './shader.ts';
@@ -16,6 +18,9 @@ export interface GpuBackendOptions {
   owned?: boolean;
   /** How kernels split their work; by default what suits the device. */
   variants?: Partial<Variants>;
+  attention?: AttentionVariant;
+  /** How keys and values are kept, f32 by default; halves need heads whose size is a multiple of 4. */
+  kv?: CacheFormat;
 }
 
 /** Real GPUs want many lanes on neighbouring addresses; software ones no barriers. */
@@ -30,7 +35,13 @@ function variantsFor({ adapterInfo, features }: GPUDevice): Variants {
  */
 export function createGpuBackend(
   device: GPUDevice,
-  { adapter = 'WebGPU', owned = false, variants: chosen }: GpuBackendOptions = {},
+  {
+    adapter = 'WebGPU',
+    owned = false,
+    variants: chosen,
+    attention = isSoftware(device.adapterInfo) ? 'registers' : 'shared',
+    kv = 'f32',
+  }: GpuBackendOptions = {},
 ): Backend {
   const variants = { ...variantsFor(device), ...chosen };
   const weights = new WeightStore(device);
@@ -60,8 +71,12 @@ export function createGpuBackend(
     async program(plan, size, capture = new Set()) {
       alive();
       const program = await checked(device, 'the program', () =>
-        compileProgram({ device, pipelines, weights, rules: allRules, variants }, plan, size, capture, (gone) =>
-          programs.delete(gone),
+        compileProgram(
+          { device, pipelines, weights, rules: allRules, variants, attention, kv },
+          plan,
+          size,
+          capture,
+          (gone) => programs.delete(gone),
         ),
       );
       programs.add(program);

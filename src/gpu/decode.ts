@@ -148,7 +148,7 @@ export class Decoder {
   }
 }
 
-const ONE_ROW: RunSizes = { rows: 1, logitRows: 1, keys: 1 };
+const ONE_ROW: RunSizes = { rows: 1, logitRows: 1, keys: 1, oneSlot: true };
 
 /** The struct Settings of shaders/sampler.wgsl. */
 function settingsBytes(settings: DrawSettings): ArrayBuffer {

@@ -5,6 +5,8 @@ export interface RunSizes {
   rows: number;
   logitRows: number;
   keys: number;
+  /** All rows are of one slot. */
+  oneSlot: boolean;
 }
 
 /** One dispatch in the making: shader files put one behind the other, override constants, buffers, workgroups. */
@@ -23,6 +25,9 @@ export interface GpuTensor {
   stride: number;
 }
 
+/** How keys and values are kept: as they are, or as halves, half as large. */
+export type CacheFormat = 'f32' | 'f16';
+
 /** What every kernel needs besides its tensors. */
 export interface Scene {
   /** The rows of the run (shaders/batch.wgsl). */
@@ -33,6 +38,7 @@ export interface Scene {
   headDim: number;
   context: number;
   slots: number;
+  kv: CacheFormat;
 }
 
 export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);

@@ -4,7 +4,7 @@ import type { Buffers } from './buffers.ts';
 import type { GpuTensor, Kernel, Scene } from './kernel.ts';
 import { activation } from './kernels/activation.ts';
 import { add } from './kernels/add.ts';
-import { attention, attentionMix, attentionScores, maskedSoftmax } from './kernels/attention.ts';
+import { type AttentionVariant, attention, attentionMix, attentionScores, maskedSoftmax } from './kernels/attention.ts';
 import { cacheAppend } from './kernels/cache-append.ts';
 import { edit } from './kernels/edit.ts';
 import { embed, embedding } from './kernels/embed.ts';
@@ -28,6 +28,7 @@ export interface Lowering {
   /** Which linear kernel: for one row, or for many. */
   shape: 'row' | 'tile';
   variants: Variants;
+  attention: AttentionVariant;
 }
 
 /** The dispatches of a step. */
@@ -62,7 +63,10 @@ export function lower(step: Step, to: Lowering): Kernel[] {
     case 'attentionMix':
       return [attentionMix(scene, tensor(step.pattern), caches[step.layer]!, tensor(step.output))];
     case 'attention':
-      return [attention(scene, tensor(step.q), caches[step.layer]!, step.scale, tensor(step.output))];
+      return attention(scene, tensor(step.q), caches[step.layer]!, step.scale, tensor(step.output), {
+        shape: to.shape,
+        variant: to.attention,
+      });
     case 'activation':
       return [activation(scene, step.kind, tensor(step.input), tensor(step.output))];
     case 'edit': {

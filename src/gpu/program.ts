@@ -8,7 +8,8 @@ import type { TokenScore } from '../plan/token-scores.ts';
 import { Buffers } from './buffers.ts';
 import { Decoder, drawLimits } from './decode.ts';
 import { type Dispatch, encode, prepare } from './dispatch.ts';
-import type { GpuTensor, RunSizes, Scene } from './kernel.ts';
+import type { CacheFormat, GpuTensor, RunSizes, Scene } from './kernel.ts';
+import type { AttentionVariant } from './kernels/attention.ts';
 import type { Variants } from './kernels/linear.ts';
 import { tokenScores } from './kernels/token-scores.ts';
 import { gpuShape, type Lowering, lower } from './lower.ts';
@@ -40,6 +41,8 @@ export interface ProgramMaker {
   weights: WeightStore;
   rules: readonly Rule[];
   variants: Variants;
+  attention: AttentionVariant;
+  kv: CacheFormat;
 }
 
 /** Compiles a plan into two lists of dispatches, for one row (decoding) and for many (prefill), over one KV cache. */
@@ -53,7 +56,7 @@ export async function compileProgram(
   const buffers = new Buffers(maker.device);
   try {
     const caches = Array.from({ length: plan.nLayer }, (_, layer) =>
-      buffers.create(`KV cache ${layer}`, 2 * size.slots * size.context * plan.nHead * plan.headDim * 4),
+      buffers.create(`KV cache ${layer}`, 2 * size.slots * size.context * keyBytes(plan, maker.kv)),
     );
     const batch = buffers.create('batch', 16 + size.rows * 16);
     const unused = buffers.create('unused', 16);
@@ -70,17 +73,25 @@ export async function compileProgram(
 type Shared = Pick<Lowering, 'caches' | 'unused' | 'shape' | 'buffers'> & { batch: GPUBuffer };
 
 async function compileList(
-  { device, pipelines, weights, rules, variants }: ProgramMaker,
+  { device, pipelines, weights, rules, variants, attention, kv }: ProgramMaker,
   plan: Plan,
   size: ProgramSize,
   capture: ReadonlySet<string>,
   { batch, ...shared }: Shared,
 ): Promise<DispatchList> {
-  const scene: Scene = { ...size, nHead: plan.nHead, headDim: plan.headDim, batch };
+  const scene: Scene = { ...size, nHead: plan.nHead, headDim: plan.headDim, batch, kv };
   const steps = fuse(plan.steps, rulesFor(plan, weights, shared.shape, rules), capture);
   const sizes = { rows: size.rows, logitRows: Math.min(size.rows, size.logitRows), context: size.context };
   const tensors = makeTensors(plan, steps, sizes, capture, shared.buffers);
-  const lowering: Lowering = { plan, scene, weights, tensor: (name) => tensors.get(name)!, variants, ...shared };
+  const lowering: Lowering = {
+    plan,
+    scene,
+    weights,
+    tensor: (name) => tensors.get(name)!,
+    variants,
+    attention,
+    ...shared,
+  };
   const compiled = await Promise.all(
     steps.map(async (step) => {
       const kernels = lower(step, lowering);
@@ -204,9 +215,8 @@ export class GpuProgram implements Program {
   }
 
   copySlots(moves: { from: number; to: number }[], length: number): void {
-    const { nHead, headDim } = this.#plan;
     const { slots, context } = this.size;
-    const width = nHead * headDim * 4;
+    const width = keyBytes(this.#plan, this.#maker.kv);
     const changed = moves.filter(({ from, to }) => from !== to);
     if (changed.length === 0 || length === 0) return;
     // Through a buffer in between: two beams may change places, and a buffer is not copied onto itself.
@@ -259,7 +269,8 @@ export class GpuProgram implements Program {
       this.#rows.set([token, position, slot, logitRows[i] ?? 0], 4 + i * 4);
     });
     this.#device.queue.writeBuffer(this.#parts.batch, 0, this.#rows, 0, 4 + rows.length * 4);
-    return { rows: rows.length, logitRows: logitRows.length, keys };
+    const oneSlot = rows.every(({ slot }) => slot === rows[0]!.slot);
+    return { rows: rows.length, logitRows: logitRows.length, keys, oneSlot };
   }
 
   #liveFloats(name: string, list: DispatchList, sizes: RunSizes): number {
@@ -278,6 +289,11 @@ export class GpuProgram implements Program {
     const start = (run: number) => (Math.floor(run / rows) * list.rows + (run % rows)) * stride;
     return takeRuns(values, this.#plan.nHead * rows, keys, start);
   }
+}
+
+/** Bytes of a position's keys, or values, of all heads. */
+function keyBytes({ nHead, headDim }: Plan, kv: CacheFormat): number {
+  return nHead * headDim * (kv === 'f16' ? 2 : 4);
 }
 
 function readScores(values: Float32Array): TokenScore[] {

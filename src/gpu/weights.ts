@@ -35,7 +35,8 @@ export async function uploadWeight(
   const valueBytes = valueBytesOf(format, stride);
   const scaleBytes = format === 'q8' || format === 'q4' ? (stride / BLOCK) * 2 : 0;
   const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  const rowsPerPart = Math.floor(limit / valueBytes);
+  // A multiple of four, as kernels make results by fours, and halves of the cache come in twos.
+  const rowsPerPart = 4 * Math.floor(limit / (4 * valueBytes));
   const parts: WeightPart[] = [];
   try {
     for (let first = 0; first < spec.rows; first += rowsPerPart) {

@@ -27,6 +27,11 @@ export interface LoadOptions extends SourceOptions {
    * (GGUF's other quantised types); f32 in plain JavaScript, which would unpack them again for every token.
    */
   dtype?: 'auto' | WeightFormat;
+  /**
+   * How attention's keys and values are kept: `f32` (default), or on WebGPU `f16`, which halves the memory of a text and
+   * what a token reads of it, at the cost of rounding each key and value to 11 bits. Heads must be a multiple of 4 wide.
+   */
+  kv?: 'f32' | 'f16';
   /** The most tokens of a text; by default, and at most, what the model was made for. */
   contextLength?: number;
   onProgress?: (progress: Progress) => void;
@@ -34,8 +39,8 @@ export interface LoadOptions extends SourceOptions {
   signal?: AbortSignal;
 }
 
-/** Makes a backend without weights. `largest`: bytes of the largest of them. */
-type Opener = (largest: number) => Promise<Opened>;
+/** Makes a backend without weights. `largest`: bytes of the largest of them; `kv`: how a GPU keeps keys and values. */
+type Opener = (largest: number, kv: 'f32' | 'f16') => Promise<Opened>;
 
 interface Opened {
   backend: Backend;
@@ -51,7 +56,7 @@ const asked = async (backend: Promise<Backend> | Backend): Promise<Opened> => ({
 /** The devices there are, by the name that `device` gives them. */
 const openers = {
   auto: openAuto,
-  webgpu: (largest) => asked(openGpu(largest)),
+  webgpu: (largest, kv) => asked(openGpu(largest, kv)),
   wasm: () => asked(createWasmBackend()),
   cpu: () => asked(createCpuBackend()),
 } satisfies Record<string, Opener>;
@@ -64,6 +69,7 @@ const checks: Record<keyof LoadOptions, Check> = {
     accepts: (value) => devices.accepts(value) || isDevice(value),
   },
   dtype: oneOf('auto', 'f32', 'f16', 'q8', 'q4'),
+  kv: oneOf('f32', 'f16'),
   contextLength: integer(1),
   revision: isString,
   endpoint: isString,
@@ -94,19 +100,23 @@ function isStore(value: unknown): boolean {
  */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Model> {
   checkOptions('load', options, checks);
-  const { device, dtype, contextLength, ...opening } = options;
+  const { device, dtype, kv, contextLength, ...opening } = options;
   return loadCheckpoint(await openCheckpoint(source, opening), options);
 }
 
 /** Makes a model of an opened checkpoint. `chunk`: rows of a prefill run at once; results do not depend on it. */
 export async function loadCheckpoint(
   checkpoint: Checkpoint,
-  { device = 'auto', dtype = 'auto', contextLength, onProgress, signal }: LoadOptions,
+  { device = 'auto', dtype = 'auto', kv = 'f32', contextLength, onProgress, signal }: LoadOptions,
   chunk?: number,
 ): Promise<Model> {
   const { config } = checkpoint;
   if (contextLength !== undefined && contextLength > config.nCtx) {
     throw refuse('contextLength', contextLength, `at most the ${config.nCtx} positions that the model has`);
+  }
+  const headDim = config.nEmbd / config.nHead;
+  if (kv === 'f16' && headDim % 4 !== 0) {
+    throw refuse('kv', kv, `"f32", since this model has heads of ${headDim}, no multiple of 4`);
   }
   const plan = gpt2Plan(config);
   const weights = checkpoint.check(plan.weights);
@@ -120,7 +130,7 @@ export async function loadCheckpoint(
     onProgress?.({ stage, loaded: checkpoint.bytes, total: checkpoint.bytes, file: checkpoint.name });
   };
 
-  let open: Opener = typeof device === 'string' ? openers[device] : () => asked(openOwn(device));
+  let open: Opener = typeof device === 'string' ? openers[device] : () => asked(openOwn(device, kv));
   let reason = '';
   let loading = signal; // a device lost later is replaced without the load's signal
   const engine = await Engine.open({
@@ -129,8 +139,12 @@ export async function loadCheckpoint(
     chunk,
     reopens: typeof device === 'string',
     async open() {
-      const opened = await open(largest);
+      const opened = await open(largest, kv);
       const { backend } = opened;
+      if (kv === 'f16' && backend.kind !== 'webgpu') {
+        backend.dispose();
+        throw refuse('kv', kv, `"f32" on ${backend.kind}; only device "webgpu" keeps halves`);
+      }
       reason = opened.reason;
       try {
         for (const weight of weights) {
@@ -149,7 +163,7 @@ export async function loadCheckpoint(
   });
   // What was once chosen stays: a lost GPU is replaced by a GPU.
   if (engine.current.kind === 'webgpu' && device === 'auto')
-    open = async (bytes) => ({ backend: await openGpu(bytes), reason });
+    open = async (bytes) => ({ backend: await openGpu(bytes, kv), reason });
   loading = undefined;
   try {
     report('tokenizer');
@@ -164,14 +178,14 @@ export async function loadCheckpoint(
   }
 }
 
-async function openAuto(largest: number): Promise<Opened> {
+async function openAuto(largest: number, kv: 'f32' | 'f16'): Promise<Opened> {
   let without = '';
   const gpu = await requestDevice(largest).catch((error: unknown) => {
     if (!(error instanceof VitrineError && error.code === 'no-webgpu')) throw error;
     without = error.message.replace(` ${error.hint}`, '');
     return undefined;
   });
-  const onGpu = () => createGpuBackend(gpu!.device, { adapter: gpu!.adapter, owned: true });
+  const onGpu = () => createGpuBackend(gpu!.device, { adapter: gpu!.adapter, owned: true, kv });
   if (gpu && !gpu.fallback) return { backend: onGpu(), reason: 'a real WebGPU adapter' };
   if (gpu) without = `The WebGPU adapter is software: ${gpu.adapter}.`;
   try {
@@ -185,13 +199,13 @@ async function openAuto(largest: number): Promise<Opened> {
   }
 }
 
-async function openGpu(largest: number): Promise<Backend> {
+async function openGpu(largest: number, kv: 'f32' | 'f16'): Promise<Backend> {
   const { device, adapter } = await requestDevice(largest);
-  return createGpuBackend(device, { adapter, owned: true });
+  return createGpuBackend(device, { adapter, owned: true, kv });
 }
 
-function openOwn(device: GPUDevice): Backend {
-  return createGpuBackend(device, { adapter: describe(device.adapterInfo) });
+function openOwn(device: GPUDevice, kv: 'f32' | 'f16'): Backend {
+  return createGpuBackend(device, { adapter: describe(device.adapterInfo), kv });
 }
 
 /** The format nearest to a file's own, on a kind of backend. */

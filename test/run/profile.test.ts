@@ -23,7 +23,7 @@ describe.each(['cpu', 'webgpu', 'wasm'] as const)('model.profile on %s', (device
     expect(steps.every(({ microseconds }) => Number.isFinite(microseconds) && microseconds >= 0)).toBe(true);
     expect(steps.reduce((sum, { microseconds }) => sum + microseconds, 0)).toBeGreaterThan(0);
     const files = new Set(steps.flatMap(({ shaders }) => shaders));
-    if (device === 'webgpu') expect([...files]).toContain('attention.wgsl');
+    if (device === 'webgpu') expect([...files]).toContain('attention-input.wgsl');
     else expect(files.size).toBe(0);
   });
 

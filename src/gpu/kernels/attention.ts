@@ -1,14 +1,52 @@
-import source from '../../../shaders/attention.wgsl?raw';
+import inputSource from '../../../shaders/attention-input.wgsl?raw';
 import mixSource from '../../../shaders/attention-mix.wgsl?raw';
+import rowSource from '../../../shaders/attention-row.wgsl?raw';
+import rowSharedSource from '../../../shaders/attention-row-shared.wgsl?raw';
 import scoresSource from '../../../shaders/attention-scores.wgsl?raw';
+import tileSource from '../../../shaders/attention-tile.wgsl?raw';
+import tileSharedSource from '../../../shaders/attention-tile-shared.wgsl?raw';
 import softmaxSource from '../../../shaders/masked-softmax.wgsl?raw';
 import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
-import { batchFile } from './files.ts';
+import { batchFile, cacheFile } from './files.ts';
 
-/** Scores, mask, softmax and mix in one dispatch. */
-export function attention(scene: Scene, q: GpuTensor, cache: GPUBuffer, scale: number, output: GpuTensor): Kernel {
-  return {
-    files: [batchFile, { name: 'attention.wgsl', source }],
+/** How whole attention splits its work. Software GPUs want no barrier in a loop; real ones keys and values in workgroup memory. */
+const splits = {
+  registers: {
+    row: { name: 'attention-row.wgsl', source: rowSource },
+    // Four lanes are what SwiftShader computes at once.
+    rowConstants: { LANES: 4 },
+    tile: { name: 'attention-tile.wgsl', source: tileSource },
+    /** Rows that a workgroup takes. */
+    tileRows: 4 * 8,
+  },
+  shared: {
+    row: { name: 'attention-row-shared.wgsl', source: rowSharedSource },
+    rowConstants: {},
+    tile: { name: 'attention-tile-shared.wgsl', source: tileSharedSource },
+    tileRows: 64,
+  },
+};
+
+/** By name; results are equal but for rounding. */
+export type AttentionVariant = keyof typeof splits;
+
+/**
+ * Scores, mask, softmax and mix in one dispatch: row by row, or in tiles, whose rows must be of one slot. A list for many
+ * rows has both kernels, and a run leaves out one of them.
+ */
+export function attention(
+  scene: Scene,
+  q: GpuTensor,
+  cache: GPUBuffer,
+  scale: number,
+  output: GpuTensor,
+  { shape, variant }: { shape: 'row' | 'tile'; variant: AttentionVariant },
+): Kernel[] {
+  const { row, rowConstants, tile, tileRows } = splits[variant];
+  const { nHead, headDim } = scene;
+  const slices = ceilDiv(headDim, 64);
+  const inputFile = { name: 'attention-input.wgsl', source: inputSource };
+  const shared = {
     constants: {
       ...headSizes(scene),
       Q_STRIDE: q.stride,
@@ -17,8 +55,20 @@ export function attention(scene: Scene, q: GpuTensor, cache: GPUBuffer, scale: n
       SCALE: scale,
     },
     bindings: { 0: scene.batch, 3: q.buffer, 4: cache, 5: output.buffer },
-    workgroups: ({ rows }) => [rows, scene.nHead],
   };
+  const byRow: Kernel = {
+    ...shared,
+    files: [batchFile, cacheFile[scene.kv], inputFile, row],
+    constants: { ...shared.constants, ...rowConstants },
+    workgroups: ({ rows, oneSlot }) => [shape === 'tile' && oneSlot ? 0 : nHead, rows, slices],
+  };
+  if (shape === 'row') return [byRow];
+  const byTile: Kernel = {
+    ...shared,
+    files: [batchFile, cacheFile[scene.kv], inputFile, tile],
+    workgroups: ({ rows, oneSlot }) => [oneSlot ? ceilDiv(rows, tileRows) : 0, nHead, slices],
+  };
+  return [byRow, byTile];
 }
 
 export function attentionScores(
@@ -29,7 +79,7 @@ export function attentionScores(
   output: GpuTensor,
 ): Kernel {
   return {
-    files: [batchFile, { name: 'attention-scores.wgsl', source: scoresSource }],
+    files: [batchFile, cacheFile[scene.kv], { name: 'attention-scores.wgsl', source: scoresSource }],
     constants: { ...headSizes(scene), Q_STRIDE: q.stride, ROWS: scene.rows, SCALE: scale },
     bindings: { 0: scene.batch, 3: q.buffer, 4: cache, 5: output.buffer },
     workgroups: ({ rows, keys }) => [ceilDiv(keys, 64), rows, scene.nHead],
@@ -47,7 +97,7 @@ export function maskedSoftmax(scene: Scene, scores: GpuTensor, pattern: GpuTenso
 
 export function attentionMix(scene: Scene, pattern: GpuTensor, cache: GPUBuffer, output: GpuTensor): Kernel {
   return {
-    files: [batchFile, { name: 'attention-mix.wgsl', source: mixSource }],
+    files: [batchFile, cacheFile[scene.kv], { name: 'attention-mix.wgsl', source: mixSource }],
     constants: { ...headSizes(scene), OUT_STRIDE: output.stride, SLOTS: scene.slots, ROWS: scene.rows },
     bindings: { 0: scene.batch, 3: pattern.buffer, 4: cache, 5: output.buffer },
     workgroups: ({ rows }) => [ceilDiv(scene.nHead * scene.headDim, 64), rows],

@@ -1,10 +1,14 @@
 import activate from '../../../shaders/activate.wgsl?raw';
 import batch from '../../../shaders/batch.wgsl?raw';
+import cacheF16 from '../../../shaders/cache/f16.wgsl?raw';
+import cacheF32 from '../../../shaders/cache/f32.wgsl?raw';
+import cacheWrite from '../../../shaders/cache-write.wgsl?raw';
 import f16 from '../../../shaders/weights/f16.wgsl?raw';
 import f32 from '../../../shaders/weights/f32.wgsl?raw';
 import q4 from '../../../shaders/weights/q4.wgsl?raw';
 import q8 from '../../../shaders/weights/q8.wgsl?raw';
 import type { WeightFormat } from '../../plan/backend.ts';
+import type { CacheFormat } from '../kernel.ts';
 import type { ShaderFile } from '../shader.ts';
 
 /** The files that go in front of kernels. */
@@ -15,4 +19,12 @@ export const formatFile: Record<WeightFormat, ShaderFile> = {
   f16: { name: 'weights/f16.wgsl', source: f16 },
   q8: { name: 'weights/q8.wgsl', source: q8 },
   q4: { name: 'weights/q4.wgsl', source: q4 },
+};
+
+export const cacheWriteFile: ShaderFile = { name: 'cache-write.wgsl', source: cacheWrite };
+
+/** How attention reads the KV cache. */
+export const cacheFile: Record<CacheFormat, ShaderFile> = {
+  f32: { name: 'cache/f32.wgsl', source: cacheF32 },
+  f16: { name: 'cache/f16.wgsl', source: cacheF16 },
 };

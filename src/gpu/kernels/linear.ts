@@ -13,7 +13,7 @@ import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
 import type { ShaderFile } from '../shader.ts';
 import type { GpuWeight } from '../weights.ts';
 import { activationNumber } from './activation.ts';
-import { activateFile, batchFile, formatFile } from './files.ts';
+import { activateFile, batchFile, cacheWriteFile, formatFile } from './files.ts';
 
 /** A linear layer over some rows of its weight, with what is fused into it. */
 export interface Linear {
@@ -120,6 +120,7 @@ function linearKernels(scene: Scene, linear: Linear, split: Split, constants: Re
         batchFile,
         formatFile[weight.format],
         activateFile,
+        cacheWriteFile,
         file('linear-store.wgsl', storeSource),
         ...split.files,
       ],
@@ -132,6 +133,7 @@ function linearKernels(scene: Scene, linear: Linear, split: Split, constants: Re
         ACTIVATION: linear.activation ? activationNumber[linear.activation] : 0,
         RESIDUAL: residual ? 1 : 0,
         CACHE: cache ? 1 : 0,
+        CACHE_HALF: scene.kv === 'f16' ? 1 : 0,
         SELECT: select ? 1 : 0,
         OUT_STRIDE: output.stride,
         CACHE_WIDTH: scene.nHead * scene.headDim,

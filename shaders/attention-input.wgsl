@@ -1,0 +1,56 @@
+// What the whole-attention kernels share: z [rows, nHead, headDim] = softmax(q · k * SCALE) v over the keys up to the row's
+// position, by online softmax (Milakov & Gimelshein 2018): sums so far are rescaled when a larger score comes, so no score
+// is stored. z is made in slices of 64 values; a head wider than that has its scores computed for each.
+override N: u32; // nHead * headDim
+override HEAD_DIM: u32;
+override Q_STRIDE: u32;
+override OUT_STRIDE: u32;
+override CONTEXT: u32;
+override SLOTS: u32;
+override SCALE: f32;
+@group(0) @binding(3) var<storage, read> q: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> output: array<f32>;
+
+override QUADS = (HEAD_DIM + 3) / 4;
+const SLICE_QUADS = 16u;
+const LOWEST = -3.4e38;
+
+// Four values of a row's query, with zeros beyond the head.
+fn query4(row: u32, head: u32, quad: u32) -> vec4f {
+  let at = row * Q_STRIDE + head * HEAD_DIM + quad * 4;
+  if (HEAD_DIM % 4 == 0) {
+    return q[at / 4];
+  }
+  var value = vec4f();
+  for (var i = 0u; i < min(4, HEAD_DIM - quad * 4); i++) {
+    value[i] = q[(at + i) / 4][(at + i) % 4];
+  }
+  return value;
+}
+
+// Where a head's first key is in the cache; the next key is N further on.
+fn keysOf(slot: u32, head: u32) -> u32 {
+  return slot * CONTEXT * N + head * HEAD_DIM;
+}
+
+fn valuesOf(slot: u32, head: u32) -> u32 {
+  return keysOf(SLOTS + slot, head);
+}
+
+fn quadsIn(slice: u32) -> u32 {
+  return min(SLICE_QUADS, QUADS - slice * SLICE_QUADS);
+}
+
+fn storeQuad(row: u32, head: u32, quad: u32, value: vec4f) {
+  for (var i = 0u; i < min(4, HEAD_DIM - quad * 4); i++) {
+    output[row * OUT_STRIDE + head * HEAD_DIM + quad * 4 + i] = value[i];
+  }
+}
+
+fn largest(v: vec4f) -> f32 {
+  return max(max(v.x, v.y), max(v.z, v.w));
+}
+
+fn sumOf(v: vec4f) -> f32 {
+  return dot(v, vec4f(1));
+}

@@ -1,0 +1,60 @@
+// Attention of a row and head, for software GPUs: each lane takes four keys at a time and keeps its own maximum, sum and
+// mix; one barrier, at the end, before they are put together.
+override LANES: u32;
+var<workgroup> tops: array<f32, LANES>;
+var<workgroup> sums: array<f32, LANES>;
+var<workgroup> mixes: array<vec4f, LANES * SLICE_QUADS>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let head = group.x;
+  let slice = group.z * SLICE_QUADS;
+  let quads = quadsIn(group.z);
+  let row = batch.rows[group.y];
+  let last = row.position;
+  let keys = keysOf(row.slot, head);
+  let values = valuesOf(row.slot, head) + slice * 4;
+  var top = LOWEST;
+  var sum = 0.0;
+  var mix: array<vec4f, SLICE_QUADS>;
+  for (var key = lane * 4; key <= last; key += LANES * 4) {
+    let four = vec4u(key, key + 1, key + 2, key + 3);
+    // A key past the last is read as the last, and weighs nothing.
+    let at = min(four, vec4u(last)) * N;
+    var scores = vec4f();
+    for (var quad = 0u; quad < QUADS; quad++) {
+      let k = keys + at + quad * 4;
+      scores += query4(group.y, head, quad) * mat4x4f(cached4(k.x), cached4(k.y), cached4(k.z), cached4(k.w));
+    }
+    scores = select(vec4f(LOWEST), scores * SCALE, four <= vec4u(last));
+    let before = top;
+    top = max(top, largest(scores));
+    let weights = exp(scores - top);
+    let rescale = exp(before - top);
+    sum = sum * rescale + sumOf(weights);
+    for (var quad = 0u; quad < quads; quad++) {
+      let v = values + at + quad * 4;
+      mix[quad] = mix[quad] * rescale + mat4x4f(cached4(v.x), cached4(v.y), cached4(v.z), cached4(v.w)) * weights;
+    }
+  }
+  tops[lane] = top;
+  sums[lane] = sum;
+  for (var quad = 0u; quad < quads; quad++) {
+    mixes[lane * SLICE_QUADS + quad] = mix[quad];
+  }
+  workgroupBarrier();
+  var total = 0.0;
+  for (var i = 0u; i < LANES; i++) {
+    top = max(top, tops[i]);
+  }
+  for (var i = 0u; i < LANES; i++) {
+    total += sums[i] * exp(tops[i] - top);
+  }
+  for (var quad = lane; quad < quads; quad += LANES) {
+    var value = vec4f();
+    for (var i = 0u; i < LANES; i++) {
+      value += mixes[i * SLICE_QUADS + quad] * exp(tops[i] - top);
+    }
+    storeQuad(group.y, head, slice + quad, value / total);
+  }
+}

@@ -1,0 +1,94 @@
+// Attention of many rows of one slot, for software GPUs: an invocation takes eight rows and walks over the keys by fours, so
+// that a key or value that was read serves eight rows. It ends at its last row's key: what is masked for all is skipped.
+const ROWS = 8u;
+var<private> tops: array<f32, ROWS>;
+var<private> sums: array<f32, ROWS>;
+var<private> rescales: array<f32, ROWS>;
+var<private> mixes: array<vec4f, SLICE_QUADS * ROWS>; // [quad, row]
+
+// Takes four scores of row r into its maximum and sum; gives the keys' weights.
+fn weigh(r: u32, product: vec4f, key: u32, position: u32) -> vec4f {
+  let scores = select(vec4f(LOWEST), product * SCALE, key + vec4u(0, 1, 2, 3) <= vec4u(position));
+  let before = tops[r];
+  let top = max(before, largest(scores));
+  let weights = exp(scores - top);
+  rescales[r] = exp(before - top);
+  tops[r] = top;
+  sums[r] = sums[r] * rescales[r] + sumOf(weights);
+  return weights;
+}
+
+fn mixIn(r: u32, at: u32, v: mat4x4f, weights: vec4f) {
+  mixes[at + r] = mixes[at + r] * rescales[r] + v * weights;
+}
+
+@compute @workgroup_size(4)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let head = id.y;
+  let slice = id.z * SLICE_QUADS;
+  let quads = quadsIn(id.z);
+  let row = id.x * ROWS;
+  if (row >= batch.rowCount) {
+    return;
+  }
+  // Rows of one slot follow one another; a row past the last is computed as the last, and not stored.
+  let end = batch.rowCount - 1;
+  let first = batch.rows[row].position;
+  let last = batch.rows[min(row + ROWS - 1, end)].position;
+  let keys = keysOf(batch.rows[row].slot, head);
+  let values = valuesOf(batch.rows[row].slot, head) + slice * 4;
+  for (var r = 0u; r < ROWS; r++) {
+    tops[r] = LOWEST;
+  }
+  for (var key = 0u; key <= last; key += 4) {
+    // Of the mask only this is left: no key past the last row's is read.
+    let at = min(key + vec4u(0, 1, 2, 3), vec4u(last)) * N;
+    // Written out, since what a loop variable picks would live in memory, not in registers.
+    var s0 = vec4f();
+    var s1 = vec4f();
+    var s2 = vec4f();
+    var s3 = vec4f();
+    var s4 = vec4f();
+    var s5 = vec4f();
+    var s6 = vec4f();
+    var s7 = vec4f();
+    for (var quad = 0u; quad < QUADS; quad++) {
+      let k4 = keys + at + quad * 4;
+      let k = mat4x4f(cached4(k4.x), cached4(k4.y), cached4(k4.z), cached4(k4.w));
+      // A row vector times a matrix is its dot product with each column.
+      s0 += query4(row, head, quad) * k;
+      s1 += query4(min(row + 1, end), head, quad) * k;
+      s2 += query4(min(row + 2, end), head, quad) * k;
+      s3 += query4(min(row + 3, end), head, quad) * k;
+      s4 += query4(min(row + 4, end), head, quad) * k;
+      s5 += query4(min(row + 5, end), head, quad) * k;
+      s6 += query4(min(row + 6, end), head, quad) * k;
+      s7 += query4(min(row + 7, end), head, quad) * k;
+    }
+    s0 = weigh(0, s0, key, first);
+    s1 = weigh(1, s1, key, first + 1);
+    s2 = weigh(2, s2, key, first + 2);
+    s3 = weigh(3, s3, key, first + 3);
+    s4 = weigh(4, s4, key, first + 4);
+    s5 = weigh(5, s5, key, first + 5);
+    s6 = weigh(6, s6, key, first + 6);
+    s7 = weigh(7, s7, key, first + 7);
+    for (var quad = 0u; quad < quads; quad++) {
+      let v4 = values + at + quad * 4;
+      let v = mat4x4f(cached4(v4.x), cached4(v4.y), cached4(v4.z), cached4(v4.w));
+      mixIn(0, quad * ROWS, v, s0);
+      mixIn(1, quad * ROWS, v, s1);
+      mixIn(2, quad * ROWS, v, s2);
+      mixIn(3, quad * ROWS, v, s3);
+      mixIn(4, quad * ROWS, v, s4);
+      mixIn(5, quad * ROWS, v, s5);
+      mixIn(6, quad * ROWS, v, s6);
+      mixIn(7, quad * ROWS, v, s7);
+    }
+  }
+  for (var r = 0u; r < min(ROWS, batch.rowCount - row); r++) {
+    for (var quad = 0u; quad < quads; quad++) {
+      storeQuad(row + r, head, slice + quad, mixes[quad * ROWS + r] / sums[r]);
+    }
+  }
+}

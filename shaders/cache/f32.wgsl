@@ -1,0 +1,13 @@
+// The KV cache of a layer, [2, slots, context, nHead, headDim], as f32.
+@group(0) @binding(4) var<storage, read> cache: array<vec4f>;
+
+fn cached(at: u32) -> f32 {
+  return cache[at / 4][at % 4];
+}
+
+fn cached4(at: u32) -> vec4f {
+  if (HEAD_DIM % 4 == 0) {
+    return cache[at / 4];
+  }
+  return vec4f(cached(at), cached(at + 1), cached(at + 2), cached(at + 3));
+}
