@@ -1,12 +1,4 @@
-// Four invocations read and norm a quarter of the row of x each, and hand it round.
-fn laneOf(local: u32) -> u32 {
-  // Drivers need not number a subgroup's invocations in order.
-  let isFirst = local == quadBroadcast(local, 1);
-  let isSecond = local == quadBroadcast(local, 2);
-  let isThird = local == quadBroadcast(local, 3);
-  return u32(isFirst) + 2 * u32(isSecond) + 3 * u32(isThird);
-}
-
+// Four invocations (quads.wgsl) share reading and norming the row of x.
 fn quadSum(value: vec2f) -> vec2f {
   let pair = value + quadSwapX(value);
   return pair + quadSwapY(pair);
@@ -23,6 +15,5 @@ fn statistics(start: u32, lane: u32) -> Statistics {
 }
 
 fn shared16(start: u32, unit: u32, s: Statistics, lane: u32) -> mat4x4f {
-  let own = input4(start, unit * 4 + lane, s);
-  return mat4x4f(quadBroadcast(own, 0), quadBroadcast(own, 1), quadBroadcast(own, 2), quadBroadcast(own, 3));
+  return handRound(input4(start, unit * 4 + lane, s));
 }

@@ -1,9 +1,5 @@
 // output [rows, out] = x weightᵀ for many rows: 8 rows x 8 outputs in the registers of one invocation, no barrier: for
-// software GPUs.
-fn x16(at: u32) -> mat4x4f {
-  return mat4x4f(x[at], x[at + 1], x[at + 2], x[at + 3]);
-}
-
+// software GPUs. In front of it: how an invocation comes by its inputs, for itself or in fours.
 fn product(v: mat4x4f, w: mat4x4f) -> f32 {
   return dot(v[0], w[0]) + dot(v[1], w[1]) + dot(v[2], w[2]) + dot(v[3], w[3]);
 }
@@ -13,13 +9,11 @@ fn products(v: mat4x4f, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) -> vec4f
   return vec4f(product(v, a), product(v, b), product(v, c), product(v, d));
 }
 
-@compute @workgroup_size(8, 4)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.x * 8;
+@compute @workgroup_size(8)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = id.x * 8; // beyond N nothing is stored
   let row = id.y * 8;
-  if (i >= N || row >= count()) {
-    return;
-  }
+  let lane = laneOf(local);
   let start = array(
     startOf(row),
     startOf(row + 1),
@@ -37,14 +31,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let w = WEIGHT_ROW + i;
   for (var unit = 0u; unit < ROW_UNITS; unit++) {
     let at = unit * 4;
-    let x0 = x16(start[0] + at);
-    let x1 = x16(start[1] + at);
-    let x2 = x16(start[2] + at);
-    let x3 = x16(start[3] + at);
-    let x4 = x16(start[4] + at);
-    let x5 = x16(start[5] + at);
-    let x6 = x16(start[6] + at);
-    let x7 = x16(start[7] + at);
+    let x0 = shared16(start[0] + at, lane);
+    let x1 = shared16(start[1] + at, lane);
+    let x2 = shared16(start[2] + at, lane);
+    let x3 = shared16(start[3] + at, lane);
+    let x4 = shared16(start[4] + at, lane);
+    let x5 = shared16(start[5] + at, lane);
+    let x6 = shared16(start[6] + at, lane);
+    let x7 = shared16(start[7] + at, lane);
     let w0 = scaled16(w, unit);
     let w1 = scaled16(w + 1, unit);
     let w2 = scaled16(w + 2, unit);

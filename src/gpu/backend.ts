@@ -26,7 +26,8 @@ export interface GpuBackendOptions {
 /** Real GPUs want many lanes on neighbouring addresses; software ones no barriers. */
 function variantsFor({ adapterInfo, features }: GPUDevice): Variants {
   if (!isSoftware(adapterInfo)) return { row: 'lanes', tile: 'shared' };
-  return { row: features.has('subgroups') ? 'quads' : 'registers', tile: 'registers' };
+  const inFours = features.has('subgroups') ? 'quads' : 'registers';
+  return { row: inFours, tile: inFours };
 }
 
 /**

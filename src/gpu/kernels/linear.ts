@@ -6,7 +6,10 @@ import rowQuadsSource from '../../../shaders/linear-row-quads.wgsl?raw';
 import storeSource from '../../../shaders/linear-store.wgsl?raw';
 import tileSource from '../../../shaders/linear-tile.wgsl?raw';
 import tileInputSource from '../../../shaders/linear-tile-input.wgsl?raw';
+import tileOwnSource from '../../../shaders/linear-tile-own.wgsl?raw';
+import tileQuadsSource from '../../../shaders/linear-tile-quads.wgsl?raw';
 import sharedSource from '../../../shaders/linear-tile-shared.wgsl?raw';
+import quadsSource from '../../../shaders/quads.wgsl?raw';
 import subgroupsSource from '../../../shaders/subgroups.wgsl?raw';
 import type { Activation } from '../../plan/plan.ts';
 import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
@@ -38,9 +41,11 @@ export interface Linear {
 
 const file = (name: string, source: string): ShaderFile => ({ name, source });
 const subgroupsFile = file('subgroups.wgsl', subgroupsSource);
+const quadsFile = file('quads.wgsl', quadsSource);
 const rowInputFile = file('linear-row-input.wgsl', rowInputSource);
 const rowFile = file('linear-row.wgsl', rowSource);
 const tileInputFile = file('linear-tile-input.wgsl', tileInputSource);
+const tileFile = file('linear-tile.wgsl', tileSource);
 
 /** A way of splitting a kernel's work: its files, what one workgroup makes, and what the device must offer. */
 interface Split {
@@ -61,7 +66,7 @@ const rowSplits = {
     constants: { WORKGROUP: 8 },
   },
   quads: {
-    files: [rowInputFile, file('linear-row-quads.wgsl', rowQuadsSource), rowFile],
+    files: [quadsFile, rowInputFile, file('linear-row-quads.wgsl', rowQuadsSource), rowFile],
     outputs: 8 * 8,
     rows: 1,
     constants: { WORKGROUP: 8 },
@@ -72,7 +77,17 @@ const rowSplits = {
 
 /** For many rows. */
 const tileSplits = {
-  registers: { files: [tileInputFile, file('linear-tile.wgsl', tileSource)], outputs: 8 * 8, rows: 8 * 4 },
+  registers: {
+    files: [tileInputFile, file('linear-tile-own.wgsl', tileOwnSource), tileFile],
+    outputs: 8 * 8,
+    rows: 8,
+  },
+  quads: {
+    files: [quadsFile, tileInputFile, file('linear-tile-quads.wgsl', tileQuadsSource), tileFile],
+    outputs: 8 * 8,
+    rows: 8,
+    needs: 'subgroups',
+  },
   shared: { files: [tileInputFile, file('linear-tile-shared.wgsl', sharedSource)], outputs: 64, rows: 64 },
 } satisfies Record<string, Split>;
 
