@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { gguf as readIndependently } from '@huggingface/gguf';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { load } from '../../src/index.ts';
+import { folderStore } from '../../src/load/cache-store.ts';
 import type { Progress } from '../../src/load/checkpoint.ts';
 import { openCheckpoint } from '../../src/load/open.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
@@ -209,6 +210,21 @@ describe('where a file is', () => {
       expect(told[0]).toMatchObject({ stage: 'config', file: 'tiny.Q8_0.gguf', total: checkpoint.bytes });
     },
   );
+
+  test('a repository, kept in a cache: the same without a network', async () => {
+    const repository = hub('owner/tiny', { 'tiny.Q8_0.gguf': bytes, 'tiny.Q2_K.gguf': 'not this one' });
+    server = await serve(repository.contents, repository.answer);
+    const cache = folderStore(join(scratch, 'cache'));
+    const options = { endpoint: server.url, cache };
+    expectSame(await readAll(await openCheckpoint('owner/tiny', options)), await expectedOf());
+    const offline: typeof fetch = () => Promise.reject(new TypeError('offline'));
+    expectSame(await readAll(await openCheckpoint('owner/tiny', { ...options, fetch: offline })), await expectedOf());
+    const { commit } = repository;
+    for (const fetch of [globalThis.fetch, offline]) {
+      const pinned = await openCheckpoint('owner/tiny', { ...options, revision: commit, fetch });
+      expectSame(await readAll(pinned), await expectedOf());
+    }
+  });
 
   test('a folder', async () => {
     const folder = join(scratch, 'folder');

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/load/open.ts';
+import { loadTokenizer } from '../../src/text/load.ts';
 import { readFixture } from '../fixtures.ts';
 import { expectSame, readAll } from './read.ts';
 import { tinyCheckpoint, tinyFiles } from './tiny-checkpoint.ts';
+import { encodeGguf, tinyGguf } from './tiny-gguf.ts';
 
 // Vite's server takes ranges, and answers what it does not have with its page and status 200.
 const folder = new URL('/test/fixtures/tiny-gpt2/', location.href).href;
@@ -26,6 +28,15 @@ test('files chosen in a page', async () => {
   const transfer = new DataTransfer();
   for (const file of tinyFiles(tinyCheckpoint())) transfer.items.add(file);
   expect((await readAll(await openCheckpoint(transfer.files))).size).toBe(16);
+});
+
+test('a dropped GGUF file', async () => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([encodeGguf(tinyGguf())], 'tiny.gguf'));
+  const checkpoint = await openCheckpoint(transfer.files);
+  expect((await readAll(checkpoint)).size).toBe(16);
+  const { encode } = await loadTokenizer(await checkpoint.tokenizerFiles(), checkpoint.config.vocabSize);
+  expect(encode('cab')).toEqual([2, 14]);
 });
 
 test('a page in place of the files is refused', async () => {
