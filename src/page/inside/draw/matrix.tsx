@@ -21,6 +21,8 @@ export interface MatrixProps {
   tensor?: string;
   /** The number of the model that a picture's cell is; choosing the cell shows its origin. */
   cellAt?: (row: number, column: number) => Cell;
+  /** Where a number stands in the picture; where absent, its indices are tried. */
+  placeOf?: (cell: Cell) => Place | undefined;
   /** What stands before the value when a cell is pointed at. */
   describe?: (row: number, column: number) => string;
   /** Instead of showing the origin. */
@@ -62,7 +64,7 @@ export function Matrix(props: MatrixProps) {
     if (onPick) onPick(row, column);
     else if (cellAt) cell.value = cellAt(row, column);
   };
-  const chosen = cell.value && cellAt ? placeOf(cell.value, props) : undefined;
+  const chosen = cell.value && cellAt ? findPlace(cell.value, props) : undefined;
   const onKeyDown = (event: KeyboardEvent) => {
     const step = arrows[event.key];
     if (step) {
@@ -164,7 +166,8 @@ function clamped(row: number, column: number, rows: number, columns: number): Pl
 }
 
 /** Where the chosen cell is in this picture, if it is. The middle is tried with care: pictures hold up to a million cells. */
-function placeOf(chosen: Cell, { cellAt, rows, columns }: MatrixProps): Place | undefined {
+function findPlace(chosen: Cell, { cellAt, placeOf, rows, columns }: MatrixProps): Place | undefined {
+  if (placeOf) return placeOf(chosen);
   if (cellAt!(0, 0).name !== chosen.name || cellAt!(0, 0).kind !== chosen.kind) return undefined;
   const candidates = chosen.index.flatMap((row) => chosen.index.map((column) => ({ row, column })));
   for (const { row, column } of [...candidates, ...chosen.index.map((column) => ({ row: 0, column }))]) {

@@ -48,6 +48,9 @@ export function Sum() {
                 name,
                 index: [at, Math.min(row * columns + column, rows[i]!.length - 1)],
               })}
+              placeOf={({ name: of, index: [row, column = 0] }) =>
+                of === name && row === at ? { row: Math.floor(column / columns), column: column % columns } : undefined
+              }
               describe={(row, column) => `${name} [${at}, ${row * columns + column}]`}
               cellSize={[18, 18]}
               stale={tensors[i]!.stale}
