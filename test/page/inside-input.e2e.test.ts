@@ -55,9 +55,7 @@ describe('from text to numbers', () => {
     await expect
       .poll(() => page.locator('.token-list .bytes').allInnerTexts())
       .toEqual(bytes.map((some) => some.join(' ')));
-    expect(await shown.first().getAttribute('aria-label')).toBe(
-      `Token 0: Once, id ${ids[0]}, bytes ${bytes[0]!.join(' ')}`,
-    );
+    await page.getByRole('button', { name: `Once ${ids[0]} ${bytes[0]!.join(' ')}` }).waitFor();
     await page.getByLabel('hide').check();
     expect(await page.locator('.token-list .bytes').count()).toBe(0);
   });

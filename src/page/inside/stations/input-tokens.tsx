@@ -28,17 +28,8 @@ export function Tokens() {
       <ol class="token-list">
         {reading.ids.map((id, i) => (
           <li key={i}>
-            <button
-              type="button"
-              aria-pressed={i === chosen}
-              aria-label={[words.token(i, reading.texts[i]!, id), bytes && words.bytesOf(spelled(bytes[i]))]
-                .filter(Boolean)
-                .join(', ')}
-              data-id={id}
-              onClick={() => lookAt({ position: i })}
-            >
-              <span class="word">{visible(reading.texts[i]!)}</span>
-              <span class="id">{id}</span>
+            <button type="button" aria-pressed={i === chosen} data-id={id} onClick={() => lookAt({ position: i })}>
+              <span class="word">{visible(reading.texts[i]!)}</span> <span class="id">{id}</span>{' '}
               {bytes && <span class="bytes">{spelled(bytes[i])}</span>}
             </button>
           </li>

@@ -4,12 +4,10 @@ export const words = {
   tokensNote: (vocabulary: number) =>
     `The model knows ${vocabulary.toLocaleString('en')} tokens and reads your text as their numbers.`,
   count: (tokens: number) => (tokens === 1 ? '1 token' : `${tokens.toLocaleString('en')} tokens`),
-  token: (position: number, text: string, id: number) => `Token ${position}: ${text}, id ${id}`,
   bytes: 'Bytes',
   bytesNone: 'hide',
   bytesHex: 'hexadecimal',
   bytesDecimal: 'decimal',
-  bytesOf: (bytes: string) => `bytes ${bytes}`,
   vector: (token: string) => `“${token}” as the model reads it`,
   vectorNote: (width: number) =>
     `The token's row of one table plus its position's row of another: ${width} numbers each, read left to right, line by line. Blue is below zero, orange above, all on one scale.`,
