@@ -43,6 +43,10 @@ export default defineConfig(({ mode }) =>
         plugins: [inlineStyles, serviceWorker()],
         server: { headers: isolation },
         preview: { headers: isolation },
-        build: { target: 'es2022', outDir: 'site' },
+        build: {
+          target: 'es2022',
+          outDir: 'site',
+          rolldownOptions: { input: { bench: 'bench.html' } },
+        },
       },
 );

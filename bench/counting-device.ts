@@ -9,6 +9,8 @@ export interface DeviceCounts {
   /** createBuffer, createBindGroup, createComputePipeline... all but command encoders, which WebGPU needs one a submit. */
   creations: number;
   encoders: number;
+  /** Bytes of the buffers made before `loaded()` that dispatches had bound, at every dispatch again: weights, in short. */
+  weightBytes: number;
 }
 
 export interface CountingDevice {
@@ -16,21 +18,49 @@ export interface CountingDevice {
   device: GPUDevice;
   counts: DeviceCounts;
   reset(): void;
+  /** To be called when the model is loaded: what was made until now are its weights. */
+  loaded(): void;
   /** Buffers made and not yet destroyed, with their sizes. */
   liveBuffers: ReadonlyMap<GPUBuffer, number>;
 }
 
 /** Wraps a device so that everything asked of it is counted; what it does stays the same. */
 export function countingDevice(real: GPUDevice): CountingDevice {
-  const counts: DeviceCounts = { dispatches: 0, passes: 0, submits: 0, maps: 0, writes: 0, creations: 0, encoders: 0 };
+  const counts: DeviceCounts = {
+    dispatches: 0,
+    passes: 0,
+    submits: 0,
+    maps: 0,
+    writes: 0,
+    creations: 0,
+    encoders: 0,
+    weightBytes: 0,
+  };
   const liveBuffers = new Map<GPUBuffer, number>();
+  const weights = new WeakSet<GPUBuffer>();
+  /** Bytes of weights in each bind group. */
+  const boundBytes = new WeakMap<GPUBindGroup, number>();
 
   /** Counts a call, then makes it. */
   const counted = (key: keyof DeviceCounts) => (call: () => unknown) => {
     counts[key] += 1;
     return call();
   };
-  const pass = (target: GPUComputePassEncoder) => intercept(target, { dispatchWorkgroups: counted('dispatches') });
+  const pass = (target: GPUComputePassEncoder) => {
+    const groups = new Map<unknown, number>();
+    const dispatched = (call: () => unknown) => {
+      for (const bytes of groups.values()) counts.weightBytes += bytes;
+      return counted('dispatches')(call);
+    };
+    return intercept(target, {
+      setBindGroup(call, [index, group]) {
+        groups.set(index, boundBytes.get(group as GPUBindGroup) ?? 0);
+        return call();
+      },
+      dispatchWorkgroups: dispatched,
+      dispatchWorkgroupsIndirect: dispatched,
+    });
+  };
   const encoder = (target: GPUCommandEncoder) =>
     intercept(target, { beginComputePass: (call) => pass(counted('passes')(call) as GPUComputePassEncoder) });
   const queue = intercept(real.queue, {
@@ -53,7 +83,7 @@ export function countingDevice(real: GPUDevice): CountingDevice {
 
   const created =
     <T>(after: (made: T) => T = (made) => made) =>
-    (call: () => unknown) => {
+    (call: () => unknown): T => {
       counts.creations += 1;
       return after(call() as T);
     };
@@ -61,7 +91,11 @@ export function countingDevice(real: GPUDevice): CountingDevice {
     real,
     {
       createBuffer: created(buffer),
-      createBindGroup: created(),
+      createBindGroup(call, [descriptor]) {
+        const group = created<GPUBindGroup>()(call);
+        boundBytes.set(group, weightBytesOf(descriptor as GPUBindGroupDescriptor, weights));
+        return group;
+      },
       createBindGroupLayout: created(),
       createPipelineLayout: created(),
       createComputePipeline: created(),
@@ -78,11 +112,24 @@ export function countingDevice(real: GPUDevice): CountingDevice {
     device,
     counts,
     reset: () => Object.assign(counts, Object.fromEntries(Object.keys(counts).map((key) => [key, 0]))),
+    loaded() {
+      for (const buffer of liveBuffers.keys()) weights.add(buffer);
+    },
     liveBuffers,
   };
 }
 
-type Interceptors = Record<string, (call: () => unknown) => unknown>;
+/** Bytes of the weights that a bind group binds. */
+function weightBytesOf({ entries }: GPUBindGroupDescriptor, weights: WeakSet<GPUBuffer>): number {
+  let sum = 0;
+  for (const { resource } of entries) {
+    const { buffer, offset = 0, size } = ('buffer' in resource ? resource : { buffer: resource }) as GPUBufferBinding;
+    if (weights.has(buffer)) sum += size ?? buffer.size - offset;
+  }
+  return sum;
+}
+
+type Interceptors = Record<string, (call: () => unknown, args: unknown[]) => unknown>;
 
 /** A stand-in for `target` whose named methods go through interceptors. */
 function intercept<T extends object>(target: T, methods: Interceptors, values: Record<string, unknown> = {}): T {
@@ -94,7 +141,7 @@ function intercept<T extends object>(target: T, methods: Interceptors, values: R
       const interceptor = typeof key === 'string' && Object.hasOwn(methods, key) ? methods[key] : undefined;
       return (...args: unknown[]) => {
         const call = () => Reflect.apply(value, real, args) as unknown;
-        return interceptor ? interceptor(call) : call();
+        return interceptor ? interceptor(call, args) : call();
       };
     },
     set: (real, key, value) => Reflect.set(real, key, value, real),

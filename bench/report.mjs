@@ -6,8 +6,10 @@ import { tables } from './tables.mjs';
 
 const folder = join(import.meta.dirname, '../docs/benchmarks');
 
-/** The rows now measured in the places of their former selves, new ones behind. */
-function merge(former, rows) {
+/** The rows of the run that lies there, now measured ones in the places of their former selves, new ones behind. */
+export function withFormer(name, rows) {
+  const path = join(folder, `${name}.json`);
+  const former = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).rows : [];
   const key = ({ name, threads }) => `${name} ${threads}`;
   const left = new Map(rows.map((row) => [key(row), row]));
   const merged = former.map((row) => {
@@ -18,11 +20,10 @@ function merge(former, rows) {
   return [...merged, ...left.values()];
 }
 
-/** `name`: of the files, e.g. `wasm`; `keep`: whether rows of the run that lies there stay. */
-export async function report(name, keep, { plan: { prefill, decode, decodeTokens, repeats }, ...run }) {
+/** `name`: of the files, e.g. `wasm`. */
+export function report(name, { plan: { prefill, decode, decodeTokens, repeats }, ...run }) {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${name}.json`);
-  if (keep && existsSync(path)) run.rows = merge(JSON.parse(readFileSync(path, 'utf8')).rows, run.rows);
   const record = { ...run, plan: { prefill, decode, decodeTokens, repeats } };
   writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`);
   writeFileSync(join(folder, `${name}.svg`), plot(record));

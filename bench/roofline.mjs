@@ -47,7 +47,7 @@ const worker = `onmessage = async ({ data: { binary, bytes, kind } }) => {
   onmessage = () => {
     let done = 0;
     const start = performance.now();
-    while (performance.now() - start < 400) done += run();
+    while (performance.now() - start < 200) done += run();
     postMessage((done / (performance.now() - start)) * 1000);
   };
 };`;
@@ -73,5 +73,11 @@ export async function roofline(page, threads) {
       },
       { worker, threads, job: { binary, kind, bytes: (megabytes - 1) << 20 } },
     );
-  return { threads, bytesPerSecond: await rate('read'), flopsPerSecond: await rate('multiplyAdd') };
+  // The best of several: whatever else runs can only make it slower.
+  const best = async (kind) => {
+    const rates = [];
+    for (let run = 0; run < 6; run++) rates.push(await rate(kind));
+    return Math.max(...rates);
+  };
+  return { threads, bytesPerSecond: await best('read'), flopsPerSecond: await best('multiplyAdd') };
 }

@@ -1,8 +1,23 @@
-// Runs a row in a Node process of its own.
-import { runRow } from './row.mjs';
+// Runs a row in a Node process of its own, with Dawn where a browser has WebGPU.
+import { create, globals } from 'webgpu';
+import { countRow, measureCopies, runRow } from './row.mjs';
+
+/** Collected early, it takes the process down: kept here. */
+const dawn = create([]);
+
+async function answer(job) {
+  if (job.row.device !== 'webgpu') return runRow(job);
+  Object.assign(globalThis, globals);
+  globalThis.navigator ??= {}; // Node 20 has none
+  Object.defineProperty(navigator, 'gpu', { value: dawn, configurable: true });
+  const result = await runRow(job);
+  const busyMs = async () => performance.eventLoopUtilization().active;
+  const counts = await countRow({ ...job, tokens: job.plan.decodeTokens, busyMs });
+  return { ...result, counts, copyBytesPerSecond: await measureCopies() };
+}
 
 process.once('message', (job) => {
-  runRow(job).then(
+  answer(job).then(
     (result) => process.send({ result }),
     (error) => process.send({ error: String(error?.stack ?? error) }),
   );

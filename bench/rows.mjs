@@ -12,7 +12,7 @@ const transformers = (device, weights) => ({
   ...{ adapter: 'transformers', device, weights: weights === 'f32' ? 'fp32' : weights, model: onnx[weights] },
 });
 const wllama = (device, weights) => ({ adapter: 'wllama', device, weights, model: gguf(weights) });
-const llama = (weights) => ({ adapter: 'llama-cpp', device: 'native', weights, model: gguf(weights) });
+const llama = (weights) => ({ adapter: 'llama-cpp', runtime: 'node', device: 'native', weights, model: gguf(weights) });
 const onEach = (make, device, weights) => weights.map((kind) => make(device, kind));
 
 const ours = ['f32', 'f16', 'q8', 'q4'];
@@ -42,6 +42,9 @@ export const allRows = [
   ...onEach(wllama, 'wasm', ofLlama),
   ...ofLlama.map(llama),
 ];
+
+/** The engine on the GPU outside of browsers, by Dawn. */
+export const nativeRows = onEach(vitrine, 'webgpu', ours).map((row) => ({ ...row, runtime: 'node' }));
 
 /** `onnxruntime wasm int8`, `vitrine webgpu f32 recompute`, with the threads where they matter. */
 export const rowName = ({ adapter, device, weights, recompute }) =>

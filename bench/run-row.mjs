@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright';
-import { chromiumFlags, findBrowser } from '../scripts/browser.mjs';
+import { chromiumFlags, findBrowser, softwareVulkan } from '../scripts/browser.mjs';
 import { serve } from '../scripts/serve.mjs';
 import { peakBytes } from './memory.mjs';
 import { modelOf } from './models.mjs';
@@ -21,14 +21,19 @@ function countBundle(page) {
   return () => [...paths].reduce((sum, path) => sum + gzipSync(readFileSync(join(root, path))).length, 0);
 }
 
+async function openPage(browser, url) {
+  const page = await browser.newPage();
+  page.on('console', (message) => process.stderr.write(`  ${message.text()}\n`));
+  await page.goto(new URL('bench/row.html', url).href);
+  return page;
+}
+
 /** In a fresh browser, so that no row profits or suffers from another. */
 async function inBrowser(row, plan) {
   const { url, close } = await serve(root);
   const browser = await chromium.launch({ executablePath: await findBrowser(), args: chromiumFlags });
   try {
-    const page = await browser.newPage();
-    page.on('console', (message) => process.stderr.write(`  ${message.text()}\n`));
-    await page.goto(new URL('bench/row.html', url).href);
+    const page = await openPage(browser, url);
     const bundle = countBundle(page);
     const empty = peakBytes(process.pid) ?? 0;
     const job = { row: { ...row, source: new URL(modelOf(row), url).href }, plan };
@@ -37,17 +42,41 @@ async function inBrowser(row, plan) {
       return runInPage(asked);
     }, job);
     const peak = peakBytes(process.pid);
-    return { ...result, bundleBytes: bundle(), peakBytes: peak && peak - empty };
+    await page.close();
+    return {
+      ...result,
+      bundleBytes: bundle(),
+      peakBytes: peak && peak - empty,
+      ...(row.device === 'webgpu' && (await countInPage(await openPage(browser, url), job))),
+    };
   } finally {
     await browser.close();
     await close();
   }
 }
 
-function inNode(row, plan) {
+/** On a page's main thread, whose time in JavaScript the browser tells. */
+async function countInPage(page, job) {
+  const metrics = await page.context().newCDPSession(page);
+  await metrics.send('Performance.enable');
+  await page.exposeFunction('busyMs', async () => {
+    const { metrics: all } = await metrics.send('Performance.getMetrics');
+    return 1000 * all.find(({ name }) => name === 'TaskDuration').value;
+  });
+  const asked = { ...job, tokens: job.plan.decodeTokens };
+  const counts = await page.evaluate(async (job) => {
+    const { countRow } = await import('/bench/row.mjs');
+    return countRow({ ...job, busyMs: globalThis.busyMs });
+  }, asked);
+  const copyBytesPerSecond = await page.evaluate(async () => (await import('/bench/row.mjs')).measureCopies());
+  return { counts, copyBytesPerSecond };
+}
+
+async function inNode(row, plan) {
   const job = { row: { ...row, source: join(root, modelOf(row)) }, plan };
+  const env = { ...process.env, ...(await softwareVulkan()) };
   return new Promise((resolve, reject) => {
-    const child = fork(join(import.meta.dirname, 'row-process.mjs'), { stdio: ['ignore', 2, 2, 'ipc'] });
+    const child = fork(join(import.meta.dirname, 'row-process.mjs'), { stdio: ['ignore', 2, 2, 'ipc'], env });
     child.once('message', ({ result, error }) => {
       const peak = peakBytes(process.pid);
       child.kill();
@@ -61,7 +90,7 @@ function inNode(row, plan) {
 /** @returns what `measure` gives, with the peak memory; or `{ error }`, so that one failure leaves the other rows. */
 export async function run(row, plan) {
   try {
-    return await (row.device === 'native' ? inNode : inBrowser)(row, plan);
+    return await (row.runtime === 'node' ? inNode : inBrowser)(row, plan);
   } catch (error) {
     return { error: String(error.message).split('\n')[0] };
   }

@@ -1,6 +1,8 @@
 // Measures Vitrine beside its peers: one run, one model, one browser.
 //   npm run bench [-- --only wasm,q8 --quick --repeats 5 --threads 1,2 --name NAME --keep]
 //   npm run bench:wasm     the CPU part
+//   npm run bench:native   the engine on Dawn in Node: SwiftShader, the driver that VK_ICD_FILENAMES names, or the
+//                          system's own GPU with VITRINE_GPU=native
 // `--keep` leaves the rows of an earlier run that are not measured now where they are.
 // `--only` takes words that must occur in a row's name, several of them separated by commas for any of them, and joined by
 // + for all of them: --only vitrine+wasm,wllama.
@@ -24,9 +26,11 @@ const { values } = parseArgs({
   },
 });
 
+const everyLength = { prefill: [64, 256, 1000], decode: [16, 64, 512, 1000] };
 const sets = {
-  all: { prefill: [64, 256, 1000], decode: [16, 64, 512, 1000], title: 'In one browser' },
+  all: { ...everyLength, title: 'In one browser' },
   wasm: { prefill: [64, 256], decode: [64, 512], title: 'On the CPU' },
+  native: { ...everyLength, decode: [16, 512, 1000], title: 'On the GPU, outside of browsers (Dawn in Node)' },
 };
 const set = sets[values.set];
 if (!set) throw new Error(`--set is ${values.set}; expected ${Object.keys(sets).join(' or ')}.`);
@@ -38,7 +42,7 @@ const count = (text, option) => {
 const threads = values.threads.split(',').map((text) => count(text, 'threads'));
 const repeats = count(values.repeats ?? (values.quick ? '1' : '3'), 'repeats');
 const plan = { ...set, decodeTokens: values.quick ? 4 : 16, repeats };
-if (values.quick && values.set === 'all') Object.assign(plan, { prefill: [64], decode: [64] });
+if (values.quick && values.set !== 'wasm') Object.assign(plan, { prefill: [64], decode: [16] });
 
 const npm = (...args) =>
   execFileSync('npm', args, { cwd: here, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
@@ -46,14 +50,16 @@ const npm = (...args) =>
 if (!existsSync(join(here, 'node_modules'))) npm('install', '--no-audit', '--no-fund', '--ignore-scripts');
 if (!existsSync(join(here, '../dist/vitrine.js'))) npm('run', '--prefix', '..', 'build:library');
 
-const { allRows, rowName, wasmRows } = await import('./rows.mjs');
+const { allRows, nativeRows, rowName, wasmRows } = await import('./rows.mjs');
 const { asText, words } = await import('./prompts.mjs');
 const { run } = await import('./run-row.mjs');
-const { report } = await import('./report.mjs');
+const { report, withFormer } = await import('./report.mjs');
 const { describeMachine } = await import('./machine.mjs');
+const { compile } = await import('./compile.mjs');
+await compile();
 
 const wanted = values.only.split(',').map((group) => group.split('+'));
-const rows = (values.set === 'wasm' ? wasmRows : allRows)
+const rows = { all: allRows, wasm: wasmRows, native: nativeRows }[values.set]
   .flatMap((row) => (row.device === 'webgpu' ? [{ ...row, threads: 1 }] : threads.map((n) => ({ ...row, threads: n }))))
   .filter((row) => wanted.some((group) => group.every((word) => rowName(row).includes(word))));
 if (rows.length === 0) throw new Error(`--only ${values.only} leaves no row.`);
@@ -66,9 +72,7 @@ for (const row of rows) {
   const { tokens, ...figures } = result;
   measured.push({ name: rowName(row), ...row, ...figures, pieces: tokens?.map(asText) });
 }
-await report(values.name ?? values.set, values.keep, {
-  title: set.title,
-  machine: await describeMachine(threads),
-  plan,
-  rows: measured,
-});
+const name = values.name ?? values.set;
+const all = values.keep ? withFormer(name, measured) : measured;
+const machine = await describeMachine([...new Set(all.map((row) => row.threads))]);
+report(name, { title: set.title, machine, plan, rows: all });

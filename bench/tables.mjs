@@ -73,6 +73,37 @@ function ratios({ plan, rows }) {
 const matrixWeights = 12 * 12 * 768 ** 2 + 50257 * 768;
 const bytesPerWeight = { f32: 4, f16: 2, q8: 1.125, q4: 0.625 };
 
+const perToken = {
+  dispatches: 'dispatches',
+  passes: 'passes',
+  submits: 'submits',
+  maps: 'buffer maps',
+  writes: 'buffer writes',
+  creations: 'creations',
+};
+
+/** What a token asks of the GPU, and how near its weights come to the speed at which the GPU copies. */
+function counts({ plan, rows }) {
+  const counted = rows.filter((row) => row.counts);
+  if (counted.length === 0) return '';
+  const columns = ['', ...Object.values(perToken), 'MB of weights bound', 'JavaScript, ms', 'of the copy bandwidth'];
+  const short = (value) => String(Number(value.toPrecision(3)));
+  return [
+    'What one decoded token asks of the GPU, and its weights a second as a share of what the GPU copies (read + write):',
+    '',
+    line(columns),
+    line(columns.map((_, i) => (i === 0 ? '---' : '---:'))),
+    ...counted.map((row) => {
+      const rate = row.counts.weightBytes / (figure(row, 'decode', plan.decode[0]) / 1000);
+      return line([
+        ...[row.name, ...Object.keys(perToken).map((key) => short(row.counts[key]))],
+        ...[short(row.counts.weightBytes / 1e6), short(row.counts.scriptMs)],
+        `${percent(rate / row.copyBytesPerSecond)} of ${short(row.copyBytesPerSecond / 1e9)} GB/s`,
+      ]);
+    }),
+  ].join('\n');
+}
+
 function shares({ machine, plan, rows }) {
   const ours = rows.filter((row) => row.adapter === 'vitrine' && row.device === 'wasm' && !row.error);
   if (ours.length === 0) return '';
@@ -123,6 +154,7 @@ function section([name, run]) {
     `![](${name}.svg)`,
     table(run),
     ratios(run),
+    counts(run),
     shares(run),
   ]
     .filter(Boolean)

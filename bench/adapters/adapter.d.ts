@@ -4,7 +4,9 @@ export interface Row {
   adapter: string;
   /** URL or path of the model, in the peer's own format. */
   source: string;
-  device: 'webgpu' | 'wasm' | 'cpu';
+  device: 'webgpu' | 'wasm' | 'cpu' | 'native';
+  /** A Node process instead of a browser. */
+  runtime?: 'node';
   /** The peer's own name of a weight format. */
   weights: string;
   threads: number;

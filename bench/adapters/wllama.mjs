@@ -1,11 +1,15 @@
 // wllama: llama.cpp compiled to WebAssembly, in a worker of its own.
 import { LoggerWithoutDebug, Wllama } from '../node_modules/@wllama/wllama/esm/index.min.js';
 
-const wasm = new URL('../node_modules/@wllama/wllama/esm/wasm/wllama.wasm', import.meta.url).href;
+const folder = new URL('../node_modules/@wllama/wllama/', import.meta.url).href;
 
 /** @type {import('./adapter.d.ts').Open} */
 export async function open({ source, device, threads }) {
-  const wllama = new Wllama({ default: wasm }, { logger: LoggerWithoutDebug, suppressNativeLog: true });
+  const wllama = new Wllama(
+    { default: `${folder}esm/wasm/wllama.wasm` },
+    { logger: LoggerWithoutDebug, suppressNativeLog: true },
+  );
+  const { version } = await fetch(`${folder}package.json`).then((response) => response.json());
   const file = await fetch(source).then((response) => response.blob());
   await wllama.loadModel([file], {
     n_ctx: 1024,
@@ -16,7 +20,7 @@ export async function open({ source, device, threads }) {
     flash_attn: true, // where llama.cpp finds it faster
   });
   return {
-    about: `wllama, ${wllama.getNumThreads()} threads`,
+    about: `wllama ${version}`,
     async generate({ text }, count, onToken) {
       const stream = await wllama.createCompletion({
         prompt: text,
