@@ -25,7 +25,8 @@ export function report(name, { plan: { prefill, decode, decodeTokens, repeats },
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${name}.json`);
   const record = { ...run, plan: { prefill, decode, decodeTokens, repeats } };
-  writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`);
+  const rounded = (_, value) => (typeof value === 'number' ? Number(value.toFixed(3)) : value);
+  writeFileSync(path, `${JSON.stringify(record, rounded, 2)}\n`);
   writeFileSync(join(folder, `${name}.svg`), plot(record));
   const names = readdirSync(folder).filter((file) => file.endsWith('.json'));
   const runs = names.map((file) => [file.replace('.json', ''), JSON.parse(readFileSync(join(folder, file), 'utf8'))]);

@@ -1,5 +1,5 @@
 // Measures Vitrine beside its peers: one run, one model, one browser.
-//   npm run bench [-- --only wasm,q8 --quick --repeats 5 --threads 1,2 --name NAME --keep]
+//   npm run bench [-- --only wasm,q8 --quick --repeats 5 --threads 1,2 --prefill 64 --decode 16,512 --name NAME --keep]
 //   npm run bench:wasm     the CPU part
 //   npm run bench:native   the engine on Dawn in Node: SwiftShader, the driver that VK_ICD_FILENAMES names, or the
 //                          system's own GPU with VITRINE_GPU=native
@@ -21,6 +21,8 @@ const { values } = parseArgs({
     threads: { type: 'string', default: String(Math.min(8, availableParallelism())) },
     repeats: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    prefill: { type: 'string' },
+    decode: { type: 'string' },
     name: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
@@ -39,10 +41,12 @@ const count = (text, option) => {
   if (!Number.isInteger(number) || number < 1) throw new Error(`--${option} wants whole numbers from 1, not ${text}.`);
   return number;
 };
-const threads = values.threads.split(',').map((text) => count(text, 'threads'));
+const counts = (option) => values[option].split(',').map((text) => count(text, option));
+const threads = counts('threads');
 const repeats = count(values.repeats ?? (values.quick ? '1' : '3'), 'repeats');
 const plan = { ...set, decodeTokens: values.quick ? 4 : 16, repeats };
 if (values.quick && values.set !== 'wasm') Object.assign(plan, { prefill: [64], decode: [16] });
+for (const option of ['prefill', 'decode']) if (values[option]) plan[option] = counts(option);
 
 const npm = (...args) =>
   execFileSync('npm', args, { cwd: here, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
