@@ -1,6 +1,6 @@
 // Time to the first token, bytes downloaded and peak memory of a first and of a second visit, for Vitrine and for
 // transformers.js with the same weights, on the processor:
-//   npm run bench:loading
+//   node bench/loading.mjs
 // Writes a table in Markdown. The model files are those that `npm run bench` makes in .cache/bench.
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

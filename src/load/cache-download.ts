@@ -56,6 +56,7 @@ export async function download(
     pieces,
     signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
     loaded: 0,
+    digests: new Map(),
     onBytes,
   };
   const running: Promise<void>[] = [];
@@ -72,10 +73,15 @@ export async function download(
         running.push(run);
       }
       await running[index];
-      for (let piece = first; piece < first + count; piece++) {
+      const kept = async (piece: number) => {
+        const digest = found.oid ? undefined : task.digests.get(piece); // all must be read for the hash of the whole
+        if (digest) return { digest };
         const bytes = await keptPiece(task, piece, size);
-        if (found.oid) hash.update(bytes);
-        digests.push(await digestOf(bytes));
+        return { digest: await digestOf(bytes), bytes };
+      };
+      for await (const { digest, bytes } of ahead(first, first + count, kept)) {
+        if (found.oid && bytes) hash.update(bytes);
+        digests.push(digest);
       }
     }
     return { size, digests, oid: found.oid && bytesToHex(hash.digest()) };
@@ -97,6 +103,19 @@ export async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> 
   return bytesToHex(digest.subarray(0, 16));
 }
 
+/** What `load` makes of the numbers [first, end), in order, some of them ahead. */
+export async function* ahead<Value>(first: number, end: number, load: (index: number) => Promise<Value>) {
+  const loading: Promise<Value>[] = [];
+  for (let index = first; index < end; index++) {
+    while (loading.length < lanes && index + loading.length < end) {
+      const next = load(index + loading.length);
+      next.catch(() => {}); // heard of when it is awaited
+      loading.push(next);
+    }
+    yield await loading.shift()!;
+  }
+}
+
 /** Fetches a piece whose digest is known. */
 export async function fetchPiece(
   files: HttpFiles,
@@ -111,7 +130,7 @@ export async function fetchPiece(
     put: async (_, bytes) => void (found = bytes),
     present: async () => new Set(),
   };
-  await fetchRange({ files, file, found: { size }, pieces, signal, loaded: 0 }, index, 1, size);
+  await fetchRange({ files, file, found: { size }, pieces, signal, loaded: 0, digests: new Map() }, index, 1, size);
   return found!;
 }
 
@@ -123,6 +142,8 @@ interface Task {
   signal: AbortSignal | undefined;
   /** Bytes that have come. */
   loaded: number;
+  /** Of the pieces that have come. */
+  digests: Map<number, string>;
   onBytes?: ((bytes: number) => void) | undefined;
 }
 
@@ -271,7 +292,9 @@ class PieceWriter {
   async flush(): Promise<void> {
     if (this.#filled === 0) return;
     const index = Math.floor((this.position - 1) / pieceBytes);
-    await this.#task.pieces.put(index, this.#piece.subarray(0, this.#filled));
+    const bytes = this.#piece.subarray(0, this.#filled);
+    await this.#task.pieces.put(index, bytes);
+    this.#task.digests.set(index, await digestOf(bytes));
     this.#piece = new Uint8Array();
     this.#filled = 0;
   }

@@ -52,6 +52,7 @@ async function orAbsent<Result>(use: () => Promise<Result>): Promise<Result | un
 
 /** The origin private file system: a file for each entry. */
 function opfsStore(root: FileSystemDirectoryHandle): CacheStore {
+  const inPlace = 'createSyncAccessHandle' in FileSystemFileHandle.prototype; // in workers only
   const handleOf = async (key: string, create: boolean) => {
     const [folder, name] = key.split('/') as [string, string];
     return (await root.getDirectoryHandle(folder, { create })).getFileHandle(name, { create });
@@ -60,7 +61,7 @@ function opfsStore(root: FileSystemDirectoryHandle): CacheStore {
     get: (key) => orAbsent(async () => (await (await handleOf(key, false)).getFile()).arrayBuffer()),
     async put(key, value) {
       const handle = await handleOf(key, true);
-      if (!('createWritable' in handle)) return putInWorker(handle, value);
+      if (inPlace) return putInWorker(handle, value);
       const file = await handle.createWritable(); // takes effect when it is closed, as a whole
       try {
         await file.write(value);
@@ -90,13 +91,13 @@ function opfsStore(root: FileSystemDirectoryHandle): CacheStore {
   return store;
 }
 
-/** Browsers that write OPFS only in workers, and in place: an entry cut short is known by its length. */
+/** Workers write in place, some browsers nowhere else, and faster: an entry cut short is known by its length. */
 async function putInWorker(handle: FileSystemFileHandle, value: Uint8Array<ArrayBuffer>): Promise<void> {
   const file = await (handle as unknown as { createSyncAccessHandle(): Promise<SyncFile> }).createSyncAccessHandle();
   try {
     file.truncate(0);
-    file.write(value, { at: 0 });
-    file.flush();
+    const written = file.write(value, { at: 0 }); // no flush: what a crash of the system loses, its digest tells
+    if (written < value.length) throw new Error(`only ${written} of ${value.length} bytes could be written`);
   } finally {
     file.close();
   }
@@ -106,7 +107,6 @@ async function putInWorker(handle: FileSystemFileHandle, value: Uint8Array<Array
 interface SyncFile {
   truncate(size: number): void;
   write(value: Uint8Array, options: { at: number }): number;
-  flush(): void;
   close(): void;
 }
 

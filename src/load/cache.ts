@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { VitrineError } from '../plan/error.ts';
-import { Changed, digestOf, download, fetchPiece, type Pieces, pieceBytes } from './cache-download.ts';
+import { ahead, Changed, digestOf, download, fetchPiece, type Pieces, pieceBytes } from './cache-download.ts';
 import { type CacheStore, platformStore } from './cache-store.ts';
 import { type Bytes, type Files, type OpenFile, untilAborted } from './files.ts';
 import type { Description, HttpFiles } from './http.ts';
@@ -200,16 +200,10 @@ export class CachedFiles implements Files {
       await pieces.put(index, fetched).catch(() => {});
       return fetched;
     };
-    let next: Promise<Uint8Array<ArrayBuffer>> | undefined;
-    for (let position = start; position < end; ) {
-      const index = Math.floor(position / pieceBytes);
-      const bytes = await (next ?? load(index));
-      const last = (index + 1) * pieceBytes >= end;
-      next = last ? undefined : load(index + 1);
-      next?.catch(() => {}); // heard of when it is awaited
-      const part = bytes.subarray(position - index * pieceBytes, end - index * pieceBytes);
-      position += part.length;
-      yield part;
+    let index = Math.floor(start / pieceBytes);
+    for await (const bytes of ahead(index, Math.ceil(end / pieceBytes), load)) {
+      const from = index++ * pieceBytes;
+      yield bytes.subarray(Math.max(0, start - from), end - from);
     }
   }
 

@@ -26,6 +26,9 @@ export const loading = signal<Loading | undefined>(undefined);
 export const failure = signal<Failure | undefined>(undefined);
 export const device = signal<Device>('auto');
 
+/** The model that this browser could not keep, and why. */
+export const unkept = signal<{ name: string; why: string } | undefined>(undefined);
+
 /** What "try again" does. */
 export const retry = signal<(() => void) | undefined>(undefined);
 
@@ -55,8 +58,10 @@ async function replace(ref: ModelRef): Promise<Shown | undefined> {
   const abort = new AbortController();
   const mine: Loading = { ref, name: nameOf(ref), progress: undefined, cancel: () => abort.abort() };
   failure.value = undefined;
+  unkept.value = undefined;
   loading.value = mine;
   const onProgress = (progress: Progress) => {
+    if (progress.warning) unkept.value = { name: mine.name, why: progress.warning };
     if (loading.value?.cancel === mine.cancel) loading.value = { ...mine, progress };
   };
   try {

@@ -122,6 +122,7 @@ export const strings = {
   chooseFiles: 'Choose files',
   dropHere: 'Drop config.json and model.safetensors to load them',
   fileModel: (names: string[]) => names.find((name) => /\.(safetensors|gguf)$/.test(name)) ?? names[0] ?? 'Files',
+  unkept: (name: string) => `${name} could not be kept in this browser: the next visit will download it again.`,
   cachedTitle: 'Downloaded before',
   noneCached: 'There is none any more.',
   unfinished: (count: number) => `${bytes(count)}, unfinished`,

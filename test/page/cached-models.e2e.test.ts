@@ -108,6 +108,16 @@ describe('models that were downloaded before', () => {
     expect(await timesAsked()).toBe(1);
   });
 
+  test('that find no room are used all the same, and the visitor is told', async () => {
+    await open();
+    const session = await page.context().newCDPSession(page);
+    await session.send('Storage.overrideQuotaForOrigin', { origin: new URL(site.url).origin, quotaSize: 1e6 });
+    await download();
+    await page.getByText(`${name} could not be kept in this browser`).waitFor();
+    await page.getByText('Details').click();
+    await page.getByText(/so model\.safetensors is not kept\./).waitFor();
+  });
+
   test('are used and deleted by keyboard alone', async () => {
     await open();
     await download();

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { announcement } from '../announce.ts';
 import type { WayOut } from '../failure.ts';
 import { askedModel } from '../link.ts';
-import { device, failure, retry, runOn, show, shown } from '../models.ts';
+import { device, failure, retry, runOn, show, shown, unkept } from '../models.ts';
 import { embedded, nameOf } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { run } from '../writing.ts';
@@ -29,6 +29,7 @@ export function Notices() {
         {run.value?.finishReason === 'context' && shown.value && (
           <p class="notice">{strings.contextFull(shown.value.model.config.nCtx)}</p>
         )}
+        {unkept.value && <UnkeptNotice />}
         {withoutGpu() && !gpuNoteDismissed.value && (
           <Notice text={strings.noGpu} onDismiss={() => (gpuNoteDismissed.value = true)} />
         )}
@@ -81,6 +82,18 @@ function FailureNotice() {
           </details>
         )}
       </div>
+    </Notice>
+  );
+}
+
+function UnkeptNotice() {
+  const { name, why } = unkept.value!;
+  return (
+    <Notice text={strings.unkept(name)} onDismiss={() => (unkept.value = undefined)}>
+      <details>
+        <summary>{strings.details}</summary>
+        <p>{why}</p>
+      </details>
     </Notice>
   );
 }
