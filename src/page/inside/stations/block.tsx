@@ -6,7 +6,7 @@ import { words } from '../words/block.ts';
 import { Attention } from './block-attention.tsx';
 import { Mlp } from './block-mlp.tsx';
 import { Norm } from './block-norm.tsx';
-import { largest, Part, Strip, Sum, tokenText, useRow, Vector } from './block-part.tsx';
+import { Legend, largest, Part, Strip, Sum, tokenText, useRow, Vector } from './block-part.tsx';
 
 /** One block from the residual stream and back to it, for the head and the token looked at. */
 export function Block() {
@@ -74,20 +74,25 @@ function HeadRows({ title, name }: { title: string; name: string }) {
     }
     return part;
   }, [tensor, of]);
+  const limit = useMemo(() => largest(data), [data]);
   if (!data) return null;
   return (
-    <Matrix
-      label={words.rows(title, of)}
-      data={data}
-      rows={rows}
-      columns={headDim}
-      scale="signed"
-      tensor={name}
-      cellAt={(row, column) => ({ kind: 'tensor', name, index: [row, of, column] })}
-      describe={(row, column) => `${tokenText(row)} [${column}]`}
-      marked={{ row: Math.min(position.value, rows - 1) }}
-      stale={stale}
-    />
+    <div class="head-rows">
+      <Matrix
+        label={words.rows(title, of)}
+        data={data}
+        rows={rows}
+        columns={headDim}
+        scale="signed"
+        limit={limit}
+        tensor={name}
+        cellAt={(row, column) => ({ kind: 'tensor', name, index: [row, of, column] })}
+        describe={(row, column) => `${tokenText(row)} [${column}]`}
+        marked={{ row: Math.min(position.value, rows - 1) }}
+        stale={stale}
+      />
+      <Legend scale="signed" limit={limit} />
+    </div>
   );
 }
 
@@ -96,9 +101,9 @@ function Projection({ reading, hook }: { reading: Reading; hook: string }) {
   const whole = useRow(name);
   const z = useRow(`${hook}.attn.hook_z`);
   const weight = `h.${layer.value}.attn.c_proj.weight`;
-  const { value } = useLater(() => reading.model.weight(weight), [reading.model, weight]);
+  const { value, stale } = useLater(() => reading.model.weight(weight), [reading.model, weight]);
   const own = useMemo(() => {
-    if (!z.row || !value) return undefined;
+    if (!z.row || value?.shape[1] !== z.row.length) return undefined;
     return contribution(z.row, value.data, head.value, z.row.length / reading.model.config.nHead);
   }, [z.row, value, head.value]);
   const limit = useMemo(() => largest(whole.row, own), [whole.row, own]);
@@ -114,7 +119,7 @@ function Projection({ reading, hook }: { reading: Reading; hook: string }) {
             limit={limit}
             tensor={`${name} of head ${head.value}`}
             cellAt={(_, column) => ({ kind: 'tensor', name, index: [whole.at, column] })}
-            stale={whole.stale}
+            stale={whole.stale || z.stale || stale}
           />
         )}
       </div>
