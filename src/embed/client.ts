@@ -262,6 +262,11 @@ export class WorkerModel {
     return this.#engine.call('decode', [this.#id, ids]);
   }
 
+  /** What each token adds to the text; joined, they are `decode` of all. A character comes with its last token. */
+  pieces(ids: number[]): Promise<string[]> {
+    return this.#engine.call('pieces', [this.#id, ids]);
+  }
+
   /** A token's bytes as text, as `Tokenizer.token`. */
   token(id: number): Promise<string> {
     return this.#engine.call('token', [this.#id, id]);

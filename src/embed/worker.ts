@@ -98,6 +98,12 @@ const calls = {
   bytes: (_: Line, id: number, token: number) => modelOf(id).tokenizer.bytes(token),
   encode: (_: Line, id: number, ...args: Parameters<Model['tokenizer']['encode']>) =>
     modelOf(id).tokenizer.encode(...args),
+  pieces(_: Line, id: number, ids: number[]): string[] {
+    const stream = modelOf(id).tokenizer.stream();
+    const texts = ids.map((token) => stream.push(token));
+    if (texts.length > 0) texts[texts.length - 1] += stream.flush();
+    return texts;
+  },
   decode: (_: Line, id: number, ids: number[]) => modelOf(id).tokenizer.decode(ids),
   token: (_: Line, id: number, token: number) => modelOf(id).tokenizer.token(token),
   dispose(_: Line, id: number) {

@@ -1,10 +1,13 @@
 import { useEffect } from 'preact/hooks';
+import { Branches } from './views/branches.tsx';
 import { Dialogs } from './views/dialogs.tsx';
 import { DropTarget } from './views/drop-target.tsx';
 import { Header } from './views/header.tsx';
 import { InsideSlot } from './views/inside-slot.tsx';
 import { ModelLabel } from './views/model-label.tsx';
 import { Notices } from './views/notices.tsx';
+import { Offer } from './views/offer.tsx';
+import { ReadingAids } from './views/reading-aids.tsx';
 import { Sampling } from './views/sampling.tsx';
 import { Shelf } from './views/shelf.tsx';
 import { TextSurface } from './views/text-surface.tsx';
@@ -19,12 +22,15 @@ export function App() {
       <main class="case">
         <div class="text">
           <TextSurface />
+          <Offer />
+          <Branches />
           <Notices />
         </div>
         <Shelf />
         <aside class="rail">
           <ModelLabel />
           <Sampling />
+          <ReadingAids />
         </aside>
       </main>
       <InsideSlot />

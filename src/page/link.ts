@@ -1,8 +1,10 @@
 import { effect, signal } from '@preact/signals';
+import { insideOpen, startingView, view } from './inside-open.ts';
 import { device, shown } from './models.ts';
 import { fromHash, toHash } from './permalink.ts';
 import { defaults, randomSeed } from './settings.ts';
 import { linkOf, type ModelRef, parseModelRef } from './sources.ts';
+import { colouring } from './tokens.ts';
 import { prompt, replaceText, settings } from './writing.ts';
 
 /** Keeps the address true to the page, and the page to the address. */
@@ -39,6 +41,8 @@ function currentHash(): string {
     model: model && linkOf(model),
     device: device.value,
     settings: settings.value,
+    colouring: colouring.value,
+    inside: insideOpen.value ? view.value : undefined,
   });
 }
 
@@ -48,6 +52,9 @@ function open(hash: string): void {
   settings.value = { ...defaults, seed: randomSeed(), ...link.settings };
   if (link.device) device.value = link.device;
   if (link.prompt !== undefined) replaceText(link.prompt);
+  colouring.value = link.colouring;
+  view.value = link.inside ?? startingView;
+  insideOpen.value = link.inside !== undefined;
   const ref = link.model ? parseModelRef(link.model) : undefined;
   const isShown = ref && shown.value && linkOf(ref) === linkOf(shown.value.ref);
   askedModel.value = isShown ? undefined : ref;

@@ -1,14 +1,18 @@
 import './styles/page.css';
 import { render } from 'preact';
 import { App } from './app.tsx';
+import { followTyping } from './ghost.ts';
 import { followLink } from './link.ts';
 import { show } from './models.ts';
 import { keepOffline, takeUpdate } from './offline.ts';
 import { embedded } from './sources.ts';
 import { followTheme } from './theme.ts';
+import { followTokens } from './tokens.ts';
 
 await takeUpdate();
 followTheme();
 followLink();
+followTokens();
+followTyping();
 render(<App />, document.getElementById('page')!);
 void show(embedded).then(keepOffline); // the model first, then what the next visit needs

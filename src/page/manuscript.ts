@@ -27,6 +27,11 @@ export function append(manuscript: Manuscript, token: { id: number; text: string
   return [...manuscript, { text: token.text, token: { id: token.id, logprob: token.logprob } }];
 }
 
+/** The first `length` characters; a token that is cut becomes the writer's. */
+export function upTo(manuscript: Manuscript, length: number): Manuscript {
+  return edit(manuscript, textOf(manuscript).slice(0, length));
+}
+
 /** The manuscript after its text was edited to `text`: a token that was touched becomes the writer's. */
 export function edit(manuscript: Manuscript, text: string): Manuscript {
   const before = textOf(manuscript);
@@ -58,6 +63,34 @@ function joined(spans: Span[]): Manuscript {
     if (!span.token && !span.text) continue;
     if (previous && !previous.token && !span.token) result[result.length - 1] = { text: previous.text + span.text };
     else result.push(span);
+  }
+  return result;
+}
+
+export interface Segment {
+  by: 'writer' | 'model';
+  text: string;
+  /** Index of the token that it is of, where tokens are given. */
+  token?: number;
+}
+
+/** The text in pieces of one author and one token each. */
+export function segments(manuscript: Manuscript, tokens: readonly { text: string }[]): Segment[] {
+  const result: Segment[] = [];
+  const authors = stretches(manuscript);
+  let author = 0;
+  let used = 0; // characters of the author's stretch
+  for (const [token, { text }] of tokens.entries()) {
+    for (let from = 0; from < text.length && authors[author]; ) {
+      const stretch = authors[author]!;
+      const count = Math.min(text.length - from, stretch.text.length - used);
+      result.push({ by: stretch.by, text: text.slice(from, from + count), token });
+      from += count;
+      used += count;
+      if (used < stretch.text.length) continue;
+      author++;
+      used = 0;
+    }
   }
   return result;
 }

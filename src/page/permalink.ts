@@ -1,3 +1,4 @@
+import { startingView, type View } from './inside-open.ts';
 import { type Dial, defaults, dials, fitted, fittedSeed, type Settings } from './settings.ts';
 
 /** What a link to the page restores. */
@@ -7,7 +8,14 @@ export interface Link {
   model?: string;
   device?: Device;
   settings: Partial<Settings>;
+  /** How tokens are coloured; absent for not at all. */
+  colouring?: Colouring;
+  /** Absent while the model is closed. */
+  inside?: View;
 }
+
+export const colourings = ['probability', 'rank', 'entropy'] as const;
+export type Colouring = (typeof colourings)[number];
 
 export const devices = ['auto', 'webgpu', 'wasm', 'cpu'] as const;
 export type Device = (typeof devices)[number];
@@ -17,12 +25,15 @@ const keys: Record<Dial, string> = {
   topK: 'top-k',
   topP: 'top-p',
   minP: 'min-p',
+  typicalP: 'typical-p',
   repetitionPenalty: 'repetition-penalty',
+  frequencyPenalty: 'frequency-penalty',
+  presencePenalty: 'presence-penalty',
   maxNewTokens: 'max-new-tokens',
 };
 
 /** The part of the address after `#`; dials at their default are left out. */
-export function toHash({ prompt, model, device, settings }: Link): string {
+export function toHash({ prompt, model, device, settings, colouring, inside }: Link): string {
   const parts = new URLSearchParams();
   if (prompt !== undefined) parts.set('prompt', prompt);
   if (model) parts.set('model', model);
@@ -32,6 +43,13 @@ export function toHash({ prompt, model, device, settings }: Link): string {
     if (value !== undefined && value !== defaults[dial]) parts.set(keys[dial], String(value));
   }
   if (settings.seed !== undefined) parts.set('seed', String(settings.seed));
+  if (colouring) parts.set('colour', colouring);
+  if (inside) {
+    parts.set('inside', inside.stations.join(' '));
+    if (inside.layer) parts.set('block', String(inside.layer));
+    if (inside.head) parts.set('head', String(inside.head));
+    if (inside.position !== undefined) parts.set('token', String(inside.position));
+  }
   return parts.toString();
 }
 
@@ -50,5 +68,20 @@ export function fromHash(hash: string): Link {
     model: parts.get('model') || undefined,
     device: devices.find((device) => device === parts.get('device')),
     settings,
+    colouring: colourings.find((colouring) => colouring === parts.get('colour')),
+    inside: parts.has('inside') ? viewIn(parts) : undefined,
+  };
+}
+
+function viewIn(parts: URLSearchParams): View {
+  const count = (key: string) => {
+    const value = Number(parts.get(key) ?? Number.NaN);
+    return Number.isInteger(value) && value >= 0 ? value : undefined;
+  };
+  return {
+    stations: (parts.get('inside') ?? '').split(' ').filter(Boolean),
+    layer: count('block') ?? startingView.layer,
+    head: count('head') ?? startingView.head,
+    position: count('token'),
   };
 }

@@ -4,7 +4,10 @@ export interface Settings {
   topK: number;
   topP: number;
   minP: number;
+  typicalP: number;
   repetitionPenalty: number;
+  frequencyPenalty: number;
+  presencePenalty: number;
   maxNewTokens: number;
   seed: number;
 }
@@ -28,11 +31,17 @@ export const ranges: Record<Dial, Range> = {
   topK: { min: 0, max: 200, limit: 1_000_000, step: 1, off: 0, samplingOnly: true },
   topP: { min: 0.01, max: 1, step: 0.01, off: 1, samplingOnly: true },
   minP: { min: 0, max: 0.5, limit: 1, step: 0.005, off: 0, samplingOnly: true },
+  typicalP: { min: 0.01, max: 1, step: 0.01, off: 1, samplingOnly: true },
   repetitionPenalty: { min: 1, max: 2, limit: 10, step: 0.01, off: 1, samplingOnly: false },
+  frequencyPenalty: { min: 0, max: 2, step: 0.01, off: 0, samplingOnly: false },
+  presencePenalty: { min: 0, max: 2, step: 0.01, off: 0, samplingOnly: false },
   maxNewTokens: { min: 1, max: 256, limit: 4096, step: 1, samplingOnly: false },
 };
 
 export const dials = Object.keys(ranges) as Dial[];
+
+/** The dials that most visitors want; the others are folded away until one of them is used. */
+export const commonDials: readonly Dial[] = ['temperature', 'topK', 'topP', 'maxNewTokens'];
 
 export const maxSeed = 2 ** 32 - 1;
 
@@ -41,7 +50,10 @@ export const defaults: Omit<Settings, 'seed'> = {
   topK: 40,
   topP: 1,
   minP: 0,
+  typicalP: 1,
   repetitionPenalty: 1,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
   maxNewTokens: 64,
 };
 

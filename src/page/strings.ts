@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../plan/error.ts';
-import type { Device } from './permalink.ts';
+import type { Colouring, Device } from './permalink.ts';
 import type { Dial } from './settings.ts';
 
 /** Every word of the page; translate this file. */
@@ -13,6 +13,10 @@ export function bytes(count: number): string {
   return count < 1e9 ? `${oneDigit.format(count / 1e6)} MB` : `${oneDigit.format(count / 1e9)} GB`;
 }
 
+function percentText(share: number): string {
+  return share < 1e-4 ? '< 0.01 %' : `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
+}
+
 export const strings = {
   title: 'Vitrine',
   tagline: 'GPT-2, running in this page',
@@ -20,7 +24,34 @@ export const strings = {
   embeddedName: 'Tiny Tales',
 
   text: 'Your text',
-  textHint: 'Write an opening. Control or Command and Enter completes it, Escape stops.',
+  textHint:
+    'Write an opening. Control or Command and Enter completes it, Escape stops. Where the model offers the next words, Tab takes them, Control and right arrow takes one word, Control and Space reads them out, Escape lets them go. Alt and arrow down shows what else was likely at the caret.',
+  offers: (text: string) => `The model offers: ${text}`,
+  take: 'takes it',
+  tabKey: 'Tab',
+  takeIt: (text: string) => `Take what the model offers: ${text}`,
+  offerKeys: 'Ctrl → one word · Esc lets it go',
+
+  tokens: 'Tokens',
+  suggest: 'Offer the next words as I type',
+  colourBy: 'Colour by',
+  colourings: { none: 'nothing', probability: 'probability', rank: 'rank', entropy: 'entropy' },
+  scaleEnds: {
+    probability: ['expected, 100 %', 'unexpected, 0 %'],
+    rank: ['likeliest', 'least likely'],
+    entropy: ['no doubt', 'anything goes'],
+  } as Record<Colouring, [string, string]>,
+  alternativesHint: 'Click a coloured token, or press Alt ↓ in the text, for what else was likely there.',
+  alternatives: (text: string) => `What else could stand in the place of ${text}`,
+  asking: 'Asking the model…',
+  firstToken: 'The first token: nothing before it to predict it from.',
+  tokenFacts: (probability: number, rank: number, entropy: number) =>
+    `${percentText(probability)}, rank ${number.format(rank)}, entropy ${entropy.toFixed(2)} nats`,
+  share: percentText,
+  visible: (text: string) => text.replaceAll(' ', '␣').replaceAll('\n', '↵'),
+  branches: 'Branches of the text',
+  branch: (depth: number, text: string) => (depth === 0 ? `The first text: ${text}` : `Branch: ${text}`),
+  emptyBranch: 'empty',
   placeholder: 'Write an opening, or let the model begin.',
   writingBegins: 'The model is writing.',
   wrote: (text: string) => `The model wrote: ${text}`,
@@ -33,7 +64,9 @@ export const strings = {
   another: 'Another',
   anotherHint: 'Take back the last completion and write another with a new seed',
   undo: 'Undo',
-  undoHint: 'Take back the last completion',
+  undoHint: 'Take back the last change, yours or the model’s',
+  redo: 'Redo',
+  redoHint: 'Bring back what was taken back',
   copy: 'Copy',
   copied: 'Copied',
   copyHint: 'Copy the whole text',
@@ -60,9 +93,12 @@ export const strings = {
   },
 
   seeInside: 'See inside the model',
+  seeInsideShort: 'Look inside',
   closeInside: 'Close the model',
 
   sampling: 'Sampling',
+  moreDials: 'More',
+  fewerDials: 'Fewer',
   defaults: 'Defaults',
   off: 'off',
   summary: (temperature: number, length: number) =>
@@ -75,7 +111,10 @@ export const strings = {
     topK: ['Top-k', 'Only the k likeliest tokens'],
     topP: ['Top-p', 'Only the likeliest tokens that together reach this probability'],
     minP: ['Min-p', 'Only tokens at least this fraction as likely as the likeliest'],
+    typicalP: ['Typical-p', 'Only tokens about as surprising as the model expects, together this probable'],
     repetitionPenalty: ['Repetition penalty', 'Makes tokens that already occurred less likely'],
+    frequencyPenalty: ['Frequency penalty', 'Takes this much from a token’s logit each time it was written'],
+    presencePenalty: ['Presence penalty', 'Takes this much from the logit of every token that was written'],
     maxNewTokens: ['Length', 'The most tokens of one completion'],
   } satisfies Record<Dial, [name: string, meaning: string]>,
   seed: 'Seed',

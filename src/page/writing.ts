@@ -1,8 +1,9 @@
 import { batch, computed, signal } from '@preact/signals';
 import type { Completion, Token } from '../index.ts';
 import { announcement } from './announce.ts';
+import { type Branch, branches, branchOff, forgetBranches, goTo, shownBranch } from './branches.ts';
 import { explain } from './failure.ts';
-import { append, edit, type Manuscript, promptOf, textOf, written } from './manuscript.ts';
+import { append, edit, type Manuscript, promptOf, textOf, upTo, written } from './manuscript.ts';
 import { failure, loading, retry, type Shown, settled, show, shown } from './models.ts';
 import { defaults, randomSeed, type Settings } from './settings.ts';
 import { embedded } from './sources.ts';
@@ -26,20 +27,27 @@ export const run = signal<Run | undefined>(undefined);
 export const phase = signal<'idle' | 'waiting' | 'running'>('idle');
 export const prompt = computed(() => promptOf(manuscript.value));
 
+/** What happened to the text after a moment. */
+type Change = 'completed' | 'typed' | 'other';
+
 interface Moment {
   manuscript: Manuscript;
   run: Run | undefined;
-  /** What came after it was a completion. */
-  completed: boolean;
+  branches: readonly Branch[];
+  shownBranch: number | undefined;
+  change: Change;
 }
 
 const history = signal<Moment[]>([]);
+/** Moments that were undone, the next one to come back last. */
+const future = signal<Moment[]>([]);
 const longestHistory = 100;
 
 export const canUndo = computed(() => phase.value === 'idle' && history.value.length > 0);
+export const canRedo = computed(() => phase.value === 'idle' && future.value.length > 0);
 /** True if the last thing that happened to the text is a sampled completion. */
 export const canRewrite = computed(() => {
-  return phase.value === 'idle' && history.value.at(-1)?.completed === true && settings.value.temperature > 0;
+  return phase.value === 'idle' && history.value.at(-1)?.change === 'completed' && settings.value.temperature > 0;
 });
 
 let abort = new AbortController();
@@ -48,9 +56,44 @@ export function set<Key extends keyof Settings>(key: Key, value: Settings[Key]):
   settings.value = { ...settings.value, [key]: value };
 }
 
-/** The visitor typed. */
+let typedLast = 0;
+const burstMs = 1000;
+
+/** The visitor typed; what is typed without a pause is undone as one. */
 export function type(text: string): void {
+  const now = performance.now();
+  if (history.value.at(-1)?.change !== 'typed' || now - typedLast > burstMs) remember('typed');
+  typedLast = now;
   manuscript.value = edit(manuscript.value, text);
+}
+
+/** The visitor took tokens that the model offered. */
+export function accept(tokens: readonly Pick<Token, 'id' | 'text' | 'logprob'>[]): void {
+  if (phase.value !== 'idle' || tokens.length === 0) return;
+  remember('other');
+  manuscript.value = tokens.reduce(append, manuscript.value);
+}
+
+/** Another token in place of the one that begins at a character: the text branches there. */
+export function branchAt(start: number, token: Pick<Token, 'id' | 'text' | 'logprob'>): void {
+  if (phase.value !== 'idle') return;
+  remember('other');
+  batch(() => {
+    const next = append(upTo(manuscript.value, start), token);
+    branchOff(manuscript.value, start, next);
+    manuscript.value = next;
+    run.value = undefined;
+  });
+}
+
+/** Back to a branch that was left. */
+export function showBranch(id: number): void {
+  if (phase.value !== 'idle' || id === shownBranch.value) return;
+  remember('other');
+  batch(() => {
+    manuscript.value = goTo(id, manuscript.value) ?? manuscript.value;
+    run.value = undefined;
+  });
 }
 
 export async function complete(): Promise<void> {
@@ -76,10 +119,27 @@ export function undo(): void {
   const last = history.value.at(-1);
   if (!canUndo.value || !last) return;
   batch(() => {
+    future.value = [...future.value, momentBefore(last.change)];
     history.value = history.value.slice(0, -1);
-    manuscript.value = last.manuscript;
-    run.value = last.run;
+    goBackTo(last);
   });
+}
+
+export function redo(): void {
+  const next = future.value.at(-1);
+  if (!canRedo.value || !next) return;
+  batch(() => {
+    history.value = [...history.value, momentBefore(next.change)];
+    future.value = future.value.slice(0, -1);
+    goBackTo(next);
+  });
+}
+
+function goBackTo(moment: Moment): void {
+  manuscript.value = moment.manuscript;
+  run.value = moment.run;
+  branches.value = moment.branches;
+  shownBranch.value = moment.shownBranch;
 }
 
 /** Takes the last completion back and writes another. */
@@ -91,7 +151,8 @@ export function rewrite(): void {
 
 export function reset(): void {
   if (phase.value !== 'idle') return;
-  remember(false);
+  remember('other');
+  forgetBranches();
   manuscript.value = written(strings.opening);
   run.value = undefined;
 }
@@ -99,20 +160,32 @@ export function reset(): void {
 /** Puts another text in place, as a link does. */
 export function replaceText(text: string): void {
   stop();
-  if (textOf(manuscript.value)) remember(false);
+  if (textOf(manuscript.value)) remember('other');
+  forgetBranches();
   manuscript.value = written(text);
   run.value = undefined;
 }
 
-function remember(completed: boolean): void {
-  const moment = { manuscript: manuscript.value, run: run.value, completed };
-  history.value = [...history.value, moment].slice(-longestHistory);
+function remember(change: Change): void {
+  history.value = [...history.value, momentBefore(change)].slice(-longestHistory);
+  future.value = [];
+}
+
+/** The page as it is, before a change. */
+function momentBefore(change: Change): Moment {
+  return {
+    manuscript: manuscript.value,
+    run: run.value,
+    branches: branches.value,
+    shownBranch: shownBranch.value,
+    change,
+  };
 }
 
 async function write({ ref, model }: Shown, signal: AbortSignal): Promise<void> {
   const { seed, ...dials } = settings.value;
   const before = textOf(manuscript.value);
-  remember(true);
+  remember('completed');
   batch(() => {
     phase.value = 'running';
     run.value = {

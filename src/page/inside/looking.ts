@@ -1,38 +1,31 @@
 import { computed, signal } from '@preact/signals';
+import { view } from '../inside-open.ts';
 import { current } from './reading.ts';
 
 /** Where the visitor looks: which token, block and head the pictures are of, which stations are unfolded, which cell is asked about. */
-
-const wantedPosition = signal<number | undefined>(undefined);
-const wantedLayer = signal(0);
-const wantedHead = signal(0);
 
 const within = (value: number, count: number) => Math.max(0, Math.min(count - 1, value));
 
 /** The token looked at; the last one until another is chosen. */
 export const position = computed(() => {
   const last = (current.value?.ids.length ?? 1) - 1;
-  return wantedPosition.value === undefined ? last : within(wantedPosition.value, last + 1);
+  return view.value.position === undefined ? last : within(view.value.position, last + 1);
 });
-export const layer = computed(() => within(wantedLayer.value, current.value?.model.config.nLayer ?? 1));
-export const head = computed(() => within(wantedHead.value, current.value?.model.config.nHead ?? 1));
+export const layer = computed(() => within(view.value.layer, current.value?.model.config.nLayer ?? 1));
+export const head = computed(() => within(view.value.head, current.value?.model.config.nHead ?? 1));
 
 export function lookAt(where: { position?: number | undefined; layer?: number; head?: number }): void {
-  if ('position' in where) wantedPosition.value = where.position;
-  if (where.layer !== undefined) wantedLayer.value = where.layer;
-  if (where.head !== undefined) wantedHead.value = where.head;
+  view.value = { ...view.value, ...where };
 }
 
 export const stations = ['overview', 'input', 'block', 'output', 'touch', 'runs'] as const;
 export type StationName = (typeof stations)[number];
 
-export const unfolded = signal<ReadonlySet<StationName>>(new Set(['overview']));
+export const unfolded = computed<ReadonlySet<string>>(() => new Set(view.value.stations));
 
 export function unfold(name: StationName, open = true): void {
-  const next = new Set(unfolded.value);
-  if (open) next.add(name);
-  else next.delete(name);
-  unfolded.value = next;
+  const others = view.value.stations.filter((other) => other !== name);
+  view.value = { ...view.value, stations: open ? [...others, name] : others };
 }
 
 /** One number of the model: of a tensor by its hook name, or of a weight by its name; indices along its shape. */

@@ -1,8 +1,16 @@
+import { insideOpen } from '../inside-open.ts';
 import { currentLink } from '../link.ts';
 import { strings } from '../strings.ts';
 import { currentTheme, switchTheme } from '../theme.ts';
 import { CopyButton } from './copy-button.tsx';
-import { Link, Moon, Sun } from './icons.tsx';
+import { Layers, Link, Moon, Sun } from './icons.tsx';
+
+/** Opens the model, and brings it into view. */
+function lookInside(): void {
+  insideOpen.value = true;
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  document.querySelector('.inside-slot')?.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
+}
 
 export function Header() {
   const dark = currentTheme() === 'dark';
@@ -11,6 +19,10 @@ export function Header() {
     <header class="header">
       <h1 class="wordmark">{strings.title}</h1>
       <p class="tagline">{strings.tagline}</p>
+      <button type="button" class="quiet" aria-expanded={insideOpen.value} onClick={lookInside}>
+        <Layers />
+        <span>{strings.seeInsideShort}</span>
+      </button>
       <CopyButton text={currentLink} title={strings.linkHint} label={strings.link} done={strings.linkCopied}>
         <Link />
       </CopyButton>

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { type Dial, defaults, dials, fittedSeed, maxSeed, randomSeed, ranges } from '../settings.ts';
+import { commonDials, type Dial, defaults, dials, fittedSeed, maxSeed, randomSeed, ranges } from '../settings.ts';
 import { strings } from '../strings.ts';
 import { set, settings } from '../writing.ts';
 import { DialRow } from './dial-row.tsx';
@@ -13,6 +13,8 @@ export function Sampling() {
   const [touched, setTouched] = useState<Dial | 'seed' | undefined>(undefined);
   const [open, setOpen] = useState(roomy.matches);
   const greedy = settings.value.temperature === 0;
+  const [unfolded, setUnfolded] = useState(false);
+  const more = unfolded || dials.some((dial) => !commonDials.includes(dial) && settings.value[dial] !== defaults[dial]);
   const changed = dials.some((dial) => settings.value[dial] !== defaults[dial]);
   return (
     <details class="sampling" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
@@ -20,7 +22,7 @@ export function Sampling() {
         <h2>{strings.sampling}</h2>
         <span class="summary">{strings.summary(settings.value.temperature, settings.value.maxNewTokens)}</span>
       </summary>
-      {dials.map((dial) => (
+      {(more ? dials : commonDials).map((dial) => (
         <DialRow
           key={dial}
           dial={dial}
@@ -31,6 +33,9 @@ export function Sampling() {
         />
       ))}
       <SeedRow idle={greedy} onTouch={() => setTouched('seed')} />
+      <button type="button" class="quiet" aria-expanded={more} onClick={() => setUnfolded(!unfolded)}>
+        {more ? strings.fewerDials : strings.moreDials}
+      </button>
       <p class="meaning" id="meaning">
         {meaning(touched, greedy)}
       </p>

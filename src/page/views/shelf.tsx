@@ -2,7 +2,20 @@ import type { Progress } from '../../index.ts';
 import { textOf } from '../manuscript.ts';
 import { loading, shown } from '../models.ts';
 import { strings } from '../strings.ts';
-import { canRewrite, canUndo, complete, manuscript, phase, reset, rewrite, run, stop, undo } from '../writing.ts';
+import {
+  canRedo,
+  canRewrite,
+  canUndo,
+  complete,
+  manuscript,
+  phase,
+  redo,
+  reset,
+  rewrite,
+  run,
+  stop,
+  undo,
+} from '../writing.ts';
 import { CopyButton } from './copy-button.tsx';
 
 const apple = /Mac|iPhone|iPad/.test(navigator.platform);
@@ -24,6 +37,9 @@ export function Shelf() {
         </button>
         <button type="button" class="quiet" onClick={undo} disabled={!canUndo.value} title={strings.undoHint}>
           {strings.undo}
+        </button>
+        <button type="button" class="quiet" onClick={redo} disabled={!canRedo.value} title={strings.redoHint}>
+          {strings.redo}
         </button>
         <CopyButton
           text={() => textOf(manuscript.value)}

@@ -1,17 +1,25 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { stretches, textOf } from '../manuscript.ts';
+import { askAt, asked } from '../alternatives.ts';
+import { announcement } from '../announce.ts';
+import { acceptGhost, dismiss, ghost } from '../ghost.ts';
+import { segments, stretches, textOf } from '../manuscript.ts';
+import { shown } from '../models.ts';
 import { strings } from '../strings.ts';
-import { manuscript, phase, type } from '../writing.ts';
+import { colouring, strengthOf, tokens } from '../tokens.ts';
+import { manuscript, phase, redo, type, undo } from '../writing.ts';
+import { AlternativesList } from './alternatives-list.tsx';
 
 /**
- * One text, two layers: the drawn flow (who wrote what) beneath a textarea of the same metrics whose own letters are
- * transparent, so that typing, selection, input methods and screen readers are the browser's.
+ * One text, two layers: the drawn flow (who wrote what, how the model takes it, what it offers) beneath a textarea of the
+ * same metrics whose own letters are transparent, so that typing, selection, input methods and screen readers are the
+ * browser's.
  */
 export function TextSurface() {
   const area = useRef<HTMLTextAreaElement>(null);
   const end = useRef<HTMLSpanElement>(null);
   const running = phase.value === 'running';
   const busy = phase.value !== 'idle';
+  const text = textOf(manuscript.value);
   useFollowing(end, running);
 
   useEffect(() => {
@@ -21,19 +29,27 @@ export function TextSurface() {
   useEffect(() => {
     if (!running && document.activeElement === area.current) area.current?.setSelectionRange(-1, -1);
   }, [running]);
+  const backToText = () => {
+    area.current?.focus();
+    area.current?.setSelectionRange(-1, -1);
+  };
 
   return (
     <div class="surface" data-running={running}>
       <div class="flow" aria-hidden="true">
-        {stretches(manuscript.value).map(({ by, text }) => (
-          <span class={by}>{text}</span>
-        ))}
+        <Flow />
+        {ghost.value?.after === text && <span class="ghost">{offered()}</span>}
         <span class="end" ref={end} />
       </div>
       <textarea
         ref={area}
-        value={textOf(manuscript.value)}
+        value={text}
         onInput={(event) => type(event.currentTarget.value)}
+        onKeyDown={(event) => onKey(event, event.currentTarget)}
+        onBeforeInput={(event) => onBrowserUndo(event as InputEvent)}
+        onClick={({ currentTarget: { selectionStart, selectionEnd } }) => {
+          if (colouring.value && !busy && selectionStart === selectionEnd) void askAt(selectionStart + 1);
+        }}
         readOnly={busy}
         aria-label={strings.text}
         aria-describedby="text-hint"
@@ -44,8 +60,70 @@ export function TextSurface() {
       <p id="text-hint" class="unseen">
         {strings.textHint}
       </p>
+      {asked.value && <AlternativesList onLeave={backToText} />}
     </div>
   );
+}
+
+export const offered = () => ghost.value?.tokens.map((token) => token.text).join('') ?? '';
+
+/** The letters as they are seen: in tokens where those are known, else in stretches of one author. */
+function Flow() {
+  const by = colouring.value;
+  const known = (by || asked.value) && tokens.value;
+  if (!known) return stretches(manuscript.value).map((stretch) => <span class={stretch.by}>{stretch.text}</span>);
+  const vocabSize = shown.value?.model.config.vocabSize ?? 1;
+  return segments(manuscript.value, known).map(({ by: author, text, token }) => {
+    const strength = by && strengthOf(known[token!]!, by, vocabSize);
+    return (
+      <span
+        class={`${author} token`}
+        data-token={token}
+        data-strength={strength}
+        data-asked={asked.value?.index === token}
+        style={strength === undefined ? {} : { '--strength': strength }}
+      >
+        {text}
+      </span>
+    );
+  });
+}
+
+/** Keys of the text: what is offered is taken by Tab, in words by Ctrl + right, and let go by Escape; then Tab moves on. */
+function onKey(event: KeyboardEvent, area: HTMLTextAreaElement): void {
+  if (event.isComposing) return;
+  const atEnd = area.selectionStart === area.value.length && area.selectionEnd === area.value.length;
+  const control = event.ctrlKey || event.metaKey;
+  const done = (() => {
+    if (event.key === 'Tab' && !event.shiftKey && !control && !event.altKey) return atEnd && acceptGhost('all');
+    if (event.key === 'ArrowRight' && (control || event.altKey)) return atEnd && acceptGhost('word');
+    if (event.key === 'Escape') return dismiss();
+    if (event.key === ' ' && control) return ghost.value && say(strings.offers(offered()));
+    if (event.key === 'ArrowDown' && event.altKey)
+      return phase.value === 'idle' && void askAt(area.selectionStart) === undefined;
+    if (event.key.toLowerCase() === 'z' && control) return event.shiftKey ? changed(redo) : changed(undo);
+    if (event.key.toLowerCase() === 'y' && control) return changed(redo);
+    return false;
+  })();
+  if (done) event.preventDefault();
+}
+
+/** The browser's own undo, from its menu, knows nothing of the model's words. */
+function onBrowserUndo(event: InputEvent): void {
+  if (event.inputType === 'historyUndo') undo();
+  else if (event.inputType === 'historyRedo') redo();
+  else return;
+  event.preventDefault();
+}
+
+function changed(how: () => void): true {
+  how();
+  return true;
+}
+
+function say(what: string): true {
+  announcement.value = what;
+  return true;
 }
 
 /** Keeps the growing end in view until the visitor scrolls away from it. */

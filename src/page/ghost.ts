@@ -1,0 +1,97 @@
+import { batch, effect, signal } from '@preact/signals';
+import type { Token } from '../index.ts';
+import { textOf } from './manuscript.ts';
+import { shown } from './models.ts';
+import { accept, manuscript, phase } from './writing.ts';
+
+/** What the model would write next, offered in grey behind the text until the visitor takes it or writes on. */
+export interface Ghost {
+  /** The text it goes on from. */
+  after: string;
+  tokens: readonly Token[];
+}
+
+export const ghost = signal<Ghost | undefined>(undefined);
+
+const key = 'vitrine-ghost';
+export const ghostOn = signal(remembered());
+
+/** Shorter than the time between two keystrokes: what is typed through it costs a run that is aborted. */
+const settleMs = 20;
+const longest = 12;
+
+let abort = new AbortController();
+
+/** Offers the likeliest continuation whenever the visitor has typed and pauses. */
+export function followTyping(): void {
+  let timer = 0;
+  let former = textOf(manuscript.value);
+  effect(() => {
+    const text = textOf(manuscript.value);
+    const changed = text !== former;
+    former = text;
+    const model = shown.value?.model;
+    const wanted = ghostOn.value && phase.value === 'idle' && model && text.trim();
+    if (ghost.peek()?.after !== text) {
+      abort.abort();
+      clearTimeout(timer);
+      ghost.value = undefined;
+    }
+    if (!wanted) dismiss();
+    if (!wanted || !changed || ghost.peek()) return;
+    abort = new AbortController();
+    const { signal } = abort;
+    timer = window.setTimeout(async () => {
+      try {
+        for await (const token of model.generate(text, { maxNewTokens: longest, signal })) {
+          if (signal.aborted) return;
+          ghost.value = { after: text, tokens: [...(ghost.value?.tokens ?? []), token] };
+          if (/[.!?\n]/.test(token.text)) break; // a sentence is enough of an offer
+        }
+      } catch {
+        // aborted, or the text is longer than the model reads: there is nothing to offer
+      }
+    }, settleMs);
+  });
+}
+
+/** Takes the whole offer, or its first word. */
+export function acceptGhost(howMuch: 'all' | 'word'): boolean {
+  const offered = ghost.value;
+  if (!offered || offered.after !== textOf(manuscript.value)) return false;
+  const second = offered.tokens.findIndex(({ text }, i) => i > 0 && /^\s/.test(text));
+  const count = howMuch === 'all' || second < 0 ? offered.tokens.length : second;
+  const [taken, left] = [offered.tokens.slice(0, count), offered.tokens.slice(count)];
+  const after = offered.after + taken.map(({ text }) => text).join('');
+  abort.abort(); // what it would still add goes behind the old text
+  batch(() => {
+    ghost.value = left.length > 0 ? { after, tokens: left } : undefined;
+    accept(taken);
+  });
+  return true;
+}
+
+export function dismiss(): boolean {
+  const was = ghost.peek();
+  abort.abort();
+  ghost.value = undefined;
+  return was !== undefined;
+}
+
+export function switchGhost(): void {
+  ghostOn.value = !ghostOn.value;
+  try {
+    if (ghostOn.value) localStorage.removeItem(key);
+    else localStorage.setItem(key, 'off');
+  } catch {
+    // storage is closed to this page: the choice lasts until it is left
+  }
+}
+
+function remembered(): boolean {
+  try {
+    return localStorage.getItem(key) !== 'off';
+  } catch {
+    return true;
+  }
+}

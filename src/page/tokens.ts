@@ -1,0 +1,88 @@
+import { computed, effect, signal } from '@preact/signals';
+import { textOf } from './manuscript.ts';
+import { shown } from './models.ts';
+import type { Colouring } from './permalink.ts';
+import { manuscript, phase } from './writing.ts';
+
+/** The text as the model reads it: token by token, and how it takes each one. */
+export interface TextToken {
+  id: number;
+  /** What it adds to the text; empty within a character of several tokens. */
+  text: string;
+  /** Where that begins in the text. */
+  start: number;
+  /** In nats; null for the first token, which nothing predicts. */
+  logprob: number | null;
+  /** 1 for the likeliest. */
+  rank: number | null;
+  /** Of the distribution that it was one of, in nats. */
+  entropy: number | null;
+}
+
+/** What the tokens are coloured by; undefined for not at all. */
+export const colouring = signal<Colouring | undefined>(undefined);
+
+const read = signal<{ text: string; tokens: TextToken[] } | undefined>(undefined);
+
+/** The tokens of the text as it is; undefined until they have been read. */
+export const tokens = computed(() => {
+  return read.value?.text === textOf(manuscript.value) ? read.value.tokens : undefined;
+});
+
+const settleMs = 200;
+
+/** Reads the tokens of the text while they are coloured, once the visitor pauses and nothing is written. */
+export function followTokens(): void {
+  let abort = new AbortController();
+  let timer = 0;
+  effect(() => {
+    const text = textOf(manuscript.value);
+    const idle = phase.value === 'idle';
+    abort.abort();
+    abort = new AbortController();
+    clearTimeout(timer);
+    if (!colouring.value || !shown.value || !idle || read.peek()?.text === text) return;
+    const { signal } = abort;
+    timer = window.setTimeout(() => void readTokens(text, signal).catch(() => {}), settleMs);
+  });
+  effect(() => {
+    if (shown.value) read.value = undefined; // another model takes them otherwise
+  });
+}
+
+/** The tokens of the text as it is now, read if they have not been. */
+export async function tokensNow(signal?: AbortSignal): Promise<TextToken[]> {
+  return tokens.value ?? (await readTokens(textOf(manuscript.value), signal));
+}
+
+async function readTokens(text: string, signal?: AbortSignal): Promise<TextToken[]> {
+  const model = shown.value?.model;
+  if (!model || !text) return [];
+  const { ids, logprobs, ranks, entropies } = await model.score(text, { signal });
+  const texts = await model.pieces(ids);
+  let start = 0;
+  const all = ids.map((id, i): TextToken => {
+    const token = { id, text: texts[i]!, start, logprob: logprobs[i]!, rank: ranks[i]!, entropy: entropies[i]! };
+    start += token.text.length;
+    return token;
+  });
+  signal?.throwIfAborted();
+  if (shown.value?.model === model) read.value = { text, tokens: all };
+  return all;
+}
+
+/** How strongly a token is coloured, 0 to 1: more for what the model expected less. */
+export function strengthOf(token: TextToken, by: Colouring, vocabSize: number): number | undefined {
+  const { logprob, rank, entropy } = token;
+  if (logprob === null || rank === null || entropy === null) return undefined;
+  switch (by) {
+    case 'probability':
+      return 1 - Math.exp(logprob);
+    case 'rank':
+      return Math.log(rank) / Math.log(vocabSize);
+    case 'entropy':
+      return entropy / Math.log(vocabSize);
+    default:
+      return by satisfies never;
+  }
+}

@@ -1,0 +1,101 @@
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { asked, choose } from '../alternatives.ts';
+import { strings } from '../strings.ts';
+import { tokens } from '../tokens.ts';
+
+/** The ten likeliest tokens in the place of one: arrow keys and Enter choose, Escape leaves. */
+export function AlternativesList({ onLeave }: { onLeave: () => void }) {
+  const box = useRef<HTMLDivElement>(null);
+  const { index, found } = asked.value!;
+  const place = usePlace(box, index);
+  useEffect(() => {
+    const list = box.current!;
+    (list.querySelector<HTMLElement>('[aria-current="true"], button') ?? list).focus({ preventScroll: true });
+  }, [found]);
+  useEffect(() => {
+    const onPointer = (event: PointerEvent) => {
+      if (!box.current?.contains(event.target as Node)) asked.value = undefined;
+    };
+    addEventListener('pointerdown', onPointer);
+    return () => removeEventListener('pointerdown', onPointer);
+  }, []);
+  const leave = () => {
+    asked.value = undefined;
+    onLeave();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === 'Escape') leave();
+    else if (!step) return;
+    else {
+      const buttons = [...box.current!.querySelectorAll('button')];
+      const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
+      buttons[(at + step + buttons.length) % buttons.length]?.focus();
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const token = tokens.value?.[index];
+  const most = found?.likeliest[0]?.probability ?? 1;
+  return (
+    <div
+      class="alternatives"
+      role="dialog"
+      aria-label={strings.alternatives(token?.text ?? '')}
+      tabIndex={-1}
+      ref={box}
+      style={place}
+      onKeyDown={onKeyDown}
+    >
+      {token && (
+        <p class="token-facts">
+          {token.logprob === null
+            ? strings.firstToken
+            : strings.tokenFacts(Math.exp(token.logprob), token.rank!, token.entropy!)}
+        </p>
+      )}
+      {found ? (
+        <ol>
+          {found.likeliest.map((other) => (
+            <li>
+              <button
+                type="button"
+                data-id={other.id}
+                data-probability={other.probability}
+                aria-current={other.id === found.token.id}
+                disabled={other.text.includes('\ufffd')}
+                onClick={() => {
+                  choose(found, other);
+                  onLeave();
+                }}
+              >
+                <span class="word">{strings.visible(other.text)}</span>
+                <span class="bar" style={{ '--share': other.probability / most }} />
+                <span>{strings.share(other.probability)}</span>
+              </button>
+            </li>
+          ))}
+        </ol>
+      ) : (
+        <p class="token-facts">{strings.asking}</p>
+      )}
+    </div>
+  );
+}
+
+/** Under the token, within the text's width. */
+function usePlace(box: { current: HTMLElement | null }, index: number) {
+  const [place, setPlace] = useState({ left: '0px', top: '0px' });
+  useLayoutEffect(() => {
+    const surface = box.current!.parentElement!;
+    const token = surface.querySelector(`[data-token="${index}"]`);
+    if (!token) return;
+    const [inner, outer] = [token.getBoundingClientRect(), surface.getBoundingClientRect()];
+    const room = outer.width - box.current!.offsetWidth;
+    setPlace({
+      left: `${Math.max(0, Math.min(inner.left - outer.left, room))}px`,
+      top: `${inner.bottom - outer.top + 4}px`,
+    });
+  }, [index, tokens.value]);
+  return place;
+}

@@ -1,0 +1,31 @@
+import { branches, shownBranch, treeOf } from '../branches.ts';
+import { strings } from '../strings.ts';
+import { manuscript, phase, showBranch } from '../writing.ts';
+
+const excerptLength = 60;
+
+/** The ways the text went, each under the one it left; choosing one shows it again. */
+export function Branches() {
+  if (branches.value.length < 2) return null;
+  const rows = treeOf(branches.value, shownBranch.value, manuscript.value);
+  return (
+    <nav class="branches" aria-label={strings.branches}>
+      <ul>
+        {rows.map(({ branch, depth, departs }) => (
+          <li style={{ '--depth': depth }}>
+            <button
+              type="button"
+              aria-current={branch.id === shownBranch.value}
+              aria-label={strings.branch(depth, departs)}
+              disabled={phase.value !== 'idle'}
+              onClick={() => showBranch(branch.id)}
+            >
+              {depth > 0 && '… '}
+              {departs.trim().slice(0, excerptLength) || strings.emptyBranch}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}

@@ -1,0 +1,40 @@
+import { ghostOn, switchGhost } from '../ghost.ts';
+import { type Colouring, colourings } from '../permalink.ts';
+import { strings } from '../strings.ts';
+import { colouring } from '../tokens.ts';
+
+/** What the model shows of itself while one writes: what it would say next, and how it takes each token. */
+export function ReadingAids() {
+  const choices: (Colouring | undefined)[] = [undefined, ...colourings];
+  return (
+    <section class="aids" aria-labelledby="aids-title">
+      <h2 id="aids-title">{strings.tokens}</h2>
+      <label class="switch">
+        <input type="checkbox" checked={ghostOn.value} onChange={switchGhost} />
+        {strings.suggest}
+      </label>
+      <fieldset class="colourings">
+        <legend>{strings.colourBy}</legend>
+        {choices.map((choice) => (
+          <label>
+            <input
+              type="radio"
+              name="colouring"
+              checked={colouring.value === choice}
+              onChange={() => (colouring.value = choice)}
+            />
+            <span>{strings.colourings[choice ?? 'none']}</span>
+          </label>
+        ))}
+      </fieldset>
+      {colouring.value && (
+        <div class="scale">
+          <span class="gradient" />
+          <span>{strings.scaleEnds[colouring.value][0]}</span>
+          <span>{strings.scaleEnds[colouring.value][1]}</span>
+        </div>
+      )}
+      <p class="meaning">{strings.alternativesHint}</p>
+    </section>
+  );
+}
