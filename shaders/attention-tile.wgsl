@@ -5,6 +5,15 @@ var<private> tops: array<f32, ROWS>;
 var<private> sums: array<f32, ROWS>;
 var<private> rescales: array<f32, ROWS>;
 var<private> mixes: array<vec4f, SLICE_QUADS * ROWS>; // [quad, row]
+var<private> queries: array<vec4f, SLICE_QUADS * ROWS>; // [quad, row]
+
+// Four values of the query of row + r. Kept by the invocation where they fit: a buffer's are read lane by lane.
+fn query(row: u32, r: u32, head: u32, quad: u32) -> vec4f {
+  if (QUADS <= SLICE_QUADS) {
+    return queries[quad * ROWS + r];
+  }
+  return query4(min(row + r, batch.rowCount - 1), head, quad);
+}
 
 // Takes four scores of row r into its maximum and sum; gives the keys' weights.
 fn weigh(r: u32, product: vec4f, key: u32, position: u32) -> vec4f {
@@ -39,6 +48,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let values = valuesOf(batch.rows[row].slot, head) + slice * 4;
   for (var r = 0u; r < ROWS; r++) {
     tops[r] = LOWEST;
+    for (var quad = 0u; quad < quadsIn(0); quad++) {
+      queries[quad * ROWS + r] = query4(min(row + r, end), head, quad);
+    }
   }
   for (var key = 0u; key <= last; key += 4) {
     // Of the mask only this is left: no key past the last row's is read.
@@ -56,14 +68,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       let k4 = keys + at + quad * 4;
       let k = mat4x4f(cached4(k4.x), cached4(k4.y), cached4(k4.z), cached4(k4.w));
       // A row vector times a matrix is its dot product with each column.
-      s0 += query4(row, head, quad) * k;
-      s1 += query4(min(row + 1, end), head, quad) * k;
-      s2 += query4(min(row + 2, end), head, quad) * k;
-      s3 += query4(min(row + 3, end), head, quad) * k;
-      s4 += query4(min(row + 4, end), head, quad) * k;
-      s5 += query4(min(row + 5, end), head, quad) * k;
-      s6 += query4(min(row + 6, end), head, quad) * k;
-      s7 += query4(min(row + 7, end), head, quad) * k;
+      s0 += query(row, 0, head, quad) * k;
+      s1 += query(row, 1, head, quad) * k;
+      s2 += query(row, 2, head, quad) * k;
+      s3 += query(row, 3, head, quad) * k;
+      s4 += query(row, 4, head, quad) * k;
+      s5 += query(row, 5, head, quad) * k;
+      s6 += query(row, 6, head, quad) * k;
+      s7 += query(row, 7, head, quad) * k;
     }
     s0 = weigh(0, s0, key, first);
     s1 = weigh(1, s1, key, first + 1);
