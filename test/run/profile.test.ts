@@ -16,7 +16,8 @@ describe.each(['cpu', 'webgpu', 'wasm'] as const)('model.profile on %s', (device
   test('every step from the embedding to the logits takes time', async () => {
     const { repeats, steps, clock } = await model.profile(ids, { repeats: 3 });
     expect(repeats).toBe(3);
-    if (device !== 'webgpu') expect(clock).toBe('wall');
+    const adapter = device === 'webgpu' ? await navigator.gpu.requestAdapter() : undefined;
+    expect(clock).toBe(adapter?.features.has('timestamp-query') ? 'gpu' : 'wall');
     const outputs = steps.flatMap(({ step }) => stepOutputs(step));
     for (const block of [0, 1, 2]) expect(outputs).toContain(`blocks.${block}.hook_resid_post`);
     expect(outputs.at(-1)).toBe('logits');
@@ -34,4 +35,16 @@ describe.each(['cpu', 'webgpu', 'wasm'] as const)('model.profile on %s', (device
     for (const [i, value] of after.data.entries()) expect(Math.abs(value - before.data[i]!)).toBeLessThan(1e-3);
     await expect(model.profile(ids, { repeats: 0 })).rejects.toThrow('repeats');
   });
+});
+
+test("a caller's GPU device without timestamps is timed from outside", async () => {
+  await testGpu();
+  const adapter = await navigator.gpu.requestAdapter();
+  const own = await adapter!.requestDevice();
+  const model = await openFixture('tiny-gpt2', { device: own });
+  const { clock, steps } = await model.profile([5, 17], { repeats: 2 });
+  expect(clock).toBe('wall');
+  expect(steps.every(({ microseconds }) => microseconds > 0)).toBe(true);
+  model.dispose();
+  own.destroy();
 });
