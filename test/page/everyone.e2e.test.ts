@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from 'playwright';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { openSite, type Site } from '../site.ts';
+
+let site: Site;
+let page: Page;
+beforeAll(async () => {
+  site = await openSite();
+});
+afterAll(() => site.close());
+afterEach(() => page.context().close());
+
+async function open(hash: string, colorScheme: 'light' | 'dark' = 'light', width = 1280): Promise<void> {
+  page = await site.newPage({ viewport: { width, height: 900 }, colorScheme });
+  await page.goto(`${site.url}#device=wasm&prompt=Once+upon+a+time+there+was+a+girl${hash}`);
+  await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+}
+
+/** What axe-core finds that keeps somebody from using the page. */
+async function violations(): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`));
+}
+
+describe.each(['light', 'dark'] as const)('axe-core finds no serious violation, %s', (scheme) => {
+  test('while writing: tokens coloured, alternatives open', async () => {
+    await open('&colour=probability', scheme);
+    await page.locator('.flow .token').first().waitFor({ timeout: 30_000 });
+    expect(await violations()).toEqual([]);
+    await page.locator('textarea').focus();
+    await page.keyboard.press('Alt+ArrowDown');
+    await page.locator('.alternatives li').first().waitFor({ timeout: 30_000 });
+    expect(await violations()).toEqual([]);
+  });
+
+  test.each(['overview', 'input', 'block', 'output', 'touch', 'runs'])('inside, %s', async (station) => {
+    await open(`&inside=${station}`, scheme);
+    await page
+      .locator(`#station-${station}[data-open="true"] .body figure, #station-${station} .body :is(table, canvas, ol)`)
+      .first()
+      .waitFor({ timeout: 60_000 });
+    await page.waitForTimeout(500);
+    expect(await violations()).toEqual([]);
+  });
+
+  test('a lesson and the inspector, on a phone', async () => {
+    await open('&inside=input', scheme, 390);
+    await page.locator('.lessons').getByRole('button', { name: 'Tokens' }).click();
+    await page.locator('.lesson .words').waitFor({ timeout: 30_000 });
+    expect(await violations()).toEqual([]);
+    await page.locator('.lesson').getByRole('button', { name: 'Close the lesson' }).click();
+    await page.getByRole('application').first().focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    await page.locator('.inspector .equation').waitFor({ timeout: 30_000 });
+    expect(await violations()).toEqual([]);
+  });
+});
+
+test('nothing is wider than the window, on the narrowest phone', async () => {
+  await open('&inside=overview+input+block+output+touch&colour=rank', 'light', 360);
+  await page.locator('#station-touch .prediction').waitFor({ timeout: 60_000 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+});
+
+test('a first visit fetches less than 150 kB of JavaScript before tokenizer and model, and answers', async () => {
+  page = await site.newPage();
+  const scripts = new Set<string>();
+  page.on('request', (request) => {
+    if (/\.js($|\?)/.test(new URL(request.url()).pathname)) scripts.add(new URL(request.url()).pathname);
+  });
+  const start = performance.now();
+  await page.goto(site.url);
+  const complete = page.getByRole('button', { name: /^Complete/ });
+  await complete.click();
+  await page.locator('.flow .model').first().waitFor({ timeout: 60_000 });
+  console.log(`First visit to first token: ${((performance.now() - start) / 1000).toFixed(1)} s.`);
+  const folder = process.env.VITRINE_SITE ?? fileURLToPath(new URL('../../site', import.meta.url));
+  // The tokenizer's table is data; the service worker is fetched after the page works.
+  const code = [...scripts].filter((path) => !/r50k_base|service-worker/.test(path));
+  expect(code.length).toBeGreaterThan(1);
+  const bytes = code.reduce((sum, path) => sum + gzipSync(readFileSync(`${folder}${path}`)).length, 0);
+  console.log(`JavaScript of a first visit: ${(bytes / 1000).toFixed(1)} kB gzip.`);
+  expect(bytes).toBeLessThan(150_000);
+  expect([...scripts].some((path) => path.includes('inside-') && !path.includes('inside-open'))).toBe(false);
+});
