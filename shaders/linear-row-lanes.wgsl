@@ -1,9 +1,9 @@
 // output [1 row, out] = norm(x) weightᵀ, the inputs split over lanes: for few rows on real GPUs, which want many
-// invocations that read neighbouring addresses. A workgroup is two teams of LANES; each makes two outputs.
-const LANES = 32u;
-const TEAMS = 2u;
+// invocations that read neighbouring addresses. A workgroup is TEAMS of LANES; each team makes two outputs.
+override LANES: u32; // a power of two
+override TEAMS: u32;
+override WORKGROUP = LANES * TEAMS;
 const OUTPUTS = 2u;
-const WORKGROUP = LANES * TEAMS;
 var<workgroup> partial: array<vec2f, WORKGROUP>;
 
 // Sum over the workgroup, in every lane.

@@ -2,6 +2,7 @@ import { afterAll } from 'vitest';
 import { createCpuBackend } from '../src/cpu/backend.ts';
 import { createGpuBackend } from '../src/gpu/backend.ts';
 import { requestDevice } from '../src/gpu/device.ts';
+import type { Variants } from '../src/gpu/kernels/linear.ts';
 import type { Backend } from '../src/plan/backend.ts';
 import { createWasmBackend } from '../src/wasm/backend.ts';
 
@@ -30,6 +31,16 @@ export const backends: (TestBackend & { name: Backend['kind'] })[] = [
   { name: 'webgpu', open: openGpu },
   { name: 'wasm', open: () => createWasmBackend() },
 ];
+
+/** WebGPU with kernels that split their work in these ways, whatever suits the adapter. */
+export const webgpuVariants = (variants: Partial<Variants>): TestBackend => ({
+  name: `webgpu, ${Object.values(variants).join(' and ')}`,
+  open: async () => {
+    await testGpu();
+    const { device, adapter } = await requestDevice(0);
+    return createGpuBackend(device, { adapter, owned: true, variants });
+  },
+});
 
 /** WebGPU with the kernels that real GPUs get; software adapters, as here, choose others by themselves. */
 export const webgpuWorkgroups: TestBackend = {

@@ -1,7 +1,7 @@
 import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { allRules } from '../plan/fuse.ts';
-import type { WeightSpec } from '../plan/plan.ts';
+import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { checked } from './buffers.ts';
 import { isSoftware } from './device.ts';
 import type { CacheFormat } from './kernel.ts';
@@ -9,6 +9,8 @@ import type { AttentionVariant } from './kernels/attention.ts';
 import type { Variants } from './kernels/linear.ts';
 import { compileProgram, type GpuProgram } from './program.ts';
 import { Pipelines } from './shader.ts';
+import { tune } from './tune.ts';
+import type { TuneStore } from './tune-store.ts';
 import { WeightStore } from './weight-store.ts';
 
 export interface GpuBackendOptions {
@@ -18,6 +20,8 @@ export interface GpuBackendOptions {
   owned?: boolean;
   /** How kernels split their work; by default what suits the device. */
   variants?: Partial<Variants>;
+  /** Measure the variants before the first program, keeping the choice here; by default they are not measured. */
+  tune?: TuneStore | undefined;
   attention?: AttentionVariant;
   /** How keys and values are kept, f32 by default; halves need heads whose size is a multiple of 4. */
   kv?: CacheFormat;
@@ -42,12 +46,21 @@ export function createGpuBackend(
     variants: chosen,
     attention = isSoftware(device.adapterInfo) ? 'registers' : 'shared',
     kv = 'f32',
+    tune: store,
   }: GpuBackendOptions = {},
 ): Backend {
-  const variants = { ...variantsFor(device), ...chosen };
   const weights = new WeightStore(device);
   const pipelines = new Pipelines(device);
   const programs = new Set<GpuProgram>();
+  const given = { ...variantsFor(device), ...chosen };
+  let variants: Promise<Variants> | undefined;
+  const variantsOf = (plan: Plan) => {
+    const measured = store ? tune({ device, pipelines, weights, kv }, plan, given, store) : Promise.resolve(given);
+    return measured.catch((error: unknown) => {
+      variants = undefined; // the next program tries again
+      throw error;
+    });
+  };
   let disposed = false;
   const alive = () => {
     if (disposed) throw new VitrineError('disposed', 'The WebGPU backend was disposed.');
@@ -71,15 +84,16 @@ export function createGpuBackend(
     },
     async program(plan, size, capture = new Set()) {
       alive();
-      const program = await checked(device, 'the program', () =>
-        compileProgram(
-          { device, pipelines, weights, rules: allRules, variants, attention, kv },
+      const program = await checked(device, 'the program', async () => {
+        variants ??= variantsOf(plan);
+        return compileProgram(
+          { device, pipelines, weights, rules: allRules, variants: await variants, attention, kv },
           plan,
           size,
           capture,
           (gone) => programs.delete(gone),
-        ),
-      );
+        );
+      });
       programs.add(program);
       if (disposed) program.dispose();
       alive();

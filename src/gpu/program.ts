@@ -104,7 +104,7 @@ async function compileList(
 }
 
 /** Rules that do not hold here: a norm inside a tile would be computed again for every tile. */
-function rulesFor(plan: Plan, weights: WeightStore, shape: Lowering['shape'], rules: readonly Rule[]): Rule[] {
+export function rulesFor(plan: Plan, weights: WeightStore, shape: Lowering['shape'], rules: readonly Rule[]): Rule[] {
   const positions = plan.steps.find((step) => step.op === 'positionEmbed');
   const exactPositions = positions && weights.matrix(positions.weight).format === 'f32';
   return rules.filter((rule) => (rule !== normedLinear || shape === 'row') && (rule !== embedding || exactPositions));
@@ -292,7 +292,7 @@ export class GpuProgram implements Program {
 }
 
 /** Bytes of a position's keys, or values, of all heads. */
-function keyBytes({ nHead, headDim }: Plan, kv: CacheFormat): number {
+export function keyBytes({ nHead, headDim }: Plan, kv: CacheFormat): number {
   return nHead * headDim * (kv === 'f16' ? 2 : 4);
 }
 

@@ -2,6 +2,7 @@
 export const usage = {
   storage: 0x80 | 0x04 | 0x08, // STORAGE | COPY_SRC | COPY_DST
   staging: 0x01 | 0x08, // MAP_READ | COPY_DST
+  timestamps: 0x200 | 0x04, // QUERY_RESOLVE | COPY_SRC
 } as const;
 
 export const MAP_READ = 1;

@@ -1,6 +1,7 @@
 import { createCpuBackend } from '../cpu/backend.ts';
 import { createGpuBackend } from '../gpu/backend.ts';
-import { describe, requestDevice } from '../gpu/device.ts';
+import { describe, isSoftware, requestDevice } from '../gpu/device.ts';
+import { tuneStore } from '../gpu/tune-store.ts';
 import type { CacheStore } from '../load/cache-store.ts';
 import type { Checkpoint, Progress, StoredAs } from '../load/checkpoint.ts';
 import { openCheckpoint } from '../load/open.ts';
@@ -32,6 +33,12 @@ export interface LoadOptions extends SourceOptions {
    * what a token reads of it, at the cost of rounding each key and value to 11 bits. Heads must be a multiple of 4 wide.
    */
   kv?: 'f32' | 'f16';
+  /**
+   * Whether WebGPU's kernels are chosen by measuring them on this adapter: once, before the first run, in at most 0.4 s; the
+   * choice is kept for this adapter and these shapes. It changes results by no more than rounding. By default on real GPUs
+   * with a model of 16 MB or more.
+   */
+  tune?: boolean;
   /** The most tokens of a text; by default, and at most, what the model was made for. */
   contextLength?: number;
   onProgress?: (progress: Progress) => void;
@@ -39,8 +46,16 @@ export interface LoadOptions extends SourceOptions {
   signal?: AbortSignal;
 }
 
-/** Makes a backend without weights. `largest`: bytes of the largest of them; `kv`: how a GPU keeps keys and values. */
-type Opener = (largest: number, kv: 'f32' | 'f16') => Promise<Opened>;
+/** What a GPU's backend is told. */
+interface GpuChoices {
+  kv: 'f32' | 'f16';
+  tune: boolean | undefined;
+  /** Of all weights. */
+  bytes: number;
+}
+
+/** Makes a backend without weights. `largest`: bytes of the largest of them. */
+type Opener = (largest: number, gpu: GpuChoices) => Promise<Opened>;
 
 interface Opened {
   backend: Backend;
@@ -56,7 +71,7 @@ const asked = async (backend: Promise<Backend> | Backend): Promise<Opened> => ({
 /** The devices there are, by the name that `device` gives them. */
 const openers = {
   auto: openAuto,
-  webgpu: (largest, kv) => asked(openGpu(largest, kv)),
+  webgpu: (largest, choices) => asked(openGpu(largest, choices)),
   wasm: () => asked(createWasmBackend()),
   cpu: () => asked(createCpuBackend()),
 } satisfies Record<string, Opener>;
@@ -70,6 +85,7 @@ const checks: Record<keyof LoadOptions, Check> = {
   },
   dtype: oneOf('auto', 'f32', 'f16', 'q8', 'q4'),
   kv: oneOf('f32', 'f16'),
+  tune: oneOf(true, false),
   contextLength: integer(1),
   revision: isString,
   endpoint: isString,
@@ -100,14 +116,14 @@ function isStore(value: unknown): boolean {
  */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Model> {
   checkOptions('load', options, checks);
-  const { device, dtype, kv, contextLength, ...opening } = options;
+  const { device, dtype, kv, tune, contextLength, ...opening } = options;
   return loadCheckpoint(await openCheckpoint(source, opening), options);
 }
 
 /** Makes a model of an opened checkpoint. `chunk`: rows of a prefill run at once; results do not depend on it. */
 export async function loadCheckpoint(
   checkpoint: Checkpoint,
-  { device = 'auto', dtype = 'auto', kv = 'f32', contextLength, onProgress, signal }: LoadOptions,
+  { device = 'auto', dtype = 'auto', kv = 'f32', tune, contextLength, onProgress, signal }: LoadOptions,
   chunk?: number,
 ): Promise<Model> {
   const { config } = checkpoint;
@@ -126,11 +142,12 @@ export async function loadCheckpoint(
   };
   const bytes = (weight: WeightSpec) => packedBytes(formatOn(weight), weight.rows, weight.columns);
   const largest = Math.max(...weights.map(bytes));
+  const choices: GpuChoices = { kv, tune, bytes: weights.reduce((sum, weight) => sum + bytes(weight), 0) };
   const report = (stage: Progress['stage']) => {
     onProgress?.({ stage, loaded: checkpoint.bytes, total: checkpoint.bytes, file: checkpoint.name });
   };
 
-  let open: Opener = typeof device === 'string' ? openers[device] : () => asked(openOwn(device, kv));
+  let open: Opener = typeof device === 'string' ? openers[device] : () => asked(openOwn(device, choices));
   let reason = '';
   let loading = signal; // a device lost later is replaced without the load's signal
   const engine = await Engine.open({
@@ -139,7 +156,7 @@ export async function loadCheckpoint(
     chunk,
     reopens: typeof device === 'string',
     async open() {
-      const opened = await open(largest, kv);
+      const opened = await open(largest, choices);
       const { backend } = opened;
       if (kv === 'f16' && backend.kind !== 'webgpu') {
         backend.dispose();
@@ -163,7 +180,7 @@ export async function loadCheckpoint(
   });
   // What was once chosen stays: a lost GPU is replaced by a GPU.
   if (engine.current.kind === 'webgpu' && device === 'auto')
-    open = async (bytes) => ({ backend: await openGpu(bytes, kv), reason });
+    open = async (bytes) => ({ backend: await openGpu(bytes, choices), reason });
   loading = undefined;
   try {
     report('tokenizer');
@@ -178,14 +195,14 @@ export async function loadCheckpoint(
   }
 }
 
-async function openAuto(largest: number, kv: 'f32' | 'f16'): Promise<Opened> {
+async function openAuto(largest: number, choices: GpuChoices): Promise<Opened> {
   let without = '';
   const gpu = await requestDevice(largest).catch((error: unknown) => {
     if (!(error instanceof VitrineError && error.code === 'no-webgpu')) throw error;
     without = error.message.replace(` ${error.hint}`, '');
     return undefined;
   });
-  const onGpu = () => createGpuBackend(gpu!.device, { adapter: gpu!.adapter, owned: true, kv });
+  const onGpu = () => gpuBackend(gpu!.device, gpu!.adapter, choices, true);
   if (gpu && !gpu.fallback) return { backend: onGpu(), reason: 'a real WebGPU adapter' };
   if (gpu) without = `The WebGPU adapter is software: ${gpu.adapter}.`;
   try {
@@ -199,13 +216,19 @@ async function openAuto(largest: number, kv: 'f32' | 'f16'): Promise<Opened> {
   }
 }
 
-async function openGpu(largest: number, kv: 'f32' | 'f16'): Promise<Backend> {
+async function openGpu(largest: number, choices: GpuChoices): Promise<Backend> {
   const { device, adapter } = await requestDevice(largest);
-  return createGpuBackend(device, { adapter, owned: true, kv });
+  return gpuBackend(device, adapter, choices, true);
 }
 
-function openOwn(device: GPUDevice, kv: 'f32' | 'f16'): Backend {
-  return createGpuBackend(device, { adapter: describe(device.adapterInfo), kv });
+function openOwn(device: GPUDevice, choices: GpuChoices): Backend {
+  return gpuBackend(device, describe(device.adapterInfo), choices, false);
+}
+
+/** Measuring pays where kernels differ by more than it costs: on real GPUs, with weights enough to read. */
+function gpuBackend(device: GPUDevice, adapter: string, { kv, tune, bytes }: GpuChoices, owned: boolean): Backend {
+  const measured = tune ?? (!isSoftware(device.adapterInfo) && bytes >= 2 ** 24);
+  return createGpuBackend(device, { adapter, owned, kv, tune: measured ? tuneStore : undefined });
 }
 
 /** The format nearest to a file's own, on a kind of backend. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { WeightFormat } from '../../src/plan/backend.ts';
 import type { Activation } from '../../src/plan/plan.ts';
-import { backends, openedOnce, type TestBackend, webgpuWorkgroups } from '../backends.ts';
+import { backends, openedOnce, type TestBackend, webgpuVariants, webgpuWorkgroups } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { MiniPlan, randomValues } from './mini-plan.ts';
 
@@ -108,4 +108,24 @@ test('the reference itself: a product worked out by hand', async () => {
   plan.step({ op: 'linear', input: x, weight, bias, outputs: [plan.tensor('y', 'rows', 2)] });
   const backend = await reference.open();
   expect([...(await plan.run(backend, ['y'])).captured.get('y')!]).toEqual([8, 23]);
+});
+
+describe.each(['registers', 'quads', 'lanes', 'lanes16', 'lanes64'] as const)('one row, variant %s', (row) => {
+  const backend = openedOnce(webgpuVariants({ row }));
+  test.each(formats)('%s', async (format) => {
+    const one: Case = { rows: 1, nIn: 96, nOut: 70, format };
+    const expected = await run(reference, one, ['sum']);
+    const found = await run(backend, one, ['sum']);
+    expectClose(found.get('sum')!, expected.get('sum')!, { relative: 2e-6, absolute: 2e-5 }, 'sum');
+  });
+});
+
+describe.each(['registers', 'quads', 'shared'] as const)('many rows, variant %s', (tile) => {
+  const backend = openedOnce(webgpuVariants({ tile }));
+  test.each(['f32', 'q8'] as const)('%s', async (format) => {
+    const one: Case = { rows: 11, nIn: 96, nOut: 70, format };
+    const expected = await run(reference, one, ['sum']);
+    const found = await run(backend, one, ['sum']);
+    expectClose(found.get('sum')!, expected.get('sum')!, { relative: 2e-6, absolute: 2e-5 }, 'sum');
+  });
 });

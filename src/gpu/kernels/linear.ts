@@ -57,6 +57,16 @@ interface Split {
   needs?: GPUFeatureName;
 }
 
+/** Teams of so many lanes, each with two outputs. */
+function lanes(perTeam: number, teams: number): Split {
+  return {
+    files: [rowInputFile, file('linear-row-lanes.wgsl', lanesSource)],
+    outputs: 2 * teams,
+    rows: 1,
+    constants: { LANES: perTeam, TEAMS: teams },
+  };
+}
+
 /** For few rows. Software GPUs want many results an invocation and no barrier; real ones neighbouring lanes on neighbouring addresses. */
 const rowSplits = {
   registers: {
@@ -72,7 +82,9 @@ const rowSplits = {
     constants: { WORKGROUP: 8 },
     needs: 'subgroups',
   },
-  lanes: { files: [rowInputFile, file('linear-row-lanes.wgsl', lanesSource)], outputs: 4, rows: 1 },
+  lanes: lanes(32, 2),
+  lanes16: lanes(16, 4),
+  lanes64: lanes(64, 1),
 } satisfies Record<string, Split>;
 
 /** For many rows. */

@@ -1,0 +1,195 @@
+import { allRules, fuse } from '../plan/fuse.ts';
+import { type Plan, stepInputs } from '../plan/plan.ts';
+import { Buffers } from './buffers.ts';
+import { describe } from './device.ts';
+import { type Dispatch, encode, prepare } from './dispatch.ts';
+import type { CacheFormat, RunSizes, Scene } from './kernel.ts';
+import { type Variants, variantsOn } from './kernels/linear.ts';
+import { gpuShape, lower } from './lower.ts';
+import { keyBytes, rulesFor } from './program.ts';
+import type { Pipelines } from './shader.ts';
+import type { TuneStore } from './tune-store.ts';
+import { MAP_READ, usage } from './usage.ts';
+import type { WeightStore } from './weight-store.ts';
+
+/** All measuring together takes no longer; what was not reached by then stays as it was. */
+export const TUNING_MS = 400;
+/** Rows of the prefill that is measured. */
+const ROWS = 64;
+const RUNS = 3;
+
+export interface Tunable {
+  device: GPUDevice;
+  pipelines: Pipelines;
+  weights: WeightStore;
+  kv: CacheFormat;
+}
+
+/**
+ * The fastest variants for a plan on its device, measured on all of its linear layers: a decoded token's, and those of a
+ * prefill of 64 rows. `given` is measured first, and stays where nothing is faster. A choice that is kept in `store` for
+ * this adapter and these shapes is taken without measuring.
+ */
+export async function tune(on: Tunable, plan: Plan, given: Variants, store: TuneStore): Promise<Variants> {
+  const names = variantsOn(on.device.features);
+  const key = keyOf(on, plan);
+  const kept = parse(await store.get(key));
+  if (names.row.includes(kept.row!) && names.tile.includes(kept.tile!)) return kept as Variants;
+  const end = performance.now() + TUNING_MS;
+  const buffers = new Buffers(on.device);
+  try {
+    const bench = new Bench(on, plan, buffers, end);
+    const first = <T>(all: T[], one: T) => [one, ...all.filter((other) => other !== one)];
+    const row = await bench.fastest(first(names.row, given.row), 'row', (name) => ({ ...given, row: name }));
+    const tile = await bench.fastest(first(names.tile, given.tile), 'tile', (name) => ({ ...given, tile: name }));
+    const chosen = { row, tile };
+    await store.set(key, JSON.stringify(chosen));
+    return chosen;
+  } finally {
+    buffers.destroyAll();
+  }
+}
+
+/** Adapter, what it offers, and the shapes and formats of the matrices. */
+function keyOf({ device, weights }: Tunable, plan: Plan): string {
+  const shapes = plan.weights
+    .filter(({ kind }) => kind === 'matrix')
+    .map(({ name, rows, columns }) => `${weights.matrix(name).format} ${rows}x${columns}`);
+  const names = JSON.stringify(variantsOn(device.features));
+  return `${describe(device.adapterInfo)} ${names} ${[...new Set(shapes)].join(' ')}`;
+}
+
+function parse(text: string | undefined): Partial<Variants> {
+  try {
+    return JSON.parse(text ?? '{}') ?? {};
+  } catch {
+    return {}; // written by somebody else
+  }
+}
+
+/** Times lists of dispatches over scratch tensors. */
+class Bench {
+  readonly #on: Tunable;
+  readonly #plan: Plan;
+  readonly #buffers: Buffers;
+  readonly #end: number;
+  readonly #clock: Clock;
+
+  constructor(on: Tunable, plan: Plan, buffers: Buffers, end: number) {
+    this.#on = on;
+    this.#plan = plan;
+    this.#buffers = buffers;
+    this.#end = end;
+    this.#clock = new Clock(on.device, buffers);
+  }
+
+  /** The fastest of the names by the time that is left; the first if none could be measured. */
+  async fastest<T extends string>(names: T[], shape: 'row' | 'tile', variants: (name: T) => Variants): Promise<T> {
+    // Half of the time for each of the two.
+    const end = shape === 'row' ? performance.now() + TUNING_MS / 2 : this.#end;
+    let best = { name: names[0]!, ms: Number.POSITIVE_INFINITY };
+    for (const name of names) {
+      const left = end - performance.now();
+      if (left <= 0) break;
+      // A pipeline that compiles for longer is left to itself.
+      const ms = await Promise.race([
+        this.#time(shape, variants(name), end),
+        new Promise<undefined>((late) => setTimeout(late, left)),
+      ]);
+      if (ms === undefined) break;
+      if (ms < best.ms) best = { name, ms };
+    }
+    return best.name;
+  }
+
+  async #time(shape: 'row' | 'tile', variants: Variants, end: number): Promise<number | undefined> {
+    const rows = shape === 'row' ? 1 : ROWS;
+    const dispatches = await this.#prepare(shape, variants, rows);
+    const sizes: RunSizes = { rows, logitRows: 1, keys: rows, oneSlot: true };
+    let best = Number.POSITIVE_INFINITY;
+    for (let run = 0; run <= RUNS; run++) {
+      if (performance.now() > end) return undefined;
+      const ms = await this.#clock.time((pass) => encode(pass, dispatches, sizes));
+      if (run > 0) best = Math.min(best, ms); // the first one warms up
+    }
+    return best;
+  }
+
+  /** All linear layers of the fused plan, each with its own weights: their caches are as cold as in a run. */
+  #prepare(shape: 'row' | 'tile', variants: Variants, rows: number): Promise<Dispatch[]> {
+    const { device, pipelines, weights, kv } = this.#on;
+    const plan = this.#plan;
+    const sizes = { rows, logitRows: 1, context: rows };
+    const steps = fuse(plan.steps, rulesFor(plan, weights, shape, allRules), new Set(['logits'])).filter(
+      (step) => step.op === 'linear',
+    );
+    const floats = Math.max(
+      ...steps
+        .flatMap((step) => [...stepInputs(step), ...step.outputs])
+        .map((name) => gpuShape(plan, name, sizes).length),
+    );
+    const make = (label: string, bytes: number) => this.#buffers.create(`tuning: ${label}`, bytes);
+    const [x, y] = [make('input', floats * 4), make('output', floats * 4)];
+    const cache = make('cache', 2 * rows * keyBytes(plan, kv));
+    const batch = make('batch', 16 + rows * 16);
+    device.queue.writeBuffer(batch, 0, Uint32Array.of(rows, 1, rows, 0));
+    const scene: Scene = { batch, rows, nHead: plan.nHead, headDim: plan.headDim, context: rows, slots: 1, kv };
+    const kernels = steps.flatMap((step) =>
+      lower(step, {
+        plan,
+        scene,
+        weights,
+        tensor: (name) => ({ buffer: stepInputs(step).includes(name) ? x : y, ...gpuShape(plan, name, sizes) }),
+        caches: Array.from({ length: plan.nLayer }, () => cache),
+        buffers: this.#buffers,
+        unused: make('unused', 16),
+        shape,
+        variants,
+        attention: 'registers', // no step here is one
+      }),
+    );
+    return prepare(device, pipelines, kernels);
+  }
+}
+
+/** Milliseconds of a pass: by the GPU's own timestamps where it has them, else by the clock on the wall. */
+class Clock {
+  readonly #device: GPUDevice;
+  readonly #buffers: Buffers;
+  readonly #stamps: { set: GPUQuerySet; resolved: GPUBuffer; read: GPUBuffer } | undefined;
+
+  constructor(device: GPUDevice, buffers: Buffers) {
+    this.#device = device;
+    this.#buffers = buffers;
+    if (!device.features.has('timestamp-query')) return;
+    this.#stamps = {
+      set: device.createQuerySet({ type: 'timestamp', count: 2 }),
+      resolved: this.#buffers.create('tuning: times', 16, usage.timestamps),
+      read: this.#buffers.create('tuning: times read', 16, usage.staging),
+    };
+  }
+
+  async time(work: (pass: GPUComputePassEncoder) => void): Promise<number> {
+    const stamps = this.#stamps;
+    const encoder = this.#device.createCommandEncoder();
+    const writes = stamps && { querySet: stamps.set, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+    const pass = encoder.beginComputePass(writes ? { timestampWrites: writes } : {});
+    work(pass);
+    pass.end();
+    const before = performance.now();
+    if (!stamps) {
+      this.#device.queue.submit([encoder.finish()]);
+      await this.#device.queue.onSubmittedWorkDone();
+      return performance.now() - before;
+    }
+    encoder.resolveQuerySet(stamps.set, 0, 2, stamps.resolved, 0);
+    encoder.copyBufferToBuffer(stamps.resolved, 0, stamps.read, 0, 16);
+    this.#device.queue.submit([encoder.finish()]);
+    await stamps.read.mapAsync(MAP_READ);
+    const wall = performance.now() - before;
+    const [begin, end] = new BigUint64Array(stamps.read.getMappedRange()) as unknown as [bigint, bigint];
+    stamps.read.unmap();
+    // Browsers round timestamps, some to 0.1 ms; drivers may report none.
+    return end > begin ? Number(end - begin) / 1e6 : wall;
+  }
+}

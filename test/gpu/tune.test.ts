@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import { countingDevice } from '../../bench/counting-device.ts';
+import { createGpuBackend } from '../../src/gpu/backend.ts';
+import { requestDevice } from '../../src/gpu/device.ts';
+import { type Variants, variantsOn } from '../../src/gpu/kernels/linear.ts';
+import { Pipelines } from '../../src/gpu/shader.ts';
+import { tune } from '../../src/gpu/tune.ts';
+import type { TuneStore } from '../../src/gpu/tune-store.ts';
+import { WeightStore } from '../../src/gpu/weight-store.ts';
+import type { ModelConfig } from '../../src/model/config.ts';
+import { gpt2Plan } from '../../src/model/gpt2.ts';
+import { testGpu } from '../backends.ts';
+import { expectClose } from '../close.ts';
+import { randomValues } from '../ops/mini-plan.ts';
+
+const config: ModelConfig = {
+  nLayer: 1,
+  nHead: 2,
+  nEmbd: 64,
+  nInner: 256,
+  nCtx: 32,
+  vocabSize: 300,
+  activation: 'gelu_new',
+  layerNormEpsilon: 1e-5,
+  scaleAttnWeights: true,
+  scaleAttnByInverseLayerIdx: false,
+  tieWordEmbeddings: true,
+  bosTokenId: null,
+  eosTokenIds: [],
+};
+
+/** A store that says what was asked of it. */
+function watched(value?: string): TuneStore & { kept: Map<string, string>; asked: string[] } {
+  const kept = new Map<string, string>();
+  const asked: string[] = [];
+  return {
+    kept,
+    asked,
+    get(key) {
+      asked.push(key);
+      return kept.get(key) ?? value;
+    },
+    set: (key, chosen) => void kept.set(key, chosen),
+  };
+}
+
+/** Logits of one row and of many, on a device of its own, and what is left of its buffers. */
+async function run(tune?: TuneStore) {
+  await testGpu();
+  const { device } = await requestDevice(0);
+  const counting = countingDevice(device);
+  const backend = createGpuBackend(counting.device, { owned: true, tune });
+  const plan = gpt2Plan(config);
+  for (const [i, spec] of plan.weights.entries()) {
+    await backend.addWeight(spec, 'q8', piece(randomValues(spec.rows * spec.columns, i, 0.1)));
+  }
+  const program = await backend.program(plan, { slots: 1, context: 32, rows: 8, logitRows: 1 });
+  const row = (position: number) => ({ token: 7 * position, position, slot: 0 });
+  const many = await program.run({ rows: Array.from({ length: 8 }, (_, p) => row(p)), logitRows: [7] });
+  const one = await program.run({ rows: [row(8)], logitRows: [0] });
+  program.dispose();
+  backend.dispose();
+  return {
+    logits: [...many.logits, ...one.logits],
+    names: variantsOn(device.features),
+    left: counting.liveBuffers.size,
+  };
+}
+
+async function* piece(values: Float32Array): AsyncGenerator<Float32Array> {
+  yield values;
+}
+
+test('the tuner changes nothing but rounding, keeps its choice, and leaves no buffer behind', async () => {
+  const untouched = await run();
+  const store = watched();
+  const tuned = await run(store);
+  expectClose(tuned.logits, untouched.logits, { relative: 1e-5 }, 'logits');
+  expect(tuned.left).toBe(0);
+  expect(store.asked).toHaveLength(1);
+  const chosen = JSON.parse(store.kept.get(store.asked[0]!)!) as Variants;
+  expect(tuned.names.row).toContain(chosen.row);
+  expect(tuned.names.tile).toContain(chosen.tile);
+});
+
+test('a kept choice is taken without measuring; one that this device cannot run, or no JSON, is measured again', async () => {
+  await testGpu();
+  const { device } = await requestDevice(0);
+  const weights = new WeightStore(device);
+  const on = { device, pipelines: new Pipelines(device), weights, kv: 'f32' as const };
+  const plan = gpt2Plan(config);
+  for (const spec of plan.weights) await weights.add(spec, 'f32', piece(new Float32Array(spec.rows * spec.columns)));
+  const given: Variants = { row: 'registers', tile: 'registers' };
+  const good = watched('{"row":"lanes","tile":"shared"}');
+  expect(await tune(on, plan, given, good)).toEqual({ row: 'lanes', tile: 'shared' });
+  expect(good.kept.size).toBe(0);
+  for (const bad of ['{"row":"lanes","tile":"cathedral"}', 'not JSON', 'null']) {
+    const store = watched(bad);
+    await tune(on, plan, given, store);
+    expect([...store.kept.keys()]).toEqual(store.asked);
+  }
+  weights.destroy();
+  device.destroy();
+});
