@@ -124,7 +124,7 @@ describe('from numbers to the next token', () => {
   });
 
   test('every stage is that of the engine’s distribution', async () => {
-    await open('temperature=1.3&top-k=30&top-p=0.95&min-p=0.02&repetition-penalty=1.4&seed=3');
+    await open('temperature=1.3&top-k=30&top-p=0.95&min-p=0.02&typical-p=0.8&repetition-penalty=1.4&seed=3');
     const penalties = { temperature: 1, repetitionPenalty: 1.4 };
     const temperature = { ...penalties, temperature: 1.3 };
     const topK = { ...temperature, topK: 30 };
@@ -136,6 +136,7 @@ describe('from numbers to the next token', () => {
       topK,
       topP,
       minP: { ...topP, minP: 0.02 },
+      typicalP: { ...topP, minP: 0.02, typicalP: 0.8 },
     });
     // Tokens of the text have lost, others not.
     const { tokens } = await table();

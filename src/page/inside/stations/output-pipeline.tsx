@@ -1,5 +1,5 @@
 import type { SamplingStage } from '../../../run/sampling.ts';
-import type { Settings } from '../../settings.ts';
+import { ranges, type Settings } from '../../settings.ts';
 import { percent } from '../draw/numbers.ts';
 import type { Cell } from '../looking.ts';
 import { words } from '../words/output.ts';
@@ -126,15 +126,14 @@ function settingOf(name: SamplingStage['name'], settings: Settings): string {
     case 'logits':
       return words.setting.logits;
     case 'penalties':
-      return penaltiesOf(settings) || words.setting.penalties;
+      return penaltiesOf(settings);
     case 'temperature':
       return settings.temperature === 0 ? words.setting.greedy : words.setting.temperature(settings.temperature);
     case 'topK':
     case 'topP':
     case 'minP':
-      return words.setting[name](settings[name]);
     case 'typicalP':
-      return words.setting.typicalP((settings as Partial<Record<'typicalP', number>>).typicalP ?? 1);
+      return words.setting[name](settings[name]);
     default:
       return name satisfies never;
   }
@@ -142,17 +141,18 @@ function settingOf(name: SamplingStage['name'], settings: Settings): string {
 
 /** The penalties that are on. */
 function penaltiesOf(settings: Settings): string {
-  const dials: Partial<Record<string, unknown>> = { ...settings };
-  return Object.entries(words.penalty)
-    .filter(([name]) => typeof dials[name] === 'number' && dials[name] !== (name === 'repetitionPenalty' ? 1 : 0))
-    .map(([name, say]) => say(dials[name] as number))
+  return penalties
+    .filter((name) => settings[name] !== ranges[name].off)
+    .map((name) => words.penalty[name](settings[name]))
     .join(', ');
 }
 
-/** Stages that the page has a dial for and that are off; at temperature 0 none has anything to do. */
+const penalties = ['repetitionPenalty', 'frequencyPenalty', 'presencePenalty'] as const;
+const filters = ['topK', 'topP', 'minP', 'typicalP'] as const;
+
+/** Stages that are off; at temperature 0 the filters have nothing to do. */
 function offStages(stages: readonly StageView[], settings: Settings): string[] {
   const on = new Set(stages.map(({ name }) => name));
-  const filters = (['topK', 'topP', 'minP', 'typicalP'] as const).filter((name) => name in settings);
-  const names = settings.temperature === 0 ? ['penalties' as const] : ['penalties' as const, ...filters];
+  const names = settings.temperature === 0 ? (['penalties'] as const) : (['penalties', ...filters] as const);
   return names.filter((name) => !on.has(name)).map((name) => words.stage[name]);
 }

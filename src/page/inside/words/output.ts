@@ -28,7 +28,6 @@ export const words = {
   } satisfies Record<SamplingStage['name'], string>,
   setting: {
     logits: 'as they are',
-    penalties: 'logits changed',
     greedy: '0: the largest is taken',
     temperature: (by: number) => `logits / ${by}, softmax`,
     topK: (k: number) => `the ${k} likeliest`,
@@ -38,8 +37,8 @@ export const words = {
   },
   penalty: {
     repetitionPenalty: (by: number) => `repetition ${by}`,
-    frequencyPenalty: (by: number) => `frequency ${by}`,
-    presencePenalty: (by: number) => `presence ${by}`,
+    frequencyPenalty: (by: number) => `frequency ${by} (nothing written yet)`,
+    presencePenalty: (by: number) => `presence ${by} (nothing written yet)`,
   },
   remain: (left: number) => (left === 1 ? '1 remains' : `${count.format(left)} remain`),
   others: (left: number) => `${count.format(left)} others`,
