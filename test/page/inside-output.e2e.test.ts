@@ -204,9 +204,12 @@ describe('from numbers to the next token', () => {
     const segments = await page.locator('.segment').evaluateAll((all) =>
       all.map((one) => {
         const { id, from, to } = (one as HTMLElement).dataset;
-        return { id: id === undefined ? undefined : Number(id), from: Number(from), to: Number(to) };
+        const { width } = one.getBoundingClientRect();
+        const share = width / one.parentElement!.getBoundingClientRect().width;
+        return { id: id === undefined ? undefined : Number(id), from: Number(from), to: Number(to), share };
       }),
     );
+    for (const { from, to, share } of segments) expect(Math.abs(share - (to - from))).toBeLessThan(0.004);
     expect(segments[0]!.from).toBe(0);
     expect(segments.at(-1)!.to).toBeCloseTo(1, 6);
     const cumulative = (id: number) => probs.slice(0, id).reduce((a, b) => a + b, 0);

@@ -70,7 +70,7 @@ export function PipelineTable({ pipeline, other, settings, at, text, stale }: Pi
               <th scope="row">{words.others(stages[0]!.others)}</th>
               {columns.map((stage) => (
                 <td key={stage === last ? 'untouched' : stage.name} data-others={stage.others} data-tail={stage.tail}>
-                  <Amount share={stage.tail} most={most} />
+                  {stage.others > 0 && <Amount share={stage.tail} most={most} />}
                   {stage.others > 0 ? words.tail(stage.tail) : words.cut}
                 </td>
               ))}
