@@ -3,7 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import { allRules } from '../plan/fuse.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { checked } from './buffers.ts';
-import { isSoftware } from './device.ts';
+import { describe, isSoftware } from './device.ts';
 import type { CacheFormat } from './kernel.ts';
 import type { AttentionVariant } from './kernels/attention.ts';
 import type { Variants } from './kernels/linear.ts';
@@ -34,6 +34,11 @@ function variantsFor({ adapterInfo, features }: GPUDevice): Variants {
   return { row: inFours, tile: inFours };
 }
 
+function attentionFor(info: GPUAdapterInfo): AttentionVariant {
+  if (!isSoftware(info)) return 'shared';
+  return /llvmpipe|lavapipe/i.test(describe(info)) ? 'rows' : 'registers';
+}
+
 /**
  * The WebGPU backend on a device. It works within the device's limits, and leaves the device itself to its owner unless
  * `owned`, when dispose destroys it.
@@ -44,7 +49,7 @@ export function createGpuBackend(
     adapter = 'WebGPU',
     owned = false,
     variants: chosen,
-    attention = isSoftware(device.adapterInfo) ? 'registers' : 'shared',
+    attention = attentionFor(device.adapterInfo),
     kv = 'f32',
     tune: store,
   }: GpuBackendOptions = {},

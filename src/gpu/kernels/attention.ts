@@ -7,16 +7,26 @@ import tileSource from '../../../shaders/attention-tile.wgsl?raw';
 import tileSharedSource from '../../../shaders/attention-tile-shared.wgsl?raw';
 import softmaxSource from '../../../shaders/masked-softmax.wgsl?raw';
 import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
+import type { ShaderFile } from '../shader.ts';
 import { batchFile, cacheFile } from './files.ts';
 
 /** How whole attention splits its work. Software GPUs want no barrier in a loop; real ones keys and values in workgroup memory. */
+interface Split {
+  row: ShaderFile;
+  rowConstants: Record<string, number>;
+  tile?: ShaderFile;
+  /** Rows that a workgroup takes. */
+  tileRows: number;
+}
+
 const splits = {
+  /** Row by row only: llvmpipe takes minutes to compile a tile for its first dispatch. */
+  rows: { row: { name: 'attention-row.wgsl', source: rowSource }, rowConstants: { LANES: 4 }, tileRows: 1 },
   registers: {
     row: { name: 'attention-row.wgsl', source: rowSource },
     // Four lanes are what SwiftShader computes at once.
     rowConstants: { LANES: 4 },
     tile: { name: 'attention-tile.wgsl', source: tileSource },
-    /** Rows that a workgroup takes. */
     tileRows: 4 * 8,
   },
   shared: {
@@ -25,7 +35,7 @@ const splits = {
     tile: { name: 'attention-tile-shared.wgsl', source: tileSharedSource },
     tileRows: 64,
   },
-};
+} satisfies Record<string, Split>;
 
 /** By name; results are equal but for rounding. */
 export type AttentionVariant = keyof typeof splits;
@@ -42,7 +52,7 @@ export function attention(
   output: GpuTensor,
   { shape, variant }: { shape: 'row' | 'tile'; variant: AttentionVariant },
 ): Kernel[] {
-  const { row, rowConstants, tile, tileRows } = splits[variant];
+  const { row, rowConstants, tile, tileRows }: Split = splits[variant];
   const { nHead, headDim } = scene;
   const slices = ceilDiv(headDim, 64);
   const inputFile = { name: 'attention-input.wgsl', source: inputSource };
@@ -60,9 +70,9 @@ export function attention(
     ...shared,
     files: [batchFile, cacheFile[scene.kv], inputFile, row],
     constants: { ...shared.constants, ...rowConstants },
-    workgroups: ({ rows, oneSlot }) => [shape === 'tile' && oneSlot ? 0 : nHead, rows, slices],
+    workgroups: ({ rows, oneSlot }) => [tile && shape === 'tile' && oneSlot ? 0 : nHead, rows, slices],
   };
-  if (shape === 'row') return [byRow];
+  if (shape === 'row' || !tile) return [byRow];
   const byTile: Kernel = {
     ...shared,
     files: [batchFile, cacheFile[scene.kv], inputFile, tile],
