@@ -3,7 +3,8 @@
 //   npm run bench:wasm     the CPU part
 //   npm run bench:native   the engine on Dawn in Node: SwiftShader, the driver that VK_ICD_FILENAMES names, or the
 //                          system's own GPU with VITRINE_GPU=native
-// `--keep` leaves the rows of an earlier run that are not measured now where they are.
+// `--keep` leaves the rows of an earlier run that are not measured now where they are; with `--only none` it measures the
+// machine alone.
 // `--only` takes words that must occur in a row's name, several of them separated by commas for any of them, and joined by
 // + for all of them: --only vitrine+wasm,wllama.
 
@@ -66,7 +67,7 @@ const wanted = values.only.split(',').map((group) => group.split('+'));
 const rows = { all: allRows, wasm: wasmRows, native: nativeRows }[values.set]
   .flatMap((row) => (row.device === 'webgpu' ? [{ ...row, threads: 1 }] : threads.map((n) => ({ ...row, threads: n }))))
   .filter((row) => wanted.some((group) => group.every((word) => rowName(row).includes(word))));
-if (rows.length === 0) throw new Error(`--only ${values.only} leaves no row.`);
+if (rows.length === 0 && !values.keep) throw new Error(`--only ${values.only} leaves no row.`);
 
 const measured = [];
 for (const row of rows) {

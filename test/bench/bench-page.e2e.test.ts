@@ -10,7 +10,7 @@ afterAll(() => site.close());
 test('bench.html measures a made-up model, says that the GPU is software, and copies its report', async () => {
   const page = await site.newPage({ permissions: ['clipboard-read', 'clipboard-write'] });
   await page.goto(`${site.url}bench.html`);
-  await page.getByLabel('Model').selectOption('a small one, for trying');
+  await page.locator('#shape').selectOption('a small one, for trying');
   for (const format of ['f32', 'f16', 'q4']) await page.getByLabel(format, { exact: true }).uncheck();
   await page.getByRole('button', { name: 'Measure' }).click();
   await page.getByText('Done.').waitFor({ timeout: 200_000 });
