@@ -21,11 +21,17 @@ export function Branches() {
               onClick={() => showBranch(branch.id)}
             >
               {depth > 0 && '… '}
-              {departs.trim().slice(0, excerptLength) || strings.emptyBranch}
+              {excerpt(departs) || strings.emptyBranch}
             </button>
           </li>
         ))}
       </ul>
     </nav>
   );
+}
+
+/** How a branch begins, in whole words. */
+function excerpt(text: string): string {
+  const whole = text.trim();
+  return whole.length <= excerptLength ? whole : `${whole.slice(0, excerptLength).replace(/\s+\S*$/, '')} …`;
 }
