@@ -78,6 +78,6 @@ for (const row of rows) {
   measured.push({ name: rowName(row), ...row, ...figures, pieces: tokens?.map(asText) });
 }
 const name = values.name ?? values.set;
-const all = values.keep ? withFormer(name, measured) : measured;
-const machine = await describeMachine([...new Set(all.map((row) => row.threads))]);
-report(name, { title: set.title, machine, plan, rows: all });
+const machine = await describeMachine([...new Set([1, ...threads])]);
+const now = { rows: measured, machine };
+report(name, { title: set.title, plan, ...(values.keep ? withFormer(name, now) : now) });
