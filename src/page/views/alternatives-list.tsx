@@ -10,7 +10,8 @@ export function AlternativesList({ onLeave }: { onLeave: () => void }) {
   const place = usePlace(box, index);
   useEffect(() => {
     const list = box.current!;
-    (list.querySelector<HTMLElement>('[aria-current="true"], button') ?? list).focus({ preventScroll: true });
+    const current = list.querySelector<HTMLElement>('[aria-current="true"]');
+    (current ?? list.querySelector('button') ?? list).focus({ preventScroll: true });
   }, [found]);
   useEffect(() => {
     const onPointer = (event: PointerEvent) => {
