@@ -1,0 +1,60 @@
+// `npm run screenshots`: pictures of the built page into docs/screenshots/, at the width of a phone, a laptop and a wide screen.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium } from 'playwright';
+import { chromiumFlags, findBrowser } from './browser.mjs';
+import { serve } from './serve.mjs';
+
+const root = join(import.meta.dirname, '..');
+const out = join(root, 'docs/screenshots');
+const widths = [390, 1280, 1920];
+const text = 'prompt=Once+upon+a+time+there+was+a+little+girl+named&device=wasm';
+
+/** What is to be seen: a link, and what is waited for. A station is pictured alone. */
+const views = [
+  { name: 'write', hash: '', ready: '.ghost', type: ' Lily who' },
+  { name: 'write-tokens', hash: '&colour=probability', ready: '.alternatives li', type: ' Lily who', ask: true },
+  { name: 'write-dark', hash: '&colour=entropy', ready: '.flow .token', dark: true },
+  ...['overview', 'input', 'block', 'output', 'touch', 'runs'].map((station) => ({
+    name: `inside-${station}`,
+    hash: `&inside=${station}&block=2&head=1`,
+    ready: `#station-${station} :is(canvas, table, figure)`,
+    element: `#station-${station}`,
+  })),
+  { name: 'inside-lesson', hash: '&inside=block&block=2', ready: '.lesson .words', lesson: 'Masked attention' },
+];
+
+mkdirSync(out, { recursive: true });
+const { url, close } = await serve(process.env.VITRINE_SITE ?? join(root, 'site'));
+const browser = await chromium.launch({ executablePath: await findBrowser(), args: chromiumFlags });
+const only = process.argv.slice(2);
+for (const width of widths) {
+  for (const view of views.filter(({ name }) => only.length === 0 || only.includes(name))) {
+    const context = await browser.newContext({
+      viewport: { width, height: width < 600 ? 844 : 900 },
+      colorScheme: view.dark ? 'dark' : 'light',
+      reducedMotion: 'reduce',
+    });
+    const page = await context.newPage();
+    await page.goto(`${url}#${text}${view.hash}`);
+    await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+    if (view.type) {
+      await page.locator('textarea').focus();
+      await page.keyboard.press('Control+End');
+      await page.keyboard.type(view.type);
+    }
+    if (view.ask) await page.keyboard.press('Alt+ArrowDown');
+    if (view.lesson) await page.locator('.lessons').getByRole('button', { name: view.lesson }).click();
+    await page.locator(view.ready).first().waitFor({ timeout: 60_000 });
+    await page.waitForTimeout(1500); // what follows from the first numbers
+    const path = join(out, `${view.name}-${width}.jpg`);
+    const options = { path, type: 'jpeg', quality: 70 };
+    if (view.element) await page.locator('.bar').evaluate((bar) => bar.style.setProperty('position', 'static'));
+    if (view.element) await page.locator(view.element).screenshot(options);
+    else await page.screenshot(options);
+    console.log(path);
+    await context.close();
+  }
+}
+await browser.close();
+await close();
