@@ -106,7 +106,7 @@ describe.each(variants)('WebAssembly, $name', (variant) => {
       const [expected, found] = [results[0]!, results[1]!];
       expect(Object.keys(found)).toEqual(Object.keys(expected));
       for (const [name, values] of Object.entries(found)) {
-        expectClose(values, expected[name]!, { absolute: 5e-5 * roundings[format], relative: 2e-6 }, name);
+        expectClose(values, expected[name]!, { absolute: 1e-4 * roundings[format], relative: 2e-6 }, name);
       }
     });
   });

@@ -162,7 +162,6 @@ function dotsQuantised(s: Step, x: usize, xScales: usize, column: i32, count: i3
 }
 
 /** Two scales of a row and two of another, each in a lane of its own. */
-@inline
 function pair(a: usize, b: usize): v128 {
   const low = v128.load_zero<u32>(a);
   return i32x4.extend_low_i16x8_s(v128.load_lane<u32>(b, low, 1));
@@ -186,7 +185,6 @@ function dotsQ8(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, blocks: us
   return sums(a0, a1, a2, a3);
 }
 
-@inline
 function blockQ8(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
   const first = i32x4.add(
     i32x4.dot_i16x8_s(v128.load_ext<i8>(w), x0),
@@ -200,7 +198,6 @@ function blockQ8(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
 }
 
 /** Adds a block's products, times their scale. */
-@inline
 function scaled(products: v128, factor: usize, to: v128): v128 {
   return madd(f32x4.convert_i32x4_s(products), v128.load_splat<f32>(factor), to);
 }
@@ -223,7 +220,6 @@ function dotsQ4(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, blocks: us
   return sums(a0, a1, a2, a3);
 }
 
-@inline
 function blockQ4(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
   const bytes = v128.load(w);
   const eight = i8x16.splat(8);
