@@ -186,10 +186,7 @@ function dotsQ8(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, blocks: us
 }
 
 function blockQ8(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
-  const first = i32x4.add(
-    i32x4.dot_i16x8_s(v128.load_ext<i8>(w), x0),
-    i32x4.dot_i16x8_s(v128.load_ext<i8>(w, 8), x1),
-  );
+  const first = i32x4.add(i32x4.dot_i16x8_s(v128.load_ext<i8>(w), x0), i32x4.dot_i16x8_s(v128.load_ext<i8>(w, 8), x1));
   const second = i32x4.add(
     i32x4.dot_i16x8_s(v128.load_ext<i8>(w, 16), x2),
     i32x4.dot_i16x8_s(v128.load_ext<i8>(w, 24), x3),
