@@ -23,7 +23,7 @@ async function openCounted(open, row, countingDevice) {
 
 /**
  * Counts for each decoded token, by the names of `DeviceCounts`: what a long text takes beyond a short one. `busyMs`, if
- * given, tells how long JavaScript has run so far; the result has it as `scriptMs`.
+ * given, tells how long JavaScript has run so far; the result has it, of the tokens past the settled ones, as `scriptMs`.
  * @param {import('./adapters/adapter.d.ts').Open} open
  */
 export async function count(open, row, { tokens, words, countingDevice, busyMs = async () => 0 }) {
@@ -31,14 +31,17 @@ export async function count(open, row, { tokens, words, countingDevice, busyMs =
   counting.loaded();
   let texts = 0;
   const countsOf = async (length) => {
+    let [made, busySince] = [0, busyMs()];
     counting.reset();
-    const begun = await busyMs();
-    await peer.generate(randomText(16, ++texts, words), length, () => {});
-    return { ...counting.counts, scriptMs: (await busyMs()) - begun };
+    await peer.generate(randomText(16, ++texts, words), length, () => {
+      if (++made === settled) busySince = busyMs();
+    });
+    return { counts: { ...counting.counts }, busy: (await busyMs()) - (await busySince) };
   };
   await countsOf(2); // compiles
   const short = await countsOf(settled);
   const long = await countsOf(settled + tokens);
   await peer.close();
-  return Object.fromEntries(Object.entries(long).map(([name, value]) => [name, (value - short[name]) / tokens]));
+  const perToken = Object.entries(long.counts).map(([name, value]) => [name, (value - short.counts[name]) / tokens]);
+  return { ...Object.fromEntries(perToken), scriptMs: long.busy / tokens };
 }
