@@ -27,6 +27,10 @@ export function followTyping(): void {
   let timer = 0;
   let former = textOf(manuscript.value);
   effect(() => {
+    // The first run compiles kernels, which takes seconds on some GPUs: before the first keystroke rather than after it.
+    if (shown.value && ghostOn.value) void shown.value.model.complete(former, { maxNewTokens: 2 }).catch(() => {});
+  });
+  effect(() => {
     const text = textOf(manuscript.value);
     const changed = text !== former;
     former = text;
