@@ -26,9 +26,13 @@ export function distribution(
   options: GenerateOptions = {},
   history: Partial<History> = {},
 ): Float32Array {
-  const probs = new Float32Array(logits?.length ?? 0);
-  const { ids, probs: left } = samplingStages(logits, options, history).at(-1)!.candidates;
-  for (const [i, id] of ids.entries()) probs[id] = left[i]!;
+  const { scores, settings } = prepare(logits, options, history);
+  const probs = new Float32Array(logits.length);
+  if (settings.temperature === 0) probs[greedy(scores)] = 1;
+  else {
+    const left = filtered(scores, settings);
+    for (const [i, id] of left.ids.entries()) probs[id] = left.probs[i]!;
+  }
   return probs;
 }
 
@@ -41,6 +45,12 @@ export function samplingStages(
   options: GenerateOptions = {},
   history: Partial<History> = {},
 ): SamplingStage[] {
+  const { raw, scores, settings } = prepare(logits, options, history);
+  return [...stagesOf(raw, scores, settings)];
+}
+
+/** The arguments checked, and the logits after the processors. */
+function prepare(logits: ArrayLike<number>, options: GenerateOptions, history: Partial<History>) {
   const vocabSize = logits?.length;
   if (!(vocabSize > 0)) throw refuse('logits', logits, 'one number for each token of a vocabulary');
   const scope = { vocabSize, eosTokenIds: [] };
@@ -53,7 +63,7 @@ export function samplingStages(
 
   const raw = Float32Array.from(logits);
   const scores = processLogits(raw, settings, { prompt, generated });
-  return [...stagesOf(raw, scores, settings)];
+  return { raw, scores, settings };
 }
 
 function* stagesOf(raw: Float32Array, scores: ArrayLike<number>, settings: Settings): Generator<SamplingStage> {
@@ -74,9 +84,14 @@ function* stagesOf(raw: Float32Array, scores: ArrayLike<number>, settings: Setti
 export function sample(logits: Float32Array, settings: Settings, history: History, sequence: number): number {
   const scores = processLogits(logits, settings, history);
   if (settings.temperature === 0) return greedy(scores);
+  return draw(filtered(scores, settings), uniform(settings.seed, history.generated.length, sequence));
+}
+
+/** What all filters leave. */
+function filtered(scores: ArrayLike<number>, settings: Settings): Candidates {
   let left: Candidates | undefined;
   for (const { candidates } of filters(scores, settings)) left = candidates;
-  return draw(left!, uniform(settings.seed, history.generated.length, sequence));
+  return left!;
 }
 
 /** Temperature with top-k, then the other filters that are on, each on what the one before left. */
