@@ -68,8 +68,9 @@ export class Decoder {
     };
     const after = ({ logits }: { logits: GPUBuffer }) =>
       prepare(device, pipelines, sample(steps.batch, logits, vocabulary, buffers, { records: RING, words: RECORD }));
+    const readback = new Readback(device, owned, { count: IN_FLIGHT, bytes: MOST_TOKENS * RECORD * 4 });
     const [afterOne, afterMany] = await Promise.all([after(steps.one), after(steps.many)]);
-    return new Decoder(device, steps, buffers, new Readback(device, owned), { afterOne, afterMany });
+    return new Decoder(device, steps, buffers, readback, { afterOne, afterMany });
   }
 
   /** The rows of the request must be written to the batch buffer already. */

@@ -8,9 +8,11 @@ export class Readback {
   readonly #buffers: Buffers;
   #idle: GPUBuffer[] = [];
 
-  constructor(device: GPUDevice, buffers: Buffers) {
+  /** Makes `prepared.count` buffers of `prepared.bytes` at once; reads beyond those make their own. */
+  constructor(device: GPUDevice, buffers: Buffers, prepared = { count: 0, bytes: 0 }) {
     this.#device = device;
     this.#buffers = buffers;
+    for (let i = 0; i < prepared.count; i++) this.#idle.push(this.#create(prepared.bytes));
   }
 
   /** Ends `encoder` with copies of the given sources, submits it, and gives their contents once the GPU is done. */
@@ -41,9 +43,13 @@ export class Readback {
 
   #take(bytes: number): GPUBuffer {
     const fitting = this.#idle.find((buffer) => buffer.size >= bytes);
-    if (!fitting) return this.#buffers.create('readback', bytes, usage.staging);
+    if (!fitting) return this.#create(bytes);
     this.#idle = this.#idle.filter((buffer) => buffer !== fitting);
     return fitting;
+  }
+
+  #create(bytes: number): GPUBuffer {
+    return this.#buffers.create('readback', bytes, usage.staging);
   }
 
   /** A mapping fails when the program was disposed under it, or the device is gone. */

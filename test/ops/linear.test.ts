@@ -54,6 +54,12 @@ async function run(backend: TestBackend, one: Case, capture: string[]) {
   return (await linearPlan(one).run(await backend.open(), capture)).captured;
 }
 
+/** WebAssembly multiplies whole numbers, so it rounds the input of quantised weights to 15 bits. */
+function tolerances({ name }: TestBackend, { format }: Case): { relative: number; absolute: number } {
+  const rounded = name.startsWith('wasm') && (format === 'q8' || format === 'q4');
+  return rounded ? { relative: 2e-6, absolute: 4e-4 } : { relative: 2e-6, absolute: 2e-5 };
+}
+
 const [reference, ...others] = [...backends, webgpuWorkgroups].map(openedOnce) as [TestBackend, ...TestBackend[]];
 
 describe.each(others)('linear on $name equals the CPU reference', (backend) => {
@@ -67,9 +73,9 @@ describe.each(others)('linear on $name equals the CPU reference', (backend) => {
       // Nothing but the last tensor kept: all fused. Everything kept: nothing fused.
       const fused = await run(backend, one, ['sum']);
       const apart = await run(backend, one, everything);
-      for (const name of everything)
-        expectClose(apart.get(name)!, expected.get(name)!, { relative: 2e-6, absolute: 2e-5 }, name);
-      expectClose(fused.get('sum')!, expected.get('sum')!, { relative: 2e-6, absolute: 2e-5 }, 'fused sum');
+      const tolerance = tolerances(backend, one);
+      for (const name of everything) expectClose(apart.get(name)!, expected.get(name)!, tolerance, name);
+      expectClose(fused.get('sum')!, expected.get('sum')!, tolerance, 'fused sum');
     });
   }
 
