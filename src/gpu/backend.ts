@@ -3,13 +3,14 @@ import { VitrineError } from '../plan/error.ts';
 import { allRules } from '../plan/fuse.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { checked } from './buffers.ts';
+import { compileAhead, expected } from './compile-ahead.ts';
 import { describe, isSoftware } from './device.ts';
 import type { CacheFormat } from './kernel.ts';
 import type { AttentionVariant } from './kernels/attention.ts';
 import type { Variants } from './kernels/linear.ts';
 import { compileProgram, type GpuProgram } from './program.ts';
 import { Pipelines } from './shader.ts';
-import { tune } from './tune.ts';
+import { keptChoice, tune } from './tune.ts';
 import type { TuneStore } from './tune-store.ts';
 import { WeightStore } from './weight-store.ts';
 
@@ -86,6 +87,13 @@ export function createGpuBackend(
       await weights.add(spec, spec.kind === 'vector' ? 'f32' : format, pieces);
       if (disposed) weights.destroy();
       alive();
+    },
+    async prepare(plan, size, formatOf) {
+      alive();
+      const shapes = expected(device, plan, formatOf);
+      const kept = store && (await keptChoice({ device, weights: shapes }, plan, store));
+      const maker = { device, pipelines, rules: allRules, attention, kv };
+      await compileAhead(maker, plan, size, shapes, kept ?? given);
     },
     async program(plan, size, capture = new Set()) {
       alive();

@@ -1,7 +1,7 @@
 import type { DecodeRequest, Drawn, DrawSettings } from '../plan/backend.ts';
 import type { Buffers } from './buffers.ts';
 import { type Dispatch, encode, prepare } from './dispatch.ts';
-import type { RunSizes } from './kernel.ts';
+import type { Kernel, RunSizes } from './kernel.ts';
 import { partialsOf, type SamplerBuffers, sample } from './kernels/sample.ts';
 import { Readback } from './readback.ts';
 import type { Pipelines } from './shader.ts';
@@ -67,7 +67,7 @@ export class Decoder {
       ring: owned.create('drawn tokens', RING * RECORD * 4),
     };
     const after = ({ logits }: { logits: GPUBuffer }) =>
-      prepare(device, pipelines, sample(steps.batch, logits, vocabulary, buffers, { records: RING, words: RECORD }));
+      prepare(device, pipelines, drawing(steps.batch, logits, vocabulary, buffers));
     const readback = new Readback(device, owned, { count: IN_FLIGHT, bytes: MOST_TOKENS * RECORD * 4 });
     const [afterOne, afterMany] = await Promise.all([after(steps.one), after(steps.many)]);
     return new Decoder(device, steps, buffers, readback, { afterOne, afterMany });
@@ -147,6 +147,11 @@ export class Decoder {
     queue.writeBuffer(this.#buffers.state, 0, Uint32Array.of(generated.length, 0, 0, 0));
     queue.writeBuffer(this.#buffers.settings, 0, settingsBytes(settings));
   }
+}
+
+/** What follows the logits of each token. */
+export function drawing(batch: GPUBuffer, logits: GPUBuffer, vocabulary: number, buffers: SamplerBuffers): Kernel[] {
+  return sample(batch, logits, vocabulary, buffers, { records: RING, words: RECORD });
 }
 
 const ONE_ROW: RunSizes = { rows: 1, logitRows: 1, keys: 1, oneSlot: true };

@@ -11,13 +11,13 @@ import { embed, embedding } from './kernels/embed.ts';
 import { layerNorm, layerNormScale } from './kernels/layer-norm.ts';
 import { type Linear, linearRow, linearTile, type Variants } from './kernels/linear.ts';
 import { selectRows } from './kernels/select-rows.ts';
-import type { WeightStore } from './weight-store.ts';
+import type { Weights } from './weights.ts';
 
 /** Where a list of steps finds its buffers. */
 export interface Lowering {
   plan: Plan;
   scene: Scene;
-  weights: WeightStore;
+  weights: Weights;
   tensor(name: string): GpuTensor;
   /** KV cache of each layer, [2, slots, context, nHead, headDim]. */
   caches: readonly GPUBuffer[];

@@ -17,6 +17,7 @@ import { type CompiledStep, profileSteps } from './profile.ts';
 import { Readback } from './readback.ts';
 import type { Pipelines } from './shader.ts';
 import type { WeightStore } from './weight-store.ts';
+import type { Weights } from './weights.ts';
 
 /** The steps as dispatches for up to `rows` rows, with the tensors they work on. */
 interface DispatchList {
@@ -104,7 +105,7 @@ async function compileList(
 }
 
 /** Rules that do not hold here: a norm inside a tile would be computed again for every tile. */
-export function rulesFor(plan: Plan, weights: WeightStore, shape: Lowering['shape'], rules: readonly Rule[]): Rule[] {
+export function rulesFor(plan: Plan, weights: Weights, shape: Lowering['shape'], rules: readonly Rule[]): Rule[] {
   const positions = plan.steps.find((step) => step.op === 'positionEmbed');
   const exactPositions = positions && weights.matrix(positions.weight).format === 'f32';
   return rules.filter((rule) => (rule !== normedLinear || shape === 'row') && (rule !== embedding || exactPositions));

@@ -11,6 +11,7 @@ import type { Pipelines } from './shader.ts';
 import type { TuneStore } from './tune-store.ts';
 import { MAP_READ, usage } from './usage.ts';
 import type { WeightStore } from './weight-store.ts';
+import type { Weights } from './weights.ts';
 
 /** All measuring together takes no longer; what was not reached by then stays as it was. */
 export const TUNING_MS = 400;
@@ -31,10 +32,9 @@ export interface Tunable {
  * this adapter and these shapes is taken without measuring.
  */
 export async function tune(on: Tunable, plan: Plan, given: Variants, store: TuneStore): Promise<Variants> {
+  const kept = await keptChoice(on, plan, store);
+  if (kept) return kept;
   const names = variantsOn(on.device.features);
-  const key = keyOf(on, plan);
-  const kept = parse(await store.get(key));
-  if (names.row.includes(kept.row!) && names.tile.includes(kept.tile!)) return kept as Variants;
   const end = performance.now() + TUNING_MS;
   const buffers = new Buffers(on.device);
   try {
@@ -43,15 +43,26 @@ export async function tune(on: Tunable, plan: Plan, given: Variants, store: Tune
     const row = await bench.fastest(first(names.row, given.row), 'row', (name) => ({ ...given, row: name }));
     const tile = await bench.fastest(first(names.tile, given.tile), 'tile', (name) => ({ ...given, tile: name }));
     const chosen = { row, tile };
-    await store.set(key, JSON.stringify(chosen));
+    await store.set(keyOf(on, plan), JSON.stringify(chosen));
     return chosen;
   } finally {
     buffers.destroyAll();
   }
 }
 
+/** What was chosen before for this adapter and these shapes. */
+export async function keptChoice(
+  on: { device: GPUDevice; weights: Weights },
+  plan: Plan,
+  store: TuneStore,
+): Promise<Variants | undefined> {
+  const names = variantsOn(on.device.features);
+  const { row, tile } = parse(await store.get(keyOf(on, plan)));
+  return names.row.includes(row!) && names.tile.includes(tile!) ? ({ row, tile } as Variants) : undefined;
+}
+
 /** Adapter, what it offers, and the shapes and formats of the matrices. */
-function keyOf({ device, weights }: Tunable, plan: Plan): string {
+function keyOf({ device, weights }: { device: GPUDevice; weights: Weights }, plan: Plan): string {
   const shapes = plan.weights
     .filter(({ kind }) => kind === 'matrix')
     .map(({ name, rows, columns }) => `${weights.matrix(name).format} ${rows}x${columns}`);

@@ -3,10 +3,10 @@ import { VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
 import type { Norm, WeightSpec } from '../plan/plan.ts';
 import { Buffers, checked } from './buffers.ts';
-import { type GpuWeight, uploadWeight } from './weights.ts';
+import { type GpuWeight, uploadWeight, type Weights } from './weights.ts';
 
 /** The weights of a model on one device. */
-export class WeightStore {
+export class WeightStore implements Weights {
   readonly #device: GPUDevice;
   readonly #buffers: Buffers;
   readonly #weights = new Map<string, GpuWeight>();
@@ -38,7 +38,6 @@ export class WeightStore {
     return this.matrix(name).parts[0]!.values;
   }
 
-  /** Bias of columns [first, first + count), norm weight, norm bias in one buffer: a shader may bind eight, no more. */
   vectors(bias: string | undefined, first: number, count: number, norm: Norm | undefined): GPUBuffer | undefined {
     if (bias === undefined && !norm) return undefined;
     const key = JSON.stringify([bias, first, count, norm?.weight, norm?.bias]);

@@ -1,7 +1,7 @@
 import type { WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { BLOCK, type PackedRows, packedBytes, packRows, strideOf } from '../plan/formats.ts';
-import type { WeightSpec } from '../plan/plan.ts';
+import type { Norm, WeightSpec } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
 
 /** Rows [first, first + rows) of a matrix. A matrix larger than the device's binding limit has several. */
@@ -10,6 +10,14 @@ export interface WeightPart {
   rows: number;
   values: GPUBuffer;
   scales: GPUBuffer | undefined;
+}
+
+/** What kernels ask of a model's weights. */
+export interface Weights {
+  matrix(name: string): GpuWeight;
+  vector(name: string): GPUBuffer;
+  /** Bias of columns [first, first + count), norm weight, norm bias in one buffer: a shader may bind eight, no more. */
+  vectors(bias: string | undefined, first: number, count: number, norm: Norm | undefined): GPUBuffer | undefined;
 }
 
 export interface GpuWeight {
@@ -34,13 +42,9 @@ export async function uploadWeight(
   const stride = strideOf(spec.columns);
   const valueBytes = valueBytesOf(format, stride);
   const scaleBytes = format === 'q8' || format === 'q4' ? (stride / BLOCK) * 2 : 0;
-  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  // A multiple of four, as kernels make results by fours, and halves of the cache come in twos.
-  const rowsPerPart = 4 * Math.floor(limit / (4 * valueBytes));
   const parts: WeightPart[] = [];
   try {
-    for (let first = 0; first < spec.rows; first += rowsPerPart) {
-      const rows = Math.min(rowsPerPart, spec.rows - first);
+    for (const { first, rows } of partsOf(device, spec, format)) {
       parts.push({
         first,
         rows,
@@ -54,6 +58,21 @@ export async function uploadWeight(
     throw error;
   }
   return { spec, format, stride, parts, bytes: packedBytes(format, spec.rows, spec.columns) };
+}
+
+/** The runs of rows that a weight is kept in: as few as the device's limits allow. */
+export function partsOf(
+  { limits }: GPUDevice,
+  spec: WeightSpec,
+  format: WeightFormat,
+): Pick<WeightPart, 'first' | 'rows'>[] {
+  const limit = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+  // A multiple of four, as kernels make results by fours, and halves of the cache come in twos.
+  const most = 4 * Math.floor(limit / (4 * valueBytesOf(format, strideOf(spec.columns))));
+  return Array.from({ length: Math.ceil(spec.rows / most) }, (_, i) => ({
+    first: i * most,
+    rows: Math.min(most, spec.rows - i * most),
+  }));
 }
 
 async function send(

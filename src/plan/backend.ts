@@ -125,6 +125,11 @@ export interface Backend {
    * may be reused by the caller after the next one is asked for.
    */
   addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>): Promise<void>;
+  /**
+   * Begins what `program` will need of a plan of this size, before the weights are there; program does without, only
+   * later. Rejects with what will also make `program` reject.
+   */
+  prepare?(plan: Plan, size: ProgramSize, formatOf: (weight: WeightSpec) => WeightFormat): Promise<void>;
   /** Prepares a plan over the weights; names in `capture` are kept and returned by every run. */
   program(plan: Plan, size: ProgramSize, capture?: ReadonlySet<string>): Promise<Program>;
   /** Frees weights and programs. Safe to call twice. */

@@ -19,6 +19,9 @@ export interface EngineOptions {
   chunk?: number | undefined;
 }
 
+/** The event loop turns only between chunks where the CPU computes; a GPU is busier with larger ones. */
+export const chunkOn = { webgpu: 256, wasm: 64, cpu: 16 };
+
 /** A plan on its backend: lends sessions, keeps idle ones, replaces a lost device. */
 export class Engine {
   readonly plan: Plan;
@@ -35,8 +38,7 @@ export class Engine {
   private constructor(options: EngineOptions, backend: Backend) {
     this.plan = options.plan;
     this.context = options.context;
-    // The event loop turns only between chunks where the CPU computes; a GPU is busier with larger ones.
-    this.chunk = options.chunk ?? { webgpu: 256, wasm: 64, cpu: 16 }[backend.kind];
+    this.chunk = options.chunk ?? chunkOn[backend.kind];
     this.#options = options;
     this.#backend = backend;
     this.#watch(backend);

@@ -14,8 +14,9 @@ import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { loadTokenizer } from '../text/load.ts';
 import { createWasmBackend } from '../wasm/backend.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
-import { Engine } from './engine.ts';
+import { chunkOn, Engine } from './engine.ts';
 import { Model } from './model.ts';
+import { sessionSize } from './session.ts';
 
 export interface LoadOptions extends SourceOptions {
   /**
@@ -150,9 +151,10 @@ export async function loadCheckpoint(
   let open: Opener = typeof device === 'string' ? openers[device] : () => asked(openOwn(device, choices));
   let reason = '';
   let loading = signal; // a device lost later is replaced without the load's signal
+  const context = contextLength ?? config.nCtx;
   const engine = await Engine.open({
     plan,
-    context: contextLength ?? config.nCtx,
+    context,
     chunk,
     reopens: typeof device === 'string',
     async open() {
@@ -163,6 +165,9 @@ export async function loadCheckpoint(
         throw refuse('kv', kv, `"f32" on ${backend.kind}; only device "webgpu" keeps halves`);
       }
       reason = opened.reason;
+      const size = sessionSize(1, { context, chunk: chunk ?? chunkOn[backend.kind] });
+      // What fails here fails again, and is told, when the first program is made.
+      backend.prepare?.(plan, size, (weight) => formatOn(weight, backend.kind)).catch(() => {});
       try {
         for (const weight of weights) {
           loading?.throwIfAborted();

@@ -23,6 +23,11 @@ export interface Reading {
 /** A session whose device goes away more often is given up. */
 const mostLosses = 3;
 
+/** What a session's program has room for. `chunk`: the most rows of a prefill that are run at once. */
+export function sessionSize(slots: number, { context, chunk }: { context: number; chunk: number }): ProgramSize {
+  return { slots, context, rows: Math.max(slots, chunk), logitRows: Math.max(slots, Math.min(chunk, 32)) };
+}
+
 /**
  * Sequences being worked on, one per slot, with their keys and values cached by a program of their own. It knows which
  * ids each slot holds, so it can go on from them, and rebuild the cache on a new device when the old one is lost.
@@ -42,11 +47,10 @@ export class Session {
 
   /** `plan`: the engine's own, or one with edits. The program is made by the first run. */
   constructor(engine: Engine, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
-    const { context, chunk } = engine;
     this.#engine = engine;
     this.#plan = plan;
     this.#capture = capture;
-    this.#size = { slots, context, rows: Math.max(slots, chunk), logitRows: Math.max(slots, Math.min(chunk, 32)) };
+    this.#size = sessionSize(slots, engine);
     this.held = Array.from({ length: slots }, () => []);
     this.reusable = plan === engine.plan && capture.size === 0;
   }
