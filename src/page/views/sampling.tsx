@@ -33,17 +33,19 @@ export function Sampling() {
         />
       ))}
       <SeedRow idle={greedy} onTouch={() => setTouched('seed')} />
-      <button type="button" class="quiet" aria-expanded={more} onClick={() => setUnfolded(!unfolded)}>
-        {more ? strings.fewerDials : strings.moreDials}
-      </button>
-      <p class="meaning" id="meaning">
+      <div class="more">
+        <button type="button" class="quiet" aria-expanded={more} onClick={() => setUnfolded(!unfolded)}>
+          {more ? strings.fewerDials : strings.moreDials}
+        </button>
+        {changed && (
+          <button type="button" class="quiet" onClick={() => (settings.value = { ...settings.value, ...defaults })}>
+            {strings.defaults}
+          </button>
+        )}
+      </div>
+      <p class="meaning" id="meaning" data-roomy={more}>
         {meaning(touched, greedy)}
       </p>
-      {changed && (
-        <button type="button" class="quiet" onClick={() => (settings.value = { ...settings.value, ...defaults })}>
-          {strings.defaults}
-        </button>
-      )}
     </details>
   );
 }
