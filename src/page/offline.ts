@@ -7,6 +7,9 @@
 /** Absent in pages that are not from https or localhost; Vite's server has no build to keep. */
 const workers = import.meta.env.PROD ? navigator.serviceWorker : undefined;
 
+/** A page opens without the newer build if that does not take over for so long. */
+const patienceMs = 3000;
+
 /** Every open page shares it. */
 const lock = 'vitrine-page';
 
@@ -16,14 +19,23 @@ export async function takeUpdate(): Promise<void> {
   if (waiting) {
     await navigator.locks.request(lock, { ifAvailable: true }, async (alone) => {
       if (!alone) return;
-      const taken = new Promise((resolve) => workers?.addEventListener('controllerchange', resolve, { once: true }));
-      waiting.postMessage('take over');
-      await taken;
+      if (!(await takesOver(waiting))) return;
       location.reload();
       await new Promise(() => {}); // until the page is gone
     });
   }
   void navigator.locks?.request(lock, { mode: 'shared' }, () => new Promise(() => {}));
+}
+
+/** Whether a build that lies ready takes over, as it is asked to. One that does not shall not keep the page from opening. */
+function takesOver(build: ServiceWorker): Promise<boolean> {
+  return new Promise((resolve) => {
+    const look = () => build.state === 'activated' && resolve(true);
+    build.addEventListener('statechange', look);
+    build.postMessage('take over');
+    look(); // it may have taken over by itself
+    setTimeout(() => resolve(false), patienceMs);
+  });
 }
 
 /** Begins to keep the page, or looks for a newer build of it. A browser that refuses has a page with a network only. */

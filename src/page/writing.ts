@@ -51,6 +51,8 @@ export const canRewrite = computed(() => {
 });
 
 let abort = new AbortController();
+let endedAt = Number.NEGATIVE_INFINITY;
+const lateStopMs = 250;
 
 export function set<Key extends keyof Settings>(key: Key, value: Settings[Key]): void {
   settings.value = { ...settings.value, [key]: value };
@@ -109,6 +111,13 @@ export async function complete(): Promise<void> {
   const ready = await Promise.race([load, aborted(signal)]);
   if (ready && !signal.aborted) await write(ready, signal);
   phase.value = 'idle';
+  endedAt = performance.now();
+}
+
+/** The button that completes, or stops. A click that was aimed at Stop, and came when the run had just ended, does nothing. */
+export function completeOrStop(): void {
+  if (phase.value !== 'idle') stop();
+  else if (performance.now() - endedAt > lateStopMs) void complete();
 }
 
 export function stop(): void {

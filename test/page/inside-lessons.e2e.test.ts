@@ -49,10 +49,13 @@ async function pointedAt(): Promise<string> {
   await pointed.waitFor({ timeout: 30_000 });
   expect(await pointed.count()).toBe(1);
   await expect
-    .poll(async () => {
-      const box = await pointed.boundingBox();
-      return box !== null && box.y < 900 && box.y + box.height > 0;
-    })
+    .poll(
+      async () => {
+        const box = await pointed.boundingBox();
+        return box !== null && box.y < 900 && box.y + box.height > 0;
+      },
+      { timeout: 20_000 },
+    )
     .toBe(true);
   return pointed.evaluate(
     (element) =>

@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BrowserContext, Page } from 'playwright';
 import { build } from 'vite';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { serve } from '../../scripts/serve.mjs';
 import { serve as serveModel } from '../load/server.ts';
 import { encodeSafetensors, tinyCheckpoint } from '../load/tiny-checkpoint.ts';
@@ -62,7 +62,9 @@ beforeAll(async () => {
     transform: (code: string, id: string) =>
       id.endsWith('src/page/strings.ts') ? code.replace('Choose a model', 'Choose another model') : undefined,
   };
+  vi.stubEnv('NODE_ENV', 'production'); // as in `npm run build`; tests are no production
   await build({ root, logLevel: 'silent', plugins: [retitle], build: { outDir: next } });
+  vi.unstubAllEnvs();
 });
 afterAll(async () => {
   await site.close();
@@ -99,7 +101,11 @@ const ready = (page: Page) => page.locator('.device').waitFor();
 const kept = (page: Page) => page.waitForFunction(() => navigator.serviceWorker.controller?.state === 'activated');
 /** A newer build lies ready. */
 const waiting = (page: Page) =>
-  page.waitForFunction(async () => (await navigator.serviceWorker.getRegistration())?.waiting?.state === 'installed');
+  expect
+    .poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.waiting?.state), {
+      timeout: 30_000,
+    })
+    .toBe('installed');
 
 async function deploy(): Promise<void> {
   await rm(folder, { recursive: true });
@@ -188,6 +194,20 @@ test('a new build is taken as a whole, when no other tab shows the old one', asy
   await first.reload();
   await ready(first);
   expect(await dialogTitle(first)).toBe('Choose another model');
+});
+
+test('a new build that does not take over keeps no page from opening', async () => {
+  const page = await open();
+  await kept(page);
+  await deploy();
+  await page.reload();
+  await waiting(page);
+  await page.addInitScript(() => {
+    ServiceWorker.prototype.postMessage = () => {};
+  });
+  await page.reload();
+  await ready(page);
+  expect(await dialogTitle(page)).toBe('Choose a model');
 });
 
 test('a build that is not whole is not taken', async () => {

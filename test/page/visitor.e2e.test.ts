@@ -85,7 +85,7 @@ describe('a visitor of the page', () => {
   });
 
   test('stops with the button, writes another, undoes, starts over', async () => {
-    await open('prompt=One%20day&temperature=1&max-new-tokens=20&seed=3');
+    await open('prompt=One%20day&temperature=1&max-new-tokens=100&seed=3&device=cpu');
     await button(/^Complete/).click();
     await page.locator('.flow .model').waitFor();
     await button(/^Stop/).click();
@@ -99,6 +99,22 @@ describe('a visitor of the page', () => {
     expect(await text()).toBe('One day');
     await button('Start over').click();
     expect(await text()).toBe('Once upon a time');
+    await button('Undo').click();
+    expect(await text()).toBe('One day');
+  });
+
+  test('a click on Stop that comes too late does not begin another completion', async () => {
+    await open('prompt=One%20day&temperature=1&max-new-tokens=8&seed=3');
+    await page.evaluate(() => {
+      const button = document.querySelector<HTMLButtonElement>('.primary')!;
+      new MutationObserver(() => button.dataset.busy === 'false' && button.click()).observe(button, {
+        attributes: true,
+      });
+    });
+    await complete();
+    const written = await text();
+    await page.waitForTimeout(500);
+    expect(await text()).toBe(written);
     await button('Undo').click();
     expect(await text()).toBe('One day');
   });

@@ -6,14 +6,13 @@ import {
   canRedo,
   canRewrite,
   canUndo,
-  complete,
+  completeOrStop,
   manuscript,
   phase,
   redo,
   reset,
   rewrite,
   run,
-  stop,
   undo,
 } from '../writing.ts';
 import { CopyButton } from './copy-button.tsx';
@@ -28,7 +27,7 @@ export function Shelf() {
     <div class="shelf">
       <Line />
       <div class="actions">
-        <button type="button" class="primary" onClick={busy ? stop : () => void complete()} data-busy={busy}>
+        <button type="button" class="primary" onClick={completeOrStop} data-busy={busy}>
           {busy ? strings.stop : strings.complete}
           <kbd>{busy ? strings.stopKey : apple ? strings.completeKeyApple : strings.completeKey}</kbd>
         </button>
