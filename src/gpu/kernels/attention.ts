@@ -20,7 +20,7 @@ interface Split {
 }
 
 const splits = {
-  /** Row by row only: llvmpipe takes minutes to compile a tile for its first dispatch. */
+  /** Row by row only: llvmpipe compiles a tile for most of a minute before its first dispatch. */
   rows: { row: { name: 'attention-row.wgsl', source: rowSource }, rowConstants: { LANES: 4 }, tileRows: 1 },
   registers: {
     row: { name: 'attention-row.wgsl', source: rowSource },
