@@ -28,9 +28,17 @@ export interface GpuBackendOptions {
   kv?: CacheFormat;
 }
 
-/** Real GPUs want many lanes on neighbouring addresses; software ones no barriers. */
-function variantsFor({ adapterInfo, features }: GPUDevice): Variants {
-  if (!isSoftware(adapterInfo)) return { row: 'lanes', tile: 'shared' };
+/** As many lanes an output row as the vendor's GPUs run in step; elsewhere 32, as on NVIDIA's and Apple's. */
+const lanesOf: Record<string, Variants['row']> = {
+  amd: 'lanes64',
+  qualcomm: 'lanes64',
+  intel: 'lanes16',
+  arm: 'lanes16',
+};
+
+/** Before measuring: real GPUs want many lanes on neighbouring addresses, software ones no barriers. */
+export function variantsFor({ adapterInfo, features }: Pick<GPUDevice, 'adapterInfo' | 'features'>): Variants {
+  if (!isSoftware(adapterInfo)) return { row: lanesOf[adapterInfo.vendor] ?? 'lanes', tile: 'shared' };
   const inFours = features.has('subgroups') ? 'quads' : 'registers';
   return { row: inFours, tile: inFours };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { countingDevice } from '../../bench/counting-device.ts';
-import { createGpuBackend } from '../../src/gpu/backend.ts';
+import { createGpuBackend, variantsFor } from '../../src/gpu/backend.ts';
 import { requestDevice } from '../../src/gpu/device.ts';
 import { type Variants, variantsOn } from '../../src/gpu/kernels/linear.ts';
 import { Pipelines } from '../../src/gpu/shader.ts';
@@ -101,4 +101,18 @@ test('a kept choice is taken without measuring; one that this device cannot run,
   }
   weights.destroy();
   device.destroy();
+});
+
+test.each([
+  [{ vendor: 'nvidia' }, { row: 'lanes', tile: 'shared' }],
+  [{ vendor: 'amd' }, { row: 'lanes64', tile: 'shared' }],
+  [{ vendor: 'intel' }, { row: 'lanes16', tile: 'shared' }],
+  [{ vendor: '' }, { row: 'lanes', tile: 'shared' }],
+  [
+    { vendor: 'google', isFallbackAdapter: true },
+    { row: 'registers', tile: 'registers' },
+  ],
+])('before anything is measured, %o gets %o', (info, expected) => {
+  const features: ReadonlySet<string> = new Set();
+  expect(variantsFor({ adapterInfo: info as GPUAdapterInfo, features })).toEqual(expected);
 });
