@@ -1,6 +1,6 @@
 import { normalize } from './layer-norm';
 import { finish, inputRow } from './linear';
-import { half4, largest, madd, sums } from './simd';
+import { half4, largest, madd, sumInt, sums } from './simd';
 import { Batch, F16, F32, Q8, Step, strideOf } from './step';
 import { nextPiece, threadCount } from './threads';
 
@@ -115,25 +115,47 @@ function dotsF16(s: Step, x: usize, column: i32, count: i32): v128 {
 const DIGITS: f32 = 32767;
 
 /**
- * Writes x in digits: 32 int16 for each block of 32. q4 keeps the weights of a group of eight as low and high nibbles of four
- * bytes, so its digits are in that order: the first four of each group, then the others.
+ * Writes x in digits: 32 int16 for each block of 32, and their scales. For q4, whose nibbles are weights plus 8, also -8 times
+ * the sum of each block, as floats behind all digits.
  */
-function digits(x: usize, stride: usize, inOrder: bool, to: usize, scales: usize): void {
-  const step: usize = inOrder ? 16 : 32; // from the four values of a lane to those of the next
-  const second: usize = inOrder ? 64 : 16; // from the first sixteen to the others
-  for (const end = x + (stride << 2); x < end; x += 128, to += 64, scales += 4) {
+function digits(x: usize, stride: usize, isQ8: bool, to: usize, scales: usize): void {
+  let offsets = to + (stride << 1);
+  for (const end = x + (stride << 2); x < end; x += 128, to += 64, scales += 4, offsets += 4) {
     let most = f32x4.splat(0);
     for (let i: usize = 0; i < 128; i += 16) most = f32x4.max(most, f32x4.abs(v128.load(x + i)));
     const top = largest(most);
     store<f32>(scales, top / DIGITS);
     const factor = f32x4.splat(top > 0 ? DIGITS / top : 0);
-    for (let i: usize = 0; i < 64; i += 16) {
-      const from = x + (i >= 32 ? second : 0) + ((i >> 4) & 1) * (step << 1);
-      const a = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from), factor)));
-      const b = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from + step), factor)));
-      v128.store(to + i, i16x8.narrow_i32x4_s(a, b));
+    if (isQ8) {
+      for (let i: usize = 0; i < 64; i += 16) {
+        v128.store(to + i, i16x8.narrow_i32x4_s(digits4(x + (i << 1), factor), digits4(x + (i << 1) + 16, factor)));
+      }
+    } else {
+      store<f32>(offsets, -8 * <f32>(nibbleOrder(x, factor, to) + nibbleOrder(x + 16, factor, to + 16)));
     }
   }
+}
+
+function digits4(x: usize, factor: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), factor)));
+}
+
+/**
+ * A group of eight weights in q4 is four bytes: low nibbles for the first four, high ones for the others. Read as 16-bit
+ * numbers, their lowest nibbles belong to the first and third value of a group, their third nibbles to the second and fourth.
+ * Of four groups, writes the digits of the first and third value of each half, and 32 bytes further those of the second and
+ * fourth; gives their sum.
+ */
+function nibbleOrder(x: usize, factor: v128, to: usize): i32 {
+  const a = digits4(x, factor);
+  const b = digits4(x + 32, factor);
+  const c = digits4(x + 64, factor);
+  const d = digits4(x + 96, factor);
+  const even = i16x8.narrow_i32x4_s(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(c, d, 0, 2, 4, 6));
+  const odd = i16x8.narrow_i32x4_s(v128.shuffle<i32>(a, b, 1, 3, 5, 7), v128.shuffle<i32>(c, d, 1, 3, 5, 7));
+  v128.store(to, even);
+  v128.store(to + 32, odd);
+  return sumInt(i32x4.add(i32x4.add(a, b), i32x4.add(c, d)));
 }
 
 /** Four products of x with weight rows of q8 or q4. */
@@ -204,31 +226,32 @@ function dotsQ4(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, blocks: us
   let a1 = a0;
   let a2 = a0;
   let a3 = a0;
-  for (const end = x + (blocks << 6); x < end; x += 64, w0 += 16, w1 += 16, w2 += 16, w3 += 16, factors += 16) {
+  let all = a0; // -8 times the sums of x, for each of the rows
+  let offsets = x + (blocks << 6);
+  for (const end = offsets; x < end; x += 64, offsets += 4, w0 += 16, w1 += 16, w2 += 16, w3 += 16, factors += 16) {
     const x0 = v128.load(x);
     const x1 = v128.load(x, 16);
     const x2 = v128.load(x, 32);
     const x3 = v128.load(x, 48);
-    a0 = scaled(blockQ4(w0, x0, x1, x2, x3), factors, a0);
-    a1 = scaled(blockQ4(w1, x0, x1, x2, x3), factors + 4, a1);
-    a2 = scaled(blockQ4(w2, x0, x1, x2, x3), factors + 8, a2);
-    a3 = scaled(blockQ4(w3, x0, x1, x2, x3), factors + 12, a3);
+    a0 = scaled(nibblesQ4(w0, x0, x1, x2, x3), factors, a0);
+    a1 = scaled(nibblesQ4(w1, x0, x1, x2, x3), factors + 4, a1);
+    a2 = scaled(nibblesQ4(w2, x0, x1, x2, x3), factors + 8, a2);
+    a3 = scaled(nibblesQ4(w3, x0, x1, x2, x3), factors + 12, a3);
+    all = madd(v128.load(factors), v128.load_splat<f32>(offsets), all);
   }
-  return sums(a0, a1, a2, a3);
+  return f32x4.add(sums(a0, a1, a2, a3), all);
 }
 
-function blockQ4(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
-  const bytes = v128.load(w);
-  const eight = i8x16.splat(8);
-  const low = i8x16.sub(v128.and(bytes, i8x16.splat(15)), eight);
-  const high = i8x16.sub(i8x16.shr_u(bytes, 4), eight);
+function nibblesQ4(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
+  const all = v128.load(w);
+  const nibble = i16x8.splat(15);
   const first = i32x4.add(
-    i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(low), x0),
-    i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(low), x1),
+    i32x4.dot_i16x8_s(v128.and(all, nibble), x0),
+    i32x4.dot_i16x8_s(v128.and(i16x8.shr_u(all, 4), nibble), x1),
   );
   const second = i32x4.add(
-    i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(high), x2),
-    i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(high), x3),
+    i32x4.dot_i16x8_s(v128.and(i16x8.shr_u(all, 8), nibble), x2),
+    i32x4.dot_i16x8_s(i16x8.shr_u(all, 12), x3),
   );
   return i32x4.add(first, second);
 }

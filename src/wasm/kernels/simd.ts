@@ -16,6 +16,10 @@ export function sum(a: v128): f32 {
   return f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1) + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3));
 }
 
+export function sumInt(a: v128): i32 {
+  return i32x4.extract_lane(a, 0) + i32x4.extract_lane(a, 1) + (i32x4.extract_lane(a, 2) + i32x4.extract_lane(a, 3));
+}
+
 export function largest(a: v128): f32 {
   return max(
     max(f32x4.extract_lane(a, 0), f32x4.extract_lane(a, 1)),
