@@ -119,8 +119,8 @@ function shares({ machine, plan, rows }) {
   ];
   const lines = ours.map((row) => {
     const roof = machine.rooflines.find(({ threads }) => threads === row.threads);
-    const q4Words = row.weights === 'q4' ? 50257 * 768 * (bytesPerWeight.q8 - bytesPerWeight.q4) : 0; // words stay q8
-    const bytes = matrixWeights * bytesPerWeight[row.weights] + q4Words;
+    const finer = row.weights === 'q4' ? 50257 * 768 + 12 * 4 * 768 ** 2 : 0; // words and c_fc stay q8
+    const bytes = matrixWeights * bytesPerWeight[row.weights] + finer * (bytesPerWeight.q8 - bytesPerWeight.q4);
     const rate = bytes / (figure(row, 'decode', shortest) / 1000);
     const flops = (2 * 12 * 12 * 768 ** 2 * longest) / (figure(row, 'prefill', longest) / 1000);
     return line([
@@ -141,16 +141,26 @@ function shares({ machine, plan, rows }) {
   ].join('\n');
 }
 
+/** How often the figures were taken; rows may have been taken again in a later run, and slow ones stop early. */
+function medians({ rows }) {
+  const takes = rows.flatMap(({ prefill = {}, decode = {} }) =>
+    [...Object.values(prefill), ...Object.values(decode)].map(({ length }) => length),
+  );
+  const [least, most] = [Math.min(...takes), Math.max(...takes)];
+  if (most === 1) return 'measured once';
+  return `medians of ${least === most ? most : `${least} to ${most}`} (± half the range; fewer where one takes longer than 15 s)`;
+}
+
 function section([name, run]) {
   const { machine, plan } = run;
-  const versions = [
-    ...new Set(run.rows.map((row) => row.about).filter((about) => about && !/SIMD|JavaScript/.test(about))),
-  ];
+  const abouts = (wanted) => [...new Set(run.rows.filter((row) => row.about && wanted(row)).map((row) => row.about))];
+  const versions = abouts(({ adapter }) => adapter !== 'vitrine');
+  const adapters = abouts(({ adapter, device }) => adapter === 'vitrine' && device === 'webgpu');
+  const gpus = [...new Set(adapters.map((about) => about.replace(/, [^,]*$/, '')))]; // without the weights' format
   return [
     `## ${run.title}`,
-    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB; ${machine.browser}; ${machine.date}. ` +
-      `Beside: ${versions.join(', ') || 'nothing'}. Milliseconds, medians of ${plan.repeats} (± half the range), fewer where these took longer than 15 s; ` +
-      `a token is the mean of ${plan.decodeTokens}.`,
+    `${[...gpus, machine.cpu].join('; ')}, ${machine.cores} cores, ${machine.memoryGb} GB; ${machine.browser}; ${machine.date}. ` +
+      `Beside: ${versions.join(', ') || 'nothing'}. Milliseconds, ${medians(run)}; a token is the mean of ${plan.decodeTokens}.`,
     `![](${name}.svg)`,
     table(run),
     ratios(run),
@@ -167,7 +177,8 @@ Made by \`npm run bench\`, \`npm run bench:wasm\` and \`npm run bench:native\`: 
 small, the same texts for all, each row in a browser of its own, greedy. *First token* is that of a 64-token prompt right
 after the load, compiling and warming up included; *prefill n* is the time to the first token of a prompt of n when
 warm; *token at n* is one token with n in the context. *Peak* is what the browser's processes held beyond an empty page.
-*Recompute* is Vitrine without its cache: the whole text again for every token, as WebGPT does it.
+*Recompute* is Vitrine without its cache: the whole text again for every token, as WebGPT does it. onnxruntime has no
+WebGPU kernel for the matrices of an int8 graph: that row's are multiplied by its WebAssembly, as the bytes bound show.
 
 ${runs.map(section).join('\n\n')}
 `;
