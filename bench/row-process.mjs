@@ -10,10 +10,20 @@ async function answer(job) {
   Object.assign(globalThis, globals);
   globalThis.navigator ??= {}; // Node 20 has none
   Object.defineProperty(navigator, 'gpu', { value: dawn, configurable: true });
+  copySharedMemory();
   const result = await runRow(job);
   const busyMs = async () => performance.eventLoopUtilization().active;
   const counts = await countRow({ ...job, tokens: job.plan.decodeTokens, busyMs });
   return { ...result, counts, copyBytesPerSecond: await measureCopies() };
+}
+
+/** Browsers write to buffers from shared memory, which is where onnxruntime keeps its numbers; Dawn in Node does not. */
+function copySharedMemory() {
+  const { writeBuffer } = GPUQueue.prototype;
+  GPUQueue.prototype.writeBuffer = function (buffer, offset, data, ...part) {
+    const own = data.buffer instanceof SharedArrayBuffer ? data.slice() : data;
+    return writeBuffer.call(this, buffer, offset, own, ...part);
+  };
 }
 
 process.once('message', (job) => {

@@ -43,8 +43,10 @@ export const allRows = [
   ...ofLlama.map(llama),
 ];
 
-/** The engine on the GPU outside of browsers, by Dawn. */
-export const nativeRows = onEach(vitrine, 'webgpu', ours).map((row) => ({ ...row, runtime: 'node' }));
+/** On the GPU outside of browsers, by Dawn. */
+export const nativeRows = [...onEach(vitrine, 'webgpu', ours), ...onEach(onnxruntime, 'webgpu', ['f32', 'q4'])].map(
+  (row) => ({ ...row, runtime: 'node' }),
+);
 
 /** `onnxruntime wasm int8`, `vitrine webgpu f32 recompute`, with the threads where they matter. */
 export const rowName = ({ adapter, device, weights, recompute }) =>

@@ -73,9 +73,12 @@ async function countInPage(page, job) {
 }
 
 async function inNode(row, plan) {
-  const job = { row: { ...row, source: join(root, modelOf(row)) }, plan };
+  const { url, close } = await serve(root);
+  // Peers fetch their models.
+  const source = row.adapter === 'onnxruntime' ? new URL(modelOf(row), url).href : join(root, modelOf(row));
+  const job = { row: { ...row, source }, plan };
   const env = { ...process.env, ...(await softwareVulkan()) };
-  return new Promise((resolve, reject) => {
+  const answer = new Promise((resolve, reject) => {
     const child = fork(join(import.meta.dirname, 'row-process.mjs'), { stdio: ['ignore', 2, 2, 'ipc'], env });
     child.once('message', ({ result, error }) => {
       const peak = peakBytes(process.pid);
@@ -85,6 +88,7 @@ async function inNode(row, plan) {
     child.once('exit', (code) => reject(new Error(`The process ended with ${code}.`)));
     child.send(job);
   });
+  return answer.finally(close);
 }
 
 /** @returns what `measure` gives, with the peak memory; or `{ error }`, so that one failure leaves the other rows. */
