@@ -115,6 +115,7 @@ async function deploy(): Promise<void> {
 async function complete(page: Page): Promise<string> {
   await page.getByRole('button', { name: /^Complete/ }).click();
   await page.getByText(/tokens\/s/).waitFor();
+  await page.getByRole('button', { name: /^Complete/ }).waitFor();
   return page.locator('textarea').inputValue();
 }
 
