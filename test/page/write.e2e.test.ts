@@ -91,6 +91,7 @@ test('undo and redo go through what was typed, taken and completed', async () =>
   expect(taken.length).toBeGreaterThan(text.length + 4);
   await page.keyboard.press('Control+Enter');
   await page.getByText(/tokens\/s/).waitFor({ timeout: 60_000 });
+  await page.getByRole('button', { name: /^Complete/ }).waitFor({ timeout: 60_000 });
   await expect.poll(value).not.toBe(taken);
   const completed = await value();
   for (const before of [taken, `${text} who`, text]) {
