@@ -36,7 +36,7 @@ describe.each(['registers', 'shared'] as const)('keys and values as halves, %s',
     // Rows of different slots at once, as beams have them.
     const row = { token: 12, position: 8 };
     const beams = { rows: [0, 2].map((slot) => ({ ...row, slot })), logitRows: [0, 1] };
-    expectClose((await program.run(beams)).logits, [...found, ...found], { absolute: 1e-4 }, 'logits of beams');
+    expectClose((await program.run(beams)).logits, [...found, ...found], { absolute: 1e-3 }, 'logits of beams');
     exact.backend.dispose();
     half.backend.dispose();
   });
@@ -46,7 +46,8 @@ describe.each(['registers', 'shared'] as const)('keys and values as halves, %s',
     const whole = await backend.program(plan, size);
     const apart = await backend.program(plan, size, new Set(['blocks.0.attn.hook_pattern', 'blocks.0.attn.hook_k']));
     const [a, b] = [await runIds(whole, ids.slice(0, 8), [7]), await runIds(apart, ids.slice(0, 8), [7])];
-    expectClose(b.logits, a.logits, { absolute: 1e-4 }, 'logits');
+    // A key that differs in its last bit may round to another half.
+    expectClose(b.logits, a.logits, { absolute: 1e-3 }, 'logits');
     backend.dispose();
   });
 });
