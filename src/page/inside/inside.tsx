@@ -11,7 +11,7 @@ import { Output } from './stations/output.tsx';
 import { Overview } from './stations/overview.tsx';
 import { Runs } from './stations/runs.tsx';
 import { TouchStation } from './stations/touch.tsx';
-import { words } from './words/common.ts';
+import { words } from './words/frame.ts';
 
 /** The model opened up, for the text on the page: an overview first, and stations that unfold in place. */
 export function Inside() {

@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { currentTheme } from '../../theme.ts';
 import { type Cell, cell, sameCell } from '../looking.ts';
-import { words } from '../words/common.ts';
+import { words } from '../words/frame.ts';
 import { pixelsOf, type Scale } from './colours.ts';
 import { shortNumber } from './numbers.ts';
 
