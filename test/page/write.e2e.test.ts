@@ -1,8 +1,8 @@
-import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { load, type Model } from '../../src/index.ts';
+import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
+import { loadEmbedded } from './inside.ts';
 
 const text = 'Once upon a time there was a little girl';
 
@@ -11,8 +11,7 @@ let page: Page;
 let model: Model;
 let complaints: string[] = [];
 beforeAll(async () => {
-  site = await openSite();
-  model = await load(fileURLToPath(new URL('../../public/models/tiny-tales/', import.meta.url)), { device: 'wasm' });
+  [site, model] = await Promise.all([openSite(), loadEmbedded()]);
 });
 afterAll(async () => {
   model.dispose();
