@@ -15,10 +15,12 @@ const lock = 'vitrine-page';
 
 /** Reloads the page if a newer build lies ready and no other tab is open; to be awaited before anything is shown. */
 export async function takeUpdate(): Promise<void> {
-  const waiting = workers?.controller && (await workers.getRegistration())?.waiting;
-  if (waiting) {
+  const controller = workers?.controller;
+  if (controller) {
+    const waiting = (await workers.getRegistration())?.waiting;
     await navigator.locks.request(lock, { ifAvailable: true }, async (alone) => {
       if (!alone) return;
+      if (!waiting) return controller.postMessage('drop others');
       if (!(await takesOver(waiting))) return;
       location.reload();
       await new Promise(() => {}); // until the page is gone

@@ -31,10 +31,11 @@ const isolation = {
 
 worker.oninstall = (event) => event.waitUntil(Promise.all(Object.keys(BUILD.files).map(keep)));
 
-worker.onactivate = (event) => event.waitUntil(Promise.all([dropOthers(), worker.clients.claim()]));
+worker.onactivate = (event) => event.waitUntil(worker.clients.claim());
 
-worker.onmessage = ({ data }) => {
-  if (data === 'take over') void worker.skipWaiting();
+worker.onmessage = (event) => {
+  if (event.data === 'take over') void worker.skipWaiting();
+  if (event.data === 'drop others') event.waitUntil(dropOthers());
 };
 
 worker.onfetch = (event) => {
@@ -43,7 +44,7 @@ worker.onfetch = (event) => {
   if (request.method !== 'GET' || !url.href.startsWith(scope)) return;
   const path = decodeURI(url.pathname.slice(new URL(scope).pathname.length)) || 'index.html';
   if (Object.hasOwn(BUILD.files, path)) event.respondWith(serve(path, request));
-  else if (folders.has(folderOf(path))) event.respondWith(fetch(request).catch(() => absent()));
+  else if (folders.has(folderOf(path))) event.respondWith(serveOther(request));
 };
 
 /** Puts a file into this build's cache; an earlier build may have had the same. */
@@ -81,10 +82,18 @@ async function serve(path: string, request: Request): Promise<Response> {
   return new Response(bytes.slice(start, end), { status: 206, headers });
 }
 
-/** Where the build has files it has all there are, so without a network another file is none. */
-const absent = () => new Response('Not found', { status: 404, headers: { 'Content-Type': 'text/plain' } });
+/**
+ * A file that this build has not, beside those that it has: an earlier build's, for a page that was open before this
+ * one took over; or the network's. Without a network it is none.
+ */
+async function serveOther(request: Request): Promise<Response> {
+  const kept = await caches.match(request, { ignoreSearch: true });
+  return kept ?? fetch(request).catch(() => new Response('Not found', { status: 404 }));
+}
 
+/** Called when no page shows another build. One that is being fetched is not dropped. */
 async function dropOthers(): Promise<void> {
+  if (worker.registration.installing || worker.registration.waiting) return;
   const others = (await caches.keys()).filter((name) => name.startsWith(prefix) && name !== current);
   await Promise.all(others.map((name) => caches.delete(name)));
 }

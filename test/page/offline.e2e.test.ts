@@ -107,6 +107,18 @@ const waiting = (page: Page) =>
     })
     .toBe('installed');
 
+/** The newer build is shown when the page is opened again, and is the only one that is kept then. */
+async function taken(page: Page): Promise<void> {
+  const reopened = async () => {
+    await page.reload();
+    await ready(page);
+    return dialogTitle(page);
+  };
+  await expect.poll(reopened, { timeout: 60_000 }).toBe('Choose another model');
+  const builds = () => page.evaluate(async () => (await caches.keys()).length);
+  await expect.poll(builds, { timeout: 30_000 }).toBe(1);
+}
+
 async function deploy(): Promise<void> {
   await rm(folder, { recursive: true });
   await cp(next, folder, { recursive: true });
@@ -187,10 +199,8 @@ test('a new build is taken as a whole, when no other tab shows the old one', asy
   expect(await dialogTitle(first)).toBe('Choose a model'); // the second tab is still open
   expect(await dialogTitle(second)).toBe('Choose a model');
   await second.close();
-  await first.reload();
-  await expect.poll(() => dialogTitle(first)).toBe('Choose another model');
+  await taken(first);
   expect(first.url()).toContain('max-new-tokens=8');
-  expect(await first.evaluate(async () => (await caches.keys()).length)).toBe(1);
   await host.close();
   await first.reload();
   await ready(first);
@@ -209,6 +219,28 @@ test('a new build that does not take over keeps no page from opening', async () 
   await page.reload();
   await ready(page);
   expect(await dialogTitle(page)).toBe('Choose a model');
+});
+
+test('a page that opened before a new build took over still finds what it has not shown yet', async () => {
+  const page = await open();
+  await kept(page);
+  await deploy();
+  await page.reload();
+  await waiting(page);
+  await page.addInitScript(() => {
+    const { postMessage } = ServiceWorker.prototype;
+    ServiceWorker.prototype.postMessage = function (message: unknown) {
+      setTimeout(() => postMessage.call(this, message), 5000);
+    };
+  });
+  await page.reload();
+  await ready(page);
+  await page.evaluate(
+    () => new Promise((resolve) => navigator.serviceWorker.addEventListener('controllerchange', resolve)),
+  );
+  await kept(page);
+  expect(await dialogTitle(page)).toBe('Choose a model');
+  await taken(page);
 });
 
 test('a build that is not whole is not taken', async () => {
