@@ -67,8 +67,9 @@ export function partsOf(
   format: WeightFormat,
 ): Pick<WeightPart, 'first' | 'rows'>[] {
   const limit = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
-  // A multiple of four, as kernels make results by fours, and halves of the cache come in twos.
-  const most = 4 * Math.floor(limit / (4 * valueBytesOf(format, strideOf(spec.columns))));
+  const fit = Math.floor(limit / valueBytesOf(format, strideOf(spec.columns)));
+  // Where one part follows another it has a multiple of four: kernels make results by fours, halves of the cache come in twos.
+  const most = fit >= spec.rows ? spec.rows : fit - (fit % 4);
   return Array.from({ length: Math.ceil(spec.rows / most) }, (_, i) => ({
     first: i * most,
     rows: Math.min(most, spec.rows - i * most),

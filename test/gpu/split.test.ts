@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createGpuBackend } from '../../src/gpu/backend.ts';
+import { partsOf } from '../../src/gpu/weights.ts';
 import { testGpu } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { openOn, runIds } from '../model/opened.ts';
@@ -42,3 +43,13 @@ test.each(['f32', 'f16', 'q8', 'q4'] as const)(
     expectClose(parts, whole, { absolute: 1e-5 }, 'logits');
   },
 );
+
+test.each([
+  [154_389_504, [50257]],
+  [154_389_503, [50256, 1]],
+  [2 ** 27, [43688, 6569]],
+])('GPT-2 small’s words in f32 where %i bytes can be bound', (limit, rows) => {
+  const device = { limits: { maxStorageBufferBindingSize: limit, maxBufferSize: 2 ** 28 } } as GPUDevice;
+  const words = { name: 'wte.weight', kind: 'matrix', rows: 50257, columns: 768, storedTransposed: false } as const;
+  expect(partsOf(device, words, 'f32').map((part) => part.rows)).toEqual(rows);
+});
