@@ -118,6 +118,8 @@ export interface Backend {
   readonly adapter: string;
   /** Bytes of weights held. */
   readonly bytes: number;
+  /** Bytes of weights that it can hold at most, where that is known. */
+  readonly capacity?: number;
   /** Settles when the device is gone for good; never on a device that cannot be lost. */
   readonly lost: Promise<string>;
   /**

@@ -3,20 +3,19 @@ import { createGpuBackend } from '../gpu/backend.ts';
 import { describe, isSoftware, requestDevice } from '../gpu/device.ts';
 import { tuneStore } from '../gpu/tune-store.ts';
 import type { CacheStore } from '../load/cache-store.ts';
-import type { Checkpoint, Progress, StoredAs } from '../load/checkpoint.ts';
+import type { Checkpoint, Progress } from '../load/checkpoint.ts';
 import { openCheckpoint } from '../load/open.ts';
 import type { Source, SourceOptions } from '../load/source.ts';
 import { gpt2Plan } from '../model/gpt2.ts';
 import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { packedBytes } from '../plan/formats.ts';
-import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { loadTokenizer } from '../text/load.ts';
 import { createWasmBackend } from '../wasm/backend.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
 import { chunkOn, Engine } from './engine.ts';
 import { Model } from './model.ts';
 import { sessionSize } from './session.ts';
+import { weightFormats } from './weight-formats.ts';
 
 export interface LoadOptions extends SourceOptions {
   /**
@@ -26,7 +25,8 @@ export interface LoadOptions extends SourceOptions {
   device?: 'auto' | 'webgpu' | 'wasm' | 'cpu' | GPUDevice;
   /**
    * How the weights are kept. `auto` (default): each as the file has it; where that is no format of ours, f32 (BF16) or q8
-   * (GGUF's other quantised types); f32 in plain JavaScript, which would unpack them again for every token.
+   * (GGUF's other quantised types); f32 in plain JavaScript, which would unpack them again for every token. A model that
+   * takes more than half of the machine's memory so, or more than WebAssembly has, is kept in the finest format that does not.
    */
   dtype?: 'auto' | WeightFormat;
   /**
@@ -137,13 +137,9 @@ export async function loadCheckpoint(
   }
   const plan = gpt2Plan(config);
   const weights = checkpoint.check(plan.weights);
-  const formatOn = (weight: WeightSpec, kind?: Backend['kind']): WeightFormat => {
-    const stored = checkpoint.storedAsOf(weight);
-    return formatFor(weight, plan, dtype === 'auto' ? nearest(stored, kind) : dtype, stored);
-  };
-  const bytes = (weight: WeightSpec) => packedBytes(formatOn(weight), weight.rows, weight.columns);
-  const largest = Math.max(...weights.map(bytes));
-  const choices: GpuChoices = { kv, tune, bytes: weights.reduce((sum, weight) => sum + bytes(weight), 0) };
+  const formatsOn = (backend?: Backend) => weightFormats(checkpoint, plan, weights, dtype, backend);
+  const { largest, bytes } = formatsOn();
+  const choices: GpuChoices = { kv, tune, bytes };
   const report = (stage: Progress['stage']) => {
     onProgress?.({ stage, loaded: checkpoint.bytes, total: checkpoint.bytes, file: checkpoint.name });
   };
@@ -164,14 +160,15 @@ export async function loadCheckpoint(
         backend.dispose();
         throw refuse('kv', kv, `"f32" on ${backend.kind}; only device "webgpu" keeps halves`);
       }
-      reason = opened.reason;
+      const formats = formatsOn(backend);
+      reason = [opened.reason, formats.reason].filter(Boolean).join('; ');
       const size = sessionSize(1, { context, chunk: chunk ?? chunkOn[backend.kind] });
       // What fails here fails again, and is told, when the first program is made.
-      backend.prepare?.(plan, size, (weight) => formatOn(weight, backend.kind)).catch(() => {});
+      backend.prepare?.(plan, size, formats.of).catch(() => {});
       try {
         for (const weight of weights) {
           loading?.throwIfAborted();
-          await backend.addWeight(weight, formatOn(weight, backend.kind), checkpoint.read(weight, loading));
+          await backend.addWeight(weight, formats.of(weight), checkpoint.read(weight, loading));
         }
         loading?.throwIfAborted();
         return backend;
@@ -192,8 +189,7 @@ export async function loadCheckpoint(
     const tokenizer = await loadTokenizer(await checkpoint.tokenizerFiles(), config.vocabSize);
     signal?.throwIfAborted();
     report('ready');
-    const most = dtype === 'auto' ? nearest(checkpoint.storedAs, engine.current.kind) : dtype;
-    return new Model(config, tokenizer, engine, { dtype: most, reason });
+    return new Model(config, tokenizer, engine, { dtype: formatsOn(engine.current).dtype, reason });
   } catch (error) {
     engine.dispose();
     throw error;
@@ -234,29 +230,4 @@ function openOwn(device: GPUDevice, choices: GpuChoices): Backend {
 function gpuBackend(device: GPUDevice, adapter: string, { kv, tune, bytes }: GpuChoices, owned: boolean): Backend {
   const measured = tune ?? (!isSoftware(device.adapterInfo) && bytes >= 2 ** 24);
   return createGpuBackend(device, { adapter, owned, kv, tune: measured ? tuneStore : undefined });
-}
-
-/** The format nearest to a file's own, on a kind of backend. */
-function nearest(stored: StoredAs, kind: Backend['kind'] | undefined): WeightFormat {
-  if (kind === 'cpu') return 'f32';
-  if (stored === 'other') return 'q8';
-  return stored === 'bf16' ? 'f32' : stored;
-}
-
-/**
- * A weight's format where the matrices are `format`. Positions are few and stay exact. In q4 the words, the output layer and
- * what the MLP's activation is computed from have eight bits: they are worth their bytes (docs/quantisation.md).
- */
-function formatFor({ name, kind }: WeightSpec, { steps }: Plan, format: WeightFormat, stored: StoredAs): WeightFormat {
-  if (kind === 'vector' || steps.some((step) => step.op === 'positionEmbed' && step.weight === name)) return 'f32';
-  if (format !== 'q4' || stored === 'q4') return format;
-  const isActivated = (tensor: string) => steps.some((step) => step.op === 'activation' && step.input === tensor);
-  const isFiner = steps.some(
-    (step) =>
-      (step.op === 'embed' && step.weight === name) ||
-      (step.op === 'linear' &&
-        step.weight === name &&
-        step.outputs.some((tensor) => tensor === 'logits' || isActivated(tensor))),
-  );
-  return isFiner ? 'q8' : format;
 }

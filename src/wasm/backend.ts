@@ -43,6 +43,8 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
     get bytes() {
       return [...weights.values()].reduce((sum, weight) => sum + weight.bytes, 0);
     },
+    /** What is left is for caches and activations. */
+    capacity: 0.75 * machine.memory.maximum,
     async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>) {
       const weight = await readWeight(running().memory, spec, spec.kind === 'vector' ? 'f32' : format, pieces);
       const { memory } = running();

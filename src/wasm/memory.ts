@@ -9,7 +9,8 @@ const SLACK = 64;
 /** The one memory of a backend: weights, caches and activations, which its threads share. */
 export class WasmMemory {
   readonly memory: WebAssembly.Memory;
-  readonly #maximum: number;
+  /** Bytes it may grow to. */
+  readonly maximum: number;
   /** Bytes of each allocation by its address. */
   readonly #taken = new Map<number, number>();
   /** Free stretches below #end, in order of address. */
@@ -21,7 +22,7 @@ export class WasmMemory {
     for (let pages = 65536; ; pages /= 2) {
       try {
         this.memory = new WebAssembly.Memory({ initial: 1, maximum: pages, shared });
-        this.#maximum = pages * PAGE;
+        this.maximum = pages * PAGE;
         return;
       } catch (cause) {
         if (pages > 1024) continue;
@@ -87,7 +88,7 @@ export class WasmMemory {
       const hint = 'Use a smaller dtype (q8, q4), a smaller contextLength or a smaller model.';
       throw new VitrineError('out-of-memory', message, { hint, cause });
     };
-    if (end > this.#maximum) fail(`WebAssembly memory ends at ${megabytes(this.#maximum)}`);
+    if (end > this.maximum) fail(`WebAssembly memory ends at ${megabytes(this.maximum)}`);
     try {
       this.memory.grow(missing);
     } catch (cause) {

@@ -1,0 +1,84 @@
+import type { Checkpoint, StoredAs } from '../load/checkpoint.ts';
+import type { Backend, WeightFormat } from '../plan/backend.ts';
+import { packedBytes } from '../plan/formats.ts';
+import type { Plan, WeightSpec } from '../plan/plan.ts';
+
+/** How each weight of a model is kept. */
+export interface WeightFormats {
+  of(weight: WeightSpec): WeightFormat;
+  /** That of the matrices, where they do not differ by their type in the file. */
+  dtype: WeightFormat;
+  /** Bytes of all weights, and of the largest one. */
+  bytes: number;
+  largest: number;
+  /** Why they are coarser than the file has them; else `''`. */
+  reason: string;
+}
+
+const finestFirst = ['f32', 'f16', 'q8', 'q4'] as const satisfies WeightFormat[];
+
+/**
+ * The formats of `weights` on a backend: `dtype`, or for `auto` as the file has them, or the finest ones that fit in what the
+ * backend can hold and in half of the machine's memory, where these are known.
+ */
+export function weightFormats(
+  checkpoint: Pick<Checkpoint, 'storedAs' | 'storedAsOf'>,
+  plan: Plan,
+  weights: readonly WeightSpec[],
+  dtype: 'auto' | WeightFormat,
+  backend?: Pick<Backend, 'kind' | 'capacity'>,
+): WeightFormats {
+  const atBest = (finest: WeightFormat, reason: string): WeightFormats => {
+    const kept = (stored: StoredAs) => (dtype === 'auto' ? coarser(nearest(stored, backend?.kind), finest) : dtype);
+    const of = (weight: WeightSpec) => {
+      const stored = checkpoint.storedAsOf(weight);
+      return formatFor(weight, plan, kept(stored), stored);
+    };
+    const sizes = weights.map((weight) => packedBytes(of(weight), weight.rows, weight.columns));
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    return { of, dtype: kept(checkpoint.storedAs), bytes, largest: Math.max(...sizes), reason };
+  };
+  const whole = atBest('f32', '');
+  const room = Math.min(backend?.capacity ?? Number.POSITIVE_INFINITY, memoryOfMachine() / 2);
+  if (dtype !== 'auto' || whole.bytes <= room) return whole;
+  const reason = `its weights as ${whole.dtype} would take ${gigabytes(whole.bytes)} of the ${gigabytes(room)} that there are for them`;
+  const choices = finestFirst.map((finest) => atBest(finest, reason));
+  return choices.find(({ bytes }) => bytes <= room) ?? choices.at(-1)!;
+}
+
+const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(2)} GB`;
+
+/** As browsers tell it, rounded and with an upper end, in secure contexts; unknown elsewhere. */
+function memoryOfMachine(): number {
+  const { deviceMemory } = (globalThis.navigator ?? {}) as { deviceMemory?: number };
+  return deviceMemory ? deviceMemory * 2 ** 30 : Number.POSITIVE_INFINITY;
+}
+
+function coarser(a: WeightFormat, b: WeightFormat): WeightFormat {
+  return finestFirst[Math.max(finestFirst.indexOf(a), finestFirst.indexOf(b))]!;
+}
+
+/** The format nearest to a file's own, on a kind of backend. */
+function nearest(stored: StoredAs, kind: Backend['kind'] | undefined): WeightFormat {
+  if (kind === 'cpu') return 'f32';
+  if (stored === 'other') return 'q8';
+  return stored === 'bf16' ? 'f32' : stored;
+}
+
+/**
+ * A weight's format where the matrices are `format`. Positions are few and stay exact. In q4 the words, the output layer and
+ * what the MLP's activation is computed from have eight bits: they are worth their bytes (docs/quantisation.md).
+ */
+function formatFor({ name, kind }: WeightSpec, { steps }: Plan, format: WeightFormat, stored: StoredAs): WeightFormat {
+  if (kind === 'vector' || steps.some((step) => step.op === 'positionEmbed' && step.weight === name)) return 'f32';
+  if (format !== 'q4' || stored === 'q4') return format;
+  const isActivated = (tensor: string) => steps.some((step) => step.op === 'activation' && step.input === tensor);
+  const isFiner = steps.some(
+    (step) =>
+      (step.op === 'embed' && step.weight === name) ||
+      (step.op === 'linear' &&
+        step.weight === name &&
+        step.outputs.some((tensor) => tensor === 'logits' || isActivated(tensor))),
+  );
+  return isFiner ? 'q8' : format;
+}
