@@ -68,12 +68,10 @@ export function createGpuBackend(
   const programs = new Set<GpuProgram>();
   const given = { ...variantsFor(device), ...chosen };
   let variants: Promise<Variants> | undefined;
-  const variantsOf = (plan: Plan) => {
-    const measured = store ? tune({ device, pipelines, weights, kv }, plan, given, store) : Promise.resolve(given);
-    return measured.catch((error: unknown) => {
-      variants = undefined; // the next program tries again
-      throw error;
-    });
+  const variantsOf = async (plan: Plan) => {
+    if (!store) return given;
+    // Where measuring fails, what was given runs, or tells what is wrong.
+    return tune({ device, pipelines, weights, kv }, plan, given, store).catch(() => given);
   };
   let disposed = false;
   const alive = () => {

@@ -4,7 +4,7 @@ import { createGpuBackend, variantsFor } from '../../src/gpu/backend.ts';
 import { requestDevice } from '../../src/gpu/device.ts';
 import { type Variants, variantsOn } from '../../src/gpu/kernels/linear.ts';
 import { Pipelines } from '../../src/gpu/shader.ts';
-import { tune } from '../../src/gpu/tune.ts';
+import { TUNING_MS, tune } from '../../src/gpu/tune.ts';
 import type { TuneStore } from '../../src/gpu/tune-store.ts';
 import { WeightStore } from '../../src/gpu/weight-store.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
@@ -102,6 +102,59 @@ test('a kept choice is taken without measuring; one that this device cannot run,
   weights.destroy();
   device.destroy();
 });
+
+test('a model whose tuning fails runs as it would without', async () => {
+  const fails = () => {
+    throw new Error('no store today');
+  };
+  const untuned = await run();
+  expect((await run({ get: fails, set: fails })).logits).toEqual(untuned.logits);
+});
+
+test('a measurement that is still under way when its time is over is waited for, not run into', async () => {
+  await testGpu();
+  const { device } = await requestDevice(0);
+  const errors: string[] = [];
+  device.onuncapturederror = ({ error }) => errors.push(error.message);
+  const create = device.createBuffer.bind(device);
+  let slow = false;
+  let maps = 0;
+  device.createBuffer = (descriptor) => {
+    const buffer = create(descriptor);
+    const mapAsync = buffer.mapAsync.bind(buffer);
+    buffer.mapAsync = async (mode) => {
+      if (slow) maps++;
+      await mapAsync(mode);
+      if (slow && maps === 1) await after(1.2 * TUNING_MS);
+    };
+    return buffer;
+  };
+  const weights = new WeightStore(device);
+  const plan = gpt2Plan(config);
+  for (const spec of plan.weights) await weights.add(spec, 'f32', piece(new Float32Array(spec.rows * spec.columns)));
+  const pipelines = new Pipelines(device);
+  const get = pipelines.get.bind(pipelines);
+  const asked: Promise<unknown>[] = [];
+  pipelines.get = (...what) => {
+    const found = get(...what);
+    asked.push(found);
+    return found;
+  };
+  const on = { device, pipelines, weights, kv: 'f32' as const };
+  const given: Variants = { row: 'registers', tile: 'registers' };
+  await tune(on, plan, given, watched());
+  await Promise.all(asked); // compiled, so that both kinds are measured next
+  slow = true;
+  expect(await tune(on, plan, given, watched())).toEqual(given);
+  await after(TUNING_MS);
+  await device.queue.onSubmittedWorkDone();
+  expect(maps).toBe(1);
+  expect(errors).toEqual([]);
+  weights.destroy();
+  device.destroy();
+});
+
+const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 test.each([
   [{ vendor: 'nvidia' }, { row: 'lanes', tile: 'shared' }],
