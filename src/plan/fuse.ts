@@ -108,11 +108,12 @@ export const residualLinear: Rule = (step, maker) => {
   return undefined;
 };
 
-/** linear + cacheAppend: keys and values go straight to the cache */
+/** linear + cacheAppend: keys and values go straight to the cache. An edit of the queries would come before the new step. */
 export const cachedLinear: Rule = (step, maker) => {
   if (step.op !== 'cacheAppend') return undefined;
   const linear = maker(step.k);
-  if (linear?.op !== 'linear' || maker(step.v) !== linear || linear.outputs.length !== 3) return undefined;
+  if (linear?.op !== 'linear' || linear.outputs.length !== 3) return undefined;
+  if (linear.outputs.some((output) => maker(output) !== linear)) return undefined;
   return { step: { ...linear, outputs: linear.outputs.slice(0, 1), cache: step.layer }, absorbs: [linear] };
 };
 
