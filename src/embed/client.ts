@@ -30,7 +30,7 @@ import type { Calls, WorkerTrace } from './worker.ts';
 /** Load options that can cross into a worker: no functions, no GPUDevice. `dtype`, `contextLength`, ... as in `load`. */
 export type WorkerLoadOptions = Omit<LoadOptions, 'fetch' | 'cache' | 'device'> & {
   cache?: Extract<LoadOptions['cache'], string | false>;
-  device?: Exclude<LoadOptions['device'], GPUDevice>;
+  device?: Extract<LoadOptions['device'], string>;
 };
 
 /** Generation options that can cross: all but the caller's own functions. */
@@ -60,6 +60,9 @@ interface Hearing {
 export class EngineWorker {
   readonly #worker: Worker;
   readonly #pending = new Set<(error: Error) => void>();
+  /** Why it answers no more. */
+  #ended: Error | undefined;
+  #answered = false;
 
   /** `worker`: one that runs this package's worker module, where a bundler needs to be told how to make it. */
   constructor(worker: Worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })) {
@@ -69,7 +72,9 @@ export class EngineWorker {
       const what = event.message
         ? `The engine's worker failed: ${event.message}.`
         : "The engine's script did not load.";
-      this.#fail(new VitrineError('network', what, { hint: 'Reload the page.' }));
+      const error = new VitrineError('network', what, { hint: 'Reload the page.' });
+      if (!this.#answered) this.#ended = error; // it never began
+      this.#fail(error);
     };
   }
 
@@ -84,10 +89,16 @@ export class EngineWorker {
     throw signal.reason;
   }
 
-  /** Ends the worker and frees all its models at once; calls under way reject with `disposed`. */
+  /** Ends the worker and frees all its models at once; calls under way, and later ones, reject with `disposed`. */
   terminate(): void {
     this.#worker.terminate();
-    this.#fail(new VitrineError('disposed', 'The engine was terminated.'));
+    this.#ended = new VitrineError('disposed', 'The engine was terminated.');
+    this.#fail(this.#ended);
+  }
+
+  /** Whether nothing is heard from it any more: it was terminated, or its script did not load. */
+  get ended(): boolean {
+    return this.#ended !== undefined;
   }
 
   /** What is in the platform's cache, as `models.list` and `models.delete`. */
@@ -107,8 +118,10 @@ export class EngineWorker {
     let fail = (_: Error) => {};
     return new Promise<Result<Name>>((resolve, reject) => {
       signal?.throwIfAborted();
+      if (this.#ended) throw this.#ended;
       signal?.addEventListener('abort', onAbort);
       port.onmessage = ({ data }: MessageEvent<Answer<never, Result<Name>>>) => {
+        this.#answered = true;
         if ('event' in data) onEvent?.(data.event);
         else if ('result' in data) resolve(data.result);
         else reject(data.failure.aborted && signal?.aborted ? signal.reason : unpackFailure(data.failure));
@@ -272,8 +285,8 @@ export class WorkerModel {
     return this.#engine.call('token', [this.#id, id]);
   }
 
-  /** Frees the model's memory, the GPU's too. */
+  /** Frees the model's memory, the GPU's too. Safe to call twice, and after the engine has ended. */
   async dispose(): Promise<void> {
-    await this.#engine.call('dispose', [this.#id]);
+    if (!this.#engine.ended) await this.#engine.call('dispose', [this.#id]);
   }
 }

@@ -53,5 +53,7 @@ async function guessName(blob: Blob): Promise<string> {
   if (head.trimStart().startsWith('#version')) return 'merges.txt';
   if (!head.trimStart().startsWith('{')) return 'model.safetensors';
   if (/"weight_map"/.test(head)) return 'model.safetensors.index.json';
-  return /"added_tokens"|"truncation"/.test(head) ? 'tokenizer.json' : 'config.json';
+  if (/"added_tokens"|"truncation"/.test(head)) return 'tokenizer.json';
+  const startsWithId = /^\s*\{\s*"(?:[^"\\]|\\.)+"\s*:\s*\d+\s*[,}]/.test(head);
+  return startsWithId && !/"(?:n_embd|n_layer|n_head|model_type)"\s*:/.test(head) ? 'vocab.json' : 'config.json';
 }

@@ -15,7 +15,7 @@ export interface HttpOptions {
   /** Used in place of the platform's fetch. */
   fetch?: typeof fetch;
   /** What the browser's own cache may do: `no-store` where the files are kept elsewhere. */
-  cache?: RequestCache;
+  cache?: 'default' | 'no-store';
   /** Sent with each request. */
   headers?: Record<string, string>;
   /** Milliseconds without a byte after which a connection is given up. */

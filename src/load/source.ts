@@ -12,7 +12,7 @@ import { HubFiles } from './hub.ts';
  * files themselves, or a path that begins with `./`, `../`, `/` or `file:` - in Node on disk, in a browser an address
  * relative to the page (or to the worker that loads it).
  */
-export type Source = string | URL | readonly Blob[] | FileList;
+export type Source = string | URL | ArrayLike<Blob>;
 
 export interface SourceOptions {
   /** Branch, tag or commit of a hub model; `main` by default. */
@@ -108,7 +108,7 @@ function cached(files: HttpFiles, name: string, options: SourceOptions): Files {
   return cache === false ? files : new CachedFiles(files, name, cache === 'opfs' ? undefined : cache);
 }
 
-async function locateBlobs(source: readonly Blob[] | FileList): Promise<Located> {
+async function locateBlobs(source: ArrayLike<Blob>): Promise<Located> {
   const list: unknown[] = typeof source === 'object' && source !== null && 'length' in source ? Array.from(source) : [];
   if (list.length === 0 || !list.every((blob): blob is Blob => blob instanceof Blob)) {
     const found = Array.isArray(source) ? `a list of ${source.length} things that are not all files` : typeof source;

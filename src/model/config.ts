@@ -19,6 +19,7 @@ export interface ModelConfig {
   scaleAttnByInverseLayerIdx: boolean;
   /** The output layer is the token embedding: no lm_head.weight. */
   tieWordEmbeddings: boolean;
+  /** The id that an empty prompt stands for: the file's, or else the tokenizer's `<|endoftext|>`. */
   bosTokenId: number | null;
   /** Ids that end a text; empty for none. */
   eosTokenIds: number[];

@@ -31,6 +31,16 @@ export function listOf(what: string, accepts: (item: unknown) => boolean): Check
   return { expects: `a list of ${what}`, accepts: (value) => Array.isArray(value) && value.every(accepts) };
 }
 
+/** An array, plain or typed. */
+export function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+}
+
+export const isIdList: Check = {
+  expects: 'a list of token ids',
+  accepts: (value) => isList(value) && Array.from(value).every(Number.isInteger),
+};
+
 export const isString: Check = { expects: 'a string', accepts: (value) => typeof value === 'string' && value !== '' };
 
 export const isFunction: Check = { expects: 'a function', accepts: (value) => typeof value === 'function' };

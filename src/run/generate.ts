@@ -110,11 +110,13 @@ async function* decode({ engine, tokenizer, prompt, settings, session, outputs, 
   }
 }
 
-/** Whether the backend can choose the tokens itself, without a look at the logits in between. */
+/** Whether the backend can choose the tokens itself, in float32 and without a look at the logits in between. */
 async function drawsOnDevice(session: Session, s: Settings): Promise<boolean> {
   const plain = s.typicalP === 1 && s.noRepeatNgramSize === 0 && s.badWords.length === 0 && s.minNewTokens === 0;
-  const finite = [...s.logitBias.values()].every(Number.isFinite);
-  if (!plain || !finite || s.logitsProcessors.length > 0 || s.numReturnSequences > 1) return false;
+  const sums = [...s.logitBias.values(), s.frequencyPenalty, s.presencePenalty];
+  const factors = [s.repetitionPenalty, s.temperature || 1];
+  const moderate = sums.every((x) => Math.abs(x) < 1e30) && factors.every((x) => x > 1e-30 && x < 1e30);
+  if (!plain || !moderate || s.logitsProcessors.length > 0 || s.numReturnSequences > 1) return false;
   const limits = await session.drawLimits();
   return limits !== undefined && s.topLogprobs <= limits.topLogprobs && s.eosTokenIds.length <= limits.ends;
 }
@@ -142,7 +144,9 @@ async function* draw({ engine, tokenizer, prompt, settings, session, outputs, cl
     )) {
       signal?.throwIfAborted();
       engine.alive();
-      if (Number.isNaN(logprob)) throw broken(id, logprob);
+      // Where no logit is a number, no id is drawn.
+      if (Number.isNaN(logprob) || id >= tokenizer.vocabSize)
+        throw broken(id < tokenizer.vocabSize ? id : 0, Number.NaN);
       const named = top.map((other) => ({ ...other, text: tokenizer.token(other.id) }));
       const token = output.push({ id, logprob, ...(settings.topLogprobs > 0 && { top: named }) });
       clock.stop(1);

@@ -22,7 +22,7 @@ export interface LoadOptions extends SourceOptions {
    * `auto` (default): WebGPU if there is a real adapter, else WebAssembly, else WebGPU in software, else plain
    * JavaScript (`cpu`). Or a device of the caller's, which stays open.
    */
-  device?: 'auto' | 'webgpu' | 'wasm' | 'cpu' | GPUDevice;
+  device?: 'auto' | 'webgpu' | 'wasm' | 'cpu' | Device;
   /**
    * How the weights are kept. `auto` (default): each as the file has it; where that is no format of ours, f32 (BF16) or q8
    * (GGUF's other quantised types); f32 in plain JavaScript, which would unpack them again for every token. A model that
@@ -45,6 +45,12 @@ export interface LoadOptions extends SourceOptions {
   onProgress?: (progress: Progress) => void;
   /** Cancels the load, which then frees what it took and rejects with the signal's reason. */
   signal?: AbortSignal;
+}
+
+/** A `GPUDevice`, by a member of its own: so a user's TypeScript need not know WebGPU. */
+export interface Device {
+  createComputePipelineAsync(descriptor: never): Promise<unknown>;
+  readonly lost: Promise<unknown>;
 }
 
 /** What a GPU's backend is told. */
@@ -101,8 +107,8 @@ const checks: Record<keyof LoadOptions, Check> = {
 };
 
 /** By its members: a device may come from another realm, or from Dawn. */
-function isDevice(value: unknown): value is GPUDevice {
-  return typeof (value as GPUDevice | null)?.createComputePipelineAsync === 'function';
+function isDevice(value: unknown): value is Device {
+  return typeof (value as Device | null)?.createComputePipelineAsync === 'function';
 }
 
 function isStore(value: unknown): boolean {
@@ -189,7 +195,8 @@ export async function loadCheckpoint(
     const tokenizer = await loadTokenizer(await checkpoint.tokenizerFiles(), config.vocabSize);
     signal?.throwIfAborted();
     report('ready');
-    return new Model(config, tokenizer, engine, { dtype: formatsOn(engine.current).dtype, reason });
+    const known = { ...config, bosTokenId: config.bosTokenId ?? tokenizer.eosId };
+    return new Model(known, tokenizer, engine, { dtype: formatsOn(engine.current).dtype, reason });
   } catch (error) {
     engine.dispose();
     throw error;
@@ -222,7 +229,11 @@ async function openGpu(largest: number, choices: GpuChoices): Promise<Backend> {
   return gpuBackend(device, adapter, choices, true);
 }
 
-function openOwn(device: GPUDevice, choices: GpuChoices): Backend {
+async function openOwn(own: Device, choices: GpuChoices): Promise<Backend> {
+  const device = own as GPUDevice;
+  const soon = new Promise<undefined>((resolve) => setTimeout(resolve, 0));
+  const lost = await Promise.race([device.lost, soon]);
+  if (lost) throw new VitrineError('device-lost', `The GPUDevice is lost: ${lost.message || lost.reason}.`);
   return gpuBackend(device, describe(device.adapterInfo), choices, false);
 }
 

@@ -3,7 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import type { TensorSpec } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { checkOptions, integer, isSignal, listOf, quote } from './check.ts';
+import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
 import { generate } from './generate.ts';
 import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
@@ -176,9 +176,9 @@ export class Model {
   }
 
   #ids(prompt: Prompt): number[] {
+    if (prompt === '') return [];
     if (typeof prompt === 'string') return this.tokenizer.encode(prompt);
-    const isList = Array.isArray(prompt) || (ArrayBuffer.isView(prompt) && !(prompt instanceof DataView));
-    if (!isList) {
+    if (!isList(prompt)) {
       throw new VitrineError('bad-option', `The prompt is ${quote(prompt)}; expected a string or a list of token ids.`);
     }
     const ids = Array.from(prompt);

@@ -1,5 +1,5 @@
 import type { Edit } from '../plan/edit.ts';
-import { type Check, checkOptions, integer, isSignal, listOf, number, oneOf, quote, refuse } from './check.ts';
+import { type Check, checkOptions, integer, isList, isSignal, listOf, number, oneOf, quote, refuse } from './check.ts';
 import { randomSeed } from './random.ts';
 
 /** The tokens so far: `prompt` as given, `generated` since. */
@@ -150,13 +150,13 @@ function isBadWord(value: unknown): boolean {
 function isEdit(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const known = ['name', 'position', 'head', 'set', 'scale', 'add'];
-  const { name, set, scale, add } = value as Edit;
+  const { name, position, head, set, scale, add } = value as Edit;
+  const areIndices = (given: unknown) => given === undefined || [given].flat().every(Number.isInteger);
   const areNumbers = (given: unknown) =>
-    given === undefined ||
-    typeof given === 'number' ||
-    ((Array.isArray(given) || ArrayBuffer.isView(given)) && Array.from(given as ArrayLike<unknown>).every(isNumber));
+    given === undefined || typeof given === 'number' || (isList(given) && Array.from(given).every(isNumber));
   return (
     typeof name === 'string' &&
+    [position, head].every(areIndices) &&
     [set, scale, add].every(areNumbers) &&
     Object.keys(value).every((key) => known.includes(key))
   );

@@ -1,8 +1,14 @@
 import { VitrineError } from '../plan/error.ts';
 import { type Candidates, candidatesOf, draw, leading, minP, topP, typicalP } from './candidates.ts';
-import { checkOptions, listOf, refuse } from './check.ts';
+import { checkOptions, isIdList, refuse } from './check.ts';
 import { checkId, type GenerateOptions, type History, readGenerateOptions, type Settings } from './options.ts';
 import { uniform } from './random.ts';
+
+/** Ids that the penalties look at. */
+interface Ids {
+  prompt?: ArrayLike<number>;
+  generated?: ArrayLike<number>;
+}
 
 /** One step from logits to what is drawn from. */
 export interface SamplingStage {
@@ -24,7 +30,7 @@ export interface SamplingStage {
 export function distribution(
   logits: ArrayLike<number>,
   options: GenerateOptions = {},
-  history: Partial<History> = {},
+  history: Ids = {},
 ): Float32Array {
   const { scores, settings } = prepare(logits, options, history);
   const probs = new Float32Array(logits.length);
@@ -43,22 +49,21 @@ export function distribution(
 export function samplingStages(
   logits: ArrayLike<number>,
   options: GenerateOptions = {},
-  history: Partial<History> = {},
+  history: Ids = {},
 ): SamplingStage[] {
   const { raw, scores, settings } = prepare(logits, options, history);
   return [...stagesOf(raw, scores, settings)];
 }
 
 /** The arguments checked, and the logits after the processors. */
-function prepare(logits: ArrayLike<number>, options: GenerateOptions, history: Partial<History>) {
+function prepare(logits: ArrayLike<number>, options: GenerateOptions, history: Ids) {
   const vocabSize = logits?.length;
   if (!(vocabSize > 0)) throw refuse('logits', logits, 'one number for each token of a vocabulary');
   const scope = { vocabSize, eosTokenIds: [] };
   const settings = readGenerateOptions(options, scope);
   if (settings.numBeams > 1) throw refuse('numBeams', settings.numBeams, '1: a beam search does not draw');
-  const ids = listOf('token ids', Number.isInteger);
-  checkOptions('distribution (third argument)', history, { prompt: ids, generated: ids });
-  const { prompt = [], generated = [] } = history;
+  checkOptions('distribution (third argument)', history, { prompt: isIdList, generated: isIdList });
+  const [prompt, generated] = [Array.from(history.prompt ?? []), Array.from(history.generated ?? [])];
   for (const id of [...prompt, ...generated]) checkId('prompt or generated', id, scope);
 
   const raw = Float32Array.from(logits);

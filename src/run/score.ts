@@ -37,7 +37,8 @@ export async function score(engine: Engine, ids: number[], options: ScoreOptions
   const session = engine.borrow(ids.slice(0, context));
   try {
     for (let begin = 0, end = 1; end < ids.length; begin += stride) {
-      const window = ids.slice(begin, begin + context);
+      // A token and the one that it predicts, at least, though only the first is read.
+      const window = ids.slice(begin, begin + Math.max(2, context));
       const from = Math.max(0, end - 1 - begin);
       const onScore = (position: number, { logprob, rank, entropy }: TokenScore) => {
         const at = begin + position + 1;

@@ -49,6 +49,9 @@ export function tokenizerOf({ pieces, specials, encode }: Vocabulary, vocabSize:
     throw new VitrineError('bad-option', `Token id ${String(id)} is outside the vocabulary, 0 to ${vocabSize - 1}.`);
   };
   const decode = (ids: ArrayLike<number>): string => {
+    if (typeof ids !== 'object' || !Number.isInteger(ids?.length)) {
+      throw new VitrineError('bad-option', `There is no list of token ids to decode, but ${String(ids)}.`);
+    }
     let binary = '';
     for (let i = 0; i < ids.length; i++) binary += pieceOf(ids[i]!);
     return textDecoder().decode(bytesOfBinary(binary));

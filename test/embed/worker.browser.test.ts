@@ -124,8 +124,19 @@ describe('the engine in a worker', () => {
     expect((await loaded).code).toBe('disposed');
   });
 
+  test('calls after it was terminated are refused; disposing is none', async () => {
+    const other = new EngineWorker();
+    const model = await other.load(tiny, { device: 'cpu' });
+    other.terminate();
+    expect((await failure(other.load(tiny))).code).toBe('disposed');
+    expect((await failure(model.complete([1]))).code).toBe('disposed');
+    expect((await failure(model.generate([1]).next())).code).toBe('disposed');
+    await model.dispose();
+  });
+
   test('a worker whose script does not load says so', async () => {
     const broken = new EngineWorker(new Worker('/no-such-script.js', { type: 'module' }));
+    expect((await failure(broken.load(tiny))).code).toBe('network');
     expect((await failure(broken.load(tiny))).code).toBe('network');
     broken.terminate();
   });

@@ -134,6 +134,13 @@ describe('files and blobs', () => {
     const checkpoint = await openCheckpoint(blobs);
     expectSame(await readAll(checkpoint), expected);
     expect(await checkpoint.tokenizerFiles()).toEqual({ tokenizerJson: '{"version":"1.0","truncation":null}' });
+    const words = ['{"!":0,"\\u0120n":1}', '{ "\\"" : 0 ,"a":1}', '{"a":12}'];
+    for (const vocab of words) {
+      const checkpoint = await openCheckpoint(
+        [weights, json, '#version: 0.2\n', vocab].map((part) => new Blob([part])),
+      );
+      expect(await checkpoint.tokenizerFiles()).toMatchObject({ vocab });
+    }
     await expect(openCheckpoint([new Blob([json]), new Blob(['GGUF'])])).rejects.toThrow('model.gguf ends at byte 4');
   });
 

@@ -142,3 +142,27 @@ test('nano-sort sorts', async () => {
   }
   sorter.dispose();
 });
+
+test('settings beyond float32, and logits that are no numbers, are the same on a GPU as on the CPU', async () => {
+  const [gpu, cpu] = await Promise.all([openFixture('tiny-gpt2', { device: 'webgpu' }), openFixture('tiny-gpt2')]);
+  const seeded = { seed: 3, temperature: 1, maxNewTokens: 3 };
+  for (const options of [
+    { logitBias: { 5: Number.MAX_VALUE } },
+    { logitBias: { 5: 1e39 } },
+    { presencePenalty: -1e39 },
+    { frequencyPenalty: -1e39 },
+    { repetitionPenalty: 1e-39 },
+    { temperature: 1e-42 },
+    { temperature: 1e39, topK: 5 },
+  ]) {
+    const expected = await cpu.complete([1, 2, 3, 4], { ...seeded, ...options });
+    expect((await gpu.complete([1, 2, 3, 4], { ...seeded, ...options })).ids, JSON.stringify(options)).toEqual(
+      expected.ids,
+    );
+  }
+  const edits = [{ name: 'hook_embed', set: Number.NaN }];
+  const message = await cpu.complete([1], { edits }).catch((error: Error) => error.message);
+  expect(message).toMatch('The logit of token 0 is NaN');
+  await expect(gpu.complete([1], { edits })).rejects.toThrow(message as string);
+  for (const one of [gpu, cpu]) one.dispose();
+});

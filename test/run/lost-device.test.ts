@@ -119,4 +119,5 @@ test("'auto' takes no software GPU, and the caller's device stays open", async (
   const open = Symbol('open');
   expect(await Promise.race([device.lost, new Promise((resolve) => setTimeout(() => resolve(open), 20))])).toBe(open);
   device.destroy();
+  await expect(load(await fixtureFiles('tiny-gpt2'), { device })).rejects.toMatchObject({ code: 'device-lost' });
 });

@@ -238,6 +238,8 @@ describe('the other calls refuse', () => {
     ['trace of a name that is no list', trace({ capture: 'hook_embed' }), 'capture'],
     ['trace with unknown options', trace({ captures: [] }), 'captures'],
     ['trace with bad edits', trace({ edits: [{ name: 'hook_embed', set: [1, 2] }] }), 'hook_embed'],
+    ['an edit of no position', trace({ edits: [{ name: 'hook_embed', position: null, set: 0 }] }), 'edits'],
+    ['an edit of half a head', trace({ edits: [{ name: 'blocks.0.attn.hook_q', head: [0.5], set: 0 }] }), 'edits'],
     ['trace of nothing', () => model.trace(''), 'empty'],
     ['score with stride 0', score({ stride: 0 }), 'stride'],
     ['score with a stride as long as the context', score({ stride: 128 }), 'stride', '128'],

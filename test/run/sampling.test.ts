@@ -35,7 +35,7 @@ describe.each(cases)('$name', ({ logits, prompt_ids: prompt, generated_ids: gene
 
 test('stages: those that are on, in order, each within the one before; the last is the distribution', () => {
   const logits = randomValues(500, 11, 8);
-  const history = { prompt: [3, 4], generated: [5] };
+  const history = { prompt: Uint32Array.of(3, 4), generated: [5] };
   const options = { repetitionPenalty: 1.5, temperature: 0.7, topK: 60, topP: 0.9, minP: 0.02, typicalP: 0.8 };
   const stages = samplingStages(logits, options, history);
   expect(stages.map(({ name }) => name)).toEqual([

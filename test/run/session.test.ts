@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
+import { load } from '../../src/run/load.ts';
 import type { Model } from '../../src/run/model.ts';
 import type { Token } from '../../src/run/output.ts';
-import { openFixture, openTiny } from './models.ts';
+import { fixtureFiles, openFixture, openTiny } from './models.ts';
 
 const model = await openFixture('tiny-gpt2');
 afterAll(() => model.dispose());
@@ -215,6 +216,30 @@ test('an empty prompt starts from <|endoftext|>', async () => {
   const empty = await model.complete('', { maxNewTokens: 5 });
   expect(empty.ids).toEqual((await model.complete([999], { maxNewTokens: 5 })).ids);
   expect((await model.complete([], { maxNewTokens: 5 })).usage.prompt).toBe(1);
+});
+
+test.each([
+  ['no id', { bos_token_id: undefined }],
+  ['null', { bos_token_id: null }],
+  ['an id outside the vocabulary', { bos_token_id: 50256 }],
+])('it does so too where config.json names %s', async (_, fields) => {
+  const [config, ...others] = await fixtureFiles('tiny-gpt2');
+  const changed = { ...JSON.parse(await config!.text()), ...fields };
+  const unnamed = await load([new File([JSON.stringify(changed)], 'config.json'), ...others], { device: 'cpu' });
+  expect(unnamed.config.bosTokenId).toBe(999);
+  const expected = await model.complete([999], { maxNewTokens: 5 });
+  for (const prompt of ['', []])
+    expect((await unnamed.complete(prompt, { maxNewTokens: 5 })).ids).toEqual(expected.ids);
+  unnamed.dispose();
+});
+
+test('an empty text needs no tokenizer', async () => {
+  const files = (await fixtureFiles('tiny-gpt2')).filter(({ name }) => name !== 'tokenizer.json');
+  const silent = await load(files, { device: 'cpu' });
+  expect((await silent.complete('', { maxNewTokens: 5 })).ids).toEqual(
+    (await model.complete([999], { maxNewTokens: 5 })).ids,
+  );
+  silent.dispose();
 });
 
 test('nano-sort sorts', async () => {

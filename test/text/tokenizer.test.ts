@@ -43,6 +43,10 @@ describe.each(both)('%s', (_, tokenizer) => {
     }
   });
 
+  test.each([undefined, null, 5, '5', {}])('decoding %o is refused', (ids) => {
+    expect(() => tokenizer.decode(ids as number[])).toThrow(expect.objectContaining({ code: 'bad-option' }));
+  });
+
   test('a stream of any ids says what decode says, and that is what TextDecoder says', () => {
     const stream = tokenizer.stream();
     for (let i = 0; i < 2000; i++) {
