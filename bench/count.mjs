@@ -28,6 +28,7 @@ async function openCounted(open, row, countingDevice) {
  */
 export async function count(open, row, { tokens, words, countingDevice, busyMs = async () => 0 }) {
   const { peer, counting } = await openCounted(open, row, countingDevice);
+  if (!counting) return peer.close(); // its device is in a worker of its own: nothing can be counted
   counting.loaded();
   let texts = 0;
   const countsOf = async (length) => {

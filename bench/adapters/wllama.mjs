@@ -1,14 +1,16 @@
 // wllama: llama.cpp compiled to WebAssembly, in a worker of its own.
-import { LoggerWithoutDebug, Wllama } from '../node_modules/@wllama/wllama/esm/index.min.js';
+import { Wllama } from '../node_modules/@wllama/wllama/esm/index.min.js';
 
 const folder = new URL('../node_modules/@wllama/wllama/', import.meta.url).href;
 
 /** @type {import('./adapter.d.ts').Open} */
 export async function open({ source, device, threads }) {
-  const wllama = new Wllama(
-    { default: `${folder}esm/wasm/wllama.wasm` },
-    { logger: LoggerWithoutDebug, suppressNativeLog: true },
-  );
+  let onGpu = false; // as llama.cpp says only in its log
+  const hear = (...words) => {
+    onGpu ||= /WebGPU.*buffer size/i.test(words.join(' '));
+  };
+  const logger = { debug: hear, log: hear, warn: hear, error: console.error };
+  const wllama = new Wllama({ default: `${folder}esm/wasm/wllama.wasm` }, { logger, suppressNativeLog: false });
   const { version } = await fetch(`${folder}package.json`).then((response) => response.json());
   const file = await fetch(source).then((response) => response.blob());
   await wllama.loadModel([file], {
@@ -19,6 +21,7 @@ export async function open({ source, device, threads }) {
     n_gpu_layers: device === 'webgpu' ? 99 : 0,
     flash_attn: true, // where llama.cpp finds it faster
   });
+  if (device === 'webgpu' && !onGpu) throw new Error('wllama computes on the CPU here: it uses no such adapter.');
   return {
     about: `wllama ${version}`,
     async generate({ text }, count, onToken) {
