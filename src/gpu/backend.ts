@@ -104,9 +104,10 @@ export function createGpuBackend(
     async program(plan, size, capture = new Set()) {
       alive();
       const program = await checked(device, 'the program', async () => {
-        variants ??= variantsOf(plan);
+        const isMeasurable = plan.steps.some(({ op }) => op === 'linear'); // no mere look at a weight
+        if (isMeasurable) variants ??= variantsOf(plan);
         return compileProgram(
-          { device, pipelines, weights, rules: allRules, variants: await variants, attention, kv },
+          { device, pipelines, weights, rules: allRules, variants: (await variants) ?? given, attention, kv },
           plan,
           size,
           capture,

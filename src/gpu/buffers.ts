@@ -17,7 +17,8 @@ export class Buffers {
   /** A storage buffer filled with zeros, as WebGPU makes them. */
   create(label: string, bytes: number, bits: number = usage.storage): GPUBuffer {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const isBound = bits & usage.storage & 0x80;
+    const limit = isBound ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
     if (bytes > limit) {
       throw new VitrineError(
         'out-of-memory',
@@ -50,8 +51,23 @@ export class Buffers {
   }
 }
 
-/** Runs `make` and turns what the device says of it into a VitrineError: out of memory, or a validation error. */
-export async function checked<T>(device: GPUDevice, what: string, make: () => T | Promise<T>): Promise<T> {
+/** The last one of a device's `checked` calls. */
+const checking = new WeakMap<GPUDevice, Promise<unknown>>();
+
+/**
+ * Runs `make` and turns what the device says of it into a VitrineError: out of memory, or a validation error. One at a
+ * time, as a device's error scopes are a stack: an error would be told to whoever came last.
+ */
+export function checked<T>(device: GPUDevice, what: string, make: () => T | Promise<T>): Promise<T> {
+  const made = (checking.get(device) ?? Promise.resolve()).then(() => checkedAlone(device, what, make));
+  checking.set(
+    device,
+    made.catch(() => {}),
+  );
+  return made;
+}
+
+async function checkedAlone<T>(device: GPUDevice, what: string, make: () => T | Promise<T>): Promise<T> {
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');
   let failure: { error: unknown } | undefined;

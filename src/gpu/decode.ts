@@ -24,6 +24,8 @@ export const drawLimits = { topLogprobs: MOST_TOP, ends: MOST_ENDS } as const;
 export interface DecodeSteps {
   batch: GPUBuffer;
   vocabulary: number;
+  /** Positions of the cache: while it decodes, only the device knows how many of them are in use. */
+  context: number;
   one: { dispatches: Dispatch[]; logits: GPUBuffer };
   many: { dispatches: Dispatch[]; logits: GPUBuffer };
 }
@@ -35,6 +37,7 @@ export interface DecodeSteps {
 export class Decoder {
   readonly #device: GPUDevice;
   readonly #steps: DecodeSteps;
+  readonly #oneRow: RunSizes;
   readonly #buffers: SamplerBuffers;
   readonly #readback: Readback;
   readonly #afterOne: Dispatch[];
@@ -49,6 +52,7 @@ export class Decoder {
   ) {
     this.#device = device;
     this.#steps = steps;
+    this.#oneRow = { rows: 1, logitRows: 1, keys: steps.context, oneSlot: true };
     this.#buffers = buffers;
     this.#readback = readback;
     this.#afterOne = sampling.afterOne;
@@ -112,8 +116,8 @@ export class Decoder {
         encode(pass, this.#steps.many.dispatches, prefill);
         encode(pass, this.#afterMany, prefill);
       } else {
-        encode(pass, this.#steps.one.dispatches, ONE_ROW);
-        encode(pass, this.#afterOne, ONE_ROW);
+        encode(pass, this.#steps.one.dispatches, this.#oneRow);
+        encode(pass, this.#afterOne, this.#oneRow);
       }
     }
     pass.end();
@@ -154,15 +158,13 @@ export function drawing(batch: GPUBuffer, logits: GPUBuffer, vocabulary: number,
   return sample(batch, logits, vocabulary, buffers, { records: RING, words: RECORD });
 }
 
-const ONE_ROW: RunSizes = { rows: 1, logitRows: 1, keys: 1, oneSlot: true };
-
 /** The struct Settings of shaders/sampler.wgsl. */
 function settingsBytes(settings: DrawSettings): ArrayBuffer {
   const bytes = new ArrayBuffer(80);
   const { temperature, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty } = settings;
   new Float32Array(bytes).set([temperature, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty]);
   const { topK, topLogprobs, seed, sequence, ends } = settings;
-  new Uint32Array(bytes).set([topK, topLogprobs, ...seed, sequence, ends.length, ...ends], 6);
+  new Uint32Array(bytes).set([Math.min(topK, 0xffffffff), topLogprobs, ...seed, sequence, ends.length, ...ends], 6);
   return bytes;
 }
 

@@ -180,13 +180,15 @@ export class GpuProgram implements Program {
     }
     pass.end();
     const wanted = [...(judge ? [] : ['logits']), ...this.#capture].filter((name) => list.tensors.has(name));
-    const sources = wanted.map((name) => ({
-      buffer: list.tensors.get(name)!.buffer,
-      bytes: 4 * this.#liveFloats(name, list, sizes),
-    }));
-    if (judge) sources.push({ buffer: judge.scores, bytes: 16 * sizes.logitRows });
-    const values = await this.#readback.read(encoder, sources);
-    const read = new Map(wanted.map((name, i) => [name, this.#compact(name, values[i]!, list, sizes)]));
+    const sources = wanted.map((name) => this.#sources(name, list, sizes));
+    if (judge) sources.push([{ buffer: judge.scores, offset: 0, bytes: 16 * sizes.logitRows }]);
+    const values = await this.#readback.read(encoder, sources.flat());
+    const read = new Map(
+      wanted.map((name, i) => {
+        const before = sources.slice(0, i).flat().length;
+        return [name, this.#compact(name, values.slice(before, before + sources[i]!.length), list, sizes)];
+      }),
+    );
     return {
       logits: read.get('logits') ?? new Float32Array(0),
       scores: judge ? readScores(values.at(-1)!) : [],
@@ -254,6 +256,7 @@ export class GpuProgram implements Program {
     this.#decoder ??= Decoder.create(device, pipelines, buffers, {
       batch,
       vocabulary: this.#plan.vocabSize,
+      context: this.size.context,
       one: logits(one),
       many: logits(many),
     });
@@ -274,21 +277,28 @@ export class GpuProgram implements Program {
     return { rows: rows.length, logitRows: logitRows.length, keys, oneSlot };
   }
 
-  #liveFloats(name: string, list: DispatchList, sizes: RunSizes): number {
+  /** Where the rows of this run are in a tensor: for each head, where it has them first. */
+  #sources(name: string, list: DispatchList, sizes: RunSizes): { buffer: GPUBuffer; offset: number; bytes: number }[] {
     const { shape } = this.#plan.tensors.get(name)!;
-    const { stride } = list.tensors.get(name)!;
-    if (shape.includes('context')) return this.#plan.nHead * list.rows * stride;
-    return (shape[0] === 'logitRows' ? sizes.logitRows : sizes.rows) * stride;
+    const { buffer, stride } = list.tensors.get(name)!;
+    const rows = shape[0] === 'logitRows' ? sizes.logitRows : sizes.rows;
+    const heads = shape.includes('context') ? this.#plan.nHead : 1;
+    const bytes = 4 * rows * stride;
+    return Array.from({ length: heads }, (_, head) => ({ buffer, offset: 4 * head * list.rows * stride, bytes }));
   }
 
   /** Takes the padding out: the tensor as its spec's shape says, `keys` long in its context axis. */
-  #compact(name: string, values: Float32Array, list: DispatchList, { rows, keys }: RunSizes): Float32Array {
+  #compact(name: string, heads: Float32Array[], list: DispatchList, { keys }: RunSizes): Float32Array {
     const { width, stride } = list.tensors.get(name)!;
-    if (!this.#plan.tensors.get(name)!.shape.includes('context')) {
-      return width === stride ? values : takeRuns(values, values.length / stride, width, (run) => run * stride);
+    const taken = this.#plan.tensors.get(name)!.shape.includes('context') ? keys : width;
+    if (heads.length === 1 && taken === stride) return heads[0]!;
+    const rows = heads[0]!.length / stride;
+    const values = new Float32Array(heads.length * rows * taken);
+    for (let run = 0; run < heads.length * rows; run++) {
+      const from = (run % rows) * stride;
+      values.set(heads[Math.floor(run / rows)]!.subarray(from, from + taken), run * taken);
     }
-    const start = (run: number) => (Math.floor(run / rows) * list.rows + (run % rows)) * stride;
-    return takeRuns(values, this.#plan.nHead * rows, keys, start);
+    return values;
   }
 }
 
@@ -302,10 +312,4 @@ function readScores(values: Float32Array): TokenScore[] {
     const [logprob, rank, entropy] = values.subarray(4 * r) as unknown as [number, number, number];
     return { logprob, rank, entropy };
   });
-}
-
-function takeRuns(values: Float32Array, runs: number, width: number, start: (run: number) => number): Float32Array {
-  const taken = new Float32Array(runs * width);
-  for (let run = 0; run < runs; run++) taken.set(values.subarray(start(run), start(run) + width), run * width);
-  return taken;
 }

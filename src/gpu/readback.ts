@@ -2,6 +2,9 @@ import { VitrineError } from '../plan/error.ts';
 import type { Buffers } from './buffers.ts';
 import { MAP_READ, usage } from './usage.ts';
 
+/** Of a mappable buffer, unless what is read in one piece needs more. */
+const STAGING_BYTES = 2 ** 25;
+
 /** Copies results to mappable buffers, which are kept and used again; several reads may be under way at once. */
 export class Readback {
   readonly #device: GPUDevice;
@@ -20,25 +23,34 @@ export class Readback {
     encoder: GPUCommandEncoder,
     sources: { buffer: GPUBuffer; offset?: number; bytes: number }[],
   ): Promise<Float32Array[]> {
-    const total = sources.reduce((sum, { bytes }) => sum + bytes, 0);
-    const staging = total > 0 ? this.#take(total) : undefined;
-    let offset = 0;
-    for (const { buffer, offset: from = 0, bytes } of sources) {
-      if (staging && bytes > 0) encoder.copyBufferToBuffer(buffer, from, staging, offset, bytes);
-      offset += bytes;
+    const groups: { bytes: number }[] = [];
+    const places = sources.map(({ bytes }) => {
+      let group = groups.at(-1);
+      if (!group || group.bytes + bytes > STAGING_BYTES) groups.push((group = { bytes: 0 }));
+      const at = group.bytes;
+      group.bytes += bytes;
+      return { group, at, bytes };
+    });
+    const stagings = new Map(groups.filter(({ bytes }) => bytes > 0).map((group) => [group, this.#take(group.bytes)]));
+    for (const [i, { buffer, offset = 0, bytes }] of sources.entries()) {
+      const { group, at } = places[i]!;
+      if (bytes > 0) encoder.copyBufferToBuffer(buffer, offset, stagings.get(group)!, at, bytes);
     }
     this.#device.queue.submit([encoder.finish()]);
-    if (!staging) return sources.map(() => new Float32Array(0));
-    try {
-      await staging.mapAsync(MAP_READ, 0, total);
-    } catch (cause) {
-      throw await this.#explain(cause);
-    }
-    const all = new Float32Array(staging.getMappedRange(0, total)).slice();
-    staging.unmap();
-    this.#idle.push(staging);
-    let start = 0;
-    return sources.map(({ bytes }) => all.subarray(start / 4, (start += bytes) / 4));
+    const values = new Map<object, Float32Array>();
+    await Promise.all(
+      [...stagings].map(async ([group, staging]) => {
+        await staging.mapAsync(MAP_READ, 0, group.bytes).catch(async (cause: unknown) => {
+          throw await this.#explain(cause);
+        });
+        values.set(group, new Float32Array(staging.getMappedRange(0, group.bytes)).slice());
+        staging.unmap();
+        this.#idle.push(staging);
+      }),
+    );
+    return places.map(
+      ({ group, at, bytes }) => values.get(group)?.subarray(at / 4, (at + bytes) / 4) ?? new Float32Array(0),
+    );
   }
 
   #take(bytes: number): GPUBuffer {

@@ -2,7 +2,7 @@ import type { WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
 import type { Norm, WeightSpec } from '../plan/plan.ts';
-import { Buffers, checked } from './buffers.ts';
+import { Buffers } from './buffers.ts';
 import { type GpuWeight, uploadWeight, type Weights } from './weights.ts';
 
 /** The weights of a model on one device. */
@@ -22,10 +22,7 @@ export class WeightStore implements Weights {
   }
 
   async add(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>): Promise<void> {
-    const weight = await checked(this.#device, spec.name, () =>
-      uploadWeight(this.#device, this.#buffers, spec, format, pieces),
-    );
-    this.#weights.set(spec.name, weight);
+    this.#weights.set(spec.name, await uploadWeight(this.#device, this.#buffers, spec, format, pieces));
   }
 
   matrix(name: string): GpuWeight {

@@ -2,7 +2,7 @@ import type { WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { BLOCK, type PackedRows, packedBytes, packRows, strideOf } from '../plan/formats.ts';
 import type { Norm, WeightSpec } from '../plan/plan.ts';
-import type { Buffers } from './buffers.ts';
+import { type Buffers, checked } from './buffers.ts';
 
 /** Rows [first, first + rows) of a matrix. A matrix larger than the device's binding limit has several. */
 export interface WeightPart {
@@ -44,14 +44,16 @@ export async function uploadWeight(
   const scaleBytes = format === 'q8' || format === 'q4' ? (stride / BLOCK) * 2 : 0;
   const parts: WeightPart[] = [];
   try {
-    for (const { first, rows } of partsOf(device, spec, format)) {
-      parts.push({
-        first,
-        rows,
-        values: buffers.create(`${spec.name} values`, rows * valueBytes),
-        scales: scaleBytes ? buffers.create(`${spec.name} scales`, rows * scaleBytes) : undefined,
-      });
-    }
+    await checked(device, spec.name, () => {
+      for (const { first, rows } of partsOf(device, spec, format)) {
+        parts.push({
+          first,
+          rows,
+          values: buffers.create(`${spec.name} values`, rows * valueBytes),
+          scales: scaleBytes ? buffers.create(`${spec.name} scales`, rows * scaleBytes) : undefined,
+        });
+      }
+    });
     await send(device, spec, parts, pieces, (rows) => packRows(format, rows, spec.columns), { valueBytes, scaleBytes });
   } catch (error) {
     for (const part of parts) buffers.destroy(part.values, part.scales);

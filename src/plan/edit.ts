@@ -45,8 +45,10 @@ export function withEdits(plan: Plan, edits: readonly Edit[], length: number): P
   const steps = plan.steps.flatMap((step) => [
     step,
     ...stepOutputs(step).flatMap((tensor) => {
-      const own = byTensor.get(tensor);
-      return own ? [{ op: 'edit' as const, tensor, edits: own }] : [];
+      const own = byTensor
+        .get(tensor)
+        ?.filter(({ positions, heads }) => positions?.length !== 0 && heads?.length !== 0);
+      return own?.length ? [{ op: 'edit' as const, tensor, edits: own }] : [];
     }),
   ]);
   return { ...plan, steps };
@@ -99,13 +101,16 @@ function positionsFirst(values: ArrayLike<number>, nHeads: number, nPositions: n
 
 function indices(value: number | readonly number[] | undefined, size: number, what: string): number[] | undefined {
   if (value === undefined) return undefined;
-  return (typeof value === 'number' ? [value] : [...value]).map((index) => {
+  const found = (typeof value === 'number' ? [value] : [...value]).map((index) => {
     const resolved = index < 0 ? size + index : index;
     if (!Number.isInteger(index) || resolved < 0 || resolved >= size) {
       throw bad(`The ${what} is ${index}; expected an integer from ${-size} to ${size - 1}.`);
     }
     return resolved;
   });
+  const twice = found.find((index, i) => found.indexOf(index) !== i);
+  if (twice !== undefined) throw bad(`The ${what} names ${twice} twice.`);
+  return found;
 }
 
 const bad = (message: string): VitrineError =>

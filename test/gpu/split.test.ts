@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
+import { createCpuBackend } from '../../src/cpu/backend.ts';
 import { createGpuBackend } from '../../src/gpu/backend.ts';
 import { partsOf } from '../../src/gpu/weights.ts';
+import type { Backend } from '../../src/plan/backend.ts';
 import { testGpu } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { openOn, runIds } from '../model/opened.ts';
+import { MiniPlan, randomValues } from '../ops/mini-plan.ts';
 
 /** A device that says it binds no more than this. */
 async function limitedDevice(bytes: number): Promise<GPUDevice> {
@@ -52,4 +55,20 @@ test.each([
   const device = { limits: { maxStorageBufferBindingSize: limit, maxBufferSize: 2 ** 28 } } as GPUDevice;
   const words = { name: 'wte.weight', kind: 'matrix', rows: 50257, columns: 768, storedTransposed: false } as const;
   expect(partsOf(device, words, 'f32').map((part) => part.rows)).toEqual(rows);
+});
+
+test('more outputs than one dispatch has workgroups for', async () => {
+  const outputs = 131_080;
+  const product = async (backend: Backend) => {
+    const plan = new MiniPlan(1);
+    const input = plan.input('x', randomValues(8, 1), 8);
+    const weight = plan.matrix('weight', outputs, 8, randomValues(outputs * 8, 2), 'f32');
+    plan.step({ op: 'linear', input, weight, outputs: [plan.tensor('product', 'rows', outputs)] });
+    const { captured } = await plan.run(backend, ['product']);
+    backend.dispose();
+    return captured.get('product')!;
+  };
+  const device = await limitedDevice(2 ** 27);
+  const found = await product(createGpuBackend(device, { variants: { row: 'lanes64' } }));
+  expectClose(found, await product(createCpuBackend()), { absolute: 1e-5 }, 'product');
 });

@@ -103,6 +103,23 @@ test('a kept choice is taken without measuring; one that this device cannot run,
   device.destroy();
 });
 
+test('a plan without matrix products is not measured; the next one is', async () => {
+  await testGpu();
+  const { device } = await requestDevice(0);
+  const store = watched();
+  const backend = createGpuBackend(device, { owned: true, tune: store });
+  const plan = gpt2Plan(config);
+  for (const spec of plan.weights) {
+    await backend.addWeight(spec, 'f32', piece(new Float32Array(spec.rows * spec.columns)));
+  }
+  const steps = plan.steps.filter(({ op }) => op === 'embed');
+  await backend.program({ ...plan, steps }, { slots: 1, context: 4, rows: 4, logitRows: 1 }, new Set(['hook_embed']));
+  expect(store.asked).toEqual([]);
+  await backend.program(plan, { slots: 1, context: 4, rows: 4, logitRows: 1 });
+  expect(store.asked).toHaveLength(1);
+  backend.dispose();
+});
+
 test('a model whose tuning fails runs as it would without', async () => {
   const fails = () => {
     throw new Error('no store today');

@@ -29,6 +29,34 @@ describe.each(['cpu', 'wasm', 'webgpu'] as const)('an edit of any tensor, and no
     if (name !== 'logits' && !name.endsWith('hook_scale')) expect(expected.data).not.toEqual(plain.logits.data);
   });
 
+  test('that no number can be divided by', async () => {
+    for (const name of ['ln_final.hook_scale', 'blocks.1.ln1.hook_scale']) {
+      const { logits } = await model.trace(ids, { edits: [{ name, set: 0 }] });
+      expect(logits.data.every(Number.isNaN), name).toBe(true);
+    }
+  });
+
+  test('at no position, or of no head, changes nothing', async () => {
+    const plain = await model.trace(ids);
+    for (const where of [{ position: [] }, { head: [] }]) {
+      const { logits } = await model.trace(ids, { edits: [{ name: 'blocks.0.attn.hook_z', ...where, set: 0 }] });
+      expectClose(logits.data, plain.logits.data, { absolute: 1e-5 }, JSON.stringify(where));
+    }
+  });
+
+  test.each(['hook_attn_scores', 'hook_pattern'])(
+    'of %s by 1, in a text of more than 64 tokens, changes nothing',
+    async (hook) => {
+      const long = Array.from({ length: 100 }, (_, i) => (i * i * 31 + i * 13) % 1000);
+      const options = { maxNewTokens: 8, eosTokenId: null };
+      const plain = await reference.complete(long, options);
+      const edits = [{ name: `blocks.1.attn.${hook}`, head: 0, scale: 1 }];
+      const edited = await model.complete(long, { ...options, edits });
+      expect(edited.ids).toEqual(plain.ids);
+      expectClose(edited.logprobs, plain.logprobs, { absolute: 1e-4 }, 'logprobs');
+    },
+  );
+
   test('of queries, in every generated token', async () => {
     const edits = [{ name: 'blocks.0.attn.hook_q', scale: 0 }];
     const options = { maxNewTokens: 5, topLogprobs: 1 };

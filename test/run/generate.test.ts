@@ -154,6 +154,7 @@ test('settings beyond float32, and logits that are no numbers, are the same on a
     { repetitionPenalty: 1e-39 },
     { temperature: 1e-42 },
     { temperature: 1e39, topK: 5 },
+    { temperature: 50, topK: 2 ** 32 + 1 },
   ]) {
     const expected = await cpu.complete([1, 2, 3, 4], { ...seeded, ...options });
     expect((await gpu.complete([1, 2, 3, 4], { ...seeded, ...options })).ids, JSON.stringify(options)).toEqual(

@@ -239,6 +239,7 @@ describe('the other calls refuse', () => {
     ['trace with unknown options', trace({ captures: [] }), 'captures'],
     ['trace with bad edits', trace({ edits: [{ name: 'hook_embed', set: [1, 2] }] }), 'hook_embed'],
     ['an edit of no position', trace({ edits: [{ name: 'hook_embed', position: null, set: 0 }] }), 'edits'],
+    ['an edit of a position twice', trace({ edits: [{ name: 'hook_embed', position: [1, -1], set: 0 }] }), '1 twice'],
     ['an edit of half a head', trace({ edits: [{ name: 'blocks.0.attn.hook_q', head: [0.5], set: 0 }] }), 'edits'],
     ['trace of nothing', () => model.trace(''), 'empty'],
     ['score with stride 0', score({ stride: 0 }), 'stride'],

@@ -26,11 +26,14 @@ function scaleOf(x: usize, width: i32, mean: f32, epsilon: f32): f32 {
   return sqrt<f32>(total / <f32>width + epsilon);
 }
 
-/** (x - mean) / scale * weight + bias; a scale of 0 is computed from x. Zeros past the width stay: weight and bias end there. */
-export function normalize(s: Step, x: usize, scale: f32, to: usize): void {
+/**
+ * (x - mean) / scale * weight + bias; the scale is at an address, or computed from x where that is 0. Zeros past the width
+ * stay: weight and bias end there.
+ */
+export function normalize(s: Step, x: usize, scaleAt: usize, to: usize): void {
   const mean = meanOf(x, s.width);
   const means = f32x4.splat(mean);
-  const factor = f32x4.splat(1 / (scale == 0 ? scaleOf(x, s.width, mean, s.epsilon) : scale));
+  const factor = f32x4.splat(1 / (scaleAt ? load<f32>(scaleAt) : scaleOf(x, s.width, mean, s.epsilon)));
   const bytes = (<usize>s.width) << 2;
   for (let i: usize = 0; i < bytes; i += 16) {
     const weight = v128.load(s.normWeight + i);
@@ -48,7 +51,7 @@ export function layerNormScale(s: Step, batch: Batch): void {
 
 export function layerNorm(s: Step, batch: Batch): void {
   for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
-    const scale = s.second ? load<f32>(rowAt(s.second, r, 1)) : 0;
-    normalize(s, rowAt(s.input, r, s.width), scale, rowAt(s.output, r, s.width));
+    const scaleAt: usize = s.second ? rowAt(s.second, r, 1) : 0;
+    normalize(s, rowAt(s.input, r, s.width), scaleAt, rowAt(s.output, r, s.width));
   }
 }
