@@ -1,42 +1,80 @@
-import { signal } from '@preact/signals';
-import { shown } from './models.ts';
+import { effect, signal } from '@preact/signals';
+import type { WorkerModel } from '../embed/client.ts';
+import { explain } from './failure.ts';
+import { textOf } from './manuscript.ts';
+import { failure, retry, shown } from './models.ts';
 import { type TextToken, tokensNow } from './tokens.ts';
-import { branchAt } from './writing.ts';
+import { branchAt, manuscript, phase } from './writing.ts';
 
 /** What else could stand where a token of the text stands. */
 export interface Alternatives {
-  index: number;
   token: TextToken;
   /** The likeliest tokens there, with the model's own probabilities: no sampling settings apply. */
   likeliest: { id: number; text: string; probability: number }[];
 }
 
-/** The index of the token that is asked about, and what is known of it. */
-export const asked = signal<{ index: number; found?: Alternatives } | undefined>(undefined);
+interface Question {
+  /** Of the token that is asked about, in this text as this model reads it. */
+  index: number;
+  text: string;
+  model: WorkerModel;
+  /** Undefined until the model has answered. */
+  found?: Alternatives;
+}
+
+export const asked = signal<Question | undefined>(undefined);
 
 const count = 10;
 
+/** Lets go of a question when its text or its model is another. */
+export function followAsked(): void {
+  effect(() => {
+    if (asked.value && !holds(asked.value)) asked.value = undefined;
+  });
+}
+
+function holds({ text, model }: Pick<Question, 'text' | 'model'>): boolean {
+  return phase.value === 'idle' && text === textOf(manuscript.value) && model === shown.value?.model;
+}
+
 /** Asks about the token that holds, or ends at, a character of the text. */
 export async function askAt(character: number): Promise<void> {
-  const model = shown.value?.model;
-  const all = await tokensNow();
-  const index = all.findLastIndex(({ start, text }) => text && start < Math.max(character, 1));
-  const token = all[index];
-  if (!model || !token) return;
-  asked.value = { index };
+  if (!shown.value) return;
+  const { ref, model } = shown.value;
+  const text = textOf(manuscript.value);
+  try {
+    const all = await tokensNow();
+    const index = all.findLastIndex(({ start, text }) => text && start < Math.max(character, 1));
+    if (index < 0 || !holds({ text, model })) return;
+    const question = { index, text, model };
+    asked.value = question;
+    const found = await alternativesOf(all, index, model);
+    if (asked.value === question) asked.value = { ...question, found };
+  } catch (error) {
+    if (!holds({ text, model })) return;
+    asked.value = undefined;
+    failure.value = explain(error, ref, 'run');
+    retry.value = () => void askAt(character);
+  }
+}
+
+async function alternativesOf(all: readonly TextToken[], index: number, model: WorkerModel): Promise<Alternatives> {
+  const token = all[index]!;
   const { bosTokenId, nCtx } = model.config;
   const before = all.slice(Math.max(0, index - nCtx), index).map(({ id }) => id);
   if (before.length === 0 && bosTokenId !== null) before.push(bosTokenId);
-  if (before.length === 0) return;
+  if (before.length === 0) return { token, likeliest: [] };
   const { data } = await model.logits(before);
   const likeliest = await Promise.all(
     largest(data).map(async (id) => ({ id, text: await model.token(id), probability: probabilityOf(data, id) })),
   );
-  if (asked.value?.index === index) asked.value = { index, found: { index, token, likeliest } };
+  return { token, likeliest };
 }
 
 /** Takes one of them: the text branches there. */
-export function choose({ token }: Alternatives, { id, text, probability }: Alternatives['likeliest'][number]): void {
+export function choose(found: Alternatives, { id, text, probability }: Alternatives['likeliest'][number]): void {
+  if (asked.value?.found !== found) return;
+  const { token } = found;
   asked.value = undefined;
   if (id !== token.id) branchAt(token.start, { id, text, logprob: Math.log(probability) });
 }

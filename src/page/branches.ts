@@ -1,12 +1,12 @@
 import { signal } from '@preact/signals';
-import { type Manuscript, textOf } from './manuscript.ts';
+import { type Manuscript, shared, textOf } from './manuscript.ts';
 
 /** One way the text went on. Branches form a tree; the one that is shown is the page's manuscript. */
 export interface Branch {
   id: number;
   /** The branch it left; undefined for the first. */
   parent: number | undefined;
-  /** Characters it shares with its parent. */
+  /** Characters it shared with its parent when it left. */
   at: number;
   /** As it was when it was last shown. */
   manuscript: Manuscript;
@@ -57,14 +57,15 @@ export interface BranchRow {
 /** The tree in order, each branch under the one it left; `current` is the text of the shown branch. */
 export function treeOf(all: readonly Branch[], shown: number | undefined, current: Manuscript): BranchRow[] {
   const rows: BranchRow[] = [];
-  const add = (parent: number | undefined, depth: number) => {
+  const add = (parent: number | undefined, parentText: string, depth: number) => {
     for (const branch of all) {
       if (branch.parent !== parent) continue;
       const text = textOf(branch.id === shown ? current : branch.manuscript);
-      rows.push({ branch, depth, departs: text.slice(branch.at) });
-      add(branch.id, depth + 1);
+      // Either may have been edited before that place since.
+      rows.push({ branch, depth, departs: text.slice(Math.min(branch.at, shared(parentText, text).head)) });
+      add(branch.id, text, depth + 1);
     }
   };
-  add(undefined, 0);
+  add(undefined, '', 0);
   return rows;
 }

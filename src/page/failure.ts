@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { type ErrorCode, VitrineError } from '../plan/error.ts';
 import { type ModelRef, nameOf } from './sources.ts';
 import { strings } from './strings.ts';
 
@@ -7,6 +7,7 @@ export type WayOut = 'tryAgain' | 'useEmbedded' | 'useProcessor' | 'otherModel';
 
 /** A failure as a visitor reads it. */
 export interface Failure {
+  code?: ErrorCode;
   what: string;
   advice: string;
   /** The engine's own words. */
@@ -23,7 +24,7 @@ export function explain(error: unknown, ref: ModelRef, during: 'load' | 'run'): 
   if (code === 'no-webgpu' || code === 'device-lost') waysOut.push('useProcessor');
   if (!code || code === 'network' || code === 'device-lost') waysOut.push('tryAgain');
   if (during === 'load') waysOut.push('otherModel');
-  return { what, advice, details, waysOut };
+  return { code, what, advice, details, waysOut };
 }
 
 export function missing(ref: ModelRef): Failure {

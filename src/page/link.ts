@@ -1,9 +1,9 @@
 import { effect, signal } from '@preact/signals';
 import { insideOpen, startingView, view } from './inside-open.ts';
-import { device, shown } from './models.ts';
-import { fromHash, toHash } from './permalink.ts';
+import { device, loading, runOn, shown } from './models.ts';
+import { type Device, fromHash, toHash } from './permalink.ts';
 import { defaults, randomSeed } from './settings.ts';
-import { linkOf, type ModelRef, parseModelRef } from './sources.ts';
+import { embedded, linkOf, type ModelRef, parseModelRef } from './sources.ts';
 import { colouring } from './tokens.ts';
 import { prompt, replaceText, settings } from './writing.ts';
 
@@ -23,14 +23,18 @@ export function currentLink(): string {
 
 export function followLink(): void {
   open(location.hash);
-  addEventListener('hashchange', () => open(location.hash));
   let timer = 0;
-  effect(() => {
+  const writeAddress = () => {
     const hash = currentHash();
     clearTimeout(timer);
     timer = window.setTimeout(() => {
       if (location.hash.replace(/^#/, '') !== hash) window.history.replaceState(null, '', `#${hash}`);
     }, settleMs);
+  };
+  effect(writeAddress);
+  addEventListener('hashchange', () => {
+    open(location.hash);
+    writeAddress(); // an address that changes nothing is not what the page would write
   });
 }
 
@@ -50,12 +54,19 @@ function open(hash: string): void {
   if (!hash.replace(/^#/, '')) return;
   const link = fromHash(hash);
   settings.value = { ...defaults, seed: randomSeed(), ...link.settings };
-  if (link.device) device.value = link.device;
   if (link.prompt !== undefined) replaceText(link.prompt);
   colouring.value = link.colouring;
   view.value = link.inside ?? startingView;
   insideOpen.value = link.inside !== undefined;
-  const ref = link.model ? parseModelRef(link.model) : undefined;
-  const isShown = ref && shown.value && linkOf(ref) === linkOf(shown.value.ref);
-  askedModel.value = isShown ? undefined : ref;
+  openModel(link.model ? parseModelRef(link.model) : embedded, link.device ?? 'auto');
+}
+
+function openModel(ref: ModelRef | undefined, on: Device): void {
+  const current = loading.value?.ref ?? shown.value?.ref;
+  const isCurrent = ref && current && linkOf(ref) === linkOf(current);
+  askedModel.value = ref === embedded || isCurrent ? undefined : ref;
+  const next = ref === embedded ? embedded : current;
+  // Without a current one the page is about to load its first.
+  if (!current) device.value = on;
+  else if (next !== current || on !== device.value) runOn(on, next);
 }

@@ -1,5 +1,6 @@
 import './styles/page.css';
 import { render } from 'preact';
+import { followAsked } from './alternatives.ts';
 import { App } from './app.tsx';
 import { followTyping } from './ghost.ts';
 import { followLink } from './link.ts';
@@ -14,5 +15,6 @@ followTheme();
 followLink();
 followTokens();
 followTyping();
+followAsked();
 render(<App />, document.getElementById('page')!);
 void show(embedded).then(keepOffline); // the model first, then what the next visit needs

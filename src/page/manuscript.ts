@@ -18,11 +18,6 @@ export function textOf(manuscript: Manuscript): string {
   return manuscript.map((span) => span.text).join('');
 }
 
-/** All but what the model wrote last: what a permalink needs to write that again. */
-export function promptOf(manuscript: Manuscript): string {
-  return textOf(manuscript.slice(0, manuscript.findLastIndex((span) => !span.token && span.text) + 1));
-}
-
 export function append(manuscript: Manuscript, token: { id: number; text: string; logprob: number }): Manuscript {
   return [...manuscript, { text: token.text, token: { id: token.id, logprob: token.logprob } }];
 }
@@ -35,12 +30,7 @@ export function upTo(manuscript: Manuscript, length: number): Manuscript {
 /** The manuscript after its text was edited to `text`: a token that was touched becomes the writer's. */
 export function edit(manuscript: Manuscript, text: string): Manuscript {
   const before = textOf(manuscript);
-  const shorter = Math.min(before.length, text.length);
-  let head = 0; // characters that stay at the beginning
-  while (head < shorter && before[head] === text[head]) head++;
-  let tail = 0; // and at the end
-  while (tail < shorter - head && before[before.length - 1 - tail] === text[text.length - 1 - tail]) tail++;
-
+  const { head, tail } = shared(before, text);
   const first: Span[] = [];
   const last: Span[] = [];
   let start = 0;
@@ -53,6 +43,16 @@ export function edit(manuscript: Manuscript, text: string): Manuscript {
   const kept = textOf(first).length;
   const middle = text.slice(kept, text.length - textOf(last).length);
   return joined([...first, { text: middle }, ...last]);
+}
+
+/** How many characters stay at the beginning and at the end when a text becomes another. */
+export function shared(before: string, after: string): { head: number; tail: number } {
+  const shorter = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < shorter && before[head] === after[head]) head++;
+  let tail = 0;
+  while (tail < shorter - head && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail++;
+  return { head, tail };
 }
 
 /** Neighbouring stretches of the writer's become one. */

@@ -12,6 +12,8 @@ import { strings } from './strings.ts';
 export interface Shown {
   ref: ModelRef;
   model: WorkerModel;
+  /** The choice it was loaded with. */
+  device: Device;
 }
 
 export interface Loading {
@@ -56,6 +58,7 @@ export function settled(): Promise<Shown | undefined> {
 
 async function replace(ref: ModelRef): Promise<Shown | undefined> {
   const abort = new AbortController();
+  const chosen = device.value;
   const mine: Loading = { ref, name: nameOf(ref), progress: undefined, cancel: () => abort.abort() };
   failure.value = undefined;
   unkept.value = undefined;
@@ -66,27 +69,30 @@ async function replace(ref: ModelRef): Promise<Shown | undefined> {
   };
   try {
     const model = await engine.load(sourceOf(ref), {
-      device: device.value,
+      device: chosen,
       onProgress,
       signal: abort.signal,
       ...(ref.kind === 'embedded' && { cache: false }), // it is kept with the page, by the service worker
     });
     void shown.value?.model.dispose();
-    shown.value = { ref, model };
+    shown.value = { ref, model, device: chosen };
     announcement.value = strings.ready(mine.name, strings.kinds[model.device.kind]);
   } catch (error) {
     if (!abort.signal.aborted) {
       failure.value = explain(error, ref, 'load');
-      retry.value = () => void show(ref);
+      retry.value = () => runOn(chosen, ref);
     }
   } finally {
-    if (loading.value?.cancel === mine.cancel) loading.value = undefined;
+    if (loading.value?.cancel === mine.cancel) {
+      loading.value = undefined;
+      device.value = shown.value?.device ?? chosen; // as before, if it failed or was cancelled
+    }
   }
   return shown.value;
 }
 
-/** Loads what is shown again on another device. */
-export function runOn(next: Device): void {
+/** Loads a model, or what is shown again, on another device. */
+export function runOn(next: Device, ref = shown.value?.ref ?? loading.value?.ref ?? embedded): void {
   device.value = next;
-  void show(shown.value?.ref ?? loading.value?.ref ?? embedded);
+  void show(ref);
 }

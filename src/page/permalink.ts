@@ -64,7 +64,7 @@ export function fromHash(hash: string): Link {
   const seed = fittedSeed(Number(parts.get('seed') ?? Number.NaN));
   if (seed !== undefined) settings.seed = seed;
   return {
-    prompt: parts.get('prompt') ?? undefined,
+    prompt: parts.get('prompt')?.replace(/\r\n?/g, '\n'),
     model: parts.get('model') || undefined,
     device: devices.find((device) => device === parts.get('device')),
     settings,

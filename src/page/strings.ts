@@ -69,6 +69,7 @@ export const strings = {
   redoHint: 'Bring back what was taken back',
   copy: 'Copy',
   copied: 'Copied',
+  notCopied: 'Not copied',
   copyHint: 'Copy the whole text',
   reset: 'Start over',
   resetHint: 'Back to the opening; Undo brings the text back',

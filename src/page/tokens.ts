@@ -1,4 +1,5 @@
 import { computed, effect, signal } from '@preact/signals';
+import type { WorkerModel } from '../embed/client.ts';
 import { textOf } from './manuscript.ts';
 import { shown } from './models.ts';
 import type { Colouring } from './permalink.ts';
@@ -22,11 +23,12 @@ export interface TextToken {
 /** What the tokens are coloured by; undefined for not at all. */
 export const colouring = signal<Colouring | undefined>(undefined);
 
-const read = signal<{ text: string; tokens: TextToken[] } | undefined>(undefined);
+const read = signal<{ model: WorkerModel; text: string; tokens: TextToken[] } | undefined>(undefined);
 
 /** The tokens of the text as it is; undefined until they have been read. */
 export const tokens = computed(() => {
-  return read.value?.text === textOf(manuscript.value) ? read.value.tokens : undefined;
+  const { model, text, tokens } = read.value ?? {};
+  return text === textOf(manuscript.value) && model === shown.value?.model ? tokens : undefined;
 });
 
 const settleMs = 200;
@@ -41,12 +43,9 @@ export function followTokens(): void {
     abort.abort();
     abort = new AbortController();
     clearTimeout(timer);
-    if (!colouring.value || !shown.value || !idle || read.peek()?.text === text) return;
+    if (!colouring.value || !shown.value || !idle || tokens.peek()) return;
     const { signal } = abort;
     timer = window.setTimeout(() => void readTokens(text, signal).catch(() => {}), settleMs);
-  });
-  effect(() => {
-    if (shown.value) read.value = undefined; // another model takes them otherwise
   });
 }
 
@@ -67,7 +66,7 @@ async function readTokens(text: string, signal?: AbortSignal): Promise<TextToken
     return token;
   });
   signal?.throwIfAborted();
-  if (shown.value?.model === model) read.value = { text, tokens: all };
+  if (shown.value?.model === model) read.value = { model, text, tokens: all };
   return all;
 }
 

@@ -3,7 +3,7 @@ import type { Completion, Token } from '../index.ts';
 import { announcement } from './announce.ts';
 import { type Branch, branches, branchOff, forgetBranches, goTo, shownBranch } from './branches.ts';
 import { explain } from './failure.ts';
-import { append, edit, type Manuscript, promptOf, textOf, upTo, written } from './manuscript.ts';
+import { append, edit, type Manuscript, textOf, upTo, written } from './manuscript.ts';
 import { failure, loading, retry, type Shown, settled, show, shown } from './models.ts';
 import { defaults, randomSeed, type Settings } from './settings.ts';
 import { embedded } from './sources.ts';
@@ -25,7 +25,6 @@ export const settings = signal<Settings>({ ...defaults, seed: randomSeed() });
 /** The run under way, or the last one. */
 export const run = signal<Run | undefined>(undefined);
 export const phase = signal<'idle' | 'waiting' | 'running'>('idle');
-export const prompt = computed(() => promptOf(manuscript.value));
 
 /** What happened to the text after a moment. */
 type Change = 'completed' | 'typed' | 'other';
@@ -43,6 +42,12 @@ const history = signal<Moment[]>([]);
 const future = signal<Moment[]>([]);
 const longestHistory = 100;
 
+/** The text without the completion that was just written: what a permalink needs to write that again. */
+export const prompt = computed(() => {
+  const last = history.value.at(-1);
+  return textOf(last?.change === 'completed' ? last.manuscript : manuscript.value);
+});
+
 export const canUndo = computed(() => phase.value === 'idle' && history.value.length > 0);
 export const canRedo = computed(() => phase.value === 'idle' && future.value.length > 0);
 /** True if the last thing that happened to the text is a sampled completion. */
@@ -58,13 +63,14 @@ export function set<Key extends keyof Settings>(key: Key, value: Settings[Key]):
   settings.value = { ...settings.value, [key]: value };
 }
 
-let typedLast = 0;
+/** When the visitor typed last, if nothing else has happened to the text since. */
+let typedLast = Number.NEGATIVE_INFINITY;
 const burstMs = 1000;
 
 /** The visitor typed; what is typed without a pause is undone as one. */
 export function type(text: string): void {
   const now = performance.now();
-  if (history.value.at(-1)?.change !== 'typed' || now - typedLast > burstMs) remember('typed');
+  if (now - typedLast > burstMs) remember('typed');
   typedLast = now;
   manuscript.value = edit(manuscript.value, text);
 }
@@ -145,6 +151,7 @@ export function redo(): void {
 }
 
 function goBackTo(moment: Moment): void {
+  leaveMoment();
   manuscript.value = moment.manuscript;
   run.value = moment.run;
   branches.value = moment.branches;
@@ -176,8 +183,15 @@ export function replaceText(text: string): void {
 }
 
 function remember(change: Change): void {
+  leaveMoment();
   history.value = [...history.value, momentBefore(change)].slice(-longestHistory);
   future.value = [];
+}
+
+/** What is typed next is undone by itself, and a text that was too long may fit now. */
+function leaveMoment(): void {
+  typedLast = Number.NEGATIVE_INFINITY;
+  if (failure.value?.code === 'context-full') failure.value = undefined;
 }
 
 /** The page as it is, before a change. */
@@ -217,14 +231,15 @@ async function write({ ref, model }: Shown, signal: AbortSignal): Promise<void> 
       take(next.value, stopwatch);
     }
   } catch (error) {
-    if (!signal.aborted) {
+    const stopped = signal.aborted || shown.value?.model !== model; // another model in its place ends it too
+    if (!stopped) {
       failure.value = explain(error, ref, 'run');
       retry.value = () => void complete();
     } else if (run.value) run.value = { ...run.value, finishReason: 'abort' };
   }
   const after = textOf(manuscript.value);
   if (after === before) history.value = history.value.slice(0, -1); // nothing to undo
-  announcement.value = strings.wrote(after.slice(before.length));
+  if (run.value?.tokens) announcement.value = strings.wrote(after.slice(before.length));
 }
 
 function take(token: Token, stopwatch: Stopwatch): void {

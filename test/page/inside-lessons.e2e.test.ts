@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { loadEmbedded } from './inside.ts';
+import { loadEmbedded, openInside } from './inside.ts';
 
 const text = 'Once upon a time there was a little girl';
 
@@ -143,4 +143,22 @@ test('the knock-out experiment changes the run, and puts it back', async () => {
   expect(Number(await row.getAttribute('data-changed'))).toBeCloseTo(without, 3);
   await next();
   await page.getByText('You changed this run').waitFor({ state: 'detached' });
+});
+
+test('an experiment that is closed before its end leaves the view as it is', async () => {
+  await page.context().close();
+  ({ page, complaints } = await openInside(site, text, ['touch'], { device: 'cpu' })); // it takes some seconds there
+  await begin(/experiment/);
+  await page
+    .locator('.lesson')
+    .getByText(/[1-9]\d* of \d\d/)
+    .waitFor();
+  await page.getByRole('button', { name: 'Close the lesson' }).click();
+  await page.getByRole('button', { name: 'Next block' }).click();
+  const looksAt = () => page.locator('.stepper output').allInnerTexts();
+  const before = await looksAt();
+  const y = await page.evaluate(() => scrollY);
+  await page.waitForTimeout(8000); // longer than the experiment takes
+  expect(await looksAt()).toEqual(before);
+  expect(await page.evaluate(() => scrollY)).toBe(y);
 });

@@ -1,9 +1,13 @@
+import { fileURLToPath } from 'node:url';
 import type { Locator, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
 import { loadEmbedded } from './inside.ts';
 
+const tinyGpt2 = ['config.json', 'model.safetensors', 'tokenizer.json'].map((name) =>
+  fileURLToPath(new URL(`../fixtures/tiny-gpt2/${name}`, import.meta.url)),
+);
 const text = 'Once upon a time there was a little girl';
 
 let site: Site;
@@ -122,6 +126,83 @@ describe('touching the model', () => {
     await expectPredictions([{ name: 'blocks.0.attn.hook_pattern', head: 0, position: length - 1, set: itself }]);
   });
 
+  test('a share moved by the keyboard, faster than the model runs: focus stays and no press is lost', async () => {
+    await station('block');
+    await station('touch');
+    const slider = page.getByRole('slider', { name: /^Share of token 2,/ });
+    await slider.waitFor();
+    await page.evaluate(() => {
+      const gone = () => document.querySelector('.shares') || Object.assign(globalThis, { gone: true });
+      new MutationObserver(gone).observe(document.body, { childList: true, subtree: true });
+    });
+    await slider.focus();
+    const before = Number(await slider.inputValue());
+    for (let i = 0; i < 30; i++) {
+      await page.keyboard.press('ArrowRight');
+      await page.waitForTimeout(20);
+    }
+    expect(Number(await slider.inputValue())).toBeCloseTo(before + 0.3, 5);
+    expect(await slider.evaluate((element) => element === document.activeElement)).toBe(true);
+    await predictions(true);
+    expect(await page.evaluate(() => 'gone' in globalThis)).toBe(false);
+    expect(Number(await slider.inputValue())).toBeCloseTo(before + 0.3, 5);
+  });
+
+  test('a share of 1 taken back: the others have their proportions again', async () => {
+    await station('touch');
+    const name = 'blocks.0.attn.hook_pattern';
+    const { data, shape } = (await model.trace(text, { capture: [name] })).get(name)!;
+    const length = shape[1]!;
+    const row = data.slice((length - 1) * length, length * length);
+    const slider = page.getByRole('slider', { name: /^Share of token 2,/ });
+    await slider.fill('1');
+    await predictions(true);
+    await slider.fill('0.2');
+    const set = row.map((share, key) => (key === 2 ? 0.2 : (share / (1 - row[2]!)) * 0.8));
+    await expectPredictions([{ name, head: 0, position: length - 1, set }]);
+  });
+
+  test('the row of another block cannot be changed before it is read', async () => {
+    await station('touch');
+    const shares = page.locator('.shares');
+    await shares.waitFor();
+    const [heading, enabled] = await page.evaluate(async () => {
+      document.querySelector<HTMLElement>('[aria-label="Next block"]')!.click();
+      await new Promise(requestAnimationFrame); // drawn again, but nothing is read yet
+      const figure = document.querySelector('.shares')!.closest('figure')!;
+      return [figure.querySelector('h4')!.textContent, figure.querySelectorAll('input:enabled, button:enabled').length];
+    });
+    expect(heading).toContain('block 1');
+    expect(enabled).toBe(0);
+    await page.locator('.shares[data-stale="false"]').waitFor();
+    const name = 'blocks.1.attn.hook_pattern';
+    const { data, shape } = (await model.trace(text, { capture: [name] })).get(name)!;
+    const row = data.subarray((shape[1]! - 1) * shape[1]!);
+    const percents = (await shares.locator('output').allInnerTexts()).map((share) => Number.parseFloat(share) / 100);
+    for (const [key, share] of percents.entries()) expect(share).toBeCloseTo(row[key]!, 2);
+  });
+
+  test('changes of what another model does not have wait, and leave it as it is', async () => {
+    await station('touch');
+    const knockOut = page.getByRole('button', { name: 'Knock out', exact: true });
+    for (let i = 0; i < 3; i++) await page.getByRole('button', { name: 'Next head' }).click();
+    await knockOut.first().click(); // head 3 of block 0
+    for (let i = 0; i < 5; i++) await page.getByRole('button', { name: 'Next block' }).click();
+    await knockOut.last().click(); // MLP of block 5
+    await page.getByRole('button', { name: 'Look at itself' }).click();
+    await page.getByRole('button', { name: 'Previous block' }).click();
+    await page.getByLabel('Second text').fill('The big dog and the cat');
+    await page.getByRole('button', { name: 'Run it' }).click();
+    await page.getByRole('button', { name: 'Token 2 of the second text' }).click();
+    await page.locator('.changes li').nth(3).waitFor();
+    await page.getByRole('button', { name: 'Change model' }).click();
+    await page.locator('input[type=file]').setInputFiles(tinyGpt2); // 3 blocks of 3 heads
+    await page.getByText('3 blocks of 3 heads').waitFor();
+    await page.locator('.stepper').getByText('/ 2').first().waitFor();
+    await predictions(false);
+    expect(await page.locator('.inside [role="alert"]').allInnerTexts()).toEqual([]);
+  });
+
   test('patched from a second text', async () => {
     const touchIt = await station('touch');
     for (let i = 0; i < 3; i++) await page.getByRole('button', { name: 'Next block' }).click();
@@ -168,5 +249,45 @@ describe('the inspector', () => {
     await page.keyboard.press('Escape');
     await equation.waitFor({ state: 'detached' });
     expect(await picture.evaluate((element) => element === document.activeElement)).toBe(true);
+  });
+
+  test('a cell that a shorter text does not have is left, and the focus stays with the text', async () => {
+    await station('input');
+    const picture = page.getByRole('application', { name: 'Their sum' }).first();
+    const equation = page.locator('.inspector .equation');
+    const open = async () => {
+      await picture.focus();
+      await page.keyboard.press('ArrowRight'); // the last token
+      await page.keyboard.press('Enter');
+      await equation.waitFor();
+    };
+    for (const shorter of ['Once upon', '']) {
+      await open();
+      await page.locator('textarea').fill(shorter);
+      await page.locator('.inspector').waitFor({ state: 'detached' });
+      expect(await page.locator('textarea').evaluate((element) => element === document.activeElement)).toBe(true);
+      expect(await page.locator('.inside [role="alert"]').count()).toBe(0);
+      await page.locator('textarea').fill(text);
+      await page.locator('.ribbon [role="radio"]').nth(8).waitFor();
+    }
+  });
+
+  test('Back leads no further than to the cell chosen last in a picture', async () => {
+    await station('input');
+    const picture = page.getByRole('application', { name: 'Their sum' }).first();
+    const equation = page.locator('.inspector .equation');
+    const back = page.getByRole('button', { name: 'Back' });
+    await picture.focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    await equation.locator('.written .operand').first().click();
+    await page.locator('.equation[data-cell^="hook_embed["]').waitFor();
+    expect(await back.isEnabled()).toBe(true);
+    await picture.focus();
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    await page.locator('.equation[data-cell^="blocks.0.hook_resid_pre["]').waitFor();
+    expect(await back.isEnabled()).toBe(false);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { append, edit, type Manuscript, promptOf, stretches, textOf, written } from '../../src/page/manuscript.ts';
+import { append, edit, type Manuscript, stretches, textOf, written } from '../../src/page/manuscript.ts';
 
 function completed(prompt: string, ...tokens: string[]): Manuscript {
   return tokens.reduce((text, token, id) => append(text, { id, text: token, logprob: -1 }), written(prompt));
@@ -41,13 +41,6 @@ describe('a manuscript', () => {
     ]);
     expect(stretches(edit(story, 'Once upon a time'))).toEqual([{ by: 'writer', text: 'Once upon a time' }]);
     expect(edit(story, '')).toEqual([]);
-  });
-
-  test('has as its prompt all but what the model wrote last', () => {
-    expect(promptOf(story)).toBe('Once upon a time');
-    expect(promptOf(edit(story, 'Once upon a time, there was a fox'))).toBe('Once upon a time, there was a fox');
-    expect(promptOf(completed('', 'The'))).toBe('');
-    expect(promptOf([])).toBe('');
   });
 
   test('after any edit is the edited text, with every kept token where it was in it', () => {

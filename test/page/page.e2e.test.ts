@@ -150,7 +150,11 @@ describe('the page', () => {
       await field.press('Enter');
       await page.getByText(/is a download of 1\.8 MB/).waitFor();
       await page.getByRole('button', { name: /^Download/ }).click();
-      await page.getByText('3 blocks of 3 heads, 96 wide').waitFor();
+      const shape = page.getByText('3 blocks of 3 heads, 96 wide');
+      await shape.waitFor();
+      await page.evaluate(() => location.assign('#prompt=Hello')); // a link that names no model means the page's own
+      await shape.waitFor({ state: 'detached' });
+      await modelReady();
     } finally {
       server.close();
     }

@@ -1,5 +1,5 @@
 import type { Page } from 'playwright';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openSite, type Site } from '../site.ts';
 
 let site: Site;
@@ -224,6 +224,22 @@ describe('a visitor of the page', () => {
     expect(await paper()).toBe(dark);
   });
 
+  test.each(['', '&colour=rank'])('has a word longer than the line broken alike in both layers %s', async (colour) => {
+    await open(`prompt=Look:%20${'x'.repeat(60)}${colour}`, { width: 320, height: 700 });
+    if (colour) await page.locator('.flow .token').first().waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
+    const [seen, typed] = await page.evaluate(() => {
+      const [flow, area] = [document.querySelector('.flow')!, document.querySelector('textarea')!];
+      const line = Number.parseFloat(getComputedStyle(flow).lineHeight);
+      const end = document.querySelector('.end')!.getBoundingClientRect();
+      area.style.cssText = 'height: 0; min-height: 0';
+      const middle = (end.top + end.bottom) / 2 - flow.getBoundingClientRect().top;
+      return [Math.ceil(middle / line), Math.round(area.scrollHeight / line)];
+    });
+    expect(seen).toBeGreaterThan(2);
+    expect(seen).toBe(typed);
+  });
+
   test('on a narrow phone scrolls down only, with everything in reach', async () => {
     await open('prompt=Once&temperature=0&max-new-tokens=60', { width: 360, height: 740 });
     await complete();
@@ -237,13 +253,27 @@ describe('a visitor of the page', () => {
 });
 
 describe('a browser without WebGPU', () => {
-  test('is told so where the GPU was asked for, and can run on the processor', async () => {
+  beforeEach(async () => {
     page = await site.newPage();
     await page.route('**/worker-*.js', async (route) => {
       const response = await route.fetch();
       const without = "Object.defineProperty(navigator, 'gpu', { value: undefined });";
       await route.fulfill({ response, body: without + (await response.text()) });
     });
+  });
+
+  test('keeps the device that it had when the GPU was asked for later', async () => {
+    await page.goto(`${site.url}#prompt=The%20cat&device=wasm`);
+    await page.locator('.device[data-kind=wasm]').waitFor();
+    await button('Change model').click();
+    await page.locator('#device').selectOption('webgpu');
+    await page.getByText('This browser offers no GPU to the page.').waitFor();
+    expect(await page.locator('#device').inputValue()).toBe('wasm');
+    await page.waitForTimeout(500);
+    expect(page.url()).toContain('device=wasm');
+  });
+
+  test('is told so where the GPU was asked for, and can run on the processor', async () => {
     await page.goto(`${site.url}#prompt=The%20cat&temperature=0&max-new-tokens=4&device=webgpu`);
     await page.getByRole('alert').getByText('This browser offers no GPU to the page.').waitFor();
     await button('Run on the processor').click();

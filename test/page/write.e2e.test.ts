@@ -33,6 +33,19 @@ async function open(hash = '', device = 'wasm', prompt = text): Promise<void> {
   await page.keyboard.press('Control+End');
 }
 
+const follow = (hash: string) => page.evaluate((hash) => location.assign(`#${hash}`), hash);
+const runsOn = (kind: string) => page.locator(`.device[data-kind=${kind}]`).waitFor({ timeout: 60_000 });
+async function switchTo(device: string): Promise<void> {
+  await page.getByRole('button', { name: 'Change model' }).click();
+  await page.locator('#device').selectOption(device);
+}
+async function complete(): Promise<void> {
+  const before = await value();
+  await page.keyboard.press('Control+Enter');
+  await expect.poll(value).not.toBe(before);
+  await page.getByRole('button', { name: /^Complete/ }).waitFor({ timeout: 60_000 });
+}
+
 const value = () => page.locator('textarea').inputValue();
 const ghost = () => page.locator('.ghost').innerText();
 /** What the model goes on with after a text, up to the end of a sentence, as it is offered. */
@@ -103,6 +116,30 @@ test('undo and redo go through what was typed, taken and completed', async () =>
   }
 });
 
+test('what is typed at once after an undo is a change of its own, and leaves nothing to redo', async () => {
+  await open('', 'wasm', 'X');
+  await page.keyboard.type('a');
+  await page.waitForTimeout(1200); // longer than a burst
+  await page.keyboard.type('b');
+  await page.keyboard.press('Control+z');
+  await page.keyboard.type('c');
+  expect(await value()).toBe('Xac');
+  expect(await page.getByRole('button', { name: 'Redo' }).isDisabled()).toBe(true);
+  await page.keyboard.press('Control+z');
+  expect(await value()).toBe('Xa');
+  await page.keyboard.press('Control+z');
+  expect(await value()).toBe('X');
+});
+
+test('undo leaves the caret where the text changed', async () => {
+  await open();
+  await page.keyboard.press('Control+Home');
+  await page.keyboard.type('Well. ');
+  await page.keyboard.press('Control+z');
+  await page.keyboard.type('Now, ');
+  expect(await value()).toBe(`Now, ${text}`);
+});
+
 test.each(['probability', 'rank', 'entropy'] as const)(
   'tokens coloured by %s are coloured by their score',
   async (by) => {
@@ -166,6 +203,100 @@ test('the ten likeliest alternatives of a token; choosing one branches, and the 
   await page.getByRole('button', { name: 'Undo' }).click();
   expect(await value()).toBe(text);
   expect(await branches.count()).toBe(0);
+});
+
+test('the list of alternatives closes when the text becomes another, by whomever', async () => {
+  await open();
+  const list = page.locator('.alternatives');
+  const ask = async () => {
+    await page.locator('textarea').focus();
+    await page.keyboard.press('Alt+ArrowDown');
+    await list.locator('li').nth(9).waitFor({ timeout: 30_000 });
+  };
+  await ask();
+  await page.locator('textarea').focus();
+  await page.keyboard.press('Control+Home');
+  await page.keyboard.type('Hello there. ');
+  expect(await list.count()).toBe(0);
+  expect(await value()).toBe(`Hello there. ${text}`);
+  await ask();
+  await follow('prompt=The%20dog&device=wasm&max-new-tokens=4');
+  await list.waitFor({ state: 'detached' });
+  await ask();
+  await complete();
+  expect(await list.count()).toBe(0);
+});
+
+test('a reload brings back what was taken and all completions but the last, which the seed writes again', async () => {
+  await open('&max-new-tokens=5&seed=3');
+  const reload = async () => {
+    await page.waitForTimeout(600); // the address follows the page after a moment
+    await page.reload();
+    await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+    await page.locator('textarea').focus();
+    await page.keyboard.press('Control+End');
+  };
+  await page.keyboard.type(' who');
+  await page.locator('.ghost').waitFor({ timeout: 30_000 });
+  await page.waitForTimeout(500);
+  await page.keyboard.press('Tab');
+  const taken = await value();
+  expect(taken).not.toBe(`${text} who`);
+  await reload();
+  expect(await value()).toBe(taken);
+  await complete();
+  const first = await value();
+  await complete();
+  const second = await value();
+  await reload();
+  expect(await value()).toBe(first);
+  await complete();
+  expect(await value()).toBe(second);
+});
+
+test('another device ends a run as stopped', async () => {
+  await open('&max-new-tokens=240&temperature=0', 'cpu');
+  await page.keyboard.press('Control+Enter');
+  await follow('device=wasm'); // at once: the run is short
+  await runsOn('wasm');
+  await page.locator('.figures').getByText('stopped').waitFor();
+  expect(await page.getByRole('alert').innerText()).toBe('');
+});
+
+test('another device colours the tokens again', async () => {
+  await open('&colour=rank');
+  const tokens = page.locator('.flow .token');
+  await tokens.first().waitFor({ timeout: 30_000 });
+  await switchTo('cpu');
+  await runsOn('cpu');
+  await expect.poll(() => tokens.count(), { timeout: 30_000 }).toBe(model.tokenizer.encode(text).length);
+});
+
+test('a link that is followed changes the device; one that names none goes back to the page’s own choice', async () => {
+  await open();
+  await follow('prompt=Hello&device=cpu');
+  await runsOn('cpu');
+  await follow('prompt=Hello');
+  await runsOn('wasm');
+});
+
+test('a text that is too long is said until it is edited, and the figures do not go on reading', async () => {
+  await open('', 'wasm', 'The cat sat on the mat. '.repeat(60));
+  await page.keyboard.press('Control+Enter');
+  const alert = page.getByRole('alert');
+  await alert.getByText('The text is longer than this model can read.').waitFor();
+  expect(await page.locator('.figures').innerText()).not.toContain('Reading');
+  await page.keyboard.press('Backspace');
+  expect(await alert.innerText()).toBe('');
+});
+
+test('a clipboard that refuses is said', async () => {
+  await open();
+  await page.evaluate(() => {
+    navigator.clipboard.writeText = () => Promise.reject(new Error('refused'));
+  });
+  await page.getByRole('button', { name: 'Copy', exact: true }).click();
+  await page.getByRole('button', { name: 'Not copied' }).waitFor();
 });
 
 test('a link restores text, settings, colouring and where one looks inside', async () => {

@@ -5,32 +5,36 @@ import type { WorkerModel } from '../../embed/client.ts';
 import { gpt2Plan } from '../../model/gpt2.ts';
 import { shortNumber, visible } from './draw/numbers.ts';
 import { type Cell, cell, sameCell } from './looking.ts';
-import { type Numbers, type Operand, type Origin, originOf } from './origin.ts';
+import { hasCell, type Numbers, type Operand, type Origin, originOf } from './origin.ts';
 import { current, type Reading, useLater } from './reading.ts';
 import { words } from './words/inspector.ts';
 
-/** Cells looked at before this one, the last one last. */
-const trail = signal<readonly Cell[]>([]);
+/** Cells looked at before the one it leads `to`, the last one last; a cell chosen in a picture begins a new one. */
+const trail = signal<{ to?: Cell; before: readonly Cell[] }>({ before: [] });
+
+function follow(to: Cell | undefined, before: readonly Cell[]): void {
+  cell.value = to;
+  trail.value = { to, before };
+}
 
 /** The chosen cell's equation, with its operands as links to where they came from, back to the weights. */
 export function Inspector() {
   const reading = current.value;
   const chosen = cell.value;
-  return chosen && reading ? <Open chosen={chosen} reading={reading} /> : null;
+  const isGone = chosen && reading && !hasCell(chosen, numbersOf(reading));
+  useEffect(() => {
+    if (isGone) follow(undefined, []);
+  }, [isGone]);
+  return chosen && reading && !isGone ? <Open chosen={chosen} reading={reading} /> : null;
 }
 
 function Open({ chosen, reading }: { chosen: Cell; reading: Reading }) {
   const title = useRef<HTMLHeadingElement>(null);
-  const { value, stale } = useLater(() => explained(chosen, reading), [chosen, reading]);
-  const close = () => {
-    cell.value = undefined;
-    trail.value = [];
-  };
+  const { value, failure, stale } = useLater(() => explained(chosen, reading), [chosen, reading]);
+  const before = beforeOf(chosen).filter((one) => hasCell(one, numbersOf(reading)));
+  const close = () => follow(undefined, []);
   useReturningFocus(title);
-  const back = () => {
-    cell.value = trail.value.at(-1);
-    trail.value = trail.value.slice(0, -1);
-  };
+  const back = () => follow(before.at(-1), before.slice(0, -1));
   return (
     <aside
       class="inspector"
@@ -46,31 +50,35 @@ function Open({ chosen, reading }: { chosen: Cell; reading: Reading }) {
         <h3 id="inspector-title" tabIndex={-1} ref={title}>
           {words.title}
         </h3>
-        <button type="button" class="quiet" onClick={back} disabled={trail.value.length === 0}>
+        <button type="button" class="quiet" onClick={back} disabled={before.length === 0}>
           {words.back}
         </button>
         <button type="button" class="quiet" onClick={close}>
           {words.close}
         </button>
       </header>
-      {!value && <p class="summary">{words.loading}</p>}
-      {value && 'failure' in value && <p role="alert">{words.failed(value.failure)}</p>}
-      {value && 'origin' in value && <Equation key={nameOf(value.cell)} {...value} texts={reading.texts} />}
+      {failure !== undefined && (
+        <p role="alert">{words.failed(failure instanceof Error ? failure.message : String(failure))}</p>
+      )}
+      {failure === undefined && !value && <p class="summary">{words.loading}</p>}
+      {failure === undefined && value && <Equation key={nameOf(value.cell)} {...value} />}
     </aside>
   );
 }
 
-type Explained = { cell: Cell } & ({ origin: Origin } | { failure: string });
-
-async function explained(chosen: Cell, reading: Reading): Promise<Explained> {
-  try {
-    return { cell: chosen, origin: await originOf(chosen, numbersOf(reading)) };
-  } catch (error) {
-    return { cell: chosen, failure: error instanceof Error ? error.message : String(error) };
-  }
+interface Explained {
+  cell: Cell;
+  origin: Origin;
+  texts: readonly string[];
 }
 
-function Equation({ cell: at, origin, texts }: { cell: Cell; origin: Origin; texts: readonly string[] }) {
+async function explained(chosen: Cell, reading: Reading): Promise<Explained> {
+  return { cell: chosen, origin: await originOf(chosen, numbersOf(reading)), texts: reading.texts };
+}
+
+const beforeOf = (one: Cell) => (trail.value.to === one ? trail.value.before : []);
+
+function Equation({ cell: at, origin, texts }: Explained) {
   const { value, op, formula, written, terms, result, edits } = origin;
   return (
     <div class="equation" data-cell={nameOf(at)} data-value={value} data-result={result}>
@@ -136,9 +144,9 @@ function Terms({ terms }: { terms: Origin['terms'] }) {
 /** A number that leads to its own origin. */
 function Link({ operand: { cell: to, value } }: { operand: Operand }) {
   const name = nameOf(to);
-  const follow = () => {
-    if (cell.value && !sameCell(cell.value, to)) trail.value = [...trail.value, cell.value];
-    cell.value = to;
+  const onClick = () => {
+    const from = cell.value;
+    if (from && !sameCell(from, to)) follow(to, [...beforeOf(from), from]);
   };
   return (
     <button
@@ -147,7 +155,7 @@ function Link({ operand: { cell: to, value } }: { operand: Operand }) {
       data-kind={to.kind}
       title={name}
       aria-label={words.operand(name, shortNumber(value))}
-      onClick={follow}
+      onClick={onClick}
     >
       {shortNumber(value)}
     </button>
@@ -194,12 +202,15 @@ function numbersOf(reading: Reading): Numbers {
   };
 }
 
-/** Moves the focus in when the inspector opens, and back to where it was when it closes. */
+/** Moves the focus in when the inspector opens, and back to where it was when it closes, unless it went elsewhere. */
 function useReturningFocus(title: { current: HTMLElement | null }): void {
   useEffect(() => {
     const before = document.activeElement;
+    const inspector = title.current?.closest('aside');
     title.current?.focus({ preventScroll: true });
     return () => {
+      const now = document.activeElement;
+      if (now !== document.body && !inspector?.contains(now)) return;
       if (before instanceof HTMLElement) before.focus({ preventScroll: true });
     };
   }, []);

@@ -53,6 +53,14 @@ export async function originOf(cell: Cell, numbers: Numbers): Promise<Origin> {
   return { value, op: step.op, terms: [], ...equation, edits };
 }
 
+/** Whether the model has a cell for this text: another text or model may not have what was asked about. */
+export function hasCell({ kind, name, index }: Cell, { plan, ids }: Pick<Numbers, 'plan' | 'ids'>): boolean {
+  const weight = plan.weights.find((one) => one.name === name);
+  const tensor = plan.tensors.get(plan.aliases.get(name) ?? name);
+  const shape = kind === 'weight' ? weight && [weight.rows, weight.columns] : tensor?.shape;
+  return shape !== undefined && index.every((i, axis) => i < (Number(shape[axis]) || ids.length)); // rows and keys
+}
+
 /** A cell's number. */
 export async function numberAt({ kind, name, index }: Cell, numbers: Numbers): Promise<number> {
   const [row = 0, column = 0] = index;

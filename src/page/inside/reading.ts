@@ -79,8 +79,10 @@ export class Reading {
 export const reading = signal<Reading | undefined>(undefined);
 /** The same text with what the visitor changed inside the model; undefined where nothing is changed. */
 export const touched = computed(() => {
-  const edits = editsOf(touches.value, reading.value?.ids.length ?? 0);
-  return edits.length > 0 ? reading.value?.with(edits) : undefined;
+  const untouched = reading.value;
+  if (!untouched) return undefined;
+  const edits = editsOf(touches.value, untouched.model.config, untouched.ids.length);
+  return edits.length > 0 ? untouched.with(edits) : undefined;
 });
 /** What the pictures show: the touched run if there is one. */
 export const current = computed(() => touched.value ?? reading.value);
@@ -149,6 +151,9 @@ export function useTensor(
   return { tensor: value, stale };
 }
 
+/** A run that was left before its end: a newer one is under way. */
+const isAbort = (failure: unknown) => failure instanceof DOMException && failure.name === 'AbortError';
+
 /** What a promise gives; until then what the last one gave, marked stale. A promise nobody waits for is told to abort. */
 export function useLater<T>(
   make: (signal: AbortSignal) => Promise<T> | undefined,
@@ -159,7 +164,7 @@ export function useLater<T>(
     const left = new AbortController();
     make(left.signal)?.then(
       (value) => left.signal.aborted || setState({ value, when }),
-      (failure: unknown) => left.signal.aborted || setState({ failure, when }),
+      (failure: unknown) => left.signal.aborted || isAbort(failure) || setState((last) => ({ ...last, failure })),
     );
     return () => left.abort();
   }, when as unknown[]);

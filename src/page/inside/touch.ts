@@ -1,15 +1,15 @@
 import { signal } from '@preact/signals';
-import type { Edit } from '../../index.ts';
+import type { Edit, ModelConfig } from '../../index.ts';
 
 /** What the visitor changes inside the model; each becomes an edit of one tensor. */
 export type Touch =
   /** A head's output times `factor`; 0 knocks it out. */
   | { kind: 'head'; layer: number; head: number; factor: number }
   | { kind: 'mlp'; layer: number; factor: number }
-  /** Row `position` of a head's attention: shares of the tokens 0 to `position`, which sum to 1. */
-  | { kind: 'attention'; layer: number; head: number; position: number; row: Float32Array }
+  /** Row `position` of a head's attention: shares of the tokens 0 to `position`, which sum to 1; and `before`. */
+  | { kind: 'attention'; layer: number; head: number; position: number; row: Float32Array; before: Float32Array }
   /** One position of a tensor as it was in another text; `head` for a tensor that has heads. */
-  | { kind: 'patch'; name: string; head?: number; position: number; values: Float32Array; from: string };
+  | { kind: 'patch'; layer: number; name: string; head?: number; position: number; values: Float32Array; from: string };
 
 export const touches = signal<readonly Touch[]>([]);
 
@@ -40,34 +40,44 @@ export function untouch(one: Touch): void {
   touches.value = touches.value.filter((other) => other !== one);
 }
 
-/** The edits for a text of `length` tokens; touches of positions that it does not have wait until it has. */
-export function editsOf(all: readonly Touch[], length: number): Edit[] {
-  return all.flatMap((one): Edit[] => {
-    switch (one.kind) {
-      case 'head':
-        return [{ name: `blocks.${one.layer}.attn.hook_z`, head: one.head, scale: one.factor }];
-      case 'mlp':
-        return [{ name: `blocks.${one.layer}.hook_mlp_out`, scale: one.factor }];
-      case 'attention': {
-        if (one.position >= length) return [];
-        const set = new Float32Array(length);
-        set.set(one.row);
-        return [{ name: `blocks.${one.layer}.attn.hook_pattern`, head: one.head, position: one.position, set }];
-      }
-      case 'patch':
-        if (one.position >= length) return [];
-        return [{ name: one.name, head: one.head, position: one.position, set: one.values }];
-      default:
-        return one satisfies never;
-    }
-  });
+/** The edits for a text of `length` tokens; touches of a place that it or the model does not have wait until there is one. */
+export function editsOf(all: readonly Touch[], config: ModelConfig, length: number): Edit[] {
+  return all.filter((one) => fits(one, config, length)).map((one) => editOf(one, length));
 }
 
-/** The row with `key`'s share set to `share`, and the others sharing the rest as they did before. */
-export function withShare(row: Float32Array, key: number, share: number): Float32Array {
-  const rest = 1 - row[key]!;
-  return row.map((value, i) => {
-    if (i === key) return row.length === 1 ? 1 : share;
-    return rest > 0 ? (value / rest) * (1 - share) : (1 - share) / (row.length - 1);
-  });
+function fits(one: Touch, { nLayer, nHead, nEmbd }: ModelConfig, length: number): boolean {
+  if (one.layer >= nLayer) return false;
+  if ('head' in one && (one.head ?? 0) >= nHead) return false;
+  if ('position' in one && one.position >= length) return false;
+  return one.kind !== 'patch' || one.values.length === (one.head === undefined ? nEmbd : nEmbd / nHead);
+}
+
+function editOf(one: Touch, length: number): Edit {
+  switch (one.kind) {
+    case 'head':
+      return { name: `blocks.${one.layer}.attn.hook_z`, head: one.head, scale: one.factor };
+    case 'mlp':
+      return { name: `blocks.${one.layer}.hook_mlp_out`, scale: one.factor };
+    case 'attention': {
+      const set = new Float32Array(length);
+      set.set(one.row);
+      return { name: `blocks.${one.layer}.attn.hook_pattern`, head: one.head, position: one.position, set };
+    }
+    case 'patch':
+      return { name: one.name, head: one.head, position: one.position, set: one.values };
+    default:
+      return one satisfies never;
+  }
+}
+
+/**
+ * The row with `key`'s share set to `share`, and the others sharing the rest as they do in it; as they did `before`
+ * where they have nothing.
+ */
+export function withShare(row: Float32Array, key: number, share: number, before: Float32Array): Float32Array {
+  if (row.length === 1) return row;
+  const others = (of: Float32Array) => of.reduce((sum, value, i) => (i === key ? sum : sum + value), 0);
+  const like = [row, before].find((of) => others(of) > 0) ?? row.map(() => 1);
+  const scale = (1 - share) / others(like);
+  return like.map((value, i) => (i === key ? share : value * scale));
 }

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
+import { strings } from '../strings.ts';
 
 interface Props {
   text: () => string;
@@ -14,17 +15,21 @@ interface Props {
 const doneMs = 1600;
 
 export function CopyButton({ text, label, done, title, disabled, children }: Props) {
-  const [copied, setCopied] = useState(false);
+  const [said, setSaid] = useState<string | undefined>(undefined);
   const copy = async () => {
-    await navigator.clipboard.writeText(text());
-    setCopied(true);
-    setTimeout(() => setCopied(false), doneMs);
+    try {
+      await navigator.clipboard.writeText(text());
+      setSaid(done);
+    } catch {
+      setSaid(strings.notCopied); // it was refused, or the page came over plain http and has no clipboard
+    }
+    setTimeout(() => setSaid(undefined), doneMs);
   };
   return (
     <button type="button" class="quiet copy" onClick={copy} title={title} disabled={disabled}>
       {children}
-      <span aria-live="polite" data-copied={copied}>
-        {copied ? done : label}
+      <span aria-live="polite" data-copied={said === done}>
+        {said ?? label}
       </span>
     </button>
   );

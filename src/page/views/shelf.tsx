@@ -81,7 +81,7 @@ function Figures() {
   const { tokens, tokensPerSecond, seed, finishReason } = last;
   const ending = finishReason && finishReason !== 'length' ? strings.finish[finishReason] : undefined;
   const parts = [
-    tokens ? strings.ran(tokens) : strings.reading,
+    tokens || phase.value !== 'running' ? strings.ran(tokens) : strings.reading,
     tokensPerSecond && strings.speed(tokensPerSecond),
     seed === undefined ? strings.greedyUsed : strings.seedUsed(seed),
     ending,

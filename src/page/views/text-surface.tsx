@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { askAt, asked } from '../alternatives.ts';
 import { announcement } from '../announce.ts';
 import { acceptGhost, dismiss, ghost } from '../ghost.ts';
-import { segments, stretches, textOf } from '../manuscript.ts';
+import { segments, shared, stretches, textOf } from '../manuscript.ts';
 import { shown } from '../models.ts';
 import { strings } from '../strings.ts';
 import { colouring, strengthOf, tokens } from '../tokens.ts';
@@ -46,7 +46,7 @@ export function TextSurface() {
         value={text}
         onInput={(event) => type(event.currentTarget.value)}
         onKeyDown={(event) => onKey(event, event.currentTarget)}
-        onBeforeInput={(event) => onBrowserUndo(event as InputEvent)}
+        onBeforeInput={(event) => onBrowserUndo(event as InputEvent, event.currentTarget)}
         onClick={({ currentTarget: { selectionStart, selectionEnd } }) => {
           if (colouring.value && !busy && selectionStart === selectionEnd) void askAt(selectionStart + 1);
         }}
@@ -101,23 +101,28 @@ function onKey(event: KeyboardEvent, area: HTMLTextAreaElement): void {
     if (event.key === ' ' && control) return ghost.value && say(strings.offers(offered()));
     if (event.key === 'ArrowDown' && event.altKey)
       return phase.value === 'idle' && void askAt(area.selectionStart) === undefined;
-    if (event.key.toLowerCase() === 'z' && control) return event.shiftKey ? changed(redo) : changed(undo);
-    if (event.key.toLowerCase() === 'y' && control) return changed(redo);
+    if (event.key.toLowerCase() === 'z' && control) return changed(area, event.shiftKey ? redo : undo);
+    if (event.key.toLowerCase() === 'y' && control) return changed(area, redo);
     return false;
   })();
   if (done) event.preventDefault();
 }
 
 /** The browser's own undo, from its menu, knows nothing of the model's words. */
-function onBrowserUndo(event: InputEvent): void {
-  if (event.inputType === 'historyUndo') undo();
-  else if (event.inputType === 'historyRedo') redo();
+function onBrowserUndo(event: InputEvent, area: HTMLTextAreaElement): void {
+  if (event.inputType === 'historyUndo') changed(area, undo);
+  else if (event.inputType === 'historyRedo') changed(area, redo);
   else return;
   event.preventDefault();
 }
 
-function changed(how: () => void): true {
+/** Undoes or redoes, and leaves the caret behind what changed. */
+function changed(area: HTMLTextAreaElement, how: () => void): true {
+  const before = area.value;
   how();
+  area.value = textOf(manuscript.value);
+  const caret = area.value.length - shared(before, area.value).tail;
+  if (area.value !== before) area.setSelectionRange(caret, caret);
   return true;
 }
 

@@ -51,15 +51,20 @@ export async function inductionHeads(run: Reading): Promise<InductionHead[]> {
 }
 
 /** The head without which the likeliest next token loses most of its probability, each knocked out in turn. */
-export async function mostImportantHead(run: Reading, onProgress: (done: number, total: number) => void) {
+export async function mostImportantHead(
+  run: Reading,
+  onProgress: (done: number, total: number) => void,
+  signal: AbortSignal,
+) {
   const { nLayer, nHead } = run.model.config;
   const at = run.ids.length - 1;
   const { id, text, share: before } = await likeliestToken(run, at);
   let found = { layer: 0, head: 0, after: Number.POSITIVE_INFINITY };
   for (let i = 0; i < nLayer * nHead; i++) {
     const [layer, head] = [Math.floor(i / nHead), i % nHead];
-    const without = run.with([{ name: `blocks.${layer}.attn.hook_z`, head, scale: 0 }]);
-    const after = shareOf(await without.logits(at), id);
+    const edits = [{ name: `blocks.${layer}.attn.hook_z`, head, scale: 0 }];
+    const { logits } = await run.model.trace(run.ids, { edits, logits: [at], signal });
+    const after = shareOf(logits.data, id);
     if (after < found.after) found = { layer, head, after };
     onProgress(i + 1, nLayer * nHead);
   }

@@ -13,8 +13,12 @@ export interface LessonStep {
   tensor: string;
   /** What is done before the step is shown. */
   prepare?: () => void;
-  /** The numbers of its text. Long work tells how far it is. */
-  values?: (reading: Reading, onProgress: (done: number, total: number) => void) => Promise<(string | number)[]>;
+  /** The numbers of its text. Long work tells how far it is. Once aborted, it leaves the view as it is. */
+  values?: (
+    reading: Reading,
+    onProgress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ) => Promise<(string | number)[]>;
 }
 
 export type LessonName = keyof typeof words.lessons;
@@ -147,8 +151,9 @@ export const lessons: Record<LessonName, LessonStep[]> = {
     {
       station: 'block',
       tensor: 'blocks.N.attn.hook_pattern',
-      values: async (run) => {
+      values: async (run, _, signal) => {
         const [best] = await inductionHeads(run);
+        signal.throwIfAborted();
         if (!best) return [words.noRepetition, '', '', ''];
         lookAt({ layer: best.layer, head: best.head, position: best.from });
         return [best.head, best.layer, percent(best.score), percent(best.even)];
@@ -163,8 +168,9 @@ export const lessons: Record<LessonName, LessonStep[]> = {
         untouched();
         lookAt({ position: undefined });
       },
-      values: async (run, onProgress) => {
-        const found = await mostImportantHead(run, onProgress);
+      values: async (run, onProgress, signal) => {
+        const found = await mostImportantHead(run, onProgress, signal);
+        signal.throwIfAborted();
         lookAt({ layer: found.layer, head: found.head });
         return [visible(found.text), percent(found.before), found.head, found.layer, percent(found.after)];
       },

@@ -5,7 +5,7 @@ import { cell, layer, unfold } from '../looking.ts';
 import { reading, useLater } from '../reading.ts';
 import { words } from '../words/lessons.ts';
 import { type LessonName, lessons } from './lessons.ts';
-import { pointAt } from './point.ts';
+import { pointAt, stopPointing } from './point.ts';
 
 /** The lesson under way. */
 const lesson = signal<{ name: LessonName; step: number } | undefined>(undefined);
@@ -88,12 +88,13 @@ function Text({ name, step, text }: TextProps) {
   const run = reading.value;
   const { values, station, tensor: picture } = lessons[name][step]!;
   const { value, failure } = useLater(
-    () => (values ? run && values(run, (...now) => setProgress(now)) : Promise.resolve([])),
+    (signal) => (values ? run && values(run, (...now) => setProgress(now), signal) : Promise.resolve([])),
     [run, name, step],
   );
   useEffect(() => {
     if (value) void pointAt(nameOf(picture), station); // reading them may have chosen a block
   }, [value]);
+  useEffect(() => stopPointing, []);
   if (failure !== undefined) return <p role="alert">{words.failed(String(failure))}</p>;
   if (!value) return <p class="summary">{progress ? words.measuring(...progress) : words.reading}</p>;
   return (

@@ -26,6 +26,11 @@ export async function pointAt(tensor: string, station: StationName): Promise<voi
   if (section) scrollTo(section);
 }
 
+/** A picture that is still waited for is not scrolled to any more. */
+export function stopPointing(): void {
+  mine++;
+}
+
 function scrollTo(element: HTMLElement): void {
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
   element.scrollIntoView({ block: 'center', behavior: calm ? 'auto' : 'smooth' });

@@ -1,4 +1,5 @@
 import './touch.css';
+import type { TracedTensor } from '../../../index.ts';
 import { percent, visible } from '../draw/numbers.ts';
 import { head, layer, position } from '../looking.ts';
 import { current, reading, touched, useTensor } from '../reading.ts';
@@ -74,20 +75,26 @@ const mostSliders = 40;
 
 function AttentionRow() {
   const [l, h, at] = [layer.value, head.value, position.value];
-  const { tensor } = useTensor(`blocks.${l}.attn.hook_pattern`);
+  const { tensor, stale } = useTensor(`blocks.${l}.attn.hook_pattern`);
   const texts = current.value?.texts ?? [];
-  if (!tensor || at >= tensor.shape[1]!) return null;
-  const start = (h * tensor.shape[1]! + at) * tensor.shape[2]!;
-  const row = tensor.data.slice(start, start + at + 1);
-  const set = (next: Float32Array) => touch({ kind: 'attention', layer: l, head: h, position: at, row: next });
-  const keys = [...row.keys()].sort((a, b) => row[b]! - row[a]!).slice(0, mostSliders);
+  // What was set here is known before the run with it ends.
+  const own = touches.value
+    .filter((one) => one.kind === 'attention')
+    .find((one) => one.layer === l && one.head === h && one.position === at);
+  const row = own?.row ?? (tensor && rowOf(tensor, h, at));
+  if (!row) return null;
+  const before = own?.before ?? row;
+  const ofAnother = stale && !own;
+  const set = (next: Float32Array) => touch({ kind: 'attention', layer: l, head: h, position: at, row: next, before });
+  const size = (key: number) => Math.max(row[key]!, before[key]!); // a slider in use stays
+  const keys = [...row.keys()].sort((a, b) => size(b) - size(a)).slice(0, mostSliders);
   return (
     <Figure title={words.attention(l, h, visible(texts[at] ?? ''))} note={words.attentionNote}>
-      <div class="shares" data-sum={row.reduce((sum, share) => sum + share, 0)}>
+      <div class="shares" data-sum={row.reduce((sum, share) => sum + share, 0)} data-stale={ofAnother}>
         {keys
           .sort((a, b) => a - b)
           .map((key) => (
-            <label>
+            <label key={key}>
               <output>{percent(row[key]!)}</output>
               <input
                 type="range"
@@ -95,9 +102,10 @@ function AttentionRow() {
                 max={1}
                 step={0.01}
                 value={row[key]!}
+                disabled={ofAnother}
                 style={{ '--at': row[key]! }}
                 aria-label={words.share(key, texts[key] ?? '')}
-                onInput={(event) => set(withShare(row, key, event.currentTarget.valueAsNumber))}
+                onInput={(event) => set(withShare(row, key, event.currentTarget.valueAsNumber, before))}
               />
               <span class="token">{visible(texts[key] ?? '')}</span>
             </label>
@@ -105,15 +113,28 @@ function AttentionRow() {
       </div>
       {row.length > mostSliders && <p class="summary">{words.largest(mostSliders)}</p>}
       <div class="actions">
-        <button type="button" class="plain" onClick={() => set(new Float32Array(at + 1).fill(1 / (at + 1)))}>
+        <button type="button" class="plain" disabled={ofAnother} onClick={() => set(row.map(() => 1 / (at + 1)))}>
           {words.evenly}
         </button>
-        <button type="button" class="plain" onClick={() => set(row.map((_, key) => (key === at ? 1 : 0)))}>
+        <button
+          type="button"
+          class="plain"
+          disabled={ofAnother}
+          onClick={() => set(row.map((_, key) => (key === at ? 1 : 0)))}
+        >
           {words.itself}
         </button>
       </div>
     </Figure>
   );
+}
+
+/** Row `at` of a head of a pattern [nHead, tokens, tokens]; undefined where there is none. */
+function rowOf({ data, shape }: TracedTensor, ofHead: number, at: number): Float32Array | undefined {
+  const [nHead = 0, tokens = 0] = shape;
+  if (ofHead >= nHead || at >= tokens) return undefined;
+  const start = (ofHead * tokens + at) * tokens;
+  return data.slice(start, start + at + 1);
 }
 
 function Changes() {
