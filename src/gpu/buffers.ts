@@ -1,5 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
-import { usage } from './usage.ts';
+import { STORAGE, usage } from './usage.ts';
 
 /** The buffers of one owner, so that all can be freed together. */
 export class Buffers {
@@ -17,7 +17,7 @@ export class Buffers {
   /** A storage buffer filled with zeros, as WebGPU makes them. */
   create(label: string, bytes: number, bits: number = usage.storage): GPUBuffer {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const isBound = bits & usage.storage & 0x80;
+    const isBound = (bits & STORAGE) !== 0;
     const limit = isBound ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
     if (bytes > limit) {
       throw new VitrineError(

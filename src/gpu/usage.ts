@@ -5,4 +5,6 @@ export const usage = {
   timestamps: 0x200 | 0x04, // QUERY_RESOLVE | COPY_SRC
 } as const;
 
+/** Of buffers that kernels bind. */
+export const STORAGE = 0x80;
 export const MAP_READ = 1;

@@ -1,28 +1,14 @@
 import { expect, test } from 'vitest';
 import { countingDevice } from '../../bench/counting-device.ts';
 import { createGpuBackend } from '../../src/gpu/backend.ts';
-import type { ModelConfig } from '../../src/model/config.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import type { Drawn } from '../../src/plan/backend.ts';
 import { testGpu } from '../backends.ts';
+import { gpt2Config } from '../model/shapes.ts';
 import { randomValues } from '../ops/mini-plan.ts';
 
 /** GPT-2 small's depth and heads; narrow, because a count does not depend on the width. */
-const config: ModelConfig = {
-  nLayer: 12,
-  nHead: 12,
-  nEmbd: 48,
-  nInner: 192,
-  nCtx: 1024,
-  vocabSize: 600,
-  activation: 'gelu_new',
-  layerNormEpsilon: 1e-5,
-  scaleAttnWeights: true,
-  scaleAttnByInverseLayerIdx: false,
-  tieWordEmbeddings: true,
-  bosTokenId: null,
-  eosTokenIds: [],
-};
+const config = gpt2Config({ nLayer: 12, nHead: 12, nEmbd: 48, nInner: 192, nCtx: 1024, vocabSize: 600 });
 
 async function open() {
   const adapter = await (await testGpu()).requestAdapter();

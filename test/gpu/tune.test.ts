@@ -7,27 +7,13 @@ import { Pipelines } from '../../src/gpu/shader.ts';
 import { TUNING_MS, tune } from '../../src/gpu/tune.ts';
 import type { TuneStore } from '../../src/gpu/tune-store.ts';
 import { WeightStore } from '../../src/gpu/weight-store.ts';
-import type { ModelConfig } from '../../src/model/config.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import { testGpu } from '../backends.ts';
 import { expectClose } from '../close.ts';
+import { gpt2Config } from '../model/shapes.ts';
 import { randomValues } from '../ops/mini-plan.ts';
 
-const config: ModelConfig = {
-  nLayer: 1,
-  nHead: 2,
-  nEmbd: 64,
-  nInner: 256,
-  nCtx: 32,
-  vocabSize: 300,
-  activation: 'gelu_new',
-  layerNormEpsilon: 1e-5,
-  scaleAttnWeights: true,
-  scaleAttnByInverseLayerIdx: false,
-  tieWordEmbeddings: true,
-  bosTokenId: null,
-  eosTokenIds: [],
-};
+const config = gpt2Config({ nLayer: 1, nHead: 2, nEmbd: 64, nInner: 256, nCtx: 32, vocabSize: 300 });
 
 /** A store that says what was asked of it. */
 function watched(value?: string): TuneStore & { kept: Map<string, string>; asked: string[] } {

@@ -107,6 +107,16 @@ const waiting = (page: Page) =>
     })
     .toBe('installed');
 
+/** A page whose build is kept, and beside it a newer one. */
+async function openWithNewerBuild(): Promise<Page> {
+  const page = await open();
+  await kept(page);
+  await deploy();
+  await page.reload();
+  await waiting(page);
+  return page;
+}
+
 /** The newer build is shown when the page is opened again, and is the only one that is kept then. */
 async function taken(page: Page): Promise<void> {
   const reopened = async () => {
@@ -208,11 +218,7 @@ test('a new build is taken as a whole, when no other tab shows the old one', asy
 });
 
 test('a new build that does not take over keeps no page from opening', async () => {
-  const page = await open();
-  await kept(page);
-  await deploy();
-  await page.reload();
-  await waiting(page);
+  const page = await openWithNewerBuild();
   await page.addInitScript(() => {
     ServiceWorker.prototype.postMessage = () => {};
   });
@@ -222,11 +228,7 @@ test('a new build that does not take over keeps no page from opening', async () 
 });
 
 test('a page that opened before a new build took over still finds what it has not shown yet', async () => {
-  const page = await open();
-  await kept(page);
-  await deploy();
-  await page.reload();
-  await waiting(page);
+  const page = await openWithNewerBuild();
   await page.addInitScript(() => {
     const { postMessage } = ServiceWorker.prototype;
     ServiceWorker.prototype.postMessage = function (message: unknown) {

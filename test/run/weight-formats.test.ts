@@ -1,26 +1,12 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import type { StoredAs } from '../../src/load/checkpoint.ts';
-import type { ModelConfig } from '../../src/model/config.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import { load } from '../../src/run/load.ts';
 import { weightFormats } from '../../src/run/weight-formats.ts';
+import { gpt2Config } from '../model/shapes.ts';
 import { fixtureFiles } from './models.ts';
 
-const xl: ModelConfig = {
-  nLayer: 48,
-  nHead: 25,
-  nEmbd: 1600,
-  nInner: 6400,
-  nCtx: 1024,
-  vocabSize: 50257,
-  activation: 'gelu_new',
-  layerNormEpsilon: 1e-5,
-  scaleAttnWeights: true,
-  scaleAttnByInverseLayerIdx: false,
-  tieWordEmbeddings: true,
-  bosTokenId: null,
-  eosTokenIds: [],
-};
+const xl = gpt2Config({ nLayer: 48, nHead: 25, nEmbd: 1600, nInner: 6400, nCtx: 1024, vocabSize: 50257 });
 const stored = (type: StoredAs) => ({ storedAs: type, storedAsOf: () => type });
 
 afterEach(() => {

@@ -141,52 +141,54 @@ export function linearTile(scene: Scene, linear: Linear, variant: Variants['tile
 function linearKernels(scene: Scene, linear: Linear, split: Split, constants: Record<string, number>): Kernel[] {
   const { x, weight, first, count, output, residual, cache, select, unused } = linear;
   const most = Math.floor((MOST_WORKGROUPS * split.outputs) / 64) * 64;
-  return weight.parts.flatMap((part) => {
+  const runs = weight.parts.flatMap((part) => {
     const start = Math.max(first, part.first);
     const end = Math.min(first + count, part.first + part.rows);
-    const runs = Array.from({ length: Math.max(0, ceilDiv(end - start, most)) }, (_, run) => start + run * most);
-    return runs.map((from): Kernel => {
-      const n = Math.min(most, end - from);
-      return {
-        files: [
-          ...(split.needs === 'subgroups' ? [subgroupsFile] : []),
-          batchFile,
-          formatFile[weight.format],
-          activateFile,
-          cacheWriteFile,
-          file('linear-store.wgsl', storeSource),
-          ...split.files,
-        ],
-        constants: {
-          ROW_UNITS: weight.stride / 16,
-          WEIGHT_ROW: from - part.first,
-          COLUMN: from - first,
-          N: n,
-          BIAS: linear.bias ? 1 : 0,
-          ACTIVATION: linear.activation ? activationNumber[linear.activation] : 0,
-          RESIDUAL: residual ? 1 : 0,
-          CACHE: cache ? 1 : 0,
-          CACHE_HALF: scene.kv === 'f16' ? 1 : 0,
-          SELECT: select ? 1 : 0,
-          OUT_STRIDE: output.stride,
-          CACHE_WIDTH: scene.nHead * scene.headDim,
-          CONTEXT: scene.context,
-          SLOTS: scene.slots,
-          ...constants,
-          ...split.constants,
-        },
-        bindings: {
-          0: scene.batch,
-          1: part.values,
-          2: part.scales,
-          3: x.buffer,
-          4: linear.vectors ?? x.buffer,
-          5: residual?.buffer ?? x.buffer,
-          6: output.buffer,
-          7: cache ?? unused,
-        },
-        workgroups: (sizes) => [ceilDiv(n, split.outputs), ceilDiv(select ? sizes.logitRows : sizes.rows, split.rows)],
-      };
-    });
+    const dispatches = Math.max(0, ceilDiv(end - start, most));
+    return Array.from({ length: dispatches }, (_, i) => ({
+      part,
+      from: start + i * most,
+      n: Math.min(most, end - start - i * most),
+    }));
   });
+  return runs.map(({ part, from, n }) => ({
+    files: [
+      ...(split.needs === 'subgroups' ? [subgroupsFile] : []),
+      batchFile,
+      formatFile[weight.format],
+      activateFile,
+      cacheWriteFile,
+      file('linear-store.wgsl', storeSource),
+      ...split.files,
+    ],
+    constants: {
+      ROW_UNITS: weight.stride / 16,
+      WEIGHT_ROW: from - part.first,
+      COLUMN: from - first,
+      N: n,
+      BIAS: linear.bias ? 1 : 0,
+      ACTIVATION: linear.activation ? activationNumber[linear.activation] : 0,
+      RESIDUAL: residual ? 1 : 0,
+      CACHE: cache ? 1 : 0,
+      CACHE_HALF: scene.kv === 'f16' ? 1 : 0,
+      SELECT: select ? 1 : 0,
+      OUT_STRIDE: output.stride,
+      CACHE_WIDTH: scene.nHead * scene.headDim,
+      CONTEXT: scene.context,
+      SLOTS: scene.slots,
+      ...constants,
+      ...split.constants,
+    },
+    bindings: {
+      0: scene.batch,
+      1: part.values,
+      2: part.scales,
+      3: x.buffer,
+      4: linear.vectors ?? x.buffer,
+      5: residual?.buffer ?? x.buffer,
+      6: output.buffer,
+      7: cache ?? unused,
+    },
+    workgroups: (sizes) => [ceilDiv(n, split.outputs), ceilDiv(select ? sizes.logitRows : sizes.rows, split.rows)],
+  }));
 }
