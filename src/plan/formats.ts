@@ -1,5 +1,5 @@
 import type { WeightFormat } from './backend.ts';
-import { halfFromFloat, halfTable } from './half.ts';
+import { halfFromFloat, halfTable, halvesFromFloats } from './half.ts';
 
 /** Weights that share one scale in q8 and q4. */
 export const BLOCK = 32;
@@ -48,7 +48,7 @@ export function packRows(format: WeightFormat, weights: Float32Array, columns: n
     case 'f32':
       return { values: padded };
     case 'f16':
-      return { values: Uint16Array.from(padded, halfFromFloat) };
+      return { values: halvesFromFloats(padded) };
     case 'q8':
       return packQ8(padded);
     case 'q4':

@@ -14,7 +14,8 @@ export function candidatesOf(logits: ArrayLike<number>, max: number, temperature
   for (let id = 0; id < logits.length; id++) if (logits[id]! > Number.NEGATIVE_INFINITY) ids[count++] = id;
   ids = ids.subarray(0, count);
   if (topK > 0 && topK < count) {
-    const key = Float64Array.from(ids, (id) => -logits[id]!);
+    const key = new Float64Array(count); // a plain loop: `from` with a function costs 10 ms a token of 50,257 words
+    for (let i = 0; i < count; i++) key[i] = -logits[ids[i]!]!;
     const last = largest(leading(key, undefined, topK), key);
     ids = ids.filter((_, i) => key[i]! <= last);
   }
