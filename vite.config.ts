@@ -33,7 +33,7 @@ export default defineConfig(({ mode }) =>
           },
           rolldownOptions: {
             external: [/^node:/, 'webgpu'],
-            output: { entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
+            output: { sourcemap: true, entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
           },
         },
       }

@@ -1,7 +1,4 @@
-import { createCpuBackend } from '../cpu/backend.ts';
-import { createGpuBackend } from '../gpu/backend.ts';
-import { describe, isSoftware, requestDevice } from '../gpu/device.ts';
-import { tuneStore } from '../gpu/tune-store.ts';
+import type { GpuChoices } from '../gpu/open.ts';
 import type { CacheStore } from '../load/cache-store.ts';
 import type { Checkpoint, Progress } from '../load/checkpoint.ts';
 import { openCheckpoint } from '../load/open.ts';
@@ -9,8 +6,8 @@ import type { Source, SourceOptions } from '../load/source.ts';
 import { gpt2Plan } from '../model/gpt2.ts';
 import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
 import { loadTokenizer } from '../text/load.ts';
-import { createWasmBackend } from '../wasm/backend.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
 import { chunkOn, Engine } from './engine.ts';
 import { Model } from './model.ts';
@@ -53,14 +50,6 @@ export interface Device {
   readonly lost: Promise<unknown>;
 }
 
-/** What a GPU's backend is told. */
-interface GpuChoices {
-  kv: 'f32' | 'f16';
-  tune: boolean | undefined;
-  /** Of all weights. */
-  bytes: number;
-}
-
 /** Makes a backend without weights. `largest`: bytes of the largest of them. */
 type Opener = (largest: number, gpu: GpuChoices) => Promise<Opened>;
 
@@ -75,12 +64,17 @@ const asked = async (backend: Promise<Backend> | Backend): Promise<Opened> => ({
   reason: 'asked for',
 });
 
+/** The backends, each a file of its own: a page fetches only the one that it runs on. */
+const gpuPart = () => part('The WebGPU backend', import('../gpu/open.ts'));
+const openWasm = async () => (await part('The WebAssembly backend', import('../wasm/backend.ts'))).createWasmBackend();
+const openCpu = async () => (await part('The JavaScript backend', import('../cpu/backend.ts'))).createCpuBackend();
+
 /** The devices there are, by the name that `device` gives them. */
 const openers = {
   auto: openAuto,
   webgpu: (largest, choices) => asked(openGpu(largest, choices)),
-  wasm: () => asked(createWasmBackend()),
-  cpu: () => asked(createCpuBackend()),
+  wasm: () => asked(openWasm()),
+  cpu: () => asked(openCpu()),
 } satisfies Record<string, Opener>;
 
 const devices = oneOf(...Object.keys(openers));
@@ -123,7 +117,10 @@ function isStore(value: unknown): boolean {
  */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Model> {
   checkOptions('load', options, checks);
-  const { device, dtype, kv, tune, contextLength, ...opening } = options;
+  const { device = 'auto', dtype, kv, tune, contextLength, ...opening } = options;
+  // Fetched while the checkpoint opens; a failure is told by who awaits it.
+  if (typeof device !== 'string' || device === 'webgpu' || (device === 'auto' && globalThis.navigator?.gpu))
+    gpuPart().catch(() => {});
   return loadCheckpoint(await openCheckpoint(source, opening), options);
 }
 
@@ -204,41 +201,32 @@ export async function loadCheckpoint(
 }
 
 async function openAuto(largest: number, choices: GpuChoices): Promise<Opened> {
-  let without = '';
-  const gpu = await requestDevice(largest).catch((error: unknown) => {
+  let without = 'There is no WebGPU here.';
+  const opener = globalThis.navigator?.gpu && (await gpuPart());
+  const gpu = await opener?.requestDevice(largest).catch((error: unknown) => {
     if (!(error instanceof VitrineError && error.code === 'no-webgpu')) throw error;
     without = error.message.replace(` ${error.hint}`, '');
     return undefined;
   });
-  const onGpu = () => gpuBackend(gpu!.device, gpu!.adapter, choices, true);
+  const onGpu = () => opener!.gpuBackend(gpu!, choices);
   if (gpu && !gpu.fallback) return { backend: onGpu(), reason: 'a real WebGPU adapter' };
   if (gpu) without = `The WebGPU adapter is software: ${gpu.adapter}.`;
   try {
-    const backend = await createWasmBackend();
+    const backend = await openWasm();
     gpu?.device.destroy();
     return { backend, reason: without };
   } catch (error) {
     // No SIMD in this engine, or a Content-Security-Policy that forbids WebAssembly.
     if (!(error instanceof VitrineError && error.code === 'bad-option')) throw error;
-    return { backend: gpu ? onGpu() : createCpuBackend(), reason: `${without} ${error.message}` };
+    return { backend: gpu ? onGpu() : await openCpu(), reason: `${without} ${error.message}` };
   }
 }
 
 async function openGpu(largest: number, choices: GpuChoices): Promise<Backend> {
-  const { device, adapter } = await requestDevice(largest);
-  return gpuBackend(device, adapter, choices, true);
+  const { gpuBackend, requestDevice } = await gpuPart();
+  return gpuBackend(await requestDevice(largest), choices);
 }
 
 async function openOwn(own: Device, choices: GpuChoices): Promise<Backend> {
-  const device = own as GPUDevice;
-  const soon = new Promise<undefined>((resolve) => setTimeout(resolve, 0));
-  const lost = await Promise.race([device.lost, soon]);
-  if (lost) throw new VitrineError('device-lost', `The GPUDevice is lost: ${lost.message || lost.reason}.`);
-  return gpuBackend(device, describe(device.adapterInfo), choices, false);
-}
-
-/** Measuring pays where kernels differ by more than it costs: on real GPUs, with weights enough to read. */
-function gpuBackend(device: GPUDevice, adapter: string, { kv, tune, bytes }: GpuChoices, owned: boolean): Backend {
-  const measured = tune ?? (!isSoftware(device.adapterInfo) && bytes >= 2 ** 24);
-  return createGpuBackend(device, { adapter, owned, kv, tune: measured ? tuneStore : undefined });
+  return (await gpuPart()).ownBackend(own as GPUDevice, choices);
 }

@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
 import { check, type Json, list, object, type VocabularyFiles } from './files.ts';
 import { gpt2Pattern } from './gpt2.ts';
 import type { Vocabulary } from './tokenizer.ts';
@@ -17,9 +18,7 @@ export async function byteLevelVocabulary(files: VocabularyFiles): Promise<Vocab
     decoder: null,
     added_tokens: files.added,
   };
-  const { Tokenizer } = await import('@huggingface/tokenizers').catch((cause: unknown) => {
-    throw new VitrineError('network', 'The tokenizer library could not be loaded.', { hint: 'Try again.', cause });
-  });
+  const { Tokenizer } = await part('The tokenizer library', import('@huggingface/tokenizers'));
   let tokenizer: InstanceType<typeof Tokenizer>;
   try {
     tokenizer = new Tokenizer(config, {});

@@ -47,5 +47,5 @@ test('the engine has a budget of lines', () => {
   const files = Object.fromEntries(
     Array.from({ length: 25 }, (_, i) => [`src/run/${i}.ts`, `// not counted\n\n${'f();\n'.repeat(440)}`]),
   );
-  expect(check('long', files).stderr).toContain('The engine has 11000 lines of code, more than 10500');
+  expect(check('long', files).stderr).toContain('engine has 11000 lines of code, more than 10500');
 });
