@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
 import { buildKernels } from './scripts/build-wasm.mjs';
+import { workerScripts } from './scripts/library.ts';
 import { isolation } from './scripts/serve.mjs';
 import { serviceWorker } from './scripts/service-worker.ts';
 
@@ -17,9 +18,8 @@ const inlineStyles: Plugin = {
 export default defineConfig(({ mode }) =>
   mode === 'library'
     ? {
-        base: './', // workers are found beside the module that starts them
         publicDir: false,
-        worker: { format: 'es' },
+        plugins: [workerScripts()],
         build: {
           target: 'es2022',
           outDir: 'dist',
@@ -28,6 +28,8 @@ export default defineConfig(({ mode }) =>
             entry: {
               vitrine: resolve(import.meta.dirname, 'src/index.ts'),
               'vitrine-worker': resolve(import.meta.dirname, 'src/embed/client.ts'),
+              engine: resolve(import.meta.dirname, 'src/embed/worker.ts'),
+              thread: resolve(import.meta.dirname, 'src/wasm/thread.js'),
             },
             formats: ['es'],
           },

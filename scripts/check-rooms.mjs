@@ -6,15 +6,16 @@ import { join, posix, relative } from 'node:path';
 /** Room of src/ -> rooms it may import from, beside itself. */
 const below = {
   plan: [],
+  host: ['plan'],
   model: ['plan'],
   cpu: ['plan'],
   gpu: ['plan', 'shaders'],
-  wasm: ['plan'],
+  wasm: ['plan', 'host'],
   load: ['plan', 'model'],
   text: ['plan', 'load'],
   run: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'run'],
-  embed: ['plan', 'model', 'load', 'text', 'run', 'index'],
+  embed: ['plan', 'model', 'load', 'text', 'run', 'index', 'host'],
   page: ['plan', 'model', 'load', 'text', 'run', 'index', 'embed'],
 };
 const fileLimit = 400;

@@ -1,3 +1,4 @@
+import type { Thread } from '../host/worker.ts';
 import type {
   Completion,
   DeviceInfo,
@@ -25,6 +26,7 @@ import type {
 } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
 import { type Answer, type Call, unpackFailure } from './protocol.ts';
+import { greetEngine, startEngine } from './start.ts';
 import type { Calls, WorkerTrace } from './worker.ts';
 
 /** Load options that can cross into a worker: no functions, no GPUDevice. `dtype`, `contextLength`, ... as in `load`. */
@@ -58,24 +60,27 @@ interface Hearing {
  * Failures are the same `VitrineError`s as without a worker; an aborted call rejects with its signal's reason.
  */
 export class EngineWorker {
-  readonly #worker: Worker;
+  readonly #worker: Promise<Thread>;
+  readonly #end = new AbortController();
   readonly #pending = new Set<(error: Error) => void>();
   /** Why it answers no more. */
   #ended: Error | undefined;
-  #answered = false;
 
-  /** `worker`: one that runs this package's worker module, where a bundler needs to be told how to make it. */
-  constructor(worker: Worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })) {
-    this.#worker = worker;
-    worker.onerror = (event) => {
-      event.preventDefault();
-      const what = event.message
-        ? `The engine's worker failed: ${event.message}.`
-        : "The engine's script did not load.";
-      const error = new VitrineError('network', what, { hint: 'Reload the page.' });
-      if (!this.#answered) this.#ended = error; // it never began
-      this.#fail(error);
-    };
+  /** `worker`: one whose script imports `vitrine/engine`, where a bundler does not find the package's own (docs/hosts.md). */
+  constructor(worker?: Worker) {
+    this.#worker = worker ? greetEngine(worker, this.#end.signal) : startEngine(this.#end.signal);
+    this.#worker.then(
+      (started) => {
+        started.onerror = (event) => {
+          event.preventDefault();
+          this.#fail(new VitrineError('network', `The engine's worker failed: ${event.message}.`, { hint: 'Reload.' }));
+        };
+      },
+      (error: Error) => {
+        this.#ended ??= error; // it never began
+        this.#fail(this.#ended);
+      },
+    );
   }
 
   /** Loads a model as `load` does. Throws what `load` throws. Several models may be loaded side by side. */
@@ -91,8 +96,12 @@ export class EngineWorker {
 
   /** Ends the worker and frees all its models at once; calls under way, and later ones, reject with `disposed`. */
   terminate(): void {
-    this.#worker.terminate();
     this.#ended = new VitrineError('disposed', 'The engine was terminated.');
+    this.#end.abort(this.#ended); // ends what is only starting
+    this.#worker.then(
+      (worker) => worker.terminate(),
+      () => {},
+    );
     this.#fail(this.#ended);
   }
 
@@ -114,21 +123,27 @@ export class EngineWorker {
     { signal, onEvent }: Hearing = {},
   ): Promise<Result<Name>> {
     const { port1: port, port2 } = new MessageChannel();
-    const onAbort = () => port.postMessage('abort');
+    let posted = false;
     let fail = (_: Error) => {};
+    let onAbort = () => {};
     return new Promise<Result<Name>>((resolve, reject) => {
       signal?.throwIfAborted();
       if (this.#ended) throw this.#ended;
+      fail = reject;
+      this.#pending.add(fail);
+      onAbort = () => (posted ? port.postMessage('abort') : reject(signal!.reason));
       signal?.addEventListener('abort', onAbort);
       port.onmessage = ({ data }: MessageEvent<Answer<never, Result<Name>>>) => {
-        this.#answered = true;
         if ('event' in data) onEvent?.(data.event);
         else if ('result' in data) resolve(data.result);
         else reject(data.failure.aborted && signal?.aborted ? signal.reason : unpackFailure(data.failure));
       };
-      fail = reject;
-      this.#pending.add(fail);
-      this.#post({ name, args }, port2);
+      const post = (worker: Thread) => {
+        if (signal?.aborted || this.#ended) return; // it was told
+        posted = true;
+        postCall(worker, { name, args }, port2);
+      };
+      this.#worker.then(post).catch(reject);
     }).finally(() => {
       this.#pending.delete(fail);
       signal?.removeEventListener('abort', onAbort);
@@ -136,17 +151,17 @@ export class EngineWorker {
     });
   }
 
-  #post(call: Call, port: MessagePort): void {
-    try {
-      this.#worker.postMessage(call, [port]);
-    } catch (cause) {
-      const hint = 'Functions and GPU objects work only with `load` itself, on the thread that owns them.';
-      throw new VitrineError('bad-option', `An option cannot cross into a worker: ${cause}.`, { hint, cause });
-    }
-  }
-
   #fail(error: Error): void {
     for (const reject of this.#pending) reject(error);
+  }
+}
+
+function postCall(worker: Thread, call: Call, port: MessagePort): void {
+  try {
+    worker.postMessage(call, [port]);
+  } catch (cause) {
+    const hint = 'Functions and GPU objects work only with `load` itself, on the thread that owns them.';
+    throw new VitrineError('bad-option', `An option cannot cross into a worker: ${cause}.`, { hint, cause });
   }
 }
 

@@ -50,6 +50,8 @@ function modelOf(id: number): Model {
 }
 
 const calls = {
+  /** That it is here. */
+  greet: (_: Line) => true,
   async load({ signal, send }: Line, source: Source, options: LoadOptions) {
     const model = await load(source, { ...options, signal, onProgress: send });
     models.set(++lastId, model);

@@ -214,6 +214,8 @@ export const strings = {
     'bad-option': ['One of the settings does not fit this model.', 'See the details, change it and try again.'],
     'context-full': ['The text is longer than this model can read.', 'Take some of it away and complete again.'],
     disposed: ['The model was unloaded.', 'Load it again.'],
+    'no-worker': ['This browser starts no worker for the page.', 'Another browser, or other settings, may allow it.'],
+    diverged: ['What this device computes is not what the model says.', 'Choose another device in the settings.'],
   } satisfies Record<ErrorCode, [what: string, wayOut: string]>,
   unknownFailure: ['Something went wrong in the engine.', 'Try again; if it happens again, reload the page.'] as [
     string,

@@ -116,6 +116,10 @@ export interface Backend {
   readonly kind: 'cpu' | 'webgpu' | 'wasm';
   /** The adapter or engine in words, as the platform names it. */
   readonly adapter: string;
+  /** Threads that work on a run; 1 where that is the device's own affair. */
+  readonly threads?: number;
+  /** What it has to do without, and why. */
+  readonly note?: string;
   /** Bytes of weights held. */
   readonly bytes: number;
   /** Bytes of weights that it can hold at most, where that is known. */

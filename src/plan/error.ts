@@ -7,7 +7,9 @@ export type ErrorCode =
   | 'device-lost'
   | 'bad-option'
   | 'context-full'
-  | 'disposed';
+  | 'disposed'
+  | 'no-worker'
+  | 'diverged';
 
 /** Every failure of Vitrine. `message` names the tensor, field, option or limit; `hint` names the way out. */
 export class VitrineError extends Error {

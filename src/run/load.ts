@@ -37,6 +37,11 @@ export interface LoadOptions extends SourceOptions {
    * with a model of 16 MB or more.
    */
   tune?: boolean;
+  /**
+   * Threads that WebAssembly works with, the caller's own included; by default those of the machine, at most 8. Where they
+   * cannot be had (a page that is not cross-origin isolated, docs/hosts.md) it is one, and `model.device.reason` says why.
+   */
+  threads?: number;
   /** The most tokens of a text; by default, and at most, what the model was made for. */
   contextLength?: number;
   onProgress?: (progress: Progress) => void;
@@ -51,7 +56,11 @@ export interface Device {
 }
 
 /** Makes a backend without weights. `largest`: bytes of the largest of them. */
-type Opener = (largest: number, gpu: GpuChoices) => Promise<Opened>;
+type Opener = (largest: number, choices: Choices) => Promise<Opened>;
+
+interface Choices extends GpuChoices {
+  threads?: number;
+}
 
 interface Opened {
   backend: Backend;
@@ -66,14 +75,15 @@ const asked = async (backend: Promise<Backend> | Backend): Promise<Opened> => ({
 
 /** The backends, each a file of its own: a page fetches only the one that it runs on. */
 const gpuPart = () => part('The WebGPU backend', import('../gpu/open.ts'));
-const openWasm = async () => (await part('The WebAssembly backend', import('../wasm/backend.ts'))).createWasmBackend();
+const openWasm = async ({ threads }: Choices) =>
+  (await part('The WebAssembly backend', import('../wasm/backend.ts'))).createWasmBackend({ threads });
 const openCpu = async () => (await part('The JavaScript backend', import('../cpu/backend.ts'))).createCpuBackend();
 
 /** The devices there are, by the name that `device` gives them. */
 const openers = {
   auto: openAuto,
   webgpu: (largest, choices) => asked(openGpu(largest, choices)),
-  wasm: () => asked(openWasm()),
+  wasm: (_, choices) => asked(openWasm(choices)),
   cpu: () => asked(openCpu()),
 } satisfies Record<string, Opener>;
 
@@ -87,6 +97,7 @@ const checks: Record<keyof LoadOptions, Check> = {
   dtype: oneOf('auto', 'f32', 'f16', 'q8', 'q4'),
   kv: oneOf('f32', 'f16'),
   tune: oneOf(true, false),
+  threads: integer(1, 64),
   contextLength: integer(1),
   revision: isString,
   endpoint: isString,
@@ -117,7 +128,10 @@ function isStore(value: unknown): boolean {
  */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Model> {
   checkOptions('load', options, checks);
-  const { device = 'auto', dtype, kv, tune, contextLength, ...opening } = options;
+  const { device = 'auto', dtype, kv, tune, threads, contextLength, ...opening } = options;
+  if (threads !== undefined && device !== 'auto' && device !== 'wasm') {
+    throw refuse('threads', threads, 'undefined: they are for device "wasm" or "auto"');
+  }
   // Fetched while the checkpoint opens; a failure is told by who awaits it.
   if (typeof device !== 'string' || device === 'webgpu' || (device === 'auto' && globalThis.navigator?.gpu))
     gpuPart().catch(() => {});
@@ -127,7 +141,7 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
 /** Makes a model of an opened checkpoint. `chunk`: rows of a prefill run at once; results do not depend on it. */
 export async function loadCheckpoint(
   checkpoint: Checkpoint,
-  { device = 'auto', dtype = 'auto', kv = 'f32', tune, contextLength, onProgress, signal }: LoadOptions,
+  { device = 'auto', dtype = 'auto', kv = 'f32', tune, threads, contextLength, onProgress, signal }: LoadOptions,
   chunk?: number,
 ): Promise<Model> {
   const { config } = checkpoint;
@@ -142,7 +156,7 @@ export async function loadCheckpoint(
   const weights = checkpoint.check(plan.weights);
   const formatsOn = (backend?: Backend) => weightFormats(checkpoint, plan, weights, dtype, backend);
   const { largest, bytes } = formatsOn();
-  const choices: GpuChoices = { kv, tune, bytes };
+  const choices: Choices = { kv, tune, threads, bytes };
   const report = (stage: Progress['stage']) => {
     onProgress?.({ stage, loaded: checkpoint.bytes, total: checkpoint.bytes, file: checkpoint.name });
   };
@@ -164,7 +178,7 @@ export async function loadCheckpoint(
         throw refuse('kv', kv, `"f32" on ${backend.kind}; only device "webgpu" keeps halves`);
       }
       const formats = formatsOn(backend);
-      reason = [opened.reason, formats.reason].filter(Boolean).join('; ');
+      reason = [opened.reason, backend.note, formats.reason].filter(Boolean).join('; ');
       const size = sessionSize(1, { context, chunk: chunk ?? chunkOn[backend.kind] });
       // What fails here fails again, and is told, when the first program is made.
       backend.prepare?.(plan, size, formats.of).catch(() => {});
@@ -200,7 +214,7 @@ export async function loadCheckpoint(
   }
 }
 
-async function openAuto(largest: number, choices: GpuChoices): Promise<Opened> {
+async function openAuto(largest: number, choices: Choices): Promise<Opened> {
   let without = 'There is no WebGPU here.';
   const opener = globalThis.navigator?.gpu && (await gpuPart());
   const gpu = await opener?.requestDevice(largest).catch((error: unknown) => {
@@ -212,7 +226,7 @@ async function openAuto(largest: number, choices: GpuChoices): Promise<Opened> {
   if (gpu && !gpu.fallback) return { backend: onGpu(), reason: 'a real WebGPU adapter' };
   if (gpu) without = `The WebGPU adapter is software: ${gpu.adapter}.`;
   try {
-    const backend = await openWasm();
+    const backend = await openWasm(choices);
     gpu?.device.destroy();
     return { backend, reason: without };
   } catch (error) {
@@ -222,11 +236,11 @@ async function openAuto(largest: number, choices: GpuChoices): Promise<Opened> {
   }
 }
 
-async function openGpu(largest: number, choices: GpuChoices): Promise<Backend> {
+async function openGpu(largest: number, choices: Choices): Promise<Backend> {
   const { gpuBackend, requestDevice } = await gpuPart();
   return gpuBackend(await requestDevice(largest), choices);
 }
 
-async function openOwn(own: Device, choices: GpuChoices): Promise<Backend> {
+async function openOwn(own: Device, choices: Choices): Promise<Backend> {
   return (await gpuPart()).ownBackend(own as GPUDevice, choices);
 }

@@ -24,6 +24,8 @@ export interface DeviceInfo {
   dtype: 'f32' | 'f16' | 'q8' | 'q4';
   /** Bytes of weights. */
   bytes: number;
+  /** Of the processor that work on a run; on a GPU the one that feeds it. */
+  threads: number;
   /** Why it runs there: asked for, or what `auto` found. */
   reason: string;
 }
@@ -60,8 +62,8 @@ export class Model {
   }
 
   get device(): DeviceInfo {
-    const { kind, adapter, bytes } = this.#engine.current;
-    return { kind, adapter, bytes, ...this.#chosen };
+    const { kind, adapter, bytes, threads = 1 } = this.#engine.current;
+    return { kind, adapter, bytes, threads, ...this.#chosen };
   }
 
   /**

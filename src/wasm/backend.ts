@@ -1,14 +1,18 @@
+import { within } from '../host/start.ts';
 import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import { WasmMemory } from './memory.ts';
 import { canRun, compile, environment, type Kernels } from './module.ts';
 import { WasmProgram } from './program.ts';
-import { availableThreads, mayWait, startThreads } from './threads.ts';
+import { mayWait, startThreads, usefulThreads, whyAlone } from './threads.ts';
 import { readWeight, type WasmWeight } from './weights.ts';
 
 export interface WasmOptions {
-  /** Threads that work on a run, the calling one included. Default: those of the machine, or 1 where memory cannot be shared. */
+  /**
+   * Threads that work on a run, the calling one included. Default: those of the machine. Where they cannot be had it is one,
+   * and the backend's `note` says why.
+   */
   threads?: number;
   /** Relaxed SIMD (fused multiply-add). Default: where there is. */
   relaxed?: boolean;
@@ -39,6 +43,8 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
   return {
     kind: 'wasm',
     adapter: machine.name,
+    threads: machine.threads,
+    note: machine.note,
     lost: new Promise(() => {}),
     get bytes() {
       return [...weights.values()].reduce((sum, weight) => sum + weight.bytes, 0);
@@ -72,18 +78,39 @@ export interface Machine {
   memory: WasmMemory;
   threads: number;
   name: string;
+  /** What it has to do without. */
+  note?: string;
   stop(): void;
 }
 
 async function startMachine({ threads: wanted, relaxed = relaxedSupported() }: WasmOptions): Promise<Machine> {
-  const threads = checkedThreads(wanted);
+  if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1)) {
+    throw new VitrineError('bad-option', `threads is ${wanted}; expected a whole number from 1.`);
+  }
+  const threads = wanted ?? usefulThreads();
+  let why = threads > 1 ? whyAlone() : undefined;
+  if (threads > 1 && why === undefined) {
+    try {
+      return await assemble(threads, relaxed);
+    } catch (error) {
+      if (error instanceof VitrineError) throw error;
+      why = `no others started: ${(error as Error).message}`;
+    }
+  }
+  // The memory of threads that failed may still be in one's hands: this one has its own.
+  return { ...(await assemble(1, relaxed)), note: why && `one thread, because ${why}` };
+}
+
+/** @throws VitrineError where there is no such machine, another error where its threads do not start */
+async function assemble(threads: number, relaxed: boolean): Promise<Machine> {
   const shared = threads > 1;
   if (!canRun({ relaxed, shared })) {
     throw new VitrineError('bad-option', `This engine has no WebAssembly with ${relaxed ? 'relaxed ' : ''}SIMD.`, {
       hint: "Use device: 'cpu', or a newer browser.",
     });
   }
-  const module = await compile({ relaxed, shared }).catch((cause: unknown) => {
+  const compiling = within(60_000, compile({ relaxed, shared }), 'nothing has come of compiling');
+  const module = await compiling.catch((cause: unknown) => {
     throw new VitrineError('bad-option', `WebAssembly is forbidden here: ${cause}.`, {
       hint: "Add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy, or use device: 'cpu'.",
       cause,
@@ -96,18 +123,4 @@ async function startMachine({ threads: wanted, relaxed = relaxedSupported() }: W
   const stop = shared ? await startThreads(threads, module, memory.memory, kernels) : () => {};
   const name = `WebAssembly ${relaxed ? 'relaxed ' : ''}SIMD, ${threads} thread${threads > 1 ? 's' : ''}`;
   return { kernels, memory, threads, name, stop };
-}
-
-function checkedThreads(wanted: number | undefined): number {
-  const available = availableThreads();
-  if (wanted === undefined) return available;
-  if (!Number.isInteger(wanted) || wanted < 1) {
-    throw new VitrineError('bad-option', `threads is ${wanted}; expected a whole number from 1.`);
-  }
-  if (wanted > 1 && available === 1 && !globalThis.crossOriginIsolated && typeof document !== 'undefined') {
-    throw new VitrineError('bad-option', `threads is ${wanted}, but this page is not cross-origin isolated.`, {
-      hint: 'Serve it with Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy, or leave threads out.',
-    });
-  }
-  return wanted;
 }

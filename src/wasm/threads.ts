@@ -1,14 +1,24 @@
-import { VitrineError } from '../plan/error.ts';
+import { PATIENCE, startFirst, within } from '../host/start.ts';
+import { locate, type Thread } from '../host/worker.ts';
 import type { Kernels } from './module.ts';
+import source from './thread.js?raw';
 
 /** Past this, threads only wait for memory. */
 const MOST = 8;
 
 const node = globalThis.process?.versions?.node ? globalThis.process : undefined;
 
-/** Threads that can be had here: those of the machine where memory can be shared with workers, otherwise the caller's alone. */
-export function availableThreads(): number {
-  if (!node && !globalThis.crossOriginIsolated) return 1;
+/** Why memory cannot be shared with workers here; undefined where it can. */
+export function whyAlone(): string | undefined {
+  if (typeof SharedArrayBuffer === 'undefined' && globalThis.crossOriginIsolated)
+    return 'there is no SharedArrayBuffer';
+  if (node) return undefined;
+  if (!globalThis.crossOriginIsolated) return 'the page is not cross-origin isolated';
+  return typeof Worker === 'undefined' ? 'there are no workers' : undefined;
+}
+
+/** Threads that the machine has. */
+export function usefulThreads(): number {
   const cores = node?.getBuiltinModule('node:os').availableParallelism() ?? navigator.hardwareConcurrency;
   return Math.min(MOST, cores || 1);
 }
@@ -16,62 +26,56 @@ export function availableThreads(): number {
 /** A page's main thread may not sleep. */
 export const mayWait = !!node || typeof document === 'undefined';
 
-interface Thread {
-  terminate(): unknown;
-}
-
-/** Starts threads 1 .. count - 1; gives a way to end them. */
+/**
+ * Starts threads 1 .. count - 1; gives a way to end them.
+ * @throws Error that says why they did not start; the memory may be theirs then, and must not be used
+ */
 export async function startThreads(
   count: number,
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
   kernels: Kernels,
 ): Promise<() => void> {
+  const script = locate({
+    make: () => new Worker(new URL('./thread.js', import.meta.url), { type: 'module' }),
+    file: './thread.js',
+    base: import.meta.url,
+    own: 'threads.ts',
+    source,
+  });
   const threads: Thread[] = [];
   const end = () => {
     for (const thread of threads) thread.terminate();
   };
   const last = kernels.runsSoFar();
   try {
-    await Promise.all(
-      Array.from({ length: count - 1 }, (_, i) => {
-        const worker = startWorker();
-        threads.push(worker);
-        return begun(worker, { module, memory, thread: i + 1, threads: count, last });
-      }),
-    );
+    // The first one finds the way, which the others take.
+    const { thread, way } = await startFirst(script, said);
+    threads.push(thread);
+    const others = Array.from({ length: count - 2 }, () => startFirst({ ...script, ways: [way] }, said));
+    const settled = await Promise.allSettled(others);
+    for (const other of settled) if (other.status === 'fulfilled') threads.push(other.value.thread);
+    for (const other of settled) if (other.status === 'rejected') throw other.reason;
+    const ready = threads.map((worker, i) => {
+      worker.postMessage({ module, memory, thread: i + 1, threads: count, last });
+      return within(PATIENCE, said(worker), 'has not begun its work');
+    });
+    await Promise.all(ready);
+    for (const thread of threads) thread.unref?.();
   } catch (cause) {
     end();
-    throw new VitrineError('bad-option', `The WebAssembly threads could not be started: ${cause}.`, {
-      hint: "Serve the library's worker file beside it, allow it in the Content-Security-Policy, or load with threads: 1.",
-      cause,
-    });
+    throw cause;
   }
   return end;
 }
 
-function startWorker(): Worker {
-  type WorkerClass = new (url: URL, options: object) => Worker;
-  const Worker = (node?.getBuiltinModule('node:worker_threads').Worker ?? globalThis.Worker) as unknown as WorkerClass;
-  // Bundlers find a worker by this very expression; Node's class takes the same, without the flags of its own process.
-  return new Worker(new URL('./thread.js', import.meta.url), { type: 'module', execArgv: [] });
-}
-
-/** Hands the worker its work; until it is at it. */
-function begun(worker: Worker, message: unknown): Promise<void> {
+/** Until the worker says something: first that it is there, then that it is at work. */
+function said(worker: Thread): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (node) {
-      const nodeWorker = worker as unknown as import('node:worker_threads').Worker;
-      nodeWorker.unref(); // Node may exit without waiting for it
-      nodeWorker.once('message', () => resolve());
-      nodeWorker.once('error', reject);
-    } else {
-      worker.onmessage = () => resolve();
-      worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new Error(event.message || 'the worker script did not load'));
-      };
-    }
-    worker.postMessage(message);
+    worker.onmessage = () => resolve();
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message || 'did not load'));
+    };
   });
 }

@@ -1,0 +1,79 @@
+import { NotStarted, PATIENCE, startFirst } from '../host/start.ts';
+import { isPreBundled, type Located, locate, type Thread } from '../host/worker.ts';
+import { VitrineError } from '../plan/error.ts';
+import type { Answer, Call } from './protocol.ts';
+
+/** Milliseconds after which an engine is given up that says nothing: its script may be long in coming. */
+const SILENCE = 60_000;
+
+const ownWorker =
+  "Make a worker.js of one line, import 'vitrine/engine', start it as your bundler starts workers, and pass it: new EngineWorker(worker).";
+
+/**
+ * The package's own worker, once it answers.
+ * @throws VitrineError `no-worker` where none may be started, `network` where its script does not load; the signal's reason
+ */
+export async function startEngine(signal: AbortSignal): Promise<Thread> {
+  const script = locate({
+    make: () => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }),
+    file: './worker.ts',
+    base: import.meta.url,
+    own: 'start.ts',
+  });
+  if (typeof Worker === 'undefined' && !globalThis.process?.versions?.node) {
+    throw new VitrineError('no-worker', 'There are no workers here.', { hint: "Use `load` of 'vitrine' itself." });
+  }
+  return begin(script, signal);
+}
+
+/** A worker of the caller's, once it answers. */
+export function greetEngine(worker: Thread, signal: AbortSignal): Promise<Thread> {
+  return begin({ place: 'bundled', ways: [{ url: 'The worker that was passed', open: () => worker }] }, signal);
+}
+
+async function begin(script: Located, signal: AbortSignal): Promise<Thread> {
+  try {
+    return (await startFirst(script, greet, { silence: SILENCE, patience: PATIENCE, signal })).thread;
+  } catch (error) {
+    throw error instanceof NotStarted ? explain(error, script) : error;
+  }
+}
+
+/** Until it answers. What is posted to a worker waits for its script. */
+function greet(worker: Thread): Promise<void> {
+  const { port1: port, port2 } = new MessageChannel();
+  return new Promise<void>((resolve) => {
+    port.onmessage = ({ data }: MessageEvent<Answer<never, unknown>>) => {
+      if ('result' in data) resolve();
+    };
+    const call: Call = { name: 'greet', args: [] };
+    worker.postMessage(call, [port2]);
+  }).finally(() => port.close());
+}
+
+function explain(error: NotStarted, { place, url }: Located): VitrineError {
+  const cause = error;
+  if (error.refusals.some(({ forbidden }) => forbidden)) {
+    const origin = url && URL.canParse(url) ? new URL(url).origin : 'null';
+    const elsewhere = origin !== 'null' && origin !== globalThis.origin;
+    const scripts = elsewhere ? ` and ${origin} to script-src` : '';
+    const message = `The page's Content-Security-Policy allows no worker from ${url ?? 'a blob'}: ${error.message}.`;
+    const hint = `Add to it: worker-src ${elsewhere ? 'blob:' : "'self' blob:"};${scripts} or use \`load\` of 'vitrine' itself.`;
+    return new VitrineError('no-worker', message, { hint, cause });
+  }
+  if (url === undefined) {
+    const message = error.refusals.length ? `${error.message}.` : "The engine's script has no address here.";
+    return error.refusals.length
+      ? new VitrineError('network', `The engine's script did not load. ${message}`, { hint: ownWorker, cause })
+      : new VitrineError('no-worker', message, { hint: ownWorker, cause });
+  }
+  const message = `The engine's script did not load: ${error.message}.`;
+  if (isPreBundled(import.meta.url)) {
+    const hint =
+      "Vite has bundled the package ahead of time: set optimizeDeps: { exclude: ['vitrine'] } in its config.";
+    return new VitrineError('network', message, { hint, cause });
+  }
+  const hint =
+    place === 'lost' ? `The bundler left it behind. ${ownWorker}` : 'Check that the file is served, and reload.';
+  return new VitrineError('network', message, { hint, cause });
+}
