@@ -22,7 +22,7 @@ const fileLimit = 400;
 /** Lines of code, as tinygrad's sz.py counts, neither blank nor comment: what is counted, in which paths, and the most. */
 const budgets = [
   { name: 'engine', paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/))/, limit: 10500 },
-  { name: 'embed', paths: /^src\/embed\//, limit: 1500 },
+  { name: 'embed', paths: /^src\/embed\//, limit: 3500 },
 ];
 
 const root = process.argv[2] ?? join(import.meta.dirname, '..');
