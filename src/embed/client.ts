@@ -24,6 +24,7 @@ import type {
   TraceOptions,
   WeightOptions,
 } from '../index.ts';
+import { addressOf, textOf } from '../load/address.ts';
 import { VitrineError } from '../plan/error.ts';
 import { type Answer, type Call, unpackFailure } from './protocol.ts';
 import { greetEngine, startEngine } from './start.ts';
@@ -87,6 +88,7 @@ export class EngineWorker {
   async load(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
     const { signal, onProgress, ...rest } = options;
     const onEvent = (progress: Progress) => onProgress?.(progress);
+    if (rest.endpoint !== undefined) rest.endpoint = addressOf(rest.endpoint);
     const loaded = await this.call('load', [crossing(source), rest], { signal, onEvent });
     const model = new WorkerModel(this, loaded);
     if (!signal?.aborted) return model;
@@ -165,10 +167,10 @@ function postCall(worker: Thread, call: Call, port: MessagePort): void {
   }
 }
 
-/** A worker resolves paths against its own address, and takes no URL objects. */
+/** A worker has an address of its own, so paths are told whole; it takes no URL objects. */
 function crossing(source: Source): Source {
-  if (source instanceof URL) return source.href;
-  return typeof source === 'string' && /^\.{0,2}\//.test(source) ? new URL(source, location.href).href : source;
+  const text = textOf(source);
+  return text === undefined ? source : addressOf(text);
 }
 
 /** A model in the worker: `Model`, with a promise wherever the answer has to come from there. */

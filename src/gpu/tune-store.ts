@@ -1,3 +1,5 @@
+import { isNode } from '../plan/host.ts';
+
 /** Where the choices of the tuner are kept, from one visit to the next. */
 export interface TuneStore {
   get(key: string): string | undefined | Promise<string | undefined>;
@@ -22,7 +24,7 @@ export const tuneStore: TuneStore = {
 };
 
 function place(): TuneStore {
-  if (globalThis.process?.versions?.node) return fileStore();
+  if (isNode()) return fileStore();
   // Merely touching localStorage throws where a page may keep nothing.
   if ('localStorage' in globalThis) {
     const { localStorage } = globalThis;

@@ -12,7 +12,8 @@ export class BlobFiles implements Files {
   }
 
   async open(file: string, start: number, end: number): Promise<OpenFile | undefined> {
-    const blob = this.#blobs.get(file);
+    // Files that were chosen one by one have lost their folder.
+    const blob = this.#blobs.get(file) ?? this.#blobs.get(file.slice(file.lastIndexOf('/') + 1));
     if (!blob) return undefined;
     return { size: blob.size, bytes: chunks(blob, file, start, Math.min(end, blob.size)) };
   }
@@ -36,11 +37,13 @@ async function* chunks(blob: Blob, file: string, start: number, end: number): By
   }
 }
 
-/** The files by name; a Blob without a name gets the one that its first bytes stand for. */
+/** The files by their path in the folder that was chosen, or by name; what has none is called by what its first bytes tell. */
 export async function namedBlobs(blobs: readonly Blob[]): Promise<Map<string, Blob>> {
   const named = new Map<string, Blob>();
   for (const blob of blobs) {
-    const name = (blob as Partial<File>).name || (await guessName(blob));
+    const { name: given, webkitRelativePath: path } = blob as Partial<File>;
+    const isKnown = given && (blobs.length > 1 || /\.\w+$/.test(given));
+    const name = path ? path.slice(path.indexOf('/') + 1) : isKnown ? given : await guessName(blob);
     if (named.has(name)) throw badCheckpoint(`Two of the files are ${name}.`, 'Choose the files of one model.');
     named.set(name, blob);
   }

@@ -1,3 +1,5 @@
+import { isNode } from '../plan/host.ts';
+
 /**
  * Where a cache keeps its entries: whole values by key, each written at once or not at all. Keys are `FOLDER/NAME`.
  * `get` and `put` are all that is needed; without `keys` and `delete` models can be neither listed nor deleted.
@@ -29,8 +31,6 @@ export async function platformStore(): Promise<CacheStore | undefined> {
     return undefined;
   }
 }
-
-export const isNode = () => typeof process !== 'undefined' && process.versions?.node !== undefined;
 
 /** `$VITRINE_CACHE`, or `vitrine` in the user's folder of caches. */
 function nodeFolder(): string {

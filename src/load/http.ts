@@ -9,6 +9,7 @@ const busy = [429, 500, 502, 503, 504];
 const retries = 3;
 const longestWait = 60_000;
 
+const served = 'Pages from file: may read no files beside them: serve the folder, or let its files be dropped.';
 const again = 'Check the name or address, and whether the model is public, or try again later.';
 
 export interface HttpOptions {
@@ -39,6 +40,7 @@ export class HttpFiles implements Files {
   readonly #refusals = new Map<string, string>();
   readonly #urlOf: (file: string) => string;
   readonly #options: HttpOptions;
+  #givesParts: Promise<boolean> | undefined;
 
   constructor(name: string, urlOf: (file: string) => string, options: HttpOptions = {}) {
     this.name = name;
@@ -49,8 +51,18 @@ export class HttpFiles implements Files {
   async open(file: string, start: number, end: number, signal?: AbortSignal): Promise<OpenFile | undefined> {
     const url = this.urlOf(file);
     const whole = start === 0 && end === Number.POSITIVE_INFINITY;
-    const headers: Record<string, string> = whole ? {} : { Range: `bytes=${start}-${end - 1}` };
-    let response = await this.request(url, { headers }, signal);
+    // What is in memory is soon passed over, and Node's own range of a blob: lacks its last byte.
+    const headers: Record<string, string> =
+      whole || /^(blob|data):/i.test(url) ? {} : { Range: `bytes=${start}-${end - 1}` };
+    let response: Response;
+    try {
+      response = await this.request(url, { headers }, signal);
+    } catch (error) {
+      // A browser's own schemes know no status 404.
+      if (!this.isLocal || signal?.aborted) throw error;
+      this.#refusals.set(file, `could not be fetched (${reasonOf((error as Error).cause)})`);
+      return undefined;
+    }
     if (response.status === 416 && !response.headers.get('content-range')?.endsWith('*/0')) {
       await response.body?.cancel();
       response = await this.request(url, {}, signal); // it may have the file, if not its parts
@@ -79,9 +91,27 @@ export class HttpFiles implements Files {
       const size = total === undefined ? undefined : Number(total);
       return { size, ...this.#body(response, url, 0, end - start, length) };
     }
+    if (headers.Range && this.isLocal && (await this.#partsAsWhole(url, signal))) {
+      return { size: undefined, ...this.#body(response, url, 0, end - start) };
+    }
     // Without a range, browsers ask for compressed answers and check the length themselves.
     const size = whole ? undefined : lengthOf(response);
     return { size, ...this.#body(response, url, start, end, size), sequential: true };
+  }
+
+  /** Whether the browser answers a range with 200 and that range, as Chromium does in extensions and for files on disk. */
+  async #partsAsWhole(url: string, signal: AbortSignal | undefined): Promise<boolean> {
+    this.#givesParts ??= this.request(url, { headers: { Range: 'bytes=0-0' } }, signal).then(async (response) => {
+      let bytes = 0;
+      for await (const chunk of body(response, url, 0, 2)) bytes += chunk.length;
+      return bytes === 1;
+    });
+    return this.#givesParts;
+  }
+
+  /** Whether the files are the browser's own, an extension's or an app's: no server has them. */
+  get isLocal(): boolean {
+    return !/^https?:/i.test(this.urlOf(''));
   }
 
   /** Asks for a file's size and version; undefined if there is no such file. `anew`: what was known is out of date. */
@@ -99,8 +129,9 @@ export class HttpFiles implements Files {
 
   missing(file: string): VitrineError {
     const why = this.#refusals.get(file) ?? 'is not there';
-    const message = `${this.urlOf(file)} ${why}: ${this.name} has no ${file}.`;
-    return new VitrineError('network', message, { hint: again });
+    const url = this.urlOf(file);
+    const message = `${shown(url)} ${why}: ${this.name} has no ${file}.`;
+    return new VitrineError('network', message, { hint: url.startsWith('file:') ? served : again });
   }
 
   /** Whether the file was taken for absent because a web page came in its place, as a hotel's login does. */
@@ -195,8 +226,16 @@ async function* body(
 }
 
 function failed(url: string, what: string, cause?: unknown): VitrineError {
-  const inner = cause instanceof Error ? cause : undefined;
-  const reason = inner?.cause instanceof Error ? inner.cause.message : inner?.message; // Node hides the reason one deeper
+  const reason = reasonOf(cause);
   const hint = 'Check the connection and the address, and that its server allows other sites to read it (CORS).';
-  return new VitrineError('network', `${url} ${what}${reason ? `: ${reason}` : ''}.`, { hint, cause });
+  return new VitrineError('network', `${shown(url)} ${what}${reason ? `: ${reason}` : ''}.`, { hint, cause });
 }
+
+/** Why a fetch failed; Node hides it one deeper. */
+function reasonOf(cause: unknown): string | undefined {
+  const inner = cause instanceof Error ? cause : undefined;
+  return inner?.cause instanceof Error ? inner.cause.message : inner?.message;
+}
+
+/** An address as a message shows it: `data:` URLs hold whole files. */
+export const shown = (url: string): string => (url.length > 300 ? `${url.slice(0, 100)}...` : url);

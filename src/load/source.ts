@@ -1,18 +1,20 @@
 import { VitrineError } from '../plan/error.ts';
+import { isNode } from '../plan/host.ts';
+import { addressOf, textOf } from './address.ts';
 import { BlobFiles, namedBlobs } from './blobs.ts';
 import { CachedFiles } from './cache.ts';
-import { type CacheStore, isNode } from './cache-store.ts';
+import type { CacheStore } from './cache-store.ts';
 import { locateOnDisk } from './disk.ts';
 import type { Files } from './files.ts';
-import { HttpFiles, type HttpOptions } from './http.ts';
+import { HttpFiles, type HttpOptions, shown } from './http.ts';
 import { HubFiles } from './hub.ts';
 
 /**
  * Where a model is: a hub id (`'openai-community/gpt2'`), the URL of a folder (ends in `/`) or of one weight file, the
- * files themselves, or a path that begins with `./`, `../`, `/` or `file:` - in Node on disk, in a browser an address
- * relative to the page (or to the worker that loads it).
+ * file or files themselves, or a path that begins with `./`, `../` or `/` - in Node on disk, in a browser an address
+ * relative to the page (or to the worker that loads it). `file:` is on disk in Node too.
  */
-export type Source = string | URL | ArrayLike<Blob>;
+export type Source = string | URL | Blob | ArrayLike<Blob>;
 
 export interface SourceOptions {
   /** Branch, tag or commit of a hub model; `main` by default. */
@@ -40,25 +42,32 @@ const hub = 'https://huggingface.co';
 
 const weightFile = /\.(safetensors|gguf|bin|pt|pth|ckpt|h5|onnx)$/i;
 
+/** Schemes whose addresses hold one file without a name: only as GGUF is that a model. */
+const nameless = /^(blob|data):/i;
+const onDisk = /^([/.]|file:|[a-z]:[\\/])/i;
+/** Those, what browsers have for extensions and apps (`chrome-extension://`, `app://`), but not what no fetch can reach. */
+const fetchable = /^(?:https?|file|blob|data):|^(?!(?:ftps?|sftp|wss?|about|s3|gs|hf):)[a-z][a-z\d+.-]+:\/\//i;
+
 /** @throws VitrineError `bad-option` for what is no source, `bad-checkpoint` for a path or list without a model */
 export async function locate(source: Source, options: SourceOptions = {}): Promise<Located> {
-  const isText = typeof source === 'string' || source instanceof URL;
-  const text = isText ? String(source) : 'a list of files';
-  const isUrl = /^https?:/i.test(text) && URL.canParse(text);
-  const isPath = /^(\.{1,2}$|\.{0,2}\/|file:|[a-z]:[\\/])/i.test(text);
-  if (!isText || isUrl || isPath) refuseHubOptions(text, options);
-  if (!isText) return locateBlobs(source);
-  if (isUrl) return locateUrl(new URL(text), options);
-  if (isPath) {
-    return isNode() ? locateOnDisk(text) : locateUrl(new URL(text, globalThis.location.href), options);
+  const given = textOf(source);
+  const text = given === undefined ? 'a list of files' : addressOf(given);
+  const isUrl = fetchable.test(text) && URL.canParse(text);
+  const isPath = isNode() && onDisk.test(text);
+  if (given === undefined || isUrl || isPath) refuseHubOptions(text, options);
+  if (given === undefined) return locateBlobs(source as Blob | ArrayLike<Blob>);
+  if (isPath) return locateOnDisk(text);
+  if (isUrl && nameless.test(text)) {
+    return { files: new HttpFiles(shown(text), () => text, httpOptions(options)), weights: 'model.gguf' };
   }
+  if (isUrl) return locateUrl(new URL(text), options);
   if (!/^\w[\w.-]*(\/\w[\w.-]*)?$/.test(text) || weightFile.test(text)) {
     throw new VitrineError('bad-option', `The source ${JSON.stringify(text)} is neither a hub id, a URL nor a path.`, {
       hint: 'A path begins with ./ or /, a URL with https://, and a hub id reads owner/name.',
     });
   }
   const { endpoint = hub, revision = 'main', token } = options;
-  const base = endpoint.replace(/\/+$/, '');
+  const base = addressOf(endpoint).replace(/\/+$/, '');
   const headers: HttpOptions['headers'] = token === undefined ? {} : { Authorization: `Bearer ${token}` };
   const from = base === hub ? text : `${base}/${text}`;
   const name = revision === 'main' ? from : `${from}@${revision}`;
@@ -102,19 +111,21 @@ function httpOptions(options: SourceOptions): HttpOptions {
   return { fetch: options.fetch, ...(cacheOf(options) !== false && { cache: 'no-store' }) };
 }
 
-/** The files through the cache that the options ask for. `name`: the model's, in the cache. */
+/** The files through the cache that the options ask for. `name`: the model's, in the cache. What is at hand is not copied. */
 function cached(files: HttpFiles, name: string, options: SourceOptions): Files {
   const cache = cacheOf(options);
-  return cache === false ? files : new CachedFiles(files, name, cache === 'opfs' ? undefined : cache);
+  if (cache === false || files.isLocal) return files;
+  return new CachedFiles(files, name, cache === 'opfs' ? undefined : cache);
 }
 
-async function locateBlobs(source: ArrayLike<Blob>): Promise<Located> {
-  const list: unknown[] = typeof source === 'object' && source !== null && 'length' in source ? Array.from(source) : [];
-  if (list.length === 0 || !list.every((blob): blob is Blob => blob instanceof Blob)) {
+async function locateBlobs(source: Blob | ArrayLike<Blob>): Promise<Located> {
+  const isList = typeof source === 'object' && source !== null && 'length' in source;
+  const list: unknown[] = isBlob(source) ? [source] : isList ? Array.from(source) : [];
+  if (list.length === 0 || !list.every(isBlob)) {
     const found = Array.isArray(source) ? `a list of ${source.length} things that are not all files` : typeof source;
     throw new VitrineError(
       'bad-option',
-      `The source is ${found}; expected a hub id, a URL, a path or a list of files.`,
+      `The source is ${found}; expected a hub id, a URL, a path, a file or a list of files.`,
     );
   }
   const blobs = await namedBlobs(list);
@@ -125,4 +136,10 @@ async function locateBlobs(source: ArrayLike<Blob>): Promise<Located> {
     .map((ending) => names.filter((name) => ending.test(name)))
     .find((found) => found.length === 1);
   return weights === undefined ? { files } : { files, weights: weights[0] };
+}
+
+/** By its members: a file may come from another window. */
+function isBlob(value: unknown): value is Blob {
+  const { slice, arrayBuffer } = (value ?? {}) as Partial<Blob>;
+  return typeof slice === 'function' && typeof arrayBuffer === 'function';
 }

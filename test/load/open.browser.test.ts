@@ -49,3 +49,49 @@ test('a page in place of the files is refused', async () => {
 test('a server that cannot be reached', async () => {
   await expect(openCheckpoint('http://127.0.0.1:9/')).rejects.toMatchObject({ code: 'network' });
 });
+
+/** What a script in a frame tells, without a page or a folder of its own. */
+async function inFrame(setUp: (frame: HTMLIFrameElement, page: string) => void): Promise<unknown> {
+  const frame = document.createElement('iframe');
+  const told = new Promise((resolve) => {
+    addEventListener('message', function hear({ source, data }) {
+      if (source !== frame.contentWindow) return;
+      removeEventListener('message', hear);
+      resolve(data);
+    });
+  });
+  const script = `
+    import { openCheckpoint } from '${location.origin}/src/load/open.ts';
+    import { EngineWorker } from '${location.origin}/src/embed/client.ts';
+    const tell = (told) => parent.postMessage(told, '*');
+    try {
+      const checkpoint = await openCheckpoint(PATH, { cache: false });
+      const engine = new EngineWorker();
+      const model = await engine.load(PATH, { cache: false, device: 'cpu' });
+      tell([checkpoint.config.nLayer, model.config.nLayer]);
+    } catch (error) {
+      tell(String(error));
+    }`;
+  setUp(frame, `<!doctype html><script type="module">${script}</script>`);
+  document.body.append(frame);
+  return told.finally(() => frame.remove());
+}
+
+test('in a srcdoc document, paths begin from the page around it', async () => {
+  const told = await inFrame((frame, page) => {
+    frame.srcdoc = page.replaceAll('PATH', "'/test/fixtures/tiny-gpt2/'");
+  });
+  expect(told).toEqual([3, 3]);
+});
+
+test('in a blob: document, from its server or from <base>', async () => {
+  for (const [path, base] of [
+    ['/test/fixtures/tiny-gpt2/', ''],
+    ['./tiny-gpt2/', `<base href="${location.origin}/test/fixtures/">`],
+  ] as const) {
+    const told = await inFrame((frame, page) => {
+      frame.src = URL.createObjectURL(new Blob([base + page.replaceAll('PATH', `'${path}'`)], { type: 'text/html' }));
+    });
+    expect(told).toEqual([3, 3]);
+  }
+});
