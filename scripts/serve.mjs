@@ -26,8 +26,8 @@ const types = {
 /** Lets the page use threads and precise timers. */
 export const isolation = {
   'Cross-Origin-Opener-Policy': 'same-origin',
-  // Not require-corp: models come from hosts that send no Cross-Origin-Resource-Policy.
-  'Cross-Origin-Embedder-Policy': 'credentialless',
+  // Not credentialless, which WebKit does not know. Models from other hosts come by CORS, which needs no further header.
+  'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
 const headers = {

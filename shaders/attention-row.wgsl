@@ -1,6 +1,6 @@
 // Attention of a row and head, for software GPUs: each lane takes four keys at a time and keeps its own maximum, sum and
 // mix; one barrier, at the end, before they are put together.
-override LANES: u32;
+const LANES = 4u; // what SwiftShader computes at once
 var<workgroup> tops: array<f32, LANES>;
 var<workgroup> sums: array<f32, LANES>;
 var<workgroup> mixes: array<vec4f, LANES * SLICE_QUADS>;

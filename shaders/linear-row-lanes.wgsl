@@ -1,8 +1,8 @@
 // output [1 row, out] = norm(x) weightᵀ, the inputs split over lanes: for few rows on real GPUs, which want many
 // invocations that read neighbouring addresses. A workgroup is TEAMS of LANES; each team makes two outputs.
+const WORKGROUP = 64u;
 override LANES: u32; // a power of two
-override TEAMS: u32;
-override WORKGROUP = LANES * TEAMS;
+override TEAMS = WORKGROUP / LANES;
 const OUTPUTS = 2u;
 var<workgroup> partial: array<vec2f, WORKGROUP>;
 

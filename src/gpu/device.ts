@@ -47,7 +47,9 @@ export async function requestDevice(largestBinding: number): Promise<Gpu> {
 
 export function describe(info: GPUAdapterInfo | undefined): string {
   const parts = [info?.vendor, info?.architecture, info?.device, info?.description];
-  return [...new Set(parts.filter((part) => part))].join(' ') || 'unnamed adapter';
+  const name = [...new Set(parts.filter((part) => part))].join(' ');
+  // Firefox tells no names.
+  return name || `${info?.isFallbackAdapter ? 'software GPU' : 'GPU'} (name hidden by the browser)`;
 }
 
 /** A software renderer, by its flag or its name. */

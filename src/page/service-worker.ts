@@ -25,13 +25,15 @@ const folders = new Set(Object.keys(BUILD.files).map(folderOf).filter(Boolean));
 /** As scripts/serve.mjs sends them: hosts of static pages often cannot, and WebAssembly threads need them. */
 const isolation = {
   'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'credentialless',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
 
 worker.oninstall = (event) => event.waitUntil(Promise.all(Object.keys(BUILD.files).map(keep)));
 
-worker.onactivate = (event) => event.waitUntil(worker.clients.claim());
+// Not waited for: in Firefox claiming ends when every worker of the page has returned to its event loop, which a waiting
+// WebAssembly thread never does, and until the activation is over no fetch is answered.
+worker.onactivate = () => void worker.clients.claim();
 
 worker.onmessage = (event) => {
   if (event.data === 'take over') void worker.skipWaiting();

@@ -28,7 +28,7 @@ test('a folder answers with its index, isolated and with its type', async () => 
   expect(await response.text()).toBe('<p>page</p>');
   expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
   expect(response.headers.get('cross-origin-opener-policy')).toBe('same-origin');
-  expect(response.headers.get('cross-origin-embedder-policy')).toBe('credentialless');
+  expect(response.headers.get('cross-origin-embedder-policy')).toBe('require-corp');
   expect((await get('kernel.wasm')).headers.get('content-type')).toBe('application/wasm');
 });
 

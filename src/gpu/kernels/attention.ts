@@ -13,7 +13,6 @@ import { batchFile, cacheFile } from './files.ts';
 /** How whole attention splits its work. Software GPUs want no barrier in a loop; real ones keys and values in workgroup memory. */
 interface Split {
   row: ShaderFile;
-  rowConstants: Record<string, number>;
   tile?: ShaderFile;
   /** Rows that a workgroup takes. */
   tileRows: number;
@@ -21,17 +20,14 @@ interface Split {
 
 const splits = {
   /** Row by row only: llvmpipe compiles a tile for most of a minute before its first dispatch. */
-  rows: { row: { name: 'attention-row.wgsl', source: rowSource }, rowConstants: { LANES: 4 }, tileRows: 1 },
+  rows: { row: { name: 'attention-row.wgsl', source: rowSource }, tileRows: 1 },
   registers: {
     row: { name: 'attention-row.wgsl', source: rowSource },
-    // Four lanes are what SwiftShader computes at once.
-    rowConstants: { LANES: 4 },
     tile: { name: 'attention-tile.wgsl', source: tileSource },
     tileRows: 4 * 8,
   },
   shared: {
     row: { name: 'attention-row-shared.wgsl', source: rowSharedSource },
-    rowConstants: {},
     tile: { name: 'attention-tile-shared.wgsl', source: tileSharedSource },
     tileRows: 64,
   },
@@ -52,7 +48,7 @@ export function attention(
   output: GpuTensor,
   { shape, variant }: { shape: 'row' | 'tile'; variant: AttentionVariant },
 ): Kernel[] {
-  const { row, rowConstants, tile, tileRows }: Split = splits[variant];
+  const { row, tile, tileRows }: Split = splits[variant];
   const { nHead, headDim } = scene;
   const slices = ceilDiv(headDim, 64);
   const inputFile = { name: 'attention-input.wgsl', source: inputSource };
@@ -69,7 +65,6 @@ export function attention(
   const byRow: Kernel = {
     ...shared,
     files: [batchFile, cacheFile[scene.kv], inputFile, row],
-    constants: { ...shared.constants, ...rowConstants },
     workgroups: ({ rows, oneSlot }) => [tile && shape === 'tile' && oneSlot ? 0 : nHead, rows, slices],
   };
   if (shape === 'row' || !tile) return [byRow];

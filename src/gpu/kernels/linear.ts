@@ -57,13 +57,13 @@ interface Split {
   needs?: GPUFeatureName;
 }
 
-/** Teams of so many lanes, each with two outputs. */
-function lanes(perTeam: number, teams: number): Split {
+/** A workgroup of 64 in teams of so many lanes, each with two outputs. */
+function lanes(perTeam: number): Split {
   return {
     files: [rowInputFile, file('linear-row-lanes.wgsl', lanesSource)],
-    outputs: 2 * teams,
+    outputs: 2 * (64 / perTeam),
     rows: 1,
-    constants: { LANES: perTeam, TEAMS: teams },
+    constants: { LANES: perTeam },
   };
 }
 
@@ -82,9 +82,9 @@ const rowSplits = {
     constants: { WORKGROUP: 8 },
     needs: 'subgroups',
   },
-  lanes: lanes(32, 2),
-  lanes16: lanes(16, 4),
-  lanes64: lanes(64, 1),
+  lanes: lanes(32),
+  lanes16: lanes(16),
+  lanes64: lanes(64),
 } satisfies Record<string, Split>;
 
 /** For many rows. */

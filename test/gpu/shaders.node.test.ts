@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const folder = join(import.meta.dirname, '../../shaders');
+const shaders = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.wgsl'))
+  .map((name) => ({ name, source: readFileSync(join(folder, name), 'utf8').replace(/\/\/.*/g, '') }));
+
+const declared = (kind: 'const' | 'override', source: string) =>
+  [...source.matchAll(new RegExp(`^${kind}\\s+(\\w+)`, 'gm'))].map(([, name]) => name);
+const everywhere = shaders.map(({ source }) => source).join('\n');
+const overrides = declared('override', everywhere);
+const shared = declared('const', everywhere).filter((name) => !overrides.includes(name));
+
+const arrays = shaders.flatMap(({ name, source }) =>
+  [...source.matchAll(/var<workgroup>\s+(\w+)\s*:\s*(array[^;]+)/g)].map(([, array, type]) => ({
+    array: `${name}: ${array}`,
+    sizes: type!.match(/\b[A-Z][A-Z_]+\b/g) ?? [],
+    constants: [...declared('const', source), ...shared],
+  })),
+);
+
+test.each(arrays)(
+  '$array has a size that the compiler knows: by an override, Safari is said to give it none',
+  (found) => {
+    expect(found.sizes.filter((size) => !found.constants.includes(size))).toEqual([]);
+  },
+);
+
+test('arrays were found', () => expect(arrays.length).toBeGreaterThan(10));
