@@ -8,12 +8,12 @@ import { findBrowser } from './browser.mjs';
 
 const root = join(import.meta.dirname, '..');
 
-/** Runs a command in the project's folder with its output shown; true if it succeeded. */
-function run(command, args, env = {}) {
+/** Runs a command in a folder, by default the project's, with its output shown; true if it succeeded. */
+function run(command, args, env = {}, cwd = root) {
   console.log(`$ ${command} ${args.join(' ')}`);
   const windows = process.platform === 'win32'; // npm is a .cmd there, which needs a shell
   const result = spawnSync(command, args, {
-    cwd: root,
+    cwd,
     stdio: 'inherit',
     shell: windows,
     env: { ...process.env, ...env },
@@ -26,21 +26,21 @@ function packagesOf(lockFile) {
 }
 
 /** npm notes in node_modules what it installed; whatever the lock file wants and is not there is out of date. */
-function packagesAreCurrent() {
-  const installed = packagesOf(join(root, 'node_modules/.package-lock.json'));
-  return Object.entries(packagesOf(join(root, 'package-lock.json'))).every(
+function packagesAreCurrent(folder) {
+  const installed = packagesOf(join(folder, 'node_modules/.package-lock.json'));
+  return Object.entries(packagesOf(join(folder, 'package-lock.json'))).every(
     ([path, wanted]) => path === '' || wanted.optional || installed[path]?.version === wanted.version,
   );
 }
 
-/** Installs the npm packages of package-lock.json unless they are there. */
-export function installPackages() {
+/** Installs the npm packages of a folder's package-lock.json unless they are there. */
+export function installPackages(folder = root) {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
     throw new Error(`Node ${process.versions.node} is too old: Vitrine is built with Node 20.19 or newer.`);
   }
-  if (packagesAreCurrent()) return;
-  if (!run('npm', ['ci', '--no-audit', '--no-fund'])) {
+  if (packagesAreCurrent(folder)) return;
+  if (!run('npm', ['ci', '--no-audit', '--no-fund'], {}, folder)) {
     throw new Error('npm could not install the packages. Is the npm registry reachable from here?');
   }
 }
