@@ -46,7 +46,7 @@ function greet(worker: Thread): Promise<void> {
     port.onmessage = ({ data }: MessageEvent<Answer<never, unknown>>) => {
       if ('result' in data) resolve();
     };
-    const call: Call = { name: 'greet', args: [] };
+    const call: Call = { name: 'greet', args: [], port: port2 };
     worker.postMessage(call, [port2]);
   }).finally(() => port.close());
 }

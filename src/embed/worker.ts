@@ -1,44 +1,45 @@
 /// <reference lib="webworker" />
+import { lensTokens, nearestTokens, overview, rowSimilarities } from '../analysis/index.ts';
 import {
   models as cachedModels,
   type GenerateOptions,
-  type LensOptions,
   type LoadOptions,
-  type LogitsOptions,
   load,
-  logitLens,
   type Model,
-  nearestRows,
-  type Overview,
-  type OverviewOptions,
-  overview,
-  type ProfileOptions,
+  type ModelTokenizer,
   type Prompt,
-  rowSimilarities,
-  type ScoreOptions,
   type Source,
-  type TracedTensor,
-  type TraceOptions,
-  type WeightOptions,
 } from '../index.ts';
-import { VitrineError } from '../plan/error.ts';
-import { scored } from '../run/output.ts';
-import { type Answer, type Call, packFailure } from './protocol.ts';
+import { errorJson, VitrineError } from '../plan/error.ts';
+import { Trace, type TracedTensor } from '../run/traced.ts';
+import type { Answer, Call } from './protocol.ts';
 
 /** The engine's side of the worker: holds the models, answers calls (see protocol.ts). `client.ts` is the page's side. */
 
 interface Line {
   signal: AbortSignal;
+  /** Aborts when the caller wants no more tokens. */
+  left: AbortSignal;
   send(event: unknown): void;
 }
 
 /** A trace as it crosses: what `Trace` holds, as plain data. */
-export interface WorkerTrace {
+export interface PlainTrace {
   tokens: readonly number[];
   logits: TracedTensor;
-  /** By name. */
   tensors: Map<string, TracedTensor>;
 }
+
+/** What runs over a whole model in the worker, so that only the outcome crosses. */
+export const analyses = { overview, lensTokens, nearestTokens, rowSimilarities };
+
+/** Calls of `Model` that are asked and answered once; the last of their arguments are options with a signal. */
+export type Asked = 'complete' | 'logits' | 'score' | 'trace' | 'profile' | 'weight';
+export type Analysis = keyof typeof analyses;
+/** Calls of the tokenizer that give plain data. */
+export type Spelling = Exclude<keyof ModelTokenizer, 'vocabSize' | 'eosId' | 'stream'>;
+
+type Work = (...args: unknown[]) => unknown;
 
 const models = new Map<number, Model>();
 let lastId = 0;
@@ -49,65 +50,38 @@ function modelOf(id: number): Model {
   return model;
 }
 
+/** Options as the engine takes them; what is no object is left for it to refuse. */
+const withSignal = (options: unknown, signal: AbortSignal) =>
+  typeof options === 'object' && options && !Array.isArray(options) ? { ...options, signal } : options;
+
 const calls = {
   /** That it is here. */
   greet: (_: Line) => true,
   async load({ signal, send }: Line, source: Source, options: LoadOptions) {
     const model = await load(source, { ...options, signal, onProgress: send });
     models.set(++lastId, model);
-    return { id: lastId, config: model.config, device: model.device, tensors: model.tensors() };
+    const { config, device, tokenizer } = model;
+    const { vocabSize, eosId } = tokenizer;
+    return { id: lastId, config, device, tensors: model.tensors(), weights: model.weights(), vocabSize, eosId };
   },
-  async generate({ signal, send }: Line, id: number, prompt: Prompt, options: GenerateOptions) {
-    const tokens = modelOf(id).generate(prompt, { ...options, signal });
+  async generate({ signal, left, send }: Line, id: number, prompt: Prompt, options: GenerateOptions) {
+    const tokens = modelOf(id).generate(prompt, withSignal(options, signal) as GenerateOptions);
     for (;;) {
-      const next = await tokens.next();
+      const next = left.aborted ? await tokens.return(undefined as never) : await tokens.next();
       if (next.done) return next.value;
       send(next.value);
-      await newTask(); // a backend that never waits would keep 'abort' from being heard
     }
   },
-  logits: ({ signal }: Line, id: number, prompt: Prompt, options: LogitsOptions) =>
-    modelOf(id).logits(prompt, { ...options, signal }),
-  score: ({ signal }: Line, id: number, prompt: Prompt, options: ScoreOptions) =>
-    modelOf(id).score(prompt, { ...options, signal }),
-  async trace({ signal }: Line, id: number, prompt: Prompt, options: TraceOptions): Promise<WorkerTrace> {
-    const trace = await modelOf(id).trace(prompt, { ...options, signal });
-    return { tokens: trace.tokens, logits: trace.logits, tensors: new Map(trace) };
-  },
-  weight: ({ signal }: Line, id: number, name: string, options: WeightOptions) =>
-    modelOf(id).weight(name, { ...options, signal }),
-  overview: ({ signal }: Line, id: number, prompt: Prompt, options: OverviewOptions) =>
-    overview(modelOf(id), prompt, { ...options, signal }),
-  async lens({ signal }: Line, id: number, prompt: Prompt, count: number, options: LensOptions) {
+  async ask({ signal }: Line, id: number, name: Asked, subject: unknown, options: unknown): Promise<unknown> {
     const model = modelOf(id);
-    const lens = await logitLens(model, prompt, { ...options, signal });
-    const { vocabSize } = model.config;
-    return lens.map(({ data, shape: [rows = 0] }) =>
-      Array.from({ length: rows }, (_, row) => {
-        const logits = data.subarray(row * vocabSize, (row + 1) * vocabSize);
-        return scored(0, logits, count, model.tokenizer).top!;
-      }),
-    );
+    const result = await (model[name] as Work).call(model, subject, withSignal(options, signal));
+    if (!(result instanceof Trace)) return result;
+    return { tokens: result.tokens, logits: result.logits, tensors: new Map(result) } satisfies PlainTrace;
   },
-  async nearest({ signal }: Line, id: number, token: number, count: number) {
-    const model = modelOf(id);
-    const nearest = await nearestRows(model, 'wte.weight', token, { count, signal });
-    return nearest.map(({ row, cosine }) => ({ id: row, text: model.tokenizer.token(row), cosine }));
-  },
-  similarities: ({ signal }: Line, id: number, name: string) => rowSimilarities(modelOf(id), name, { signal }),
-  profile: ({ signal }: Line, id: number, prompt: Prompt, options: ProfileOptions) =>
-    modelOf(id).profile(prompt, { ...options, signal }),
-  bytes: (_: Line, id: number, token: number) => modelOf(id).tokenizer.bytes(token),
-  encode: (_: Line, id: number, ...args: Parameters<Model['tokenizer']['encode']>) =>
-    modelOf(id).tokenizer.encode(...args),
-  pieces(_: Line, id: number, ids: number[]): string[] {
-    const stream = modelOf(id).tokenizer.stream();
-    const texts = ids.map((token) => stream.push(token));
-    if (texts.length > 0) texts[texts.length - 1] += stream.flush();
-    return texts;
-  },
-  decode: (_: Line, id: number, ids: number[]) => modelOf(id).tokenizer.decode(ids),
-  token: (_: Line, id: number, token: number) => modelOf(id).tokenizer.token(token),
+  analyse: ({ signal }: Line, id: number, name: Analysis, subjects: unknown[], options: unknown): unknown =>
+    (analyses[name] as Work)(modelOf(id), ...subjects, withSignal(options, signal)),
+  spell: (_: Line, id: number, name: Spelling, ...args: unknown[]): unknown =>
+    (modelOf(id).tokenizer[name] as Work)(...args),
   dispose(_: Line, id: number) {
     models.get(id)?.dispose();
     models.delete(id);
@@ -118,36 +92,33 @@ const calls = {
 
 export type Calls = typeof calls;
 
-/** Lets waiting messages in. Not setTimeout: that waits 4 ms when nested. */
-function newTask(): Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
-}
-
 /** The memory of a result's arrays, which is handed over rather than copied: a long trace has hundreds of megabytes. */
-function buffersOf(message: Answer<unknown, unknown>): ArrayBuffer[] {
-  if (!('result' in message) || typeof message.result !== 'object' || !message.result) return [];
-  const { data, logits, tensors, patterns, norms } = message.result as Partial<TracedTensor & WorkerTrace & Overview>;
-  const parts = [logits, patterns, norms, ...(tensors?.values() ?? [])];
-  const arrays = [data, ...parts.map((tensor) => tensor?.data)];
-  return [...new Set(arrays.flatMap((array) => (array ? [array.buffer as ArrayBuffer] : [])))];
+function buffersOf(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuffer> {
+  if (ArrayBuffer.isView(value)) found.add(value.buffer as ArrayBuffer);
+  else if (value instanceof Map) for (const item of value.values()) buffersOf(item, found);
+  else if (typeof value === 'object' && value && !Array.isArray(value))
+    for (const item of Object.values(value)) buffersOf(item, found);
+  return found;
 }
 
-self.onmessage = async ({ data, ports: [port] }: MessageEvent<Call>) => {
-  if (!port) return;
+/** Where calls come from: the page, or in Node, Deno and Bun the thread that started this one. */
+const caller = (globalThis.process?.getBuiltinModule?.('node:worker_threads').parentPort ??
+  globalThis) as unknown as Pick<MessagePort, 'onmessage'>;
+
+caller.onmessage = async ({ data }: MessageEvent<Call | undefined>) => {
+  if (!data?.port) return; // bundlers talk to workers too
+  const { name, args, port } = data;
   const abort = new AbortController();
-  port.onmessage = () => abort.abort();
-  const answer = (message: Answer<unknown, unknown>) => port.postMessage(message, buffersOf(message));
+  const left = new AbortController();
+  port.onmessage = ({ data }: MessageEvent<'abort' | 'leave'>) => (data === 'leave' ? left : abort).abort();
+  const answer = (message: Answer<unknown, unknown>, handed: Iterable<ArrayBuffer> = []) =>
+    port.postMessage(message, [...handed]);
   try {
-    const call = calls[data.name as keyof Calls] as (line: Line, ...args: unknown[]) => unknown;
-    answer({ result: await call({ signal: abort.signal, send: (event) => answer({ event }) }, ...data.args) });
+    const call = calls[name as keyof Calls] as (line: Line, ...args: unknown[]) => unknown;
+    const send = (event: unknown) => answer({ event });
+    const result = await call({ signal: abort.signal, left: left.signal, send }, ...args);
+    answer({ result, device: models.get(args[0] as number)?.device }, buffersOf(result));
   } catch (error) {
-    answer({ failure: packFailure(error, abort.signal.aborted) });
+    answer({ failure: errorJson(error) });
   }
 };

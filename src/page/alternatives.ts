@@ -66,7 +66,11 @@ async function alternativesOf(all: readonly TextToken[], index: number, model: W
   if (before.length === 0) return { token, likeliest: [] };
   const { data } = await model.logits(before);
   const likeliest = await Promise.all(
-    largest(data).map(async (id) => ({ id, text: await model.token(id), probability: probabilityOf(data, id) })),
+    largest(data).map(async (id) => ({
+      id,
+      text: await model.tokenizer.token(id),
+      probability: probabilityOf(data, id),
+    })),
   );
   return { token, likeliest };
 }

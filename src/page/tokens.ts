@@ -58,7 +58,7 @@ async function readTokens(text: string, signal?: AbortSignal): Promise<TextToken
   const model = shown.value?.model;
   if (!model || !text) return [];
   const { ids, logprobs, ranks, entropies } = await model.score(text, { signal });
-  const texts = await model.pieces(ids);
+  const texts = await model.tokenizer.pieces(ids);
   let start = 0;
   const all = ids.map((id, i): TextToken => {
     const token = { id, text: texts[i]!, start, logprob: logprobs[i]!, rank: ranks[i]!, entropy: entropies[i]! };

@@ -3,13 +3,25 @@ export type ErrorCode =
   | 'unsupported-checkpoint'
   | 'network'
   | 'no-webgpu'
+  | 'no-worker'
   | 'out-of-memory'
   | 'device-lost'
+  | 'diverged'
   | 'bad-option'
   | 'context-full'
   | 'disposed'
   | 'no-worker'
   | 'diverged';
+
+/** An error as JSON: what `JSON.stringify` gives for a VitrineError, and how one crosses from a worker. */
+export interface ErrorJson {
+  name: string;
+  code?: ErrorCode;
+  message: string;
+  hint?: string;
+  /** What led to it, as far back as is known. */
+  cause?: ErrorJson;
+}
 
 /** Every failure of Vitrine. `message` names the tensor, field, option or limit; `hint` names the way out. */
 export class VitrineError extends Error {
@@ -18,8 +30,45 @@ export class VitrineError extends Error {
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
-    super(options.hint ? `${message} ${options.hint}` : message, { cause: options.cause });
+    const { hint, cause } = options;
+    super(hint ? `${message} ${hint}` : message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.hint = options.hint;
+    this.hint = hint;
   }
+
+  /** An Error's own fields are lost to JSON.stringify; these are not. */
+  toJSON(): ErrorJson {
+    return errorJson(this);
+  }
+}
+
+/** @param depth of causes that are followed: a cause may be its own */
+export function errorJson(error: unknown, depth = 8): ErrorJson {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
+  const { name, message, cause } = error;
+  const { code, hint } = error instanceof VitrineError ? error : {};
+  return {
+    name,
+    ...(code && { code }),
+    message,
+    ...(hint && { hint }),
+    ...(cause !== undefined && depth > 0 && { cause: errorJson(cause, depth - 1) }),
+  };
+}
+
+/** The error again: a VitrineError where it was one. */
+export function errorOf({ name, code, message, hint, cause }: ErrorJson): Error {
+  const options = { hint, cause: cause && errorOf(cause) };
+  // The constructor joins the hint to the message, which already has it.
+  const plain = hint && message.endsWith(` ${hint}`) ? message.slice(0, -hint.length - 1) : message;
+  if (code) return new VitrineError(code, plain, options);
+  const error = new Error(message, options.cause && { cause: options.cause });
+  error.name = name;
+  return error;
+}
+
+/** Why something failed, to end a sentence with. */
+export function why(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message || cause.name : String(cause);
+  return text.replace(/\.\s*$/, '');
 }

@@ -1,4 +1,4 @@
-import { VitrineError } from './error.ts';
+import { VitrineError, why } from './error.ts';
 
 /**
  * A part of Vitrine that is a file of its own, so that only who needs it fetches it.
@@ -8,7 +8,6 @@ import { VitrineError } from './error.ts';
 export function part<Module>(what: string, module: Promise<Module>): Promise<Module> {
   return module.catch((cause: unknown) => {
     const hint = 'Try again, and see that every file of the package is served.';
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new VitrineError('network', `${what} could not be loaded: ${why.replace(/\.$/, '')}.`, { hint, cause });
+    throw new VitrineError('network', `${what} could not be loaded: ${why(cause)}.`, { hint, cause });
   });
 }

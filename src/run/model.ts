@@ -6,54 +6,33 @@ import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
 import { generate } from './generate.ts';
+import type {
+  DeviceInfo,
+  LanguageModel,
+  LogitsOptions,
+  ProfileOptions,
+  Prompt,
+  WeightShape,
+} from './language-model.ts';
 import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
 import type { Completion, Token } from './output.ts';
 import { type Score, type ScoreOptions, score } from './score.ts';
-import { positionsIn, type Trace, type TracedTensor, type TraceOptions, tensorsOf, trace } from './trace.ts';
+import { positionsIn, type TraceOptions, tensorsOf, trace } from './trace.ts';
+import type { Trace, TracedTensor } from './traced.ts';
 import { type WeightOptions, weight } from './weight.ts';
-
-/** A text, or its token ids. */
-export type Prompt = string | readonly number[];
-
-/** What a model really runs on. */
-export interface DeviceInfo {
-  kind: 'cpu' | 'webgpu' | 'wasm';
-  /** The adapter or engine, as the platform names it. */
-  adapter: string;
-  /** How the weights of its matrices are kept. */
-  dtype: 'f32' | 'f16' | 'q8' | 'q4';
-  /** Bytes of weights. */
-  bytes: number;
-  /** Of the processor that work on a run; on a GPU the one that feeds it. */
-  threads: number;
-  /** Why it runs there: asked for, or what `auto` found. */
-  reason: string;
-}
-
-export interface LogitsOptions {
-  /** Positions of the ids, negative ones from the end; by default the last. */
-  positions?: readonly number[];
-  signal?: AbortSignal;
-}
-
-export interface ProfileOptions {
-  /** Runs of each step, of which the mean is given: 10 by default. */
-  repeats?: number;
-  signal?: AbortSignal;
-}
 
 /**
  * A loaded model. Calls run side by side, each on a KV cache of its own; recent caches are kept, so that a prompt that
  * begins like an earlier one costs only what differs. After `dispose` every call, running ones too, fails with
  * `disposed`; a lost GPU is replaced and the call goes on.
  */
-export class Model {
+export class Model implements LanguageModel {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly #engine: Engine;
   readonly #chosen: Pick<DeviceInfo, 'dtype' | 'reason'>;
 
-  /** `load` makes models. */
+  /** @internal `load` makes models. */
   constructor(config: ModelConfig, tokenizer: Tokenizer, engine: Engine, chosen: Pick<DeviceInfo, 'dtype' | 'reason'>) {
     this.config = config;
     this.tokenizer = tokenizer;
@@ -153,7 +132,7 @@ export class Model {
   }
 
   /** Every weight: a matrix as [out, in], a vector as [1, n], by its Hugging Face name without `transformer.`. */
-  weights(): { name: string; shape: [number, number] }[] {
+  weights(): WeightShape[] {
     return this.#engine.plan.weights.map(({ name, rows, columns }) => ({ name, shape: [rows, columns] }));
   }
 
@@ -169,6 +148,10 @@ export class Model {
   }
 
   [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
     this.dispose();
   }
 

@@ -6,6 +6,7 @@ import { type Check, checkOptions, integer, isSignal, listOf, quote } from './ch
 import type { Engine } from './engine.ts';
 import { editsCheck } from './options.ts';
 import { Session } from './session.ts';
+import { Trace, type TracedTensor } from './traced.ts';
 
 export interface TraceOptions {
   /**
@@ -17,25 +18,6 @@ export interface TraceOptions {
   /** Positions whose logits are wanted, negative ones from the end. All by default; they are the larger part of a long trace. */
   logits?: readonly number[];
   signal?: AbortSignal;
-}
-
-export interface TracedTensor {
-  data: Float32Array;
-  /** As `tensors()` says, with the text's length for `rows` and `context`. */
-  shape: number[];
-}
-
-/** The tensors captured, by name, with the logits of every position and the tokens. */
-export class Trace extends Map<string, TracedTensor> {
-  readonly tokens: readonly number[];
-  /** [tokens, vocabSize]; with the option `logits`, the positions asked for in their order. */
-  readonly logits: TracedTensor;
-
-  constructor(tokens: readonly number[], logits: TracedTensor, tensors: Iterable<[string, TracedTensor]>) {
-    super(tensors);
-    this.tokens = tokens;
-    this.logits = logits;
-  }
 }
 
 /** Every tensor that a trace can capture or edit, second names too. Internal ones, and the logits, are not among them. */

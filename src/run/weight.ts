@@ -2,7 +2,7 @@ import { VitrineError } from '../plan/error.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { checkOptions, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
-import type { TracedTensor } from './trace.ts';
+import type { TracedTensor } from './traced.ts';
 
 export interface WeightOptions {
   /** Rows of the matrix, [out, in]: outputs of a layer, words of an embedding table. All of them by default. */

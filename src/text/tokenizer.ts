@@ -14,6 +14,8 @@ export interface Tokenizer {
   encode(text: string, options?: { special?: boolean }): number[];
   /** Text of `ids`; bytes that are no UTF-8 become U+FFFD. Throws `bad-option` for an id outside the vocabulary. */
   decode(ids: ArrayLike<number>): string;
+  /** What each of `ids` adds to the text; joined, they are `decode` of all. A character comes with its last id. */
+  pieces(ids: ArrayLike<number>): string[];
   /** Text of one id, U+FFFD where it is part of a character; empty for an id that the vocabulary leaves unused. */
   token(id: number): string;
   /** UTF-8 bytes of one id. Throws `bad-option` for an id outside the vocabulary. */
@@ -49,12 +51,18 @@ export function tokenizerOf({ pieces, specials, encode }: Vocabulary, vocabSize:
     throw new VitrineError('bad-option', `Token id ${String(id)} is outside the vocabulary, 0 to ${vocabSize - 1}.`);
   };
   const decode = (ids: ArrayLike<number>): string => {
-    if (typeof ids !== 'object' || !Number.isInteger(ids?.length)) {
-      throw new VitrineError('bad-option', `There is no list of token ids to decode, but ${String(ids)}.`);
-    }
+    checkIds(ids);
     let binary = '';
     for (let i = 0; i < ids.length; i++) binary += pieceOf(ids[i]!);
     return textDecoder().decode(bytesOfBinary(binary));
+  };
+
+  const stream = (): TextStream => {
+    const decoder = textDecoder();
+    return {
+      push: (id) => decoder.decode(bytesOfBinary(pieceOf(id)), { stream: true }),
+      flush: () => decoder.decode(),
+    };
   };
 
   return {
@@ -70,13 +78,14 @@ export function tokenizerOf({ pieces, specials, encode }: Vocabulary, vocabSize:
     decode,
     token: (id) => decode([id]),
     bytes: (id) => bytesOfBinary(pieceOf(id)),
-    stream() {
-      const decoder = textDecoder();
-      return {
-        push: (id) => decoder.decode(bytesOfBinary(pieceOf(id)), { stream: true }),
-        flush: () => decoder.decode(),
-      };
+    pieces(ids) {
+      checkIds(ids);
+      const { push, flush } = stream();
+      const texts = Array.from(ids, push);
+      if (texts.length > 0) texts[texts.length - 1] += flush();
+      return texts;
     },
+    stream,
   };
 }
 
@@ -92,6 +101,11 @@ export function tokenizerWithoutText(vocabSize: number): Tokenizer {
 /** `TextDecoder` drops a U+FEFF at the beginning unless told not to take it for a byte order mark. */
 function textDecoder(): TextDecoder {
   return new TextDecoder('utf-8', { ignoreBOM: true });
+}
+
+function checkIds(ids: unknown): void {
+  if (typeof ids === 'object' && Number.isInteger((ids as ArrayLike<number> | null)?.length)) return;
+  throw new VitrineError('bad-option', `There is no list of token ids to decode, but ${String(ids)}.`);
 }
 
 function checkEncode(text: unknown, options: Record<string, unknown>): void {

@@ -66,7 +66,7 @@ export class Reading {
       const run = new Promise<void>(queueMicrotask).then(async () => {
         this.#batch = undefined;
         const options = { capture: [...names], edits: this.edits, logits: [], signal: this.#left.signal };
-        return (await this.model.trace(this.ids, options)).tensors;
+        return this.model.trace(this.ids, options);
       });
       this.#batch = { names, run };
     }
@@ -134,12 +134,12 @@ export function follow(): () => void {
 /** The last tokens of the text, as many as the context holds; an empty text is the token that begins one. */
 async function read(model: WorkerModel, text: string): Promise<Reading> {
   const { nCtx, bosTokenId } = model.config;
-  const all = await model.encode(text);
+  const all = await model.tokenizer.encode(text);
   const ids = all.length > 0 ? all.slice(-nCtx) : [bosTokenId ?? 0];
   const former = reading.value;
   if (former?.model === model && former.ids.length === ids.length && ids.every((id, i) => id === former.ids[i]))
     return former;
-  return new Reading(model, ids, await Promise.all(ids.map((id) => model.token(id))));
+  return new Reading(model, ids, await Promise.all(ids.map((id) => model.tokenizer.token(id))));
 }
 
 /** A tensor of the current run; while the next one is read, the last one, marked stale. */

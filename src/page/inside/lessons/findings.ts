@@ -6,7 +6,7 @@ export async function likeliestToken(run: Reading, at: number): Promise<{ id: nu
   const logits = await run.logits(at);
   let id = 0;
   for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[id]!) id = i;
-  return { id, text: await run.model.token(id), share: shareOf(logits, id) };
+  return { id, text: await run.model.tokenizer.token(id), share: shareOf(logits, id) };
 }
 
 function shareOf(logits: Float32Array, id: number): number {

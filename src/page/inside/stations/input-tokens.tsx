@@ -54,7 +54,7 @@ function useBytes(reading: Reading): Uint8Array[] | undefined {
   const { value } = useLater(async () => {
     if (!asked) return undefined;
     const ids = [...new Set(reading.ids)];
-    const all = await Promise.all(ids.map((id) => reading.model.bytes(id)));
+    const all = await Promise.all(ids.map((id) => reading.model.tokenizer.bytes(id)));
     const bytesOf = new Map(ids.map((id, i) => [id, all[i]!]));
     return { of: reading, bytes: reading.ids.map((id) => bytesOf.get(id)!) };
   }, [reading, asked]);

@@ -115,7 +115,7 @@ function GoesOn({ logits, id, text }: { logits: Float32Array; id: number; text: 
 /** Tokens' texts; those asked for before are there at once. */
 function useTexts({ model }: Reading, ids: readonly number[]): ReadonlyMap<number, string> {
   const { value } = useLater(
-    async () => new Map(await Promise.all(ids.map(async (id) => [id, await model.token(id)] as const))),
+    async () => new Map(await Promise.all(ids.map(async (id) => [id, await model.tokenizer.token(id)] as const))),
     [model, String(ids)],
   );
   return value ?? new Map();

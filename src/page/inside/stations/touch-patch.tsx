@@ -30,9 +30,9 @@ export function Patch() {
     }
   };
   const run = async () => {
-    const ids = (await shown.model.encode(text)).slice(0, shown.model.config.nCtx);
+    const ids = (await shown.model.tokenizer.encode(text)).slice(0, shown.model.config.nCtx);
     return ids.length > 0
-      ? new Reading(shown.model, ids, await Promise.all(ids.map((id) => shown.model.token(id))))
+      ? new Reading(shown.model, ids, await Promise.all(ids.map((id) => shown.model.tokenizer.token(id))))
       : undefined;
   };
   const take = (source: Reading, from: number) => {

@@ -64,7 +64,7 @@ async function compare(untouched: Reading, changed: Reading | undefined, at: num
   const guesses: Guess[] = await Promise.all(
     [...ids].map(async (id) => ({
       id,
-      text: await untouched.model.token(id),
+      text: await untouched.model.tokenizer.token(id),
       untouched: before[id]!,
       changed: after[id]!,
     })),

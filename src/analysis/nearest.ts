@@ -1,10 +1,10 @@
 import { VitrineError } from '../plan/error.ts';
-import { checkOptions, integer, isSignal, quote } from './check.ts';
-import type { Model } from './model.ts';
-import type { TracedTensor } from './trace.ts';
+import { checkOptions, integer, isSignal, quote } from '../run/check.ts';
+import type { LanguageModel } from '../run/language-model.ts';
+import type { TracedTensor } from '../run/traced.ts';
 
 /** What the functions here need of a model. */
-export type Weighted = Pick<Model, 'weight' | 'weights'>;
+export type Weighted = Pick<LanguageModel, 'weight' | 'weights'>;
 
 export interface Neighbour {
   row: number;
@@ -48,6 +48,19 @@ export async function nearestRows(
     }
   }
   return best;
+}
+
+/** The tokens whose embeddings are nearest to a token's, best first. */
+export async function nearestTokens(
+  model: Weighted & Pick<LanguageModel, 'tokenizer'>,
+  token: number,
+  count: number,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<{ id: number; text: string; cosine: number }[]> {
+  const rows = await nearestRows(model, 'wte.weight', token, { count, signal });
+  return Promise.all(
+    rows.map(async ({ row, cosine }) => ({ id: row, text: await model.tokenizer.token(row), cosine })),
+  );
 }
 
 /**

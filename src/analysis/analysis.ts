@@ -1,9 +1,12 @@
 import type { Edit } from '../plan/edit.ts';
-import type { Model, Prompt } from './model.ts';
-import { positionsIn, type TracedTensor, type TraceOptions } from './trace.ts';
+import type { LanguageModel, Prompt } from '../run/language-model.ts';
+import type { TopToken } from '../run/output.ts';
+import { best, logSumExp } from '../run/sampling.ts';
+import { positionsIn, type TraceOptions } from '../run/trace.ts';
+import type { TracedTensor } from '../run/traced.ts';
 
 /** What the functions here need of a model: they are made of `trace` and its edits alone. */
-export type Traceable = Pick<Model, 'trace' | 'config'>;
+export type Traceable = Pick<LanguageModel, 'trace' | 'config'>;
 
 /** A number that says how well a run does, from its logits [positions, vocabSize]. */
 export type Metric = (logits: TracedTensor) => number;
@@ -57,6 +60,28 @@ export async function logitLens(
     lens[Math.floor(i / wanted.length)]!.data.set(logits, (i % wanted.length) * vocabSize);
   });
   return lens;
+}
+
+/**
+ * The `count` likeliest tokens of the logit lens, best first.
+ * @returns [nLayer][positions][count]
+ */
+export async function lensTokens(
+  model: Traceable & Pick<LanguageModel, 'tokenizer'>,
+  text: Prompt,
+  count: number,
+  options: LensOptions = {},
+): Promise<TopToken[][][]> {
+  const named = async (logits: Float32Array) => {
+    const total = logSumExp(logits);
+    const tokens = best(logits, count).map(async (id) => {
+      return { id, text: await model.tokenizer.token(id), logprob: logits[id]! - total };
+    });
+    return Promise.all(tokens);
+  };
+  const lens = await logitLens(model, text, options);
+  const rows = (logits: TracedTensor) => Array.from({ length: logits.shape[0]! }, (_, row) => rowOf(logits, row));
+  return Promise.all(lens.map((logits) => Promise.all(rows(logits).map(named))));
 }
 
 /** What one part of the model adds to a logit. */

@@ -1,9 +1,9 @@
 import type { Edit } from '../plan/edit.ts';
+import { checkOptions, integer, isSignal } from '../run/check.ts';
+import type { LanguageModel, Prompt } from '../run/language-model.ts';
+import { editsCheck } from '../run/options.ts';
+import type { TracedTensor } from '../run/traced.ts';
 import type { Traceable } from './analysis.ts';
-import { checkOptions, integer, isSignal } from './check.ts';
-import type { Model, Prompt } from './model.ts';
-import { editsCheck } from './options.ts';
-import type { TracedTensor } from './trace.ts';
 
 export interface OverviewOptions {
   /** Rows and columns that the picture of a pattern has at most; longer texts are pooled. 64 by default. */
@@ -31,14 +31,14 @@ const bytesAtOnce = 2 ** 28;
  * @throws VitrineError as `trace` does
  */
 export async function overview(
-  model: Traceable & Pick<Model, 'tokenizer'>,
+  model: Traceable & Pick<LanguageModel, 'tokenizer'>,
   text: Prompt,
   options: OverviewOptions = {},
 ): Promise<Overview> {
   checkOptions('overview', options, { size: integer(1), edits: editsCheck, signal: isSignal });
   const { size = 64, edits = [], signal } = options;
   const { nLayer, nHead, nEmbd } = model.config;
-  const ids = typeof text === 'string' ? model.tokenizer.encode(text) : text;
+  const ids = typeof text === 'string' ? await model.tokenizer.encode(text) : text;
   const tokens = ids.length;
   const pool = Math.ceil(tokens / size);
   const cells = Math.ceil(tokens / pool);

@@ -1,0 +1,161 @@
+import type { Thread } from '../host/worker.ts';
+import type { DeviceInfo, LoadOptions, Progress, Source } from '../index.ts';
+import { addressOf, textOf } from '../load/address.ts';
+import { errorOf, VitrineError, why } from '../plan/error.ts';
+import { isFunction, isSignal, quote, refuse } from '../run/check.ts';
+import type { Answer, Call } from './protocol.ts';
+import type { Calls } from './worker.ts';
+
+type Result<Name extends keyof Calls> = Awaited<ReturnType<Calls[Name]>>;
+type Rest<Args extends unknown[]> = Args extends [unknown, ...infer Others] ? Others : never;
+
+interface Hearing {
+  signal?: AbortSignal | undefined;
+  /** Aborts when nothing more is wanted than the result of what was done so far. */
+  leave?: AbortSignal;
+  onEvent?: (event: never) => void;
+  /** What the model runs on by now. */
+  onDevice?: (device: DeviceInfo) => void;
+}
+
+/** The page's end of the talk with a worker (protocol.ts). */
+export class Line {
+  readonly #worker: Promise<Thread>;
+  readonly #pending = new Set<(error: Error) => void>();
+  /** Why it answers no more. */
+  #ended: Error | undefined;
+
+  constructor(worker: Promise<Thread>) {
+    this.#worker = worker;
+    worker.then(
+      (started) => {
+        started.unref?.(); // a call under way keeps Node running, a worker that waits does not
+        started.onerror = (event) => {
+          event.preventDefault();
+          this.#fail(new VitrineError('network', `The engine's worker failed: ${event.message}.`, { hint: 'Reload.' }));
+        };
+      },
+      (error: Error) => this.end(error), // it never began
+    );
+  }
+
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** Loads a model as `load` does, with what can cross. */
+  async load(source: Source, options: object): Promise<Result<'load'>> {
+    const { plain, signal, onProgress } = split('load', options);
+    const onEvent = (progress: Progress) => onProgress?.(progress);
+    const { endpoint, ...rest } = plain as LoadOptions;
+    const sent = endpoint === undefined ? rest : { ...rest, endpoint: addressOf(endpoint) };
+    const loaded = await this.call('load', [crossing(source), sent], { signal, onEvent });
+    if (!signal?.aborted) return loaded;
+    this.call('dispose', [loaded.id]).catch(() => {}); // the abort crossed the answer on its way
+    throw signal.reason;
+  }
+
+  /** One call of the worker's. */
+  call<Name extends keyof Calls>(
+    name: Name,
+    args: Rest<Parameters<Calls[Name]>>,
+    { signal, leave, onEvent, onDevice }: Hearing = {},
+  ): Promise<Result<Name>> {
+    const { port1: port, port2 } = new MessageChannel();
+    let posted = false;
+    let fail = (_: Error) => {};
+    let onAbort = () => {};
+    const onLeave = () => port.postMessage('leave');
+    return new Promise<Result<Name>>((resolve, reject) => {
+      signal?.throwIfAborted();
+      if (this.#ended) throw this.#ended;
+      fail = reject;
+      this.#pending.add(fail);
+      onAbort = () => (posted ? port.postMessage('abort') : reject(signal!.reason));
+      signal?.addEventListener('abort', onAbort);
+      leave?.addEventListener('abort', onLeave);
+      port.onmessage = ({ data }: MessageEvent<Answer<never, Result<Name>>>) => {
+        if ('event' in data) return onEvent?.(data.event);
+        if ('failure' in data) return reject(signal?.aborted ? signal.reason : errorOf(data.failure));
+        if (data.device) onDevice?.(data.device);
+        resolve(data.result);
+      };
+      const post = (worker: Thread) => {
+        if (signal?.aborted || this.#ended) return; // it was told
+        posted = true;
+        postCall(worker, { name, args, port: port2 });
+      };
+      this.#worker.then(post).catch(reject);
+    }).finally(() => {
+      this.#pending.delete(fail);
+      signal?.removeEventListener('abort', onAbort);
+      leave?.removeEventListener('abort', onLeave);
+      port.close();
+    });
+  }
+
+  /** What runs, and all that is called later, rejects with `error`. */
+  end(error: Error): void {
+    this.#ended ??= error;
+    this.#fail(this.#ended);
+  }
+
+  #fail(error: Error): void {
+    for (const reject of this.#pending) reject(error);
+  }
+}
+
+function postCall(worker: Thread, call: Call): void {
+  try {
+    worker.postMessage(call, [call.port]);
+  } catch (cause) {
+    const message = `What ${call.name} is given cannot cross into a worker: ${why(cause)}.`;
+    throw new VitrineError('bad-option', message, { hint: onThisThread, cause });
+  }
+}
+
+const onThisThread = 'Functions and GPU objects work only with `load` itself, on the thread that owns them.';
+
+/**
+ * The options of a call: those that are heard on this side, and those that cross. What is no object is for the engine to refuse.
+ * @throws VitrineError `bad-option` for one that cannot cross, before anything is sent
+ */
+export function split(call: string, options: object) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return { plain: options as unknown };
+  const { signal, onProgress, ...plain } = options as Pick<LoadOptions, 'signal' | 'onProgress'> & {
+    device?: unknown;
+    cache?: unknown;
+  };
+  if (signal !== undefined && !isSignal.accepts(signal)) throw refuse('signal', signal, isSignal.expects);
+  if (onProgress !== undefined && !isFunction.accepts(onProgress))
+    throw refuse('onProgress', onProgress, isFunction.expects);
+  for (const [name, value] of Object.entries(plain)) {
+    // Objects with methods would arrive without them.
+    const acts = (name === 'device' || name === 'cache') && typeof value === 'object';
+    if (!acts && canCross(value)) continue;
+    const what = `Option ${name} of ${call} is ${quote(value)}, which cannot cross into a worker.`;
+    throw new VitrineError('bad-option', what, { hint: onThisThread });
+  }
+  return { plain: plain as unknown, signal, onProgress };
+}
+
+/** Text and numbers for certain; of the rest the platform is asked, but for the arrays, which it would copy. */
+function canCross(value: unknown): boolean {
+  if (typeof value === 'function' || typeof value === 'symbol') return false;
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return true;
+  if (Array.isArray(value)) return value.every(canCross);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return Object.values(value).every(canCross);
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A worker has an address of its own, so paths are told whole; it takes no URL objects. */
+function crossing(source: Source): Source {
+  const text = textOf(source);
+  return text === undefined ? source : addressOf(text);
+}

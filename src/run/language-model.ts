@@ -1,0 +1,85 @@
+import type { ModelConfig } from '../model/config.ts';
+import type { TensorSpec } from '../plan/plan.ts';
+import type { Profile } from '../plan/profile.ts';
+import type { GenerateOptions } from './options.ts';
+import type { Completion, Token } from './output.ts';
+import type { Score, ScoreOptions } from './score.ts';
+import type { TraceOptions } from './trace.ts';
+import type { Trace, TracedTensor } from './traced.ts';
+import type { WeightOptions } from './weight.ts';
+
+/** A text, or its token ids. */
+export type Prompt = string | readonly number[];
+
+/** What a model really runs on. */
+export interface DeviceInfo {
+  kind: 'cpu' | 'webgpu' | 'wasm';
+  /** The adapter or engine, as the platform names it. */
+  adapter: string;
+  /** How the weights of its matrices are kept. */
+  dtype: 'f32' | 'f16' | 'q8' | 'q4';
+  /** Bytes of weights. */
+  bytes: number;
+  /** Of the processor that work on a run; on a GPU the one that feeds it. */
+  threads: number;
+  /** Why it runs there: asked for, or what `auto` found. */
+  reason: string;
+}
+
+export interface LogitsOptions {
+  /** Positions of the ids, negative ones from the end; by default the last. */
+  positions?: readonly number[];
+  signal?: AbortSignal;
+}
+
+export interface ProfileOptions {
+  /** Runs of each step, of which the mean is given: 10 by default. */
+  repeats?: number;
+  signal?: AbortSignal;
+}
+
+/** A weight's Hugging Face name without `transformer.`; a matrix is [out, in], a vector [1, n]. */
+export interface WeightShape {
+  name: string;
+  shape: [number, number];
+}
+
+type Soon<T> = T | Promise<T>;
+
+/**
+ * `Tokenizer`, as every model has it: the answers of one in a worker are promises, so code that awaits takes either.
+ * What each method does and throws is said there.
+ */
+export interface ModelTokenizer {
+  readonly vocabSize: number;
+  readonly eosId: number | null;
+  encode(text: string, options?: { special?: boolean }): Soon<number[]>;
+  decode(ids: ArrayLike<number>): Soon<string>;
+  pieces(ids: ArrayLike<number>): Soon<string[]>;
+  token(id: number): Soon<string>;
+  bytes(id: number): Soon<Uint8Array>;
+  stream(): { push(id: number): Soon<string>; flush(): Soon<string> };
+}
+
+/**
+ * A model that writes text, on this thread (`Model`) or in a worker (`WorkerModel`). Code written for this takes either; what
+ * each method does is said in `Model`.
+ */
+export interface LanguageModel {
+  readonly config: ModelConfig;
+  /** What really runs it. */
+  readonly device: DeviceInfo;
+  readonly tokenizer: ModelTokenizer;
+  generate(prompt: Prompt, options?: GenerateOptions): AsyncGenerator<Token, Completion>;
+  complete(prompt: Prompt, options?: GenerateOptions): Promise<Completion>;
+  logits(prompt: Prompt, options?: LogitsOptions): Promise<{ data: Float32Array; shape: [number, number] }>;
+  score(prompt: Prompt, options?: ScoreOptions): Promise<Score>;
+  trace(prompt: Prompt, options?: TraceOptions): Promise<Trace>;
+  profile(prompt: Prompt, options?: ProfileOptions): Promise<Profile>;
+  tensors(): TensorSpec[];
+  weights(): WeightShape[];
+  weight(name: string, options?: WeightOptions): Promise<TracedTensor>;
+  dispose(): void | Promise<void>;
+  [Symbol.dispose](): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}

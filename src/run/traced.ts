@@ -1,0 +1,18 @@
+export interface TracedTensor {
+  data: Float32Array;
+  /** As `tensors()` says, with the text's length for `rows` and `context`. */
+  shape: number[];
+}
+
+/** The tensors captured, by name, with the logits of every position and the tokens. */
+export class Trace extends Map<string, TracedTensor> {
+  readonly tokens: readonly number[];
+  /** [tokens, vocabSize]; with the option `logits`, the positions asked for in their order. */
+  readonly logits: TracedTensor;
+
+  constructor(tokens: readonly number[], logits: TracedTensor, tensors: Iterable<[string, TracedTensor]>) {
+    super(tensors);
+    this.tokens = tokens;
+    this.logits = logits;
+  }
+}
