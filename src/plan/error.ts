@@ -9,9 +9,7 @@ export type ErrorCode =
   | 'diverged'
   | 'bad-option'
   | 'context-full'
-  | 'disposed'
-  | 'no-worker'
-  | 'diverged';
+  | 'disposed';
 
 /** An error as JSON: what `JSON.stringify` gives for a VitrineError, and how one crosses from a worker. */
 export interface ErrorJson {
