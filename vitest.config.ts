@@ -52,7 +52,14 @@ export default defineConfig({
         // Found late, a dependency makes the server reload the page under a running test.
         optimizeDeps: {
           exclude: ['webgpu'],
-          include: ['gpt-tokenizer/bpeRanks/r50k_base', '@huggingface/tokenizers'],
+          include: [
+            'gpt-tokenizer/bpeRanks/r50k_base',
+            '@huggingface/tokenizers',
+            'axe-core',
+            'react',
+            'react-dom/client',
+            'react-dom/server',
+          ],
         },
         test: {
           name: 'chromium',

@@ -29,7 +29,7 @@ const finishReasons: Record<FinishReason, sdk.FinishReason['unified']> = {
  *
  *     const { text } = await generateText({ model: vitrine(model), prompt: 'Once upon a time' });
  */
-export function vitrine(model: TextModel, settings: { id?: string } = {}): sdk.LanguageModel {
+export function vitrine(model: TextModel, settings: { id?: string } = {}): sdk.LanguageModelV4 {
   checkOptions('vitrine', settings, { id: isString });
   const { id: modelId = 'vitrine' } = settings;
   const response = () => ({ id: crypto.getRandomValues(new Uint32Array(4)).join('-'), timestamp: new Date(), modelId });

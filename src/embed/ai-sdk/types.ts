@@ -75,7 +75,7 @@ export type StreamPart =
   | { type: 'finish'; usage: Usage; finishReason: FinishReason; providerMetadata: ProviderMetadata };
 
 /** A language model of the AI SDK's, for `generateText`, `streamText` and whatever else takes one. */
-export interface LanguageModel {
+export interface LanguageModelV4 {
   readonly specificationVersion: 'v4';
   readonly provider: string;
   readonly modelId: string;
