@@ -1,16 +1,16 @@
 /** `vitrine/ai-sdk`: a loaded model for the Vercel AI SDK. */
-import type { Completion, FinishReason, Token } from '../index.ts';
+import type { Completion, FinishReason, GenerateOptions, LanguageModel, Token } from '../index.ts';
 import { checkOptions, isString } from '../run/check.ts';
 import { plainPrompt } from './ai-sdk/prompt.ts';
 import type * as sdk from './ai-sdk/types.ts';
-import { type TextModel, type TextOptions, unsignedSeed } from './text-model.ts';
+import { unsignedSeed } from './seed.ts';
 
 export type * from './ai-sdk/types.ts';
 
 /** A call ready for the engine. */
 interface Call {
   text: string;
-  options: TextOptions;
+  options: GenerateOptions;
   warnings: sdk.Warning[];
 }
 
@@ -29,7 +29,7 @@ const finishReasons: Record<FinishReason, sdk.FinishReason['unified']> = {
  *
  *     const { text } = await generateText({ model: vitrine(model), prompt: 'Once upon a time' });
  */
-export function vitrine(model: TextModel, settings: { id?: string } = {}): sdk.LanguageModelV4 {
+export function vitrine(model: Pick<LanguageModel, 'generate'>, settings: { id?: string } = {}): sdk.LanguageModelV4 {
   checkOptions('vitrine', settings, { id: isString });
   const { id: modelId = 'vitrine' } = settings;
   const response = () => ({ id: crypto.getRandomValues(new Uint32Array(4)).join('-'), timestamp: new Date(), modelId });

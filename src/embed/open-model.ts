@@ -1,6 +1,6 @@
-import type { LoadOptions, Model, Source } from '../index.ts';
+import type { LanguageModel, LoadOptions, Source } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
-import type { EngineWorker, WorkerLoadOptions, WorkerModel } from './client.ts';
+import type { EngineWorker, WorkerLoadOptions } from './client.ts';
 
 export interface OpenOptions extends LoadOptions {
   /** false: on this thread. By default in a worker, and on this thread only where there can be none. */
@@ -14,7 +14,7 @@ let models = 0;
 let workerless = false;
 
 export interface OpenedModel {
-  model: Model | WorkerModel;
+  model: LanguageModel;
   close(): void;
 }
 
@@ -54,7 +54,7 @@ async function openInWorker(source: Source, options: LoadOptions): Promise<Opene
     const neverBegan = own.ended; // a worker that once answered fails call by call
     leave(own);
     if (!neverBegan || options.signal?.aborted) throw error;
-    workerless ||= error instanceof VitrineError && (error.code as string) === 'no-worker';
+    workerless ||= error instanceof VitrineError && error.code === 'no-worker';
     return undefined;
   }
 }

@@ -1,6 +1,5 @@
-import type { Model, Progress, Source } from '../index.ts';
+import type { LanguageModel, Progress, Source } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
-import type { WorkerModel } from './client.ts';
 import { type OpenedModel, type OpenOptions, openModel } from './open-model.ts';
 
 /** Options of a model that several places may hold: progress is its state's, and it is aborted when nobody holds it. */
@@ -10,7 +9,7 @@ export type SharedOptions = Omit<OpenOptions, 'onProgress' | 'signal'>;
 export type ModelState =
   | { status: 'idle'; progress?: undefined; error?: undefined; model?: undefined }
   | { status: 'loading'; progress?: Progress; error?: undefined; model?: undefined }
-  | { status: 'ready'; progress?: undefined; error?: undefined; model: Model | WorkerModel }
+  | { status: 'ready'; progress?: undefined; error?: undefined; model: LanguageModel }
   | { status: 'error'; progress?: undefined; error: unknown; model?: undefined };
 
 interface Entry {

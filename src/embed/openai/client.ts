@@ -1,5 +1,5 @@
+import type { LanguageModel } from '../../index.ts';
 import { checkOptions, isString } from '../../run/check.ts';
-import type { ReadableModel } from '../text-model.ts';
 import { answer, chunks } from './completions.ts';
 import { invalid } from './error.ts';
 import { readCompletionParams } from './params.ts';
@@ -40,7 +40,7 @@ export interface OpenAIClient {
  * A loaded model behind the calls of the `openai` package. Failures are `APIError`s with OpenAI's status codes and error
  * objects; an aborted call rejects with its signal's reason.
  */
-export function openai(model: ReadableModel, options: OpenAIOptions = {}): OpenAIClient {
+export function openai(model: LanguageModel, options: OpenAIOptions = {}): OpenAIClient {
   checkOptions('openai', options, { id: isString });
   const { id = 'vitrine' } = options;
   const entry: ModelObject = {

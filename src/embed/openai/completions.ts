@@ -1,5 +1,4 @@
-import type { Completion as EngineCompletion, FinishReason, Prompt, Sequence } from '../../index.ts';
-import { type ReadableModel, readerOf } from '../text-model.ts';
+import type { Completion as EngineCompletion, FinishReason, LanguageModel, Prompt, Sequence } from '../../index.ts';
 import { apiError } from './error.ts';
 import { type Judged, judgePrompt, LogprobWriter } from './logprobs.ts';
 import type { CompletionRequest } from './params.ts';
@@ -15,7 +14,7 @@ interface Part {
 
 /** One request at work. */
 interface Work {
-  model: ReadableModel;
+  model: LanguageModel;
   request: CompletionRequest;
   signal: AbortSignal;
   usage: CompletionUsage;
@@ -34,7 +33,7 @@ const finishReasons: Record<FinishReason, CompletionChoice['finish_reason']> = {
 
 /** The whole answer at once. @throws APIError; the signal's reason when it aborts */
 export async function answer(
-  model: ReadableModel,
+  model: LanguageModel,
   name: string,
   request: CompletionRequest,
   signal: AbortSignal,
@@ -52,7 +51,7 @@ export async function answer(
 
 /** The answer as it comes, a chunk for each token. Choices after the first of a prompt come whole, once they are done. */
 export async function* chunks(
-  model: ReadableModel,
+  model: LanguageModel,
   name: string,
   request: CompletionRequest,
   signal: AbortSignal,
@@ -69,7 +68,7 @@ export async function* chunks(
   if (request.includeUsage) yield { ...head, choices: [], usage: work.usage };
 }
 
-function workOf(model: ReadableModel, request: CompletionRequest, signal: AbortSignal): Work {
+function workOf(model: LanguageModel, request: CompletionRequest, signal: AbortSignal): Work {
   const usage = {
     prompt_tokens: 0,
     completion_tokens: 0,
@@ -79,7 +78,7 @@ function workOf(model: ReadableModel, request: CompletionRequest, signal: AbortS
   return { model, request, signal, usage };
 }
 
-function headOf({ device }: ReadableModel, name: string): Head {
+function headOf({ device }: LanguageModel, name: string): Head {
   return {
     id: randomId('cmpl'),
     object: 'text_completion',
@@ -137,13 +136,13 @@ async function* promptParts(work: Work, prompt: Prompt, first: number): AsyncGen
   }
 }
 
-async function idsOf(model: ReadableModel, prompt: Prompt): Promise<readonly number[]> {
-  return typeof prompt === 'string' ? readerOf(model).encode(prompt) : prompt;
+async function idsOf(model: LanguageModel, prompt: Prompt): Promise<readonly number[]> {
+  return typeof prompt === 'string' ? model.tokenizer.encode(prompt) : prompt;
 }
 
 /** The prompt's text, and its tokens if their log-probabilities are wanted. */
 async function echoOf({ model, request, signal }: Work, prompt: Prompt): Promise<{ text: string; tokens: Judged[] }> {
-  const text = typeof prompt === 'string' ? prompt : await readerOf(model).decode([...prompt]);
+  const text = typeof prompt === 'string' ? prompt : await model.tokenizer.decode([...prompt]);
   if (request.logprobs === undefined) return { text, tokens: [] };
   return { text, tokens: await judgePrompt(model, await idsOf(model, prompt), request.logprobs, signal) };
 }

@@ -1,4 +1,4 @@
-import type { ReadableModel } from '../text-model.ts';
+import type { LanguageModel } from '../../index.ts';
 import { type OpenAIClient, type OpenAIOptions, openai } from './client.ts';
 import { randomId } from './completions.ts';
 import { apiError, invalid } from './error.ts';
@@ -43,7 +43,7 @@ const routes: Route[] = [
  *
  * Failures are responses with OpenAI's status codes and error objects; an aborted request rejects with its signal's reason.
  */
-export function openaiFetch(model: ReadableModel, options: OpenAIOptions = {}): typeof fetch {
+export function openaiFetch(model: LanguageModel, options: OpenAIOptions = {}): typeof fetch {
   const client = openai(model, options);
   return async (input, init) => {
     const request = new Request(input, init);

@@ -1,6 +1,5 @@
-import type { TopToken } from '../../index.ts';
+import type { LanguageModel, ModelTokenizer, TopToken } from '../../index.ts';
 import { best, logSumExp } from '../../run/sampling.ts';
-import { type ReadableModel, type Reader, readerOf } from '../text-model.ts';
 import type { Logprobs } from './types.ts';
 
 /** A token and what the model says of it; nothing predicts a text's first token. */
@@ -12,19 +11,19 @@ export interface Judged {
 
 /** Writes tokens' log-probabilities as OpenAI's API does, one token behind the other in one text. */
 export class LogprobWriter {
-  readonly #reader: Reader;
+  readonly #tokenizer: ModelTokenizer;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   /** UTF-16 units of the text so far, whole characters only. */
   #offset = 0;
 
-  constructor(model: ReadableModel) {
-    this.#reader = readerOf(model);
+  constructor(model: LanguageModel) {
+    this.#tokenizer = model.tokenizer;
   }
 
   async write(tokens: readonly Judged[]): Promise<Logprobs> {
     const logprobs: Logprobs = { text_offset: [], token_logprobs: [], tokens: [], top_logprobs: [] };
     for (const { id, logprob, top } of tokens) {
-      const bytes = await this.#reader.bytes(id);
+      const bytes = await this.#tokenizer.bytes(id);
       const name = nameOf(bytes);
       logprobs.tokens.push(name);
       logprobs.text_offset.push(this.#offset);
@@ -42,7 +41,7 @@ export class LogprobWriter {
   }
 
   async #entry({ id, logprob }: Omit<TopToken, 'text'>): Promise<[string, number]> {
-    return [nameOf(await this.#reader.bytes(id)), logprob];
+    return [nameOf(await this.#tokenizer.bytes(id)), logprob];
   }
 }
 
@@ -58,7 +57,7 @@ const atOnce = 64;
 
 /** What the model says of a prompt's own tokens, with the `count` likeliest at each place. */
 export async function judgePrompt(
-  model: ReadableModel,
+  model: LanguageModel,
   ids: readonly number[],
   count: number,
   signal: AbortSignal,

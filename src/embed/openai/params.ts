@@ -1,6 +1,6 @@
-import type { Prompt } from '../../index.ts';
+import type { GenerateOptions, LanguageModel, Prompt } from '../../index.ts';
 import { type Check, integer, number, oneOf, quote } from '../../run/check.ts';
-import { type TextModel, type TextOptions, unsignedSeed } from '../text-model.ts';
+import { unsignedSeed } from '../seed.ts';
 import { invalid } from './error.ts';
 import type { CompletionCreateParams } from './types.ts';
 
@@ -19,7 +19,7 @@ export interface CompletionRequest {
   maxTokens: number;
   stream: boolean;
   includeUsage: boolean;
-  options: TextOptions;
+  options: GenerateOptions;
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';
@@ -55,7 +55,7 @@ const streamOptions: Check = {
 
 const suffix: Check = { expects: 'null: the model continues texts, and cannot fill one in', accepts: () => false };
 
-const checksFor = ({ vocabSize }: TextModel['config']): Record<keyof CompletionCreateParams, Check> => ({
+const checksFor = ({ vocabSize }: LanguageModel['config']): Record<keyof CompletionCreateParams, Check> => ({
   model: text,
   prompt,
   best_of: integer(1, 20),
@@ -87,7 +87,7 @@ const checksFor = ({ vocabSize }: TextModel['config']): Record<keyof CompletionC
  * Checks a request as OpenAI's API does, and fills in its defaults.
  * @throws APIError 400, naming the field
  */
-export function readCompletionParams(params: CompletionCreateParams, { config }: TextModel): CompletionRequest {
+export function readCompletionParams(params: CompletionCreateParams, { config }: LanguageModel): CompletionRequest {
   const given = present(params, checksFor(config));
   const { n = 1, best_of: bestOf = n, temperature = 1, max_tokens: maxTokens = 16 } = given;
   const { stream = false, stream_options: streaming } = given;
