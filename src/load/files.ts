@@ -143,17 +143,30 @@ export function decodeText(bytes: ArrayBuffer, what: string): string {
   }
 }
 
+/** JSON, with NaN, Infinity and -Infinity where Python's json.dump writes them. */
 export function parseJson(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (cause) {
-    const begins = JSON.stringify(text.trimStart().slice(0, 24));
-    throw badCheckpoint(
-      `${what} is not JSON: ${(cause as Error).message}; it begins with ${begins}.`,
-      undefined,
-      cause,
-    );
+  } catch {
+    try {
+      return parsePythonJson(text);
+    } catch (cause) {
+      const begins = JSON.stringify(text.trimStart().slice(0, 24));
+      const message = `${what} is not JSON: ${(cause as Error).message}; it begins with ${begins}.`;
+      throw badCheckpoint(message, undefined, cause);
+    }
   }
+}
+
+/** @throws SyntaxError if there is more wrong than Python's literals, of which inside strings there are none */
+function parsePythonJson(text: string): unknown {
+  const nan = `NaN ${Math.random()}`; // no text of a file says this
+  const literals = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\bInfinity\b|\bNaN\b/g;
+  const json = text.replace(literals, (found) => {
+    if (found.startsWith('"')) return found;
+    return found === 'NaN' ? JSON.stringify(nan) : found.replace('Infinity', '1e999');
+  });
+  return JSON.parse(json, (_, value) => (value === nan ? Number.NaN : value));
 }
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>

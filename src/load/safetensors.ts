@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import { show } from '../plan/show.ts';
 import {
   ByteReader,
   badCheckpoint as bad,
@@ -42,7 +43,7 @@ export async function readSharded(files: Files, index: string, signal?: AbortSig
   for (const [name, shard] of Object.entries(map)) {
     // Only names of files beside the index: nothing that leads elsewhere.
     if (typeof shard !== 'string' || !/^\w[\w.-]*\.safetensors$/.test(shard)) {
-      throw bad(`${index} puts ${name} into ${JSON.stringify(shard)}; expected a .safetensors file beside it.`);
+      throw bad(`${index} puts ${name} into ${show(shard)}; expected a .safetensors file beside it.`);
     }
     if (!shards.get(shard)?.push(name)) shards.set(shard, [name]);
   }
@@ -144,7 +145,7 @@ function parseHeader(bytes: ArrayBuffer, file: string, size: number | undefined)
 
 function parseEntry(name: string, entry: unknown, file: string, base: number): StoredTensor {
   const wrong = (field: string, value: unknown, expected: string) =>
-    bad(`${field} of ${name} in ${file} is ${JSON.stringify(value) ?? 'missing'}; expected ${expected}.`);
+    bad(`${field} of ${name} in ${file} is ${show(value)}; expected ${expected}.`);
   if (!isObject(entry)) throw wrong('The entry', entry, 'an object');
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string') throw wrong('dtype', dtype, 'the name of a type');

@@ -1,5 +1,6 @@
 import { VitrineError } from '../plan/error.ts';
 import type { Activation } from '../plan/plan.ts';
+import { show } from '../plan/show.ts';
 
 /** What a GPT-2 checkpoint says of itself, under typed names. */
 export interface ModelConfig {
@@ -139,11 +140,4 @@ export function parseConfig(
     bosTokenId: tokenIds('bos_token_id', vocabSize)[0] ?? null,
     eosTokenIds: tokenIds('eos_token_id', vocabSize),
   };
-}
-
-/** A JSON value as a message shows it, cut to a readable length. */
-function show(value: unknown): string {
-  if (value === undefined) return 'missing';
-  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

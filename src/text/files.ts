@@ -1,5 +1,7 @@
 import type { TokenizerFiles } from '../load/checkpoint.ts';
+import { parseJson } from '../load/files.ts';
 import { VitrineError } from '../plan/error.ts';
+import { show } from '../plan/show.ts';
 import { binaryOfLetters, binaryOfText } from './bytes.ts';
 import { endOfText } from './tokenizer.ts';
 
@@ -17,14 +19,14 @@ const [control, userDefined] = [3, 4];
  */
 export function readVocabularyFiles(files: TokenizerFiles, vocabSize: number): VocabularyFiles | null {
   if (files.tokenizerJson !== undefined) {
-    const json = object(parse(files.tokenizerJson, 'tokenizer.json'), 'tokenizer.json');
+    const json = object(parseJson(files.tokenizerJson, 'tokenizer.json'), 'tokenizer.json');
     return read(json, ['tokenizer.json: model.vocab', 'tokenizer.json: model.merges'], vocabSize);
   }
   if (files.gguf) return readGgufVocabulary(files.gguf, vocabSize);
   if (files.vocab === undefined && files.merges === undefined) return null;
   if (files.vocab === undefined) throw bad('vocab.json is missing beside merges.txt.');
   if (files.merges === undefined) throw bad('merges.txt is missing beside vocab.json.');
-  const vocab = object(parse(files.vocab, 'vocab.json'), 'vocab.json');
+  const vocab = object(parseJson(files.vocab, 'vocab.json'), 'vocab.json');
   const lines = files.merges.replace(/^#version.*/, '').split(/[\r\n]+/);
   const json = {
     model: { vocab, merges: lines.filter((line) => line !== '') },
@@ -100,14 +102,6 @@ function readMerge(merge: unknown, where: string, vocab: Json): [string, string]
   return [left, right];
 }
 
-function parse(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw bad(`${where} is not JSON: ${String(cause)}.`, cause);
-  }
-}
-
 export function object(json: unknown, where: string): Json {
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Json;
   throw bad(`${where} is ${show(json)}, expected an object.`);
@@ -125,10 +119,6 @@ export function check(field: string, found: unknown, ...understood: unknown[]): 
   throw new VitrineError('unsupported-checkpoint', message);
 }
 
-function show(json: unknown): string {
-  return json === undefined ? 'missing' : JSON.stringify(json).slice(0, 80);
-}
-
-function bad(message: string, cause?: unknown): VitrineError {
-  return new VitrineError('bad-checkpoint', message, { cause });
+function bad(message: string): VitrineError {
+  return new VitrineError('bad-checkpoint', message);
 }

@@ -81,7 +81,32 @@ const cases: [string, ErrorCode, string | RegExp, () => Contents][] = [
   ['config: empty file', bad, 'config.json is not JSON', () => broken({ 'config.json': '' })],
   ['config: cut short', bad, 'config.json is not JSON', () => broken({ 'config.json': '{"n_embd": 8,' })],
   ['config: a web page', bad, /not JSON.*<!doctype/s, () => broken({ 'config.json': '<!doctype html><p>Sorry' })],
-  ['config: NaN, as Python writes it', bad, 'not JSON', () => broken({ 'config.json': '{"n_embd": NaN}' })],
+  ['config: NaN, cut short', bad, 'config.json is not JSON', () => broken({ 'config.json': '{"n_embd": NaN,' })],
+  ['config: NaN in a word', bad, 'config.json is not JSON', () => broken({ 'config.json': '{"n_embd": NaNs}' })],
+  ['config: NaN with a sign', bad, 'config.json is not JSON', () => broken({ 'config.json': '{"n_embd": -NaN}' })],
+  ['config: Infinity as a name', bad, 'config.json is not JSON', () => broken({ 'config.json': '{Infinity: 1}' })],
+  ['config: undefined', bad, 'config.json is not JSON', () => broken({ 'config.json': '{"n_embd": undefined}' })],
+  ...['n_embd', 'n_layer', 'n_head', 'n_positions', 'vocab_size', 'n_inner', 'layer_norm_epsilon'].flatMap((field) =>
+    ['NaN', 'Infinity', '-Infinity'].map((literal): (typeof cases)[number] => [
+      `config: ${field} is ${literal}`,
+      bad,
+      `${field} in config.json is ${literal}; expected`,
+      () =>
+        broken({ 'config.json': JSON.stringify({ ...tinyCheckpoint().config, [field]: '?' }).replace('"?"', literal) }),
+    ]),
+  ),
+  [
+    'config: an id that is NaN',
+    bad,
+    'eos_token_id in config.json is [1,"NaN"]',
+    () =>
+      broken({
+        'config.json': JSON.stringify({ ...tinyCheckpoint().config, eos_token_id: 0 }).replace(
+          '"eos_token_id":0',
+          '"eos_token_id":[1,NaN]',
+        ),
+      }),
+  ],
   ['config: not UTF-8', bad, 'not UTF-8', () => broken({ 'config.json': new Uint8Array([123, 255, 254, 125]) })],
   ['config: a list', bad, 'config.json holds []', () => broken({ 'config.json': '[]' })],
   ['config: null', bad, 'config.json holds null', () => broken({ 'config.json': 'null' })],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Progress } from '../../src/load/checkpoint.ts';
+import { parseJson } from '../../src/load/files.ts';
 import { openCheckpoint } from '../../src/load/open.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import { readFixture, readModelFile } from '../fixtures.ts';
@@ -8,6 +9,7 @@ import {
   encodeSafetensors,
   encodeValues,
   files,
+  headerOf,
   shardedFiles,
   type TensorData,
   tinyCheckpoint,
@@ -101,6 +103,48 @@ describe('weights as they are in the file', () => {
       expect(pieces).toBeGreaterThan(1);
       expect([read, wrong]).toEqual([expected.length, 0]);
     }
+  });
+});
+
+describe("Python's words for what JSON has none for", () => {
+  const { config, tensors } = tinyCheckpoint();
+  const words = '"attn_limit":[0.0,Infinity,-Infinity,NaN],"a\\"b":"NaN, -Infinity","c":{"d": NaN ,"e":"\\\\"}';
+  const contents = {
+    'config.json': JSON.stringify(config).replace('{', `{${words},`),
+    'tokenizer.json': '{"version":"1.0"}',
+    'model.safetensors': encodeSafetensors(
+      tensors,
+      JSON.stringify(headerOf(tensors)).replace(
+        '{',
+        '{"__metadata__":{"loss":NaN,"best":"Infinity","worst":-Infinity},',
+      ),
+    ),
+  };
+
+  test('in config.json and the header of safetensors', async () => {
+    const expected = await readAll(await openCheckpoint(tinyFiles()));
+    expectSame(await readAll(await openCheckpoint(files(contents))), expected);
+  });
+
+  test('in an index', async () => {
+    const sharded = shardedFiles(tinyCheckpoint());
+    const index = 'model.safetensors.index.json';
+    sharded[index] = (sharded[index] as string).replace('"metadata":{}', '"metadata":{"total_size":NaN,"x":-Infinity}');
+    expect(sharded[index]).toContain('-Infinity');
+    const expected = await readAll(await openCheckpoint(tinyFiles()));
+    expectSame(await readAll(await openCheckpoint(files(sharded))), expected);
+  });
+
+  test('strings keep the words, values get the numbers', () => {
+    expect(parseJson(`{${words}}`, 'x')).toEqual({
+      attn_limit: [0, Infinity, -Infinity, NaN],
+      'a"b': 'NaN, -Infinity',
+      c: { d: NaN, e: '\\' },
+    });
+    expect(parseJson('NaN', 'x')).toBeNaN();
+    expect(parseJson('[NaN,"NaN","x NaN y"]', 'x')).toEqual([NaN, 'NaN', 'x NaN y']);
+    const long = `"${'NaN, '.repeat(2_000_000)}"`;
+    expect(parseJson(`[${long}, NaN]`, 'x')).toEqual([JSON.parse(long), NaN]);
   });
 });
 

@@ -74,6 +74,14 @@ describe('broken files are refused', () => {
   });
 });
 
+test("Python's words for what JSON has none for", async () => {
+  const json = JSON.stringify(tiny).replace('{', '{"padding":{"length":Infinity,"x":[NaN,-Infinity]},');
+  const { encode } = await loadTokenizer({ tokenizerJson: json }, 1000);
+  expect(encode('NaN -Infinity')).toEqual((await load(tiny)).encode('NaN -Infinity'));
+  const id = JSON.stringify({ ...tiny, added_tokens: [{ content: 'x', id: 0 }] }).replace('"id":0', '"id":NaN');
+  await expect(loadTokenizer({ tokenizerJson: id }, 1000)).rejects.toThrow('added_tokens[0] has the id NaN');
+});
+
 describe('what is no byte-level BPE is refused', () => {
   test.each<[string, unknown, RegExp]>([
     ['another model', tinyWith({ model: { type: 'WordPiece' } }), /model\.type is "WordPiece", expected "BPE"/],
