@@ -26,6 +26,10 @@ const configFields = new Map([
  * @throws VitrineError `unsupported-checkpoint` for another architecture or a part of a model, `bad-checkpoint`
  */
 export function ggufConfig({ fields, tensors }: GgufFile, file: string): ModelConfig {
+  if (fields.get('general.type') === 'adapter') {
+    const hint = 'Merge it first: llama-export-lora.';
+    throw new VitrineError('unsupported-checkpoint', `${file} is a LoRA adapter, not a whole model.`, { hint });
+  }
   const architecture = fields.get('general.architecture');
   if (architecture !== 'gpt2') {
     const found = architecture === undefined ? 'missing' : JSON.stringify(architecture);
@@ -47,9 +51,16 @@ export function ggufConfig({ fields, tensors }: GgufFile, file: string): ModelCo
   for (const [name, field] of configFields) json[name] = fields.get(field);
   const epsilon = fields.get('gpt2.attention.layer_norm_epsilon');
   if (typeof epsilon === 'number') json.layer_norm_epsilon = Number(epsilon.toPrecision(7)); // 1e-5, not its float32
-  json.vocab_size = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[0];
+  if (tensors.length === 0) {
+    const hint = 'It is made to test tokenizers; the weights are in another file.';
+    throw badCheckpoint(`${file} holds a vocabulary and no weights.`, hint);
+  }
+  const [words, output] = ['token_embd.weight', 'output.weight'].map((wanted) =>
+    tensors.find(({ name }) => name === wanted),
+  );
+  json.vocab_size = (words ?? output)?.shape[0];
   if (json.vocab_size === undefined) throw badCheckpoint(`${file} lacks the tensor token_embd.weight.`);
-  json.tie_word_embeddings = !tensors.some(({ name }) => name === 'output.weight');
+  json.tie_word_embeddings = !words || !output;
   return parseConfig(json, file, (name) => configFields.get(name) ?? name);
 }
 

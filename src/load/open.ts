@@ -5,7 +5,8 @@ import { ByteReader, type Files, parseJson, readText } from './files.ts';
 import { readGguf } from './gguf.ts';
 import { chooseGguf } from './gguf-choice.ts';
 import { ggufConfig, ggufLayout } from './gguf-model.ts';
-import { pickled, readDirectory, readSharded, type StoredTensor } from './safetensors.ts';
+import { adapter, adapterIn, areChanges, isAdapterFile, refuseOtherHeads } from './other-kinds.ts';
+import { type Directory, pickled, readDirectory, readSharded } from './safetensors.ts';
 import { locate, type Source, type SourceOptions } from './source.ts';
 import { safetensorsLayout, TensorCheckpoint } from './tensors.ts';
 
@@ -34,24 +35,29 @@ export async function openCheckpoint(source: Source, options: OpenOptions = {}):
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
   const { files, weights } = await locate(source, options);
+  if (weights !== undefined && isAdapterFile(weights)) throw (await adapterIn(files, signal)) ?? adapter(files.name);
   if (weights !== undefined) checkFormat(weights);
   if (weights && isGguf(weights)) return openGguf(files, weights, options);
   const config = await readText(files, 'config.json', signal);
   const tensors = config === undefined ? undefined : await readTensors(files, weights, signal);
   if (config !== undefined && tensors) {
-    const parsed = parseConfig(parseJson(config, 'config.json'), 'config.json');
+    const json = parseJson(config, 'config.json');
+    if (areChanges(tensors.tensors)) throw (await adapterIn(files, signal)) ?? adapter(files.name);
+    const parsed = parseConfig(json, 'config.json');
+    refuseOtherHeads(json, tensors.tensors);
     return opened(new TensorCheckpoint(files, parsed, tensors, safetensorsLayout, onProgress), 'config.json', options);
   }
   const gguf = weights === undefined ? chooseGguf((await files.list?.(signal)) ?? []) : undefined;
   if (gguf !== undefined) return openGguf(files, gguf, options);
-  throw config === undefined ? files.missing('config.json') : await lacking(files, weights, signal);
+  const refused = await adapterIn(files, signal);
+  throw refused ?? (config === undefined ? files.missing('config.json') : await lacking(files, weights, signal));
 }
 
 async function openGguf(files: Files, file: string, options: OpenOptions): Promise<Checkpoint> {
   const gguf = await readGguf(files, file, options.signal);
   if (!gguf) throw files.missing(file);
   const [config, layout] = [ggufConfig(gguf, file), ggufLayout(gguf, file)];
-  return opened(new TensorCheckpoint(files, config, gguf.tensors, layout, options.onProgress), file, options);
+  return opened(new TensorCheckpoint(files, config, gguf, layout, options.onProgress), file, options);
 }
 
 /** Says what there is to be read; the first that a load reports. */
@@ -68,9 +74,10 @@ async function readTensors(
   files: Files,
   weights: string | undefined,
   signal: AbortSignal | undefined,
-): Promise<StoredTensor[] | undefined> {
+): Promise<Directory | undefined> {
   const tensors = await readDirectory(files, weights ?? 'model.safetensors', signal);
-  if (tensors || weights !== undefined) return tensors;
+  if (tensors) return { tensors };
+  if (weights !== undefined) return undefined;
   const index = 'model.safetensors.index.json';
   return (await exists(files, index, signal)) ? readSharded(files, index, signal) : undefined;
 }

@@ -27,11 +27,22 @@ export interface StoredTensor {
 /** What one request brings of a file before its header's length is known: more than GPT-2's headers take. */
 const openingBytes = 1 << 16;
 
+/** What a model's weight files hold. */
+export interface Directory {
+  tensors: StoredTensor[];
+  /** Why a tensor that an index lists is not among them, by its name. */
+  absent?: ReadonlyMap<string, VitrineError>;
+}
+
+/** A .safetensors file beside an index or in a folder beneath it: nothing that leads elsewhere. */
+const shardPath = /^(?:[\p{L}\p{N}_][\p{L}\p{N}_.+ =@()-]*\/)*[\p{L}\p{N}_][\p{L}\p{N}_.+ =@()-]*\.safetensors$/u;
+
 /**
- * The tensors of a sharded model, by its `model.safetensors.index.json`.
- * @throws VitrineError `bad-checkpoint` unless every tensor is in the file that the index names, `network`
+ * The tensors of a sharded model, by its `model.safetensors.index.json`. An index may list what no shard holds, as long as
+ * nobody needs it.
+ * @throws VitrineError `bad-checkpoint`, `network`
  */
-export async function readSharded(files: Files, index: string, signal?: AbortSignal): Promise<StoredTensor[]> {
+export async function readSharded(files: Files, index: string, signal?: AbortSignal): Promise<Directory> {
   const text = await readText(files, index, signal);
   if (text === undefined) throw files.missing(index);
   const json = parseJson(text, index);
@@ -40,25 +51,26 @@ export async function readSharded(files: Files, index: string, signal?: AbortSig
     throw bad(`${index} has no weight_map; expected an object of tensor names and files.`);
   }
   const shards = new Map<string, string[]>();
-  for (const [name, shard] of Object.entries(map)) {
-    // Only names of files beside the index: nothing that leads elsewhere.
-    if (typeof shard !== 'string' || !/^\w[\w.-]*\.safetensors$/.test(shard)) {
-      throw bad(`${index} puts ${name} into ${show(shard)}; expected a .safetensors file beside it.`);
+  for (const [name, value] of Object.entries(map)) {
+    const shard = typeof value === 'string' ? value.replace(/^\.\//, '') : '';
+    if (!shardPath.test(shard)) {
+      throw bad(`${index} puts ${name} into ${show(value)}; expected a .safetensors file beside it.`);
     }
     if (!shards.get(shard)?.push(name)) shards.set(shard, [name]);
   }
   const tensors: StoredTensor[] = [];
+  const absent = new Map<string, VitrineError>();
   for (const [shard, names] of shards) {
     const stored = await readDirectory(files, shard, signal);
-    if (!stored) throw files.missing(shard);
-    const byName = new Map(stored.map((tensor) => [tensor.name, tensor]));
+    const byName = new Map(stored?.map((tensor) => [tensor.name, tensor]));
     for (const name of names) {
       const tensor = byName.get(name);
-      if (!tensor) throw bad(`${index} puts the tensor ${name} into ${shard}, which does not hold it.`);
-      tensors.push(tensor);
+      const unheld = `${index} puts the tensor ${name} into ${shard}, which does not hold it.`;
+      if (tensor) tensors.push(tensor);
+      else absent.set(name, stored ? bad(unheld) : files.missing(shard));
     }
   }
-  return tensors;
+  return { tensors, absent };
 }
 
 /**

@@ -3,7 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import type { Checkpoint, Progress, StoredAs, TokenizerFiles } from './checkpoint.ts';
 import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
-import type { StoredTensor } from './safetensors.ts';
+import type { Directory, StoredTensor } from './safetensors.ts';
 import { fillValues, floatTypes, transposeRows, type ValueType } from './values.ts';
 
 /** Float32 bytes of one piece. */
@@ -63,6 +63,7 @@ export class TensorCheckpoint implements Checkpoint {
   readonly #layout: TensorLayout;
   /** What is part of the model, by the plan's name. */
   readonly #tensors = new Map<string, StoredTensor>();
+  readonly #absent: ReadonlyMap<string, VitrineError>;
   /** Some names as the file has them, for messages. */
   readonly #sample: string[];
   readonly #onProgress: ((progress: Progress) => void) | undefined;
@@ -76,21 +77,28 @@ export class TensorCheckpoint implements Checkpoint {
   constructor(
     files: Files,
     config: ModelConfig,
-    tensors: readonly StoredTensor[],
+    { tensors, absent }: Directory,
     layout: TensorLayout,
     onProgress?: (progress: Progress) => void,
   ) {
     this.#files = files;
     this.#layout = layout;
     this.config = config;
+    this.#absent = new Map([...(absent ?? [])].map(([name, why]) => [layout.planName(name) ?? name, why]));
     this.#sample = tensors.slice(0, 3).map((tensor) => tensor.name);
     this.#onProgress = onProgress;
     for (const tensor of tensors) {
       const name = layout.planName(tensor.name);
-      if (name === undefined || (config.tieWordEmbeddings && name === 'lm_head.weight')) continue;
+      if (name === undefined) continue;
       const twin = this.#tensors.get(name);
       if (twin) throw badCheckpoint(`${tensor.file} holds both ${twin.name} and ${tensor.name}.`);
       this.#tensors.set(name, tensor);
+    }
+    // Of a tensor under two names, a file may have either.
+    const head = this.#tensors.get('lm_head.weight');
+    if (config.tieWordEmbeddings && head) {
+      this.#tensors.delete('lm_head.weight');
+      if (!this.#tensors.has('wte.weight')) this.#tensors.set('wte.weight', head);
     }
     const all = [...this.#tensors.values()];
     const bytesOf = (dtype?: string) =>
@@ -180,6 +188,8 @@ export class TensorCheckpoint implements Checkpoint {
   }
 
   #lacking(name: string, shape: number[]): VitrineError {
+    const why = this.#absent.get(name);
+    if (why) return why;
     const untied = 'config.json says tie_word_embeddings is false.';
     const hint = name === 'lm_head.weight' ? untied : `It holds ${this.#sample.join(', ') || 'no tensor'}.`;
     return badCheckpoint(`${this.name} lacks the tensor ${this.#layout.fileName(name)} of shape [${shape}].`, hint);

@@ -16,6 +16,7 @@ export const floatTypes: ReadonlyMap<string, ValueType> = new Map([
   ['F32', { block: 1, bytes: 4, storedAs: 'f32' }],
   ['F16', { block: 1, bytes: 2, storedAs: 'f16' }],
   ['BF16', { block: 1, bytes: 2, storedAs: 'bf16' }],
+  ['F64', { block: 1, bytes: 8, storedAs: 'f32' }],
 ]);
 
 /**
@@ -28,6 +29,7 @@ export async function fillValues(
   read: (bytes: Uint8Array) => Promise<void>,
 ): Promise<void> {
   const count = values.length;
+  if (type.bytes > 4 * type.block) return fillFromDoubles(values, read);
   const length = (count / type.block) * type.bytes;
   const offset = values.byteOffset + values.byteLength - length;
   const bytes = new Uint8Array(values.buffer, offset, length);
@@ -41,6 +43,16 @@ export async function fillValues(
   } else {
     const bits = new Uint32Array(values.buffer, values.byteOffset, count);
     for (let i = 0; i < count; i++) bits[i] = raw[i]! << 16; // bfloat16 is float32's upper half
+  }
+}
+
+/** They are wider than what they become, so they come in portions. */
+async function fillFromDoubles(values: Float32Array, read: (bytes: Uint8Array) => Promise<void>): Promise<void> {
+  const portion = new Float64Array(Math.min(values.length, 1 << 14));
+  for (let at = 0; at < values.length; at += portion.length) {
+    const part = portion.subarray(0, values.length - at);
+    await read(new Uint8Array(part.buffer, 0, part.byteLength));
+    values.set(part, at);
   }
 }
 

@@ -228,12 +228,7 @@ const cases: [string, ErrorCode, string | RegExp, () => Contents][] = [
   ['entry: null', bad, 'The entry of wpe.weight', header((all) => Object.assign(all, { [wpe]: null }))],
   ['dtype: absent', bad, 'dtype of wpe.weight in model.safetensors is missing', entry(wpe, { dtype: undefined })],
   ['dtype: unheard of', unsupported, 'is stored as F33', entry(wpe, { dtype: 'F33' })],
-  [
-    'dtype: F64',
-    unsupported,
-    'stored as F64; expected one of F32, F16, BF16',
-    tensors((all) => all.set(wpe, tensor('F64', [8, 8], 8))),
-  ],
+  ['dtype: F64 of F32 bytes', bad, 'expected 512 bytes, as dtype F64', entry(wpe, { dtype: 'F64' })],
   ['dtype: int8', unsupported, 'stored as I8', tensors((all) => all.set(wpe, tensor('I8', [8, 8], 1)))],
   ['dtype: F16 of F32 bytes', bad, 'expected 128 bytes, as dtype F16', entry(wpe, { dtype: 'F16' })],
   ['shape: absent', bad, 'shape of wpe.weight', entry(wpe, { shape: undefined })],
@@ -297,6 +292,32 @@ const cases: [string, ErrorCode, string | RegExp, () => Contents][] = [
     'h.0.crossattention.c_attn.weight, which no GPT-2 has',
     tensors((all) => all.set('h.0.crossattention.c_attn.weight', tensor('F32', [8, 16]))),
   ],
+  ['tie: neither end', bad, 'lacks the tensor wte.weight of shape [16,8]', tensors((all) => all.delete('wte.weight'))],
+  [
+    'tie: untied, words alone',
+    bad,
+    /lacks the tensor lm_head.weight of shape \[16,8\].*tie_word_embeddings is false/,
+    config({ tie_word_embeddings: false }),
+  ],
+  [
+    'tie: untied, output alone',
+    bad,
+    'lacks the tensor wte.weight',
+    () => {
+      const { config: untied, tensors: all } = tinyCheckpoint({ tied: false });
+      all.delete('wte.weight');
+      return { 'config.json': JSON.stringify(untied), 'model.safetensors': encodeSafetensors(all) };
+    },
+  ],
+  [
+    'tie: the output layer in another shape',
+    bad,
+    /lm_head.weight in model.safetensors has the shape \[15,8\]; expected \[16,8\]/,
+    tensors((all) => {
+      all.delete('wte.weight');
+      all.set('lm_head.weight', tensor('F32', [15, 8]));
+    }),
+  ],
   [
     'tensor: adapter',
     unsupported,
@@ -357,6 +378,16 @@ const cases: [string, ErrorCode, string | RegExp, () => Contents][] = [
       index.weight_map[wpe] = 'https://example.org/x.safetensors';
     }),
   ],
+  ...['a/../../x', '../x', 'a/./x', '/x', 'a//x', '%2e%2e/x', 'a\\x', 'c:/x', 'a?x=', 'a#', '.hidden/x', '~/x'].map(
+    (path): (typeof cases)[number] => [
+      `index: ${path}`,
+      bad,
+      `puts wpe.weight into ${JSON.stringify(`${path}.safetensors`)}; expected a .safetensors file beside it`,
+      sharded((_, index) => {
+        index.weight_map[wpe] = `${path}.safetensors`;
+      }),
+    ],
+  ),
   [
     'index: backslashes',
     bad,

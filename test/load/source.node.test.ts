@@ -71,7 +71,9 @@ describe('hub ids and URLs', () => {
     [new URL('https://x.example/tiny/'), {}, ['https://x.example/tiny/config.json']],
     ['https://x.example/tiny/w.safetensors?key=1', {}, ['https://x.example/tiny/config.json']],
   ])('%s %j', async (source, options, urls) => {
-    expect(await asked(source, options)).toEqual(urls);
+    const [config] = urls;
+    const adapter = config!.replace('config.json', 'adapter_config.json');
+    expect(await asked(source, options)).toEqual([...urls, adapter]);
   });
 });
 
