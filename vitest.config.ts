@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { chromiumFlags, findBrowser, softwareVulkan } from './scripts/browser.mjs';
@@ -12,8 +13,9 @@ await buildKernels();
 const full = process.env.VITRINE_FULL === '1';
 
 /**
- * `x.test.ts` runs in Node, and in Chromium too if it is one of these; `x.browser.test.ts` runs only in Chromium,
- * `x.node.test.ts` only in Node, `x.e2e.test.ts` in Node with a browser of its own. `x.full.*` only in `test:full`.
+ * `x.test.ts` runs in Node (project `unit`), and in Chromium too if it is one of these; `x.node.test.ts` only in Node
+ * (`node`), `x.browser.test.ts` only in Chromium, `x.e2e.test.ts` in Node with a browser. Tests in Node that need a GPU
+ * are project `gpu`. `x.full.*` only in `test:full`.
  */
 const inChromium = [
   'test/fixtures',
@@ -25,26 +27,54 @@ const inChromium = [
   'test/model/**/*',
 ];
 
+const usesGpu = /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits/;
+
+/** Tests in Node that need a GPU, by what they import: one process runs them all, and compiles each pipeline once. */
+const onGpu = readdirSync('test', { recursive: true, encoding: 'utf8' })
+  .map((path) => `test/${path.replaceAll('\\', '/')}`)
+  .filter((path) => /(?<!\.(e2e|browser))\.test\.ts$/.test(path) && usesGpu.test(readFileSync(path, 'utf8')))
+  .filter((path) => path.includes('.full.') === full);
+
 const kind = full ? '.full' : '';
 const fullOnly = full ? [] : ['test/**/*.full.*'];
 const testTimeout = full ? 900_000 : 240_000; // generous: a loaded machine is no failure
+
+const inNode = {
+  environment: 'node',
+  execArgv: ['--experimental-wasm-relaxed-simd'], // Node 20 has it, but behind a flag
+};
 
 export default defineConfig({
   server: { fs: { strict: true }, headers: isolation },
   test: {
     maxWorkers: 2,
+    testTimeout,
+    hookTimeout: testTimeout,
+    expect: { poll: { timeout: testTimeout / 2 } },
     ...(full && { globalSetup: 'test/model/gpt2-small.setup.mjs' }),
     projects: [
       {
         extends: true,
         test: {
-          name: 'node',
-          environment: 'node',
-          execArgv: ['--experimental-wasm-relaxed-simd'], // Node 20 has it, but behind a flag
-          testTimeout,
-          hookTimeout: testTimeout,
-          include: [`test/**/*${kind}.test.ts`, `test/**/*${kind}.node.test.ts`],
-          exclude: ['test/**/*.browser.test.ts', 'test/**/*.e2e.test.ts', ...fullOnly],
+          ...inNode,
+          name: 'unit',
+          include: [`test/**/*${kind}.test.ts`],
+          exclude: ['test/**/*.{node,browser,e2e}.test.ts', ...onGpu, ...fullOnly],
+        },
+      },
+      {
+        extends: true,
+        test: { ...inNode, name: 'node', include: [`test/**/*${kind}.node.test.ts`], exclude: [...onGpu, ...fullOnly] },
+      },
+      {
+        extends: true,
+        test: {
+          ...inNode,
+          name: 'gpu',
+          isolate: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+          include: onGpu,
         },
       },
       {
@@ -63,8 +93,6 @@ export default defineConfig({
         },
         test: {
           name: 'chromium',
-          testTimeout,
-          hookTimeout: testTimeout,
           include: [`test/**/*${kind}.browser.test.ts`, ...inChromium.map((files) => `${files}${kind}.test.ts`)],
           exclude: ['test/**/*.node.test.ts', 'test/**/*.e2e.test.ts', ...fullOnly],
           browser: {
@@ -83,8 +111,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           environment: 'node',
-          testTimeout: Math.max(testTimeout, 120_000),
-          hookTimeout: 120_000,
+          isolate: false, // a process shares its Chromium
           include: [`test/**/*${kind}.e2e.test.ts`],
           exclude: fullOnly,
         },

@@ -1,40 +1,80 @@
-// `npm test`: every check of the project, one stage after the other. The last line counts what passed and failed.
+// `npm test`: every check of the project, two stages at a time. The last line counts what passed and failed.
+// `npm run check` runs what takes less than a minute: types, lint and the unit tests, for each save.
 // `npm run test:full` runs only the slow tests (*.full.test.ts).
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { installBrowser, installPackages } from './setup.mjs';
 
 const root = join(import.meta.dirname, '..');
 const results = join(root, 'test-results');
+const check = process.argv.includes('--check');
 const full = process.argv.includes('--full');
 const count = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 
-function heading(name) {
-  console.log(`\n=== ${name} ===`);
+const tsc = 'node_modules/typescript/bin/tsc';
+const vite = 'node_modules/vite/bin/vite.js';
+const builds = [
+  { name: 'build: page', args: [vite, 'build'] },
+  { name: 'build: library', args: [vite, 'build', '--mode', 'library'] },
+  { name: 'build: declarations', args: [tsc, '-p', 'tsconfig.declarations.json'], after: ['build: library'] },
+];
+const lint = [
+  { name: 'types', args: [tsc, '--noEmit'] },
+  { name: 'lint and format', args: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'] },
+  { name: 'rooms', args: ['scripts/check-rooms.mjs'] },
+];
+const built = builds.map(({ name }) => name);
+
+/**
+ * Stages in the order in which they begin, each after those that it needs. One passes or fails as a whole; with `project`
+ * it is one of Vitest's projects, counted test by test.
+ */
+const stages = check
+  ? [{ project: 'unit' }, ...lint]
+  : [
+      ...builds.slice(0, 1), // the first that end-to-end tests wait for
+      { project: 'gpu' },
+      ...builds.slice(1),
+      { project: 'e2e', after: built },
+      ...(full ? [] : lint),
+      { project: 'node', after: built },
+      { project: 'chromium' },
+    ];
+
+/** Two use both cores of a small machine; with more of them pages would wait for a core. */
+const AT_ONCE = 2;
+
+function nameOf({ name, project }) {
+  return name ?? `tests: ${project}`;
 }
 
-/** A stage that passes or fails as a whole. */
-function stage(name, ...args) {
-  heading(name);
-  const ok = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0;
-  count[ok ? 'passed' : 'failed'] += 1;
-  if (!ok) failures.push(name);
-  return ok;
+/** Runs a script of Node's; what it says is shown line by line, after the stage's name where several run. */
+function run(name, args, env = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? '1' : '0', ...env },
+    });
+    for (const [from, to] of [
+      [child.stdout, process.stdout],
+      [child.stderr, process.stderr],
+    ]) {
+      createInterface({ input: from }).on('line', (line) => to.write(`${name} | ${line}\n`));
+    }
+    child.on('close', (code) => resolve(code === 0));
+  });
 }
 
-/** One of Vitest's projects, counted test by test. */
-function tests(project) {
-  heading(`tests: ${project}`);
+/** One of Vitest's projects; the number of its tests that failed. */
+async function tests(project) {
   const report = join(results, `${project}.json`);
   const args = ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   if (full) args.push('--passWithNoTests');
-  const ran = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', ...args], {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, VITRINE_FULL: full ? '1' : '0' },
-  });
+  const ok = await run(project, ['node_modules/vitest/vitest.mjs', ...args], { VITRINE_FULL: full ? '1' : '0' });
   let failed = 0;
   try {
     const counts = JSON.parse(readFileSync(report, 'utf8'));
@@ -45,28 +85,49 @@ function tests(project) {
     console.error(`No report from the ${project} tests.`);
   }
   // A file that cannot be imported, or an error outside of any test, fails the run and no test.
-  if (ran.status !== 0 && failed === 0) failed = 1;
-  count.failed += failed;
-  if (failed) failures.push(`tests: ${project}`);
+  return ok ? failed : Math.max(1, failed);
 }
 
-heading('set-up');
+async function perform(stage) {
+  const name = nameOf(stage);
+  const begun = performance.now();
+  console.log(`=== ${name} begins ===`);
+  let failed;
+  if (stage.project) failed = await tests(stage.project);
+  else {
+    failed = (await run(name, stage.args)) ? 0 : 1;
+    count.passed += 1 - failed;
+  }
+  count.failed += failed;
+  if (failed) failures.push(name);
+  const seconds = Math.round((performance.now() - begun) / 1000);
+  console.log(`=== ${name}: ${failed ? 'failed' : 'passed'} in ${seconds} s ===`);
+}
+
+/** A stage whose needs failed runs all the same: what it still shows is worth seeing. */
+async function performAll() {
+  const waiting = [...stages];
+  const running = new Map();
+  while (waiting.length > 0 || running.size > 0) {
+    const isReady = ({ after = [] }) => ![...waiting, ...running.keys()].some((one) => after.includes(nameOf(one)));
+    const next = waiting.findIndex(isReady);
+    if (running.size < AT_ONCE && next >= 0) {
+      const [stage] = waiting.splice(next, 1);
+      running.set(
+        stage,
+        perform(stage).finally(() => running.delete(stage)),
+      );
+    } else await Promise.race(running.values());
+  }
+}
+
 try {
   installPackages();
-  await installBrowser();
+  if (!check) await installBrowser();
   rmSync(results, { recursive: true, force: true });
   mkdirSync(results, { recursive: true });
-  stage('build: wasm', 'scripts/build-wasm.mjs');
-  if (!full) {
-    stage('types', 'node_modules/typescript/bin/tsc', '--noEmit');
-    stage('lint and format', 'node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings');
-    stage('rooms', 'scripts/check-rooms.mjs');
-  }
-  const vite = 'node_modules/vite/bin/vite.js';
-  stage('build: library', vite, 'build', '--mode', 'library');
-  stage('build: declarations', 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.declarations.json');
-  stage('build: page', vite, 'build');
-  for (const project of ['node', 'chromium', 'e2e']) tests(project);
+  await perform({ name: 'build: wasm', args: ['scripts/build-wasm.mjs'] });
+  await performAll();
 } catch (error) {
   console.error(error.message);
   count.failed += 1;

@@ -1,7 +1,7 @@
 import { afterAll } from 'vitest';
 import { createCpuBackend } from '../src/cpu/backend.ts';
-import { createGpuBackend } from '../src/gpu/backend.ts';
-import { requestDevice } from '../src/gpu/device.ts';
+import { createGpuBackend, type GpuBackendOptions } from '../src/gpu/backend.ts';
+import { describe, requestDevice } from '../src/gpu/device.ts';
 import type { Variants } from '../src/gpu/kernels/linear.ts';
 import type { Backend } from '../src/plan/backend.ts';
 import { createWasmBackend } from '../src/wasm/backend.ts';
@@ -19,48 +19,63 @@ export async function testGpu(): Promise<GPU> {
   return navigator.gpu;
 }
 
-async function openGpu(): Promise<Backend> {
-  await testGpu();
-  const { device, adapter } = await requestDevice(0);
-  return createGpuBackend(device, { adapter, owned: true });
+/** Features that a device is asked for: none, or those that kernels use where they are. */
+type Features = 'none' | 'useful';
+
+const shared = new Map<Features, Promise<GPUDevice>>();
+
+/**
+ * The device that all tests of a process share, so that each pipeline is compiled once (in software a second each). A
+ * test that counts, loses or destroys takes one of its own, by `requestDevice`. An error that no test caught fails the run.
+ */
+export function sharedDevice(features: Features = 'useful'): Promise<GPUDevice> {
+  let device = shared.get(features);
+  if (!device) {
+    device = openShared(features);
+    shared.set(features, device);
+  }
+  return device;
 }
+
+async function openShared(features: Features): Promise<GPUDevice> {
+  const adapter = await (await testGpu()).requestAdapter();
+  if (!adapter) throw new Error('The tests need a WebGPU adapter, and there is none.');
+  const device = features === 'none' ? await adapter.requestDevice() : (await requestDevice(0)).device;
+  device.onuncapturederror = ({ error }) => {
+    void Promise.reject(new Error(`An uncaptured error of WebGPU: ${error.message}`));
+  };
+  void device.lost.then(() => shared.delete(features));
+  return device;
+}
+
+const onShared = async (options: GpuBackendOptions = {}, features?: Features): Promise<Backend> => {
+  const device = await sharedDevice(features);
+  return createGpuBackend(device, { adapter: describe(device.adapterInfo), ...options });
+};
 
 /** Every backend there is here. One that cannot be had fails its suite: it is never skipped. */
 export const backends: (TestBackend & { name: Backend['kind'] })[] = [
   { name: 'cpu', open: async () => createCpuBackend() },
-  { name: 'webgpu', open: openGpu },
+  { name: 'webgpu', open: () => onShared() },
   { name: 'wasm', open: () => createWasmBackend() },
 ];
 
 /** WebGPU with kernels that split their work in these ways, whatever suits the adapter. */
 export const webgpuVariants = (variants: Partial<Variants>): TestBackend => ({
   name: `webgpu, ${Object.values(variants).join(' and ')}`,
-  open: async () => {
-    await testGpu();
-    const { device, adapter } = await requestDevice(0);
-    return createGpuBackend(device, { adapter, owned: true, variants });
-  },
+  open: () => onShared({ variants }),
 });
 
 /** WebGPU with the kernels that real GPUs get; software adapters, as here, choose others by themselves. */
 export const webgpuWorkgroups: TestBackend = {
   name: 'webgpu, workgroups',
-  open: async () => {
-    const adapter = await (await testGpu()).requestAdapter();
-    if (!adapter) throw new Error('The tests need a WebGPU adapter, and there is none.');
-    const device = await adapter.requestDevice();
-    return createGpuBackend(device, { owned: true, variants: { row: 'lanes', tile: 'shared' }, attention: 'shared' });
-  },
+  open: () => onShared({ variants: { row: 'lanes', tile: 'shared' }, attention: 'shared' }, 'none'),
 };
 
 /** WebGPU with keys and values as halves, in both variants of attention. */
 export const webgpuHalves: TestBackend[] = (['registers', 'shared'] as const).map((attention) => ({
   name: `webgpu, ${attention}, halves`,
-  open: async () => {
-    await testGpu();
-    const { device, adapter } = await requestDevice(0);
-    return createGpuBackend(device, { adapter, owned: true, attention, kv: 'f16' });
-  },
+  open: () => onShared({ attention, kv: 'f16' }),
 }));
 
 /** The same, opened at the first use and disposed after the file's last test: pipelines are compiled once. */

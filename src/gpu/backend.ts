@@ -9,7 +9,7 @@ import type { CacheFormat } from './kernel.ts';
 import type { AttentionVariant } from './kernels/attention.ts';
 import type { Variants } from './kernels/linear.ts';
 import { compileProgram, type GpuProgram } from './program.ts';
-import { Pipelines } from './shader.ts';
+import { pipelinesOf } from './shader.ts';
 import { keptChoice, tune } from './tune.ts';
 import type { TuneStore } from './tune-store.ts';
 import { WeightStore } from './weight-store.ts';
@@ -64,7 +64,7 @@ export function createGpuBackend(
   }: GpuBackendOptions = {},
 ): Backend {
   const weights = new WeightStore(device);
-  const pipelines = new Pipelines(device);
+  const pipelines = pipelinesOf(device);
   const programs = new Set<GpuProgram>();
   const given = { ...variantsFor(device), ...chosen };
   let variants: Promise<Variants> | undefined;

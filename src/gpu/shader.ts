@@ -24,6 +24,7 @@ export class Pipelines {
     if (!pipeline) {
       pipeline = this.#compile(files, names, constants);
       this.#pipelines.set(key, pipeline);
+      pipeline.catch(() => this.#pipelines.delete(key)); // asked for again, it is tried again
     }
     return pipeline;
   }
@@ -43,6 +44,15 @@ export class Pipelines {
       });
     }
   }
+}
+
+const ofDevices = new WeakMap<GPUDevice, Pipelines>();
+
+/** The pipelines of a device, shared by all backends on it. */
+export function pipelinesOf(device: GPUDevice): Pipelines {
+  const known = ofDevices.get(device) ?? new Pipelines(device);
+  ofDevices.set(device, known);
+  return known;
 }
 
 async function compileModule(device: GPUDevice, files: readonly ShaderFile[], names: string): Promise<GPUShaderModule> {

@@ -1,6 +1,6 @@
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { chromiumFlags, findBrowser } from '../../scripts/browser.mjs';
+import type { Browser, BrowserContext, Page } from 'playwright';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { newContext, sharedBrowser } from '../site.ts';
 import { drainSite, id, type Vitrine } from './drain-site.ts';
 import type { TestServer } from './server.ts';
 
@@ -13,13 +13,12 @@ let size: number;
 let whole: Awaited<ReturnType<typeof drainSite>>['whole'];
 
 beforeAll(async () => {
-  browser = await chromium.launch({ executablePath: await findBrowser(), args: chromiumFlags });
+  browser = await sharedBrowser();
 });
-afterAll(() => browser.close());
 
 beforeEach(async () => {
   ({ server, size, whole } = await drainSite({ pace: 2 }));
-  context = await browser.newContext();
+  context = await newContext(browser);
 });
 afterEach(async () => {
   await context.close();
@@ -51,7 +50,7 @@ const list = (opened: Page) => opened.evaluate(() => vitrine.models.list());
 
 /** What a load makes of the weights, from a page whose storage is its own. */
 async function expectedSum(): Promise<number> {
-  const other = await browser.newContext();
+  const other = await newContext(browser);
   const opened = await other.newPage();
   await opened.goto(server.url);
   await opened.waitForFunction(() => 'vitrine' in globalThis);
@@ -69,7 +68,7 @@ test('a page that is closed while it downloads: the next goes on, and loads with
   for (const share of [0.2, 0.6]) {
     const opened = await open();
     const loading = load(opened).catch(() => 'closed');
-    await expect.poll(() => server.sent - before, { interval: 5, timeout: 20_000 }).toBeGreaterThan(share * size);
+    await expect.poll(() => server.sent - before, { interval: 5 }).toBeGreaterThan(share * size);
     await opened.close();
     expect(await loading).toBe('closed');
   }
@@ -155,7 +154,7 @@ test('room that runs out on the way: what was kept makes room, the rest is strea
   const opened = await open();
   const before = server.sent;
   const loading = loadWarned(opened);
-  await expect.poll(() => server.sent - before, { interval: 5, timeout: 20_000 }).toBeGreaterThan(size / 4);
+  await expect.poll(() => server.sent - before, { interval: 5 }).toBeGreaterThan(size / 4);
   await grant(opened, 1e6);
   const { sum, warnings } = await loading;
   expect(sum).toBe(expected);

@@ -12,7 +12,7 @@ import { gpt2Plan } from '../../src/model/gpt2.ts';
 import { packRows, unpackRow } from '../../src/plan/formats.ts';
 import type { TensorType } from '../../tools/gguf/layout.ts';
 import { writeGguf } from '../../tools/gguf/write.ts';
-import { backends, testGpu } from '../backends.ts';
+import { backends, sharedDevice } from '../backends.ts';
 import { readFixtureJson } from '../fixtures.ts';
 import { expectSame, readAll } from './read.ts';
 import { hub, serve, type TestServer } from './server.ts';
@@ -157,7 +157,6 @@ function through(format: 'f16' | 'q8' | 'q4', values: Float32Array, columns: num
   return out.map((value) => value + 0); // no -0
 }
 
-await testGpu();
 describe.each(backends.map(({ name }) => name))('logits on %s', (device) => {
   test.each([
     ['f32', 'f32'],
@@ -167,7 +166,7 @@ describe.each(backends.map(({ name }) => name))('logits on %s', (device) => {
   ] as const)('%s is the folder kept as %s', async (type, dtype) => {
     const ids = [464, 12, 7, 999, 300, 41];
     const logits = async (source: string) => {
-      const model = await load(source, { device, dtype });
+      const model = await load(source, { device: device === 'webgpu' ? await sharedDevice() : device, dtype });
       const { data } = await model.logits(ids, { positions: [0, 3, 5] });
       model.dispose();
       return data;

@@ -17,7 +17,7 @@ afterEach(() => page.context().close());
 async function open(hash: string, colorScheme: 'light' | 'dark' = 'light', width = 1280): Promise<void> {
   page = await site.newPage({ viewport: { width, height: 900 }, colorScheme });
   await page.goto(`${site.url}#device=wasm&prompt=Once+upon+a+time+there+was+a+girl${hash}`);
-  await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+  await page.getByText(/in memory/).waitFor();
 }
 
 /** What axe-core finds that keeps somebody from using the page. */
@@ -31,11 +31,11 @@ async function violations(): Promise<string[]> {
 describe.each(['light', 'dark'] as const)('axe-core finds no serious violation, %s', (scheme) => {
   test('while writing: tokens coloured, alternatives open', async () => {
     await open('&colour=probability', scheme);
-    await page.locator('.flow .token').first().waitFor({ timeout: 30_000 });
+    await page.locator('.flow .token').first().waitFor();
     expect(await violations()).toEqual([]);
     await page.locator('textarea').focus();
     await page.keyboard.press('Alt+ArrowDown');
-    await page.locator('.alternatives li').first().waitFor({ timeout: 30_000 });
+    await page.locator('.alternatives li').first().waitFor();
     expect(await violations()).toEqual([]);
   });
 
@@ -44,7 +44,7 @@ describe.each(['light', 'dark'] as const)('axe-core finds no serious violation, 
     await page
       .locator(`#station-${station}[data-open="true"] .body figure, #station-${station} .body :is(table, canvas, ol)`)
       .first()
-      .waitFor({ timeout: 60_000 });
+      .waitFor();
     await page.waitForTimeout(500);
     expect(await violations()).toEqual([]);
   });
@@ -52,20 +52,20 @@ describe.each(['light', 'dark'] as const)('axe-core finds no serious violation, 
   test('a lesson and the inspector, on a phone', async () => {
     await open('&inside=input', scheme, 390);
     await page.locator('.lessons').getByRole('button', { name: 'Tokens' }).click();
-    await page.locator('.lesson .words').waitFor({ timeout: 30_000 });
+    await page.locator('.lesson .words').waitFor();
     expect(await violations()).toEqual([]);
     await page.locator('.lesson').getByRole('button', { name: 'Close the lesson' }).click();
     await page.getByRole('application').first().focus();
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('Enter');
-    await page.locator('.inspector .equation').waitFor({ timeout: 30_000 });
+    await page.locator('.inspector .equation').waitFor();
     expect(await violations()).toEqual([]);
   });
 });
 
 test('nothing is wider than the window, on the narrowest phone', async () => {
   await open('&inside=overview+input+block+output+touch&colour=rank', 'light', 360);
-  await page.locator('#station-touch .prediction').waitFor({ timeout: 60_000 });
+  await page.locator('#station-touch .prediction').waitFor();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 });
 
@@ -79,7 +79,7 @@ test('a first visit fetches less than 150 kB of JavaScript before tokenizer and 
   await page.goto(site.url);
   const complete = page.getByRole('button', { name: /^Complete/ });
   await complete.click();
-  await page.locator('.flow .model').first().waitFor({ timeout: 60_000 });
+  await page.locator('.flow .model').first().waitFor();
   console.log(`First visit to first token: ${((performance.now() - start) / 1000).toFixed(1)} s.`);
   const folder = process.env.VITRINE_SITE ?? fileURLToPath(new URL('../../site', import.meta.url));
   // The tokenizer's table is data; the service worker is fetched after the page works.

@@ -122,7 +122,7 @@ describe('from text to numbers', () => {
     await choose(5);
     const { data: wpe, shape } = await model.weight('wpe.weight');
     const [count = 0, width = 0] = shape;
-    await page.locator('canvas[data-tensor="similarities"]').waitFor({ timeout: 30_000 });
+    await page.locator('canvas[data-tensor="similarities"]').waitFor();
     const { data, rows, columns } = await drawn(page, 'canvas[data-tensor="similarities"]');
     expect([rows, columns]).toEqual([count, count]);
     const row = (r: number) => wpe.subarray(r * width, (r + 1) * width);

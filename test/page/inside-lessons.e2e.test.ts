@@ -23,9 +23,9 @@ beforeEach(async () => {
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=wasm`);
-  await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+  await page.getByText(/in memory/).waitFor();
   await page.getByRole('button', { name: 'See inside' }).click();
-  await page.locator('.lessons').waitFor({ timeout: 60_000 });
+  await page.locator('.lessons').waitFor();
 });
 afterEach(async () => {
   await page.context().close();
@@ -35,7 +35,7 @@ afterEach(async () => {
 /** The numbers in the words of the step that is shown. */
 async function valuesOfStep(): Promise<(string | number)[]> {
   const words = page.locator('.lesson .words');
-  await words.waitFor({ timeout: 60_000 });
+  await words.waitFor();
   return JSON.parse((await words.getAttribute('data-values'))!);
 }
 
@@ -45,16 +45,13 @@ const next = () => page.locator('.lesson').getByRole('button', { name: 'Next' })
 /** The tensor whose picture is outlined, and whether it is in view. */
 async function pointedAt(): Promise<string> {
   const pointed = page.locator('[data-pointed]');
-  await pointed.waitFor({ timeout: 30_000 });
+  await pointed.waitFor();
   expect(await pointed.count()).toBe(1);
   await expect
-    .poll(
-      async () => {
-        const box = await pointed.boundingBox();
-        return box !== null && box.y < 900 && box.y + box.height > 0;
-      },
-      { timeout: 20_000 },
-    )
+    .poll(async () => {
+      const box = await pointed.boundingBox();
+      return box !== null && box.y < 900 && box.y + box.height > 0;
+    })
     .toBe(true);
   return pointed.evaluate(
     (element) =>
@@ -118,9 +115,7 @@ test('the induction head is the one that a search of all heads finds', async () 
       if (score > best.score) best = { score, layer, head };
     }
   }
-  await expect
-    .poll(async () => (await valuesOfStep()).slice(0, 2), { timeout: 30_000 })
-    .toEqual([best.head, best.layer]);
+  await expect.poll(async () => (await valuesOfStep()).slice(0, 2)).toEqual([best.head, best.layer]);
   expect(Number.parseFloat(String((await valuesOfStep())[2]))).toBeCloseTo(100 * best.score, 0);
   expect(await page.getByRole('group', { name: 'Block', exact: true }).innerText()).toContain(String(best.layer));
 });

@@ -21,7 +21,7 @@ afterEach(async () => {
 
 async function open(options: Parameters<typeof openInside>[3] = {}) {
   ({ page, complaints } = await openInside(site, text, ['runs'], options));
-  await page.locator('table.runs tr[data-step]').first().waitFor({ timeout: 120_000 });
+  await page.locator('table.runs tr[data-step]').first().waitFor();
 }
 
 interface Row {

@@ -27,9 +27,9 @@ beforeEach(async () => {
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=wasm`);
-  await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+  await page.getByText(/in memory/).waitFor();
   await page.getByRole('button', { name: 'See inside' }).click();
-  await page.locator('.ribbon [aria-checked="true"]').waitFor({ timeout: 60_000 });
+  await page.locator('.ribbon [aria-checked="true"]').waitFor();
 });
 afterEach(async () => {
   await page.context().close();
@@ -56,7 +56,7 @@ async function probabilities(edits: Parameters<Model['trace']>[1] = {}): Promise
 
 /** The rows of the table of predictions, once it shows (un)changed runs. */
 async function predictions(changed: boolean) {
-  await page.locator(`.prediction[data-touched="${changed}"][data-stale="false"]`).waitFor({ timeout: 30_000 });
+  await page.locator(`.prediction[data-touched="${changed}"][data-stale="false"]`).waitFor();
   return page.locator('.prediction tbody tr').evaluateAll((rows) =>
     rows.map(({ dataset }) => {
       const { id, untouched, changed } = dataset as DOMStringMap;
@@ -70,13 +70,10 @@ async function expectPredictions(
 ) {
   const [before, after] = await Promise.all([probabilities(), probabilities({ edits })]);
   await expect
-    .poll(
-      async () => {
-        const rows = await predictions(edits.length > 0);
-        return rows.length > 0 && rows.every(({ id, changed }) => Math.abs(changed - after[id]!) < 1e-3);
-      },
-      { timeout: 30_000 },
-    )
+    .poll(async () => {
+      const rows = await predictions(edits.length > 0);
+      return rows.length > 0 && rows.every(({ id, changed }) => Math.abs(changed - after[id]!) < 1e-3);
+    })
     .toBe(true);
   const rows = await predictions(edits.length > 0);
   for (const row of rows) expect(row.untouched).toBeCloseTo(before[row.id]!, 3);

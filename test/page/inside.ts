@@ -28,7 +28,7 @@ export async function openInside(
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=${device}&${dials}`);
-  await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+  await page.getByText(/in memory/).waitFor();
   await page.getByRole('button', { name: 'See inside' }).click();
   for (const name of stations) {
     const button = page.locator(`#station-${name} > h3 button`);

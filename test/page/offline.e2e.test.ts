@@ -75,7 +75,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(temporary, 'site-'));
   await cp(join(root, 'site'), folder, { recursive: true });
   host = await openHost(folder);
-  context = await site.browser.newContext();
+  context = await site.newContext();
   complaints = [];
 });
 afterEach(async () => {
@@ -102,9 +102,7 @@ const kept = (page: Page) => page.waitForFunction(() => navigator.serviceWorker.
 /** A newer build lies ready. */
 const waiting = (page: Page) =>
   expect
-    .poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.waiting?.state), {
-      timeout: 30_000,
-    })
+    .poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.waiting?.state))
     .toBe('installed');
 
 /** A page whose build is kept, and beside it a newer one. */
@@ -124,9 +122,9 @@ async function taken(page: Page): Promise<void> {
     await ready(page);
     return dialogTitle(page);
   };
-  await expect.poll(reopened, { timeout: 60_000 }).toBe('Choose another model');
+  await expect.poll(reopened).toBe('Choose another model');
   const builds = () => page.evaluate(async () => (await caches.keys()).length);
-  await expect.poll(builds, { timeout: 30_000 }).toBe(1);
+  await expect.poll(builds).toBe(1);
 }
 
 async function deploy(): Promise<void> {
@@ -232,13 +230,24 @@ test('a page that opened before a new build took over still finds what it has no
   await page.addInitScript(() => {
     const { postMessage } = ServiceWorker.prototype;
     ServiceWorker.prototype.postMessage = function (message: unknown) {
-      setTimeout(() => postMessage.call(this, message), 5000);
+      const send = () => postMessage.call(this, message);
+      if (message === 'take over') Object.assign(globalThis, { send });
+      else send();
     };
   });
-  await page.reload();
-  await ready(page);
+  const asked = async () => {
+    await page.reload();
+    await ready(page);
+    return page.evaluate(() => 'send' in globalThis);
+  };
+  await expect.poll(asked).toBe(true);
+  // The page is open; only now the new build hears that it may take over.
   await page.evaluate(
-    () => new Promise((resolve) => navigator.serviceWorker.addEventListener('controllerchange', resolve)),
+    () =>
+      new Promise((resolve) => {
+        navigator.serviceWorker.addEventListener('controllerchange', resolve);
+        (globalThis as unknown as { send(): void }).send();
+      }),
   );
   await kept(page);
   expect(await dialogTitle(page)).toBe('Choose a model');

@@ -54,9 +54,9 @@ const ready = () =>
     .getByRole('button', { name: /^Complete/ })
     .and(page.locator(':enabled'))
     .waitFor();
-const modelReady = () => page.getByText(/in memory/).waitFor({ timeout: 30_000 });
+const modelReady = () => page.getByText(/in memory/).waitFor();
 const finished = async () => {
-  await page.getByText(/tokens\/s/).waitFor({ timeout: 60_000 });
+  await page.getByText(/tokens\/s/).waitFor();
   await ready(); // the button says Stop until the last token
 };
 

@@ -28,7 +28,7 @@ async function open(hash = '', options: { width?: number; height?: number } = {}
     if (!request.url().startsWith(site.url) && !request.url().startsWith('data:')) outside.push(request.url());
   });
   await page.goto(`${site.url}#${hash}`);
-  await page.locator('.device').waitFor({ timeout: 30_000 });
+  await page.locator('.device').waitFor();
 }
 
 const button = (name: string | RegExp) => page.getByRole('button', { name });
@@ -39,7 +39,7 @@ const continuation = async () => (await page.locator('.flow .model').allTextCont
 async function complete(): Promise<void> {
   await button(/^Complete/).click();
   await page.getByText(/tokens?\/s/).waitFor();
-  await button(/^Complete/).waitFor({ timeout: 60_000 });
+  await button(/^Complete/).waitFor();
 }
 
 describe('a visitor of the page', () => {

@@ -28,13 +28,13 @@ async function open(hash = '', device = 'wasm', prompt = text): Promise<void> {
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(`${site.url}#prompt=${encodeURIComponent(prompt)}&device=${device}${hash}`);
-  await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+  await page.getByText(/in memory/).waitFor();
   await page.locator('textarea').focus();
   await page.keyboard.press('Control+End');
 }
 
 const follow = (hash: string) => page.evaluate((hash) => location.assign(`#${hash}`), hash);
-const runsOn = (kind: string) => page.locator(`.device[data-kind=${kind}]`).waitFor({ timeout: 60_000 });
+const runsOn = (kind: string) => page.locator(`.device[data-kind=${kind}]`).waitFor();
 async function switchTo(device: string): Promise<void> {
   await page.getByRole('button', { name: 'Change model' }).click();
   await page.locator('#device').selectOption(device);
@@ -43,7 +43,7 @@ async function complete(): Promise<void> {
   const before = await value();
   await page.keyboard.press('Control+Enter');
   await expect.poll(value).not.toBe(before);
-  await page.getByRole('button', { name: /^Complete/ }).waitFor({ timeout: 60_000 });
+  await page.getByRole('button', { name: /^Complete/ }).waitFor();
 }
 
 const value = () => page.locator('textarea').inputValue();
@@ -64,7 +64,7 @@ describe('the offer', () => {
     await open();
     await page.keyboard.type(' who');
     const offered = await offerAfter(`${text} who`);
-    await expect.poll(ghost, { timeout: 30_000 }).toBe(offered);
+    await expect.poll(ghost).toBe(offered);
     await page.keyboard.press('Control+ArrowRight');
     const word = /^\s*\S+?(?=\s|$)/.exec(offered)![0];
     expect(await value()).toBe(`${text} who${word}`);
@@ -73,7 +73,7 @@ describe('the offer', () => {
     expect(await value()).toBe(`${text} who${offered}`);
 
     await page.keyboard.type(' She');
-    await page.locator('.ghost').waitFor({ timeout: 30_000 });
+    await page.locator('.ghost').waitFor();
     await page.keyboard.press('Escape');
     await page.locator('.ghost').waitFor({ state: 'detached' });
     await page.keyboard.press('Tab');
@@ -85,7 +85,7 @@ describe('the offer', () => {
     await open();
     await page.getByLabel('Offer the next words').uncheck();
     await page.reload();
-    await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+    await page.getByText(/in memory/).waitFor();
     await page.locator('textarea').focus();
     await page.keyboard.press('Control+End');
     await page.keyboard.type(' who');
@@ -97,13 +97,13 @@ describe('the offer', () => {
 test('undo and redo go through what was typed, taken and completed', async () => {
   await open('&temperature=0&max-new-tokens=4');
   await page.keyboard.type(' who');
-  await page.locator('.ghost').waitFor({ timeout: 30_000 });
+  await page.locator('.ghost').waitFor();
   await page.keyboard.press('Tab');
   const taken = await value();
   expect(taken.length).toBeGreaterThan(text.length + 4);
   await page.keyboard.press('Control+Enter');
-  await page.getByText(/tokens\/s/).waitFor({ timeout: 60_000 });
-  await page.getByRole('button', { name: /^Complete/ }).waitFor({ timeout: 60_000 });
+  await page.getByText(/tokens\/s/).waitFor();
+  await page.getByRole('button', { name: /^Complete/ }).waitFor();
   await expect.poll(value).not.toBe(taken);
   const completed = await value();
   for (const before of [taken, `${text} who`, text]) {
@@ -156,7 +156,7 @@ test.each(['probability', 'rank', 'entropy'] as const)(
       return strength[by];
     });
     const tokens = page.locator('.flow .token');
-    await expect.poll(() => tokens.count(), { timeout: 30_000 }).toBe(ids.length);
+    await expect.poll(() => tokens.count()).toBe(ids.length);
     const drawn = await tokens.evaluateAll((all) =>
       all.map((token) => ({ text: token.textContent, strength: (token as HTMLElement).dataset.strength })),
     );
@@ -179,7 +179,7 @@ test('the ten likeliest alternatives of a token; choosing one branches, and the 
   for (let i = 0; i < ' girl'.length + 2; i++) await page.keyboard.press('ArrowLeft');
   await page.keyboard.press('Alt+ArrowDown');
   const list = page.locator('.alternatives li button');
-  await expect.poll(() => list.count(), { timeout: 30_000 }).toBe(10);
+  await expect.poll(() => list.count()).toBe(10);
   const shown = await list.evaluateAll((all) => all.map((one) => ({ ...(one as HTMLElement).dataset })));
   expect(shown.map(({ id }) => Number(id))).toEqual(likeliest);
   for (const { id, probability } of shown) {
@@ -211,7 +211,7 @@ test('the list of alternatives closes when the text becomes another, by whomever
   const ask = async () => {
     await page.locator('textarea').focus();
     await page.keyboard.press('Alt+ArrowDown');
-    await list.locator('li').nth(9).waitFor({ timeout: 30_000 });
+    await list.locator('li').nth(9).waitFor();
   };
   await ask();
   await page.locator('textarea').focus();
@@ -232,12 +232,12 @@ test('a reload brings back what was taken and all completions but the last, whic
   const reload = async () => {
     await page.waitForTimeout(600); // the address follows the page after a moment
     await page.reload();
-    await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
+    await page.getByText(/in memory/).waitFor();
     await page.locator('textarea').focus();
     await page.keyboard.press('Control+End');
   };
   await page.keyboard.type(' who');
-  await page.locator('.ghost').waitFor({ timeout: 30_000 });
+  await page.locator('.ghost').waitFor();
   await page.waitForTimeout(500);
   await page.keyboard.press('Tab');
   const taken = await value();
@@ -266,10 +266,10 @@ test('another device ends a run as stopped', async () => {
 test('another device colours the tokens again', async () => {
   await open('&colour=rank');
   const tokens = page.locator('.flow .token');
-  await tokens.first().waitFor({ timeout: 30_000 });
+  await tokens.first().waitFor();
   await switchTo('cpu');
   await runsOn('cpu');
-  await expect.poll(() => tokens.count(), { timeout: 30_000 }).toBe(model.tokenizer.encode(text).length);
+  await expect.poll(() => tokens.count()).toBe(model.tokenizer.encode(text).length);
 });
 
 test('a link that is followed changes the device; one that names none goes back to the page’s own choice', async () => {
@@ -301,7 +301,7 @@ test('a clipboard that refuses is said', async () => {
 
 test('a link restores text, settings, colouring and where one looks inside', async () => {
   await open('&typical-p=0.9&frequency-penalty=0.3&colour=rank&inside=overview+block&block=2&head=1&token=3');
-  await page.locator('#station-block[data-open="true"]').waitFor({ timeout: 60_000 });
+  await page.locator('#station-block[data-open="true"]').waitFor();
   expect(await page.getByRole('group', { name: 'Block', exact: true }).innerText()).toContain('2');
   expect(await page.locator('.bar .ribbon [aria-checked="true"]').getAttribute('aria-label')).toMatch(/^Token 3:/);
   expect(await page.getByRole('radio', { name: 'rank' }).isChecked()).toBe(true);
@@ -322,7 +322,7 @@ test('typing stays responsive while the model runs', async () => {
     }).observe({ entryTypes: ['longtask'] });
   });
   await page.keyboard.type(' who lived in a house', { delay: 60 });
-  await page.locator('.ghost').waitFor({ timeout: 60_000 });
+  await page.locator('.ghost').waitFor();
   const tasks = await page.evaluate(() => (globalThis as unknown as { tasks: number[] }).tasks);
   console.log(`Longest task while typing: ${Math.max(0, ...tasks).toFixed(0)} ms (of those over 50 ms).`);
   expect(Math.max(0, ...tasks)).toBeLessThan(1000);

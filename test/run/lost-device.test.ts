@@ -45,7 +45,7 @@ async function watchingDevices<T>(use: (devices: GPUDevice[], buffers: Set<GPUBu
 describe('a GPU that is lost', () => {
   test('is asked for again, and the text goes on', () =>
     watchingDevices(async (devices) => {
-      const model = await openFixture('tiny-gpt2', { device: 'webgpu' }, oneRow);
+      const model = await openFixture('tiny-gpt2', { device: 'webgpu', ownGpu: true }, oneRow);
       const expected = (await model.complete(prompt, options)).ids;
       const found: number[] = [];
       for await (const token of model.generate(prompt, options)) {
@@ -73,7 +73,7 @@ describe('a GPU that is lost', () => {
 describe('nothing is left allocated', () => {
   test('after dispose, whatever ran', () =>
     watchingDevices(async (devices, buffers) => {
-      const model = await openFixture('tiny-gpt2', { device: 'webgpu' }, oneRow);
+      const model = await openFixture('tiny-gpt2', { device: 'webgpu', ownGpu: true }, oneRow);
       await Promise.all([
         model.complete(prompt, options),
         model.complete(prompt, processed),

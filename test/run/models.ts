@@ -7,6 +7,7 @@ import { Engine } from '../../src/run/engine.ts';
 import { type LoadOptions, loadCheckpoint } from '../../src/run/load.ts';
 import { Model } from '../../src/run/model.ts';
 import { loadTokenizer } from '../../src/text/load.ts';
+import { sharedDevice } from '../backends.ts';
 import { readFixture } from '../fixtures.ts';
 import { type TinyOptions, tinyCheckpoint, tinyFiles } from '../load/tiny-checkpoint.ts';
 import { randomValues } from '../ops/mini-plan.ts';
@@ -22,25 +23,33 @@ export async function fixtureFiles(folder: 'tiny-gpt2' | 'nano-sort', weights = 
   return Promise.all(files);
 }
 
+/** Options of a load, by default on the CPU. `webgpu` is the device that the tests share, unless `ownGpu`. */
+export interface OpenOptions extends LoadOptions {
+  ownGpu?: boolean;
+}
+
+async function openModel(files: File[], { ownGpu = false, ...options }: OpenOptions, chunk?: number): Promise<Model> {
+  const device = options.device === 'webgpu' && !ownGpu ? await sharedDevice() : (options.device ?? 'cpu');
+  return loadCheckpoint(await openCheckpoint(files), { ...options, device }, chunk);
+}
+
 export async function openFixture(
   folder: 'tiny-gpt2' | 'nano-sort',
-  options: LoadOptions = {},
+  options: OpenOptions = {},
   chunk?: number,
 ): Promise<Model> {
-  const checkpoint = await openCheckpoint(await fixtureFiles(folder));
-  return loadCheckpoint(checkpoint, { device: 'cpu', ...options }, chunk);
+  return openModel(await fixtureFiles(folder), options, chunk);
 }
 
 /** A model of random weights: 12 positions and 16 words unless told otherwise, decided enough to have distinct logits. */
-export async function openTiny(shape: TinyOptions = {}, options: LoadOptions = {}, chunk?: number): Promise<Model> {
+export async function openTiny(shape: TinyOptions = {}, options: OpenOptions = {}, chunk?: number): Promise<Model> {
   const made = tinyCheckpoint({ nLayer: 2, nCtx: 12, ...shape });
   let seed = 1;
   for (const tensor of made.tensors.values()) {
     const values = randomValues(tensor.bytes.length / 4, seed++);
     tensor.bytes = new Uint8Array(values.buffer as ArrayBuffer);
   }
-  const checkpoint = await openCheckpoint(tinyFiles(made));
-  return loadCheckpoint(checkpoint, { device: 'cpu', ...options }, chunk);
+  return openModel(tinyFiles(made), options, chunk);
 }
 
 /** tiny-gpt2 on CPU backends that can be lost, each as often as wanted. */

@@ -129,7 +129,7 @@ export function linearRow(scene: Scene, linear: Linear, variant: Variants['row']
     K: x.width,
     NORM: norm ? 1 : 0,
     EPSILON: norm?.epsilon ?? 0,
-    NORM_AT: (Math.ceil(count / 64) * 64) / 4,
+    NORM_AT: norm ? (Math.ceil(count / 64) * 64) / 4 : 0,
   });
 }
 
@@ -137,6 +137,16 @@ export function linearRow(scene: Scene, linear: Linear, variant: Variants['row']
 export function linearTile(scene: Scene, linear: Linear, variant: Variants['tile']): Kernel[] {
   return linearKernels(scene, linear, tileSplits[variant], {});
 }
+
+/** The same for all contexts and slots, so that a layer which leaves the cache alone is compiled once for all sessions. */
+const noCache = { CACHE_HALF: 0, CACHE_WIDTH: 1, CONTEXT: 1, SLOTS: 1 };
+
+const cacheSizes = ({ kv, nHead, headDim, context, slots }: Scene) => ({
+  CACHE_HALF: kv === 'f16' ? 1 : 0,
+  CACHE_WIDTH: nHead * headDim,
+  CONTEXT: context,
+  SLOTS: slots,
+});
 
 function linearKernels(scene: Scene, linear: Linear, split: Split, constants: Record<string, number>): Kernel[] {
   const { x, weight, first, count, output, residual, cache, select, unused } = linear;
@@ -170,12 +180,9 @@ function linearKernels(scene: Scene, linear: Linear, split: Split, constants: Re
       ACTIVATION: linear.activation ? activationNumber[linear.activation] : 0,
       RESIDUAL: residual ? 1 : 0,
       CACHE: cache ? 1 : 0,
-      CACHE_HALF: scene.kv === 'f16' ? 1 : 0,
+      ...(cache ? cacheSizes(scene) : noCache),
       SELECT: select ? 1 : 0,
       OUT_STRIDE: output.stride,
-      CACHE_WIDTH: scene.nHead * scene.headDim,
-      CONTEXT: scene.context,
-      SLOTS: scene.slots,
       ...constants,
       ...split.constants,
     },
