@@ -59,7 +59,7 @@ export default defineConfig({
           ...inNode,
           name: 'unit',
           include: [`test/**/*${kind}.test.ts`],
-          exclude: ['test/**/*.{node,browser,e2e}.test.ts', ...onGpu, ...fullOnly],
+          exclude: ['test/**/*.{node,browser,e2e}.test.ts', 'test/browsers/**', ...onGpu, ...fullOnly],
         },
       },
       {
@@ -113,6 +113,15 @@ export default defineConfig({
           environment: 'node',
           isolate: false, // a process shares its Chromium
           include: [`test/**/*${kind}.e2e.test.ts`],
+          exclude: fullOnly,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browsers',
+          environment: 'node',
+          include: [`test/browsers/*${kind}.test.ts`],
           exclude: fullOnly,
         },
       },

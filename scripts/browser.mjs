@@ -1,7 +1,7 @@
 // Where the tests' Chromium is, and the software Vulkan driver (SwiftShader) that it brings along.
 import { existsSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 
 /** WebGPU on the software adapter, and nothing that goes to the network on its own. */
 export const chromiumFlags = [
@@ -30,6 +30,25 @@ export async function findBrowser() {
   } catch {
     return undefined; // Playwright is not installed yet
   }
+}
+
+const onPath = (name) =>
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, name))
+    .find(existsSync);
+
+/** Path of a Firefox to test with (FIREFOX_PATH or the system's), or undefined. */
+export function findFirefox() {
+  const { FIREFOX_PATH } = process.env;
+  if (FIREFOX_PATH && !existsSync(FIREFOX_PATH)) throw new Error(`FIREFOX_PATH is ${FIREFOX_PATH}: no such file.`);
+  return FIREFOX_PATH || onPath('firefox-esr') || onPath('firefox');
+}
+
+/** WebKit's driver and the screen that its windows need (WebKitGTK; Linux only), or undefined. */
+export function findWebKit() {
+  const [driver, screen] = [onPath('WebKitWebDriver'), onPath('Xvfb')];
+  return driver && screen ? { driver, screen } : undefined;
 }
 
 /**

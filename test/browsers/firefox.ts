@@ -1,0 +1,34 @@
+import puppeteer from 'puppeteer-core';
+import { systemEnvironment, type Tab } from './tab.ts';
+
+interface Look {
+  width?: number;
+  height?: number;
+  dark?: boolean;
+}
+
+/** A headless Firefox, driven by WebDriver BiDi, with WebGPU on the system's Vulkan. */
+export async function openFirefox(
+  executablePath: string,
+  { width = 1280, height = 900, dark }: Look = {},
+): Promise<Tab> {
+  const browser = await puppeteer.launch({
+    browser: 'firefox',
+    executablePath,
+    env: systemEnvironment(),
+    defaultViewport: { width, height },
+    protocolTimeout: 240_000,
+    extraPrefsFirefox: {
+      'dom.webgpu.enabled': true,
+      'gfx.webgpu.ignore-blocklist': true,
+      ...(dark && { 'layout.css.prefers-color-scheme.content-override': 0 }),
+    },
+  });
+  const [page = await browser.newPage()] = await browser.pages();
+  return {
+    goto: async (url) => void (await page.goto(url)),
+    run: (work, ...args) => page.evaluate(work as never, ...args) as never,
+    screenshot: () => page.screenshot(),
+    close: () => browser.close(),
+  };
+}
