@@ -3,8 +3,8 @@ import type { DeviceInfo, LoadOptions, Progress, Source } from '../index.ts';
 import { addressOf, textOf } from '../load/address.ts';
 import { errorOf, VitrineError, why } from '../plan/error.ts';
 import { isFunction, isSignal, quote, refuse } from '../run/check.ts';
+import type { Calls } from './calls.ts';
 import type { Answer, Call } from './protocol.ts';
-import type { Calls } from './worker.ts';
 
 type Result<Name extends keyof Calls> = Awaited<ReturnType<Calls[Name]>>;
 type Rest<Args extends unknown[]> = Args extends [unknown, ...infer Others] ? Others : never;

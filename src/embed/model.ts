@@ -22,8 +22,8 @@ import type {
   WeightShape,
 } from '../index.ts';
 import { Trace } from '../run/traced.ts';
+import type { Analysis, Asked, analyses, PlainTrace, Spelling } from './calls.ts';
 import { type Line, split } from './line.ts';
-import type { Analysis, Asked, analyses, PlainTrace, Spelling } from './worker.ts';
 
 type Loaded = Awaited<ReturnType<Line['load']>>;
 

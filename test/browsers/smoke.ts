@@ -53,7 +53,14 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
   const text = () => tab.run(() => document.querySelector('textarea')!.value);
   const complete = async () => {
     await press('Complete');
-    await expect.poll(() => tab.run(() => /tokens\/s/.test(document.body.innerText)), patience).toBe(true);
+    const written = () =>
+      tab.run(() => {
+        const idle = [...document.querySelectorAll('button')].some((button) =>
+          button.textContent?.startsWith('Complete'),
+        );
+        return idle && /tokens\/s/.test(document.body.innerText);
+      });
+    await expect.poll(written, patience).toBe(true);
     return text();
   };
   const device = () => tab.run(() => document.querySelector<HTMLElement>('.device')!.dataset.kind);
@@ -107,8 +114,8 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
       const input = document.querySelector<HTMLInputElement>('#hub-id')!;
       input.value = url;
       input.dispatchEvent(new Event('input', { bubbles: true }));
-      input.form!.requestSubmit();
     }, models.url);
+    await press('Check');
     await press('Download');
     await chosen().toBe(name);
     await models.close();
