@@ -28,6 +28,7 @@ export default defineConfig(({ mode }) =>
             entry: {
               vitrine: resolve(import.meta.dirname, 'src/index.ts'),
               'vitrine-worker': resolve(import.meta.dirname, 'src/embed/client.ts'),
+              static: resolve(import.meta.dirname, 'src/static.ts'),
               engine: resolve(import.meta.dirname, 'src/embed/worker.ts'),
               thread: resolve(import.meta.dirname, 'src/wasm/thread.js'),
               openai: resolve(import.meta.dirname, 'src/embed/openai.ts'),

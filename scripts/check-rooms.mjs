@@ -17,6 +17,7 @@ const below = {
   analysis: ['plan', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'run', 'analysis'],
   embed: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'host'],
+  static: ['plan', 'cpu', 'gpu', 'wasm', 'index'],
   page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'embed'],
 };
 const fileLimit = 400;

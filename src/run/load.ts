@@ -74,10 +74,11 @@ const asked = async (backend: Promise<Backend> | Backend): Promise<Opened> => ({
 });
 
 /** The backends, each a file of its own: a page fetches only the one that it runs on. */
-const gpuPart = () => part('The WebGPU backend', import('../gpu/open.ts'));
+const gpuPart = () => part('The WebGPU backend', () => import('../gpu/open.ts'));
 const openWasm = async ({ threads }: Choices) =>
-  (await part('The WebAssembly backend', import('../wasm/backend.ts'))).createWasmBackend({ threads });
-const openCpu = async () => (await part('The JavaScript backend', import('../cpu/backend.ts'))).createCpuBackend();
+  (await part('The WebAssembly backend', () => import('../wasm/backend.ts'))).createWasmBackend({ threads });
+const openCpu = async () =>
+  (await part('The JavaScript backend', () => import('../cpu/backend.ts'))).createCpuBackend();
 
 /** The devices there are, by the name that `device` gives them. */
 const openers = {

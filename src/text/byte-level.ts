@@ -18,7 +18,7 @@ export async function byteLevelVocabulary(files: VocabularyFiles): Promise<Vocab
     decoder: null,
     added_tokens: files.added,
   };
-  const { Tokenizer } = await part('The tokenizer library', import('@huggingface/tokenizers'));
+  const { Tokenizer } = await part('The tokenizer library', () => import('@huggingface/tokenizers'));
   let tokenizer: InstanceType<typeof Tokenizer>;
   try {
     tokenizer = new Tokenizer(config, {});

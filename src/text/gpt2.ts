@@ -16,7 +16,7 @@ export const gpt2Pattern = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+|
 
 /** GPT-2's own vocabulary, OpenAI's r50k_base. Its table is a chunk of its own, fetched when first asked for. */
 export async function gpt2Vocabulary(): Promise<Vocabulary> {
-  const { default: table } = await part("GPT-2's vocabulary", import('gpt-tokenizer/bpeRanks/r50k_base'));
+  const { default: table } = await part("GPT-2's vocabulary", () => import('gpt-tokenizer/bpeRanks/r50k_base'));
   const pieces = table.map((piece) => (typeof piece === 'string' ? binaryOfText(piece) : binaryOfBytes(piece)));
   const ranks = new Map(pieces.map((piece, id) => [piece, id]));
   const specials = new Map([[endOfText, pieces.length]]);

@@ -1,0 +1,18 @@
+/**
+ * Vitrine with all of its parts imported at once, for hosts that forbid `import()`: service workers, an extension's above all.
+ * Elsewhere `vitrine` fetches less.
+ */
+import * as tokenizers from '@huggingface/tokenizers';
+import * as vocabulary from 'gpt-tokenizer/bpeRanks/r50k_base';
+import * as cpu from './cpu/backend.ts';
+import * as gpu from './gpu/open.ts';
+import { provide } from './plan/part.ts';
+import * as wasm from './wasm/backend.ts';
+
+provide("GPT-2's vocabulary", vocabulary);
+provide('The tokenizer library', tokenizers);
+provide('The JavaScript backend', cpu);
+provide('The WebGPU backend', gpu);
+provide('The WebAssembly backend', wasm);
+
+export * from './index.ts';
