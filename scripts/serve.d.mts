@@ -1,2 +1,6 @@
 export const isolation: Record<string, string>;
-export function serve(folder: string, port?: number): Promise<{ url: string; close: () => Promise<void> }>;
+export function serve(
+  folder: string,
+  port?: number,
+  more?: { headers?: Record<string, string | undefined>; folders?: Record<string, string> },
+): Promise<{ url: string; close: () => Promise<void> }>;

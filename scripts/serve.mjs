@@ -47,6 +47,12 @@ function byteRange(header, size) {
   return first <= last ? [first, last] : null;
 }
 
+/** The folder that has an address, and the rest of it: `folders` are mounted below addresses of their own. */
+function mount(folder, folders, pathname) {
+  const prefix = Object.keys(folders).find((name) => pathname.startsWith(name));
+  return prefix === undefined ? [folder, pathname] : [folders[prefix], `/${pathname.slice(prefix.length)}`];
+}
+
 async function fileOf(folder, pathname) {
   const path = join(folder, normalize(decodeURIComponent(pathname))); // normalize of an absolute path keeps it inside
   const info = await stat(path);
@@ -54,23 +60,24 @@ async function fileOf(folder, pathname) {
   return { path, size: info.size, etag: `"${info.size.toString(36)}-${info.mtimeMs.toString(36)}"` };
 }
 
-async function answer(folder, request, response) {
+async function answer(folder, { headers: own = {}, folders = {} }, request, response) {
+  const sent = Object.fromEntries(Object.entries({ ...headers, ...own }).filter(([, value]) => value !== undefined));
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return response.writeHead(405, { Allow: 'GET, HEAD' }).end();
   let file;
   try {
-    file = await fileOf(folder, new URL(request.url, 'http://localhost').pathname);
+    file = await fileOf(...mount(folder, folders, new URL(request.url, 'http://localhost').pathname));
   } catch {
-    return response.writeHead(404, { ...headers, 'Content-Type': types['.txt'] }).end('Not found\n');
+    return response.writeHead(404, { ...sent, 'Content-Type': types['.txt'] }).end('Not found\n');
   }
   const { etag } = file;
-  if (request.headers['if-none-match'] === etag) return response.writeHead(304, { ...headers, ETag: etag }).end();
+  if (request.headers['if-none-match'] === etag) return response.writeHead(304, { ...sent, ETag: etag }).end();
   const { range: asked, 'if-range': version = etag } = request.headers;
   const range = byteRange(version === etag ? asked : undefined, file.size);
-  if (range === null) return response.writeHead(416, { ...headers, 'Content-Range': `bytes */${file.size}` }).end();
+  if (range === null) return response.writeHead(416, { ...sent, 'Content-Range': `bytes */${file.size}` }).end();
   const [first, last] = range ?? [0, file.size - 1];
   response.writeHead(range ? 206 : 200, {
-    ...headers,
+    ...sent,
     ETag: etag,
     'Content-Type': types[extname(file.path)] ?? 'application/octet-stream',
     'Content-Length': last - first + 1,
@@ -84,10 +91,12 @@ async function answer(folder, request, response) {
 
 /**
  * Serves `folder` on localhost, on `port` or the next free one (0: any).
+ * @param {{ headers?: Record<string, string | undefined>, folders?: Record<string, string> }} [more] `headers` beside, or in
+ *   place of, the usual ones (undefined: not sent), and other folders by the beginning of their address, as `/models/`
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
-export async function serve(folder, port = 0) {
-  const server = createServer((request, response) => void answer(folder, request, response));
+export async function serve(folder, port = 0, more = {}) {
+  const server = createServer((request, response) => void answer(folder, more, request, response));
   for (let attempt = port; ; attempt++) {
     const taken = await new Promise((resolve) => {
       server.once('error', resolve).listen(attempt, 'localhost', () => resolve(undefined));

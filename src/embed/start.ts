@@ -57,7 +57,7 @@ function explain(error: NotStarted, { place, url }: Located): VitrineError {
     const origin = url && URL.canParse(url) ? new URL(url).origin : 'null';
     const elsewhere = origin !== 'null' && origin !== globalThis.origin;
     const scripts = elsewhere ? ` and ${origin} to script-src` : '';
-    const message = `The page's Content-Security-Policy allows no worker from ${url ?? 'a blob'}: ${error.message}.`;
+    const message = `The engine's script could not be started: ${error.message}.`;
     const hint = `Add to it: worker-src ${elsewhere ? 'blob:' : "'self' blob:"};${scripts} or use \`load\` of 'vitrine' itself.`;
     return new VitrineError('no-worker', message, { hint, cause });
   }

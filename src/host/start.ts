@@ -1,7 +1,10 @@
+import { markupForbids } from './policy.ts';
 import type { Located, Thread, Way } from './worker.ts';
 
 /** Milliseconds without progress after which the next way is tried beside this one. */
 export const PATIENCE = 10_000;
+
+const forbidden = "is forbidden by the page's Content-Security-Policy";
 
 /** Why a worker did not start. */
 export interface Refusal {
@@ -83,6 +86,10 @@ async function openWay(
 ): Promise<Started | undefined> {
   const policy = listenForPolicy();
   try {
+    if (markupForbids(way.url)) {
+      refusals.push({ url: way.url, why: forbidden, forbidden: true });
+      return undefined;
+    }
     const thread = way.open();
     opened.push(thread);
     await new Promise<unknown>((resolve, reject) => {
@@ -94,8 +101,9 @@ async function openWay(
     });
     return { thread, way };
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    refusals.push({ url: way.url, why, forbidden: await policy.violated() });
+    const violated = await policy.violated();
+    const why = violated ? forbidden : cause instanceof Error ? cause.message : String(cause);
+    refusals.push({ url: way.url, why, forbidden: violated });
     return undefined;
   } finally {
     policy.stop();

@@ -105,20 +105,29 @@ function openFile(url: string, options?: WorkerOptions): Thread {
   return new Constructor(url, options);
 }
 
-/** A script of this origin that imports the real one. */
+/**
+ * A script of this origin that imports the real one, and keeps what it hears meanwhile. It is no module itself: a frame without
+ * an origin may not start one.
+ */
 function blobWay(url: string, options?: WorkerOptions): Way {
   const quoted = JSON.stringify(url);
-  const text = options?.type === 'module' ? `import ${quoted};` : `importScripts(${quoted});`;
-  return { url: 'blob:', open: () => openBlob(text, options) };
+  const importing = `const early = [];
+onmessage = (event) => early.push(event);
+import(${quoted}).then(
+  () => early.forEach((event) => onmessage(event)),
+  (error) => setTimeout(() => { throw error; }),
+);`;
+  const text = options?.type === 'module' ? importing : `importScripts(${quoted});`;
+  return { url: 'blob:', open: () => openBlob(text) };
 }
 
 function inlineWay(source: string): Way {
   return { url: 'blob:', open: () => (node ? nodeThread(source, { execArgv: [], eval: true }) : openBlob(source)) };
 }
 
-function openBlob(text: string, options?: WorkerOptions): Thread {
+function openBlob(text: string): Thread {
   const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
-  const worker = openFile(url, options);
+  const worker = openFile(url);
   const terminate = worker.terminate.bind(worker);
   // An address that goes away too early is an address that does not load.
   worker.terminate = () => {
