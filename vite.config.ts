@@ -1,6 +1,6 @@
-import { resolve } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
 import { buildKernels } from './scripts/build-wasm.mjs';
+import { entries } from './scripts/entries.mjs';
 import { workerScripts } from './scripts/library.ts';
 import { isolation } from './scripts/serve.mjs';
 import { serviceWorker } from './scripts/service-worker.ts';
@@ -25,16 +25,7 @@ export default defineConfig(({ mode }) =>
           outDir: 'dist',
           minify: true,
           lib: {
-            entry: {
-              vitrine: resolve(import.meta.dirname, 'src/index.ts'),
-              'vitrine-worker': resolve(import.meta.dirname, 'src/embed/client.ts'),
-              static: resolve(import.meta.dirname, 'src/static.ts'),
-              engine: resolve(import.meta.dirname, 'src/embed/worker.ts'),
-              thread: resolve(import.meta.dirname, 'src/wasm/thread.js'),
-              openai: resolve(import.meta.dirname, 'src/embed/openai.ts'),
-              'ai-sdk': resolve(import.meta.dirname, 'src/embed/ai-sdk.ts'),
-              react: resolve(import.meta.dirname, 'src/embed/react.ts'),
-            },
+            entry: { ...entries, thread: 'src/wasm/thread.js' },
             formats: ['es'],
           },
           rolldownOptions: {

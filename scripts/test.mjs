@@ -19,7 +19,7 @@ const vite = 'node_modules/vite/bin/vite.js';
 const builds = [
   { name: 'build: page', args: [vite, 'build'] },
   { name: 'build: library', args: [vite, 'build', '--mode', 'library'] },
-  { name: 'build: declarations', args: [tsc, '-p', 'tsconfig.declarations.json'], after: ['build: library'] },
+  { name: 'build: declarations', args: ['scripts/build-declarations.mjs'], after: ['build: library'] },
 ];
 const lint = [
   { name: 'types', args: [tsc, '--noEmit'] },

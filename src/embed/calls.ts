@@ -22,20 +22,21 @@ interface Line {
   send(event: unknown): void;
 }
 
-/** A trace as it crosses: what `Trace` holds, as plain data. */
+/** @internal A trace as it crosses: what `Trace` holds, as plain data. */
 export interface PlainTrace {
   tokens: readonly number[];
   logits: TracedTensor;
   tensors: Map<string, TracedTensor>;
 }
 
-/** What runs over a whole model in the worker, so that only the outcome crosses. */
+/** @internal What runs over a whole model in the worker, so that only the outcome crosses. */
 export const analyses = { overview, lensTokens, nearestTokens, rowSimilarities };
 
-/** Calls of `Model` that are asked and answered once; the last of their arguments are options with a signal. */
+/** @internal Calls of `Model` that are asked and answered once; the last of their arguments are options with a signal. */
 export type Asked = 'complete' | 'logits' | 'score' | 'trace' | 'profile' | 'weight';
+/** @internal */
 export type Analysis = keyof typeof analyses;
-/** Calls of the tokenizer that give plain data. */
+/** @internal Calls of the tokenizer that give plain data. */
 export type Spelling = Exclude<keyof ModelTokenizer, 'vocabSize' | 'eosId' | 'stream'>;
 
 type Work = (...args: unknown[]) => unknown;
@@ -89,6 +90,7 @@ const calls = {
   deleteModel: (_: Line, name: string) => cachedModels.delete(name),
 };
 
+/** @internal */
 export type Calls = typeof calls;
 
 /** The memory of a result's arrays, which is handed over rather than copied: a long trace has hundreds of megabytes. */

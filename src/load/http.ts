@@ -12,9 +12,12 @@ const longestWait = 60_000;
 const served = 'Pages from file: may read no files beside them: serve the folder, or let its files be dropped.';
 const again = 'Check the name or address, and whether the model is public, or try again later.';
 
+/** The platform's fetch, as far as it is used. */
+export type Fetch = (url: string, request: RequestInit) => Promise<Response>;
+
 export interface HttpOptions {
   /** Used in place of the platform's fetch. */
-  fetch?: typeof fetch;
+  fetch?: Fetch | undefined;
   /** What the browser's own cache may do: `no-store` where the files are kept elsewhere. */
   cache?: 'default' | 'no-store';
   /** Sent with each request. */

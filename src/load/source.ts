@@ -6,7 +6,7 @@ import { CachedFiles } from './cache.ts';
 import type { CacheStore } from './cache-store.ts';
 import { locateOnDisk } from './disk.ts';
 import type { Files } from './files.ts';
-import { HttpFiles, type HttpOptions, shown } from './http.ts';
+import { type Fetch, HttpFiles, type HttpOptions, shown } from './http.ts';
 import { HubFiles } from './hub.ts';
 
 /**
@@ -29,7 +29,7 @@ export interface SourceOptions {
    */
   cache?: 'opfs' | false | CacheStore;
   /** Used in place of the platform's fetch. */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
 }
 
 /** The files of a source, and the weight file among them where the source names one. */

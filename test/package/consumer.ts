@@ -1,0 +1,52 @@
+// A user's project, compiled under several TypeScripts against the packed declarations (types.node.test.ts).
+
+import { type ErrorCode, type LanguageModel, type LoadOptions, load, type Model, VitrineError } from 'vitrine';
+import { directLogitAttribution, logitLens, nearestTokens } from 'vitrine/analysis';
+import { EngineWorker, type WorkerModel } from 'vitrine/worker';
+import 'vitrine/engine';
+
+/** Code that takes a model of this thread or of a worker. */
+export async function write(model: LanguageModel, prompt: string): Promise<string> {
+  const ids: number[] = await model.tokenizer.encode(prompt);
+  let text = '';
+  for await (const token of model.generate(ids, { maxNewTokens: 8, temperature: 0.8, seed: 1 })) text += token.text;
+  const { data, shape } = await model.logits(ids, { positions: [-1] });
+  const trace = await model.trace(prompt, { capture: ['blocks.*.attn.hook_pattern'], edits: [] });
+  const pattern: Float32Array | undefined = trace.get('blocks.0.attn.hook_pattern')?.data;
+  for (const [name, tensor] of trace) text += `${name} ${tensor.shape.join()}`;
+  const stream = model.tokenizer.stream();
+  text += (await stream.push(ids[0]!)) + (await stream.flush());
+  const rows: [number, number][] = model.weights().map((weight) => weight.shape);
+  return `${text} ${data.length} ${shape[1]} ${pattern?.length} ${rows.length} ${model.device.kind} ${model.config.nLayer}`;
+}
+
+export async function both(options: LoadOptions): Promise<void> {
+  const model: Model = await load('openai-community/gpt2', {
+    ...options,
+    dtype: 'q8',
+    onProgress: ({ stage }) => stage,
+  });
+  const engine = new EngineWorker();
+  const there: WorkerModel = await engine.load('openai-community/gpt2', { device: 'auto' });
+  await write(model, 'Once');
+  await write(there, 'Once');
+  const ids: number[] = model.tokenizer.encode('Once'); // no promise on this thread
+  const processor = (logits: Float32Array) => logits.fill(0);
+  await model.complete(ids, { logitsProcessors: [processor] });
+  await logitLens(there, 'Once');
+  await nearestTokens(model, 3, 5);
+  await directLogitAttribution(model, 'Once', { token: 3 });
+  await there.lens(ids, 3);
+  model.dispose();
+  await there.dispose();
+  await there[Symbol.asyncDispose]();
+}
+
+export function told(error: unknown): ErrorCode | undefined {
+  return error instanceof VitrineError ? (error.toJSON().code ?? error.code) : undefined;
+}
+
+// @ts-expect-error: an option that there is not
+export const wrong: LoadOptions = { devise: 'cpu' };
+// @ts-expect-error: what a worker cannot be given
+export const functions = new EngineWorker().load('x', { fetch: 1 });
