@@ -1,7 +1,7 @@
 import { defineConfig, type Plugin } from 'vite';
 import { buildKernels } from './scripts/build-wasm.mjs';
 import { entries } from './scripts/entries.mjs';
-import { workerScripts } from './scripts/library.ts';
+import { noMapOfTables, workerScripts } from './scripts/library.ts';
 import { isolation } from './scripts/serve.mjs';
 import { serviceWorker } from './scripts/service-worker.ts';
 
@@ -19,18 +19,19 @@ export default defineConfig(({ mode }) =>
   mode === 'library'
     ? {
         publicDir: false,
-        plugins: [workerScripts()],
+        plugins: [workerScripts(), noMapOfTables()],
         build: {
           target: 'es2022',
           outDir: 'dist',
           minify: true,
+          sourcemap: true,
           lib: {
             entry: { ...entries, thread: 'src/wasm/thread.js' },
             formats: ['es'],
           },
           rolldownOptions: {
             external: [/^node:/, 'webgpu', 'react'],
-            output: { sourcemap: true, entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
+            output: { entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
           },
         },
       }

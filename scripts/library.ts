@@ -40,3 +40,18 @@ export function workerScripts(): Plugin {
     },
   };
 }
+
+/** Leaves out the source maps of what is all data: GPT-2's vocabulary would have one of a megabyte. */
+export function noMapOfTables(): Plugin {
+  return {
+    name: 'no-map-of-tables',
+    generateBundle(_, bundle) {
+      for (const chunk of Object.values(bundle)) {
+        if (chunk.type !== 'chunk' || !chunk.fileName.includes('r50k_base')) continue;
+        chunk.map = null;
+        chunk.code = chunk.code.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
+        delete bundle[`${chunk.fileName}.map`];
+      }
+    },
+  };
+}

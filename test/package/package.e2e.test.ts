@@ -1,0 +1,106 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, describe, expect, test } from 'vitest';
+import { entries } from '../../scripts/entries.mjs';
+import { pack, root } from './packed.ts';
+
+const packed = pack();
+afterAll(() => packed.close());
+
+interface Manifest {
+  exports: Record<string, string | { types: string; default: string }>;
+  dependencies?: object;
+  peerDependencies?: Record<string, string>;
+  [field: string]: unknown;
+}
+
+const manifest = JSON.parse(readFileSync(join(packed.folder, 'package.json'), 'utf8')) as Manifest;
+const files = readdirSync(packed.folder, { recursive: true, encoding: 'utf8' })
+  .map((name) => ({ name: name.replaceAll('\\', '/'), path: join(packed.folder, name) }))
+  .filter(({ path }) => statSync(path).isFile());
+
+describe('the packed package', () => {
+  test('is one package, and small', () => {
+    expect(manifest.dependencies).toBeUndefined();
+    const bytes = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
+    expect(bytes).toBeLessThan(2.5e6); // with source maps and declarations
+    for (const { name, path } of files) {
+      if (name.endsWith('.d.ts')) expect(statSync(path).size, name).toBeLessThan(50_000);
+    }
+  });
+
+  test('says where it lives and what it is', () => {
+    for (const field of [
+      'repository',
+      'homepage',
+      'bugs',
+      'keywords',
+      'main',
+      'jsdelivr',
+      'unpkg',
+      'types',
+      'license',
+    ]) {
+      expect(manifest[field], field).toBeTruthy();
+    }
+    for (const field of ['main', 'jsdelivr', 'unpkg', 'types']) {
+      expect(existsSync(join(packed.folder, manifest[field] as string)), field).toBe(true);
+    }
+  });
+
+  test('has every entry with its declarations', () => {
+    const named = Object.values(manifest.exports).filter((entry) => typeof entry === 'object');
+    expect(named.map(({ default: file }) => file).sort()).toEqual(
+      Object.keys(entries)
+        .map((name) => `./dist/${name}.js`)
+        .sort(),
+    );
+    for (const file of named.flatMap((entry) => Object.values(entry))) {
+      expect(existsSync(join(packed.folder, file)), file).toBe(true);
+    }
+  });
+
+  test('imports nothing that it does not bring', () => {
+    const peers = Object.keys(manifest.peerDependencies ?? {});
+    for (const { name, path } of files.filter(({ name }) => /\.js$/.test(name))) {
+      const text = readFileSync(path, 'utf8');
+      const bare = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*["'`](?!node:)([@a-z][\w@/.-]*)["'`]/g)].map(
+        ([, id]) => id!,
+      );
+      const known = ['vitrine', ...peers]; // itself is in a hint
+      const foreign = bare.filter((id) => !known.includes(id.split('/')[0]!));
+      expect(foreign, name).toEqual([]);
+    }
+  });
+
+  test('has source maps that hold their sources', () => {
+    const modules = files.filter(({ name, path }) => /^dist\/.*\.js$/.test(name) && statSync(path).size > 2000);
+    for (const { name, path } of modules) {
+      if (name.includes('r50k_base')) continue; // all data
+      const map = JSON.parse(readFileSync(`${path}.map`, 'utf8')) as { sources: string[]; sourcesContent: string[] };
+      expect(map.sourcesContent.filter((text) => text).length, name).toBe(map.sources.length);
+    }
+  });
+
+  test('links from its README to whole addresses', () => {
+    const readme = readFileSync(join(packed.folder, 'README.md'), 'utf8');
+    const links = [...readme.matchAll(/\]\(([^)]+)\)|(?:src|href)="([^"]+)"/g)].map(([, a, b]) => a ?? b!);
+    expect(links.length).toBeGreaterThan(5);
+    expect(links.filter((link) => !/^(https:\/\/|#)/.test(link))).toEqual([]);
+  });
+
+  test('publint finds nothing', async () => {
+    const { messages, pkg } = await publint({ pkgDir: packed.folder, pack: false, strict: true });
+    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+  });
+
+  test('are the types wrong? No', () => {
+    const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js');
+    const args = [attw, packed.tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-color', '--no-emoji'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(status, stdout + stderr).toBe(0);
+  });
+});
