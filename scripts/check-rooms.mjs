@@ -17,13 +17,13 @@ const below = {
   analysis: ['plan', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'run', 'analysis'],
   embed: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'host'],
-  static: ['plan', 'cpu', 'gpu', 'wasm', 'index'],
+  static: ['plan', 'cpu', 'gpu', 'wasm', 'text', 'index'],
   page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'embed'],
 };
 const fileLimit = 400;
 /** Lines of code, as tinygrad's sz.py counts, neither blank nor comment: what is counted, in which paths, and the most. */
 const budgets = [
-  { name: 'engine', paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/))/, limit: 10500 },
+  { name: 'engine', paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/))/, limit: 11000 },
   { name: 'host', paths: /^src\/host\//, limit: 400 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3500 },
 ];

@@ -28,4 +28,5 @@ export type { Score, ScoreOptions } from './run/score.ts';
 export type { TraceOptions } from './run/trace.ts';
 export type { Trace, TracedTensor } from './run/traced.ts';
 export type { WeightOptions } from './run/weight.ts';
+export { type ChatMessage, type ChatTemplateOptions, renderChat } from './text/chat.ts';
 export type { TextStream, Tokenizer } from './text/tokenizer.ts';

@@ -7,11 +7,13 @@ import * as vocabulary from 'gpt-tokenizer/bpeRanks/r50k_base';
 import * as cpu from './cpu/backend.ts';
 import * as gpu from './gpu/open.ts';
 import { provide } from './plan/part.ts';
+import * as templates from './text/jinja.ts';
 import * as wasm from './wasm/backend.ts';
 
 provide("GPT-2's vocabulary", vocabulary);
 provide('The tokenizer library', tokenizers);
 provide('The JavaScript backend', cpu);
+provide('The interpreter of chat templates', templates);
 provide('The WebGPU backend', gpu);
 provide('The WebAssembly backend', wasm);
 

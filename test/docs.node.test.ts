@@ -15,9 +15,9 @@ const AsyncFunction = (async () => {}).constructor as new (
   ...args: string[]
 ) => (...values: unknown[]) => Promise<void>;
 
-test.each(['tracing.md', 'decoding.md'])('the examples of docs/%s run', async (page) => {
+test.each(['tracing.md', 'decoding.md', 'tokenizer.md'])('the examples of docs/%s run', async (page) => {
   const found = await examples(page);
-  expect(found.length).toBeGreaterThan(2);
+  expect(found.length).toBeGreaterThan(0);
   for (const code of found) {
     const body = code.replace(/^import (\{[^}]*\}) from 'vitrine';$/gm, 'const $1 = vitrine;');
     const lines: unknown[][] = [];
