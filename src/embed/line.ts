@@ -1,6 +1,8 @@
 import type { Thread } from '../host/worker.ts';
 import type { DeviceInfo, LoadOptions, Progress, Source } from '../index.ts';
 import { addressOf, textOf } from '../load/address.ts';
+import { untilAborted } from '../load/files.ts';
+import { heard } from '../load/heard.ts';
 import { errorOf, VitrineError, why } from '../plan/error.ts';
 import { isFunction, isSignal, quote, refuse } from '../run/check.ts';
 import type { Calls } from './calls.ts';
@@ -45,14 +47,16 @@ export class Line {
 
   /** Loads a model as `load` does, with what can cross. */
   async load(source: Source, options: object): Promise<Result<'load'>> {
-    const { plain, signal, onProgress } = split('load', options);
+    const { plain, ...own } = split('load', options);
+    const { signal, onProgress } = heard(own.onProgress, own.signal);
     const onEvent = (progress: Progress) => onProgress?.(progress);
     const { endpoint, ...rest } = plain as LoadOptions;
     const sent = endpoint === undefined ? rest : { ...rest, endpoint: addressOf(endpoint) };
-    const loaded = await this.call('load', [crossing(source), sent], { signal, onEvent });
-    if (!signal?.aborted) return loaded;
-    this.call('dispose', [loaded.id]).catch(() => {}); // the abort crossed the answer on its way
-    throw signal.reason;
+    const loading = this.call('load', [crossing(source), sent], { signal, onEvent });
+    return untilAborted(loading, signal).catch((error: unknown) => {
+      loading.then(({ id }) => this.call('dispose', [id])).catch(() => {}); // the abort crossed the answer on its way
+      throw error;
+    });
   }
 
   /** One call of the worker's. */

@@ -1,6 +1,8 @@
 import type { GpuChoices } from '../gpu/open.ts';
 import type { CacheStore } from '../load/cache-store.ts';
 import type { Checkpoint, Progress } from '../load/checkpoint.ts';
+import { untilAborted } from '../load/files.ts';
+import { heard } from '../load/heard.ts';
 import { openCheckpoint } from '../load/open.ts';
 import type { Source, SourceOptions } from '../load/source.ts';
 import { gpt2Plan } from '../model/gpt2.ts';
@@ -136,7 +138,8 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
   // Fetched while the checkpoint opens; a failure is told by who awaits it.
   if (typeof device !== 'string' || device === 'webgpu' || (device === 'auto' && globalThis.navigator?.gpu))
     gpuPart().catch(() => {});
-  return loadCheckpoint(await openCheckpoint(source, opening), options);
+  const hearing = heard(options.onProgress, options.signal);
+  return loadCheckpoint(await openCheckpoint(source, { ...opening, ...hearing }), { ...options, ...hearing });
 }
 
 /** Makes a model of an opened checkpoint. `chunk`: rows of a prefill run at once; results do not depend on it. */
@@ -158,9 +161,14 @@ export async function loadCheckpoint(
   const formatsOn = (backend?: Backend) => weightFormats(checkpoint, plan, weights, dtype, backend);
   const { largest, bytes } = formatsOn();
   const choices: Choices = { kv, tune, threads, bytes };
-  const report = (stage: Progress['stage']) => {
-    onProgress?.({ stage, loaded: checkpoint.bytes, total: checkpoint.bytes, file: checkpoint.name });
+  const report = (stage: Progress['stage'], loaded: number) => {
+    onProgress?.({ stage, loaded, total: checkpoint.bytes, file: checkpoint.name });
+    signal?.throwIfAborted();
   };
+  // All that is small is read and checked before the weights, and before a device is asked for.
+  report('tokenizer', 0);
+  const tokenizerOf = async () => loadTokenizer(await checkpoint.tokenizerFiles(signal), config.vocabSize);
+  const tokenizer = await untilAborted(tokenizerOf(), signal);
 
   let open: Opener = typeof device === 'string' ? openers[device] : () => asked(openOwn(device, choices));
   let reason = '';
@@ -172,7 +180,11 @@ export async function loadCheckpoint(
     chunk,
     reopens: typeof device === 'string',
     async open() {
-      const opened = await open(largest, choices);
+      const opening = open(largest, choices);
+      const opened = await untilAborted(opening, loading).catch((error: unknown) => {
+        opening.then(({ backend }) => backend.dispose()).catch(() => {}); // nobody waits for it any more
+        throw error;
+      });
       const { backend } = opened;
       if (kv === 'f16' && backend.kind !== 'webgpu') {
         backend.dispose();
@@ -203,10 +215,7 @@ export async function loadCheckpoint(
     open = async (bytes) => ({ backend: await openGpu(bytes, choices), reason });
   loading = undefined;
   try {
-    report('tokenizer');
-    const tokenizer = await loadTokenizer(await checkpoint.tokenizerFiles(), config.vocabSize);
-    signal?.throwIfAborted();
-    report('ready');
+    report('ready', checkpoint.bytes);
     const known = { ...config, bosTokenId: config.bosTokenId ?? tokenizer.eosId };
     return new Model(known, tokenizer, engine, { dtype: formatsOn(engine.current).dtype, reason });
   } catch (error) {

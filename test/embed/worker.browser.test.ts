@@ -84,6 +84,31 @@ describe('the engine in a worker', () => {
     await model.dispose();
   });
 
+  test('what onProgress throws ends the load, and is no error of the page', async () => {
+    const errors: unknown[] = [];
+    const hear = (event: Event) => errors.push(event);
+    for (const kind of ['error', 'unhandledrejection']) addEventListener(kind, hear);
+    for (const stage of ['config', 'weights', 'ready']) {
+      for (const isAsync of [false, true]) {
+        const reason = new Error(`at ${stage}`);
+        const told: string[] = [];
+        const fail = (progress: Progress) => {
+          told.push(progress.stage);
+          if (progress.stage === stage) throw reason;
+        };
+        const onProgress = isAsync ? async (progress: Progress) => fail(progress) : fail;
+        await expect(engine.load(tiny, { device: 'cpu', onProgress })).rejects.toBe(reason);
+        expect(told.filter((one) => one === stage)).toHaveLength(1);
+        expect(told.at(-1)).toBe(stage);
+      }
+    }
+    const model = await engine.load(tiny, { device: 'cpu' });
+    expect((await model.complete([1], { maxNewTokens: 2 })).ids).toHaveLength(2);
+    await model.dispose();
+    for (const kind of ['error', 'unhandledrejection']) removeEventListener(kind, hear);
+    expect(errors).toEqual([]);
+  });
+
   test('errors keep their code, message and hint', async () => {
     const missing = await failure(engine.load('/test/fixtures/no-such-model/'));
     const here = await failure(load('/test/fixtures/no-such-model/'));

@@ -89,6 +89,23 @@ describe('nothing is left allocated', () => {
       expect((await devices[0]!.lost).reason).toBe('destroyed');
     }));
 
+  test('after a load that is cancelled while it waits for the device', () =>
+    watchingDevices(async (devices, buffers) => {
+      const abort = new AbortController();
+      const came = new Promise<void>((resolve) => {
+        devices.push = (device) => {
+          abort.abort(new Error('enough'));
+          resolve();
+          return Array.prototype.push.call(devices, device);
+        };
+      });
+      const loading = load(await fixtureFiles('tiny-gpt2'), { device: 'webgpu', signal: abort.signal });
+      await expect(loading).rejects.toThrow('enough');
+      await came;
+      expect((await devices[0]!.lost).reason).toBe('destroyed');
+      expect(buffers.size).toBe(0);
+    }));
+
   test('after a load that is cancelled or fails', () =>
     watchingDevices(async (_, buffers) => {
       for (const stage of ['config', 'weights', 'tokenizer']) {
