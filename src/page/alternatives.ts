@@ -1,7 +1,7 @@
 import { effect, signal } from '@preact/signals';
 import type { WorkerModel } from '../embed/client.ts';
+import { textOf } from '../embed/manuscript.ts';
 import { explain } from './failure.ts';
-import { textOf } from './manuscript.ts';
 import { failure, retry, shown } from './models.ts';
 import { type TextToken, tokensNow } from './tokens.ts';
 import { branchAt, manuscript, phase } from './writing.ts';

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { type Manuscript, shared, textOf } from './manuscript.ts';
+import { type Manuscript, shared, textOf } from '../embed/manuscript.ts';
 
 /** One way the text went on. Branches form a tree; the one that is shown is the page's manuscript. */
 export interface Branch {

@@ -1,6 +1,6 @@
 import { batch, effect, signal } from '@preact/signals';
+import { textOf } from '../embed/manuscript.ts';
 import type { Token } from '../index.ts';
-import { textOf } from './manuscript.ts';
 import { shown } from './models.ts';
 import { accept, manuscript, phase } from './writing.ts';
 

@@ -1,6 +1,6 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { WorkerModel } from '../embed/client.ts';
-import { textOf } from './manuscript.ts';
+import { textOf } from '../embed/manuscript.ts';
 import { shown } from './models.ts';
 import type { Colouring } from './permalink.ts';
 import { manuscript, phase } from './writing.ts';

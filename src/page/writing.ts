@@ -1,9 +1,9 @@
 import { batch, computed, signal } from '@preact/signals';
+import { append, edit, type Manuscript, textOf, upTo, written } from '../embed/manuscript.ts';
 import type { Completion, Token } from '../index.ts';
 import { announcement } from './announce.ts';
 import { type Branch, branches, branchOff, forgetBranches, goTo, shownBranch } from './branches.ts';
 import { explain } from './failure.ts';
-import { append, edit, type Manuscript, textOf, upTo, written } from './manuscript.ts';
 import { failure, loading, retry, type Shown, settled, show, shown } from './models.ts';
 import { defaults, randomSeed, type Settings } from './settings.ts';
 import { embedded } from './sources.ts';

@@ -1,8 +1,8 @@
 import { computed, effect, signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { WorkerModel } from '../../embed/client.ts';
+import { textOf } from '../../embed/manuscript.ts';
 import type { Edit, TracedTensor } from '../../index.ts';
-import { textOf } from '../manuscript.ts';
 import { shown } from '../models.ts';
 import { manuscript, phase } from '../writing.ts';
 import { editsOf, touches } from './touch.ts';

@@ -1,5 +1,5 @@
+import { textOf } from '../../embed/manuscript.ts';
 import { acceptGhost, ghost } from '../ghost.ts';
-import { textOf } from '../manuscript.ts';
 import { strings } from '../strings.ts';
 import { manuscript } from '../writing.ts';
 import { offered } from './text-surface.tsx';

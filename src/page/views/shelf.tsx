@@ -1,5 +1,5 @@
+import { textOf } from '../../embed/manuscript.ts';
 import type { Progress } from '../../index.ts';
-import { textOf } from '../manuscript.ts';
 import { loading, shown } from '../models.ts';
 import { strings } from '../strings.ts';
 import {

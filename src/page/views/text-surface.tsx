@@ -1,8 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { segments, shared, stretches, textOf } from '../../embed/manuscript.ts';
 import { askAt, asked } from '../alternatives.ts';
 import { announcement } from '../announce.ts';
 import { acceptGhost, dismiss, ghost } from '../ghost.ts';
-import { segments, shared, stretches, textOf } from '../manuscript.ts';
 import { shown } from '../models.ts';
 import { strings } from '../strings.ts';
 import { colouring, strengthOf, tokens } from '../tokens.ts';

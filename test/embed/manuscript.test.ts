@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { append, edit, type Manuscript, stretches, textOf, written } from '../../src/page/manuscript.ts';
+import { append, edit, type Manuscript, stretches, textOf, written } from '../../src/embed/manuscript.ts';
 
 function completed(prompt: string, ...tokens: string[]): Manuscript {
   return tokens.reduce((text, token, id) => append(text, { id, text: token, logprob: -1 }), written(prompt));
