@@ -18,8 +18,11 @@ const folder = mkdtempSync(join(tmpdir(), 'vitrine-types-'));
  */
 const platform = `/// <reference lib="esnext.disposable" />
 declare global {
+  interface AbortController {}
   interface AbortSignal {}
   interface Blob {}
+  interface ReadableStream<R = any> {}
+  interface Request {}
   interface RequestInit {}
   interface Response {}
   interface URL {}

@@ -1,5 +1,5 @@
 /** `vitrine/openai`: code written for OpenAI's API, on a loaded model. */
 export { type ModelList, type OpenAIClient, type OpenAIOptions, openai } from './openai/client.ts';
 export { APIError } from './openai/error.ts';
-export { openaiFetch } from './openai/fetch.ts';
+export { type OpenAIFetch, openaiFetch } from './openai/fetch.ts';
 export type * from './openai/types.ts';

@@ -273,7 +273,7 @@ describe('what cannot be done is refused by name', () => {
   test('a disposed model: 503, and the client does not try again', async () => {
     const other = await load(fileURLToPath(new URL('../fixtures/tiny-gpt2/', import.meta.url)), { device: 'cpu' });
     let calls = 0;
-    const counted: typeof globalThis.fetch = (...args) => {
+    const counted: typeof fetch = (...args) => {
       calls++;
       return openaiFetch(other)(...args);
     };

@@ -1,7 +1,10 @@
 // A user's project, compiled under several TypeScripts against the packed declarations (types.e2e.test.ts).
 
 import { type ErrorCode, type LanguageModel, type LoadOptions, load, type Model, VitrineError } from 'vitrine';
+import { vitrine } from 'vitrine/ai-sdk';
 import { directLogitAttribution, logitLens, nearestTokens } from 'vitrine/analysis';
+import { type APIError, type Completion as OpenAICompletion, openai, openaiFetch } from 'vitrine/openai';
+import { type UsedModel, useModel } from 'vitrine/react';
 import { EngineWorker, type WorkerModel } from 'vitrine/worker';
 import 'vitrine/engine';
 
@@ -40,6 +43,23 @@ export async function both(options: LoadOptions): Promise<void> {
   model.dispose();
   await there.dispose();
   await there[Symbol.asyncDispose]();
+}
+
+/** The faces take a model of either kind. */
+export async function faces(model: LanguageModel): Promise<string> {
+  const client = openai(model, { id: 'tiny' });
+  const completion: OpenAICompletion = await client.completions.create({ prompt: 'Once', n: 2, seed: null });
+  let text = completion.choices[0]!.text;
+  for await (const { choices } of await client.completions.create({ prompt: ['Once'], stream: true })) {
+    text += choices[0]!.text;
+  }
+  const answer: Response = await openaiFetch(model)('http://local/v1/models');
+  const language = vitrine(model);
+  const { content } = await language.doGenerate({ prompt: [{ role: 'system', content: 'Once' }] });
+  const used: UsedModel = useModel('openai-community/gpt2', { dtype: 'q8' });
+  if (used.status === 'ready') text += used.model.device.kind;
+  const refused: APIError['status'] = 400;
+  return `${text} ${content[0]!.text} ${language.modelId} ${refused} ${String(answer)}`;
 }
 
 export function told(error: unknown): ErrorCode | undefined {

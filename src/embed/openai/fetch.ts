@@ -4,6 +4,9 @@ import { randomId } from './completions.ts';
 import { apiError, invalid } from './error.ts';
 import type { CompletionCreateParams, CompletionStream } from './types.ts';
 
+/** As the `openai` package takes one. */
+export type OpenAIFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
 /** A request of the REST API: which method, where, and what answers it. */
 interface Route {
   method: 'GET' | 'POST';
@@ -43,7 +46,7 @@ const routes: Route[] = [
  *
  * Failures are responses with OpenAI's status codes and error objects; an aborted request rejects with its signal's reason.
  */
-export function openaiFetch(model: LanguageModel, options: OpenAIOptions = {}): typeof fetch {
+export function openaiFetch(model: LanguageModel, options: OpenAIOptions = {}): OpenAIFetch {
   const client = openai(model, options);
   return async (input, init) => {
     const request = new Request(input, init);
