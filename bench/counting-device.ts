@@ -9,6 +9,8 @@ export interface DeviceCounts {
   /** createBuffer, createBindGroup, createComputePipeline... all but command encoders, which WebGPU needs one a submit. */
   creations: number;
   encoders: number;
+  /** Compute pipelines, which are among the creations too. */
+  pipelines: number;
   /** Bytes of the buffers made before `loaded()` that dispatches had bound, at every dispatch again: weights, in short. */
   weightBytes: number;
 }
@@ -34,6 +36,7 @@ export function countingDevice(real: GPUDevice): CountingDevice {
     writes: 0,
     creations: 0,
     encoders: 0,
+    pipelines: 0,
     weightBytes: 0,
   };
   const liveBuffers = new Map<GPUBuffer, number>();
@@ -99,7 +102,10 @@ export function countingDevice(real: GPUDevice): CountingDevice {
       createBindGroupLayout: created(),
       createPipelineLayout: created(),
       createComputePipeline: created(),
-      createComputePipelineAsync: created(),
+      createComputePipelineAsync(call) {
+        counts.pipelines += 1;
+        return created()(call);
+      },
       createShaderModule: created(),
       createQuerySet: created(),
       createTexture: created(),

@@ -5,6 +5,7 @@ import { describe, requestDevice } from '../src/gpu/device.ts';
 import type { Variants } from '../src/gpu/kernels/linear.ts';
 import type { Backend } from '../src/plan/backend.ts';
 import { createWasmBackend } from '../src/wasm/backend.ts';
+import { failOnUncaptured } from './uncaptured.ts';
 
 /** A backend that op and model suites run over. */
 export interface TestBackend {
@@ -12,11 +13,18 @@ export interface TestBackend {
   open(): Promise<Backend>;
 }
 
-/** The environment's WebGPU: the browser's, or Dawn's in Node. Afterwards `navigator.gpu` is there in both. */
+/**
+ * The environment's WebGPU: the browser's, or Dawn's in Node. Afterwards `navigator.gpu` is there in both, and what its
+ * devices tell nobody fails the test.
+ */
 export async function testGpu(): Promise<GPU> {
-  if (typeof process !== 'undefined' && process.versions?.node) return (await import('./dawn.ts')).dawn;
-  if (!navigator.gpu) throw new Error('The tests need WebGPU, and this browser has none (see scripts/browser.mjs).');
-  return navigator.gpu;
+  const inNode = typeof process !== 'undefined' && process.versions?.node;
+  const gpu = inNode ? (await import('./dawn.ts')).dawn : navigator.gpu;
+  if (!gpu) throw new Error('The tests need WebGPU, and this browser has none (see scripts/browser.mjs).');
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) throw new Error('The tests need a WebGPU adapter, and there is none.');
+  failOnUncaptured(Object.getPrototypeOf(adapter));
+  return gpu;
 }
 
 /** Features that a device is asked for: none, or those that kernels use where they are. */
@@ -41,9 +49,6 @@ async function openShared(features: Features): Promise<GPUDevice> {
   const adapter = await (await testGpu()).requestAdapter();
   if (!adapter) throw new Error('The tests need a WebGPU adapter, and there is none.');
   const device = features === 'none' ? await adapter.requestDevice() : (await requestDevice(0)).device;
-  device.onuncapturederror = ({ error }) => {
-    void Promise.reject(new Error(`An uncaptured error of WebGPU: ${error.message}`));
-  };
   void device.lost.then(() => shared.delete(features));
   return device;
 }

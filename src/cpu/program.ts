@@ -52,7 +52,7 @@ export class CpuProgram implements Program {
   }
 
   async run(batch: Batch): Promise<RunResult> {
-    if (this.#disposed) throw new VitrineError('disposed', 'The program was disposed.');
+    this.#alive();
     const keys = 1 + Math.max(...batch.rows.map((row) => row.position));
     const tensor = (name: string) => this.#tensor(name, batch, keys);
     for (const step of this.#plan.steps) this.#step(step, batch, keys, tensor);
@@ -65,14 +65,19 @@ export class CpuProgram implements Program {
     };
   }
 
-  async profile(batch: Batch, repeats: number): Promise<Profile> {
+  async profile(batch: Batch, repeats: number, signal?: AbortSignal): Promise<Profile> {
     const keys = 1 + Math.max(...batch.rows.map((row) => row.position));
     const tensor = (name: string) => this.#tensor(name, batch, keys);
-    const steps = this.#plan.steps.map((step) => ({ step, run: () => this.#step(step, batch, keys, tensor) }));
-    return profileOf(steps, repeats);
+    const run = (step: Step) => () => {
+      this.#alive();
+      this.#step(step, batch, keys, tensor);
+    };
+    const steps = this.#plan.steps.map((step) => ({ step, run: run(step) }));
+    return profileOf(steps, repeats, signal);
   }
 
-  copySlots(moves: { from: number; to: number }[], length: number): void {
+  async copySlots(moves: { from: number; to: number }[], length: number): Promise<void> {
+    this.#alive();
     const width = this.#plan.nHead * this.#plan.headDim;
     const perSlot = this.size.context * width;
     for (const cache of this.#cache.flatMap(({ k, v }) => [k, v])) {
@@ -88,6 +93,10 @@ export class CpuProgram implements Program {
     this.#disposed = true;
     this.#cache.length = 0;
     this.#buffers.length = 0;
+  }
+
+  #alive(): void {
+    if (this.#disposed) throw new VitrineError('disposed', 'The program was disposed.');
   }
 
   #step(step: Step, batch: Batch, keys: number, tensor: (name: string) => Float32Array): void {

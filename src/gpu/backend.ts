@@ -2,7 +2,6 @@ import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { allRules } from '../plan/fuse.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
-import { checked } from './buffers.ts';
 import { compileAhead, expected } from './compile-ahead.ts';
 import { describe, isSoftware } from './device.ts';
 import type { CacheFormat } from './kernel.ts';
@@ -36,14 +35,20 @@ const lanesOf: Record<string, Variants['row']> = {
   arm: 'lanes16',
 };
 
+/** What the choice of kernels goes by; older browsers' devices say nothing of their adapter. */
+interface AdapterTraits {
+  adapterInfo?: GPUAdapterInfo;
+  features: GPUSupportedFeatures;
+}
+
 /** Before measuring: real GPUs want many lanes on neighbouring addresses, software ones no barriers. */
-export function variantsFor({ adapterInfo, features }: Pick<GPUDevice, 'adapterInfo' | 'features'>): Variants {
-  if (!isSoftware(adapterInfo)) return { row: lanesOf[adapterInfo.vendor] ?? 'lanes', tile: 'shared' };
+export function variantsFor({ adapterInfo, features }: AdapterTraits): Variants {
+  if (!isSoftware(adapterInfo)) return { row: lanesOf[adapterInfo?.vendor ?? ''] ?? 'lanes', tile: 'shared' };
   const inFours = features.has('subgroups') ? 'quads' : 'registers';
   return { row: inFours, tile: inFours };
 }
 
-function attentionFor(info: GPUAdapterInfo): AttentionVariant {
+function attentionFor(info: GPUAdapterInfo | undefined): AttentionVariant {
   if (!isSoftware(info)) return 'shared';
   return /llvmpipe|lavapipe/i.test(describe(info)) ? 'rows' : 'registers';
 }
@@ -103,17 +108,17 @@ export function createGpuBackend(
     },
     async program(plan, size, capture = new Set()) {
       alive();
-      const program = await checked(device, 'the program', async () => {
-        const isMeasurable = plan.steps.some(({ op }) => op === 'linear'); // no mere look at a weight
-        if (isMeasurable) variants ??= variantsOf(plan);
-        return compileProgram(
-          { device, pipelines, weights, rules: allRules, variants: (await variants) ?? given, attention, kv },
-          plan,
-          size,
-          capture,
-          (gone) => programs.delete(gone),
-        );
-      });
+      const isMeasurable = plan.steps.some(({ op }) => op === 'linear'); // no mere look at a weight
+      if (isMeasurable) variants ??= variantsOf(plan);
+      const chosen = (await variants) ?? given;
+      alive();
+      const program = await compileProgram(
+        { device, pipelines, weights, rules: allRules, variants: chosen, attention, kv },
+        plan,
+        size,
+        capture,
+        (gone) => programs.delete(gone),
+      );
       programs.add(program);
       if (disposed) program.dispose();
       alive();

@@ -5,9 +5,15 @@ import { STORAGE, usage } from './usage.ts';
 export class Buffers {
   readonly #device: GPUDevice;
   readonly #live = new Set<GPUBuffer>();
+  #ended = false;
 
   constructor(device: GPUDevice) {
     this.#device = device;
+  }
+
+  /** Whether all were freed: their owner is gone. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   get bytes(): number {
@@ -16,6 +22,7 @@ export class Buffers {
 
   /** A storage buffer filled with zeros, as WebGPU makes them. */
   create(label: string, bytes: number, bits: number = usage.storage): GPUBuffer {
+    this.alive();
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
     const isBound = (bits & STORAGE) !== 0;
     const limit = isBound ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
@@ -33,6 +40,35 @@ export class Buffers {
     return buffer;
   }
 
+  /**
+   * What `make` makes with these buffers, once the device has said that it has room for it; else none of them is left.
+   * @throws VitrineError `out-of-memory`, naming `what`
+   */
+  async allocate<T>(what: string | (() => string), make: () => T): Promise<T> {
+    this.alive();
+    let created: GPUBuffer[] = [];
+    try {
+      const made = await checked(this.#device, what, () => {
+        const before = this.#live.size;
+        try {
+          return make();
+        } finally {
+          created = [...this.#live].slice(before);
+        }
+      });
+      this.alive();
+      return made;
+    } catch (error) {
+      this.destroy(...created);
+      throw error;
+    }
+  }
+
+  /** Throws `disposed` once all were freed: a command on a destroyed buffer is a validation error. */
+  alive(): void {
+    if (this.#ended) throw new VitrineError('disposed', 'The buffers were freed while they were in use.');
+  }
+
   /** Like create, with contents. */
   from(label: string, data: Float32Array | Uint32Array): GPUBuffer {
     const buffer = this.create(label, data.byteLength);
@@ -46,44 +82,37 @@ export class Buffers {
     }
   }
 
+  /** Frees all; no more are made. */
   destroyAll(): void {
+    this.#ended = true;
     this.destroy(...this.#live);
   }
 }
 
-/** The last one of a device's `checked` calls. */
-const checking = new WeakMap<GPUDevice, Promise<unknown>>();
-
 /**
- * Runs `make` and turns what the device says of it into a VitrineError: out of memory, or a validation error. One at a
- * time, as a device's error scopes are a stack: an error would be told to whoever came last.
+ * Runs `make` and turns what the device says of it into a VitrineError: out of memory, or a validation error. `make` is
+ * synchronous: a device's error scopes are a stack, and one left open would be told of what others do meanwhile.
  */
-export function checked<T>(device: GPUDevice, what: string, make: () => T | Promise<T>): Promise<T> {
-  const made = (checking.get(device) ?? Promise.resolve()).then(() => checkedAlone(device, what, make));
-  checking.set(
-    device,
-    made.catch(() => {}),
-  );
-  return made;
-}
-
-async function checkedAlone<T>(device: GPUDevice, what: string, make: () => T | Promise<T>): Promise<T> {
+export async function checked<T>(device: GPUDevice, what: string | (() => string), make: () => T): Promise<T> {
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');
-  let failure: { error: unknown } | undefined;
-  let made: T | undefined;
+  let made: T;
+  let scopes: Promise<(GPUError | null)[]> | undefined;
   try {
-    made = await make();
-  } catch (error) {
-    failure = { error };
+    made = make();
+  } finally {
+    scopes = Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    scopes.catch(() => {});
   }
-  const [validation, memory] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
-  if (failure) throw failure.error;
+  const [validation, memory] = await scopes.catch((cause: unknown) => {
+    throw new VitrineError('device-lost', `The GPU was lost: ${cause}`, { cause });
+  });
+  const wanted = typeof what === 'string' ? what : what();
   if (memory) {
-    throw new VitrineError('out-of-memory', `The GPU has no room for ${what}: ${memory.message}`, {
+    throw new VitrineError('out-of-memory', `The GPU has no room for ${wanted}: ${memory.message}`, {
       hint: "A smaller model, dtype 'q8' or 'q4', or a shorter contextLength needs less.",
     });
   }
-  if (validation) throw new VitrineError('no-webgpu', `The GPU refused ${what}: ${validation.message}`);
-  return made as T;
+  if (validation) throw new VitrineError('no-webgpu', `The GPU refused ${wanted}: ${validation.message}`);
+  return made;
 }

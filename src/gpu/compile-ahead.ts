@@ -6,8 +6,8 @@ import { Buffers } from './buffers.ts';
 import { drawing } from './decode.ts';
 import type { Scene } from './kernel.ts';
 import type { Variants } from './kernels/linear.ts';
+import { type ProgramMaker, rulesFor } from './lay-out.ts';
 import { gpuShape, lower } from './lower.ts';
-import { type ProgramMaker, rulesFor } from './program.ts';
 import { partsOf, type Weights } from './weights.ts';
 
 /** In place of every buffer: pipelines do not depend on them, and nothing is bound. */

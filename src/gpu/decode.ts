@@ -3,7 +3,7 @@ import type { Buffers } from './buffers.ts';
 import { type Dispatch, encode, prepare } from './dispatch.ts';
 import type { Kernel, RunSizes } from './kernel.ts';
 import { partialsOf, type SamplerBuffers, sample } from './kernels/sample.ts';
-import { Readback } from './readback.ts';
+import { Readback, type Reserved, type Source } from './readback.ts';
 import type { Pipelines } from './shader.ts';
 
 /** Most tokens of one submit. */
@@ -38,6 +38,7 @@ export class Decoder {
   readonly #device: GPUDevice;
   readonly #steps: DecodeSteps;
   readonly #oneRow: RunSizes;
+  readonly #owned: Buffers;
   readonly #buffers: SamplerBuffers;
   readonly #readback: Readback;
   readonly #afterOne: Dispatch[];
@@ -46,13 +47,14 @@ export class Decoder {
   private constructor(
     device: GPUDevice,
     steps: DecodeSteps,
-    buffers: SamplerBuffers,
-    readback: Readback,
+    owned: Buffers,
+    { buffers, readback }: { buffers: SamplerBuffers; readback: Readback },
     sampling: { afterOne: Dispatch[]; afterMany: Dispatch[] },
   ) {
     this.#device = device;
     this.#steps = steps;
     this.#oneRow = { rows: 1, logitRows: 1, keys: steps.context, oneSlot: true };
+    this.#owned = owned;
     this.#buffers = buffers;
     this.#readback = readback;
     this.#afterOne = sampling.afterOne;
@@ -61,25 +63,29 @@ export class Decoder {
 
   static async create(device: GPUDevice, pipelines: Pipelines, owned: Buffers, steps: DecodeSteps): Promise<Decoder> {
     const { vocabulary } = steps;
-    const buffers: SamplerBuffers = {
-      settings: owned.create('sampler settings', 80),
-      counts: owned.create('token counts', vocabulary * 4),
-      bias: owned.create('logit bias', vocabulary * 4),
-      processed: owned.create('processed logits', vocabulary * 4),
-      partials: owned.create('partial maxima', partialsOf(vocabulary) * 16),
-      state: owned.create('sampler state', 16),
-      ring: owned.create('drawn tokens', RING * RECORD * 4),
-    };
+    const made = await owned.allocate(`the sampler of ${vocabulary} words`, () => ({
+      buffers: {
+        settings: owned.create('sampler settings', 80),
+        counts: owned.create('token counts', vocabulary * 4),
+        bias: owned.create('logit bias', vocabulary * 4),
+        processed: owned.create('processed logits', vocabulary * 4),
+        partials: owned.create('partial maxima', partialsOf(vocabulary) * 16),
+        state: owned.create('sampler state', 16),
+        ring: owned.create('drawn tokens', RING * RECORD * 4),
+      },
+      readback: new Readback(device, owned, { count: IN_FLIGHT, bytes: MOST_TOKENS * RECORD * 4 }),
+    }));
     const after = ({ logits }: { logits: GPUBuffer }) =>
-      prepare(device, pipelines, drawing(steps.batch, logits, vocabulary, buffers));
-    const readback = new Readback(device, owned, { count: IN_FLIGHT, bytes: MOST_TOKENS * RECORD * 4 });
+      prepare(device, pipelines, drawing(steps.batch, logits, vocabulary, made.buffers));
     const [afterOne, afterMany] = await Promise.all([after(steps.one), after(steps.many)]);
-    return new Decoder(device, steps, buffers, readback, { afterOne, afterMany });
+    return new Decoder(device, steps, owned, made, { afterOne, afterMany });
   }
 
-  /** The rows of the request must be written to the batch buffer already. */
-  async *run(request: DecodeRequest, sizes: RunSizes): AsyncGenerator<Drawn[], void> {
+  /** `writeRows` writes the rows of the request to the batch buffer. */
+  async *run(request: DecodeRequest, writeRows: () => RunSizes): AsyncGenerator<Drawn[], void> {
     const { rows, prompt, generated, limit, settings, submitMs = SUBMIT_MS } = request;
+    request.signal?.throwIfAborted();
+    const sizes = writeRows();
     this.#write(prompt, generated, settings);
     const inFlight: Promise<Drawn[]>[] = [];
     let index = generated.length;
@@ -90,7 +96,13 @@ export class Decoder {
     while (index < end || inFlight.length > 0) {
       while (index < end && inFlight.length < IN_FLIGHT) {
         const count = Math.min(tokens, end - index);
-        const submitted = this.#submit(index, count, settings.topLogprobs, first ? sizes : undefined);
+        const sources = this.#sources(index, count);
+        const reserved = await this.#readback.reserve(sources);
+        request.signal?.throwIfAborted();
+        this.#owned.alive();
+        const submitted = this.#submit(count, first ? sizes : undefined, reserved).then((read) =>
+          sources.flatMap((source) => decodeRecords(read.get(source)!, settings.topLogprobs)),
+        );
         // A caller that stops early never awaits it; disposing then must not raise an unhandled rejection.
         submitted.catch(() => {});
         inFlight.push(submitted);
@@ -108,7 +120,7 @@ export class Decoder {
   }
 
   /** One submit of `count` tokens; the first of them may be a prefill of many rows. */
-  async #submit(index: number, count: number, top: number, prefill: RunSizes | undefined): Promise<Drawn[]> {
+  #submit(count: number, prefill: RunSizes | undefined, reserved: Reserved): Promise<Map<Source, Float32Array>> {
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (let i = 0; i < count; i++) {
@@ -121,22 +133,20 @@ export class Decoder {
       }
     }
     pass.end();
-    // The records of this submit; at the ring's end they come in two runs.
+    return this.#readback.read(encoder, reserved);
+  }
+
+  /** Where the records of a submit are; at the ring's end they come in two runs. */
+  #sources(index: number, count: number): Source[] {
     const start = index % RING;
     const before = Math.min(count, RING - start);
     const runs = [
       { start, count: before },
       { start: 0, count: count - before },
     ];
-    const read = await this.#readback.read(
-      encoder,
-      runs.map((run) => ({
-        buffer: this.#buffers.ring,
-        offset: run.start * RECORD * 4,
-        bytes: run.count * RECORD * 4,
-      })),
-    );
-    return read.flatMap((records) => decodeRecords(records, top));
+    return runs
+      .filter((run) => run.count > 0)
+      .map((run) => ({ buffer: this.#buffers.ring, offset: run.start * RECORD * 4, bytes: run.count * RECORD * 4 }));
   }
 
   #write(prompt: readonly number[], generated: readonly number[], settings: DrawSettings): void {

@@ -1,3 +1,4 @@
+import { checked } from './buffers.ts';
 import type { Kernel, RunSizes } from './kernel.ts';
 import type { Pipelines } from './shader.ts';
 
@@ -9,10 +10,15 @@ export interface Dispatch {
 }
 
 /** Compiles all pipelines at once and binds their buffers. */
-export function prepare(device: GPUDevice, pipelines: Pipelines, kernels: readonly Kernel[]): Promise<Dispatch[]> {
-  return Promise.all(
-    kernels.map(async ({ files, constants, bindings, workgroups }) => {
-      const pipeline = await pipelines.get(files, constants);
+export async function prepare(
+  device: GPUDevice,
+  pipelines: Pipelines,
+  kernels: readonly Kernel[],
+): Promise<Dispatch[]> {
+  const compiled = await Promise.all(kernels.map(({ files, constants }) => pipelines.get(files, constants)));
+  return checked(device, 'the bindings of its kernels', () =>
+    kernels.map(({ bindings, workgroups }, i) => {
+      const pipeline = compiled[i]!;
       const entries = Object.entries(bindings).flatMap(([binding, buffer]) =>
         buffer ? [{ binding: Number(binding), resource: { buffer } }] : [],
       );

@@ -18,6 +18,7 @@ interface Stage {
   buffers: Buffers;
   readback: Readback;
   sizes: RunSizes;
+  signal: AbortSignal | undefined;
 }
 
 /**
@@ -35,22 +36,30 @@ export async function profileSteps(stage: Stage, steps: readonly CompiledStep[],
 }
 
 async function timestamps(
-  { device, buffers, readback, sizes }: Stage,
+  { device, buffers, readback, sizes, signal }: Stage,
   steps: readonly CompiledStep[],
   repeats: number,
 ): Promise<number[]> {
   const count = 2 * steps.length;
-  const querySet = device.createQuerySet({ type: 'timestamp', count });
-  const times = buffers.create('timestamps', 8 * count, usage.storage | QUERY_RESOLVE);
+  const { querySet, times } = await buffers.allocate(`the times of ${steps.length} steps`, () => ({
+    querySet: device.createQuerySet({ type: 'timestamp', count }),
+    times: buffers.create('timestamps', 8 * count, usage.storage | QUERY_RESOLVE),
+  }));
+  const source = { buffer: times, bytes: 8 * count };
   try {
+    const reserved = await readback.reserve([source]);
     for (const [i, { dispatches }] of steps.entries()) {
+      // No further ahead than a step or two: what was submitted cannot be cancelled.
+      await device.queue.onSubmittedWorkDone();
+      signal?.throwIfAborted();
+      buffers.alive();
       const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
       submit(device, repeated(dispatches, repeats), sizes, { timestampWrites });
     }
     const encoder = device.createCommandEncoder();
     encoder.resolveQuerySet(querySet, 0, count, times, 0);
-    const [values] = await readback.read(encoder, [{ buffer: times, bytes: 8 * count }]);
-    const nanoseconds = new BigUint64Array(values!.slice().buffer);
+    const values = await readback.read(encoder, reserved);
+    const nanoseconds = new BigUint64Array(values.get(source)!.slice().buffer);
     return steps.map((_, i) => Math.max(0, Number(nanoseconds[2 * i + 1]! - nanoseconds[2 * i]!) / 1000));
   } finally {
     querySet.destroy();
@@ -60,10 +69,16 @@ async function timestamps(
 
 const QUERY_RESOLVE = 0x200;
 
-async function wallTimes({ device, sizes }: Stage, steps: readonly CompiledStep[], repeats: number): Promise<number[]> {
+async function wallTimes(
+  { device, buffers, sizes, signal }: Stage,
+  steps: readonly CompiledStep[],
+  repeats: number,
+): Promise<number[]> {
   const times: number[] = [];
   for (const { dispatches } of steps) {
     await device.queue.onSubmittedWorkDone();
+    signal?.throwIfAborted();
+    buffers.alive();
     const start = performance.now();
     submit(device, repeated(dispatches, repeats), sizes);
     await device.queue.onSubmittedWorkDone();

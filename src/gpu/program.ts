@@ -1,50 +1,15 @@
 import type { Batch, DecodeRequest, Drawn, Program, ProgramSize, RunResult } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
-import { embedding, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
-import { assignBuffers } from '../plan/liveness.ts';
-import type { Plan, Step } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
 import { Buffers } from './buffers.ts';
 import { Decoder, drawLimits } from './decode.ts';
-import { type Dispatch, encode, prepare } from './dispatch.ts';
-import type { CacheFormat, GpuTensor, RunSizes, Scene } from './kernel.ts';
-import type { AttentionVariant } from './kernels/attention.ts';
-import type { Variants } from './kernels/linear.ts';
+import { encode, prepare } from './dispatch.ts';
+import type { RunSizes } from './kernel.ts';
 import { tokenScores } from './kernels/token-scores.ts';
-import { gpuShape, type Lowering, lower } from './lower.ts';
-import { type CompiledStep, profileSteps } from './profile.ts';
-import { Readback } from './readback.ts';
-import type { Pipelines } from './shader.ts';
-import type { WeightStore } from './weight-store.ts';
-import type { Weights } from './weights.ts';
-
-/** The steps as dispatches for up to `rows` rows, with the tensors they work on. */
-interface DispatchList {
-  steps: CompiledStep[];
-  dispatches: Dispatch[];
-  tensors: Map<string, GpuTensor>;
-  rows: number;
-  judge?: Promise<Judge>;
-}
-
-/** Judges target ids where the logits are. */
-interface Judge {
-  targets: GPUBuffer;
-  /** [logitRows, 4] */
-  scores: GPUBuffer;
-  dispatches: Dispatch[];
-}
-
-export interface ProgramMaker {
-  device: GPUDevice;
-  pipelines: Pipelines;
-  weights: WeightStore;
-  rules: readonly Rule[];
-  variants: Variants;
-  attention: AttentionVariant;
-  kv: CacheFormat;
-}
+import { compileList, type DispatchList, type Judge, keyBytes, layOut, type ProgramMaker } from './lay-out.ts';
+import { profileSteps } from './profile.ts';
+import { Readback, type Source } from './readback.ts';
 
 /** Compiles a plan into two lists of dispatches, for one row (decoding) and for many (prefill), over one KV cache. */
 export async function compileProgram(
@@ -54,78 +19,31 @@ export async function compileProgram(
   capture: ReadonlySet<string>,
   onDispose: (program: GpuProgram) => void,
 ): Promise<GpuProgram> {
-  const buffers = new Buffers(maker.device);
+  const { device, weights, pipelines } = maker;
+  const buffers = new Buffers(device);
+  const wanted = () => `${size.slots} × ${size.context} positions, ${buffers.bytes} bytes of cache and activations`;
   try {
-    const caches = Array.from({ length: plan.nLayer }, (_, layer) =>
-      buffers.create(`KV cache ${layer}`, 2 * size.slots * size.context * keyBytes(plan, maker.kv)),
+    const { caches, batch, lists } = await weights.allocate(buffers, wanted, () =>
+      layOut(maker, plan, size, capture, buffers),
     );
-    const batch = buffers.create('batch', 16 + size.rows * 16);
-    const unused = buffers.create('unused', 16);
-    const list = (rows: number, shape: Lowering['shape']) =>
-      compileList(maker, plan, { ...size, rows }, capture, { caches, batch, unused, shape, buffers });
-    const [one, many] = await Promise.all([list(1, 'row'), size.rows > 1 ? list(size.rows, 'tile') : undefined]);
-    return new GpuProgram(maker, plan, size, capture, { buffers, caches, batch, one, many: many ?? one }, onDispose);
+    const [one, many = one] = (await Promise.all(lists.map((list) => compileList(device, pipelines, list)))) as [
+      DispatchList,
+      DispatchList?,
+    ];
+    return new GpuProgram(maker, plan, size, capture, { buffers, caches, batch, one, many }, onDispose);
   } catch (error) {
     buffers.destroyAll();
     throw error;
   }
 }
 
-type Shared = Pick<Lowering, 'caches' | 'unused' | 'shape' | 'buffers'> & { batch: GPUBuffer };
-
-async function compileList(
-  { device, pipelines, weights, rules, variants, attention, kv }: ProgramMaker,
-  plan: Plan,
-  size: ProgramSize,
-  capture: ReadonlySet<string>,
-  { batch, ...shared }: Shared,
-): Promise<DispatchList> {
-  const scene: Scene = { ...size, nHead: plan.nHead, headDim: plan.headDim, batch, kv };
-  const steps = fuse(plan.steps, rulesFor(plan, weights, shared.shape, rules), capture);
-  const sizes = { rows: size.rows, logitRows: Math.min(size.rows, size.logitRows), context: size.context };
-  const tensors = makeTensors(plan, steps, sizes, capture, shared.buffers);
-  const lowering: Lowering = {
-    plan,
-    scene,
-    weights,
-    tensor: (name) => tensors.get(name)!,
-    variants,
-    attention,
-    ...shared,
-  };
-  const compiled = await Promise.all(
-    steps.map(async (step) => {
-      const kernels = lower(step, lowering);
-      const shaders = [...new Set(kernels.flatMap(({ files }) => files.map(({ name }) => name)))];
-      return { step, shaders, dispatches: await prepare(device, pipelines, kernels) };
-    }),
-  );
-  const dispatches = compiled.flatMap((one) => one.dispatches);
-  return { steps: compiled, dispatches, tensors, rows: size.rows };
-}
-
-/** Rules that do not hold here: a norm inside a tile would be computed again for every tile. */
-export function rulesFor(plan: Plan, weights: Weights, shape: Lowering['shape'], rules: readonly Rule[]): Rule[] {
-  const positions = plan.steps.find((step) => step.op === 'positionEmbed');
-  const exactPositions = positions && weights.matrix(positions.weight).format === 'f32';
-  return rules.filter((rule) => (rule !== normedLinear || shape === 'row') && (rule !== embedding || exactPositions));
-}
-
-function makeTensors(
-  plan: Plan,
-  steps: readonly Step[],
-  sizes: { rows: number; logitRows: number; context: number },
-  capture: ReadonlySet<string>,
-  buffers: Buffers,
-): Map<string, GpuTensor> {
-  const keep = new Set([...capture, 'logits']);
-  const length = (name: string) => gpuShape(plan, name, sizes).length;
-  const pool = (name: string) => (plan.tensors.get(name)!.shape.includes('context') ? 'attention' : 'rows');
-  const { bufferOf, sizes: lengths } = assignBuffers(steps, length, keep, pool);
-  const made = lengths.map((floats, i) => buffers.create(`tensor ${i}`, floats * 4));
-  return new Map(
-    [...bufferOf].map(([name, i]) => [name, { buffer: made[i]!, ...gpuShape(plan, name, sizes) }] as const),
-  );
+/** What a program is made of. */
+interface Parts {
+  buffers: Buffers;
+  caches: GPUBuffer[];
+  batch: GPUBuffer;
+  one: DispatchList;
+  many: DispatchList;
 }
 
 /** A compiled plan. A run writes its rows, submits one compute pass, and reads back what is wanted. */
@@ -136,19 +54,24 @@ export class GpuProgram implements Program {
   readonly #device: GPUDevice;
   readonly #plan: Plan;
   readonly #capture: ReadonlySet<string>;
-  readonly #parts: { buffers: Buffers; caches: GPUBuffer[]; batch: GPUBuffer; one: DispatchList; many: DispatchList };
+  readonly #parts: Parts;
   readonly #readback: Readback;
   readonly #onDispose: (program: GpuProgram) => void;
   readonly #rows: Uint32Array<ArrayBuffer>;
   #decoder: Promise<Decoder> | undefined;
-  #disposed = false;
+  /** Slots on their way to other places, kept from one move to the next. */
+  #between: GPUBuffer | undefined;
+  /** Settles when all that was asked for is submitted. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** Settles when the last run that read nothing is done. */
+  #unread: Promise<unknown> = Promise.resolve();
 
   constructor(
     maker: ProgramMaker,
     plan: Plan,
     size: ProgramSize,
     capture: ReadonlySet<string>,
-    parts: { buffers: Buffers; caches: GPUBuffer[]; batch: GPUBuffer; one: DispatchList; many: DispatchList },
+    parts: Parts,
     onDispose: (program: GpuProgram) => void,
   ) {
     this.#maker = maker;
@@ -167,10 +90,27 @@ export class GpuProgram implements Program {
   }
 
   async run(batch: Batch): Promise<RunResult> {
-    const list = batch.rows.length === 1 ? this.#parts.one : this.#parts.many;
-    // Awaited before anything is written: runs stay in the order in which they were asked for.
+    const list = this.#listFor(batch);
+    const sizes = sizesOf(batch);
+    const { read, wanted, scores } = await this.#inTurn(() => this.#submit(batch, list, sizes));
+    const values = await read;
+    const logits = wanted.has('logits') ? this.#compact('logits', wanted, values, list, sizes) : new Float32Array(0);
+    return {
+      logits,
+      scores: scores ? readScores(values.get(scores)!) : [],
+      captured: new Map([...this.#capture].map((name) => [name, this.#compact(name, wanted, values, list, sizes)])),
+      keys: sizes.keys,
+    };
+  }
+
+  async #submit(batch: Batch, list: DispatchList, sizes: RunSizes) {
+    // All that has to be waited for comes before anything is written: runs do not mix.
     const judge = batch.targets && batch.logitRows.length > 0 ? await this.#judgeOf(list) : undefined;
-    const sizes = this.#writeRows(batch);
+    const names = [...(judge ? [] : ['logits']), ...this.#capture].filter((name) => list.tensors.has(name));
+    const wanted = new Map(names.map((name) => [name, this.#sources(name, list, sizes)]));
+    const scores = judge && { buffer: judge.scores, offset: 0, bytes: 16 * sizes.logitRows };
+    const reserved = await this.#readback.reserve([...wanted.values(), scores ?? []].flat());
+    this.#writeRows(batch, sizes);
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     encode(pass, list.dispatches, sizes);
@@ -179,106 +119,140 @@ export class GpuProgram implements Program {
       encode(pass, judge.dispatches, sizes);
     }
     pass.end();
-    const wanted = [...(judge ? [] : ['logits']), ...this.#capture].filter((name) => list.tensors.has(name));
-    const sources = wanted.map((name) => this.#sources(name, list, sizes));
-    if (judge) sources.push([{ buffer: judge.scores, offset: 0, bytes: 16 * sizes.logitRows }]);
-    const values = await this.#readback.read(encoder, sources.flat());
-    const read = new Map(
-      wanted.map((name, i) => {
-        const before = sources.slice(0, i).flat().length;
-        return [name, this.#compact(name, values.slice(before, before + sources[i]!.length), list, sizes)];
-      }),
-    );
-    return {
-      logits: read.get('logits') ?? new Float32Array(0),
-      scores: judge ? readScores(values.at(-1)!) : [],
-      captured: new Map([...this.#capture].map((name) => [name, read.get(name)!])),
-      keys: sizes.keys,
-    };
+    const read = this.#readback.read(encoder, reserved);
+    read.catch(() => {}); // heard by whoever asked for the run
+    // What reads nothing would be submitted without end: it waits for the one before it.
+    return { read: reserved.stagings.length > 0 ? read : this.#afterLast(read), wanted, scores };
   }
 
-  async profile(batch: Batch, repeats: number): Promise<Profile> {
-    const { one, many, buffers } = this.#parts;
-    const { steps } = batch.rows.length === 1 ? one : many;
-    const stage = { device: this.#device, buffers, readback: this.#readback, sizes: this.#writeRows(batch) };
-    return profileSteps(stage, steps, repeats);
+  async #afterLast<T>(value: Promise<T>): Promise<T> {
+    const before = this.#unread;
+    this.#unread = this.#device.queue.onSubmittedWorkDone().catch(() => {}); // a loss is told by the next read
+    await before;
+    return value;
+  }
+
+  /** One after the other, in the order in which they were asked for, up to their submits. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const begun = this.#turn.then(() => {
+      this.#parts.buffers.alive();
+      return work();
+    });
+    this.#turn = begun.catch(() => {});
+    return begun;
+  }
+
+  profile(batch: Batch, repeats: number, signal?: AbortSignal): Promise<Profile> {
+    const { buffers } = this.#parts;
+    const { steps } = this.#listFor(batch);
+    const sizes = sizesOf(batch);
+    return this.#inTurn(async () => {
+      this.#writeRows(batch, sizes);
+      return profileSteps({ device: this.#device, buffers, readback: this.#readback, sizes, signal }, steps, repeats);
+    });
+  }
+
+  #listFor({ rows }: Batch): DispatchList {
+    return rows.length === 1 ? this.#parts.one : this.#parts.many;
   }
 
   /** What judges targets on a list's logits, made when it is first needed. */
   #judgeOf(list: DispatchList): Promise<Judge> {
     const { device, pipelines } = this.#maker;
     const { buffers } = this.#parts;
-    list.judge ??= (async () => {
-      const targets = buffers.create('targets', this.size.logitRows * 4);
-      const scores = buffers.create('token scores', this.size.logitRows * 16);
+    const make = async () => {
+      const { targets, scores } = await buffers.allocate(`scores of ${this.size.logitRows} rows`, () => ({
+        targets: buffers.create('targets', this.size.logitRows * 4),
+        scores: buffers.create('token scores', this.size.logitRows * 16),
+      }));
       const kernel = tokenScores(targets, list.tensors.get('logits')!, scores);
       return { targets, scores, dispatches: await prepare(device, pipelines, [kernel]) };
-    })();
+    };
+    list.judge ??= make().catch((error: unknown) => {
+      list.judge = undefined; // there may be room for it later
+      throw error;
+    });
     return list.judge;
   }
 
-  copySlots(moves: { from: number; to: number }[], length: number): void {
+  copySlots(moves: { from: number; to: number }[], length: number): Promise<void> {
     const { slots, context } = this.size;
     const width = keyBytes(this.#plan, this.#maker.kv);
     const changed = moves.filter(({ from, to }) => from !== to);
-    if (changed.length === 0 || length === 0) return;
-    // Through a buffer in between: two beams may change places, and a buffer is not copied onto itself.
-    const between = this.#parts.buffers.create('moved slots', changed.length * 2 * length * width);
-    const encoder = this.#device.createCommandEncoder();
-    for (const cache of this.#parts.caches) {
-      const at = (slot: number, half: number) => (half * slots + slot) * context * width;
-      const places = changed.flatMap((move) =>
-        [0, 1].map((half) => ({ from: at(move.from, half), to: at(move.to, half) })),
-      );
-      places.forEach(({ from }, i) => {
-        encoder.copyBufferToBuffer(cache, from, between, i * length * width, length * width);
-      });
-      places.forEach(({ to }, i) => {
-        encoder.copyBufferToBuffer(between, i * length * width, cache, to, length * width);
-      });
-    }
-    this.#device.queue.submit([encoder.finish()]);
-    // Freed once the commands that use it are done, as WebGPU guarantees.
-    this.#parts.buffers.destroy(between);
+    return this.#inTurn(async () => {
+      if (changed.length === 0 || length === 0) return;
+      // Through a buffer in between: two beams may change places, and a buffer is not copied onto itself.
+      const between = await this.#roomBetween(changed.length * 2 * length * width);
+      const encoder = this.#device.createCommandEncoder();
+      for (const cache of this.#parts.caches) {
+        const at = (slot: number, half: number) => (half * slots + slot) * context * width;
+        const places = changed.flatMap((move) =>
+          [0, 1].map((half) => ({ from: at(move.from, half), to: at(move.to, half) })),
+        );
+        places.forEach(({ from }, i) => {
+          encoder.copyBufferToBuffer(cache, from, between, i * length * width, length * width);
+        });
+        places.forEach(({ to }, i) => {
+          encoder.copyBufferToBuffer(between, i * length * width, cache, to, length * width);
+        });
+      }
+      this.#device.queue.submit([encoder.finish()]);
+    });
+  }
+
+  /** At least so many bytes, and as many again as the texts grow by, for moves are made at every token. */
+  async #roomBetween(bytes: number): Promise<GPUBuffer> {
+    if (this.#between && this.#between.size >= bytes) return this.#between;
+    const { buffers } = this.#parts;
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    const size = Math.max(bytes, Math.min(2 * bytes, maxBufferSize, maxStorageBufferBindingSize));
+    buffers.destroy(this.#between);
+    this.#between = undefined;
+    this.#between = await buffers.allocate(`a copy of ${bytes} bytes of beams`, () =>
+      buffers.create('moved slots', size),
+    );
+    return this.#between;
   }
 
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
+    if (this.#parts.buffers.ended) return;
     this.#parts.buffers.destroyAll();
     this.#onDispose(this);
   }
 
   async *decode(request: DecodeRequest): AsyncGenerator<Drawn[], void> {
+    const { rows } = request;
+    const batch = { rows, logitRows: [rows.length - 1] };
+    const decoder = await this.#inTurn(() => this.#decoderOf());
+    yield* decoder.run(request, () => this.#writeRows(batch, sizesOf(batch)));
+  }
+
+  #decoderOf(): Promise<Decoder> {
     const { one, many, buffers, batch } = this.#parts;
     const logits = ({ dispatches, tensors }: DispatchList) => ({ dispatches, logits: tensors.get('logits')!.buffer });
     const { device, pipelines } = this.#maker;
-    this.#decoder ??= Decoder.create(device, pipelines, buffers, {
-      batch,
-      vocabulary: this.#plan.vocabSize,
-      context: this.size.context,
-      one: logits(one),
-      many: logits(many),
+    const { vocabSize } = this.#plan;
+    const steps = { batch, vocabulary: vocabSize, context: this.size.context, one: logits(one), many: logits(many) };
+    this.#decoder ??= Decoder.create(device, pipelines, buffers, steps).catch((error: unknown) => {
+      this.#decoder = undefined; // there may be room for it later
+      throw error;
     });
-    const decoder = await this.#decoder;
-    const { rows } = request;
-    yield* decoder.run(request, this.#writeRows({ rows, logitRows: [rows.length - 1] }));
+    return this.#decoder;
   }
 
-  #writeRows({ rows, logitRows }: Batch): RunSizes {
-    if (this.#disposed) throw new VitrineError('disposed', 'The program was disposed.');
-    const keys = 1 + Math.max(...rows.map((row) => row.position));
-    this.#rows.set([rows.length, logitRows.length, keys, 0]);
+  /** Throws `disposed` where the buffers are gone. */
+  #writeRows({ rows, logitRows }: Batch, sizes: RunSizes): RunSizes {
+    this.#parts.buffers.alive();
+    this.#rows.set([rows.length, logitRows.length, sizes.keys, 0]);
     rows.forEach(({ token, position, slot }, i) => {
       this.#rows.set([token, position, slot, logitRows[i] ?? 0], 4 + i * 4);
     });
     this.#device.queue.writeBuffer(this.#parts.batch, 0, this.#rows, 0, 4 + rows.length * 4);
-    const oneSlot = rows.every(({ slot }) => slot === rows[0]!.slot);
-    return { rows: rows.length, logitRows: logitRows.length, keys, oneSlot };
+    return sizes;
   }
 
   /** Where the rows of this run are in a tensor: for each head, where it has them first. */
-  #sources(name: string, list: DispatchList, sizes: RunSizes): { buffer: GPUBuffer; offset: number; bytes: number }[] {
+  #sources(name: string, list: DispatchList, sizes: RunSizes): Source[] {
     const { shape } = this.#plan.tensors.get(name)!;
     const { buffer, stride } = list.tensors.get(name)!;
     const rows = shape[0] === 'logitRows' ? sizes.logitRows : sizes.rows;
@@ -287,24 +261,32 @@ export class GpuProgram implements Program {
     return Array.from({ length: heads }, (_, head) => ({ buffer, offset: 4 * head * list.rows * stride, bytes }));
   }
 
-  /** Takes the padding out: the tensor as its spec's shape says, `keys` long in its context axis. */
-  #compact(name: string, heads: Float32Array[], list: DispatchList, { keys }: RunSizes): Float32Array {
+  /** What was read of a tensor without its padding: as its spec's shape says, `keys` long in its context axis. */
+  #compact(
+    name: string,
+    wanted: Map<string, Source[]>,
+    values: Map<Source, Float32Array>,
+    list: DispatchList,
+    { keys }: RunSizes,
+  ): Float32Array {
+    const heads = wanted.get(name)!.map((source) => values.get(source) ?? new Float32Array(0));
     const { width, stride } = list.tensors.get(name)!;
     const taken = this.#plan.tensors.get(name)!.shape.includes('context') ? keys : width;
     if (heads.length === 1 && taken === stride) return heads[0]!;
     const rows = heads[0]!.length / stride;
-    const values = new Float32Array(heads.length * rows * taken);
+    const compact = new Float32Array(heads.length * rows * taken);
     for (let run = 0; run < heads.length * rows; run++) {
       const from = (run % rows) * stride;
-      values.set(heads[Math.floor(run / rows)]!.subarray(from, from + taken), run * taken);
+      compact.set(heads[Math.floor(run / rows)]!.subarray(from, from + taken), run * taken);
     }
-    return values;
+    return compact;
   }
 }
 
-/** Bytes of a position's keys, or values, of all heads. */
-export function keyBytes({ nHead, headDim }: Plan, kv: CacheFormat): number {
-  return nHead * headDim * (kv === 'f16' ? 2 : 4);
+function sizesOf({ rows, logitRows }: Batch): RunSizes {
+  const keys = 1 + Math.max(...rows.map((row) => row.position));
+  const oneSlot = rows.every(({ slot }) => slot === rows[0]!.slot);
+  return { rows: rows.length, logitRows: logitRows.length, keys, oneSlot };
 }
 
 function readScores(values: Float32Array): TokenScore[] {

@@ -5,6 +5,25 @@ import { MAP_READ, usage } from './usage.ts';
 /** Of a mappable buffer, unless what is read in one piece needs more. */
 const STAGING_BYTES = 2 ** 25;
 
+/** A stretch of a buffer to be read. */
+export interface Source {
+  buffer: GPUBuffer;
+  offset?: number;
+  bytes: number;
+}
+
+/** A mappable buffer and the first `bytes` of it that a read fills. */
+interface Staging {
+  bytes: number;
+  buffer?: GPUBuffer;
+}
+
+/** Where each source of a read goes. */
+export interface Reserved {
+  places: { source: Source; staging: Staging; at: number }[];
+  stagings: Staging[];
+}
+
 /** Copies results to mappable buffers, which are kept and used again; several reads may be under way at once. */
 export class Readback {
   readonly #device: GPUDevice;
@@ -18,46 +37,63 @@ export class Readback {
     for (let i = 0; i < prepared.count; i++) this.#idle.push(this.#create(prepared.bytes));
   }
 
-  /** Ends `encoder` with copies of the given sources, submits it, and gives their contents once the GPU is done. */
-  async read(
-    encoder: GPUCommandEncoder,
-    sources: { buffer: GPUBuffer; offset?: number; bytes: number }[],
-  ): Promise<Float32Array[]> {
-    const groups: { bytes: number }[] = [];
-    const places = sources.map(({ bytes }) => {
-      let group = groups.at(-1);
-      if (!group || group.bytes + bytes > STAGING_BYTES) groups.push((group = { bytes: 0 }));
-      const at = group.bytes;
-      group.bytes += bytes;
-      return { group, at, bytes };
-    });
-    const stagings = new Map(groups.filter(({ bytes }) => bytes > 0).map((group) => [group, this.#take(group.bytes)]));
-    for (const [i, { buffer, offset = 0, bytes }] of sources.entries()) {
-      const { group, at } = places[i]!;
-      if (bytes > 0) encoder.copyBufferToBuffer(buffer, offset, stagings.get(group)!, at, bytes);
+  /**
+   * Mappable memory for the sources, before anything is submitted.
+   * @throws VitrineError `out-of-memory`
+   */
+  async reserve(sources: readonly Source[]): Promise<Reserved> {
+    const stagings: Staging[] = [];
+    const places = sources
+      .filter(({ bytes }) => bytes > 0)
+      .map((source) => {
+        let staging = stagings.at(-1);
+        if (!staging || staging.bytes + source.bytes > STAGING_BYTES) stagings.push((staging = { bytes: 0 }));
+        const at = staging.bytes;
+        staging.bytes += source.bytes;
+        return { source, staging, at };
+      });
+    try {
+      for (const staging of stagings) staging.buffer = this.#takeIdle(staging.bytes) ?? (await this.#allocate(staging));
+    } catch (error) {
+      for (const { buffer } of stagings) if (buffer) this.#idle.push(buffer);
+      throw error;
+    }
+    return { places, stagings };
+  }
+
+  /** Ends `encoder` with copies of the reserved sources, submits it, and gives their contents once the GPU is done. */
+  async read(encoder: GPUCommandEncoder, { places, stagings }: Reserved): Promise<Map<Source, Float32Array>> {
+    for (const { source, staging, at } of places) {
+      encoder.copyBufferToBuffer(source.buffer, source.offset ?? 0, staging.buffer!, at, source.bytes);
     }
     this.#device.queue.submit([encoder.finish()]);
-    const values = new Map<object, Float32Array>();
-    await Promise.all(
-      [...stagings].map(async ([group, staging]) => {
-        await staging.mapAsync(MAP_READ, 0, group.bytes).catch(async (cause: unknown) => {
-          throw await this.#explain(cause);
-        });
-        values.set(group, new Float32Array(staging.getMappedRange(0, group.bytes)).slice());
-        staging.unmap();
-        this.#idle.push(staging);
-      }),
-    );
-    return places.map(
-      ({ group, at, bytes }) => values.get(group)?.subarray(at / 4, (at + bytes) / 4) ?? new Float32Array(0),
+    const values = new Map<Staging, Float32Array>();
+    try {
+      await Promise.all(
+        stagings.map(async (staging) => {
+          const buffer = staging.buffer!;
+          await buffer.mapAsync(MAP_READ, 0, staging.bytes);
+          values.set(staging, new Float32Array(buffer.getMappedRange(0, staging.bytes)).slice());
+          buffer.unmap();
+          this.#idle.push(buffer);
+        }),
+      );
+    } catch (cause) {
+      throw await this.#explain(cause);
+    }
+    return new Map(
+      places.map(({ source, staging, at }) => [source, values.get(staging)!.subarray(at / 4, (at + source.bytes) / 4)]),
     );
   }
 
-  #take(bytes: number): GPUBuffer {
+  #takeIdle(bytes: number): GPUBuffer | undefined {
     const fitting = this.#idle.find((buffer) => buffer.size >= bytes);
-    if (!fitting) return this.#create(bytes);
     this.#idle = this.#idle.filter((buffer) => buffer !== fitting);
     return fitting;
+  }
+
+  #allocate({ bytes }: Staging): Promise<GPUBuffer> {
+    return this.#buffers.allocate(`${bytes} bytes to read results through`, () => this.#create(bytes));
   }
 
   #create(bytes: number): GPUBuffer {
@@ -66,10 +102,10 @@ export class Readback {
 
   /** A mapping fails when the program was disposed under it, or the device is gone. */
   async #explain(cause: unknown): Promise<VitrineError> {
-    const lost = await Promise.race([this.#device.lost, new Promise<undefined>((done) => setTimeout(done, 20))]);
-    if (lost && lost.reason !== 'destroyed') {
-      return new VitrineError('device-lost', `The GPU was lost: ${lost.message}`, { cause });
-    }
-    return new VitrineError('disposed', 'The program was disposed while it ran.', { cause });
+    if (this.#buffers.ended) return new VitrineError('disposed', 'The program was disposed while it ran.', { cause });
+    // The loss may be told after the failures that it causes; only its words are waited for.
+    const late = new Promise<undefined>((resolve) => setTimeout(resolve, 1000));
+    const lost = await Promise.race([this.#device.lost, late]);
+    return new VitrineError('device-lost', `The GPU was lost: ${lost?.message || cause}`, { cause });
   }
 }

@@ -2,11 +2,11 @@ import { allRules, fuse } from '../plan/fuse.ts';
 import { type Plan, stepInputs } from '../plan/plan.ts';
 import { Buffers } from './buffers.ts';
 import { describe } from './device.ts';
-import { type Dispatch, encode, prepare } from './dispatch.ts';
-import type { CacheFormat, RunSizes, Scene } from './kernel.ts';
+import { encode, prepare } from './dispatch.ts';
+import type { CacheFormat, Kernel, RunSizes, Scene } from './kernel.ts';
 import { type Variants, variantsOn } from './kernels/linear.ts';
+import { keyBytes, rulesFor } from './lay-out.ts';
 import { gpuShape, lower } from './lower.ts';
-import { keyBytes, rulesFor } from './program.ts';
 import type { Pipelines } from './shader.ts';
 import type { TuneStore } from './tune-store.ts';
 import { MAP_READ, usage } from './usage.ts';
@@ -38,7 +38,7 @@ export async function tune(on: Tunable, plan: Plan, given: Variants, store: Tune
   const end = performance.now() + TUNING_MS;
   const buffers = new Buffers(on.device);
   try {
-    const bench = new Bench(on, plan, buffers, end);
+    const bench = await buffers.allocate('measuring', () => new Bench(on, plan, buffers, end));
     const first = <T>(all: T[], one: T) => [one, ...all.filter((other) => other !== one)];
     const row = await bench.fastest(first(names.row, given.row), 'row', (name) => ({ ...given, row: name }));
     const tile = await bench.fastest(first(names.tile, given.tile), 'tile', (name) => ({ ...given, tile: name }));
@@ -120,12 +120,15 @@ class Bench {
 
   async #time(shape: 'row' | 'tile', variants: Variants, time: { over: boolean }): Promise<number | undefined> {
     const rows = shape === 'row' ? 1 : ROWS;
-    const dispatches = await this.#prepare(shape, variants, rows);
+    const { device, pipelines, weights } = this.#on;
+    const kernels = await weights.allocate(this.#buffers, 'measuring', () => this.#layOut(shape, variants, rows));
+    const dispatches = await prepare(device, pipelines, kernels);
     const sizes: RunSizes = { rows, logitRows: 1, keys: rows, oneSlot: true };
     let best = Number.POSITIVE_INFINITY;
     for (let run = 0; run <= RUNS; run++) {
       await this.#measured; // the last one of the other shape may still be under way
       if (time.over) return undefined;
+      weights.alive();
       const measured = this.#clock.time((pass) => encode(pass, dispatches, sizes));
       this.#measured = measured.catch(() => {});
       const ms = await measured;
@@ -135,8 +138,8 @@ class Bench {
   }
 
   /** All linear layers of the fused plan, each with its own weights: their caches are as cold as in a run. */
-  #prepare(shape: 'row' | 'tile', variants: Variants, rows: number): Promise<Dispatch[]> {
-    const { device, pipelines, weights, kv } = this.#on;
+  #layOut(shape: 'row' | 'tile', variants: Variants, rows: number): Kernel[] {
+    const { device, weights, kv } = this.#on;
     const plan = this.#plan;
     const sizes = { rows, logitRows: 1, context: rows };
     const steps = fuse(plan.steps, rulesFor(plan, weights, shape, allRules), new Set(['logits'])).filter(
@@ -153,7 +156,7 @@ class Bench {
     const batch = make('batch', 16 + rows * 16);
     device.queue.writeBuffer(batch, 0, Uint32Array.of(rows, 1, rows, 0));
     const scene: Scene = { batch, rows, nHead: plan.nHead, headDim: plan.headDim, context: rows, slots: 1, kv };
-    const kernels = steps.flatMap((step) =>
+    return steps.flatMap((step) =>
       lower(step, {
         plan,
         scene,
@@ -167,7 +170,6 @@ class Bench {
         attention: 'registers', // no step here is one
       }),
     );
-    return prepare(device, pipelines, kernels);
   }
 }
 

@@ -54,6 +54,32 @@ export class WeightStore implements Weights {
     return buffer;
   }
 
+  /** `buffers.allocate` for what `make` makes there and, with `vectors`, here: none of it is left where it fails. */
+  async allocate<T>(buffers: Buffers, what: string | (() => string), make: () => T): Promise<T> {
+    let fresh: [string, GPUBuffer][] = [];
+    try {
+      return await buffers.allocate(what, () => {
+        const before = this.#vectors.size;
+        try {
+          return make();
+        } finally {
+          fresh = [...this.#vectors].slice(before);
+        }
+      });
+    } catch (error) {
+      for (const [key, buffer] of fresh) {
+        this.#vectors.delete(key);
+        this.#buffers.destroy(buffer);
+      }
+      throw error;
+    }
+  }
+
+  /** Throws `disposed` once the weights are gone. */
+  alive(): void {
+    this.#buffers.alive();
+  }
+
   destroy(): void {
     this.#buffers.destroyAll();
     this.#weights.clear();

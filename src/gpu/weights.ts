@@ -44,7 +44,8 @@ export async function uploadWeight(
   const scaleBytes = format === 'q8' || format === 'q4' ? (stride / BLOCK) * 2 : 0;
   const parts: WeightPart[] = [];
   try {
-    await checked(device, spec.name, () => {
+    const bytes = packedBytes(format, spec.rows, spec.columns);
+    await checked(device, `${spec.name}, ${bytes} bytes`, () => {
       for (const { first, rows } of partsOf(device, spec, format)) {
         parts.push({
           first,
@@ -54,7 +55,8 @@ export async function uploadWeight(
         });
       }
     });
-    await send(device, spec, parts, pieces, (rows) => packRows(format, rows, spec.columns), { valueBytes, scaleBytes });
+    const pack = (rows: Float32Array) => packRows(format, rows, spec.columns);
+    await send({ device, buffers }, spec, parts, pieces, pack, { valueBytes, scaleBytes });
   } catch (error) {
     for (const part of parts) buffers.destroy(part.values, part.scales);
     throw error;
@@ -79,7 +81,7 @@ export function partsOf(
 }
 
 async function send(
-  device: GPUDevice,
+  { device, buffers }: { device: GPUDevice; buffers: Buffers },
   spec: WeightSpec,
   parts: WeightPart[],
   pieces: AsyncIterable<Float32Array>,
@@ -89,6 +91,7 @@ async function send(
   let row = 0;
   let inFlight = 0;
   for await (const piece of pieces) {
+    buffers.alive();
     const count = piece.length / spec.columns;
     for (const part of parts) {
       const from = Math.max(row, part.first);

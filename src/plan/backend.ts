@@ -79,6 +79,8 @@ export interface DecodeRequest {
   settings: DrawSettings;
   /** How long one submit may hold up the stream, or a Stop, in milliseconds; the backend's choice if absent. */
   submitMs?: number;
+  /** Submits nothing more once it aborts. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A token drawn by the backend; log-probabilities are those of the raw logits. */
@@ -96,9 +98,10 @@ export interface Program {
   readonly size: ProgramSize;
   /** Bytes of cache and activations. */
   readonly bytes: number;
+  /** Where nothing is to be read back it settles when the run before it is done: two at most wait on the device. */
   run(batch: Batch): Promise<RunResult>;
   /** Runs a batch as `run` does, but each step by itself and `repeats` times, to measure it. The plan must be without edits. */
-  profile(batch: Batch, repeats: number): Promise<Profile>;
+  profile(batch: Batch, repeats: number, signal?: AbortSignal): Promise<Profile>;
   /** Limits of `decode`: settings beyond them take the slower path through `run`. */
   readonly drawLimits?: { topLogprobs: number; ends: number };
   /**
@@ -107,7 +110,7 @@ export interface Program {
    */
   decode?(request: DecodeRequest): AsyncGenerator<Drawn[], void>;
   /** Copies the first `length` cached positions of each `from` slot to its `to` slot, as if all at once (beams reorder). */
-  copySlots(moves: { from: number; to: number }[], length: number): void;
+  copySlots(moves: { from: number; to: number }[], length: number): Promise<void>;
   dispose(): void;
 }
 

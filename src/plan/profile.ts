@@ -1,4 +1,5 @@
 import type { Step } from './plan.ts';
+import { newTask } from './task.ts';
 
 /** How long each step of a program takes, measured. */
 export interface Profile {
@@ -17,12 +18,19 @@ export interface StepTime {
   microseconds: number;
 }
 
-/** A profile of steps that run on this thread. */
-export function profileOf(steps: readonly { step: Step; run(): void }[], repeats: number): Profile {
-  const timed = steps.map(({ step, run }) => {
+/** A profile of steps that run on this thread, which hears the signal between them. */
+export async function profileOf(
+  steps: readonly { step: Step; run(): void }[],
+  repeats: number,
+  signal: AbortSignal | undefined,
+): Promise<Profile> {
+  const timed: StepTime[] = [];
+  for (const { step, run } of steps) {
+    if (signal) await newTask();
+    signal?.throwIfAborted();
     const start = performance.now();
     for (let i = 0; i < repeats; i++) run();
-    return { step, shaders: [], microseconds: (1000 * (performance.now() - start)) / repeats };
-  });
+    timed.push({ step, shaders: [], microseconds: (1000 * (performance.now() - start)) / repeats });
+  }
   return { clock: 'wall', repeats, steps: timed };
 }

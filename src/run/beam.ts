@@ -69,7 +69,7 @@ export async function beamSearch(session: Session, search: Search): Promise<Hypo
     if (next.length === 0 && finished.length === 0) throw excludedAll();
     if (next.length === 0 || length === Math.min(maxNewTokens, room)) break;
     clock.start();
-    session.copySlots(settle(next, numBeams));
+    await session.copySlots(settle(next, numBeams), signal);
     running = next;
     rows = await session.decode(
       running.map(({ tokens, slot }) => ({ token: tokens.at(-1)!.id, slot })),

@@ -1,7 +1,17 @@
 import type { Backend } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Plan } from '../plan/plan.ts';
+import { newTask } from '../plan/task.ts';
 import { Session } from './session.ts';
+
+/** A GPU that is lost so many times in a row is left. */
+const mostLosses = 3;
+/** How long a GPU that was lost may take to come back: its process or driver begins anew. */
+const comesBackWithinMs = 15_000;
+/** How long a loss may be told after the failures that it caused. */
+const toldWithinMs = 1000;
+/** A device that lived for so long was no failure of the one before it. */
+const longLifeMs = 60_000;
 
 /** Idle sessions kept for the prefixes they hold: at most so many, and of so many bytes together. */
 const maxIdle = 4;
@@ -12,11 +22,23 @@ export interface EngineOptions {
   /** Positions a session has. */
   context: number;
   /** Opens a backend and puts the weights on it. */
-  open(): Promise<Backend>;
+  open(attempt: Attempt): Promise<Backend>;
   /** Whether a lost device may be replaced by opening another; not if it was the caller's own. */
   reopens: boolean;
+  /** Whether a GPU that is lost too often may be left for what runs without one. */
+  leaves?: boolean;
   /** The most rows of a prefill that are run at once; by default what suits the backend. */
   chunk?: number | undefined;
+}
+
+/** What a backend is opened after. */
+export interface Attempt {
+  /** Why the last one is gone; undefined at first. */
+  lost: string | undefined;
+  /** No GPU any more. */
+  leaving: boolean;
+  /** Aborts when the model is disposed meanwhile. */
+  signal: AbortSignal;
 }
 
 /** The event loop turns only between chunks where the CPU computes; a GPU is busier with larger ones. */
@@ -26,26 +48,36 @@ export const chunkOn = { webgpu: 256, wasm: 64, cpu: 16 };
 export class Engine {
   readonly plan: Plan;
   readonly context: number;
-  readonly chunk: number;
   readonly #options: EngineOptions;
   #backend: Backend;
   /** Why the backend is gone. */
   #lost: string | undefined;
+  /** Losses in a row: no call ended well between. */
+  #losses = 0;
+  #openedAt = performance.now();
   #reopening: Promise<void> | undefined;
   #idle: Session[] = [];
-  #disposed = false;
+  /** Aborts when the engine is disposed. */
+  readonly #end = new AbortController();
+  /** Ends what waits for a backend, or with undefined for the next one. */
+  readonly #waiting = new Map<(reason: unknown) => void, Backend | undefined>();
 
   private constructor(options: EngineOptions, backend: Backend) {
     this.plan = options.plan;
     this.context = options.context;
-    this.chunk = options.chunk ?? chunkOn[backend.kind];
     this.#options = options;
     this.#backend = backend;
     this.#watch(backend);
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
-    return new Engine(options, await options.open());
+    const { signal } = new AbortController();
+    return new Engine(options, await options.open({ lost: undefined, leaving: false, signal }));
+  }
+
+  /** The most rows of a prefill that are run at once. */
+  get chunk(): number {
+    return this.#options.chunk ?? chunkOn[this.#backend.kind];
   }
 
   /** What the weights are on, or were if it has just been lost. */
@@ -55,17 +87,22 @@ export class Engine {
 
   /** Throws `disposed` once the model is. */
   alive(): void {
-    if (this.#disposed) throw new VitrineError('disposed', 'The model was disposed.', { hint: 'Load it again.' });
+    if (this.#end.signal.aborted) throw disposed();
+  }
+
+  /** A call ended well: the device works. */
+  proved(): void {
+    this.#losses = 0;
   }
 
   /** The backend to run on. Where the last one is lost, the next one, with the weights read again. */
-  async backend(): Promise<Backend> {
+  async backend(signal?: AbortSignal): Promise<Backend> {
     this.alive();
     if (this.#lost !== undefined) {
       this.#reopening ??= this.#reopen(this.#lost).finally(() => {
         this.#reopening = undefined;
       });
-      await this.#reopening;
+      await this.until(signal, this.#reopening);
       this.alive();
     }
     return this.#backend;
@@ -78,14 +115,57 @@ export class Engine {
     this.alive();
   }
 
-  /** After a failure on `backend`: whether it is gone, so that another try has a chance. */
-  async isGone(backend: Backend): Promise<boolean> {
+  /** `promise`, unless before that the signal aborts, the model is disposed, or `on` is lost. */
+  until<T>(signal: AbortSignal | undefined, promise: Promise<T>, on?: Backend): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(signal!.reason);
+      if (signal?.aborted) abort();
+      signal?.addEventListener('abort', abort);
+      this.#waiting.set(reject, on);
+      void promise.then(resolve, reject).finally(() => {
+        signal?.removeEventListener('abort', abort);
+        this.#waiting.delete(reject);
+      });
+    });
+  }
+
+  /** Runs `use` on the backend; if that is lost on the way, again on the next one. */
+  async attempt<T>(signal: AbortSignal | undefined, use: (backend: Backend) => Promise<T>): Promise<T> {
+    for (const tries = { full: false }; ; ) {
+      const backend = await this.backend(signal);
+      try {
+        return await this.until(signal, use(backend), backend);
+      } catch (error) {
+        await this.survive(backend, error, tries, signal);
+      }
+    }
+  }
+
+  /**
+   * After a failure on `backend`: returns where another try has a chance, because the device is gone or, once, because idle
+   * sessions held memory; throws the error where none has.
+   */
+  async survive(
+    backend: Backend,
+    error: unknown,
+    tries: { full: boolean },
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     this.alive();
-    // The loss may be told just after the failure it caused.
-    const late = new Promise<undefined>((resolve) => setTimeout(resolve, 50));
-    const gone = backend !== this.#backend || (await Promise.race([backend.lost, late])) !== undefined;
+    signal?.throwIfAborted();
+    if (backend !== this.#backend || this.#lost !== undefined) return;
+    const code = error instanceof VitrineError ? error.code : undefined;
+    if (code === 'out-of-memory' && !tries.full) {
+      tries.full = true;
+      this.dropIdle();
+      return;
+    }
+    if (code !== undefined && code !== 'device-lost' && code !== 'no-webgpu' && code !== 'disposed') throw error;
+    const late = new Promise<undefined>((resolve) => setTimeout(resolve, toldWithinMs));
+    const lost = await this.until(signal, Promise.race([backend.lost, late]));
     this.alive();
-    return gone;
+    if (lost === undefined && code !== 'device-lost') throw error;
+    if (backend === this.#backend) this.#lost ??= lost ?? (error as VitrineError).message;
   }
 
   /**
@@ -107,7 +187,7 @@ export class Engine {
   }
 
   giveBack(session: Session): void {
-    if (!session.reusable || this.#disposed) return session.dispose();
+    if (!session.reusable || session.busy || this.#end.signal.aborted) return session.dispose();
     this.#idle.push(session); // the least recently used come first
     while (this.#idle.length > maxIdle || (this.#idle.length > 1 && this.#idleBytes > maxIdleBytes)) {
       this.#idle.shift()!.dispose();
@@ -123,8 +203,9 @@ export class Engine {
 
   /** Frees everything. Whatever runs ends with `disposed`. */
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
+    if (this.#end.signal.aborted) return;
+    this.#end.abort(disposed());
+    for (const reject of this.#waiting.keys()) reject(disposed());
     this.dropIdle();
     this.#backend.dispose();
   }
@@ -136,39 +217,61 @@ export class Engine {
   #watch(backend: Backend): void {
     void backend.lost.then((reason) => {
       if (backend === this.#backend) this.#lost = reason;
+      const lost = new VitrineError('device-lost', `The GPU was lost: ${reason}`);
+      for (const [reject, on] of this.#waiting) if (on === backend) reject(lost);
     });
   }
 
-  async #reopen(reason: string): Promise<void> {
+  async #reopen(lost: string): Promise<void> {
     if (!this.#options.reopens) {
-      throw new VitrineError('device-lost', `The GPUDevice that the model runs on is lost: ${reason}`, {
+      throw new VitrineError('device-lost', `The GPUDevice that the model runs on is lost: ${lost}`, {
         hint: 'Load the model again on a new device.',
       });
     }
-    this.#idle = [];
+    this.dropIdle();
     this.#backend.dispose();
-    const backend = await this.#options.open().catch((cause: unknown) => {
+    if (performance.now() - this.#openedAt > longLifeMs) this.#losses = 0;
+    this.#losses++;
+    const backend = await this.#openAgain(lost).catch((cause: unknown) => {
       this.alive();
-      throw new VitrineError('device-lost', `The GPU was lost (${reason}) and could not be had again: ${cause}`, {
-        hint: 'Load the model again.',
+      const wasAll = this.#losses >= mostLosses;
+      this.#losses = 0; // the next call tries anew
+      const found = wasAll ? `was lost ${mostLosses} times in a row` : 'was lost and could not be had again';
+      throw new VitrineError('device-lost', `The GPU ${found} (${lost}): ${cause}`, {
+        hint: "Load the model again, or with device: 'wasm'.",
         cause,
       });
     });
-    if (this.#disposed) return backend.dispose();
+    if (this.#end.signal.aborted) return backend.dispose();
     this.#backend = backend;
     this.#lost = undefined;
+    this.#openedAt = performance.now();
     this.#watch(backend);
+  }
+
+  /** The next backend. An adapter may be missing for a while after a loss: it is waited for. */
+  async #openAgain(lost: string): Promise<Backend> {
+    const { signal } = this.#end;
+    const { leaves = false, open } = this.#options;
+    const end = performance.now() + comesBackWithinMs;
+    let failure: unknown;
+    for (let wait = 50; this.#losses < mostLosses; wait = Math.min(2 * wait, 1000)) {
+      try {
+        return await open({ lost, leaving: false, signal });
+      } catch (error) {
+        failure = error;
+        this.alive();
+        const code = error instanceof VitrineError ? error.code : undefined;
+        if (code === 'device-lost') this.#losses++;
+        else if (code !== 'no-webgpu') throw error;
+        else if (performance.now() + wait > end) break;
+        else await this.until(undefined, new Promise<void>((resolve) => setTimeout(resolve, wait)));
+      }
+    }
+    if (!leaves) throw failure ?? new VitrineError('device-lost', `It is left after ${this.#losses} losses.`);
+    const why = `The GPU was left after ${this.#losses} losses: ${lost}`;
+    return open({ lost: why, leaving: true, signal });
   }
 }
 
-/** Lets waiting events in. Not setTimeout, which browsers hold back for 4 ms when it is nested. */
-function newTask(): Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
-}
+const disposed = () => new VitrineError('disposed', 'The model was disposed.', { hint: 'Load it again.' });

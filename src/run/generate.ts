@@ -24,6 +24,8 @@ export interface Work extends Generation {
   session: Session;
   /** One for each sequence. */
   outputs: Output[];
+  /** What of the first sequence's text is to be run by now. */
+  window(): number[];
   clock: Clock;
 }
 
@@ -35,7 +37,7 @@ export interface Work extends Generation {
  */
 export async function* generate(generation: Generation): AsyncGenerator<Token, Completion> {
   const { engine, tokenizer, prompt, settings } = generation;
-  const { numBeams, numReturnSequences, onContextFull, signal } = settings;
+  const { numReturnSequences, onContextFull, signal } = settings;
   signal?.throwIfAborted();
   const slides = onContextFull === 'slide';
   if (prompt.length > engine.context && !slides) {
@@ -48,16 +50,19 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
   const outputs = Array.from({ length: numReturnSequences }, () => new Output(settings, tokenizer, room));
   const clock = new Clock();
   const session = open(generation);
-  const cached = Math.min(session.shared(windowOf(prompt, engine.context)), prompt.length - 1);
+  const window = slidingWindow(prompt, outputs[0]!, engine.context);
+  const cached = Math.min(session.shared(window()), prompt.length - 1);
   const completion = () => completionOf(outputs, { prompt, settings, cached, clock });
-  const work = { ...generation, session, outputs, clock };
+  const work = { ...generation, session, outputs, window, clock };
   let left = true;
   try {
-    if (numBeams > 1) yield* search(work, room);
-    else if (settings.speculate) yield* speculate(work);
-    else if (await drawsOnDevice(session, settings)) yield* draw(work);
-    else yield* decode(work);
+    for await (const token of stepsOf(work, room)) {
+      signal?.throwIfAborted();
+      yield token;
+      signal?.throwIfAborted();
+    }
     left = false;
+    engine.proved();
     return completion();
   } catch (error) {
     left = false;
@@ -69,6 +74,14 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
   }
 }
 
+async function* stepsOf(work: Work, room: number): AsyncGenerator<Token> {
+  const { session, settings } = work;
+  if (settings.numBeams > 1) return yield* search(work, room);
+  if (settings.speculate) return yield* speculate(work);
+  if (await drawsOnDevice(session, settings)) yield* draw(work);
+  yield* decode(work); // all, or what a device that draws left undone as it went
+}
+
 /** A session for a prompt; with edits one of its own, since its cache is good for nothing else. */
 function open({ engine, prompt, settings }: Generation): Session {
   const slots = Math.max(settings.numBeams, settings.numReturnSequences);
@@ -77,24 +90,35 @@ function open({ engine, prompt, settings }: Generation): Session {
   return new Session(engine, slots, withEdits(engine.plan, settings.edits, prompt.length));
 }
 
-/** What of a text is run: all of it, or its newest half context where it does not fit. */
-function windowOf(ids: number[], context: number): number[] {
-  return ids.length <= context ? ids : ids.slice(-Math.max(1, Math.floor(context / 2)));
+/**
+ * What of a growing text is run: all of it, or where that does not fit, its newest half context and what has come since.
+ * Asked for anew after a loss it is what it was.
+ */
+function slidingWindow(prompt: number[], { ids }: Output, context: number): () => number[] {
+  let from = 0;
+  return () => {
+    const text = [...prompt, ...ids];
+    if (text.length - from > context) from = text.length - Math.max(1, Math.floor(context / 2));
+    return text.slice(from);
+  };
 }
 
 /** Samples (or the greedy text) as rows of one batch, prefilled once; every token is chosen here. */
-async function* decode({ engine, tokenizer, prompt, settings, session, outputs, clock }: Work): AsyncGenerator<Token> {
+async function* decode({ tokenizer, prompt, settings, session, outputs, window, clock }: Work): AsyncGenerator<Token> {
   const { signal, topLogprobs } = settings;
   const running = () => [...outputs.keys()].filter((slot) => !outputs[slot]!.finishReason);
   for (let live = running(); live.length > 0; live = running()) {
     clock.start();
     let logits: Float32Array[];
-    if (outputs[0]!.ids.length === 0) {
-      const first = await session.prefill(windowOf(prompt, engine.context), signal);
-      session.copySlots(live.slice(1).map((slot) => ({ from: 0, to: slot })));
+    if (outputs.length === 1) {
+      logits = [await session.prefill(window(), signal)];
+    } else if (outputs[0]!.ids.length === 0) {
+      const first = await session.prefill(prompt, signal);
+      await session.copySlots(
+        live.slice(1).map((slot) => ({ from: 0, to: slot })),
+        signal,
+      );
       logits = live.map(() => first);
-    } else if (live[0] === 0 && session.held[0]!.length === engine.context) {
-      logits = [await session.prefill(windowOf([...prompt, ...outputs[0]!.ids], engine.context), signal)];
     } else {
       logits = await session.decode(
         live.map((slot) => ({ slot, token: outputs[slot]!.ids.at(-1)! })),
@@ -117,12 +141,21 @@ async function drawsOnDevice(session: Session, s: Settings): Promise<boolean> {
   const factors = [s.repetitionPenalty, s.temperature || 1];
   const moderate = sums.every((x) => Math.abs(x) < 1e30) && factors.every((x) => x > 1e-30 && x < 1e30);
   if (!plain || !moderate || s.logitsProcessors.length > 0 || s.numReturnSequences > 1) return false;
-  const limits = await session.drawLimits();
+  const limits = await session.drawLimits(s.signal);
   return limits !== undefined && s.topLogprobs <= limits.topLogprobs && s.eosTokenIds.length <= limits.ends;
 }
 
 /** The same for one sequence, its tokens drawn on the device. */
-async function* draw({ engine, tokenizer, prompt, settings, session, outputs, clock }: Work): AsyncGenerator<Token> {
+async function* draw({
+  engine,
+  tokenizer,
+  prompt,
+  settings,
+  session,
+  outputs,
+  window,
+  clock,
+}: Work): AsyncGenerator<Token> {
   const [output] = outputs as [Output];
   const { signal, seed, eosTokenIds } = settings;
   const drawing: DrawSettings = {
@@ -133,10 +166,11 @@ async function* draw({ engine, tokenizer, prompt, settings, session, outputs, cl
   };
   while (!output.finishReason) {
     clock.start();
-    const window = windowOf([...prompt, ...output.ids], engine.context);
-    const limit = Math.min(settings.maxNewTokens - output.ids.length, engine.context - window.length + 1);
+    if (!(await session.drawLimits(signal))) return;
+    const text = window();
+    const limit = Math.min(settings.maxNewTokens - output.ids.length, engine.context - text.length + 1);
     for await (const { id, logprob, top } of session.draw(
-      window,
+      text,
       { prompt, generated: output.ids },
       limit,
       drawing,

@@ -95,19 +95,19 @@ export class Model implements LanguageModel {
     } finally {
       this.#engine.giveBack(session);
     }
-    return { data, shape: [wanted.length, vocabSize] };
+    return this.#proved({ data, shape: [wanted.length, vocabSize] as [number, number] });
   }
 
   /** Log-probability, rank and entropy of every token of a text of any length, and its perplexity. */
   async score(prompt: Prompt, options: ScoreOptions = {}): Promise<Score> {
     this.#engine.alive();
-    return score(this.#engine, this.#ids(prompt), options);
+    return this.#proved(await score(this.#engine, this.#ids(prompt), options));
   }
 
   /** The intermediate tensors of one run over a text, optionally edited on the way. */
   async trace(prompt: Prompt, options: TraceOptions = {}): Promise<Trace> {
     this.#engine.alive();
-    return trace(this.#engine, this.#fitting(prompt), options);
+    return this.#proved(await trace(this.#engine, this.#fitting(prompt), options));
   }
 
   /**
@@ -120,7 +120,7 @@ export class Model implements LanguageModel {
     const ids = this.#fitting(prompt);
     const session = this.#engine.borrow(ids);
     try {
-      return await session.profile(ids, options.repeats ?? 10, options.signal);
+      return this.#proved(await session.profile(ids, options.repeats ?? 10, options.signal));
     } finally {
       this.#engine.giveBack(session);
     }
@@ -139,7 +139,7 @@ export class Model implements LanguageModel {
   /** Rows of a weight as the device holds them, rounded to its dtype. */
   async weight(name: string, options: WeightOptions = {}): Promise<TracedTensor> {
     this.#engine.alive();
-    return weight(this.#engine, name, options);
+    return this.#proved(await weight(this.#engine, name, options));
   }
 
   /** Frees all memory, the device's too. Safe to call twice. */
@@ -153,6 +153,12 @@ export class Model implements LanguageModel {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.dispose();
+  }
+
+  /** A call that ended well shows that the device works. */
+  #proved<T>(result: T): T {
+    this.#engine.proved();
+    return result;
   }
 
   get #scope(): Scope {

@@ -20,9 +20,6 @@ export interface Reading {
   signal: AbortSignal | undefined;
 }
 
-/** A session whose device goes away more often is given up. */
-const mostLosses = 3;
-
 /** What a session's program has room for. `chunk`: the most rows of a prefill that are run at once. */
 export function sessionSize(slots: number, { context, chunk }: { context: number; chunk: number }): ProgramSize {
   return { slots, context, rows: Math.max(slots, chunk), logitRows: Math.max(slots, Math.min(chunk, 32)) };
@@ -41,9 +38,13 @@ export class Session {
   readonly #plan: Plan;
   readonly #size: ProgramSize;
   readonly #capture: ReadonlySet<string>;
+  /** The backend that the program is on, or on its way to. */
   #home: Backend | undefined;
   #program: Program | undefined;
-  #losses = 0;
+  #making: Promise<Program> | undefined;
+  /** What the memory of a draw has been tried for. */
+  readonly #tries = { full: false };
+  #disposed = false;
 
   /** `plan`: the engine's own, or one with edits. The program is made by the first run. */
   constructor(engine: Engine, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
@@ -57,6 +58,11 @@ export class Session {
 
   get slots(): number {
     return this.#size.slots;
+  }
+
+  /** Whether a program is still being made, for a call that may have ended. */
+  get busy(): boolean {
+    return this.#making !== undefined && this.#program === undefined;
   }
 
   /** Bytes of cache and activations. */
@@ -90,12 +96,14 @@ export class Session {
       }
       await this.#engine.turn(rest.signal);
       const wanted = logitRows.map((row) => rows[row]!.position);
-      const result = await this.#run({ rows, logitRows, ...(rest.target && { targets: wanted.map(rest.target) }) });
+      const targets = rest.target && { targets: wanted.map(rest.target) };
+      const result = await this.#run({ rows, logitRows, ...targets }, rest.signal);
       held.push(...rows.map((row) => row.token));
       rest.onRun?.(result, rows);
       for (const [i, logits] of this.#rowsOf(result).entries()) rest.onLogits?.(wanted[i]!, logits);
       for (const [i, score] of result.scores.entries()) rest.onScore?.(wanted[i]!, score);
     }
+    rest.signal?.throwIfAborted();
   }
 
   /** `read` for the logits after the last id. */
@@ -112,7 +120,7 @@ export class Session {
   async decode(tokens: readonly { slot: number; token: number }[], signal?: AbortSignal): Promise<Float32Array[]> {
     const rows = tokens.map(({ slot, token }) => ({ token, position: this.held[slot]!.length, slot }));
     await this.#engine.turn(signal);
-    const result = await this.#run({ rows, logitRows: [...rows.keys()] });
+    const result = await this.#run({ rows, logitRows: [...rows.keys()] }, signal);
     for (const { slot, token } of tokens) this.held[slot]!.push(token);
     return this.#rowsOf(result);
   }
@@ -121,18 +129,17 @@ export class Session {
   async profile(ids: readonly number[], repeats: number, signal: AbortSignal | undefined): Promise<Profile> {
     await this.prefill(ids, signal);
     const row = { token: ids.at(-1)!, position: ids.length - 1, slot: 0 };
-    return this.#program!.profile({ rows: [row], logitRows: [0] }, repeats);
+    return this.#use(signal, (program) => program.profile({ rows: [row], logitRows: [0] }, repeats, signal));
   }
 
-  /** What this backend can draw by itself; undefined if nothing. */
-  async drawLimits(): Promise<Program['drawLimits']> {
-    const program = await this.#on(await this.#engine.backend());
-    return program.decode && program.drawLimits;
+  /** What the backend can draw by itself; undefined if nothing. */
+  async drawLimits(signal?: AbortSignal): Promise<Program['drawLimits']> {
+    return this.#use(signal, async (program) => program.decode && program.drawLimits);
   }
 
   /**
    * Draws tokens that go on from `text`, `limit` at most, on the device (see `drawLimits`). Ends early if the device is
-   * lost: calling again goes on.
+   * lost: calling again goes on, where the next one draws too.
    */
   async *draw(
     text: readonly number[],
@@ -144,12 +151,18 @@ export class Session {
     const start = Math.max(Math.min(this.shared(text), text.length - 1), text.length - this.#size.rows);
     await this.read(text.slice(0, start), { from: start, signal });
     const rows = text.slice(start).map((token, i) => ({ token, position: start + i, slot: 0 }));
-    const backend = await this.#engine.backend();
+    const engine = this.#engine;
+    const backend = await engine.backend(signal);
+    let stream: AsyncGenerator<Drawn[], void> | undefined;
     try {
-      const program = await this.#on(backend);
+      const program = await engine.until(signal, this.#on(backend, signal), backend);
+      stream = program.decode?.({ rows, ...history, limit, settings, signal });
       let fed = text.slice(start);
-      for await (const some of program.decode!({ rows, ...history, limit, settings })) {
-        for (const drawn of some) {
+      while (stream) {
+        const next = await engine.until(signal, stream.next(), backend);
+        if (next.done) return;
+        this.#tries.full = false;
+        for (const drawn of next.value) {
           // Once a token is drawn, those before it are in the cache.
           this.held[0]!.push(...fed);
           fed = [drawn.id];
@@ -157,20 +170,29 @@ export class Session {
         }
       }
     } catch (error) {
-      await this.#surviveLoss(backend, error);
+      await engine.survive(backend, error, this.#tries, signal);
+    } finally {
+      stream?.return().catch(() => {}); // not awaited: after an abort its last submit may still run
     }
   }
 
   /** Makes each `to` slot a copy of its `from` slot, all at once. */
-  copySlots(moves: { from: number; to: number }[]): void {
+  async copySlots(moves: { from: number; to: number }[], signal?: AbortSignal): Promise<void> {
     const ids = moves.map(({ from }) => [...this.held[from]!]);
-    this.#program?.copySlots(moves, Math.max(0, ...ids.map((held) => held.length)));
+    const length = Math.max(0, ...ids.map((held) => held.length));
+    // Where it fails half way, nothing is known of what they hold.
+    for (const { to } of moves) this.held[to] = [];
+    await this.#engine.attempt(signal, async (backend) => {
+      // Made anew, a program is filled as `held` says by then.
+      if (backend === this.#home && this.#program) await this.#program.copySlots(moves, length);
+    });
     moves.forEach(({ to }, i) => {
       this.held[to] = ids[i]!;
     });
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#program?.dispose();
   }
 
@@ -183,49 +205,51 @@ export class Session {
     );
   }
 
-  /** Runs a batch; if the device is lost on the way, again on the next one. */
-  async #run(batch: Batch): Promise<RunResult> {
-    for (;;) {
-      const backend = await this.#engine.backend();
-      try {
-        const program = await this.#on(backend);
-        const result = await program.run(batch);
-        this.#engine.alive();
-        return result;
-      } catch (error) {
-        await this.#surviveLoss(backend, error);
-      }
-    }
+  #run(batch: Batch, signal: AbortSignal | undefined): Promise<RunResult> {
+    return this.#use(signal, (program) => program.run(batch));
   }
 
-  async #surviveLoss(backend: Backend, error: unknown): Promise<void> {
-    if (!(await this.#engine.isGone(backend)) || ++this.#losses > mostLosses) throw error;
+  /** Uses the program; if the device is lost on the way, again on the next one. */
+  #use<T>(signal: AbortSignal | undefined, use: (program: Program) => Promise<T>): Promise<T> {
+    return this.#engine.attempt(signal, async (backend) => {
+      const program = await this.#on(backend, signal);
+      signal?.throwIfAborted(); // nobody waits any more, and the session may be somebody else's
+      return use(program);
+    });
   }
 
   /** The program on a backend, its cache as `held` says. */
-  async #on(backend: Backend): Promise<Program> {
-    if (this.#program && backend === this.#home) return this.#program;
+  #on(backend: Backend, signal: AbortSignal | undefined): Promise<Program> {
+    if (this.#making && backend === this.#home) return this.#making;
+    this.#program?.dispose();
     this.#program = undefined;
-    const program = await this.#make(backend);
-    for (const [slot, ids] of this.held.entries()) {
-      for (let start = 0; start < ids.length; start += this.#size.rows) {
-        const chunk = ids.slice(start, start + this.#size.rows);
-        const rows = chunk.map((token, i) => ({ token, position: start + i, slot }));
-        await program.run({ rows, logitRows: [] });
-      }
-    }
     this.#home = backend;
-    this.#program = program;
-    return program;
+    const making = this.#make(backend, signal);
+    this.#making = making;
+    making.catch(() => {
+      if (this.#making === making) this.#making = undefined; // another try may have more room
+    });
+    return making;
   }
 
-  async #make(backend: Backend): Promise<Program> {
+  async #make(backend: Backend, signal: AbortSignal | undefined): Promise<Program> {
+    const program = await backend.program(this.#plan, this.#size, this.#capture);
     try {
-      return await backend.program(this.#plan, this.#size, this.#capture);
+      for (const [slot, ids] of this.held.entries()) {
+        for (let start = 0; start < ids.length; start += this.#size.rows) {
+          if (this.#disposed) throw new VitrineError('disposed', 'The session was disposed while it was made.');
+          signal?.throwIfAborted();
+          const chunk = ids.slice(start, start + this.#size.rows);
+          const rows = chunk.map((token, i) => ({ token, position: start + i, slot }));
+          await program.run({ rows, logitRows: [] });
+        }
+      }
+      if (this.#disposed) throw new VitrineError('disposed', 'The session was disposed while it was made.');
     } catch (error) {
-      const full = error instanceof VitrineError && error.code === 'out-of-memory';
-      if (!full || !this.#engine.dropIdle()) throw error;
-      return backend.program(this.#plan, this.#size, this.#capture);
+      program.dispose();
+      throw error;
     }
+    this.#program = program;
+    return program;
   }
 }

@@ -34,19 +34,22 @@ export async function weight(engine: Engine, name: string, options: WeightOption
 
   const data = new Float32Array(rows.length * spec.columns);
   const most = Math.max(1, Math.min(rows.length, rowsAtOnce));
-  const backend = await engine.backend();
   const size = { slots: 1, context: 1, rows: most, logitRows: 1 };
-  const program = await backend.program(lookupPlan(spec), size, new Set(['row']));
-  try {
-    for (let first = 0; first < rows.length; first += most) {
-      await engine.turn(options.signal);
-      const batch = rows.slice(first, first + most).map((token) => ({ token, position: 0, slot: 0 }));
-      const { captured } = await program.run({ rows: batch, logitRows: [] });
-      data.set(captured.get('row')!, first * spec.columns);
+  let first = 0;
+  await engine.attempt(options.signal, async (backend) => {
+    const program = await backend.program(lookupPlan(spec), size, new Set(['row']));
+    try {
+      for (; first < rows.length; first += most) {
+        await engine.turn(options.signal);
+        const batch = rows.slice(first, first + most).map((token) => ({ token, position: 0, slot: 0 }));
+        const { captured } = await program.run({ rows: batch, logitRows: [] });
+        data.set(captured.get('row')!, first * spec.columns);
+      }
+    } finally {
+      program.dispose();
     }
-  } finally {
-    program.dispose();
-  }
+  });
+  options.signal?.throwIfAborted();
   return { data, shape: [rows.length, spec.columns] };
 }
 

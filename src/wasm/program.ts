@@ -105,7 +105,7 @@ export class WasmProgram implements Program {
     };
   }
 
-  async profile(batch: Batch, repeats: number): Promise<Profile> {
+  async profile(batch: Batch, repeats: number, signal?: AbortSignal): Promise<Profile> {
     const { kernels } = this.#running();
     this.#writeBatch(batch, 1 + Math.max(...batch.rows.map((row) => row.position)));
     const { steps, stretches } = this.#listFor(batch);
@@ -113,14 +113,15 @@ export class WasmProgram implements Program {
       'op' in stretch ? [] : Array.from({ length: stretch.count }, (_, i) => stretch.steps + i * STEP_WORDS * 4),
     );
     const { at, bytes } = this.#scratch;
-    const run = (place: number) => () => kernels.run(place, 1, this.#batch, at, bytes);
+    const run = (place: number) => () => this.#running() && kernels.run(place, 1, this.#batch, at, bytes);
     return profileOf(
       steps.map((step, i) => ({ step, run: run(places[i]!) })),
       repeats,
+      signal,
     );
   }
 
-  copySlots(moves: { from: number; to: number }[], length: number): void {
+  async copySlots(moves: { from: number; to: number }[], length: number): Promise<void> {
     this.#running();
     const before = [...this.#partOf];
     const free = new Set(moves.map(({ to }) => before[to]!));

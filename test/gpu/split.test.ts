@@ -47,6 +47,28 @@ test.each(['f32', 'f16', 'q8', 'q4'] as const)(
   },
 );
 
+test('a table of positions larger than the binding limit comes in parts', async () => {
+  const [words, positions, width] = [20, 200, 64];
+  const embedded = async (backend: Backend) => {
+    const rows = [0, 63, 64, 65, 127, 128, 191, 192, 199].map((position) => ({
+      token: position % 20,
+      position,
+      slot: 0,
+    }));
+    const plan = new MiniPlan(rows.length);
+    const weight = plan.matrix('words', words, width, randomValues(words * width, 1), 'f32');
+    const table = plan.matrix('positions', positions, width, randomValues(positions * width, 2), 'f32');
+    plan.step({ op: 'embed', weight, output: plan.tensor('word', 'rows', width) });
+    plan.step({ op: 'positionEmbed', weight: table, output: plan.tensor('position', 'rows', width) });
+    plan.step({ op: 'add', a: 'word', b: 'position', output: plan.tensor('sum', 'rows', width) });
+    const { captured } = await plan.run(backend, ['sum'], { rows, context: positions });
+    backend.dispose();
+    return captured.get('sum')!;
+  };
+  const found = await embedded(createGpuBackend(await limitedDevice(64 * width * 4)));
+  expectClose(found, await embedded(createCpuBackend()), { absolute: 1e-6 }, 'sum');
+});
+
 test.each([
   [154_389_504, [50257]],
   [154_389_503, [50256, 1]],

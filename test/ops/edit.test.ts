@@ -1,7 +1,9 @@
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { countingDevice } from '../../bench/counting-device.ts';
+import { createGpuBackend } from '../../src/gpu/backend.ts';
 import { type Edit, withEdits } from '../../src/plan/edit.ts';
 import type { Plan } from '../../src/plan/plan.ts';
-import { backends, openedOnce, type TestBackend } from '../backends.ts';
+import { backends, openedOnce, type TestBackend, testGpu } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { MiniPlan, randomValues } from './mini-plan.ts';
 
@@ -96,4 +98,26 @@ describe.each(all)('edits on $name', (backend) => {
     );
     expectClose(found, after, { absolute: 1e-6 }, tensor.name);
   });
+});
+
+test('texts of all lengths, positions and heads are edited by the same pipelines', async () => {
+  const device = await (await (await testGpu()).requestAdapter())!.requestDevice();
+  const counting = countingDevice(device);
+  const backend = createGpuBackend(counting.device, { owned: true });
+  const over = async (length: number, edit: Omit<Edit, 'name'>) => {
+    const mini = new MiniPlan(rows, { nHead, headDim, nLayer: 1 });
+    mini.input('q', randomValues(rows * nHead * headDim, 2), nHead, headDim);
+    mini.step({ op: 'cacheAppend', k: 'q', v: 'q', layer: 0 });
+    const scores = mini.tensor('scores', nHead, 'rows', 'context');
+    mini.step({ op: 'attentionScores', q: 'q', layer: 0, scale: 1, output: scores });
+    const change = (plan: Plan) => withEdits(plan, [{ name: 'scores', ...edit }], length);
+    await mini.run(backend, ['scores'], { change });
+    return counting.counts.pipelines;
+  };
+  const first = await over(2, { set: randomValues(2 * nHead, 1) });
+  expect(first).toBeGreaterThan(0);
+  expect(await over(3, { set: randomValues(3 * nHead, 1) })).toBe(first);
+  expect(await over(4, { head: [0, 2], position: [3, 1], set: randomValues(16, 1) })).toBe(first);
+  expect(await over(5, { position: 1, set: 1 })).toBe(first);
+  backend.dispose();
 });

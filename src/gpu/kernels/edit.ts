@@ -4,14 +4,18 @@ import type { Buffers } from '../buffers.ts';
 import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
 import { batchFile } from './files.ts';
 
-/** One edit of a tensor, in place. Its lists live in buffers of the program's. */
+/** One edit of a tensor, in place. Its lists live in buffers of the program's: a pipeline serves texts of all lengths. */
 export function edit(scene: Scene, buffers: Buffers, one: TensorEdit, { shape }: TensorSpec, x: GpuTensor): Kernel {
   const headFirst = shape[0] !== 'rows';
   const nHead = headFirst ? (shape[0] as number) : shape.length === 3 ? (shape[1] as number) : 1;
   const inner = headFirst ? scene.context : (shape.at(-1) as number);
   const heads = one.heads ?? Array.from({ length: nHead }, (_, head) => head);
+  const positions = one.positions ?? [];
+  const isNumber = typeof one.values === 'number';
   const values = typeof one.values === 'number' ? Float32Array.of(one.values) : one.values;
   const runs = heads.length * (one.shared ? 1 : (one.positions?.length ?? 1));
+  const width = isNumber ? 0 : values.length / runs;
+  const places = [positions.length, heads.length, width, one.shared ? 1 : 0, ...heads, ...positions];
   return {
     files: [batchFile, { name: 'edit.wgsl', source }],
     constants: {
@@ -20,17 +24,12 @@ export function edit(scene: Scene, buffers: Buffers, one: TensorEdit, { shape }:
       INNER: inner,
       ROW_STRIDE: x.stride,
       ROWS: scene.rows,
-      POSITIONS: one.positions?.length ?? 0,
-      HEADS: heads.length,
-      WIDTH: typeof one.values === 'number' ? 0 : values.length / runs,
-      SHARED: one.shared ? 1 : 0,
     },
     bindings: {
       0: scene.batch,
       3: x.buffer,
-      4: buffers.from('edit positions', Uint32Array.from(one.positions ?? [0])),
-      5: buffers.from('edit heads', Uint32Array.from(heads)),
-      6: buffers.from('edit values', values),
+      4: buffers.from('edit places', Uint32Array.from(places)),
+      5: buffers.from('edit values', values),
     },
     workgroups: ({ rows }) => [ceilDiv(inner, 64), rows, heads.length],
   };
