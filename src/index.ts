@@ -1,4 +1,7 @@
-/** Vitrine: GPT-2 in the browser on WebGPU. */
+/**
+ * Vitrine: GPT-2 in the browser on WebGPU.
+ * @module vitrine
+ */
 
 export * from './analysis/index.ts';
 export { type CachedModel, models } from './load/cache.ts';

@@ -1,4 +1,7 @@
-/** What can be learnt of a model from its traces, edits and weights; of any model, in a worker or not. */
+/**
+ * What can be learnt of a model from its traces, edits and weights; of any model, in a worker or not.
+ * @module vitrine/analysis
+ */
 
 export {
   type Attribution,

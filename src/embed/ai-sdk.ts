@@ -1,4 +1,7 @@
-/** `vitrine/ai-sdk`: a loaded model for the Vercel AI SDK. */
+/**
+ * A loaded model for the Vercel AI SDK.
+ * @module vitrine/ai-sdk
+ */
 import type { Completion, FinishReason, GenerateOptions, LanguageModel, Token } from '../index.ts';
 import { checkOptions, isString } from '../run/check.ts';
 import { plainPrompt } from './ai-sdk/prompt.ts';

@@ -1,3 +1,7 @@
+/**
+ * The engine in a worker.
+ * @module vitrine/worker
+ */
 import type { LoadOptions, Source } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
 import { Line } from './line.ts';

@@ -1,4 +1,7 @@
-/** `vitrine/elements`: importing it defines `<vitrine-writer>`. */
+/**
+ * Importing it defines `<vitrine-writer>`.
+ * @module vitrine/elements
+ */
 import { VitrineWriter, type WriterEvents } from './writer/element.ts';
 
 export { VitrineWriter, type WriterEvents, type WriterStatus } from './writer/element.ts';

@@ -1,4 +1,7 @@
-/** `vitrine/react`: a model as a hook. */
+/**
+ * A model as a hook.
+ * @module vitrine/react
+ */
 import { useCallback, useMemo, useSyncExternalStore } from 'react';
 import type { Source } from '../index.ts';
 import { holdModel, keyOf, type ModelState, retryModel, type SharedOptions, stateOf } from './shared-model.ts';

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Model } from '../src/index.ts';
+
+/**
+ * Runs the fenced examples (```js) of the documentation in Node, from the built package as its users have it, with the embedded
+ * model in place of those of a hub. `model` is a loaded one. What only a bundler or a browser can run is fenced as ```js no-run
+ * and tested elsewhere (test/hosts).
+ */
+const embedded = fileURLToPath(new URL('../public/models/tiny-tales/', import.meta.url));
+const pages = ['start', 'worker', 'families', 'devices', 'errors', 'migration', 'decoding', 'tokenizer', 'tracing'];
+
+const entryOf = (name: string) => {
+  const file =
+    name === 'vitrine' ? 'vitrine' : name === 'vitrine/worker' ? 'vitrine-worker' : name.slice('vitrine/'.length);
+  return import(new URL(`../dist/${file}.js`, import.meta.url).href);
+};
+
+let model: Model;
+beforeAll(async () => {
+  model = await (await entryOf('vitrine')).load(embedded, { device: 'wasm' });
+});
+afterAll(() => model?.dispose());
+
+async function examples(page: string): Promise<string[]> {
+  const text = await readFile(new URL(`../docs/${page}.md`, import.meta.url), 'utf8');
+  // A comparison with another engine has that one's lines first.
+  return [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) =>
+    code!.replace(/^\/\/ before\n[\s\S]*?(?=\/\/ after\n)/, ''),
+  );
+}
+
+const AsyncFunction = (async () => {}).constructor as new (
+  ...args: string[]
+) => (...values: unknown[]) => Promise<void>;
+
+test.each(pages)('the examples of docs/%s.md run', async (page) => {
+  const found = await examples(page);
+  expect(found.length).toBeGreaterThan(0);
+  for (const code of found) {
+    const body = code
+      .replace(/^import (\{[^}]*\}) from '(vitrine[^']*)';$/gm, "const $1 = await entryOf('$2');")
+      .replace(/'(openai-community\/gpt2|https:\/\/huggingface\.co\/[^']*)'/g, JSON.stringify(embedded));
+    const lines: unknown[][] = [];
+    const console = { log: (...values: unknown[]) => lines.push(values) };
+    const scope = { entryOf, console, onProgress() {}, ...(/\bmodel =/.test(code) ? {} : { model }) };
+    await new AsyncFunction(...Object.keys(scope), body)(...Object.values(scope));
+    expect(lines.length, code).toBeGreaterThan(0);
+    expect(lines.flat(), code).not.toContain(undefined);
+  }
+});
