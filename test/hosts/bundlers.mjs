@@ -65,7 +65,19 @@ export const bundlers = {
     dev: ['vite'],
     visits: both,
   },
-  vite7: { packages: ['vite@7'], files: viteFiles, build: ['vite', 'build'], out: 'dist', visits: both },
+  'vite-dev-unconfigured': {
+    packages: ['vite@8'],
+    files: { ...viteFiles, 'vite.config.js': viteServer() },
+    dev: ['vite'],
+    visits: both,
+  },
+  vite7: {
+    packages: ['vite@7'],
+    files: { ...viteFiles, 'vite.config.js': "export default { worker: { format: 'es' } };\n" },
+    build: ['vite', 'build'],
+    out: 'dist',
+    visits: both,
+  },
   'vite7-dev': {
     packages: ['vite@7'],
     files: { ...viteFiles, 'vite.config.js': viteServer(excluded) },

@@ -3,15 +3,15 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isolation, serve } from '../../scripts/serve.mjs';
+import { attempt, models } from './attempt.mjs';
 import { bundlers } from './bundlers.mjs';
 import { disk } from './disk.mjs';
 import { extension } from './extension.mjs';
 import { html, plain } from './plain.mjs';
 import { binary, command, makeFolder, makeProject, write } from './project.mjs';
-import { judge, until, visit } from './visit.mjs';
+import { until, visit } from './visit.mjs';
 
 const root = join(import.meta.dirname, '../..');
-const models = join(root, 'public/models');
 const off = { 'Cross-Origin-Opener-Policy': undefined, 'Cross-Origin-Embedder-Policy': undefined };
 
 /**
@@ -23,35 +23,6 @@ const off = { 'Cross-Origin-Opener-Policy': undefined, 'Cross-Origin-Embedder-Po
  *
  * @typedef {{ visit: string, seconds: number, summary: string, problems: string[] }} Row
  */
-
-let expected;
-
-/** What the prompt of check.js is continued with: the library's own word for it, in Node. */
-export function expectedText(dist) {
-  expected ??= (async () => {
-    const { load } = await import(join(dist, 'vitrine.js'));
-    const model = await load(join(models, 'tiny-tales/'), { device: 'cpu', dtype: 'f16' });
-    return (await model.complete('Once upon a time', { maxNewTokens: 12 })).text;
-  })();
-  return expected;
-}
-
-/** One visit, judged; an error of the host itself is a problem like any other. */
-export async function attempt(dist, wanted, act) {
-  const start = Date.now();
-  let found;
-  let problems;
-  try {
-    found = await act();
-    problems = judge(found, wanted, await expectedText(dist));
-  } catch (error) {
-    problems = [error.message];
-  }
-  const parts = Object.entries(found?.results ?? {}).map(([entry, { code, kind, threads }]) => {
-    return `${entry}: ${code ?? `${kind}, ${threads} thread${threads > 1 ? 's' : ''}`}`;
-  });
-  return { visit: wanted.name, seconds: (Date.now() - start) / 1000, summary: parts.join('; '), problems };
-}
 
 /** @returns {(bench: Bench) => Promise<Row[]>} */
 const bundled = (project) => async (bench) => {
