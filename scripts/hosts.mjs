@@ -3,9 +3,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { hosts } from '../test/hosts/hosts.mjs';
-import { command, installAlone, makeFolder, pack } from '../test/hosts/project.mjs';
-import { openBrowser } from '../test/hosts/visit.mjs';
+import { hosts, installAlone, makeFolder, openBrowser, pack } from '../test/hosts/hosts.mjs';
+import { command } from '../test/hosts/project.mjs';
 
 const root = join(import.meta.dirname, '..');
 const { values } = parseArgs({

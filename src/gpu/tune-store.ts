@@ -1,5 +1,7 @@
 import { isNode } from '../plan/host.ts';
 
+const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
+
 /** Where the choices of the tuner are kept, from one visit to the next. */
 export interface TuneStore {
   get(key: string): string | undefined | Promise<string | undefined>;

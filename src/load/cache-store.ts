@@ -1,5 +1,7 @@
 import { isNode } from '../plan/host.ts';
 
+const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
+
 /**
  * Where a cache keeps its entries: whole values by key, each written at once or not at all. Keys are `FOLDER/NAME`.
  * `get` and `put` are all that is needed; without `keys` and `delete` models can be neither listed nor deleted.

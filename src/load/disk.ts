@@ -1,6 +1,8 @@
 import type { VitrineError } from '../plan/error.ts';
 import { type Bytes, badCheckpoint, chunkBytes, type Files, type OpenFile } from './files.ts';
 
+const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
+
 /** Node's own modules, in a way that no bundler for browsers follows. */
 const fs = () => process.getBuiltinModule('node:fs/promises');
 const url = () => process.getBuiltinModule('node:url');

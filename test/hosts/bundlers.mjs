@@ -45,7 +45,7 @@ export default function Page() {
   return <p>host</p>;
 }
 `,
-    'app/icon.svg': '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    'app/icon.svg': '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>',
     'next.config.mjs': "export default { output: 'export' };\n",
     'main.js': main(),
   },
@@ -120,6 +120,13 @@ export const bundlers = {
     packages: ['esbuild@0.28'],
     files: { ...apart, 'dist/index.html': html('<script type="module" src="/main.js"></script>') },
     build: ['esbuild', 'main.js', 'worker.js', '--bundle', '--splitting', '--format=esm', '--outdir=dist'],
+    out: 'dist',
+    visits: both,
+  },
+  rolldown: {
+    packages: ['rolldown@1'],
+    files: { ...apart, 'dist/index.html': html('<script type="module" src="/main.js"></script>') },
+    build: ['rolldown', 'main.js', 'worker.js', '--dir', 'dist', '--log-level', 'silent'],
     out: 'dist',
     visits: both,
   },

@@ -14,15 +14,12 @@ import { until, visit } from './visit.mjs';
 const root = join(import.meta.dirname, '../..');
 const off = { 'Cross-Origin-Opener-Policy': undefined, 'Cross-Origin-Embedder-Policy': undefined };
 
-/**
- * @typedef Bench
- * @property {string} name
- * @property {string} tarball of the package
- * @property {string} dist where it is unpacked
- * @property {import('playwright').Browser} browser
- *
- * @typedef {{ visit: string, seconds: number, summary: string, problems: string[] }} Row
- */
+export { installAlone, makeFolder, pack, write } from './project.mjs';
+export { openBrowser } from './visit.mjs';
+export { bundlers };
+
+/** @typedef {import('./hosts.mjs').Bench} Bench */
+/** @typedef {import('./hosts.mjs').Row} Row */
 
 /** @returns {(bench: Bench) => Promise<Row[]>} */
 const bundled = (project) => async (bench) => {
