@@ -50,7 +50,41 @@ async function openShared(features: Features): Promise<GPUDevice> {
   if (!adapter) throw new Error('The tests need a WebGPU adapter, and there is none.');
   const device = features === 'none' ? await adapter.requestDevice() : (await requestDevice(0)).device;
   void device.lost.then(() => shared.delete(features));
+  return compilingOnce(device);
+}
+
+/** Makes a device keep its pipelines: in software each takes up to a second, for every backend and stand-in anew. */
+function compilingOnce(device: GPUDevice): GPUDevice {
+  const create = device.createShaderModule.bind(device);
+  const compile = device.createComputePipelineAsync.bind(device);
+  const modules = new Map<string, GPUShaderModule>();
+  const pipelines = new Map<GPUShaderModule, Map<string, Promise<GPUComputePipeline>>>();
+  device.createShaderModule = (descriptor) => {
+    const module = modules.get(descriptor.code) ?? create(descriptor);
+    modules.set(descriptor.code, module);
+    return module;
+  };
+  device.createComputePipelineAsync = (descriptor) => {
+    const { module, constants } = descriptor.compute;
+    const known = pipelines.get(module) ?? new Map<string, Promise<GPUComputePipeline>>();
+    const key = JSON.stringify(constants);
+    const pipeline = known.get(key) ?? compile(descriptor);
+    pipelines.set(module, known.set(key, pipeline));
+    return pipeline;
+  };
   return device;
+}
+
+/** A device that has other limits or features, or does something otherwise; for the rest it is the one given. */
+export function deviceWith(device: GPUDevice, other: Partial<GPUDevice>): GPUDevice {
+  return new Proxy(device, {
+    get(real, key) {
+      if (Object.hasOwn(other, key)) return Reflect.get(other, key) as unknown;
+      const value = Reflect.get(real, key, real) as unknown;
+      return typeof value === 'function' ? value.bind(real) : value;
+    },
+    set: (real, key, value) => Reflect.set(real, key, value, real),
+  });
 }
 
 const onShared = async (options: GpuBackendOptions = {}, features?: Features): Promise<Backend> => {

@@ -25,7 +25,8 @@ export async function compileAhead(
   variants: Variants,
 ): Promise<void> {
   const scene: Scene = { ...size, nHead: plan.nHead, headDim: plan.headDim, batch: standIn, kv };
-  const kernels = (['row', 'tile'] as const).flatMap((shape) => {
+  const shapes = size.rows > 1 ? (['row', 'tile'] as const) : (['row'] as const);
+  const kernels = shapes.flatMap((shape) => {
     const rows = shape === 'row' ? 1 : size.rows;
     const sizes = { rows, logitRows: Math.min(rows, size.logitRows), context: size.context };
     const steps = fuse(plan.steps, rulesFor(plan, weights, shape, rules), new Set(['logits']));

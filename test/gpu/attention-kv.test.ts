@@ -2,16 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
 import { createGpuBackend } from '../../src/gpu/backend.ts';
 import type { AttentionVariant } from '../../src/gpu/kernels/attention.ts';
-import { testGpu } from '../backends.ts';
+import { sharedDevice } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { openOn, runIds } from '../model/opened.ts';
 import { openFixture, openTiny } from '../run/models.ts';
 
-async function openHalf(attention: AttentionVariant) {
-  const adapter = await (await testGpu()).requestAdapter();
-  const variants = attention === 'shared' ? ({ row: 'lanes', tile: 'shared' } as const) : {};
-  return createGpuBackend(await adapter!.requestDevice(), { owned: true, kv: 'f16', attention, variants });
-}
+const openHalf = async (attention: AttentionVariant) =>
+  attention === 'shared'
+    ? createGpuBackend(await sharedDevice('none'), { kv: 'f16', attention, variants: { row: 'lanes', tile: 'shared' } })
+    : createGpuBackend(await sharedDevice(), { kv: 'f16', attention });
 
 const ids = [506, 221, 999, 0, 334, 667, 333, 666, 12, 13, 14];
 const size = { slots: 3, context: 16, rows: 8, logitRows: 8 };
@@ -54,7 +53,6 @@ describe.each(['registers', 'shared'] as const)('keys and values as halves, %s',
 
 describe('load takes kv', () => {
   test('f16 on WebGPU', async () => {
-    await testGpu();
     const [exact, half] = [
       await openFixture('tiny-gpt2', { device: 'webgpu' }),
       await openFixture('tiny-gpt2', { device: 'webgpu', kv: 'f16' }),
@@ -74,7 +72,6 @@ describe('load takes kv', () => {
   });
 
   test('f16 is refused for heads that are no multiple of 4 wide, and other words are', async () => {
-    await testGpu();
     await expect(openTiny({ nEmbd: 6, nHead: 1 }, { device: 'webgpu', kv: 'f16' })).rejects.toThrow(/heads of 6/);
     const options = { kv: 'f8' } as unknown as { kv: 'f16' };
     const { load } = await import('../../src/run/load.ts');

@@ -1,23 +1,24 @@
 import { expect, test } from 'vitest';
-import { testGpu } from '../backends.ts';
+import { deviceWith, sharedDevice } from '../backends.ts';
 import { openTiny } from '../run/models.ts';
 
 test.each(['f32', 'q8', 'q4'] as const)('pipelines of %s are asked for before weights, and suffice', async (dtype) => {
-  const adapter = await (await testGpu()).requestAdapter();
-  const requiredFeatures: GPUFeatureName[] = adapter!.features.has('subgroups') ? ['subgroups'] : [];
-  const device = await adapter!.requestDevice({ requiredFeatures });
+  const real = await sharedDevice();
   const calls: string[] = [];
-  const { createComputePipelineAsync: compile } = device;
-  device.createComputePipelineAsync = (...args) => {
-    calls.push('pipeline');
-    return compile.apply(device, args);
+  const noting = <Args extends unknown[], Result>(what: string, call: (...args: Args) => Result) => {
+    return (...args: Args): Result => {
+      calls.push(what);
+      return call(...args);
+    };
   };
-  const { queue } = device;
-  const { writeBuffer: write } = queue;
-  queue.writeBuffer = (...args: Parameters<typeof write>) => {
-    calls.push('weight');
-    return write.apply(queue, args);
-  };
+  const queue = new Proxy(real.queue, {
+    get: (queue, key: keyof GPUQueue) => {
+      const call = queue[key] as () => unknown;
+      return key === 'writeBuffer' ? noting('weight', call.bind(queue)) : call.bind(queue);
+    },
+  });
+  const createComputePipelineAsync = noting('pipeline', real.createComputePipelineAsync.bind(real));
+  const device = deviceWith(real, { queue, createComputePipelineAsync });
 
   const model = await openTiny({}, { device, dtype });
   const compiled = calls.filter((call) => call === 'pipeline').length;
@@ -28,5 +29,4 @@ test.each(['f32', 'q8', 'q4'] as const)('pipelines of %s are asked for before we
   expect(tokens).toHaveLength(3);
   expect(calls.filter((call) => call === 'pipeline')).toHaveLength(compiled);
   model.dispose();
-  device.destroy();
 });

@@ -3,7 +3,7 @@ import { countingDevice } from '../../bench/counting-device.ts';
 import { createGpuBackend } from '../../src/gpu/backend.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import type { Drawn } from '../../src/plan/backend.ts';
-import { testGpu } from '../backends.ts';
+import { sharedDevice } from '../backends.ts';
 import { gpt2Config } from '../model/shapes.ts';
 import { randomValues } from '../ops/mini-plan.ts';
 
@@ -11,9 +11,8 @@ import { randomValues } from '../ops/mini-plan.ts';
 const config = gpt2Config({ nLayer: 12, nHead: 12, nEmbd: 48, nInner: 192, nCtx: 1024, vocabSize: 600 });
 
 async function open() {
-  const adapter = await (await testGpu()).requestAdapter();
-  const counting = countingDevice(await adapter!.requestDevice());
-  const backend = createGpuBackend(counting.device, { owned: true });
+  const counting = countingDevice(await sharedDevice());
+  const backend = createGpuBackend(counting.device);
   const plan = gpt2Plan(config);
   for (const [i, spec] of plan.weights.entries()) {
     await backend.addWeight(spec, 'f32', piece(randomValues(spec.rows * spec.columns, i, 0.1)));

@@ -3,22 +3,15 @@ import { createCpuBackend } from '../../src/cpu/backend.ts';
 import { createGpuBackend } from '../../src/gpu/backend.ts';
 import { partsOf } from '../../src/gpu/weights.ts';
 import type { Backend } from '../../src/plan/backend.ts';
-import { testGpu } from '../backends.ts';
+import { deviceWith, sharedDevice } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { openOn, runIds } from '../model/opened.ts';
 import { MiniPlan, randomValues } from '../ops/mini-plan.ts';
 
 /** A device that says it binds no more than this. */
 async function limitedDevice(bytes: number): Promise<GPUDevice> {
-  const adapter = await (await testGpu()).requestAdapter();
-  const device = await adapter!.requestDevice();
-  return new Proxy(device, {
-    get(real, key) {
-      if (key === 'limits') return { maxStorageBufferBindingSize: bytes, maxBufferSize: bytes };
-      const value = Reflect.get(real, key, real) as unknown;
-      return typeof value === 'function' ? value.bind(real) : value;
-    },
-  });
+  const limits = { maxStorageBufferBindingSize: bytes, maxBufferSize: bytes } as GPUSupportedLimits;
+  return deviceWith(await sharedDevice(), { limits });
 }
 
 test.each(['f32', 'f16', 'q8', 'q4'] as const)(

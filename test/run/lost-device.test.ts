@@ -111,7 +111,8 @@ describe('nothing is left allocated', () => {
       for (const stage of ['config', 'weights', 'tokenizer']) {
         const abort = new AbortController();
         const onProgress = (progress: { stage: string }) => progress.stage === stage && abort.abort();
-        const loading = load(await fixtureFiles('tiny-gpt2'), { device: 'webgpu', signal: abort.signal, onProgress });
+        const options = { device: 'webgpu', ownGpu: true, signal: abort.signal, onProgress } as const;
+        const loading = openFixture('tiny-gpt2', options, oneRow);
         await expect(loading).rejects.toMatchObject({ name: 'AbortError' });
         expect(buffers.size).toBe(0);
       }

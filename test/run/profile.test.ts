@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { stepOutputs } from '../../src/plan/plan.ts';
-import { testGpu } from '../backends.ts';
+import { deviceWith, sharedDevice, testGpu } from '../backends.ts';
 import { openFixture } from './models.ts';
 
 describe.each(['cpu', 'webgpu', 'wasm'] as const)('model.profile on %s', (device) => {
@@ -38,13 +38,10 @@ describe.each(['cpu', 'webgpu', 'wasm'] as const)('model.profile on %s', (device
 });
 
 test("a caller's GPU device without timestamps is timed from outside", async () => {
-  await testGpu();
-  const adapter = await navigator.gpu.requestAdapter();
-  const own = await adapter!.requestDevice();
+  const own = deviceWith(await sharedDevice(), { features: new Set(['subgroups']) as unknown as GPUSupportedFeatures });
   const model = await openFixture('tiny-gpt2', { device: own });
   const { clock, steps } = await model.profile([5, 17], { repeats: 2 });
   expect(clock).toBe('wall');
   expect(steps.every(({ microseconds }) => microseconds > 0)).toBe(true);
   model.dispose();
-  own.destroy();
 });
