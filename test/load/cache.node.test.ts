@@ -165,7 +165,7 @@ describe('a cache', () => {
 
   test('two loads at once download once', async () => {
     const store = memoryStore();
-    await start(undefined, contents, { pace: 0 });
+    await start();
     const both = await Promise.all([loadAll(store), loadAll(store)]);
     for (const loaded of both) expectSame(loaded, expected);
     expect(server.sent).toBeLessThan(weights.length + 150_000);
@@ -212,7 +212,7 @@ describe('a cache', () => {
     const folder = await mkdtemp(join(tmpdir(), 'cache-'));
     const store = folderStore(folder);
     const abort = new AbortController();
-    await start(undefined, contents, { pace: 0 });
+    await start();
     const onProgress: OpenOptions['onProgress'] = ({ loaded }) => loaded > 5 * megabyte && abort.abort();
     await expect(loadAll(store, { onProgress, signal: abort.signal })).rejects.toThrow();
     const [begun] = await models.list(store);

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import type { models } from '../../src/load/cache.ts';
 import type { drain } from './drain.ts';
-import { type Contents, hub, type ServeOptions, serve, type TestServer } from './server.ts';
+import { type Contents, hub, serve, type TestServer } from './server.ts';
 import { encodeSafetensors, tinyCheckpoint } from './tiny-checkpoint.ts';
 
 /** What drain.ts puts into a page. */
@@ -34,7 +34,7 @@ export async function buildDrain(): Promise<string> {
 }
 
 /** A page that can load, and a hub with a model, on one server. */
-export async function drainSite(options: ServeOptions): Promise<{
+export async function drainSite(): Promise<{
   server: TestServer;
   /** Bytes of the weights. */
   size: number;
@@ -44,15 +44,11 @@ export async function drainSite(options: ServeOptions): Promise<{
   const script = await buildDrain();
   const repository = hub(id, files);
   const own: Record<string, [string, string]> = { '/': ['text/html', page], '/drain.js': ['text/javascript', script] };
-  const server = await serve(
-    repository.contents as Contents,
-    (request, response) => {
-      const [type, text] = own[request.url!] ?? [];
-      if (type === undefined) return repository.answer(request, response);
-      return !!response.writeHead(200, { 'Content-Type': type }).end(text);
-    },
-    options,
-  );
+  const server = await serve(repository.contents as Contents, (request, response) => {
+    const [type, text] = own[request.url!] ?? [];
+    if (type === undefined) return repository.answer(request, response);
+    return !!response.writeHead(200, { 'Content-Type': type }).end(text);
+  });
   const size = files['model.safetensors'].length;
   return {
     server,

@@ -293,11 +293,9 @@ describe('abort', () => {
     server = await serve(contentsOf(), (request) => request.url === path);
     const abort = new AbortController();
     const opening = openCheckpoint(server.url, { signal: abort.signal });
-    await vi.waitFor(() => expect(server.requests.at(-1)).toContain(path));
-    const begun = performance.now();
-    abort.abort(reason);
+    await expect.poll(() => server.requests.at(-1)).toContain(path);
+    abort.abort(reason); // the server never answers, so this is what ends it
     await expect(opening).rejects.toBe(reason);
-    expect(performance.now() - begun).toBeLessThan(5000);
   });
 
   test('while the weights trickle in: at once, and the connection is closed', async () => {
@@ -312,9 +310,10 @@ describe('abort', () => {
     const abort = new AbortController();
     const checkpoint = await openCheckpoint(server.url);
     const reading = readAll(checkpoint, abort.signal);
-    setTimeout(() => abort.abort(reason), 50);
+    await expect.poll(() => answers).toBeGreaterThan(1);
+    abort.abort(reason);
     await expect(reading).rejects.toBe(reason);
-    await vi.waitFor(() => expect(closed).toBe(true));
+    await expect.poll(() => closed).toBe(true);
   });
 
   test('a weight that is left half-read ends its download', async () => {
@@ -327,7 +326,7 @@ describe('abort', () => {
     const checkpoint = await openCheckpoint(server.url);
     const [weight] = checkpoint.check(gpt2Plan(checkpoint.config).weights);
     for await (const _ of checkpoint.read(weight!)) break;
-    await vi.waitFor(() => expect(closed).toBe(true));
+    await expect.poll(() => closed).toBe(true);
     expectSame(await readAll(checkpoint), await expectedOf(large));
   });
 });

@@ -14,12 +14,12 @@ export interface TestServer {
   requests: string[];
   /** Bytes of files that went out. */
   sent: number;
+  /** Sends files up to so many bytes of `sent`, and no more until it is told more; all by default. */
+  sendUntil(bytes: number): void;
   close(): Promise<void>;
 }
 
 export interface ServeOptions {
-  /** Milliseconds between two slices of 64 kB, so that a connection can be cut anywhere. */
-  pace?: number;
   /** Sends ETags; true by default. */
   etags?: boolean;
 }
@@ -31,7 +31,7 @@ const hash = (algorithm: string, ...parts: (string | Uint8Array)[]) =>
 export async function serve(
   contents: Contents,
   misbehave: Misbehave = () => false,
-  { pace, etags = true }: ServeOptions = {},
+  { etags = true }: ServeOptions = {},
 ): Promise<TestServer> {
   const hashes = new WeakMap<Uint8Array, string>();
   const etagOf = (bytes: Uint8Array) => {
@@ -60,13 +60,20 @@ export async function serve(
     response.writeHead(first === undefined ? 200 : 206, { ...range, 'Content-Length': end - start });
     void send(response, request.method === 'HEAD' ? new Uint8Array() : bytes.subarray(start, end));
   });
+  let allowed = Number.POSITIVE_INFINITY;
+  let told = deferred();
   async function send(response: ServerResponse, bytes: Uint8Array): Promise<void> {
-    const slice = pace === undefined ? bytes.length || 1 : 1 << 16;
-    for (let from = 0; from < bytes.length && !response.destroyed; from += slice) {
-      const part = bytes.subarray(from, from + slice);
+    const closed = new Promise((resolve) => response.once('close', resolve));
+    // In slices, so that a connection can be cut anywhere, and no faster than they are taken.
+    for (let from = 0; from < bytes.length && !response.destroyed; from += 1 << 16) {
+      const part = bytes.subarray(from, from + (1 << 16));
+      while (result.sent >= allowed && !response.destroyed) {
+        await Promise.race([told.promise, closed]);
+      }
       result.sent += part.length;
-      response.write(part);
-      if (pace !== undefined) await new Promise((resolve) => setTimeout(resolve, pace));
+      if (!response.write(part)) {
+        await Promise.race([new Promise((resolve) => response.once('drain', resolve)), closed]);
+      }
     }
     response.end();
   }
@@ -75,6 +82,11 @@ export async function serve(
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     requests: [],
     sent: 0,
+    sendUntil(bytes) {
+      allowed = bytes;
+      told.resolve();
+      told = deferred();
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -82,6 +94,14 @@ export async function serve(
       }),
   };
   return result;
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
 }
 
 export interface Hub {

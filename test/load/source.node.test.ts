@@ -188,8 +188,7 @@ describe('paths', () => {
         for await (const _ of checkpoint.read(weight)) break;
       await readAll(checkpoint);
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(await handles()).toBeLessThan(before + 10);
+    await expect.poll(handles).toBeLessThan(before + 10);
   });
 
   test('of a folder without weights, and of a file that may not be read', async () => {

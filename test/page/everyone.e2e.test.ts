@@ -22,6 +22,9 @@ async function open(hash: string, colorScheme: 'light' | 'dark' = 'light', width
 
 /** What axe-core finds that keeps somebody from using the page. */
 async function violations(): Promise<string[]> {
+  // Colours are judged when nothing fades any more.
+  const fades = () => document.getAnimations().some(({ effect }) => effect?.getComputedTiming().endTime !== Infinity);
+  await expect.poll(() => page.evaluate(fades)).toBe(false);
   const { violations } = await new AxeBuilder({ page }).analyze();
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
@@ -45,7 +48,6 @@ describe.each(['light', 'dark'] as const)('axe-core finds no serious violation, 
       .locator(`#station-${station}[data-open="true"] .body figure, #station-${station} .body :is(table, canvas, ol)`)
       .first()
       .waitFor();
-    await page.waitForTimeout(500);
     expect(await violations()).toEqual([]);
   });
 

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
 import { loadEmbedded, openInside } from './inside.ts';
+import { answered, frame } from './watch.ts';
 
 const text = 'Once upon a time there was a little girl';
 
@@ -155,7 +156,8 @@ test('an experiment that is closed before its end leaves the view as it is', asy
   const looksAt = () => page.locator('.stepper output').allInnerTexts();
   const before = await looksAt();
   const y = await page.evaluate(() => scrollY);
-  await page.waitForTimeout(8000); // longer than the experiment takes
+  await answered(page); // what the experiment asked for, too
+  await frame(page);
   expect(await looksAt()).toEqual(before);
   expect(await page.evaluate(() => scrollY)).toBe(y);
 });

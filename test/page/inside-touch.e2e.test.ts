@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
 import { loadEmbedded } from './inside.ts';
+import { frame } from './watch.ts';
 
 const tinyGpt2 = ['config.json', 'model.safetensors', 'tokenizer.json'].map((name) =>
   fileURLToPath(new URL(`../fixtures/tiny-gpt2/${name}`, import.meta.url)),
@@ -136,7 +137,7 @@ describe('touching the model', () => {
     const before = Number(await slider.inputValue());
     for (let i = 0; i < 30; i++) {
       await page.keyboard.press('ArrowRight');
-      await page.waitForTimeout(20);
+      await frame(page);
     }
     expect(Number(await slider.inputValue())).toBeCloseTo(before + 0.3, 5);
     expect(await slider.evaluate((element) => element === document.activeElement)).toBe(true);

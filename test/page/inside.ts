@@ -4,6 +4,7 @@ import { load, type Model } from '../../src/index.ts';
 import type { Drawn } from '../../src/page/inside/draw/matrix.tsx';
 import type { StationName } from '../../src/page/inside/looking.ts';
 import type { Site } from '../site.ts';
+import { watchCalls } from './watch.ts';
 
 /** The embedded model in Node, its numbers computed apart from the page. */
 export function loadEmbedded(): Promise<Model> {
@@ -27,6 +28,7 @@ export async function openInside(
   const complaints: string[] = [];
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
+  await watchCalls(page);
   await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=${device}&${dials}`);
   await page.getByText(/in memory/).waitFor();
   await page.getByRole('button', { name: 'See inside' }).click();

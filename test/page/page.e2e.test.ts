@@ -120,7 +120,9 @@ describe('the page', () => {
     await page.getByRole('button', { name: /^Complete/ }).waitFor();
     const stopped = await text();
     expect(stopped.startsWith('Once upon a time,')).toBe(true);
-    await page.waitForTimeout(300);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    expect(await text()).toBe('Once upon a time');
+    await page.getByRole('button', { name: 'Redo' }).click();
     expect(await text()).toBe(stopped);
   });
 

@@ -1,11 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/run/model.ts';
 import { testGpu } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { openFixture } from './models.ts';
-
-// A software GPU takes seconds to compile a kernel.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const ids = [39, 695, 78, 995, 506, 221];
 const reference = await openFixture('tiny-gpt2');

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { VitrineError } from '../../src/plan/error.ts';
 import { load } from '../../src/run/load.ts';
 import type { Model } from '../../src/run/model.ts';
@@ -241,14 +241,14 @@ describe('leaving the generator', () => {
 });
 
 test('timing counts the computing, not what the caller does in between', async () => {
-  const tokens = model.generate(prompt, { ...free, maxNewTokens: 4 });
+  let now = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const logitsProcessors = [() => void (now += 10)]; // a token takes 10 ms, the caller 400
+  const tokens = model.generate(prompt, { ...free, maxNewTokens: 4, logitsProcessors });
   let next = await tokens.next();
-  for (; !next.done; next = await tokens.next()) await new Promise((resolve) => setTimeout(resolve, 400));
-  const { prefillMs, decodeMs, tokensPerSecond } = next.value.timing;
-  expect(prefillMs).toBeGreaterThan(0);
-  expect(decodeMs).toBeGreaterThan(0);
-  expect(decodeMs).toBeLessThan(800); // of 1,200 that the caller took
-  expect(tokensPerSecond).toBeCloseTo(3000 / decodeMs);
+  for (; !next.done; next = await tokens.next()) now += 400;
+  clock.mockRestore();
+  expect(next.value.timing).toMatchObject({ prefillMs: 10, decodeMs: 30, tokensPerSecond: 100 });
 });
 
 test('tokens come while the event loop turns: timers fire between them', async () => {
@@ -313,13 +313,20 @@ describe('a lost device', () => {
     const { model: fragile, opened } = await openFragile();
     const beams = { ...free, numBeams: 3, maxNewTokens: 6 };
     const samples = { ...free, temperature: 1, seed: 5, numReturnSequences: 3 };
-    const jobs = [fragile.complete(text, free), fragile.complete(ids(90), beams), fragile.complete(ids(40), samples)];
-    setTimeout(() => opened[0]!.lose('unplugged'), 8);
-    const done = await Promise.all(jobs);
+    const written = async () => {
+      const found: number[] = [];
+      for await (const { id, index } of fragile.generate(text, free)) {
+        found.push(id);
+        if (index === 1) opened[0]!.lose('unplugged');
+      }
+      return found;
+    };
+    const jobs = [written(), fragile.complete(ids(90), beams), fragile.complete(ids(40), samples)] as const;
+    const [found, searched, sampled] = await Promise.all(jobs);
     expect(opened.length).toBe(2);
-    expect(done[0]!.ids).toEqual(expected.ids);
-    expect(done[1]!.ids).toEqual((await model.complete(ids(90), beams)).ids);
-    expect(done[2]!.sequences).toEqual((await model.complete(ids(40), samples)).sequences);
+    expect(found).toEqual(expected.ids);
+    expect(searched.ids).toEqual((await model.complete(ids(90), beams)).ids);
+    expect(sampled.sequences).toEqual((await model.complete(ids(40), samples)).sequences);
     fragile.dispose();
   });
 
@@ -327,7 +334,7 @@ describe('a lost device', () => {
     const { model: fragile, opened } = await openFragile();
     await fragile.complete(text, free);
     opened[0]!.lose('unplugged');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await opened[0]!.backend.lost;
     const { ids: found, usage } = await fragile.complete(text, free);
     expect(found).toEqual(expected.ids);
     expect(usage.cached).toBeLessThan(30);

@@ -1,12 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/run/model.ts';
 import type { Completion, Token } from '../../src/run/output.ts';
 import { testGpu } from '../backends.ts';
 import { openFixture } from './models.ts';
 import { optionsOf, readSampling } from './sampling-fixture.ts';
-
-// A software GPU takes seconds to compile a kernel.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const { generation, beam_search } = await readSampling();
 await testGpu();

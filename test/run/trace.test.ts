@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Edit } from '../../src/plan/edit.ts';
 import type { Model } from '../../src/run/model.ts';
 import { testGpu } from '../backends.ts';
@@ -6,9 +6,6 @@ import { expectClose } from '../close.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
 import { randomValues } from '../ops/mini-plan.ts';
 import { openFixture, openTiny } from './models.ts';
-
-// A software GPU takes seconds to compile a kernel.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const chunks = [1, 5, 17, 64];
 const models = new Map<number, Model>();

@@ -37,7 +37,7 @@ test.each([
   ['src/load/a.ts', "import a from '../../scripts/serve.mjs';\n", 'load must not import from outside'],
   ['src/utils/a.ts', '\n', 'src/utils is no room'],
   ['src/page/a.css', 'a {}\n'.repeat(401), '401 lines, more than 400'],
-])('%s: %j', (path, text, problem) => {
+])('%s: %#', (path, text, problem) => {
   const { status, stderr } = check(`bad-${path.replaceAll('/', '-')}`, { [path]: text });
   expect(stderr).toContain(problem);
   expect(status).toBe(1);

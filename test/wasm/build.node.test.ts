@@ -32,7 +32,7 @@ test.each(['dispose', 'leave'])('threads do not keep Node running (%s)', async (
   const run = promisify(execFile);
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script, what], {
     cwd: root,
-    timeout: 30_000,
+    timeout: 200_000,
   });
   expect(stdout.trim()).toBe('done');
 });

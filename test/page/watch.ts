@@ -1,0 +1,56 @@
+import type { Page } from 'playwright';
+
+interface Watched {
+  /** Names of the calls to the engine's worker, in order. */
+  names: string[];
+  /** Calls that have not ended. */
+  open: number;
+}
+declare const calls: Watched;
+declare const passTime: (ms: number) => void;
+
+/** Notes what a page that is opened from now on asks of its worker. */
+export function watchCalls(page: Page): Promise<unknown> {
+  return page.addInitScript(() => {
+    const calls: Watched = { names: [], open: 0 };
+    const { postMessage } = Worker.prototype;
+    const { close } = MessagePort.prototype;
+    Worker.prototype.postMessage = function (message: { name?: string; port?: MessagePort }, ...rest: unknown[]) {
+      if (message.name && message.port) {
+        calls.names.push(message.name);
+        calls.open += 1;
+      }
+      return Reflect.apply(postMessage, this, [message, ...rest]);
+    };
+    // A call closes its port when it has ended.
+    MessagePort.prototype.close = function () {
+      calls.open -= 1;
+      return close.call(this);
+    };
+    Object.assign(globalThis, { calls });
+  });
+}
+
+export const callNames = (page: Page): Promise<string[]> => page.evaluate(() => calls.names);
+
+/** Until every call has ended. */
+export const answered = (page: Page): Promise<unknown> => page.waitForFunction(() => calls.open === 0);
+
+/** Stops the clock by which the page tells keystrokes of one burst from others; `pass` moves it on. */
+export function stopClock(page: Page): Promise<void> {
+  return page.evaluate(() => {
+    let now = performance.now();
+    performance.now = () => now;
+    Object.assign(globalThis, {
+      passTime(ms: number) {
+        now += ms;
+      },
+    });
+  });
+}
+
+export const pass = (page: Page, ms: number): Promise<void> => page.evaluate((ms) => passTime(ms), ms);
+
+/** Until the page has drawn what it was told. */
+export const frame = (page: Page): Promise<unknown> =>
+  page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
