@@ -4,6 +4,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { VitrineError } from '../plan/error.ts';
 import { discard, type OpenFile, pause } from './files.ts';
 import type { Description, HttpFiles } from './http.ts';
+import { Changed } from './versions.ts';
 
 /** Bytes of a piece: what is kept at once, and so the most that a request loses when it is killed. */
 export const pieceBytes = 1 << 19;
@@ -21,9 +22,6 @@ export interface Pieces {
   /** Indices of those that are there. */
   present(): Promise<ReadonlySet<number>>;
 }
-
-/** The file is not the one that was begun. */
-export class Changed extends Error {}
 
 export interface Downloaded {
   size: number;
@@ -227,7 +225,7 @@ async function persist(task: Task, attempt: () => Promise<void>, position: () =>
       return await attempt();
     } catch (error) {
       task.signal?.throwIfAborted();
-      if (!(error instanceof VitrineError)) throw error;
+      if (!(error instanceof VitrineError) || error instanceof Changed) throw error;
       failures = position() > reached + nothing ? 1 : failures + 1;
       reached = position();
       if (failures === patience) throw error;
@@ -246,7 +244,7 @@ async function openSame({ files, file, found, signal }: Task, start: number, end
   const renamed = !found.oid && found.version !== undefined && version !== undefined && version !== found.version;
   if (resized || renamed) {
     await discard(opened);
-    throw new Changed(`${files.urlOf(file)} changed while it was downloaded`);
+    throw new Changed(files.urlOf(file));
   }
   return opened;
 }

@@ -1,10 +1,11 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { VitrineError } from '../plan/error.ts';
-import { ahead, Changed, digestOf, download, fetchPiece, type Pieces, pieceBytes } from './cache-download.ts';
+import { ahead, digestOf, download, fetchPiece, type Pieces, pieceBytes } from './cache-download.ts';
 import { type CacheStore, platformStore } from './cache-store.ts';
 import { type Bytes, type Files, type OpenFile, untilAborted } from './files.ts';
 import type { Description, HttpFiles } from './http.ts';
+import { Changed, Versions } from './versions.ts';
 
 /** What a cache knows of a file. Its bytes lie beside it, in pieces. */
 interface Entry {
@@ -43,6 +44,7 @@ export class CachedFiles implements Files {
   readonly #found = new Map<string, Description | undefined>();
   /** Files in the cache that are the server's. */
   readonly #whole = new Map<string, Whole>();
+  readonly #versions = new Versions();
   /** Files that need no more keeping, or cannot be kept. */
   readonly #kept = new Set<string>();
 
@@ -64,6 +66,8 @@ export class CachedFiles implements Files {
       if (!(await this.#ask(store, file, signal))) return undefined;
       if (text) await this.keep(file, signal);
     }
+    // A download that was begun anew may have brought another version than was read of before.
+    if (store) this.#versions.check(file, { etag: this.#found.get(file)?.version }, this.#files.urlOf(file));
     const entry = this.#whole.get(file);
     if (!store || !entry) return this.#files.open(file, start, end, signal);
     return { size: entry.size, bytes: this.#read(store, entry, start, Math.min(end, entry.size), signal) };

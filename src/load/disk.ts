@@ -1,5 +1,6 @@
 import type { VitrineError } from '../plan/error.ts';
 import { type Bytes, badCheckpoint, chunkBytes, type Files, type OpenFile } from './files.ts';
+import { Versions } from './versions.ts';
 
 const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
 
@@ -10,6 +11,7 @@ const url = () => process.getBuiltinModule('node:url');
 /** The files of a folder on disk (Node). */
 export class DiskFiles implements Files {
   readonly name: string;
+  readonly #versions = new Versions();
 
   /** @param folder its path, with a slash at the end */
   constructor(folder: string) {
@@ -19,7 +21,9 @@ export class DiskFiles implements Files {
   async open(file: string, start: number, end: number): Promise<OpenFile | undefined> {
     const path = this.name + file;
     const stat = await attempt(path, () => fs().stat(path));
-    return stat?.isFile() ? { size: stat.size, bytes: chunks(path, start, Math.min(end, stat.size)) } : undefined;
+    if (!stat?.isFile()) return undefined;
+    this.#versions.check(file, { modified: `${stat.mtimeMs}`, size: stat.size }, path);
+    return { size: stat.size, bytes: chunks(path, start, Math.min(end, stat.size)) };
   }
 
   async list(): Promise<string[] | undefined> {

@@ -1,5 +1,6 @@
 import { VitrineError } from '../plan/error.ts';
 import { type Bytes, discard, type Files, type OpenFile, pause, untilAborted } from './files.ts';
+import { Versions } from './versions.ts';
 
 /** Answers that mean "no such file": S3 and the like say 403 for it. */
 const absent = [403, 404, 410];
@@ -18,8 +19,8 @@ export type Fetch = (url: string, request: RequestInit) => Promise<Response>;
 export interface HttpOptions {
   /** Used in place of the platform's fetch. */
   fetch?: Fetch | undefined;
-  /** What the browser's own cache may do: `no-store` where the files are kept elsewhere. */
-  cache?: 'default' | 'no-store';
+  /** What the browser's own cache may do: `no-store` where the files are kept elsewhere, `no-cache` where it has old parts. */
+  cache?: 'default' | 'no-store' | 'no-cache';
   /** Sent with each request. */
   headers?: Record<string, string>;
   /** Milliseconds without a byte after which a connection is given up. */
@@ -39,6 +40,9 @@ export class HttpFiles implements Files {
   readonly name: string;
   /** The files can never change: a commit's. */
   readonly pinned: boolean = false;
+  /** Several servers have the files, each with its own names for their versions. */
+  protected readonly isMirrored: boolean = false;
+  readonly #versions = new Versions();
   /** Why a file was taken for absent. */
   readonly #refusals = new Map<string, string>();
   readonly #urlOf: (file: string) => string;
@@ -57,23 +61,15 @@ export class HttpFiles implements Files {
     // What is in memory is soon passed over, and Node's own range of a blob: lacks its last byte.
     const headers: Record<string, string> =
       whole || /^(blob|data):/i.test(url) ? {} : { Range: `bytes=${start}-${end - 1}` };
-    let response: Response;
-    try {
-      response = await this.request(url, { headers }, signal);
-    } catch (error) {
-      // A browser's own schemes know no status 404.
-      if (!this.isLocal || signal?.aborted) throw error;
-      this.#refusals.set(file, `could not be fetched (${reasonOf((error as Error).cause)})`);
-      return undefined;
-    }
-    if (response.status === 416 && !response.headers.get('content-range')?.endsWith('*/0')) {
-      await response.body?.cancel();
-      response = await this.request(url, {}, signal); // it may have the file, if not its parts
-    }
+    const response = await this.#ask(file, headers, signal);
+    if (!response) return undefined;
     const { status } = response;
     const given = response.headers.get('content-range') ?? ''; // `bytes 0-99/1234`, where it can be read
     const [, first, last, total] = /^bytes (?:(\d+)-(\d+)|\*)\/(\d+)$/.exec(given) ?? [];
-    if (status === 416 && total === '0') return { size: 0, ...this.#body(response, url, 0, 0) };
+    if (status === 416 && total === '0') {
+      await this.#requireSame(file, response, 0);
+      return { size: 0, ...this.#body(response, url, 0, 0) };
+    }
 
     const html = response.ok && /^text\/html\b/i.test(response.headers.get('content-type') ?? '');
     const misplaced = first !== undefined && Number(first) !== start;
@@ -92,6 +88,7 @@ export class HttpFiles implements Files {
     if (status === 206) {
       const length = last === undefined ? lengthOf(response) : Number(last) + 1 - start;
       const size = total === undefined ? undefined : Number(total);
+      await this.#requireSame(file, response, size);
       return { size, ...this.#body(response, url, 0, end - start, length) };
     }
     if (headers.Range && this.isLocal && (await this.#partsAsWhole(url, signal))) {
@@ -99,7 +96,43 @@ export class HttpFiles implements Files {
     }
     // Without a range, browsers ask for compressed answers and check the length themselves.
     const size = whole ? undefined : lengthOf(response);
+    await this.#requireSame(file, response, size);
     return { size, ...this.#body(response, url, start, end, size), sequential: true };
+  }
+
+  /** The answer for a file or a part of it; undefined where one of the browser's own schemes has none. */
+  async #ask(file: string, headers: Record<string, string>, signal?: AbortSignal): Promise<Response | undefined> {
+    const url = this.urlOf(file);
+    let response: Response;
+    try {
+      response = await this.request(url, { headers }, signal);
+    } catch (error) {
+      // They know no status 404.
+      if (!this.isLocal || signal?.aborted) throw error;
+      this.#refusals.set(file, `could not be fetched (${reasonOf((error as Error).cause)})`);
+      return undefined;
+    }
+    if (response.status !== 416 || response.headers.get('content-range')?.endsWith('*/0')) return response;
+    await response.body?.cancel();
+    return this.request(url, {}, signal); // it may have the file, if not its parts
+  }
+
+  /** What comes next of a file may be of another version. */
+  protected forget(file: string): void {
+    this.#versions.forget(file);
+  }
+
+  /** @throws Changed if the answer is of another version than those before it */
+  async #requireSame(file: string, response: Response, size: number | undefined): Promise<void> {
+    const { headers, url } = response;
+    const modified = headers.get('last-modified') ?? undefined;
+    const namer = `${headers.get('content-encoding') ?? ''} ${this.isMirrored && url ? new URL(url).host : ''}`;
+    try {
+      this.#versions.check(file, { etag: etagOf(response), modified, size, namer }, shown(this.urlOf(file)));
+    } catch (error) {
+      await response.body?.cancel();
+      throw error;
+    }
   }
 
   /** Whether the browser answers a range with 200 and that range, as Chromium does in extensions and for files on disk. */
@@ -118,7 +151,8 @@ export class HttpFiles implements Files {
   }
 
   /** Asks for a file's size and version; undefined if there is no such file. `anew`: what was known is out of date. */
-  async describe(file: string, signal?: AbortSignal, _anew?: boolean): Promise<Description | undefined> {
+  async describe(file: string, signal?: AbortSignal, anew?: boolean): Promise<Description | undefined> {
+    if (anew) this.forget(file);
     const opened = await this.open(file, 0, 1, signal);
     if (!opened) return undefined;
     await discard(opened);
@@ -173,12 +207,13 @@ export class HttpFiles implements Files {
   }
 
   #body(response: Response, url: string, start: number, end: number, length?: number) {
-    const { headers } = response;
-    const etag = headers.get('etag')?.replace(/^W\/|-gzip(?="$)/g, ''); // a compressed answer's is another
-    const version = etag ?? headers.get('last-modified') ?? undefined;
+    const version = etagOf(response) ?? response.headers.get('last-modified') ?? undefined;
     return { version, bytes: body(response, url, start, end, length, this.#options.patience) };
   }
 }
+
+/** A compressed answer's is another. */
+const etagOf = ({ headers }: Response) => headers.get('etag')?.replace(/^W\/|-gzip(?="$)/g, '');
 
 /** Bytes of an answer as its header says; undefined where that is not the number that will be delivered. */
 function lengthOf(response: Response): number | undefined {

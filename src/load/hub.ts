@@ -18,6 +18,7 @@ const isHash = (text: unknown): text is string =>
  */
 export class HubFiles extends HttpFiles {
   override readonly pinned: boolean;
+  protected override readonly isMirrored = true;
   readonly #api: string;
   readonly #base: string;
   readonly #revision: string;
@@ -38,10 +39,13 @@ export class HubFiles extends HttpFiles {
   }
 
   override async describe(file: string, signal?: AbortSignal, anew = false): Promise<Description | undefined> {
-    if (anew) this.#listing = undefined;
+    if (anew) {
+      this.#listing = undefined;
+      this.forget(file);
+    }
     const listing = await this.#listed(signal);
     if (listing) return listing.files.get(file);
-    return (await this.#head(file, signal)) ?? super.describe(file, signal, anew);
+    return (await this.#head(file, signal)) ?? super.describe(file, signal);
   }
 
   override async list(signal?: AbortSignal): Promise<string[] | undefined> {

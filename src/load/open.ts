@@ -17,6 +17,8 @@ export interface OpenOptions extends SourceOptions {
   onProgress?: (progress: Progress) => void;
   /** Cancels the opening; `Checkpoint.read` takes its own. */
   signal?: AbortSignal;
+  /** It was begun before, and files changed meanwhile. */
+  anew?: boolean;
 }
 
 /**

@@ -32,6 +32,11 @@ export interface SourceOptions {
   fetch?: Fetch;
 }
 
+interface LocateOptions extends SourceOptions {
+  /** Files changed while they were read: what the browser's own cache has of them may be old. */
+  anew?: boolean;
+}
+
 /** The files of a source, and the weight file among them where the source names one. */
 export interface Located {
   files: Files;
@@ -49,7 +54,7 @@ const onDisk = /^([/.]|file:|[a-z]:[\\/])/i;
 const fetchable = /^(?:https?|file|blob|data):|^(?!(?:ftps?|sftp|wss?|about|s3|gs|hf):)[a-z][a-z\d+.-]+:\/\//i;
 
 /** @throws VitrineError `bad-option` for what is no source, `bad-checkpoint` for a path or list without a model */
-export async function locate(source: Source, options: SourceOptions = {}): Promise<Located> {
+export async function locate(source: Source, options: LocateOptions = {}): Promise<Located> {
   const given = textOf(source);
   const text = given === undefined ? 'a list of files' : addressOf(given);
   const isUrl = fetchable.test(text) && URL.canParse(text);
@@ -84,7 +89,7 @@ function refuseHubOptions(source: string, options: SourceOptions): void {
   }
 }
 
-function locateUrl(url: URL, options: SourceOptions): Located {
+function locateUrl(url: URL, options: LocateOptions): Located {
   const http = httpOptions(options);
   const urlOf = (file: string) => new URL(file, url).href;
   const name = url.origin + url.pathname; // a query may hold a signature, which is another each time
@@ -107,8 +112,9 @@ function locateUrl(url: URL, options: SourceOptions): Located {
 const cacheOf = ({ cache = isNode() ? false : 'opfs' }: SourceOptions) => cache;
 
 /** What is kept here, the browser's cache need not keep too; it would also let requests for one file wait in line. */
-function httpOptions(options: SourceOptions): HttpOptions {
-  return { fetch: options.fetch, ...(cacheOf(options) !== false && { cache: 'no-store' }) };
+function httpOptions(options: LocateOptions): HttpOptions {
+  const cache = cacheOf(options) !== false ? 'no-store' : options.anew ? 'no-cache' : undefined;
+  return { fetch: options.fetch, ...(cache && { cache }) };
 }
 
 /** The files through the cache that the options ask for. `name`: the model's, in the cache. What is at hand is not copied. */

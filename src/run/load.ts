@@ -5,6 +5,7 @@ import { untilAborted } from '../load/files.ts';
 import { heard } from '../load/heard.ts';
 import { openCheckpoint } from '../load/open.ts';
 import type { Source, SourceOptions } from '../load/source.ts';
+import { Changed } from '../load/versions.ts';
 import { gpt2Plan } from '../model/gpt2.ts';
 import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
@@ -139,7 +140,14 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
   if (typeof device !== 'string' || device === 'webgpu' || (device === 'auto' && globalThis.navigator?.gpu))
     gpuPart().catch(() => {});
   const hearing = heard(options.onProgress, options.signal);
-  return loadCheckpoint(await openCheckpoint(source, { ...opening, ...hearing }), { ...options, ...hearing });
+  for (let again = 0; ; again++) {
+    try {
+      const checkpoint = await openCheckpoint(source, { ...opening, ...hearing, anew: again > 0 });
+      return await loadCheckpoint(checkpoint, { ...options, ...hearing });
+    } catch (error) {
+      if (!(error instanceof Changed) || again === 2) throw error;
+    }
+  }
 }
 
 /** Makes a model of an opened checkpoint. `chunk`: rows of a prefill run at once; results do not depend on it. */
