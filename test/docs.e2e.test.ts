@@ -9,9 +9,11 @@ import type { Model } from '../src/index.ts';
  * and tested elsewhere (test/hosts).
  */
 const embedded = fileURLToPath(new URL('../public/models/tiny-tales/', import.meta.url));
-const pages = ['start', 'worker', 'families', 'devices', 'errors', 'migration', 'decoding', 'tokenizer', 'tracing'];
+const pages = ['start', 'worker', 'families', 'devices', 'errors', 'migration', 'decoding', 'tokenizer', 'tracing', 'faces'];
 
+/** An entry of the package, or another package that the documentation speaks of. */
 const entryOf = (name: string) => {
+  if (!name.startsWith('vitrine')) return import(name);
   const file =
     name === 'vitrine' ? 'vitrine' : name === 'vitrine/worker' ? 'vitrine-worker' : name.slice('vitrine/'.length);
   return import(new URL(`../dist/${file}.js`, import.meta.url).href);
@@ -40,7 +42,8 @@ test.each(pages)('the examples of docs/%s.md run', async (page) => {
   expect(found.length).toBeGreaterThan(0);
   for (const code of found) {
     const body = code
-      .replace(/^import (\{[^}]*\}) from '(vitrine[^']*)';$/gm, "const $1 = await entryOf('$2');")
+      .replace(/^import (\{[^}]*\}) from '([^']*)';$/gm, "const $1 = await entryOf('$2');")
+      .replace(/^import (\w+) from '([^']*)';$/gm, "const { default: $1 } = await entryOf('$2');")
       .replace(/'(openai-community\/gpt2|https:\/\/huggingface\.co\/[^']*)'/g, JSON.stringify(embedded));
     const lines: unknown[][] = [];
     const console = { log: (...values: unknown[]) => lines.push(values) };
@@ -49,4 +52,11 @@ test.each(pages)('the examples of docs/%s.md run', async (page) => {
     expect(lines.length, code).toBeGreaterThan(0);
     expect(lines.flat(), code).not.toContain(undefined);
   }
+});
+
+test('the component of docs/faces.md is that of examples/react, which test/hosts builds and runs', async () => {
+  const [page, app] = await Promise.all(
+    ['../docs/faces.md', '../examples/react/src/App.jsx'].map((name) => readFile(new URL(name, import.meta.url), 'utf8')),
+  );
+  expect(page).toContain(`\`\`\`jsx\n${app}\`\`\``);
 });

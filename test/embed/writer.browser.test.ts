@@ -1,5 +1,6 @@
 import axe from 'axe-core';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import docs from '../../docs/faces.md?raw';
 import { VitrineWriter, type WriterEvents } from '../../src/embed/elements.ts';
 import { WorkerModel } from '../../src/embed/model.ts';
 import { type Completion, load, type Token, VitrineError } from '../../src/index.ts';
@@ -333,6 +334,18 @@ test('a model that cannot be fetched is shown with a way out, which works once i
   const bare = make({});
   await expect(bare.write()).rejects.toMatchObject({ code: 'bad-option' });
   expect(part(bare, 'error').textContent).toContain('src');
+});
+
+test('the example of docs/faces.md is one', async () => {
+  const [, example = ''] = /```html\n([\s\S]*?)```/.exec(docs) ?? [];
+  const main = document.body.appendChild(document.createElement('main'));
+  main.innerHTML = example.replace('openai-community/gpt2', tiny);
+  const [script, writer] = [main.querySelector('script')!, main.querySelector('vitrine-writer')!];
+  expect(script.src).toMatch(/\/vitrine\/dist\/elements\.js$/);
+  expect(writer).toBeInstanceOf(VitrineWriter);
+  expect((await writer.write()).text).not.toBe('');
+  expect(writer.value).toContain('Once upon a time');
+  expect(part(writer, 'label').textContent).toBe('Your story');
 });
 
 test('Ctrl + Enter continues; a space at the end is the next word’s', async () => {
