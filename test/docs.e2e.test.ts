@@ -9,7 +9,18 @@ import type { Model } from '../src/index.ts';
  * and tested elsewhere (test/hosts).
  */
 const embedded = fileURLToPath(new URL('../public/models/tiny-tales/', import.meta.url));
-const pages = ['start', 'worker', 'families', 'devices', 'errors', 'migration', 'decoding', 'tokenizer', 'tracing', 'faces'];
+const pages = [
+  'start',
+  'worker',
+  'families',
+  'devices',
+  'errors',
+  'migration',
+  'decoding',
+  'tokenizer',
+  'tracing',
+  'faces',
+];
 
 /** An entry of the package, or another package that the documentation speaks of. */
 const entryOf = (name: string) => {
@@ -56,7 +67,9 @@ test.each(pages)('the examples of docs/%s.md run', async (page) => {
 
 test('the component of docs/faces.md is that of examples/react, which test/hosts builds and runs', async () => {
   const [page, app] = await Promise.all(
-    ['../docs/faces.md', '../examples/react/src/App.jsx'].map((name) => readFile(new URL(name, import.meta.url), 'utf8')),
+    ['../docs/faces.md', '../examples/react/src/App.jsx'].map((name) =>
+      readFile(new URL(name, import.meta.url), 'utf8'),
+    ),
   );
   expect(page).toContain(`\`\`\`jsx\n${app}\`\`\``);
 });
