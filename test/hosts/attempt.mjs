@@ -7,7 +7,7 @@ export const models = join(import.meta.dirname, '../../public/models');
 let expected;
 
 /** What the prompt of check.js is continued with: the library's own word for it, in Node. */
-function expectedText(dist) {
+export function expectedText(dist) {
   expected ??= (async () => {
     const { load } = await import(join(dist, 'vitrine.js'));
     const model = await load(join(models, 'tiny-tales/'), { device: 'cpu', dtype: 'f16' });

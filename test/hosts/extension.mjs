@@ -44,7 +44,7 @@ async function makeExtension(folder, dist, isolated) {
 }
 
 /** A browser of its own with the extension in it. */
-async function openWith(folder, profile) {
+export async function openWith(folder, profile) {
   return chromium.launchPersistentContext(profile, {
     executablePath: await findBrowser(),
     headless: false, // Playwright's own headless mode has no extensions, Chromium's has

@@ -6,6 +6,7 @@ import { isolation, serve } from '../../scripts/serve.mjs';
 import { attempt, models } from './attempt.mjs';
 import { bundlers } from './bundlers.mjs';
 import { disk } from './disk.mjs';
+import { examples } from './examples.mjs';
 import { extension } from './extension.mjs';
 import { html, plain } from './plain.mjs';
 import { binary, command, makeFolder, makeProject, write } from './project.mjs';
@@ -114,4 +115,4 @@ const unbundled =
 const each = (set, make) => Object.fromEntries(Object.entries(set).map(([name, host]) => [name, make(host)]));
 
 /** @type {Record<string, (bench: Bench) => Promise<Row[]>>} */
-export const hosts = { ...each(plain, unbundled), ...extension, ...disk, ...each(bundlers, bundled) };
+export const hosts = { ...each(plain, unbundled), ...extension, ...disk, ...each(bundlers, bundled), ...examples };

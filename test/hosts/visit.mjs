@@ -6,7 +6,7 @@ import { chromiumFlags, findBrowser } from '../../scripts/browser.mjs';
 const patience = Number(process.env.PATIENCE ?? 180_000);
 
 /** The embedded model has no tokenizer of its own, which is found out by asking. */
-const absent = /(404|ERR_FILE_NOT_FOUND) .*\/models\/tiny-tales\/(tokenizer\.json|vocab\.json|merges\.txt)$/;
+export const absent = /(404|ERR_FILE_NOT_FOUND) .*\/models\/tiny-tales\/(tokenizer\.json|vocab\.json|merges\.txt)$/;
 
 export async function openBrowser() {
   const executablePath = await findBrowser();
