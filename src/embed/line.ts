@@ -52,18 +52,27 @@ export class Line {
     const onEvent = (progress: Progress) => onProgress?.(progress);
     const { endpoint, ...rest } = plain as LoadOptions;
     const sent = endpoint === undefined ? rest : { ...rest, endpoint: addressOf(endpoint) };
-    const loading = this.call('load', [crossing(source), sent], { signal, onEvent });
+    const loading = this.#talk('load', [crossing(source), sent], { signal, onEvent });
     return untilAborted(loading, signal).catch((error: unknown) => {
       loading.then(({ id }) => this.call('dispose', [id])).catch(() => {}); // the abort crossed the answer on its way
       throw error;
     });
   }
 
-  /** One call of the worker's. */
+  /** One call of the worker's. Aborted, it ends whatever the worker is at, and no result comes after it. */
   call<Name extends keyof Calls>(
     name: Name,
     args: Rest<Parameters<Calls[Name]>>,
-    { signal, leave, onEvent, onDevice }: Hearing = {},
+    hearing: Hearing = {},
+  ): Promise<Result<Name>> {
+    return untilAborted(this.#talk(name, args, hearing), hearing.signal);
+  }
+
+  /** A call up to the worker's own answer. */
+  #talk<Name extends keyof Calls>(
+    name: Name,
+    args: Rest<Parameters<Calls[Name]>>,
+    { signal, leave, onEvent, onDevice }: Hearing,
   ): Promise<Result<Name>> {
     const { port1: port, port2 } = new MessageChannel();
     let posted = false;

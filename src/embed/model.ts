@@ -82,7 +82,10 @@ export class WorkerModel implements LanguageModel {
     let left = true;
     try {
       for (;;) {
-        while (tokens.length) yield tokens.shift()!;
+        while (tokens.length) {
+          signal?.throwIfAborted();
+          yield tokens.shift()!;
+        }
         if (ended) break;
         await new Promise<void>((resolve) => {
           wake = resolve;

@@ -2,12 +2,13 @@ import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { allRules } from '../plan/fuse.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
+import type { Buffers } from './buffers.ts';
 import { compileAhead, expected } from './compile-ahead.ts';
 import { describe, isSoftware } from './device.ts';
 import type { CacheFormat } from './kernel.ts';
 import type { AttentionVariant } from './kernels/attention.ts';
 import type { Variants } from './kernels/linear.ts';
-import { compileProgram, type GpuProgram } from './program.ts';
+import { compileProgram } from './program.ts';
 import { pipelinesOf } from './shader.ts';
 import { keptChoice, tune } from './tune.ts';
 import type { TuneStore } from './tune-store.ts';
@@ -70,7 +71,8 @@ export function createGpuBackend(
 ): Backend {
   const weights = new WeightStore(device);
   const pipelines = pipelinesOf(device);
-  const programs = new Set<GpuProgram>();
+  /** Of all programs, those that are still compiled too. */
+  const programs = new Set<Buffers>();
   const given = { ...variantsFor(device), ...chosen };
   let variants: Promise<Variants> | undefined;
   const variantsOf = async (plan: Plan) => {
@@ -96,8 +98,6 @@ export function createGpuBackend(
     async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>) {
       alive();
       await weights.add(spec, spec.kind === 'vector' ? 'f32' : format, pieces);
-      if (disposed) weights.destroy();
-      alive();
     },
     async prepare(plan, size, formatOf) {
       alive();
@@ -112,22 +112,18 @@ export function createGpuBackend(
       if (isMeasurable) variants ??= variantsOf(plan);
       const chosen = (await variants) ?? given;
       alive();
-      const program = await compileProgram(
+      return compileProgram(
         { device, pipelines, weights, rules: allRules, variants: chosen, attention, kv },
         plan,
         size,
         capture,
-        (gone) => programs.delete(gone),
+        programs,
       );
-      programs.add(program);
-      if (disposed) program.dispose();
-      alive();
-      return program;
     },
     dispose() {
       if (disposed) return;
       disposed = true;
-      for (const program of programs) program.dispose();
+      for (const buffers of programs) buffers.destroyAll();
       weights.destroy();
       if (owned) device.destroy();
     },

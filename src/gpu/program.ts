@@ -11,16 +11,20 @@ import { compileList, type DispatchList, type Judge, keyBytes, layOut, type Prog
 import { profileSteps } from './profile.ts';
 import { Readback, type Source } from './readback.ts';
 
-/** Compiles a plan into two lists of dispatches, for one row (decoding) and for many (prefill), over one KV cache. */
+/**
+ * Compiles a plan into two lists of dispatches, for one row (decoding) and for many (prefill), over one KV cache. Its
+ * buffers are in `owned` from the beginning: whoever frees them ends the compiling too.
+ */
 export async function compileProgram(
   maker: ProgramMaker,
   plan: Plan,
   size: ProgramSize,
   capture: ReadonlySet<string>,
-  onDispose: (program: GpuProgram) => void,
+  owned: Set<Buffers>,
 ): Promise<GpuProgram> {
   const { device, weights, pipelines } = maker;
   const buffers = new Buffers(device);
+  owned.add(buffers);
   const wanted = () => `${size.slots} × ${size.context} positions, ${buffers.bytes} bytes of cache and activations`;
   try {
     const { caches, batch, lists } = await weights.allocate(buffers, wanted, () =>
@@ -30,9 +34,11 @@ export async function compileProgram(
       DispatchList,
       DispatchList?,
     ];
-    return new GpuProgram(maker, plan, size, capture, { buffers, caches, batch, one, many }, onDispose);
+    buffers.alive();
+    return new GpuProgram(maker, plan, size, capture, { buffers, caches, batch, one, many }, owned);
   } catch (error) {
     buffers.destroyAll();
+    owned.delete(buffers);
     throw error;
   }
 }
@@ -56,7 +62,7 @@ export class GpuProgram implements Program {
   readonly #capture: ReadonlySet<string>;
   readonly #parts: Parts;
   readonly #readback: Readback;
-  readonly #onDispose: (program: GpuProgram) => void;
+  readonly #owned: Set<Buffers>;
   readonly #rows: Uint32Array<ArrayBuffer>;
   #decoder: Promise<Decoder> | undefined;
   /** Slots on their way to other places, kept from one move to the next. */
@@ -72,7 +78,7 @@ export class GpuProgram implements Program {
     size: ProgramSize,
     capture: ReadonlySet<string>,
     parts: Parts,
-    onDispose: (program: GpuProgram) => void,
+    owned: Set<Buffers>,
   ) {
     this.#maker = maker;
     this.#device = maker.device;
@@ -81,7 +87,7 @@ export class GpuProgram implements Program {
     this.#capture = capture;
     this.#parts = parts;
     this.#readback = new Readback(maker.device, parts.buffers);
-    this.#onDispose = onDispose;
+    this.#owned = owned;
     this.#rows = new Uint32Array(4 + size.rows * 4);
   }
 
@@ -215,9 +221,8 @@ export class GpuProgram implements Program {
   }
 
   dispose(): void {
-    if (this.#parts.buffers.ended) return;
     this.#parts.buffers.destroyAll();
-    this.#onDispose(this);
+    this.#owned.delete(this.#parts.buffers);
   }
 
   async *decode(request: DecodeRequest): AsyncGenerator<Drawn[], void> {

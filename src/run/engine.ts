@@ -6,8 +6,6 @@ import { Session } from './session.ts';
 
 /** A GPU that is lost so many times in a row is left. */
 const mostLosses = 3;
-/** How long a GPU that was lost may take to come back: its process or driver begins anew. */
-const comesBackWithinMs = 15_000;
 /** How long a loss may be told after the failures that it caused. */
 const toldWithinMs = 1000;
 /** A device that lived for so long was no failure of the one before it. */
@@ -27,6 +25,8 @@ export interface EngineOptions {
   reopens: boolean;
   /** Whether a GPU that is lost too often may be left for what runs without one. */
   leaves?: boolean;
+  /** How long a GPU that was lost may take to come back, its process or driver begun anew: 15 s by default. */
+  comesBackWithinMs?: number;
   /** The most rows of a prefill that are run at once; by default what suits the backend. */
   chunk?: number | undefined;
 }
@@ -252,7 +252,7 @@ export class Engine {
   /** The next backend. An adapter may be missing for a while after a loss: it is waited for. */
   async #openAgain(lost: string): Promise<Backend> {
     const { signal } = this.#end;
-    const { leaves = false, open } = this.#options;
+    const { leaves = false, comesBackWithinMs = 15_000, open } = this.#options;
     const end = performance.now() + comesBackWithinMs;
     let failure: unknown;
     for (let wait = 50; this.#losses < mostLosses; wait = Math.min(2 * wait, 1000)) {

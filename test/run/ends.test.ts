@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { VitrineError } from '../../src/plan/error.ts';
+import type { Attempt } from '../../src/run/engine.ts';
 import { load } from '../../src/run/load.ts';
 import type { Model } from '../../src/run/model.ts';
 import type { Completion, Token } from '../../src/run/output.ts';
@@ -364,4 +365,121 @@ describe('a lost device', () => {
     clearInterval(watch);
     fragile.dispose();
   });
+
+  test('that comes back only after a while is waited for', async () => {
+    let missing = 3;
+    const before = ({ lost }: Attempt) => {
+      if (lost !== undefined && missing-- > 0) throw new VitrineError('no-webgpu', 'no adapter yet');
+    };
+    const { model: fragile, opened } = await openFragile({ before });
+    const running = fragile.complete(text, free);
+    opened[0]!.lose('unplugged');
+    expect((await running).ids).toEqual(expected.ids);
+    expect(missing).toBe(-1);
+    fragile.dispose();
+  });
+
+  test('that does not come back is waited for with a limit; meanwhile an abort and a dispose are heard', async () => {
+    const before = ({ lost }: Attempt) => {
+      if (lost !== undefined) throw new VitrineError('no-webgpu', 'no adapter');
+    };
+    const { model: fragile, opened } = await openFragile({ before, comesBackWithinMs: 500 });
+    opened[0]!.lose('unplugged');
+    const abort = new AbortController();
+    const aborted = fragile.complete(text, { ...free, signal: abort.signal });
+    const waiting = fragile.complete(text, free);
+    waiting.catch(() => {});
+    setTimeout(() => abort.abort('enough'), 60);
+    await expect(aborted).rejects.toBe('enough');
+    await expect(waiting).rejects.toMatchObject({
+      code: 'device-lost',
+      message: expect.stringContaining('no adapter'),
+    });
+    const last = fragile.complete(text, free);
+    setTimeout(() => fragile.dispose(), 60);
+    await expect(last).rejects.toMatchObject({ code: 'disposed' });
+  });
+
+  test('three times in a row is left where that is allowed, and the text goes on', async () => {
+    for (const kind of ['plain', 'beams', 'samples', 'edits', 'sliding'] as const) {
+      const options = {
+        plain: free,
+        beams: { ...free, numBeams: 3 },
+        samples: { ...free, temperature: 1, seed: 5, numReturnSequences: 3 },
+        edits: { ...free, edits: [{ name: 'blocks.0.hook_mlp_out', scale: 0.5 }] },
+        sliding: { ...free, onContextFull: 'slide' as const },
+      }[kind];
+      const prompt = kind === 'sliding' ? ids(120) : text;
+      const attempts: boolean[] = [];
+      let runs = 0;
+      const { model: fragile, opened } = await openFragile({
+        leaves: true,
+        before: ({ leaving }) => attempts.push(leaving),
+        onRun: (backend) => {
+          // Each is lost after some runs, but for the one that is no GPU.
+          if (++runs % 9 === 0 && opened.length <= 3) backend.lose('flaky');
+        },
+      });
+      const { ids: found, sequences } = await fragile.complete(prompt, options);
+      const undisturbed = await model.complete(prompt, options);
+      expect(found, kind).toEqual(undisturbed.ids);
+      expect(sequences?.map((one) => one.ids)).toEqual(undisturbed.sequences?.map((one) => one.ids));
+      expect(attempts, kind).toEqual([false, false, false, true]);
+      fragile.dispose();
+    }
+  });
+
+  test('three times in a row ends the call where it is not; the next call tries anew', async () => {
+    const { model: fragile, opened } = await openFragile({
+      onRun: (backend) => {
+        if (opened.length <= 3) backend.lose('flaky');
+      },
+    });
+    await expect(fragile.complete(text, free)).rejects.toMatchObject({ code: 'device-lost' });
+    expect(opened.length).toBe(3);
+    expect((await fragile.complete(text, free)).ids).toEqual(expected.ids);
+    fragile.dispose();
+  });
+
+  test('now and then is no row: calls that ended well lie between', async () => {
+    const { model: fragile, opened } = await openFragile({
+      leaves: true,
+      before: ({ leaving }) => expect(leaving).toBe(false),
+    });
+    for (let i = 0; i < 5; i++) {
+      const running = fragile.complete(text, free);
+      opened.at(-1)!.lose('unplugged');
+      expect((await running).ids).toEqual(expected.ids);
+    }
+    expect(opened.length).toBe(6);
+    fragile.dispose();
+  });
+
+  test.each([
+    ['score', async (of: Model) => (await of.score(ids(60))).logprobs],
+    ['logits', async (of: Model) => (await of.logits(ids(60), { positions: [3, 50] })).data],
+    [
+      'trace with edits',
+      async (of: Model) => [...(await of.trace(ids(60), { capture: ['*'], edits })).get(captured)!.data],
+    ],
+    ['weight', async (of: Model) => (await of.weight('wte.weight')).data],
+    ['profile', async (of: Model) => (await of.profile(ids(60), { repeats: 1 })).steps.length],
+    ['speculate', async (of: Model) => (await of.complete(ids(30), { ...free, speculate: {} })).ids],
+    ['processors', async (of: Model) => (await of.complete(ids(30), { ...free, logitsProcessors: [() => {}] })).ids],
+  ])('takes nothing from %s', async (_, call) => {
+    for (const after of [1, 2, 7]) {
+      let runs = 0;
+      const { model: fragile, opened } = await openFragile({
+        onRun: (backend) => {
+          if (++runs === after) backend.lose('unplugged');
+        },
+      });
+      expect(await call(fragile)).toEqual(await call(model));
+      if (runs >= after) expect(opened.length).toBe(2);
+      fragile.dispose();
+    }
+  });
 });
+
+const edits = [{ name: 'blocks.0.hook_mlp_out', scale: 0.5 }];
+const captured = 'blocks.1.attn.hook_pattern';

@@ -3,7 +3,7 @@ import { openCheckpoint } from '../../src/load/open.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import type { Backend } from '../../src/plan/backend.ts';
 import { VitrineError } from '../../src/plan/error.ts';
-import { Engine } from '../../src/run/engine.ts';
+import { type Attempt, Engine, type EngineOptions } from '../../src/run/engine.ts';
 import { type LoadOptions, loadCheckpoint } from '../../src/run/load.ts';
 import { Model } from '../../src/run/model.ts';
 import { loadTokenizer } from '../../src/text/load.ts';
@@ -52,24 +52,42 @@ export async function openTiny(shape: TinyOptions = {}, options: OpenOptions = {
   return openModel(tinyFiles(made), options, chunk);
 }
 
-/** tiny-gpt2 on CPU backends that can be lost, each as often as wanted. */
-export async function openFragile({ reopens = true, chunk = 4 } = {}) {
+/**
+ * tiny-gpt2 on CPU backends that can be lost, each as often as wanted. `before` is called before each is opened, with
+ * what the engine says of it, and may throw what a platform would say; `onRun` before each run.
+ */
+export async function openFragile({
+  chunk = 4,
+  before = (_: Attempt): unknown => undefined,
+  onRun = (_: Fragile): void => {},
+  ...options
+}: {
+  chunk?: number;
+  before?: (attempt: Attempt) => unknown;
+  onRun?: (backend: Fragile) => void;
+} & Partial<EngineOptions> = {}) {
   const checkpoint = await openCheckpoint(await fixtureFiles('tiny-gpt2'));
   const plan = gpt2Plan(checkpoint.config);
-  const opened: { backend: Backend; lose: (reason: string) => void }[] = [];
-  const open = async () => {
-    const backend = fragile(createCpuBackend());
+  const opened: Fragile[] = [];
+  const open = async (attempt: Attempt) => {
+    before(attempt);
+    const backend = fragile(createCpuBackend(), onRun);
     for (const weight of plan.weights) await backend.backend.addWeight(weight, 'f32', checkpoint.read(weight));
     opened.push(backend);
     return backend.backend;
   };
-  const engine = await Engine.open({ plan, context: plan.nCtx, open, reopens, chunk });
+  const engine = await Engine.open({ plan, context: plan.nCtx, open, reopens: true, chunk, ...options });
   const tokenizer = await loadTokenizer(await checkpoint.tokenizerFiles(), plan.vocabSize);
   return { model: new Model(checkpoint.config, tokenizer, engine, { dtype: 'f32', reason: 'asked for' }), opened };
 }
 
+interface Fragile {
+  backend: Backend;
+  lose(reason: string): void;
+}
+
 /** A backend whose runs fail once it is lost; the loss is told a little later than the first failure. */
-function fragile(inner: Backend): { backend: Backend; lose: (reason: string) => void } {
+function fragile(inner: Backend, onRun: (backend: Fragile) => void): Fragile {
   let gone = false;
   let tell: (reason: string) => void = () => {};
   const lost = new Promise<string>((resolve) => {
@@ -82,6 +100,7 @@ function fragile(inner: Backend): { backend: Backend; lose: (reason: string) => 
     check();
     const made = await inner.program(...args);
     const run: typeof made.run = async (batch) => {
+      onRun(self);
       check();
       const result = await made.run(batch);
       check();
@@ -103,11 +122,12 @@ function fragile(inner: Backend): { backend: Backend; lose: (reason: string) => 
     addWeight: (...args) => inner.addWeight(...args),
     dispose: () => inner.dispose(),
   };
-  return {
+  const self: Fragile = {
     backend,
     lose(reason) {
       gone = true;
       setTimeout(() => tell(reason), 5);
     },
   };
+  return self;
 }
