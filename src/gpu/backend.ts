@@ -4,7 +4,7 @@ import { allRules } from '../plan/fuse.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
 import { compileAhead, expected } from './compile-ahead.ts';
-import { describe, isSoftware } from './device.ts';
+import { isSoftware, nameOf } from './device.ts';
 import type { CacheFormat } from './kernel.ts';
 import type { AttentionVariant } from './kernels/attention.ts';
 import type { Variants } from './kernels/linear.ts';
@@ -49,9 +49,10 @@ export function variantsFor({ adapterInfo, features }: AdapterTraits): Variants 
   return { row: inFours, tile: inFours };
 }
 
-function attentionFor(info: GPUAdapterInfo | undefined): AttentionVariant {
+/** A software GPU without a name, as Firefox has it, may be llvmpipe. */
+export function attentionFor(info: GPUAdapterInfo | undefined): AttentionVariant {
   if (!isSoftware(info)) return 'shared';
-  return /llvmpipe|lavapipe/i.test(describe(info)) ? 'rows' : 'registers';
+  return /^$|llvmpipe|lavapipe/i.test(nameOf(info)) ? 'rows' : 'registers';
 }
 
 /**

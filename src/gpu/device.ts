@@ -45,11 +45,14 @@ export async function requestDevice(largestBinding: number): Promise<Gpu> {
   }
 }
 
-export function describe(info: GPUAdapterInfo | undefined): string {
+/** All that an adapter is called; nothing in Firefox, which tells no names. */
+export function nameOf(info: GPUAdapterInfo | undefined): string {
   const parts = [info?.vendor, info?.architecture, info?.device, info?.description];
-  const name = [...new Set(parts.filter((part) => part))].join(' ');
-  // Firefox tells no names.
-  return name || `${info?.isFallbackAdapter ? 'software GPU' : 'GPU'} (name hidden by the browser)`;
+  return [...new Set(parts.filter((part) => part))].join(' ');
+}
+
+export function describe(info: GPUAdapterInfo | undefined): string {
+  return nameOf(info) || `${info?.isFallbackAdapter ? 'software GPU' : 'GPU'} (name hidden by the browser)`;
 }
 
 /** A software renderer, by its flag or its name. */

@@ -115,7 +115,7 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
       input.value = url;
       input.dispatchEvent(new Event('input', { bubbles: true }));
     }, models.url);
-    await press('Check');
+    await press('Find');
     await press('Download');
     await chosen().toBe(name);
     await models.close();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { countingDevice } from '../../bench/counting-device.ts';
-import { createGpuBackend, variantsFor } from '../../src/gpu/backend.ts';
+import { attentionFor, createGpuBackend, variantsFor } from '../../src/gpu/backend.ts';
 import { type Variants, variantsOn } from '../../src/gpu/kernels/linear.ts';
 import { Pipelines } from '../../src/gpu/shader.ts';
 import { TUNING_MS, tune } from '../../src/gpu/tune.ts';
@@ -161,4 +161,13 @@ test.each([
 ])('before anything is measured, %o gets %o', (info, expected) => {
   const features: ReadonlySet<string> = new Set();
   expect(variantsFor({ adapterInfo: info as GPUAdapterInfo, features })).toEqual(expected);
+});
+
+test.each([
+  [{ vendor: 'nvidia' }, 'shared'],
+  [{ vendor: 'google', description: 'SwiftShader', isFallbackAdapter: true }, 'registers'],
+  [{ vendor: 'mesa', description: 'llvmpipe (LLVM 19)', isFallbackAdapter: true }, 'rows'],
+  [{ vendor: '', isFallbackAdapter: true }, 'rows'], // Firefox: it may be llvmpipe
+])('attention on %o is of the variant %s', (info, expected) => {
+  expect(attentionFor(info as GPUAdapterInfo)).toBe(expected);
 });
