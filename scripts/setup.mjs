@@ -1,10 +1,10 @@
-// Brings a fresh clone to the point where it can be built and tested: npm packages, and a Chromium for the tests.
+// Brings a fresh clone to the point where it can be built and tested: npm packages, and browsers for the tests.
 // Plain Node, because it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { findBrowser } from './browser.mjs';
+import { findBrowser, findFirefox, findWebKit } from './browser.mjs';
 
 const root = join(import.meta.dirname, '..');
 
@@ -45,29 +45,51 @@ export function installPackages(folder = root) {
   }
 }
 
+const apt = ['/usr/bin/apt-get', '/bin/apt-get'].some(existsSync);
+const isRoot = process.getuid?.() === 0;
+
+/** Debian's packages, where they may be installed. */
+function installDebian(...packages) {
+  if (!isRoot || !apt) return;
+  const quiet = { DEBIAN_FRONTEND: 'noninteractive' };
+  if (!run('apt-get', ['update', '-qq'], quiet)) return;
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet);
+}
+
 /** Finds a Chromium for the tests, or installs one: Debian's when root, otherwise Playwright's. */
 export async function installBrowser() {
   if (await findBrowser()) return;
-  const apt = ['/usr/bin/apt-get', '/bin/apt-get'].some(existsSync);
-  const root = process.getuid?.() === 0;
   console.log('No Chromium found for the tests: installing one (CHROMIUM_PATH names your own).');
-  if (root && apt) {
-    const quiet = { DEBIAN_FRONTEND: 'noninteractive' };
-    if (run('apt-get', ['update', '-qq'], quiet)) {
-      run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], quiet);
-    }
-  }
+  installDebian('chromium');
   if (!(await findBrowser()))
-    run('npx', ['playwright', 'install', ...(root && apt ? ['--with-deps'] : []), 'chromium']);
+    run('npx', ['playwright', 'install', ...(isRoot && apt ? ['--with-deps'] : []), 'chromium']);
   if (!(await findBrowser())) {
     throw new Error('No Chromium could be installed. Install one and name it with CHROMIUM_PATH=/path/to/chromium.');
+  }
+}
+
+/** Firefox and WebKit for their smoke tests: Debian's when root. Without one its tests are skipped, and this says so. */
+export function installOtherBrowsers() {
+  const missing = () => ({
+    ...(!findFirefox() && { 'firefox-esr': 'Firefox' }),
+    ...(!findWebKit() && { webkit: 'WebKit' }),
+  });
+  const packages = Object.keys(missing()).flatMap((name) =>
+    name === 'webkit' ? ['webkit2gtk-driver', 'xvfb', 'dbus'] : [name],
+  );
+  if (packages.length > 0) installDebian(...packages);
+  for (const name of Object.values(missing())) {
+    console.log(`No ${name} here and none could be installed: its tests are skipped.`);
   }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   try {
     installPackages();
-    if (!process.argv.includes('--no-browser')) await installBrowser();
+    if (!process.argv.includes('--no-browser')) {
+      await installBrowser();
+      installOtherBrowsers();
+    }
   } catch (error) {
     console.error(error.message);
     process.exitCode = 1;

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { installBrowser, installPackages } from './setup.mjs';
+import { installBrowser, installOtherBrowsers, installPackages } from './setup.mjs';
 
 const root = join(import.meta.dirname, '..');
 const results = join(root, 'test-results');
@@ -41,6 +41,7 @@ const stages = check
       { project: 'e2e', after: built },
       ...(full ? [] : lint),
       { project: 'node', after: built },
+      { project: 'browsers', after: built },
       { project: 'chromium' },
     ];
 
@@ -123,7 +124,10 @@ async function performAll() {
 
 try {
   installPackages();
-  if (!check) await installBrowser();
+  if (!check) {
+    await installBrowser();
+    installOtherBrowsers();
+  }
   rmSync(results, { recursive: true, force: true });
   mkdirSync(results, { recursive: true });
   await perform({ name: 'build: wasm', args: ['scripts/build-wasm.mjs'] });

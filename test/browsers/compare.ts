@@ -5,38 +5,47 @@ export interface Choice {
   dtype: NonNullable<LoadOptions['dtype']>;
   kv?: 'f32' | 'f16';
   vendor?: string;
+  /** Nothing is run: only the pipelines are compiled that loading a model asks for. */
+  compileOnly?: boolean;
 }
 
 export interface Compared {
   adapter: string;
   /** Files of every module that was compiled, as `batch.wgsl + weights/q8.wgsl + linear.wgsl`. */
   shaders: string[];
-  /** Largest distance from the CPU's, relative to its largest value: of logits, of any tensor of a trace, of both after edits. */
-  logits: number;
-  traced: number;
-  edited: number;
-  /** Greedy tokens, sampled tokens, and ranks of a score, on either. */
-  drawn: [webgpu: number[], cpu: number[]];
+  /** How many were compiled. */
+  pipelines: number;
   errors: string[];
+  /** Largest distance from the CPU's, relative to its largest value: of logits, of any tensor of a trace, of both after edits. */
+  logits?: number;
+  traced?: number;
+  edited?: number;
+  /** Greedy tokens, sampled tokens, and ranks of a score, on either. */
+  drawn?: [webgpu: number[], cpu: number[]];
 }
 
 /** Runs in a page that has the built library as `vitrine`: everything that has a kernel, on WebGPU and on the CPU. */
-export async function compare(source: string, { dtype, kv = 'f32', vendor }: Choice): Promise<Compared> {
+export async function compare(source: string, { dtype, kv = 'f32', vendor, compileOnly }: Choice): Promise<Compared> {
   const { load } = (globalThis as unknown as { vitrine: { load: typeof import('../../src/index.ts').load } }).vitrine;
-  const adapter = await navigator.gpu.requestAdapter();
-  const device = await adapter!.requestDevice();
+  const device = await (await navigator.gpu.requestAdapter())!.requestDevice();
   const told = { vendor, architecture: '', device: '', description: '', isFallbackAdapter: false };
   if (vendor) Object.defineProperty(device, 'adapterInfo', { value: told });
   const shaders: string[] = [];
   const errors: string[] = [];
+  const pipelines: Promise<unknown>[] = [];
   device.onuncapturederror = ({ error }) => errors.push(error.message);
-  const make = device.createShaderModule.bind(device);
+  const [makeModule, makePipeline] = [device.createShaderModule, device.createComputePipelineAsync];
   device.createShaderModule = (descriptor) => {
     shaders.push(descriptor.label!);
-    return make(descriptor);
+    return makeModule.call(device, descriptor);
+  };
+  device.createComputePipelineAsync = (descriptor) => {
+    const made = makePipeline.call(device, descriptor);
+    pipelines.push(made);
+    return made;
   };
 
-  const text = 'Once upon a time there was a little girl who '.repeat(3);
+  const text = 'Once upon a time there was a little girl who '.repeat(2);
   const edits: Edit[] = [
     { name: 'blocks.0.hook_resid_post', scale: 0.5, position: 1 },
     { name: 'blocks.1.attn.hook_pattern', set: 0, head: 1 },
@@ -75,6 +84,12 @@ export async function compare(source: string, { dtype, kv = 'f32', vendor }: Cho
     return worst;
   };
   const model = await load(source, { device, dtype, kv, tune: false, cache: false });
+  if (compileOnly) {
+    for (let done = 0; done < pipelines.length; done = pipelines.length) await Promise.all(pipelines);
+    model.dispose();
+    device.destroy();
+    return { adapter: model.device.adapter, shaders: [...new Set(shaders)], pipelines: pipelines.length, errors };
+  }
   const reference = await load(source, { device: 'cpu', dtype, cache: false });
   const [found, expected] = [await run(model), await run(reference)];
   model.dispose();
@@ -83,10 +98,11 @@ export async function compare(source: string, { dtype, kv = 'f32', vendor }: Cho
   return {
     adapter: model.device.adapter,
     shaders: [...new Set(shaders)],
+    pipelines: pipelines.length,
+    errors,
     logits: distance(found.whole, expected.whole, ['logits']),
     traced: distance(found.whole, expected.whole),
     edited: distance(found.edited, expected.edited),
     drawn: [found.drawn, expected.drawn],
-    errors,
   };
 }

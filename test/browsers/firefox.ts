@@ -1,5 +1,5 @@
 import puppeteer from 'puppeteer-core';
-import { systemEnvironment, type Tab } from './tab.ts';
+import type { Tab } from './tab.ts';
 
 interface Look {
   width?: number;
@@ -7,7 +7,10 @@ interface Look {
   dark?: boolean;
 }
 
-/** A headless Firefox, driven by WebDriver BiDi, with WebGPU on the system's Vulkan. */
+/**
+ * A headless Firefox, driven by WebDriver BiDi. Its WebGPU runs on the software Vulkan of vitest.config.ts where there is one
+ * (SwiftShader compiles these shaders in a tenth of the time that Mesa's takes), else on the system's.
+ */
 export async function openFirefox(
   executablePath: string,
   { width = 1280, height = 900, dark }: Look = {},
@@ -15,7 +18,6 @@ export async function openFirefox(
   const browser = await puppeteer.launch({
     browser: 'firefox',
     executablePath,
-    env: systemEnvironment(),
     defaultViewport: { width, height },
     protocolTimeout: 240_000,
     extraPrefsFirefox: {

@@ -11,9 +11,3 @@ export interface Tab {
   /** Ends the browser. */
   close(): Promise<void>;
 }
-
-/** The environment without what vitest.config.ts sets for Dawn: a browser of the system finds the system's Vulkan. */
-export function systemEnvironment(): Record<string, string> {
-  const { VK_ICD_FILENAMES, LD_LIBRARY_PATH, ...rest } = process.env;
-  return rest as Record<string, string>;
-}

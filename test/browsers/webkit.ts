@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Readable } from 'node:stream';
-import { systemEnvironment, type Tab } from './tab.ts';
+import type { Tab } from './tab.ts';
 
 interface Look {
   width?: number;
@@ -27,8 +27,9 @@ export async function openWebKit(
     processes.push(shown);
     const [display] = (await once(shown.stdio[3] as Readable, 'data')) as [Buffer];
     const port = await freePort();
+    const { LD_LIBRARY_PATH, ...inherited } = process.env; // what Dawn needs is Chromium's, and not for WebKit
     const env = {
-      ...systemEnvironment(),
+      ...inherited,
       DISPLAY: `:${display.toString().trim()}`,
       WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', // its sandbox needs rights that containers do not give
       ...(dark && { GTK_THEME: 'Adwaita:dark' }),
