@@ -1,6 +1,7 @@
-import { NotStarted, PATIENCE, startFirst } from '../host/start.ts';
+import { NotStarted, startFirst } from '../host/start.ts';
 import { isPreBundled, type Located, locate, type Thread } from '../host/worker.ts';
 import { VitrineError } from '../plan/error.ts';
+import { PATIENCE } from '../plan/patience.ts';
 import type { Answer, Call } from './protocol.ts';
 
 /** Milliseconds after which an engine is given up that says nothing: its script may be long in coming. */

@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import { PATIENCE, within } from '../plan/patience.ts';
 
 /** A device asked for by Vitrine, with what the adapter says of itself. */
 export interface Gpu {
@@ -24,7 +25,7 @@ export async function requestDevice(largestBinding: number): Promise<Gpu> {
       hint: "Use a current Chrome, Edge, Safari or Firefox over https or localhost, or device: 'cpu'.",
     });
   }
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  const adapter = await answered(gpu.requestAdapter({ powerPreference: 'high-performance' }), 'an adapter');
   if (!adapter) {
     throw new VitrineError('no-webgpu', 'WebGPU is there, but it offers no adapter.', {
       hint: "Hardware acceleration may be switched off in the browser's settings; device: 'cpu' works without.",
@@ -38,11 +39,24 @@ export async function requestDevice(largestBinding: number): Promise<Gpu> {
   }
   try {
     const requiredFeatures = usefulFeatures.filter((name) => adapter.features.has(name));
-    const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
+    const requested = adapter.requestDevice({ requiredLimits, requiredFeatures });
+    const device = await answered(requested, 'a device').catch((error: unknown) => {
+      requested.then((late) => late.destroy()).catch(() => {});
+      throw error;
+    });
     return { device, adapter: describe(adapter.info), fallback: isSoftware(adapter.info) };
   } catch (cause) {
+    if (cause instanceof VitrineError) throw cause;
     throw new VitrineError('no-webgpu', `The adapter ${describe(adapter.info)} gave no device: ${cause}`, { cause });
   }
+}
+
+/** A browser whose GPU process hangs never answers. */
+function answered<T>(request: Promise<T>, what: string): Promise<T> {
+  return within(PATIENCE, request, `WebGPU was asked for ${what} and has not answered`).catch((cause: Error) => {
+    if (!/has not answered/.test(cause.message)) throw cause;
+    throw new VitrineError('no-webgpu', `${cause.message}.`, { hint: 'Restarting the browser may help.', cause });
+  });
 }
 
 /** All that an adapter is called; nothing in Firefox, which tells no names. */

@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import { COMPILING, Queue } from '../plan/patience.ts';
 
 /** A WGSL file by its name below shaders/. */
 export interface ShaderFile {
@@ -11,6 +12,7 @@ export class Pipelines {
   readonly #device: GPUDevice;
   readonly #modules = new Map<string, Promise<GPUShaderModule>>();
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #queue = new Queue(COMPILING);
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -37,7 +39,8 @@ export class Pipelines {
     }
     const compute = { module: await module, entryPoint: 'main', constants };
     try {
-      return await this.#device.createComputePipelineAsync({ label: names, layout: 'auto', compute });
+      const compiling = this.#device.createComputePipelineAsync({ label: names, layout: 'auto', compute });
+      return await this.#queue.within(compiling, 'the driver has compiled nothing');
     } catch (cause) {
       throw new VitrineError('no-webgpu', `The pipeline ${names} ${JSON.stringify(constants)} failed: ${cause}`, {
         cause,

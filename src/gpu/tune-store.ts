@@ -1,4 +1,5 @@
 import { isNode } from '../plan/host.ts';
+import { PATIENCE, within } from '../plan/patience.ts';
 
 const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
 
@@ -65,7 +66,7 @@ function fileStore(): TuneStore {
 
 async function orNothing<T>(use: () => T | Promise<T>): Promise<T | undefined> {
   try {
-    return await use();
+    return await within(PATIENCE, Promise.resolve(use()), 'storage has not answered');
   } catch {
     return undefined;
   }

@@ -1,8 +1,6 @@
+import { after, PATIENCE } from '../plan/patience.ts';
 import { markupForbids } from './policy.ts';
 import type { Located, Thread, Way } from './worker.ts';
-
-/** Milliseconds without progress after which the next way is tried beside this one. */
-export const PATIENCE = 10_000;
 
 const forbidden = "is forbidden by the page's Content-Security-Policy";
 
@@ -131,22 +129,4 @@ function listenForPolicy() {
     },
     stop: () => globalThis.removeEventListener?.('securitypolicyviolation', hear),
   };
-}
-
-/** Rejects when nothing has come of `work` for so long; `what` ends the sentence. */
-export async function within<T>(milliseconds: number, work: Promise<T>, what: string): Promise<T> {
-  const pause = after(milliseconds);
-  const late = pause.promise.then(() => {
-    throw new Error(`${what} for ${milliseconds / 1000} s`);
-  });
-  return Promise.race([work, late]).finally(pause.cancel);
-}
-
-function after(milliseconds: number): { promise: Promise<undefined>; cancel: () => void } {
-  let cancel = () => {};
-  const promise = new Promise<undefined>((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), milliseconds);
-    cancel = () => clearTimeout(timer);
-  });
-  return { promise, cancel };
 }

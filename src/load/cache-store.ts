@@ -1,4 +1,5 @@
 import { isNode } from '../plan/host.ts';
+import { PATIENCE, within } from '../plan/patience.ts';
 
 const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
 
@@ -22,13 +23,15 @@ const folderName = 'vitrine';
 export async function platformStore(): Promise<CacheStore | undefined> {
   if (isNode()) return folderStore(nodeFolder());
   try {
-    const root = await navigator.storage.getDirectory();
-    return opfsStore(await root.getDirectoryHandle(folderName, { create: true }));
+    const opened = navigator.storage
+      .getDirectory()
+      .then((root) => root.getDirectoryHandle(folderName, { create: true }));
+    return opfsStore(await within(PATIENCE, opened, 'storage has not answered'));
   } catch {
     // Without a secure context there is no such member, and in some private windows it refuses.
   }
   try {
-    return cacheApiStore(await caches.open(folderName));
+    return cacheApiStore(await within(PATIENCE, caches.open(folderName), 'storage has not answered'));
   } catch {
     return undefined;
   }

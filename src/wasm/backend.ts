@@ -1,6 +1,6 @@
-import { within } from '../host/start.ts';
 import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
+import { COMPILING, within } from '../plan/patience.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import { WasmMemory } from './memory.ts';
 import { canRun, compile, environment, type Kernels } from './module.ts';
@@ -109,7 +109,7 @@ async function assemble(threads: number, relaxed: boolean): Promise<Machine> {
       hint: "Use device: 'cpu', or a newer browser.",
     });
   }
-  const compiling = within(60_000, compile({ relaxed, shared }), 'nothing has come of compiling');
+  const compiling = within(COMPILING, compile({ relaxed, shared }), 'nothing has come of compiling');
   const module = await compiling.catch((cause: unknown) => {
     throw new VitrineError('bad-option', `WebAssembly is forbidden here: ${cause}.`, {
       hint: "Add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy, or use device: 'cpu'.",

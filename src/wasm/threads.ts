@@ -1,5 +1,6 @@
-import { PATIENCE, startFirst, within } from '../host/start.ts';
+import { startFirst } from '../host/start.ts';
 import { locate, type Thread } from '../host/worker.ts';
+import { PATIENCE, within } from '../plan/patience.ts';
 import type { Kernels } from './module.ts';
 import source from './thread.js?raw';
 

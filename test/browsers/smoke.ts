@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
 import { serve } from '../../scripts/serve.mjs';
 import type { Drawn } from '../../src/page/inside/draw/matrix.tsx';
 import { readModelFile } from '../fixtures.ts';
@@ -26,6 +26,11 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
   // Each test has an origin of its own, and so a browser that has never been there.
   afterEach(() => site.close());
 
+  // What was on the page when a test failed says more than what was not.
+  beforeEach(() => {
+    onTestFailed(async () => console.log(await tab.run(() => document.body.innerText)));
+  });
+
   const open = async (device: string, folder = fileURLToPath(new URL('../../site', import.meta.url))) => {
     site = await serve(folder);
     const settings = { device, prompt, temperature: '0', 'max-new-tokens': '24' };
@@ -33,7 +38,7 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
     await ready();
   };
   const has = (selector: string) => tab.run((selector) => !!document.querySelector(selector), selector);
-  const waitFor = (selector: string) => expect.poll(() => has(selector), patience).toBe(true);
+  const waitFor = (selector: string) => expect.poll(() => has(selector), { ...patience, message: selector }).toBe(true);
   const ready = () => waitFor('.device');
   const reload = async () => {
     await tab.run(() => setTimeout(() => location.reload(), 0)).catch(() => {}); // the answer may be lost with the page

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { NotStarted, startFirst, within } from '../../src/host/start.ts';
+import { NotStarted, startFirst } from '../../src/host/start.ts';
 import type { Thread, Way } from '../../src/host/worker.ts';
+import { within } from '../../src/plan/patience.ts';
 
 /** A worker that does what it is told to: speaks, fails, or is silent. */
 function wayThat(url: string, act: (thread: Thread) => void) {
