@@ -34,15 +34,16 @@ export function greetEngine(worker: Thread, signal: AbortSignal): Promise<Thread
 
 async function begin(script: Located, signal: AbortSignal): Promise<Thread> {
   try {
-    return (await startFirst(script, greet, { silence: SILENCE, patience: PATIENCE, signal })).thread;
+    return (await startFirst(script, (worker) => greet(worker, signal), { silence: SILENCE, patience: PATIENCE, signal })).thread;
   } catch (error) {
     throw error instanceof NotStarted ? explain(error, script) : error;
   }
 }
 
 /** Until it answers. What is posted to a worker waits for its script. */
-function greet(worker: Thread): Promise<void> {
+function greet(worker: Thread, signal: AbortSignal): Promise<void> {
   const { port1: port, port2 } = new MessageChannel();
+  signal.addEventListener('abort', () => port.close()); // an open one keeps Bun from ending
   return new Promise<void>((resolve) => {
     port.onmessage = ({ data }: MessageEvent<Answer<never, unknown>>) => {
       if ('result' in data) resolve();

@@ -1,6 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,7 +52,7 @@ export function project(packed: Packed, packages: readonly string[], name: strin
     const draft = mkdtempSync(`${installed}-`);
     writeFileSync(join(draft, 'package.json'), '{ "private": true, "type": "module" }');
     const { status, stderr } = npm(draft, 'install', '--legacy-peer-deps', ...packages);
-    if (status !== 0) {
+    if (status !== 0 && packages.length > 0) {
       console.log(`Not run: ${packages.join(', ')} could not be installed. ${stderr.split('\n')[0]}`);
       rmSync(draft, { recursive: true });
       return undefined;
@@ -51,8 +61,12 @@ export function project(packed: Packed, packages: readonly string[], name: strin
     else renameSync(draft, installed);
   }
   const folder = mkdtempSync(join(tmpdir(), `vitrine-${name}-`));
-  cpSync(installed, folder, { recursive: true, verbatimSymlinks: true });
-  mkdirSync(join(folder, 'node_modules'), { recursive: true });
-  cpSync(packed.folder, join(folder, 'node_modules/vitrine'), { recursive: true });
+  const modules = join(folder, 'node_modules');
+  mkdirSync(modules);
+  for (const entry of existsSync(join(installed, 'node_modules')) ? readdirSync(join(installed, 'node_modules')) : []) {
+    symlinkSync(join(installed, 'node_modules', entry), join(modules, entry), 'junction');
+  }
+  cpSync(packed.folder, join(modules, 'vitrine'), { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module", "dependencies": { "vitrine": "*" } }'); // Deno asks
   return folder;
 }

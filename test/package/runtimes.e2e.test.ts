@@ -1,0 +1,3 @@
+import { worksIn } from './runtimes.ts';
+
+await worksIn({ Node: () => [process.execPath] }, []);
