@@ -1,7 +1,8 @@
 import { defineConfig, type Plugin } from 'vite';
 import { buildKernels } from './scripts/build-wasm.mjs';
 import { entries } from './scripts/entries.mjs';
-import { noMapOfTables, workerScripts } from './scripts/library.ts';
+import { ownSourcesOnly, workerScripts } from './scripts/library.ts';
+import { licences } from './scripts/licences.ts';
 import { isolation } from './scripts/serve.mjs';
 import { serviceWorker } from './scripts/service-worker.ts';
 
@@ -14,15 +15,19 @@ const inlineStyles: Plugin = {
   transformIndexHtml: (html) => html.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"),
 };
 
+/** The kernels have AssemblyScript's library compiled in. */
+const ofAll = licences(['assemblyscript']);
+
 /** `vite` serves the page, `vite build` builds it into site/, `vite build --mode library` builds dist/vitrine.js. */
 export default defineConfig(({ mode }) =>
   mode === 'library'
     ? {
         publicDir: false,
-        plugins: [workerScripts(), noMapOfTables()],
+        plugins: [workerScripts(), ownSourcesOnly(), ofAll.plugin],
         build: {
           target: 'es2022',
           outDir: 'dist',
+          manifest: true, // for scripts/sizes.mjs
           minify: true,
           sourcemap: true,
           lib: {
@@ -37,8 +42,8 @@ export default defineConfig(({ mode }) =>
       }
     : {
         base: './',
-        worker: { format: 'es' },
-        plugins: [inlineStyles, serviceWorker()],
+        worker: { format: 'es', plugins: () => [ofAll.worker] },
+        plugins: [inlineStyles, ofAll.plugin, serviceWorker()],
         server: { headers: isolation },
         preview: { headers: isolation },
         build: {

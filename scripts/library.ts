@@ -41,16 +41,20 @@ export function workerScripts(): Plugin {
   };
 }
 
-/** Leaves out the source maps of what is all data: GPT-2's vocabulary would have one of a megabyte. */
-export function noMapOfTables(): Plugin {
+/** Keeps our own sources alone in source maps: those of the packages bundled weigh as much as the rest, GPT-2's vocabulary a megabyte. */
+export function ownSourcesOnly(): Plugin {
   return {
-    name: 'no-map-of-tables',
+    name: 'own-sources-only',
     generateBundle(_, bundle) {
-      for (const chunk of Object.values(bundle)) {
-        if (chunk.type !== 'chunk' || !chunk.fileName.includes('r50k_base')) continue;
-        chunk.map = null;
-        chunk.code = chunk.code.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
-        delete bundle[`${chunk.fileName}.map`];
+      for (const [name, map] of Object.entries(bundle)) {
+        if (map.type !== 'asset' || !name.endsWith('.js.map')) continue;
+        const { sources, sourcesContent, ...rest } = JSON.parse(String(map.source)) as Record<string, string[]>;
+        const kept = sourcesContent!.map((text, i) => (sources![i]!.includes('node_modules') ? null : text));
+        map.source = JSON.stringify({ ...rest, sources, sourcesContent: kept });
+        if (kept.some((text) => text)) continue;
+        delete bundle[name];
+        const chunk = bundle[name.slice(0, -'.map'.length)];
+        if (chunk?.type === 'chunk') chunk.code = chunk.code.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
       }
     },
   };

@@ -20,6 +20,7 @@ const builds = [
   { name: 'build: page', args: [vite, 'build'] },
   { name: 'build: library', args: [vite, 'build', '--mode', 'library'] },
   { name: 'build: declarations', args: ['scripts/build-declarations.mjs'], after: ['build: library'] },
+  { name: 'sizes', args: ['scripts/sizes.mjs'], after: ['build: library'] },
 ];
 const lint = [
   { name: 'types', args: [tsc, '--noEmit'] },

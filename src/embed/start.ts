@@ -34,7 +34,9 @@ export function greetEngine(worker: Thread, signal: AbortSignal): Promise<Thread
 
 async function begin(script: Located, signal: AbortSignal): Promise<Thread> {
   try {
-    return (await startFirst(script, (worker) => greet(worker, signal), { silence: SILENCE, patience: PATIENCE, signal })).thread;
+    return (
+      await startFirst(script, (worker) => greet(worker, signal), { silence: SILENCE, patience: PATIENCE, signal })
+    ).thread;
   } catch (error) {
     throw error instanceof NotStarted ? explain(error, script) : error;
   }
