@@ -106,6 +106,37 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
     expect(await tab.run(() => document.querySelector('.device')!.textContent)).toMatch(/[2-8] threads/);
   });
 
+  test("another page's element writes, in its style, and is a field of its form", async () => {
+    const folder = fileURLToPath(new URL('.', import.meta.url));
+    const folders = Object.fromEntries(
+      Object.entries({ '/vitrine/': 'dist', '/models/': 'public/models' }).map(([at, name]) => [
+        at,
+        fileURLToPath(new URL(`../../${name}`, import.meta.url)),
+      ]),
+    );
+    site = await serve(folder, 0, { folders });
+    await tab.goto(`${site.url}writer.html`);
+    const value = () =>
+      tab.run(() => {
+        const writer = document.querySelector<HTMLElement & { status: string; write(): void }>('vitrine-writer')!;
+        if (writer.status === 'idle') writer.write();
+        return writer.status === 'ready' ? new FormData(document.querySelector('form')!).get('story') : undefined;
+      });
+    await expect.poll(value, patience).toBe(expected);
+    const style = () =>
+      tab.run(() => {
+        const root = document.querySelector('vitrine-writer')!.shadowRoot!;
+        const [text, mark] = [root.querySelector('textarea')!, root.querySelector('mark')!];
+        const [paper, mirror] = [text.parentElement!, mark.parentElement!].map((box) => box.getBoundingClientRect());
+        return {
+          resize: getComputedStyle(text).resize,
+          accent: getComputedStyle(root.querySelector('.go')!).backgroundColor,
+          grows: text.clientHeight === mirror!.height && paper!.height >= mirror!.height,
+        };
+      });
+    expect(await style()).toEqual({ resize: 'none', accent: 'rgb(0, 119, 102)', grows: true });
+  });
+
   test('keeps a model of another origin, and uses it when that is gone', async () => {
     const { config, tensors } = tinyCheckpoint({ vocabSize: 50257 });
     const files = { 'config.json': JSON.stringify(config), 'model.safetensors': encodeSafetensors(tensors) };

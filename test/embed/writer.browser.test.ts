@@ -1,5 +1,6 @@
 import axe from 'axe-core';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { cdp } from 'vitest/browser';
 import docs from '../../docs/faces.md?raw';
 import { VitrineWriter, type WriterEvents } from '../../src/embed/elements.ts';
 import { WorkerModel } from '../../src/embed/model.ts';
@@ -301,20 +302,6 @@ describe('in the DOM', () => {
   });
 });
 
-test('where no worker can be had it writes on this thread', async () => {
-  vi.stubGlobal('Worker', undefined);
-  try {
-    const writer = make({ ...plain, revision: '' }); // settings of its own, so that no worker of another test serves it
-    writer.removeAttribute('revision');
-    writer.options = { contextLength: 64 };
-    await writer.write();
-    expect(writer.model).not.toBeInstanceOf(WorkerModel);
-    expect(writer.value).toBe(`The sea${expected.text}`);
-  } finally {
-    vi.unstubAllGlobals();
-  }
-});
-
 test('a model that cannot be fetched is shown with a way out, which works once it can', async () => {
   const events = listen();
   let there = false;
@@ -346,6 +333,24 @@ test('the example of docs/faces.md is one', async () => {
   expect((await writer.write()).text).not.toBe('');
   expect(writer.value).toContain('Once upon a time');
   expect(part(writer, 'label').textContent).toBe('Your story');
+});
+
+test('who asks for less motion gets a caret that stays and a bar that does not slide', async () => {
+  const features = [{ name: 'prefers-reduced-motion', value: 'reduce' }];
+  const writer = make({ ...plain, 'max-tokens': '100000' });
+  const done = writer.write();
+  const bar = part(writer, 'progress-fill');
+  expect(getComputedStyle(bar).animationName).toBe('slide');
+  await cdp().send('Emulation.setEmulatedMedia', { features });
+  try {
+    expect(getComputedStyle(bar).animationName).toBe('none');
+    await vi.waitFor(() => expect(writer.status).toBe('writing'), patience);
+    expect(getComputedStyle(writer.shadowRoot!.querySelector('.caret')!).animationName).toBe('none');
+  } finally {
+    await cdp().send('Emulation.setEmulatedMedia', { features: [] });
+    writer.stop();
+    await done.catch(() => {});
+  }
 });
 
 test('Ctrl + Enter continues; a space at the end is the next word’s', async () => {
@@ -396,4 +401,18 @@ describe.each(['light', 'dark'])('axe-core finds nothing, %s', (scheme) => {
     document.documentElement.style.colorScheme = '';
     document.body.style.background = '';
   });
+});
+
+/** The last one: that there is no worker is remembered. */
+test('where no worker can be had it writes on this thread', async () => {
+  vi.stubGlobal('Worker', undefined);
+  try {
+    const writer = make();
+    writer.options = { contextLength: 64 }; // settings of its own, so that no worker of another test serves it
+    await writer.write();
+    expect(writer.model).not.toBeInstanceOf(WorkerModel);
+    expect(writer.value).toBe(`The sea${expected.text}`);
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });

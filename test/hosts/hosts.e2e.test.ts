@@ -31,7 +31,7 @@ afterAll(async () => {
   await Promise.all([work.remove(), alone.remove()]);
 });
 
-test.each(['cdn', 'csp-no-blob-cdn'])('%s', async (name) => {
+test.each(['cdn', 'csp-no-blob-cdn', 'example-html', 'example-node'])('%s', async (name) => {
   for (const { problems } of await hosts[name]!(bench)) expect(problems).toEqual([]);
 });
 
