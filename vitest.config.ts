@@ -93,6 +93,7 @@ export default defineConfig({
         },
         test: {
           name: 'chromium',
+          isolate: false, // all files share a page, and its device
           include: [`test/**/*${kind}.browser.test.ts`, ...inChromium.map((files) => `${files}${kind}.test.ts`)],
           exclude: ['test/**/*.node.test.ts', 'test/**/*.e2e.test.ts', ...fullOnly],
           browser: {

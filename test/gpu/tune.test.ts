@@ -12,7 +12,7 @@ import { expectClose } from '../close.ts';
 import { gpt2Config } from '../model/shapes.ts';
 import { randomValues } from '../ops/mini-plan.ts';
 
-const config = gpt2Config({ nLayer: 1, nHead: 2, nEmbd: 64, nInner: 256, nCtx: 32, vocabSize: 300 });
+const config = gpt2Config({ nLayer: 1, nHead: 2, nEmbd: 64, nInner: 64, nCtx: 32, vocabSize: 300 });
 
 /** A store that says what was asked of it. */
 function watched(value?: string): TuneStore & { kept: Map<string, string>; asked: string[] } {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { load } from '../../src/run/load.ts';
-import { testGpu } from '../backends.ts';
+import { sharedDevice, testGpu } from '../backends.ts';
 import { fixtureFiles, openFixture } from './models.ts';
 
 const prompt = Array.from({ length: 20 }, (_, i) => (i * 37) % 1000);
@@ -127,13 +127,14 @@ test("'auto' takes no software GPU, and the caller's device stays open", async (
   expect(['cpu', 'webgpu', 'wasm']).toContain(auto.device.kind);
   expect(auto.device.adapter).not.toMatch(/swiftshader|llvmpipe/i);
   auto.dispose();
-  const device = await (await (await testGpu()).requestAdapter())!.requestDevice();
+  const device = await sharedDevice();
   const model = await load(await fixtureFiles('tiny-gpt2'), { device, dtype: 'q8' });
   expect(model.device).toMatchObject({ kind: 'webgpu', dtype: 'q8' });
   model.dispose();
   const buffer = device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ });
   await buffer.mapAsync(GPUMapMode.READ); // which a device that is lost refuses
   buffer.destroy();
-  device.destroy();
-  await expect(load(await fixtureFiles('tiny-gpt2'), { device })).rejects.toMatchObject({ code: 'device-lost' });
+  const lost = await (await (await testGpu()).requestAdapter())!.requestDevice();
+  lost.destroy();
+  await expect(load(await fixtureFiles('tiny-gpt2'), { device: lost })).rejects.toMatchObject({ code: 'device-lost' });
 });
