@@ -1,12 +1,14 @@
 import { defineConfig, type Plugin } from 'vite';
 import { buildKernels } from './scripts/build-wasm.mjs';
 import { entries } from './scripts/entries.mjs';
-import { ownSourcesOnly, workerScripts } from './scripts/library.ts';
+import { engineAlone, ownSourcesOnly, shortVocabulary, workerScripts } from './scripts/library.ts';
 import { licences } from './scripts/licences.ts';
 import { isolation } from './scripts/serve.mjs';
 import { serviceWorker } from './scripts/service-worker.ts';
 
 await buildKernels();
+
+const { engine, ...others } = entries;
 
 /** Vite's own server puts styles inline, which the page's policy forbids everywhere else. */
 const inlineStyles: Plugin = {
@@ -23,7 +25,7 @@ export default defineConfig(({ mode }) =>
   mode === 'library'
     ? {
         publicDir: false,
-        plugins: [workerScripts(), ownSourcesOnly(), ofAll.plugin],
+        plugins: [workerScripts(), ownSourcesOnly(), shortVocabulary(), ofAll.plugin, engineAlone(engine!)],
         build: {
           target: 'es2022',
           outDir: 'dist',
@@ -31,12 +33,12 @@ export default defineConfig(({ mode }) =>
           minify: true,
           sourcemap: true,
           lib: {
-            entry: { ...entries, thread: 'src/wasm/thread.js' },
+            entry: { ...others, thread: 'src/wasm/thread.js' },
             formats: ['es'],
           },
           rolldownOptions: {
             external: [/^node:/, 'webgpu', 'react'],
-            output: { entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
+            output: { minify: true, entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
           },
         },
       }

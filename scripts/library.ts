@@ -1,6 +1,8 @@
 // How the library's modules ask for the scripts of workers: by a literal expression that bundlers know.
+import { join } from 'node:path';
 import { dirname, relative } from 'node:path/posix';
-import type { Plugin } from 'vite';
+import { pathToFileURL } from 'node:url';
+import { build, type Plugin } from 'vite';
 
 /** Worker scripts as the source names them -> their files in dist/, whose names stay. */
 const scripts: Record<string, string> = { './thread.js': 'thread.js', './worker.ts': 'engine.js' };
@@ -35,6 +37,7 @@ export function workerScripts(): Plugin {
           .replace(/(["'`])dist:([\w.-]*)\1/g, (_, __, file) =>
             JSON.stringify(file === '' ? fileName.slice(fileName.lastIndexOf('/') + 1) : fromHere(file)),
           )
+          .replace(/\{\s*type:\s*`module`\s*\}/g, '{type:"module"}')
           .replaceAll('IMPORT_META_URL', 'import.meta.url');
       }
     },
@@ -56,6 +59,67 @@ export function ownSourcesOnly(): Plugin {
         const chunk = bundle[name.slice(0, -'.map'.length)];
         if (chunk?.type === 'chunk') chunk.code = chunk.code.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
       }
+    },
+  };
+}
+
+/** GPT-2's vocabulary as one text, a line a token, which is a fifth smaller than a list of strings. */
+export function shortVocabulary(): Plugin {
+  return {
+    name: 'short-vocabulary',
+    load: {
+      filter: { id: /\/r50k_base\.js$/ },
+      async handler(id) {
+        const { default: table } = (await import(pathToFileURL(id).href)) as { default: (string | number[])[] };
+        const plain = (piece: string | number[]) => typeof piece === 'string' && !/[\p{Cc}\u2028\u2029]/u.test(piece);
+        const others = Object.fromEntries(table.flatMap((piece, token) => (plain(piece) ? [] : [[token, piece]])));
+        const lines = table.map((piece) => (plain(piece) ? piece : '')).join('\n');
+        const text = lines.replace(/[`\\$]/g, '\\$&');
+        return `const table = \`${text}\`.split('\\n');\nexport default Object.assign(table, ${JSON.stringify(others)});\n`;
+      },
+    },
+  };
+}
+
+/**
+ * Builds dist/engine.js, the worker's script, as one file that imports nothing: so it can be copied, bundled as a classic script
+ * and started twice, and no bundler shares a part of it with the page, where the worker would look for it in vain.
+ */
+export function engineAlone(entry: string): Plugin {
+  const asked: Plugin = {
+    name: 'asked-vocabulary',
+    enforce: 'pre',
+    resolveId: {
+      filter: { id: /\/vocabulary\.ts$/ },
+      handler: () => join(import.meta.dirname, '../src/embed/asked-vocabulary.ts'),
+    },
+  };
+  // Without imports and exports, tools take a file for CommonJS.
+  const plainModule: Plugin = {
+    name: 'plain-module',
+    generateBundle(_, bundle) {
+      for (const chunk of Object.values(bundle)) if (chunk.type === 'chunk') chunk.code += 'export{};\n';
+    },
+  };
+  return {
+    name: 'engine-alone',
+    async closeBundle() {
+      await build({
+        configFile: false,
+        publicDir: false,
+        logLevel: 'warn',
+        plugins: [workerScripts(), asked, plainModule],
+        build: {
+          target: 'es2022',
+          outDir: 'dist',
+          emptyOutDir: false,
+          lib: { entry: { engine: entry }, formats: ['es'] },
+          rolldownOptions: {
+            external: [/^node:/, 'webgpu'],
+            output: { entryFileNames: '[name].js', codeSplitting: false, minify: true },
+          },
+        },
+      });
     },
   };
 }

@@ -18,3 +18,11 @@ export type Answer<Event, Result> =
   /** `device`: what the model that was called runs on by now. */
   | { result: Result; device?: DeviceInfo }
   | { failure: ErrorJson };
+
+/** What a worker asks of its page: GPT-2's vocabulary, which is too large to be in every worker (asked-vocabulary.ts). */
+export interface Wish {
+  wants: 'vocabulary';
+  port: MessagePort;
+}
+
+export type WishAnswer = { table: unknown } | { failure: ErrorJson };

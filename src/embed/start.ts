@@ -1,8 +1,9 @@
 import { NotStarted, startFirst } from '../host/start.ts';
 import { isPreBundled, type Located, locate, type Thread } from '../host/worker.ts';
-import { VitrineError } from '../plan/error.ts';
+import { errorJson, VitrineError } from '../plan/error.ts';
 import { PATIENCE } from '../plan/patience.ts';
-import type { Answer, Call } from './protocol.ts';
+import { fetchVocabulary } from '../text/vocabulary.ts';
+import type { Answer, Call, Wish, WishAnswer } from './protocol.ts';
 
 /** Milliseconds after which an engine is given up that says nothing: its script may be long in coming. */
 const SILENCE = 60_000;
@@ -44,6 +45,9 @@ async function begin(script: Located, signal: AbortSignal): Promise<Thread> {
 
 /** Until it answers. What is posted to a worker waits for its script. */
 function greet(worker: Thread, signal: AbortSignal): Promise<void> {
+  worker.onmessage = ({ data }: MessageEvent<Wish | undefined>) => {
+    if (data?.wants === 'vocabulary') void giveVocabulary(data.port);
+  };
   const { port1: port, port2 } = new MessageChannel();
   signal.addEventListener('abort', () => port.close()); // an open one keeps Bun from ending
   return new Promise<void>((resolve) => {
@@ -53,6 +57,14 @@ function greet(worker: Thread, signal: AbortSignal): Promise<void> {
     const call: Call = { name: 'greet', args: [], port: port2 };
     worker.postMessage(call, [port2]);
   }).finally(() => port.close());
+}
+
+async function giveVocabulary(port: MessagePort): Promise<void> {
+  const answer = await fetchVocabulary().then(
+    ({ default: table }): WishAnswer => ({ table }),
+    (error: unknown): WishAnswer => ({ failure: errorJson(error) }),
+  );
+  port.postMessage(answer);
 }
 
 function explain(error: NotStarted, { place, url }: Located): VitrineError {

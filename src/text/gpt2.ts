@@ -2,6 +2,7 @@ import { part } from '../plan/part.ts';
 import { binaryOfBytes, binaryOfText } from './bytes.ts';
 import { mergePairs } from './merge.ts';
 import { endOfText, type Vocabulary } from './tokenizer.ts';
+import { fetchVocabulary } from './vocabulary.ts';
 
 /** Size of GPT-2's own vocabulary: 256 bytes, 50,000 merges and `<|endoftext|>`. */
 export const gpt2VocabSize = 50257;
@@ -16,7 +17,7 @@ export const gpt2Pattern = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+|
 
 /** GPT-2's own vocabulary, OpenAI's r50k_base. Its table is a chunk of its own, fetched when first asked for. */
 export async function gpt2Vocabulary(): Promise<Vocabulary> {
-  const { default: table } = await part("GPT-2's vocabulary", () => import('gpt-tokenizer/bpeRanks/r50k_base'));
+  const { default: table } = await part("GPT-2's vocabulary", fetchVocabulary);
   const pieces = table.map((piece) => (typeof piece === 'string' ? binaryOfText(piece) : binaryOfBytes(piece)));
   const ranks = new Map(pieces.map((piece, id) => [piece, id]));
   const specials = new Map([[endOfText, pieces.length]]);

@@ -73,7 +73,7 @@ export const bundlers = {
   },
   vite7: {
     packages: ['vite@7'],
-    files: { ...viteFiles, 'vite.config.js': "export default { worker: { format: 'es' } };\n" },
+    files: viteFiles,
     build: ['vite', 'build'],
     out: 'dist',
     visits: both,
