@@ -1,4 +1,4 @@
-// Checks what docs/design.md promises of the source: imports point downwards only, no file grows past 400 lines, and
+// Checks what docs/design.md promises of the source: imports point downwards only and in no circle, no file grows past 400 lines, and
 // the engine (src without page, embed and the WebAssembly backend, plus shaders) and src/embed keep their budgets of lines.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative } from 'node:path';
@@ -30,6 +30,8 @@ const budgets = [
 
 const root = process.argv[2] ?? join(import.meta.dirname, '..');
 const problems = [];
+/** Files of src/ -> the files that they import. */
+const imports = new Map();
 
 function sources(folder) {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
@@ -51,12 +53,35 @@ function checkImports(path, text) {
   const specifiers = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\(|new URL\()\s*'(\.[^']*)'/g)].map(
     (match) => match[1],
   );
+  imports.set(path, []);
   for (const specifier of specifiers) {
-    const target = roomOf(posix.normalize(posix.join(posix.dirname(path), specifier.replace(/\?.*$/, ''))));
+    const file = posix.normalize(posix.join(posix.dirname(path), specifier.replace(/\?.*$/, '')));
+    imports.get(path).push(file);
+    const target = roomOf(file);
     if (target !== room && !below[room]?.includes(target)) {
       problems.push(`${path}: ${room} must not import ${target ?? 'from outside src and shaders'} (${specifier})`);
     }
   }
+}
+
+/** Known circles: an engine lends sessions, and a session asks its engine for the backend that it runs on. */
+const known = ['src/run/engine.ts -> src/run/session.ts', 'src/run/session.ts -> src/run/engine.ts'];
+
+/** Circles of files; the rooms have none, so each is within one. */
+function checkCircles() {
+  const done = new Set();
+  function visit(path, way) {
+    const at = way.indexOf(path);
+    if (at >= 0) {
+      const circle = [...way.slice(at), path].join(' -> ');
+      if (!known.includes(circle.slice(0, circle.lastIndexOf(' -> ')))) problems.push(`A circle of imports: ${circle}`);
+      return;
+    }
+    if (done.has(path)) return;
+    for (const next of imports.get(path) ?? []) visit(next, [...way, path]);
+    done.add(path);
+  }
+  for (const path of imports.keys()) visit(path, []);
 }
 
 const counts = budgets.map(() => 0);
@@ -68,6 +93,7 @@ for (const path of [...sources('src/'), ...sources('shaders/')]) {
   for (const [i, { paths }] of budgets.entries()) if (paths.test(path)) counts[i] += code;
   if (path.startsWith('src/') && /\.tsx?$/.test(path)) checkImports(path, text);
 }
+checkCircles();
 for (const [i, { name, limit }] of budgets.entries()) {
   if (counts[i] > limit) problems.push(`${name} has ${counts[i]} lines of code, more than ${limit}`);
 }

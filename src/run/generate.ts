@@ -1,33 +1,13 @@
 import type { DrawSettings } from '../plan/backend.ts';
 import { withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
-import type { Tokenizer } from '../text/tokenizer.ts';
 import { beamSearch } from './beam.ts';
-import type { Engine } from './engine.ts';
 import type { Settings } from './options.ts';
 import { Clock, type Completion, completionOf, Output, scored, type Token } from './output.ts';
 import { broken, sample } from './sampling.ts';
 import { Session } from './session.ts';
 import { speculate } from './speculate.ts';
-
-/** One call of `generate`. */
-export interface Generation {
-  engine: Engine;
-  tokenizer: Tokenizer;
-  /** At least one id. */
-  prompt: number[];
-  settings: Settings;
-}
-
-/** A generation under way. */
-export interface Work extends Generation {
-  session: Session;
-  /** One for each sequence. */
-  outputs: Output[];
-  /** What of the first sequence's text is to be run by now. */
-  window(): number[];
-  clock: Clock;
-}
+import type { Generation, Work } from './work.ts';
 
 /**
  * Yields tokens as they are generated and returns the completion. Of several samples the first one's tokens are

@@ -1,6 +1,6 @@
-import type { Work } from './generate.ts';
 import { scored, type Token } from './output.ts';
 import { sample } from './sampling.ts';
+import type { Work } from './work.ts';
 
 /**
  * What followed the text's last words when they occurred before: the latest earlier place that ends in the same `ngram`

@@ -2,6 +2,7 @@ import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { COMPILING, within } from '../plan/patience.ts';
 import type { WeightSpec } from '../plan/plan.ts';
+import type { Machine } from './machine.ts';
 import { WasmMemory } from './memory.ts';
 import { canRun, compile, environment, type Kernels } from './module.ts';
 import { WasmProgram } from './program.ts';
@@ -70,17 +71,6 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
       machine = undefined; // the memory goes with it
     },
   };
-}
-
-/** The kernels, their memory, and the threads that run them. */
-export interface Machine {
-  kernels: Kernels;
-  memory: WasmMemory;
-  threads: number;
-  name: string;
-  /** What it has to do without. */
-  note?: string;
-  stop(): void;
 }
 
 async function startMachine({ threads: wanted, relaxed = relaxedSupported() }: WasmOptions): Promise<Machine> {

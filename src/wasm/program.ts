@@ -7,8 +7,8 @@ import { assignBuffers } from '../plan/liveness.ts';
 import { type Plan, type Step, shapeOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { tokenScores } from '../plan/token-scores.ts';
-import type { Machine } from './backend.ts';
 import { type Lowering, type Runnable, STEP_WORDS, writeStep } from './lower.ts';
+import type { Machine } from './machine.ts';
 import type { WasmWeight } from './weights.ts';
 
 /** Batches of up to so many rows are as decoding is: the weights are read row by row (kernels/index.ts). */

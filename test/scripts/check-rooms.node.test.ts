@@ -43,6 +43,17 @@ test.each([
   expect(status).toBe(1);
 });
 
+test('files of a room import each other in no circle', () => {
+  const files = {
+    'src/plan/a.ts': "import type { B } from './b.ts';\n",
+    'src/plan/b.ts': "export { c } from './c.ts';\n",
+    'src/plan/c.ts': "import { a } from './a.ts';\n",
+  };
+  const { status, stderr } = check('circle', files);
+  expect(stderr).toContain('A circle of imports: src/plan/a.ts -> src/plan/b.ts -> src/plan/c.ts -> src/plan/a.ts');
+  expect(status).toBe(1);
+});
+
 test('the engine has a budget of lines', () => {
   const files = Object.fromEntries(
     Array.from({ length: 100 }, (_, i) => [`src/run/${i}.ts`, `// not counted\n\n${'f();\n'.repeat(440)}`]),

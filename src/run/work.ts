@@ -1,0 +1,24 @@
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { Engine } from './engine.ts';
+import type { Settings } from './options.ts';
+import type { Clock, Output } from './output.ts';
+import type { Session } from './session.ts';
+
+/** One call of `generate`. */
+export interface Generation {
+  engine: Engine;
+  tokenizer: Tokenizer;
+  /** At least one id. */
+  prompt: number[];
+  settings: Settings;
+}
+
+/** A generation under way. */
+export interface Work extends Generation {
+  session: Session;
+  /** One for each sequence. */
+  outputs: Output[];
+  /** What of the first sequence's text is to be run by now. */
+  window(): number[];
+  clock: Clock;
+}
