@@ -7,7 +7,12 @@ import { WorkerModel } from '../../src/embed/model.ts';
 import { type Completion, load, type Token, VitrineError } from '../../src/index.ts';
 
 const tiny = '/test/fixtures/tiny-gpt2/';
-const patience = { timeout: 60_000 };
+/** Waits for a state: a busy machine takes its time. */
+const until = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 60_000 });
+
+/** The next event of a kind. */
+const next = (writer: VitrineWriter, name: keyof WriterEvents) =>
+  new Promise((resolve) => writer.addEventListener(name, resolve, { once: true }));
 
 /** The attributes of a writer that needs nothing but this machine; greedy, so that its text is known. */
 const plain = { src: tiny, device: 'cpu', temperature: '0', 'max-tokens': '8', value: 'The sea' };
@@ -56,7 +61,7 @@ test('nothing is fetched until it is asked to write; then it writes in a worker,
   go(writer).click();
   expect(writer.matches(':state(loading)')).toBe(true);
   expect(go(writer).textContent).toBe('Stop');
-  await vi.waitFor(() => expect(named(events, 'vitrine-completion')).toHaveLength(1), patience);
+  await until(() => expect(named(events, 'vitrine-completion')).toHaveLength(1));
   expect(writer.model).toBeInstanceOf(WorkerModel);
   expect(writer.value).toBe(`The sea${expected.text}`);
   expect(text(writer).value).toBe(writer.value);
@@ -69,7 +74,7 @@ test('nothing is fetched until it is asked to write; then it writes in a worker,
   expect(events.filter(({ type }) => type.startsWith('vitrine')).every(({ composed }) => composed)).toBe(true);
   expect(events.every(({ target }) => target === writer)).toBe(true);
   expect(events.filter(({ type }) => type === 'input')).toHaveLength(8);
-  await vi.waitFor(() => expect(go(writer).textContent).toBe('Continue'));
+  await until(() => expect(go(writer).textContent).toBe('Continue'));
   expect(part(writer, 'status').textContent).toMatch(/^8 tokens, \d/);
   expect(heard(writer)).toBe(`Added: ${expected.text}`);
   expect(writer.status).toBe('ready');
@@ -118,7 +123,7 @@ describe('attributes and properties', () => {
     expect(writer.status).toBe('error');
     writer.temperature = 0;
     part<HTMLButtonElement>(writer, 'retry').click();
-    await vi.waitFor(() => expect(writer.value).toBe(`The sea${expected.text}`), patience);
+    await until(() => expect(writer.value).toBe(`The sea${expected.text}`));
     expect(shown(part(writer, 'error'))).toBe(false);
   });
 });
@@ -185,14 +190,14 @@ describe('Stop', () => {
       const writer = make(long);
       const done = writer.write();
       expect(writer.write()).toBe(done);
-      await vi.waitFor(() => expect(named(events, 'vitrine-token').length).toBeGreaterThan(2), patience);
+      await until(() => expect(named(events, 'vitrine-token').length).toBeGreaterThan(2));
       expect(text(writer).readOnly).toBe(true);
       if (stop === 'click') go(writer).click();
       else text(writer).dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }));
       const completion = await done;
       expect(completion.finishReason).toBe('abort');
       expect(writer.value.length).toBeGreaterThan('The sea'.length);
-      await vi.waitFor(() => expect(go(writer).textContent).toBe('Continue'));
+      await until(() => expect(go(writer).textContent).toBe('Continue'));
       expect(part(writer, 'status').textContent).toBe('Stopped');
       part<HTMLButtonElement>(writer, 'undo').click();
       expect(writer.value).toBe('The sea');
@@ -217,11 +222,11 @@ describe('Stop', () => {
     writer.options = { fetch: pending, cache: false };
     const done = writer.write();
     expect(writer.status).toBe('loading');
-    await vi.waitFor(() => expect(asked).toBe(true));
+    await until(() => expect(asked).toBe(true));
     expect(shown(part(writer, 'progress'))).toBe(true);
     writer.stop();
     await expect(done).rejects.toMatchObject({ name: 'AbortError' });
-    await vi.waitFor(() => expect(aborted).toBe(true));
+    await until(() => expect(aborted).toBe(true));
     expect(writer.status).toBe('idle');
     expect(shown(part(writer, 'error'))).toBe(false);
     expect(part(writer, 'status').textContent).toBe('Stopped');
@@ -232,10 +237,10 @@ describe('Stop', () => {
     for (const change of [() => (writer.value = 'New'), () => (writer.src = `${tiny}?`), () => (writer.model = null)]) {
       writer.src = tiny;
       const done = writer.write().catch((error: Error) => error);
-      await vi.waitFor(() => expect(writer.status).toBe('writing'), patience);
+      await until(() => expect(writer.status).toBe('writing'));
       change();
       expect(await done).toMatchObject(writer.value === 'New' ? {} : expect.anything());
-      await vi.waitFor(() => expect(writer.status).not.toBe('writing'));
+      await until(() => expect(writer.status).not.toBe('writing'));
     }
     writer.value = 'New';
     expect(writer.value).toBe('New');
@@ -247,18 +252,19 @@ describe('in the DOM', () => {
     const [here, there] = [document.createElement('div'), document.createElement('div')];
     document.body.append(here, there);
     const writer = make({ ...plain, 'max-tokens': '60' }, here);
+    const begun = next(writer, 'vitrine-token');
     const done = writer.write();
-    await vi.waitFor(() => expect(writer.status).toBe('writing'), patience);
+    await begun;
     there.append(writer);
     expect((await done).ids).toHaveLength(60);
     const { model } = writer;
     writer.maxTokens = 100_000;
     const second = writer.write();
-    await vi.waitFor(() => expect(writer.status).toBe('writing'));
+    await until(() => expect(writer.status).toBe('writing'));
     writer.remove();
     await second.catch(() => {});
-    await vi.waitFor(() => expect(writer.model).toBeUndefined());
-    await vi.waitFor(() => expect(model!.complete([1])).rejects.toMatchObject({ code: 'disposed' }));
+    await until(() => expect(writer.model).toBeUndefined());
+    await until(() => expect(model!.complete([1])).rejects.toMatchObject({ code: 'disposed' }));
     here.append(writer);
     writer.maxTokens = 1;
     expect((await writer.write()).ids).toHaveLength(1);
@@ -270,7 +276,7 @@ describe('in the DOM', () => {
     const writer = make();
     frame.contentDocument!.body.append(writer);
     const style = frame.contentWindow!.getComputedStyle(text(writer));
-    await vi.waitFor(() => expect(style.resize).toBe('none'));
+    await until(() => expect(style.resize).toBe('none'));
   });
 
   test('with loading="visible" the model is fetched once the element is seen, with "eager" at once', async () => {
@@ -282,7 +288,7 @@ describe('in the DOM', () => {
     await eager.load();
     expect(writer.status).toBe('idle');
     writer.scrollIntoView();
-    await vi.waitFor(() => expect(writer.status).toBe('ready'), patience);
+    await until(() => expect(writer.status).toBe('ready'));
     expect(heard(writer)).toBe('The model is ready');
     expect(writer.value).toBe('The sea');
   });
@@ -316,7 +322,7 @@ test('a model that cannot be fetched is shown with a way out, which works once i
   there = true;
   part<HTMLButtonElement>(writer, 'retry').click();
   expect(writer.shadowRoot!.activeElement).toBe(go(writer));
-  await vi.waitFor(() => expect(writer.value).toBe(`The sea${expected.text}`), patience);
+  await until(() => expect(writer.value).toBe(`The sea${expected.text}`));
   expect(shown(alert)).toBe(false);
   const bare = make({});
   await expect(bare.write()).rejects.toMatchObject({ code: 'bad-option' });
@@ -344,7 +350,7 @@ test('who asks for less motion gets a caret that stays and a bar that does not s
   await cdp().send('Emulation.setEmulatedMedia', { features });
   try {
     expect(getComputedStyle(bar).animationName).toBe('none');
-    await vi.waitFor(() => expect(writer.status).toBe('writing'), patience);
+    await until(() => expect(writer.status).toBe('writing'));
     expect(getComputedStyle(writer.shadowRoot!.querySelector('.caret')!).animationName).toBe('none');
   } finally {
     await cdp().send('Emulation.setEmulatedMedia', { features: [] });
@@ -356,14 +362,14 @@ test('who asks for less motion gets a caret that stays and a bar that does not s
 test('Ctrl + Enter continues; a space at the end is the next word’s', async () => {
   const writer = make({ ...plain, value: 'The sea ' });
   text(writer).dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', ctrlKey: true, bubbles: true }));
-  await vi.waitFor(() => expect(writer.value).toBe(`The sea ${expected.text.replace(/^ /, '')}`), patience);
+  await until(() => expect(writer.value).toBe(`The sea ${expected.text.replace(/^ /, '')}`));
 });
 
 test('slots and words of its own: a label, what stands in its bar, another language', async () => {
   const writer = make();
   writer.innerHTML = '<b slot="label">Brief</b><small>Hilfe</small>';
   writer.strings = { continue: 'Weiter', loading: () => 'Lädt' };
-  await vi.waitFor(() => expect(shown(part(writer, 'label'))).toBe(true));
+  await until(() => expect(shown(part(writer, 'label'))).toBe(true));
   expect(text(writer).ariaLabel).toBe(null);
   expect(go(writer).textContent).toBe('Weiter');
   const done = writer.write();
@@ -394,7 +400,7 @@ describe.each(['light', 'dark'])('axe-core finds nothing, %s', (scheme) => {
     expect(await violations()).toEqual([]);
     writer.maxTokens = 100_000;
     const done = writer.write();
-    await vi.waitFor(() => expect(writer.status).toBe('writing'));
+    await until(() => expect(writer.status).toBe('writing'));
     expect(await violations()).toEqual([]);
     writer.stop();
     await done;

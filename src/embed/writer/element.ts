@@ -53,6 +53,7 @@ export class VitrineWriter extends FormField {
     retry.addEventListener('click', () => this.#retry());
     root.addEventListener('keydown', (event) => this.#onKey(event as KeyboardEvent));
     root.addEventListener('slotchange', () => this.#draw());
+    root.addEventListener('focusin', () => this.#draw()); // its label may have come after it
   }
 
   /** The whole text, whoever wrote it. Setting it stops what is written. */
