@@ -232,6 +232,21 @@ describe('Stop', () => {
     expect(part(writer, 'status').textContent).toBe('Stopped');
   });
 
+  test('and Continue at once: the new text is continued, when the old one has ended', async () => {
+    const writer = make(long);
+    const begun = next(writer, 'vitrine-token');
+    const first = writer.write();
+    await begun;
+    writer.value = 'The sea';
+    expect(go(writer).textContent).toBe('Continue');
+    writer.maxTokens = 8;
+    const second = writer.write();
+    expect(second).not.toBe(first);
+    expect((await second).text).toBe(expected.text);
+    expect((await first).finishReason).toBe('abort');
+    expect(writer.value).toBe(`The sea${expected.text}`);
+  });
+
   test('comes with another text, model or source', async () => {
     const writer = make(long);
     for (const change of [() => (writer.value = 'New'), () => (writer.src = `${tiny}?`), () => (writer.model = null)]) {

@@ -4,7 +4,7 @@ import { append, edit, type Manuscript, textOf, written } from '../manuscript.ts
 import type { SharedOptions } from '../shared-model.ts';
 import { continueText } from './continue.ts';
 import { FormField } from './form.ts';
-import { HeldModel, stopped } from './held-model.ts';
+import { HeldModel, percentOf, quarter, stopped } from './held-model.ts';
 import { codeOf, english, type WriterStrings } from './strings.ts';
 import { WriterView } from './view.ts';
 
@@ -101,7 +101,7 @@ export class VitrineWriter extends FormField {
 
   get status(): WriterStatus {
     if (this.error !== undefined) return 'error';
-    if (this.#work) return this.model ? 'writing' : 'loading';
+    if (this.#busy) return this.model ? 'writing' : 'loading';
     return this.#given ? 'ready' : this.#held.state.status;
   }
 
@@ -124,15 +124,19 @@ export class VitrineWriter extends FormField {
    * @throws what `load` and `generate` throw; an AbortError when it was stopped before the first token
    */
   write(): Promise<Completion> {
-    if (this.#work) return this.#work.done;
+    const before = this.#work;
+    if (before && this.#busy) return before.done;
     this.#error = undefined;
     this.#note = '';
     const abort = new AbortController();
-    const begun = Promise.resolve().then(() => this.#write(abort.signal));
-    const done = begun.finally(() => {
-      this.#work = undefined;
-      this.#draw();
-    });
+    // What was stopped may still be at its last token.
+    const ended = Promise.resolve(before?.done).catch(() => {});
+    const done = ended
+      .then(() => this.#write(abort.signal))
+      .finally(() => {
+        if (this.#work?.abort === abort) this.#work = undefined;
+        this.#draw();
+      });
     done.catch(() => {}); // it is shown, whether or not the caller hears of it
     this.#work = { abort, done };
     this.#draw();
@@ -141,9 +145,11 @@ export class VitrineWriter extends FormField {
 
   /** Ends what is going on: the load, if it waits for that, or the writing. */
   stop(): void {
-    if (!this.#work) return;
-    this.#work.abort.abort(stopped());
-    if (this.status === 'loading') this.#held.release();
+    if (!this.#busy) return;
+    const loading = this.status === 'loading';
+    this.#work!.abort.abort(stopped());
+    if (loading) this.#held.release();
+    this.#draw();
   }
 
   /** Takes the last continuation back, if the text was not changed since. */
@@ -295,14 +301,19 @@ export class VitrineWriter extends FormField {
     if (status === 'loading') this.#view.say(loading(quarter(percentOf(progress))));
     if (model) {
       this.#tell('vitrine-ready', model);
-      if (!this.#work) this.#view.say(ready);
+      if (!this.#busy) this.#view.say(ready);
     }
     if (status === 'error') this.#tell('vitrine-error', error);
     this.#draw();
   }
 
+  /** Whether there is something to stop. */
+  get #busy(): boolean {
+    return this.#work?.abort.signal.aborted === false;
+  }
+
   #toggle(): void {
-    if (this.#work) this.stop();
+    if (this.#busy) this.stop();
     else void this.write();
   }
 
@@ -329,7 +340,7 @@ export class VitrineWriter extends FormField {
 
   #onKey(event: KeyboardEvent): void {
     const enter = event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.isComposing;
-    const stops = event.key === 'Escape' && this.#work !== undefined;
+    const stops = event.key === 'Escape' && this.#busy;
     if (!enter && !stops) return;
     event.preventDefault();
     event.stopPropagation(); // Escape would close a dialog around it too
@@ -338,7 +349,7 @@ export class VitrineWriter extends FormField {
   }
 
   get #canUndo(): boolean {
-    return this.#undo !== undefined && !this.#work && this.value === this.#undo.text;
+    return this.#undo !== undefined && !this.#busy && this.value === this.#undo.text;
   }
 
   #draw(): void {
@@ -356,7 +367,7 @@ export class VitrineWriter extends FormField {
     this.#view.draw(this.#manuscript, writing);
     this.#view.name(this.label, this.ariaLabel || labelsOf(this.labels) || strings.text);
     this.#view.show({
-      busy: this.#work !== undefined,
+      busy: this.#busy,
       writing,
       status: loading ? strings.loading(percent) : writing ? strings.writing : this.#note,
       shortcut: strings.shortcut,
@@ -365,7 +376,7 @@ export class VitrineWriter extends FormField {
       error: failure === undefined ? undefined : { what: strings.failed(codeOf(failure)), details: messageOf(failure) },
       canUndo: this.#canUndo,
       labels: {
-        go: this.#work ? strings.stop : strings.continue,
+        go: this.#busy ? strings.stop : strings.continue,
         undo: strings.undo,
         retry: strings.retry,
         progress: strings.loading(undefined),
@@ -379,11 +390,3 @@ export class VitrineWriter extends FormField {
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 const labelsOf = (labels: NodeList) => Array.from(labels, (label) => label.textContent?.trim()).join(' ');
-
-function percentOf(progress: Progress | undefined): number | undefined {
-  if (!progress || progress.stage === 'config' || !(progress.total > 0)) return undefined;
-  return Math.floor((100 * progress.loaded) / progress.total);
-}
-
-/** What is read out changes four times, not a hundred. */
-const quarter = (percent: number | undefined) => (percent === undefined ? undefined : Math.floor(percent / 25) * 25);

@@ -1,4 +1,4 @@
-import type { LanguageModel, Source } from '../../index.ts';
+import type { LanguageModel, Progress, Source } from '../../index.ts';
 import { holdModel, keyOf, type ModelState, retryModel, type SharedOptions, stateOf } from '../shared-model.ts';
 
 const idle: ModelState = { status: 'idle' };
@@ -57,3 +57,13 @@ export class HeldModel {
 }
 
 export const stopped = () => new DOMException('The writer was stopped.', 'AbortError');
+
+/** 0 to 100; undefined while sizes are not known. */
+export function percentOf(progress: Progress | undefined): number | undefined {
+  if (!progress || progress.stage === 'config' || !(progress.total > 0)) return undefined;
+  return Math.floor((100 * progress.loaded) / progress.total);
+}
+
+/** What is read out changes four times, not a hundred. */
+export const quarter = (percent: number | undefined) =>
+  percent === undefined ? undefined : Math.floor(percent / 25) * 25;
