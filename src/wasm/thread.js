@@ -1,12 +1,25 @@
 // A thread of the WebAssembly backend. It says that it is there, and is then told what to follow: the runs that the
-// backend's own thread leads (kernels/threads.ts). It never comes back to hear another message. Plain JavaScript
-// without imports, because Node starts it from the source as it stands, and browsers from a blob where they must.
+// backend's own thread leads (kernels/threads.ts). It hears no other message. Plain JavaScript without imports, because Node
+// starts it from the source as it stands, and browsers from a blob where they must.
 const port = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.parentPort ?? globalThis;
 
-function start({ module, memory, thread, threads, last }) {
+// Words of kernels/threads.ts, as indices.
+const EPOCH = 64 / 4;
+const SLEEPERS = 320 / 4;
+
+async function start({ module, memory, thread, threads, last }) {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   port.postMessage('ready');
-  exports.follow(thread, threads, last);
+  // A thread with nothing to do goes back to its event loop and waits there: Firefox claims no page for a service worker
+  // while one of its workers blocks. Node has no such need, and would end a worker whose event loop has nothing to do.
+  const idle = port === globalThis && Atomics.waitAsync ? 100 : -1;
+  const words = new Int32Array(memory.buffer);
+  for (let done = last; ; ) {
+    done = exports.follow(thread, threads, done, idle);
+    Atomics.add(words, SLEEPERS, 1);
+    await Atomics.waitAsync(words, EPOCH, done).value;
+    Atomics.sub(words, SLEEPERS, 1);
+  }
 }
 
 if (port === globalThis) port.onmessage = ({ data }) => start(data);

@@ -28,7 +28,7 @@ export interface Compared {
 export async function compare(source: string, { dtype, kv = 'f32', vendor, compileOnly }: Choice): Promise<Compared> {
   const { load } = (globalThis as unknown as { vitrine: { load: typeof import('../../src/index.ts').load } }).vitrine;
   const device = await (await navigator.gpu.requestAdapter())!.requestDevice();
-  const told = { vendor, architecture: '', device: '', description: '', isFallbackAdapter: false };
+  const told = { vendor, architecture: '', device: '', description: '', isFallbackAdapter: vendor === 'swiftshader' };
   if (vendor) Object.defineProperty(device, 'adapterInfo', { value: told });
   const shaders: string[] = [];
   const errors: string[] = [];

@@ -6,12 +6,12 @@ import { libraryOnWebGpu } from './library.ts';
 
 const found = findFirefox();
 
-/** Firefox has no subgroups; the kernels of real GPUs are run. */
 const choices: Choice[] = [
   { dtype: 'f32', vendor: 'nvidia' },
   { dtype: 'f16', kv: 'f16', vendor: 'amd' },
   { dtype: 'q8', vendor: 'intel' },
   { dtype: 'q4', vendor: 'apple' },
+  { dtype: 'f32', vendor: 'swiftshader' },
   { dtype: 'f32' },
 ];
 describe.skipIf(!found)('the library on WebGPU in Firefox', () => libraryOnWebGpu(() => openFirefox(found!), choices));

@@ -51,13 +51,19 @@ export function lead(threads: i32, mayWait: bool): void {
   join(threads, mayWait);
 }
 
-/** The life of any other thread: never returns. It is in time for every run that starts after `last` (see `runsSoFar`). */
-export function follow(thread: i32, threads: i32, last: i32): void {
+/**
+ * The work of any other thread. It is in time for every run that starts after `last` (see `runsSoFar`), and returns the last
+ * one when none has started for `milliseconds`; never, if negative.
+ */
+export function follow(thread: i32, threads: i32, last: i32, milliseconds: i32): i32 {
   join(threads, true);
-  for (;;) {
-    last = nextRun(last);
+  let next = nextRun(last, milliseconds);
+  while (next != last) {
+    last = next;
     work(thread);
+    next = nextRun(last, milliseconds);
   }
+  return last;
 }
 
 export function runsSoFar(): i32 {

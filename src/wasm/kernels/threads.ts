@@ -2,11 +2,11 @@
  * How the threads of a run work together. Each has an instance of this module over the same memory; globals are a thread's
  * own. The control words lie below 1024, 64 bytes apart, so that no two share a cache line.
  */
-const EPOCH: usize = 64; // counts the runs; a change starts one
+const EPOCH: usize = 64; // counts the runs; a change starts one (thread.js waits for it too)
 const ARRIVED: usize = 128; // threads at the barrier
 const GENERATION: usize = 192; // counts the barriers
 const NEXT: usize = 256; // the next piece of the step to be taken
-const SLEEPERS: usize = 320; // threads in an atomic wait
+const SLEEPERS: usize = 320; // threads in an atomic wait, those in thread.js too
 export const RUN: usize = 384; // what to run: steps, their number, batch, scratch, its bytes per thread
 
 let threads: i32 = 1;
@@ -48,9 +48,9 @@ export function epoch(): i32 {
   return atomic.load<i32>(EPOCH);
 }
 
-/** Until a run starts after `last`; gives its number. */
-export function nextRun(last: i32): i32 {
-  awaitChange(EPOCH, last);
+/** Until a run starts after `last`, whose number it gives, or until none has for `milliseconds` (never, if negative). */
+export function nextRun(last: i32, milliseconds: i32): i32 {
+  awaitChange(EPOCH, last, milliseconds < 0 ? -1 : <i64>milliseconds * 1000000);
   return atomic.load<i32>(EPOCH);
 }
 
@@ -60,11 +60,12 @@ function signal(word: usize, value: i32): void {
 }
 
 /** Spins for some 30 µs, about what going to sleep and waking up again costs. */
-function awaitChange(word: usize, value: i32): void {
+function awaitChange(word: usize, value: i32, nanoseconds: i64 = -1): void {
   for (let spins = 0; atomic.load<i32>(word) == value; spins++) {
     if (!mayWait || spins < 20000) continue;
     atomic.add<i32>(SLEEPERS, 1);
-    atomic.wait<i32>(word, value, -1);
+    const woken = atomic.wait<i32>(word, value, nanoseconds);
     atomic.sub<i32>(SLEEPERS, 1);
+    if (woken == AtomicWaitResult.TIMED_OUT) return;
   }
 }
