@@ -3,8 +3,8 @@ import type { Page } from 'playwright';
 interface Watched {
   /** Names of the calls to the engine's worker, in order. */
   names: string[];
-  /** Calls that have not ended. */
-  open: number;
+  /** The worker's ends of those that are not over. */
+  open: Set<MessagePort>;
 }
 declare const calls: Watched;
 declare const passTime: (ms: number) => void;
@@ -12,29 +12,37 @@ declare const passTime: (ms: number) => void;
 /** Notes what a page that is opened from now on asks of its worker. */
 export function watchCalls(page: Page): Promise<unknown> {
   return page.addInitScript(() => {
-    const calls: Watched = { names: [], open: 0 };
+    const names: string[] = [];
+    const open = new Set<MessagePort>();
+    const others = new WeakMap<MessagePort, MessagePort>();
     const { postMessage } = Worker.prototype;
     const { close } = MessagePort.prototype;
+    globalThis.MessageChannel = class extends MessageChannel {
+      constructor() {
+        super();
+        others.set(this.port1, this.port2);
+      }
+    };
     Worker.prototype.postMessage = function (message: { name?: string; port?: MessagePort }, ...rest: unknown[]) {
       if (message.name && message.port) {
-        calls.names.push(message.name);
-        calls.open += 1;
+        names.push(message.name);
+        open.add(message.port);
       }
       return Reflect.apply(postMessage, this, [message, ...rest]);
     };
-    // A call closes its port when it has ended.
+    // A call closes its end when it is over, whether it was ever posted or not.
     MessagePort.prototype.close = function () {
-      calls.open -= 1;
+      open.delete(others.get(this) ?? this);
       return close.call(this);
     };
-    Object.assign(globalThis, { calls });
+    Object.assign(globalThis, { calls: { names, open } });
   });
 }
 
 export const callNames = (page: Page): Promise<string[]> => page.evaluate(() => calls.names);
 
 /** Until every call has ended. */
-export const answered = (page: Page): Promise<unknown> => page.waitForFunction(() => calls.open === 0);
+export const answered = (page: Page): Promise<unknown> => page.waitForFunction(() => calls.open.size === 0);
 
 /** Stops the clock by which the page tells keystrokes of one burst from others; `pass` moves it on. */
 export function stopClock(page: Page): Promise<void> {
