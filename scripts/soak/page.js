@@ -78,7 +78,10 @@ export async function begin(lane) {
 export async function round(lane, milliseconds, seed) {
   const end = performance.now() + milliseconds;
   const tally = { calls: 0, aborted: 0, disposed: 0, slowestAbortMs: 0, wrong: [] };
-  const model = await lanes[lane]();
+  const model = await lanes[lane]().catch((error) => {
+    tally.wrong.push(`${lane} load: ${error.code ?? error.name} ${error.message}`);
+  });
+  if (!model) return tally;
   const streams = [0, 1].map(async (stream) => {
     const next = random(seed * 2 + stream);
     while (performance.now() < end) await one(model, lane, next, tally);

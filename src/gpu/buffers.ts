@@ -107,12 +107,12 @@ export async function checked<T>(device: GPUDevice, what: string | (() => string
   const [validation, memory] = await scopes.catch((cause: unknown) => {
     throw new VitrineError('device-lost', `The GPU was lost: ${cause}`, { cause });
   });
-  const wanted = typeof what === 'string' ? what : what();
+  const wanted = () => (typeof what === 'string' ? what : what());
   if (memory) {
-    throw new VitrineError('out-of-memory', `The GPU has no room for ${wanted}: ${memory.message}`, {
+    throw new VitrineError('out-of-memory', `The GPU has no room for ${wanted()}: ${memory.message}`, {
       hint: "A smaller model, dtype 'q8' or 'q4', or a shorter contextLength needs less.",
     });
   }
-  if (validation) throw new VitrineError('no-webgpu', `The GPU refused ${wanted}: ${validation.message}`);
+  if (validation) throw new VitrineError('no-webgpu', `The GPU refused ${wanted()}: ${validation.message}`);
   return made;
 }

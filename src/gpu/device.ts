@@ -18,7 +18,7 @@ const usefulFeatures: GPUFeatureName[] = ['subgroups', 'timestamp-query'];
  * @param largestBinding bytes of the largest buffer a kernel would bind in one piece; a smaller limit makes it come in parts
  * @throws VitrineError `no-webgpu`
  */
-export async function requestDevice(largestBinding: number): Promise<Gpu> {
+async function requestOnce(largestBinding: number): Promise<Gpu> {
   const gpu = globalThis.navigator?.gpu;
   if (!gpu) {
     throw new VitrineError('no-webgpu', 'There is no WebGPU here.', {
@@ -49,6 +49,15 @@ export async function requestDevice(largestBinding: number): Promise<Gpu> {
     if (cause instanceof VitrineError) throw cause;
     throw new VitrineError('no-webgpu', `The adapter ${describe(adapter.info)} gave no device: ${cause}`, { cause });
   }
+}
+
+/** As `requestOnce`, and once more after a moment: who asks while the GPU's process begins anew is told that there is no GPU. */
+export async function requestDevice(largestBinding: number): Promise<Gpu> {
+  return requestOnce(largestBinding).catch(async (error: Error) => {
+    if (!globalThis.navigator?.gpu || /has not answered/.test(error.message)) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    return requestOnce(largestBinding);
+  });
 }
 
 /** A browser whose GPU process hangs never answers. */

@@ -47,7 +47,6 @@ async function timestamps(
   }));
   const source = { buffer: times, bytes: 8 * count };
   try {
-    const reserved = await readback.reserve([source]);
     for (const [i, { dispatches }] of steps.entries()) {
       // No further ahead than a step or two: what was submitted cannot be cancelled.
       await device.queue.onSubmittedWorkDone();
@@ -56,6 +55,8 @@ async function timestamps(
       const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
       submit(device, repeated(dispatches, repeats), sizes, { timestampWrites });
     }
+    const reserved = await readback.reserve([source]);
+    buffers.alive();
     const encoder = device.createCommandEncoder();
     encoder.resolveQuerySet(querySet, 0, count, times, 0);
     const values = await readback.read(encoder, reserved);

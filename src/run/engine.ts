@@ -118,14 +118,22 @@ export class Engine {
   /** `promise`, unless before that the signal aborts, the model is disposed, or `on` is lost. */
   until<T>(signal: AbortSignal | undefined, promise: Promise<T>, on?: Backend): Promise<T> {
     return new Promise((resolve, reject) => {
-      const abort = () => reject(signal!.reason);
-      if (signal?.aborted) abort();
-      signal?.addEventListener('abort', abort);
-      this.#waiting.set(reject, on);
-      void promise.then(resolve, reject).finally(() => {
+      const abort = () => fail(signal!.reason);
+      const forget = () => {
         signal?.removeEventListener('abort', abort);
-        this.#waiting.delete(reject);
-      });
+        this.#waiting.delete(fail);
+      };
+      const fail = (reason: unknown) => {
+        forget();
+        reject(reason);
+      };
+      signal?.addEventListener('abort', abort);
+      this.#waiting.set(fail, on);
+      promise.then((value) => {
+        forget();
+        resolve(value);
+      }, fail);
+      if (signal?.aborted) abort();
     });
   }
 
@@ -205,7 +213,7 @@ export class Engine {
   dispose(): void {
     if (this.#end.signal.aborted) return;
     this.#end.abort(disposed());
-    for (const reject of this.#waiting.keys()) reject(disposed());
+    for (const fail of this.#waiting.keys()) fail(disposed());
     this.dropIdle();
     this.#backend.dispose();
   }
@@ -218,7 +226,7 @@ export class Engine {
     void backend.lost.then((reason) => {
       if (backend === this.#backend) this.#lost = reason;
       const lost = new VitrineError('device-lost', `The GPU was lost: ${reason}`);
-      for (const [reject, on] of this.#waiting) if (on === backend) reject(lost);
+      for (const [fail, on] of this.#waiting) if (on === backend) fail(lost);
     });
   }
 

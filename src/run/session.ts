@@ -234,17 +234,21 @@ export class Session {
 
   async #make(backend: Backend, signal: AbortSignal | undefined): Promise<Program> {
     const program = await backend.program(this.#plan, this.#size, this.#capture);
+    const wanted = () => {
+      if (!this.#disposed && this.#home === backend) return;
+      throw new VitrineError('disposed', 'The session went on elsewhere, or was disposed, while it was made.');
+    };
     try {
       for (const [slot, ids] of this.held.entries()) {
         for (let start = 0; start < ids.length; start += this.#size.rows) {
-          if (this.#disposed) throw new VitrineError('disposed', 'The session was disposed while it was made.');
+          wanted();
           signal?.throwIfAborted();
           const chunk = ids.slice(start, start + this.#size.rows);
           const rows = chunk.map((token, i) => ({ token, position: start + i, slot }));
           await program.run({ rows, logitRows: [] });
         }
       }
-      if (this.#disposed) throw new VitrineError('disposed', 'The session was disposed while it was made.');
+      wanted();
     } catch (error) {
       program.dispose();
       throw error;

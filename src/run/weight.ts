@@ -39,11 +39,12 @@ export async function weight(engine: Engine, name: string, options: WeightOption
   await engine.attempt(options.signal, async (backend) => {
     const program = await backend.program(lookupPlan(spec), size, new Set(['row']));
     try {
-      for (; first < rows.length; first += most) {
+      for (let at = first; at < rows.length; at += most) {
         await engine.turn(options.signal);
-        const batch = rows.slice(first, first + most).map((token) => ({ token, position: 0, slot: 0 }));
+        const batch = rows.slice(at, at + most).map((token) => ({ token, position: 0, slot: 0 }));
         const { captured } = await program.run({ rows: batch, logitRows: [] });
-        data.set(captured.get('row')!, first * spec.columns);
+        data.set(captured.get('row')!, at * spec.columns);
+        first = Math.max(first, at + most); // what is read needs no second reading after a loss
       }
     } finally {
       program.dispose();
