@@ -29,6 +29,7 @@ for (const lane of lanes) {
 const begun = Date.now();
 const sums = { calls: 0, aborted: 0, disposed: 0, losses: 0, slowestAbortMs: 0 };
 const memory = [];
+let told = 0;
 for (let round = 0; Date.now() - begun < minutes * 60_000 || round < 2; round++) {
   const running = Promise.all(
     lanes.map((lane, i) =>
@@ -53,6 +54,8 @@ for (let round = 0; Date.now() - begun < minutes * 60_000 || round < 2; round++)
       `${sums.disposed} disposed, ${sums.losses} losses; ${(bytes / 2 ** 20).toFixed(1)} MB, ${buffers.length} buffers; ` +
       `${problems.length} problems`,
   );
+  for (const problem of problems.slice(told)) console.error(problem);
+  told = problems.length;
   if (problems.length > 20) break;
 }
 const settled = memory.slice(SETTLED_AFTER);
@@ -63,6 +66,6 @@ if (third > 0) {
   if (last > first * GROWTH) problems.push(`memory grew from ${first} to ${last} bytes`);
 }
 await site.close();
-for (const problem of [...new Set(problems)]) console.error(problem);
+for (const problem of problems.slice(told)) console.error(problem);
 console.log(problems.length > 0 ? `${problems.length} problems` : 'no problems');
 process.exitCode = problems.length > 0 ? 1 : 0;
