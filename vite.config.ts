@@ -51,7 +51,7 @@ export default defineConfig(({ mode }) =>
         build: {
           target: 'es2022',
           outDir: 'site',
-          rolldownOptions: { input: { bench: 'bench.html' } },
+          rolldownOptions: { input: { bench: 'bench.html', check: 'check.html' } },
         },
       },
 );

@@ -27,7 +27,7 @@ const inChromium = [
   'test/model/**/*',
 ];
 
-const usesGpu = /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits/;
+const usesGpu = /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|altered\.ts'/;
 
 /** Tests in Node that need a GPU, by what they import: one process runs them all, and compiles each pipeline once. */
 const onGpu = readdirSync('test', { recursive: true, encoding: 'utf8' })

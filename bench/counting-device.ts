@@ -135,10 +135,10 @@ function weightBytesOf({ entries }: GPUBindGroupDescriptor, weights: WeakSet<GPU
   return sum;
 }
 
-type Interceptors = Record<string, (call: () => unknown, args: unknown[]) => unknown>;
+export type Interceptors = Record<string, (call: () => unknown, args: unknown[]) => unknown>;
 
 /** A stand-in for `target` whose named methods go through interceptors. */
-function intercept<T extends object>(target: T, methods: Interceptors, values: Record<string, unknown> = {}): T {
+export function intercept<T extends object>(target: T, methods: Interceptors, values: Record<string, unknown> = {}): T {
   return new Proxy(target, {
     get(real, key) {
       if (typeof key === 'string' && Object.hasOwn(values, key)) return values[key];

@@ -1,5 +1,5 @@
 // Checks what docs/design.md promises of the source: imports point downwards only and in no circle, no file grows past 400 lines, and
-// the engine (src without page, embed and the WebAssembly backend, plus shaders) and src/embed keep their budgets of lines.
+// the engine (src without page, embed, the check of GPUs and the WebAssembly backend, plus shaders) and src/embed keep their budgets of lines.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative } from 'node:path';
 
@@ -17,13 +17,14 @@ const below = {
   analysis: ['plan', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'run', 'analysis'],
   embed: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'host'],
-  static: ['plan', 'cpu', 'gpu', 'wasm', 'text', 'index'],
+  static: ['plan', 'cpu', 'gpu', 'wasm', 'text', 'index', 'run'],
   page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'embed'],
 };
 const fileLimit = 400;
 /** Lines of code, as tinygrad's sz.py counts, neither blank nor comment: what is counted, in which paths, and the most. */
 const budgets = [
-  { name: 'engine', paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/))/, limit: 11500 },
+  { name: 'engine', paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/|run\/canary\/))/, limit: 11600 },
+  { name: 'canary', paths: /^src\/run\/canary\//, limit: 900 },
   { name: 'host', paths: /^src\/host\//, limit: 400 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3500 },
 ];

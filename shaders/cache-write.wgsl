@@ -8,7 +8,14 @@ fn cacheWrite(at: u32, value: f32) {
   cache[at] = bitcast<u32>(value);
 }
 
+// Rounds to the eleven bits that a half keeps, to the nearest: WGSL leaves it to drivers, some of which cut off.
+fn asHalves(values: vec2f) -> vec2f {
+  let bits = bitcast<vec2u>(values);
+  let rounded = bitcast<vec2f>((bits + 0xfff + ((bits >> vec2u(13)) & vec2u(1))) & vec2u(0xffffe000));
+  return clamp(rounded, vec2f(-MOST_HALF), vec2f(MOST_HALF));
+}
+
 // Values at and at + 1; `at` is even.
 fn cacheWriteHalves(at: u32, values: vec2f) {
-  cache[at / 2] = pack2x16float(clamp(values, vec2f(-MOST_HALF), vec2f(MOST_HALF)));
+  cache[at / 2] = pack2x16float(asHalves(values));
 }

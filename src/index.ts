@@ -13,6 +13,9 @@ export type { Edit } from './plan/edit.ts';
 export { type ErrorCode, VitrineError } from './plan/error.ts';
 export type { Axis, Step, TensorSpec } from './plan/plan.ts';
 export type { Profile, StepTime } from './plan/profile.ts';
+export { checkDevice } from './run/canary/check-device.ts';
+export type { DeviceCheck, Finding } from './run/canary/finding.ts';
+export type { Agreement, CheckDeviceOptions, DeviceReport, Rung } from './run/canary/report.ts';
 export type {
   DeviceInfo,
   LanguageModel,

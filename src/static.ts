@@ -7,6 +7,8 @@ import * as vocabulary from 'gpt-tokenizer/bpeRanks/r50k_base';
 import * as cpu from './cpu/backend.ts';
 import * as gpu from './gpu/open.ts';
 import { provide } from './plan/part.ts';
+import * as check from './run/canary/device-check.ts';
+import * as ladder from './run/canary/ladder.ts';
 import * as templates from './text/jinja.ts';
 import * as wasm from './wasm/backend.ts';
 
@@ -16,5 +18,7 @@ provide('The JavaScript backend', cpu);
 provide('The interpreter of chat templates', templates);
 provide('The WebGPU backend', gpu);
 provide('The WebAssembly backend', wasm);
+provide('The check of the GPU', check);
+provide('The ladder of checks', ladder);
 
 export * from './index.ts';

@@ -3,7 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import { allRules } from '../plan/fuse.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
-import { compileAhead, expected } from './compile-ahead.ts';
+import { expected, kernelsAhead } from './compile-ahead.ts';
 import { isSoftware, nameOf } from './device.ts';
 import type { CacheFormat } from './kernel.ts';
 import type { AttentionVariant } from './kernels/attention.ts';
@@ -23,6 +23,8 @@ export interface GpuBackendOptions {
   variants?: Partial<Variants>;
   /** Measure the variants before the first program, keeping the choice here; by default they are not measured. */
   tune?: TuneStore | undefined;
+  /** Has the last word on what the tuner chose. */
+  confirm?: (variants: Variants) => Promise<Variants>;
   attention?: AttentionVariant;
   /** How keys and values are kept, f32 by default; halves need heads whose size is a multiple of 4. */
   kv?: CacheFormat;
@@ -68,6 +70,7 @@ export function createGpuBackend(
     attention = attentionFor(device.adapterInfo),
     kv = 'f32',
     tune: store,
+    confirm = async (variants) => variants,
   }: GpuBackendOptions = {},
 ): Backend {
   const weights = new WeightStore(device);
@@ -79,7 +82,7 @@ export function createGpuBackend(
   const variantsOf = async (plan: Plan) => {
     if (!store) return given;
     // Where measuring fails, what was given runs, or tells what is wrong.
-    return tune({ device, pipelines, weights, kv }, plan, given, store).catch(() => given);
+    return confirm(await tune({ device, pipelines, weights, kv }, plan, given, store).catch(() => given));
   };
   let disposed = false;
   const alive = () => {
@@ -104,8 +107,9 @@ export function createGpuBackend(
       alive();
       const shapes = expected(device, plan, formatOf);
       const kept = store && (await keptChoice({ device, weights: shapes }, plan, store));
-      const maker = { device, pipelines, rules: allRules, attention, kv };
-      await compileAhead(maker, plan, size, shapes, kept ?? given);
+      const maker = { device, rules: allRules, attention, kv };
+      const kernels = kernelsAhead(maker, plan, size, shapes, kept ? await confirm(kept) : given);
+      await Promise.all(kernels.map(({ files, constants }) => pipelines.get(files, constants)));
     },
     async program(plan, size, capture = new Set()) {
       alive();

@@ -4,7 +4,7 @@ import { fuse } from '../plan/fuse.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { Buffers } from './buffers.ts';
 import { drawing } from './decode.ts';
-import type { Scene } from './kernel.ts';
+import type { Kernel, Scene } from './kernel.ts';
 import type { Variants } from './kernels/linear.ts';
 import { type ProgramMaker, rulesFor } from './lay-out.ts';
 import { gpuShape, lower } from './lower.ts';
@@ -14,16 +14,16 @@ import { partsOf, type Weights } from './weights.ts';
 const standIn = {} as GPUBuffer;
 
 /**
- * Compiles what a program of this size, drawing included, will ask for, by the shapes and formats of its weights alone:
- * so it can go on while they arrive.
+ * The kernels of a program of this size, drawing included, by the shapes and formats of its weights alone: so they can be
+ * compiled while these arrive.
  */
-export async function compileAhead(
-  { device, pipelines, rules, attention, kv }: Omit<ProgramMaker, 'weights' | 'variants'>,
+export function kernelsAhead(
+  { device, rules, attention, kv }: Pick<ProgramMaker, 'device' | 'rules' | 'attention' | 'kv'>,
   plan: Plan,
   size: ProgramSize,
   weights: Weights,
   variants: Variants,
-): Promise<void> {
+): Kernel[] {
   const scene: Scene = { ...size, nHead: plan.nHead, headDim: plan.headDim, batch: standIn, kv };
   const shapes = size.rows > 1 ? (['row', 'tile'] as const) : (['row'] as const);
   const kernels = shapes.flatMap((shape) => {
@@ -48,7 +48,7 @@ export async function compileAhead(
   const names = ['settings', 'counts', 'bias', 'processed', 'partials', 'state', 'ring'] as const;
   const sampler = Object.fromEntries(names.map((name) => [name, standIn])) as Record<(typeof names)[number], GPUBuffer>;
   kernels.push(...drawing(standIn, standIn, plan.vocabSize, sampler));
-  await Promise.all(kernels.map(({ files, constants }) => pipelines.get(files, constants)));
+  return kernels;
 }
 
 /** Weights of which only shapes and formats are known yet. */

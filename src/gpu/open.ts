@@ -1,10 +1,37 @@
-import type { Backend } from '../plan/backend.ts';
+import type { Backend, ProgramSize, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { createGpuBackend } from './backend.ts';
-import { describe, type Gpu, isSoftware } from './device.ts';
-import { tuneStore } from './tune-store.ts';
+import { allRules } from '../plan/fuse.ts';
+import type { Plan, WeightSpec } from '../plan/plan.ts';
+import { attentionFor, createGpuBackend, variantsFor } from './backend.ts';
+import { Buffers } from './buffers.ts';
+import { expected, kernelsAhead } from './compile-ahead.ts';
+import { describe, type Gpu, isSoftware, probe } from './device.ts';
+import { type AttentionVariant, attentionVariants } from './kernels/attention.ts';
+import { type Variants, variantsOn } from './kernels/linear.ts';
+import { keyBytes } from './lay-out.ts';
+import { keptChoice } from './tune.ts';
+import { type TuneStore, tuneStore } from './tune-store.ts';
 
 export { requestDevice } from './device.ts';
+
+/** A variant of each kernel that has some. */
+export type Chosen = Variants & { attention: AttentionVariant };
+
+/** A GPU whose kernels are to be checked before it gets a model's weights. */
+export interface Trial {
+  adapter: string;
+  kv: 'f32' | 'f16';
+  /** The variants that the device can run. */
+  variants: { [kind in keyof Chosen]: Chosen[kind][] };
+  /** Variants to begin with. */
+  preferred: Chosen;
+  /** A backend without weights on the device, whose pipelines are the model's too. */
+  open(chosen: Chosen): Backend;
+  /** What the kernels of these variants are compiled from, on which adapter. */
+  keyOf(chosen: Chosen): string;
+  /** Where what was found is kept: of a device of the caller's with itself, as it may do anything to what it is asked. */
+  store: TuneStore;
+}
 
 /** What the backend of a model is told. */
 export interface GpuChoices {
@@ -12,11 +39,18 @@ export interface GpuChoices {
   tune: boolean | undefined;
   /** Of all weights. */
   bytes: number;
+  /** Bytes of the largest weight or KV cache that is bound in one piece. */
+  largest: number;
+  plan: Plan;
+  size: ProgramSize;
+  formatOf(weight: WeightSpec): WeightFormat;
+  /** Finds variants that compute what they should, those that are preferred if they do; throws if there are none. */
+  check(trial: Trial): Promise<Chosen>;
 }
 
 /** The backend on a device that was asked for, which goes with it. */
-export function gpuBackend({ device, adapter }: Pick<Gpu, 'device' | 'adapter'>, choices: GpuChoices): Backend {
-  return createGpuBackend(device, { adapter, owned: true, kv: choices.kv, tune: storeFor(device, choices) });
+export function gpuBackend(gpu: Pick<Gpu, 'device' | 'adapter'>, choices: GpuChoices): Promise<Backend> {
+  return checkedBackend(gpu, choices, true);
 }
 
 /**
@@ -27,11 +61,78 @@ export async function ownBackend(device: GPUDevice, choices: GpuChoices): Promis
   const soon = new Promise<undefined>((resolve) => setTimeout(resolve, 0));
   const lost = await Promise.race([device.lost, soon]);
   if (lost) throw new VitrineError('device-lost', `The GPUDevice is lost: ${lost.message || lost.reason}.`);
-  const adapter = describe(device.adapterInfo);
-  return createGpuBackend(device, { adapter, owned: false, kv: choices.kv, tune: storeFor(device, choices) });
+  return checkedBackend({ device, adapter: describe(device.adapterInfo) }, choices, false);
+}
+
+async function checkedBackend(
+  { device, adapter }: Pick<Gpu, 'device' | 'adapter'>,
+  choices: GpuChoices,
+  owned: boolean,
+): Promise<Backend> {
+  await probe(device);
+  await checkRoom(device, choices);
+  const { kv, plan, formatOf } = choices;
+  const tune = storeFor(device, choices);
+  const weights = expected(device, plan, formatOf);
+  const kept = tune && (await keptChoice({ device, weights }, plan, tune));
+  const attention = attentionFor(device.adapterInfo);
+  const open = ({ attention, ...variants }: Chosen) => createGpuBackend(device, { kv, attention, variants });
+  const check = (preferred: Chosen) =>
+    choices.check({
+      adapter,
+      kv,
+      variants: { ...variantsOn(device.features), attention: attentionVariants },
+      preferred,
+      open,
+      keyOf: (chosen) => `${adapter} ${fingerprint(device, choices, chosen)}`,
+      store: owned ? tuneStore : storeOf(device),
+    });
+  const chosen = await check({ ...(kept ?? variantsFor(device)), attention });
+  return createGpuBackend(device, {
+    adapter,
+    owned,
+    kv,
+    tune,
+    attention: chosen.attention,
+    variants: chosen,
+    confirm: (tuned) => check({ ...tuned, attention: chosen.attention }),
+  });
+}
+
+const ofDevices = new WeakMap<GPUDevice, Map<string, string>>();
+
+function storeOf(device: GPUDevice): TuneStore {
+  const kept = ofDevices.get(device) ?? new Map<string, string>();
+  ofDevices.set(device, kept);
+  return { get: (key) => kept.get(key), set: (key, value) => void kept.set(key, value) };
+}
+
+/** A number that other shaders, or other constants of theirs, would not have. */
+function fingerprint(device: GPUDevice, { kv, plan, size, formatOf }: GpuChoices, { attention, ...variants }: Chosen) {
+  const weights = expected(device, plan, formatOf);
+  const kernels = kernelsAhead({ device, rules: allRules, attention, kv }, plan, size, weights, variants);
+  const sources = new Set(kernels.flatMap(({ files }) => files.map(({ source }) => source)));
+  const text = [...sources, ...kernels.map(({ constants }) => JSON.stringify(constants))].join();
+  let hash = 0x811c9dc5; // FNV-1a
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return `${text.length}-${(hash >>> 0).toString(16)}`;
 }
 
 /** Measuring pays where kernels differ by more than it costs: on real GPUs, with weights enough to read. */
-function storeFor(device: GPUDevice, { tune, bytes }: GpuChoices) {
+function storeFor(device: GPUDevice, { tune, bytes }: GpuChoices): TuneStore | undefined {
   return (tune ?? (!isSoftware(device.adapterInfo) && bytes >= 2 ** 24)) ? tuneStore : undefined;
+}
+
+/** Takes the memory of a program's KV cache and gives it back: what has no room is told before weights are fetched. */
+async function checkRoom(device: GPUDevice, { plan, size: { slots, context }, kv }: GpuChoices): Promise<void> {
+  const buffers = new Buffers(device);
+  const bytes = 2 * slots * context * keyBytes(plan, kv);
+  const what = `The KV cache of ${context} positions`;
+  try {
+    await buffers.allocate(what, () => {
+      for (let layer = 0; layer < plan.nLayer; layer++) buffers.create(what, bytes);
+    });
+  } finally {
+    buffers.destroyAll();
+  }
 }

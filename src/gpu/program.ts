@@ -220,6 +220,20 @@ export class GpuProgram implements Program {
     return this.#between;
   }
 
+  spoil(): void {
+    const { one, many } = this.#parts;
+    for (const { tensors } of new Set([one, many])) {
+      for (const name of ['logits', ...this.#capture]) {
+        const { buffer, width, stride } = tensors.get(name) ?? {};
+        if (!buffer || !width || !stride) continue;
+        const values = new Float32Array(buffer.size / 4);
+        // The padding stays zero, as kernels read it.
+        for (let row = 0; row < values.length; row += stride) values.fill(Number.NaN, row, row + width);
+        this.#device.queue.writeBuffer(buffer, 0, values);
+      }
+    }
+  }
+
   dispose(): void {
     this.#parts.buffers.destroyAll();
     this.#owned.delete(this.#parts.buffers);

@@ -111,6 +111,8 @@ export interface Program {
   decode?(request: DecodeRequest): AsyncGenerator<Drawn[], void>;
   /** Copies the first `length` cached positions of each `from` slot to its `to` slot, as if all at once (beams reorder). */
   copySlots(moves: { from: number; to: number }[], length: number): Promise<void>;
+  /** Fills the tensors that are kept with NaN: what the next run does not write shows. */
+  spoil?(): void;
   dispose(): void;
 }
 

@@ -1,6 +1,7 @@
 import type { ModelConfig } from '../model/config.ts';
 import type { TensorSpec } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
+import type { DeviceCheck } from './canary/finding.ts';
 import type { GenerateOptions } from './options.ts';
 import type { Completion, Token } from './output.ts';
 import type { Score, ScoreOptions } from './score.ts';
@@ -24,6 +25,8 @@ export interface DeviceInfo {
   threads: number;
   /** Why it runs there: asked for, or what `auto` found. */
   reason: string;
+  /** What the check of the GPU found, where there was one to check; it may be the reason for another device. */
+  check?: DeviceCheck;
 }
 
 export interface LogitsOptions {

@@ -1,4 +1,3 @@
-import type { GpuChoices } from '../gpu/open.ts';
 import type { CacheStore } from '../load/cache-store.ts';
 import type { Checkpoint, Progress } from '../load/checkpoint.ts';
 import { untilAborted } from '../load/files.ts';
@@ -7,13 +6,23 @@ import { openCheckpoint } from '../load/open.ts';
 import type { Source, SourceOptions } from '../load/source.ts';
 import { Changed } from '../load/versions.ts';
 import { gpt2Plan } from '../model/gpt2.ts';
-import type { Backend, WeightFormat } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
-import { part } from '../plan/part.ts';
+import type { Backend, ProgramSize, WeightFormat } from '../plan/backend.ts';
+import type { Plan } from '../plan/plan.ts';
 import { loadTokenizer } from '../text/load.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
 import { chunkOn, Engine } from './engine.ts';
+import type { DeviceInfo } from './language-model.ts';
 import { Model } from './model.ts';
+import {
+  checkBefore,
+  type Device,
+  gpuPart,
+  type Opened,
+  onDevice,
+  openFilled,
+  waysTo,
+  wayToOwn,
+} from './open-device.ts';
 import { sessionSize } from './session.ts';
 import { weightFormats } from './weight-formats.ts';
 
@@ -52,46 +61,12 @@ export interface LoadOptions extends SourceOptions {
   signal?: AbortSignal;
 }
 
-/** A `GPUDevice`, by a member of its own: so a user's TypeScript need not know WebGPU. */
-export interface Device {
-  createComputePipelineAsync(descriptor: never): Promise<unknown>;
-  readonly lost: Promise<unknown>;
-}
+/** How often a GPU that is lost while a model is loaded is asked for again. */
+const MOST_RETRIES = 2;
+/** A KV cache may be asked for so many beams at once; a smaller limit of the adapter is fine. */
+const MOST_BEAMS = 8;
 
-/** Makes a backend without weights. `largest`: bytes of the largest of them. */
-type Opener = (largest: number, choices: Choices) => Promise<Opened>;
-
-interface Choices extends GpuChoices {
-  threads?: number;
-}
-
-interface Opened {
-  backend: Backend;
-  /** Why this one, for `model.device`. */
-  reason: string;
-}
-
-const asked = async (backend: Promise<Backend> | Backend): Promise<Opened> => ({
-  backend: await backend,
-  reason: 'asked for',
-});
-
-/** The backends, each a file of its own: a page fetches only the one that it runs on. */
-const gpuPart = () => part('The WebGPU backend', () => import('../gpu/open.ts'));
-const openWasm = async ({ threads }: Choices) =>
-  (await part('The WebAssembly backend', () => import('../wasm/backend.ts'))).createWasmBackend({ threads });
-const openCpu = async () =>
-  (await part('The JavaScript backend', () => import('../cpu/backend.ts'))).createCpuBackend();
-
-/** The devices there are, by the name that `device` gives them. */
-const openers = {
-  auto: openAuto,
-  webgpu: (largest, choices) => asked(openGpu(largest, choices)),
-  wasm: (_, choices) => asked(openWasm(choices)),
-  cpu: () => asked(openCpu()),
-} satisfies Record<string, Opener>;
-
-const devices = oneOf(...Object.keys(openers));
+const devices = oneOf(...Object.keys(waysTo));
 
 const checks: Record<keyof LoadOptions, Check> = {
   device: {
@@ -166,9 +141,16 @@ export async function loadCheckpoint(
   }
   const plan = gpt2Plan(config);
   const weights = checkpoint.check(plan.weights);
-  const formatsOn = (backend?: Backend) => weightFormats(checkpoint, plan, weights, dtype, backend);
+  const formatsOn = (backend?: Pick<Backend, 'kind' | 'capacity'>) =>
+    weightFormats(checkpoint, plan, weights, dtype, backend);
   const { largest, bytes } = formatsOn();
-  const choices: Choices = { kv, tune, threads, bytes };
+  const context = contextLength ?? config.nCtx;
+  const cache = 2 * context * config.nEmbd * (kv === 'f16' ? 2 : 4);
+  const { of: formatOf } = formatsOn({ kind: 'webgpu' });
+  const size = sessionSize(1, { context, chunk: chunk ?? chunkOn.webgpu });
+  const chosen: Pick<DeviceInfo, 'dtype' | 'reason' | 'check'> = { dtype: 'f32', reason: '' };
+  const check = checkBefore({ plan, size, formatOf, kv }, (found) => Object.assign(chosen, { check: found }));
+  const gpu = { kv, tune, bytes, largest: Math.max(largest, cache * MOST_BEAMS), plan, size, formatOf, check };
   const report = (stage: Progress['stage'], loaded: number) => {
     onProgress?.({ stage, loaded, total: checkpoint.bytes, file: checkpoint.name });
     signal?.throwIfAborted();
@@ -178,87 +160,62 @@ export async function loadCheckpoint(
   const tokenizerOf = async () => loadTokenizer(await checkpoint.tokenizerFiles(signal), config.vocabSize);
   const tokenizer = await untilAborted(tokenizerOf(), signal);
 
-  let open: Opener = typeof device === 'string' ? openers[device] : () => asked(openOwn(device, choices));
-  let reason = '';
+  const reopens = typeof device === 'string';
+  const ways = reopens ? waysTo[device]({ ...gpu, threads }) : wayToOwn(device, gpu);
   let loading = signal; // a device lost later is replaced without the load's signal
-  const context = contextLength ?? config.nCtx;
+  const fill = async ({ backend, reason }: Opened) => {
+    if (kv === 'f16' && backend.kind !== 'webgpu') {
+      throw refuse('kv', kv, `"f32" on ${backend.kind}; only device "webgpu" keeps halves`);
+    }
+    const formats = formatsOn(backend);
+    Object.assign(chosen, {
+      dtype: formats.dtype,
+      reason: [reason, backend.note, formats.reason].filter(Boolean).join('; '),
+    });
+    const size = sessionSize(1, { context, chunk: chunk ?? chunkOn[backend.kind] });
+    const prepared = onDevice(() => backend.prepare?.(plan, size, formats.of));
+    prepared.catch(() => {}); // awaited below
+    for (const weight of weights) {
+      loading?.throwIfAborted();
+      await Promise.race([prepared, undefined]); // what cannot be compiled needs no more weights
+      await backend.addWeight(weight, formats.of(weight), checkpoint.read(weight, loading));
+    }
+    await prepared;
+    loading?.throwIfAborted();
+    if (backend.kind === 'webgpu') await onDevice(() => runFirstToken(backend, plan, size));
+    loading?.throwIfAborted();
+  };
   const engine = await Engine.open({
     plan,
     context,
     chunk,
-    reopens: typeof device === 'string',
-    async open() {
-      const opening = open(largest, choices);
-      const opened = await untilAborted(opening, loading).catch((error: unknown) => {
-        opening.then(({ backend }) => backend.dispose()).catch(() => {}); // nobody waits for it any more
-        throw error;
-      });
-      const { backend } = opened;
-      if (kv === 'f16' && backend.kind !== 'webgpu') {
-        backend.dispose();
-        throw refuse('kv', kv, `"f32" on ${backend.kind}; only device "webgpu" keeps halves`);
-      }
-      const formats = formatsOn(backend);
-      reason = [opened.reason, backend.note, formats.reason].filter(Boolean).join('; ');
-      const size = sessionSize(1, { context, chunk: chunk ?? chunkOn[backend.kind] });
-      // What fails here fails again, and is told, when the first program is made.
-      backend.prepare?.(plan, size, formats.of).catch(() => {});
-      try {
-        for (const weight of weights) {
-          loading?.throwIfAborted();
-          await backend.addWeight(weight, formats.of(weight), checkpoint.read(weight, loading));
-        }
-        loading?.throwIfAborted();
-        return backend;
-      } catch (error) {
-        backend.dispose();
-        throw loading?.aborted ? loading.reason : error;
-      } finally {
-        checkpoint.close();
-      }
+    reopens,
+    leaves: ways.length > 1,
+    open({ lost, leaving, signal }) {
+      // A GPU that is lost is replaced by a GPU, as long as the engine does not leave it.
+      const left = lost === undefined ? ways : leaving ? ways.slice(1) : ways.slice(0, 1);
+      const retries = lost === undefined && reopens ? MOST_RETRIES : 0;
+      const how = { fill, retries, without: lost ?? '', signal: loading ?? signal };
+      return openFilled(left, how).finally(() => checkpoint.close());
     },
   });
-  // What was once chosen stays: a lost GPU is replaced by a GPU.
-  if (engine.current.kind === 'webgpu' && device === 'auto')
-    open = async (bytes) => ({ backend: await openGpu(bytes, choices), reason });
   loading = undefined;
   try {
     report('ready', checkpoint.bytes);
     const known = { ...config, bosTokenId: config.bosTokenId ?? tokenizer.eosId };
-    return new Model(known, tokenizer, engine, { dtype: formatsOn(engine.current).dtype, reason });
+    return new Model(known, tokenizer, engine, chosen);
   } catch (error) {
     engine.dispose();
     throw error;
   }
 }
 
-async function openAuto(largest: number, choices: Choices): Promise<Opened> {
-  let without = 'There is no WebGPU here.';
-  const opener = globalThis.navigator?.gpu && (await gpuPart());
-  const gpu = await opener?.requestDevice(largest).catch((error: unknown) => {
-    if (!(error instanceof VitrineError && error.code === 'no-webgpu')) throw error;
-    without = error.message.replace(` ${error.hint}`, '');
-    return undefined;
-  });
-  const onGpu = () => opener!.gpuBackend(gpu!, choices);
-  if (gpu && !gpu.fallback) return { backend: onGpu(), reason: 'a real WebGPU adapter' };
-  if (gpu) without = `The WebGPU adapter is software: ${gpu.adapter}.`;
+/** A program of the size that texts will get, and one token through it: what a driver cannot do shows now. */
+async function runFirstToken(backend: Backend, plan: Plan, size: ProgramSize): Promise<void> {
+  const program = await backend.program(plan, size);
   try {
-    const backend = await openWasm(choices);
-    gpu?.device.destroy();
-    return { backend, reason: without };
-  } catch (error) {
-    // No SIMD in this engine, or a Content-Security-Policy that forbids WebAssembly.
-    if (!(error instanceof VitrineError && error.code === 'bad-option')) throw error;
-    return { backend: gpu ? onGpu() : await openCpu(), reason: `${without} ${error.message}` };
+    await program.run({ rows: [{ token: 0, position: 0, slot: 0 }], logitRows: [0] });
+  } finally {
+    program.dispose();
   }
-}
-
-async function openGpu(largest: number, choices: Choices): Promise<Backend> {
-  const { gpuBackend, requestDevice } = await gpuPart();
-  return gpuBackend(await requestDevice(largest), choices);
-}
-
-async function openOwn(own: Device, choices: Choices): Promise<Backend> {
-  return (await gpuPart()).ownBackend(own as GPUDevice, choices);
 }

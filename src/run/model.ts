@@ -30,10 +30,15 @@ export class Model implements LanguageModel {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly #engine: Engine;
-  readonly #chosen: Pick<DeviceInfo, 'dtype' | 'reason'>;
+  readonly #chosen: Pick<DeviceInfo, 'dtype' | 'reason' | 'check'>;
 
   /** @internal `load` makes models. */
-  constructor(config: ModelConfig, tokenizer: Tokenizer, engine: Engine, chosen: Pick<DeviceInfo, 'dtype' | 'reason'>) {
+  constructor(
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    engine: Engine,
+    chosen: Pick<DeviceInfo, 'dtype' | 'reason' | 'check'>,
+  ) {
     this.config = config;
     this.tokenizer = tokenizer;
     this.#engine = engine;

@@ -35,6 +35,7 @@ const splits = {
 
 /** By name; results are equal but for rounding. */
 export type AttentionVariant = keyof typeof splits;
+export const attentionVariants = Object.keys(splits) as AttentionVariant[];
 
 /**
  * Scores, mask, softmax and mix in one dispatch: row by row, or in tiles, whose rows must be of one slot. A list for many

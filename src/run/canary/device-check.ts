@@ -1,0 +1,239 @@
+import { createCpuBackend } from '../../cpu/backend.ts';
+import type { Chosen, Trial } from '../../gpu/open.ts';
+import type { Backend, Program, ProgramSize, Row, RunResult, WeightFormat } from '../../plan/backend.ts';
+import { VitrineError } from '../../plan/error.ts';
+import type { Plan, WeightSpec } from '../../plan/plan.ts';
+import { type Canary, canariesOf, inHalves, narrowed, renamed, widthOf } from './canary.ts';
+import { compared, type DeviceCheck, type Finding, TOLERANCE } from './finding.ts';
+import { checkSampler } from './sampler-check.ts';
+
+/** For keys and values that are rounded to halves after a sum, a few of them the other way. */
+const ROUNDED = { mean: 1e-3, worst: 1e-2 } as const;
+/** Rows of the run of many: more than a tile of eight has. */
+const ROWS = 11;
+
+/** What is checked: the kernels of a plan, of programs of this size. */
+export interface Checked {
+  plan: Plan;
+  size: ProgramSize;
+  formatOf(weight: WeightSpec): WeightFormat;
+  kv: 'f32' | 'f16';
+}
+
+/** A run of both devices. */
+interface Step {
+  rows: Finding['rows'];
+  batch: { rows: Row[]; logitRows: number[] };
+}
+
+/** How many rows the run of many has, and how many tokens there are. */
+function rowsOf({ plan, size }: Checked) {
+  const before = Math.min(ROWS, size.rows, size.context - 1);
+  return { before, tokens: Math.min(before + 1, plan.vocabSize) };
+}
+
+/**
+ * Runs every kernel that a plan's programs have on fresh values, on a backend without weights and on the CPU. `apart`: with every
+ * tensor kept, so that no two steps are fused.
+ */
+export async function checkKernels(
+  gpu: Backend,
+  of: Checked,
+  wanted = (_: Canary) => true,
+  apart = false,
+): Promise<Finding[]> {
+  const { plan, size } = of;
+  const { before, tokens } = rowsOf(of);
+  const row = (position: number): Row => ({ token: position % tokens, position, slot: 0 });
+  const many = Array.from({ length: before }, (_, position) => row(position));
+  const steps: Step[] = [{ rows: 'one', batch: { rows: [row(before)], logitRows: [0] } }];
+  const logitRows = [...new Set([0, before - 1])].slice(0, size.logitRows);
+  if (before > 0) steps.unshift({ rows: before > 1 ? 'many' : 'one', batch: { rows: many, logitRows } });
+
+  const canaries = canariesOf(plan, of.formatOf, tokens).filter(wanted);
+  const program = await programOf(gpu, of, canaries, apart);
+  try {
+    const found: (RunResult & { ms: number })[] = [];
+    for (const { batch } of steps) {
+      program.spoil?.();
+      const start = performance.now();
+      found.push({ ...(await program.run(batch)), ms: performance.now() - start });
+    }
+    const findings: Finding[] = [];
+    for (const canary of canaries) {
+      const expected = await onCpu(canary, of, steps, before + 1);
+      for (const [i, { rows }] of steps.entries()) findings.push(judge(canary, rows, found[i]!, expected[i]!, of.kv));
+    }
+    if (canaries.some(({ output }) => output === 'logits')) {
+      findings.push(...(await checkSampler(program, steps.at(-1)!.batch.rows[0]!, found.at(-1)!.logits)));
+    }
+    return findings;
+  } finally {
+    program.dispose();
+  }
+}
+
+/** What `checkKernels` would check, by name. */
+export function canariesIn(of: Checked, wanted: (canary: Canary) => boolean): string[] {
+  return canariesOf(of.plan, of.formatOf, rowsOf(of).tokens)
+    .filter(wanted)
+    .map(({ op }) => op);
+}
+
+/** One program of all canaries, side by side. */
+async function programOf(
+  gpu: Backend,
+  { plan, size }: Checked,
+  canaries: readonly Canary[],
+  apart: boolean,
+): Promise<Program> {
+  for (const { spec, format, values } of canaries.flatMap(({ weights }) => weights)) {
+    await gpu.addWeight(spec, format, inOnePiece(values));
+  }
+  let nLayer = 0;
+  const steps = canaries.flatMap(({ steps, cached }) => {
+    if (cached) nLayer++;
+    return steps.map((step) => renamed(step, (name) => name, nLayer - 1));
+  });
+  const tensors = new Map(canaries.flatMap((canary) => [...canary.tensors]));
+  const kept = apart ? [...tensors.keys()] : canaries.map(({ output }) => output);
+  const outputs = kept.filter((name) => name !== 'logits');
+  return gpu.program(
+    { ...plan, nLayer, weights: [], tensors, aliases: new Map(), steps },
+    { ...size, slots: 1 },
+    new Set(outputs),
+  );
+}
+
+/** A canary's results on the CPU, of a part of its columns. */
+async function onCpu(canary: Canary, { plan, kv }: Checked, steps: readonly Step[], context: number) {
+  const { columns, heads, of } = narrowed(canary, plan.headDim, context, kv === 'f16' ? inHalves : undefined);
+  const cpu = createCpuBackend();
+  for (const { spec, format, values } of of.weights) await cpu.addWeight(spec, format, inOnePiece(values));
+  const size = { slots: 1, context, rows: context, logitRows: context };
+  const part: Plan = {
+    ...plan,
+    nLayer: 1,
+    nHead: heads ?? plan.nHead,
+    weights: [],
+    tensors: of.tensors,
+    aliases: new Map(),
+    steps: of.steps,
+  };
+  const program = await cpu.program(part, size, new Set([of.output]));
+  const results: { columns: readonly number[]; values: Float32Array }[] = [];
+  for (const { batch } of steps) results.push({ columns, values: (await program.run(batch)).captured.get(of.output)! });
+  cpu.dispose();
+  return results;
+}
+
+function judge(
+  canary: Canary,
+  rows: Finding['rows'],
+  found: RunResult & { ms: number },
+  { columns, values }: { columns: readonly number[]; values: Float32Array },
+  kv: Checked['kv'],
+): Finding {
+  const all = canary.output === 'logits' ? found.logits : found.captured.get(canary.output)!;
+  const width = widthOf(canary.tensors.get(canary.output)!);
+  const picked = values.map((_, i) => all[Math.floor(i / columns.length) * width + columns[i % columns.length]!]!);
+  const hasLinear = canary.steps.some(({ op }) => op === 'linear');
+  const tolerance = canary.cached && hasLinear && kv === 'f16' ? ROUNDED : TOLERANCE;
+  const kernel = hasLinear ? 'linear' : canary.cached ? 'attention' : 'other';
+  return { op: canary.op, rows, kernel, ms: found.ms, ...compared(picked, values, tolerance) };
+}
+
+async function* inOnePiece(values: Float32Array): AsyncGenerator<Float32Array> {
+  yield values;
+}
+
+/** Kept verdicts of checks that compared something else, or otherwise, are not looked at. */
+const VERSION = 1;
+
+/**
+ * The check that a load makes of its GPU: variants that fail are replaced by others. `report` is told what was found.
+ * @throws VitrineError `no-webgpu` where no variant of a kernel computes what it should
+ */
+export function checkOf(of: Checked, report: (check: DeviceCheck) => void): (trial: Trial) => Promise<Chosen> {
+  return async (trial) => {
+    const browser = globalThis.navigator?.userAgent ?? globalThis.process?.version;
+    const key = `checked ${VERSION} ${browser} ${trial.keyOf(trial.preferred)} ${JSON.stringify(trial.preferred)}`;
+    const kept = parse(await trial.store.get(key), trial);
+    const check = kept ?? (await checkVariants(trial, of));
+    report(check);
+    if (!check.passed) throw wrongKernel(check);
+    // What failed is checked anew each time: a driver can be mended without another name.
+    if (!kept) await trial.store.set(key, JSON.stringify(check));
+    return check.variants as Chosen;
+  };
+}
+
+function parse(text: string | undefined, { variants }: Trial): DeviceCheck | undefined {
+  try {
+    const check = JSON.parse(text ?? '') as DeviceCheck;
+    const isKnown = kinds.every((kind) => (variants[kind] as string[]).includes(check.variants[kind]));
+    return check.passed && isKnown ? { ...check, kept: true } : undefined;
+  } catch {
+    return undefined; // nothing kept, or written by somebody else
+  }
+}
+
+const kinds = ['row', 'tile', 'attention'] as const;
+
+async function checkVariants(trial: Trial, of: Checked): Promise<DeviceCheck> {
+  const start = performance.now();
+  const variants = { ...trial.preferred };
+  const left = new Map(
+    kinds.map((kind) => [kind, trial.variants[kind].filter((name) => name !== variants[kind]) as string[]]),
+  );
+  const replaced: DeviceCheck['replaced'] = [];
+  for (;;) {
+    const backend = trial.open(variants);
+    const findings = await checkKernels(backend, of).finally(() => backend.dispose());
+    const failed = findings.filter(({ passed }) => !passed);
+    const largest = (of: 'mean' | 'worst') =>
+      findings.reduce((most, { error }) => (error[of] <= most ? most : error[of]), 0);
+    const check = {
+      passed: failed.length === 0,
+      adapter: trial.adapter,
+      variants: { ...variants },
+      replaced,
+      comparisons: findings.length,
+      error: { mean: largest('mean'), worst: largest('worst') },
+      ms: performance.now() - start,
+      kept: false,
+    };
+    if (check.passed) return check;
+    const culprits = new Map(
+      failed.map((finding) => [kindOf(finding, failed), finding]).reverse() as [keyof Chosen, Finding][],
+    );
+    for (const [kernel, finding] of culprits)
+      replaced.push({ kernel, variant: variants[kernel] ?? finding.op, failed: finding });
+    for (const kind of culprits.keys()) {
+      const next = left.get(kind)?.shift();
+      if (next === undefined) return check;
+      Object.assign(variants, { [kind]: next });
+    }
+  }
+}
+
+/** The kernel with variants that a failure is laid to; undefined where there is but one. */
+function kindOf({ kernel, rows, op }: Finding, failed: readonly Finding[]): keyof Chosen | undefined {
+  if (kernel === 'other') return undefined;
+  const isAttentions = failed.some(
+    (other) => other.kernel === 'attention' && other.rows === rows && op.endsWith(other.op),
+  );
+  if (isAttentions) return 'attention';
+  return rows === 'one' ? 'row' : 'tile';
+}
+
+function wrongKernel({ adapter, replaced }: DeviceCheck): VitrineError {
+  const { failed, variant } = replaced.at(-1)!;
+  const { error, tolerance } = failed;
+  const figures = `${error.mean.toExponential(1)} where ${tolerance.mean.toExponential(0)} is allowed`;
+  return new VitrineError(
+    'no-webgpu',
+    `${adapter} computes wrong results: ${failed.op}, for ${failed.rows} ${failed.rows === 'one' ? 'row' : 'rows'} (${variant}), is off by ${figures}.`,
+    { hint: "Please report it with what checkDevice() says; device: 'wasm' works without the GPU." },
+  );
+}

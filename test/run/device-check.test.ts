@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { createCpuBackend } from '../../src/cpu/backend.ts';
+import { gpt2Plan } from '../../src/model/gpt2.ts';
+import type { WeightFormat } from '../../src/plan/backend.ts';
+import { type Checked, checkKernels } from '../../src/run/canary/device-check.ts';
+import { createWasmBackend } from '../../src/wasm/backend.ts';
+import { gpt2Config } from '../model/shapes.ts';
+
+function checkedOf(format: WeightFormat, shape: Partial<Parameters<typeof gpt2Config>[0]> = {}): Checked {
+  const plan = gpt2Plan(
+    gpt2Config({ nLayer: 2, nHead: 4, nEmbd: 96, nInner: 384, nCtx: 32, vocabSize: 500, ...shape }),
+  );
+  const formatOf = ({ name }: { name: string }) => (name === 'wpe.weight' ? 'f32' : format);
+  return { plan, size: { slots: 1, context: plan.nCtx, rows: 16, logitRows: 4 }, formatOf, kv: 'f32' };
+}
+
+test.each(['f32', 'f16', 'q8', 'q4'] as const)('the check agrees with the reference itself, %s', async (format) => {
+  const findings = await checkKernels(createCpuBackend(), checkedOf(format));
+  const ops = [...new Set(findings.map(({ op }) => op))];
+  expect(ops).toEqual([
+    `embedding 96 → 500 ${format} + positions + add`,
+    'attention 4 × 24',
+    `layerNorm + linear 96 → 288 ${format} + attention 4 × 24`,
+    `linear 96 → 96 ${format} + add`,
+    `layerNorm + linear 96 → 384 ${format} + gelu_new`,
+    `linear 384 → 96 ${format} + add`,
+    `layerNorm + linear 96 → 500 ${format}`,
+    'token scores',
+  ]);
+  expect(findings.filter(({ rows }) => rows === 'many')).toHaveLength(7);
+  for (const { op, error } of findings) expect(error, op).toEqual({ mean: 0, worst: 0 });
+});
+
+test('a backend whose sums are in float32 is within the tolerances', async () => {
+  const findings = await checkKernels(await createWasmBackend(), checkedOf('f32'));
+  for (const { op, error, passed } of findings) expect({ op, error, passed }).toMatchObject({ passed: true });
+  expect(Math.max(...findings.map(({ error }) => error.mean))).toBeLessThan(1e-5);
+});
