@@ -179,6 +179,7 @@ export const strings = {
       'The browser may still delete them when the disk is full. It may agree later, or once this page is installed.',
   },
   device: 'Run on',
+  checkDevice: 'Check this GPU',
   deviceNames: {
     auto: 'GPU if there is one',
     webgpu: 'GPU (WebGPU)',
@@ -186,6 +187,8 @@ export const strings = {
     cpu: 'Processor (JavaScript)',
   } satisfies Record<Device, string>,
 
+  wrongGpu:
+    'The GPU computes something else than it should, so the model runs on the processor: the same text, more slowly. A newer driver or browser may help.',
   noGpu:
     'This browser offers no GPU, so the model runs on the processor: the same text, more slowly. Current versions of Chrome, Edge, Safari and Firefox have WebGPU.',
   details: 'Details',

@@ -181,6 +181,7 @@ function DeviceChoice() {
           </option>
         ))}
       </select>
+      <a href="check.html">{strings.checkDevice}</a>
     </section>
   );
 }

@@ -31,7 +31,12 @@ export function Notices() {
         )}
         {unkept.value && <UnkeptNotice />}
         {withoutGpu() && !gpuNoteDismissed.value && (
-          <Notice text={strings.noGpu} onDismiss={() => (gpuNoteDismissed.value = true)} />
+          <Notice
+            text={shown.value?.model.device.check?.passed === false ? strings.wrongGpu : strings.noGpu}
+            onDismiss={() => (gpuNoteDismissed.value = true)}
+          >
+            <a href="check.html">{strings.checkDevice}</a>
+          </Notice>
         )}
       </div>
       <p role="log" class="unseen">
