@@ -119,7 +119,7 @@ function listenForPolicy() {
   let violated = false;
   const hear = (event: Event) => {
     const { effectiveDirective } = event as SecurityPolicyViolationEvent;
-    violated ||= /^(worker|script|child|default)-src/.test(effectiveDirective);
+    violated ||= /^(worker|child)-src/.test(effectiveDirective);
   };
   globalThis.addEventListener?.('securitypolicyviolation', hear);
   return {

@@ -54,13 +54,13 @@ export function locate(script: Script): Located {
   const inlined = source === undefined ? [] : [inlineWay(source)];
   if (!found) return { place, ways: inlined };
   const { url, options } = found;
-  const file_ = { url, open: () => openFile(url, options) };
-  if (node) return { place, url, ways: place === 'lost' ? [...inlined, file_] : [file_, ...inlined] };
+  const fromFile: Way = { url, open: () => openFile(url, options) };
+  if (node) return { place, url, ways: place === 'lost' ? [...inlined, fromFile] : [fromFile, ...inlined] };
   const importing = source === undefined ? [blobWay(url, options)] : inlined;
   if (!sameOrigin(url)) return { place, url, ways: importing };
   // A file that is not there, and a blob that is not allowed, are told on the console: what is likely comes first.
-  if (place === 'lost') return { place, url, ways: source === undefined ? [file_] : [...inlined, file_] };
-  return { place, url, ways: [file_, ...importing] };
+  if (place === 'lost') return { place, url, ways: source === undefined ? [fromFile] : [...inlined, fromFile] };
+  return { place, url, ways: [fromFile, ...importing] };
 }
 
 /** What `make` would start: only the bundler knows the address, so `make` runs with a constructor that takes it down. */
@@ -95,8 +95,9 @@ export function isPreBundled(base: string | undefined): boolean {
 
 /** Workers start only from the page's own origin; a sandboxed frame has none, and neither has a file. */
 function sameOrigin(url: string): boolean {
+  if (url.startsWith('data:')) return true; // anybody's
   const { origin } = globalThis;
-  return origin !== 'null' && new URL(url).origin === origin;
+  return origin !== 'null' && URL.canParse(url) && new URL(url).origin === origin;
 }
 
 function openFile(url: string, options?: WorkerOptions): Thread {
