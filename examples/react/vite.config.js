@@ -1,3 +1,4 @@
 import react from '@vitejs/plugin-react';
 
-export default { plugins: [react()] };
+// Bundled ahead of time by the development server, the engine would not find its worker.
+export default { plugins: [react()], optimizeDeps: { exclude: ['vitrine'] } };
