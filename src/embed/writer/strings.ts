@@ -2,7 +2,7 @@ import { type ErrorCode, VitrineError } from '../../plan/error.ts';
 
 /** All that the element says; `element.strings = { continue: 'Weiter', ... }` says it in other words. */
 export interface WriterStrings {
-  /** What the text is, for who cannot see it, where neither `label` nor a <label> says so. */
+  /** What the text is, for who cannot see it, where neither `label` nor a `<label>` says so. */
   text: string;
   continue: string;
   stop: string;
