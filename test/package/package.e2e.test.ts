@@ -113,6 +113,9 @@ describe('the packed package', () => {
     const links = [...readme.matchAll(/\]\(([^)]+)\)|(?:src|href)="([^"]+)"/g)].map(([, a, b]) => a ?? b!);
     expect(links.length).toBeGreaterThan(5);
     expect(links.filter((link) => !/^(https:\/\/|#)/.test(link))).toEqual([]);
+    const repository = (manifest.homepage as string).replace('https://github.com/', '').replace('#readme', '');
+    const ours = links.filter((link) => /^https:\/\/(github|raw\.githubusercontent)\.com\//.test(link));
+    expect(ours.filter((link) => !link.includes(`.com/${repository}/`))).toEqual([]); // package.json says where it lives
   });
 
   test('publint finds nothing', async () => {

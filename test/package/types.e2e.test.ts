@@ -23,7 +23,6 @@ afterAll(() => {
 
 /** How users' projects are set up: module resolution, the library of the language, and the types of a platform. */
 const projects = [
-  { moduleResolution: 'bundler', module: 'ESNext', lib: ['ES2022', 'DOM'], types: [] },
   { moduleResolution: 'node16', module: 'node16', lib: ['ES2022', 'DOM'], types: ['node'] },
   { moduleResolution: 'nodenext', module: 'nodenext', lib: ['ES2022'], types: ['node'] },
   { moduleResolution: 'nodenext', module: 'nodenext', lib: ['ES2022'], types: [] },
