@@ -383,21 +383,25 @@ describe('a lost device', () => {
     const before = ({ lost }: Attempt) => {
       if (lost !== undefined) throw new VitrineError('no-webgpu', 'no adapter');
     };
-    const { model: fragile, opened } = await openFragile({ before, comesBackWithinMs: 500 });
-    opened[0]!.lose('unplugged');
+    const lostFor = async (comesBackWithinMs: number) => {
+      const { model: fragile, opened } = await openFragile({ before, comesBackWithinMs });
+      opened[0]!.lose('unplugged');
+      return fragile;
+    };
+    const patient = await lostFor(1e7); // hours
     const abort = new AbortController();
-    const aborted = fragile.complete(text, { ...free, signal: abort.signal });
-    const waiting = fragile.complete(text, free);
-    waiting.catch(() => {});
+    const aborted = patient.complete(text, { ...free, signal: abort.signal });
     setTimeout(() => abort.abort('enough'), 60);
     await expect(aborted).rejects.toBe('enough');
-    await expect(waiting).rejects.toMatchObject({
+    const last = patient.complete(text, free);
+    setTimeout(() => patient.dispose(), 60);
+    await expect(last).rejects.toMatchObject({ code: 'disposed' });
+    const impatient = await lostFor(100);
+    await expect(impatient.complete(text, free)).rejects.toMatchObject({
       code: 'device-lost',
       message: expect.stringContaining('no adapter'),
     });
-    const last = fragile.complete(text, free);
-    setTimeout(() => fragile.dispose(), 60);
-    await expect(last).rejects.toMatchObject({ code: 'disposed' });
+    impatient.dispose();
   });
 
   test('three times in a row is left where that is allowed, and the text goes on', async () => {
