@@ -40,7 +40,12 @@ function takesOver(build: ServiceWorker): Promise<boolean> {
   });
 }
 
-/** Begins to keep the page, or looks for a newer build of it. A browser that refuses has a page with a network only. */
+/** Begins to keep the page and to serve this one, or looks for a newer build of it. A browser that refuses has a page with a network only. */
 export async function keepOffline(): Promise<void> {
   await workers?.register(new URL('service-worker.js', document.baseURI)).catch(() => {});
+  if (!workers || workers.controller) return;
+  const { active } = await workers.ready;
+  const claim = () => active?.state === 'activated' && active.postMessage('claim');
+  active?.addEventListener('statechange', claim);
+  claim();
 }

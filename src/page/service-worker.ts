@@ -31,12 +31,11 @@ const isolation = {
 
 worker.oninstall = (event) => event.waitUntil(Promise.all(Object.keys(BUILD.files).map(keep)));
 
-// Not waited for: in Firefox claiming ends when every worker of the page has returned to its event loop, which a waiting
-// WebAssembly thread never does, and until the activation is over no fetch is answered.
-worker.onactivate = () => void worker.clients.claim();
-
 worker.onmessage = (event) => {
   if (event.data === 'take over') void worker.skipWaiting();
+  // Asked for when the activation is over, and not waited for: in Firefox claiming may wait for workers that compute, and an
+  // activation that waits for it answers no fetch.
+  if (event.data === 'claim') void worker.clients.claim();
   if (event.data === 'drop others') event.waitUntil(dropOthers());
 };
 
