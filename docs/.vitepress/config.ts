@@ -39,6 +39,7 @@ const guide: DefaultTheme.SidebarItem[] = [
     items: [
       page('Bundlers, hosts and policies', '/hosts'),
       page('Devices', '/devices'),
+      page('Browsers', '/browsers'),
       page('Checking a GPU', '/checks'),
       page('Browsers', '/browsers'),
       page('Errors', '/errors'),
