@@ -4,9 +4,9 @@ import { COMPILING, within } from '../plan/patience.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import type { Machine } from './machine.ts';
 import { WasmMemory } from './memory.ts';
-import { canRun, compile, instantiate, mayWait } from './module.ts';
+import { canRun, compile, environment, type Kernels } from './module.ts';
 import { WasmProgram } from './program.ts';
-import { startThreads, usefulThreads, whyAlone } from './threads.ts';
+import { mayWait, startThreads, usefulThreads, whyAlone } from './threads.ts';
 import { readWeight, type WasmWeight } from './weights.ts';
 
 export interface WasmOptions {
@@ -107,8 +107,9 @@ async function assemble(threads: number, relaxed: boolean): Promise<Machine> {
     });
   });
   const memory = new WasmMemory(shared);
-  const instance = instantiate(module, memory.memory);
-  const kernels = await within(COMPILING, instance, 'nothing has come of starting the WebAssembly module');
+  const starting = WebAssembly.instantiate(module, environment(memory.memory));
+  const instance = await within(COMPILING, starting, 'nothing has come of starting the WebAssembly module');
+  const kernels = instance.exports as unknown as Kernels;
   kernels.lead(threads, mayWait);
   const stop = shared ? await startThreads(threads, module, memory.memory, kernels) : () => {};
   const name = `WebAssembly ${relaxed ? 'relaxed ' : ''}SIMD, ${threads} thread${threads > 1 ? 's' : ''}`;

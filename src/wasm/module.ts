@@ -1,8 +1,4 @@
-import { isNode } from '../plan/host.ts';
 import { plain, relaxed } from './binary.ts';
-
-/** A page's main thread may not sleep. */
-export const mayWait = isNode() || typeof document === 'undefined';
 
 /** What kernels/index.ts exports. */
 export interface Kernels {
@@ -30,20 +26,11 @@ export function canRun(build: Build): boolean {
   return answer;
 }
 
-/**
- * At once where a thread may block: in one opening of sixty, Firefox leaves the promise of a compile in a worker pending for
- * good. It takes some milliseconds.
- */
-export async function compile(build: Build): Promise<WebAssembly.Module> {
-  const bytes = bytesOf(build);
-  return mayWait ? new WebAssembly.Module(bytes) : WebAssembly.compile(bytes);
+export function compile(build: Build): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(bytesOf(build));
 }
 
-export async function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<Kernels> {
-  const imports = { env: { memory } };
-  const instance = mayWait ? new WebAssembly.Instance(module, imports) : await WebAssembly.instantiate(module, imports);
-  return instance.exports as unknown as Kernels;
-}
+export const environment = (memory: WebAssembly.Memory): WebAssembly.Imports => ({ env: { memory } });
 
 function bytesOf({ relaxed: wanted, shared }: Build): Uint8Array<ArrayBuffer> {
   const binary = atob(wanted ? relaxed : plain);

@@ -24,6 +24,9 @@ export function usefulThreads(): number {
   return Math.min(MOST, cores || 1);
 }
 
+/** A page's main thread may not sleep. */
+export const mayWait = !!node || typeof document === 'undefined';
+
 /**
  * Starts threads 1 .. count - 1; gives a way to end them.
  * @throws Error that says why they did not start; the memory may be theirs then, and must not be used
