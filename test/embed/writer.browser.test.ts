@@ -414,8 +414,9 @@ describe.each(['light', 'dark'])('axe-core finds nothing, %s', (scheme) => {
     await writer.write();
     expect(await violations()).toEqual([]);
     writer.maxTokens = 100_000;
+    const begun = next(writer, 'vitrine-token');
     const done = writer.write();
-    await until(() => expect(writer.status).toBe('writing'));
+    await begun;
     expect(await violations()).toEqual([]);
     writer.stop();
     await done;
