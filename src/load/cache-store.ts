@@ -1,5 +1,5 @@
 import { isNode } from '../plan/host.ts';
-import { PATIENCE, within } from '../plan/patience.ts';
+import { inTime, Silent, timely } from './in-time.ts';
 
 const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
 
@@ -19,20 +19,25 @@ export interface CacheStore {
 
 const folderName = 'vitrine';
 
-/** The platform's own: OPFS, or the Cache API, or in Node a folder; undefined where a browser allows none. */
-export async function platformStore(): Promise<CacheStore | undefined> {
-  if (isNode()) return folderStore(nodeFolder());
+/**
+ * The platform's own: OPFS, or the Cache API, or in Node a folder; undefined where a browser allows none.
+ * @throws Silent where storage does not answer
+ */
+export async function platformStore(patience?: number): Promise<CacheStore | undefined> {
+  if (isNode()) return timely(() => folderStore(nodeFolder()), patience);
   try {
-    const opened = navigator.storage
-      .getDirectory()
-      .then((root) => root.getDirectoryHandle(folderName, { create: true }));
-    return opfsStore(await within(PATIENCE, opened, 'storage has not answered'));
-  } catch {
+    const open = async () => (await navigator.storage.getDirectory()).getDirectoryHandle(folderName, { create: true });
+    const root = await inTime(open(), patience);
+    return timely((moved) => opfsStore(root, moved), patience);
+  } catch (error) {
     // Without a secure context there is no such member, and in some private windows it refuses.
+    if (error instanceof Silent) throw error;
   }
   try {
-    return cacheApiStore(await within(PATIENCE, caches.open(folderName), 'storage has not answered'));
-  } catch {
+    const cache = await inTime(caches.open(folderName), patience);
+    return timely(() => cacheApiStore(cache), patience);
+  } catch (error) {
+    if (error instanceof Silent) throw error;
     return undefined;
   }
 }
@@ -56,7 +61,7 @@ async function orAbsent<Result>(use: () => Promise<Result>): Promise<Result | un
 }
 
 /** The origin private file system: a file for each entry. */
-function opfsStore(root: FileSystemDirectoryHandle): CacheStore {
+function opfsStore(root: FileSystemDirectoryHandle, moved: () => void): CacheStore {
   const inPlace = 'createSyncAccessHandle' in FileSystemFileHandle.prototype; // in workers only
   const handleOf = async (key: string, create: boolean) => {
     const [folder, name] = key.split('/') as [string, string];
@@ -81,7 +86,10 @@ function opfsStore(root: FileSystemDirectoryHandle): CacheStore {
       const keys: string[] = [];
       for await (const folder of root.keys()) {
         if (wanted && folder !== wanted) continue;
-        for await (const name of (await root.getDirectoryHandle(folder)).keys()) keys.push(`${folder}/${name}`);
+        for await (const name of (await root.getDirectoryHandle(folder)).keys()) {
+          keys.push(`${folder}/${name}`);
+          moved();
+        }
       }
       return keys.filter((key) => key.startsWith(prefix));
     },
@@ -90,6 +98,7 @@ function opfsStore(root: FileSystemDirectoryHandle): CacheStore {
       if (name === '') return orAbsent(() => root.removeEntry(folder, { recursive: true }));
       for (const key of await store.keys(prefix)) {
         await orAbsent(async () => (await root.getDirectoryHandle(folder)).removeEntry(key.slice(folder.length + 1)));
+        moved();
       }
     },
   };

@@ -3,8 +3,10 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { VitrineError } from '../plan/error.ts';
 import { ahead, digestOf, download, fetchPiece, type Pieces, pieceBytes } from './cache-download.ts';
 import { type CacheStore, platformStore } from './cache-store.ts';
+import { exclusively } from './exclusively.ts';
 import { type Bytes, type Files, type OpenFile, untilAborted } from './files.ts';
 import type { Description, HttpFiles } from './http.ts';
+import { inTime, timely } from './in-time.ts';
 import { Changed, Versions } from './versions.ts';
 
 /** What a cache knows of a file. Its bytes lie beside it, in pieces. */
@@ -40,6 +42,9 @@ export class CachedFiles implements Files {
   readonly #files: HttpFiles;
   readonly #model: string;
   readonly #store: Promise<CacheStore | undefined>;
+  readonly #patience: number | undefined;
+  /** Why there is no store. */
+  #lack = 'This browser offers no storage here (pages from https have it)';
   /** What the server said of each file; asked once a load. */
   readonly #found = new Map<string, Description | undefined>();
   /** Files in the cache that are the server's. */
@@ -48,11 +53,20 @@ export class CachedFiles implements Files {
   /** Files that need no more keeping, or cannot be kept. */
   readonly #kept = new Set<string>();
 
-  /** @param model its name in the cache; @param store the platform's own by default */
-  constructor(files: HttpFiles, model: string, store?: CacheStore) {
+  /** @param model its name in the cache; @param store the platform's own by default; @param patience with it, in milliseconds */
+  constructor(files: HttpFiles, model: string, store?: CacheStore, patience?: number) {
     this.#files = files;
     this.#model = model;
-    this.#store = store ? Promise.resolve(store) : platformStore();
+    this.#patience = patience;
+    this.#store = this.#open(store);
+  }
+
+  async #open(store: CacheStore | undefined): Promise<CacheStore | undefined> {
+    if (store) return timely(() => store, this.#patience);
+    return platformStore(this.#patience).catch((error: Error) => {
+      this.#lack = error.message;
+      return undefined;
+    });
   }
 
   get name(): string {
@@ -60,10 +74,10 @@ export class CachedFiles implements Files {
   }
 
   async open(file: string, start: number, end: number, signal?: AbortSignal): Promise<OpenFile | undefined> {
-    const store = await this.#store;
+    const store = await untilAborted(this.#store, signal);
     const text = start === 0 && end === Number.POSITIVE_INFINITY;
     if (store) {
-      if (!(await this.#ask(store, file, signal))) return undefined;
+      if (!(await untilAborted(this.#ask(store, file, signal), signal))) return undefined;
       if (text) await this.keep(file, signal);
     }
     // A download that was begun anew may have brought another version than was read of before.
@@ -75,13 +89,15 @@ export class CachedFiles implements Files {
 
   /** As the server lists them; where it cannot be reached, or need not, those in the cache. */
   async list(signal?: AbortSignal): Promise<string[] | undefined> {
-    const store = await this.#store;
+    const store = await untilAborted(this.#store, signal);
     const prefix = `${digest(this.#model)}/`;
-    const keys = async () => (await store?.keys?.(prefix))?.filter((key) => key.endsWith(',entry'));
-    const entries = async () => Promise.all(((await keys()) ?? []).map((key) => readEntry(store!, key)));
-    const cached = async () => (await entries()).filter(isWhole).map(({ file }) => file);
+    const cached = async () => {
+      const keys = (await store?.keys?.(prefix).catch(() => [])) ?? [];
+      const entries = keys.filter((key) => key.endsWith(',entry')).map((key) => readEntry(store!, key));
+      return (await Promise.all(entries)).filter(isWhole).map(({ file }) => file);
+    };
     if (this.#files.pinned) {
-      const names = await cached();
+      const names = await untilAborted(cached(), signal);
       if (names.length > 0) return names;
     }
     try {
@@ -100,26 +116,42 @@ export class CachedFiles implements Files {
 
   async keep(file: string, signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<string | undefined> {
     if (this.#kept.has(file)) return undefined;
+    const why = await untilAborted(this.#tryKeeping(file, signal, onBytes), signal);
+    return why && `${why}, so ${file} is not kept.`;
+  }
+
+  /** Why the file could not be kept. */
+  async #tryKeeping(
+    file: string,
+    signal?: AbortSignal,
+    onBytes?: (bytes: number) => void,
+  ): Promise<string | undefined> {
     const store = await this.#store;
     const found = store && (await this.#ask(store, file, signal));
     this.#kept.add(file);
-    if (!store) return `This browser offers no storage here, so ${file} is not kept. Pages from https have it.`;
+    if (!store) return this.#lack;
     if (!found || this.#whole.has(file)) return undefined;
-    if (found.version === undefined) {
-      return `The server names no version of ${file} (ETag or Last-Modified), so it is not kept.`;
+    if (found.version === undefined) return `The server names no version of ${file} (ETag or Last-Modified)`;
+    const pieces = this.#pieces(store, { model: this.#model, file, ...found });
+    const moves = async () => (await pieces.present()).size;
+    try {
+      return await exclusively(this.#key(file), { signal, moves, patience: this.#patience }, async () => {
+        try {
+          await this.#download(store, file, signal, onBytes);
+          return undefined;
+        } catch (error) {
+          signal?.throwIfAborted();
+          if (error instanceof VitrineError) throw error;
+          await store.delete?.(this.#key(file)).catch(() => {}); // what will not be whole makes room
+          await this.#write(store, { model: this.#model, file, ...found }).catch(() => {});
+          return (error as Error).message;
+        }
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof VitrineError) throw error;
+      return `The browser gives no lock (${(error as Error).message})`;
     }
-    return exclusively(this.#key(file), signal, async () => {
-      try {
-        await this.#download(store, file, signal, onBytes);
-        return undefined;
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (error instanceof VitrineError) throw error;
-        await store.delete?.(this.#key(file)).catch(() => {}); // what will not be whole makes room
-        await this.#write(store, { model: this.#model, file, ...found }).catch(() => {});
-        return `${(error as Error).message}, so ${file} is not kept.`;
-      }
-    });
   }
 
   /** What the server says of a file, or where it cannot be reached, what the cache has; undefined if it is absent. */
@@ -165,7 +197,7 @@ export class CachedFiles implements Files {
       }
       if (before && before.version !== entry.version) await store.delete?.(this.#key(file));
       const pieces = this.#pieces(store, entry);
-      await requireRoom(store, found.size, pieces);
+      await requireRoom(store, found.size, pieces, this.#patience);
       await this.#write(store, entry);
       try {
         const { size, digests, oid } = await download(this.#files, file, found, pieces, signal, onBytes);
@@ -260,9 +292,14 @@ export class CachedFiles implements Files {
 }
 
 /** @throws Error unless the browser grants what is missing */
-async function requireRoom(store: CacheStore, size: number | undefined, pieces: Pieces): Promise<void> {
+async function requireRoom(
+  store: CacheStore,
+  size: number | undefined,
+  pieces: Pieces,
+  patience?: number,
+): Promise<void> {
   if (!store.delete || typeof navigator === 'undefined' || !navigator.storage?.estimate) return;
-  const { quota, usage = 0 } = await navigator.storage.estimate();
+  const { quota, usage = 0 } = await inTime(navigator.storage.estimate(), patience);
   const needed = (size ?? 0) - (await pieces.present()).size * pieceBytes;
   if (quota !== undefined && needed > quota - usage) {
     throw new Error(`The browser grants ${Math.max(0, quota - usage)} bytes of storage, and ${needed} are needed`);
@@ -279,30 +316,15 @@ async function readEntry(store: CacheStore, key: string): Promise<Entry | undefi
   }
 }
 
-const waiting = new Map<string, Promise<unknown>>();
-
-/** Runs `use` while no other tab, nor another load here, uses the same file. */
-async function exclusively<T>(key: string, signal: AbortSignal | undefined, use: () => Promise<T>): Promise<T> {
-  const name = `vitrine:${key}`;
-  if (typeof navigator !== 'undefined' && navigator.locks) {
-    return (await navigator.locks.request(name, signal ? { signal } : {}, use)) as T;
-  }
-  const before = waiting.get(name);
-  const turn = (async () => {
-    await before?.catch(() => {});
-    signal?.throwIfAborted();
-    return use();
-  })();
-  waiting.set(name, turn);
-  void turn.catch(() => {}).finally(() => waiting.get(name) === turn && waiting.delete(name));
-  return untilAborted(turn, signal);
-}
+/** Undefined where there is none, and where it does not answer. */
+const storeOf = (cache: CacheStore | undefined): Promise<CacheStore | undefined> =>
+  cache ? Promise.resolve(timely(() => cache)) : platformStore().catch(() => undefined);
 
 /** Models in the cache: the platform's own, or the one that was given to `load`. */
 export const models = {
   /** @throws VitrineError `bad-option` for a store that cannot list its keys */
   async list(cache?: CacheStore): Promise<CachedModel[]> {
-    const store = cache ?? (await platformStore());
+    const store = await storeOf(cache);
     if (!store) return [];
     if (!store.keys) throw new VitrineError('bad-option', 'The cache cannot list its models: it has no keys().');
     const keys = await store.keys('');
@@ -322,7 +344,7 @@ export const models = {
 
   /** Deletes a model, whole or not. Whether there was one. */
   async delete(name: string, cache?: CacheStore): Promise<boolean> {
-    const store = cache ?? (await platformStore());
+    const store = await storeOf(cache);
     if (!store) return false;
     if (!store.keys || !store.delete) {
       throw new VitrineError('bad-option', 'The cache cannot delete models: it has no keys() or no delete().');
