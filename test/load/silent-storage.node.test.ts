@@ -20,7 +20,7 @@ const weights = encodeSafetensors(tensors);
 const contents: Contents = { 'config.json': JSON.stringify(config), 'model.safetensors': weights };
 const never = () => new Promise<never>(() => {});
 /** Milliseconds, in place of ten seconds. What is honest here answers within a few. */
-const patience = 1500;
+const patience = 1000;
 
 function memoryStore(): Required<CacheStore> {
   const values = new Map<string, Uint8Array<ArrayBuffer>>();
@@ -51,7 +51,7 @@ async function readAll(files: CachedFiles, signal?: AbortSignal): Promise<string
   return warning;
 }
 
-const silent = 'The cache did not answer for 1.5 s, so model.safetensors is not kept.';
+const silent = 'The cache did not answer for 1 s, so model.safetensors is not kept.';
 
 describe('storage that never answers', () => {
   beforeEach(async () => {
@@ -61,7 +61,7 @@ describe('storage that never answers', () => {
   test.each(['get', 'put', 'keys'] as const)('%s', async (method) => {
     const warning = await readAll(filesOf({ ...memoryStore(), [method]: never }));
     expect(warning).toMatch(
-      /^(The cache took no more \()?The cache did not answer for 1.5 s\)?, so model.safetensors is not/,
+      /^(The cache took no more \()?The cache did not answer for 1 s\)?, so model.safetensors is not/,
     );
     expect(server.sent).toBeLessThan(2 * weights.length + 100_000);
   });
@@ -71,7 +71,7 @@ describe('storage that never answers', () => {
       let count = 0;
       const store = memoryStore();
       const put: CacheStore['put'] = (...both) => (++count > calls ? never() : store.put(...both));
-      expect(await readAll(filesOf({ ...store, put }))).toContain('did not answer for 1.5 s');
+      expect(await readAll(filesOf({ ...store, put }))).toContain('did not answer for 1 s');
     }
   });
 
@@ -177,7 +177,7 @@ describe('locks', () => {
     const first = filesOf(store).keep('model.safetensors', abort.signal);
     const caught = first.catch((error: unknown) => error);
     await vi.waitFor(() => expect(stalled).toBe(true));
-    expect(await readAll(filesOf(store))).toContain('whoever has it has not moved for 1.5 s');
+    expect(await readAll(filesOf(store))).toContain('whoever has it has not moved for 1 s');
     abort.abort('over');
     expect(await caught).toBe('over');
     expect(await readAll(filesOf(store))).toBeUndefined();
