@@ -41,6 +41,8 @@ export interface Checkpoint {
    * weights in the order of the files: reading them so takes one request a file.
    */
   check(weights: readonly WeightSpec[]): WeightSpec[];
+  /** Finds out what only weights tell: whether the output layer of a GGUF file is a copy of its words. `config` says so then. */
+  settle?(signal?: AbortSignal): Promise<void>;
   /** How one weight is stored. */
   storedAsOf(weight: WeightSpec): StoredAs;
   /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size. */

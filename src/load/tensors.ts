@@ -56,7 +56,7 @@ interface Stream {
 
 /** A checkpoint whose tensors are ranges of files. */
 export class TensorCheckpoint implements Checkpoint {
-  readonly config: ModelConfig;
+  config: ModelConfig;
   readonly bytes: number;
   readonly storedAs: StoredAs;
   readonly #files: Files;
@@ -121,6 +121,42 @@ export class TensorCheckpoint implements Checkpoint {
     return [...weights].sort(
       (a, b) => files.indexOf(place(a).file) - files.indexOf(place(b).file) || place(a).start - place(b).start,
     );
+  }
+
+  async settle(signal?: AbortSignal): Promise<void> {
+    const [words, head] = ['wte.weight', 'lm_head.weight'].map((name) => this.#tensors.get(name));
+    if (this.#layout.transposes || !words || !head || words.dtype !== head.dtype) return;
+    if (words.shape.join() !== head.shape.join()) return;
+    // Most differ at once; for the rest the file is kept first, if it will be, so that nothing is fetched twice.
+    if (!(await this.#areEqual(words, head, 1 << 14, signal))) return;
+    const inFile = [...this.#tensors.values()].filter(({ file }) => file === words.file);
+    await this.#keep(words.file, inFile, signal);
+    if (!(await this.#areEqual(words, head, words.end - words.start, signal))) return;
+    this.#tensors.delete('lm_head.weight');
+    this.config = { ...this.config, tieWordEmbeddings: true };
+    this.#report(head, head.end);
+  }
+
+  /** Whether the first `length` bytes of two tensors are. */
+  async #areEqual(a: StoredTensor, b: StoredTensor, length: number, signal: AbortSignal | undefined): Promise<boolean> {
+    const readers: ByteReader[] = [];
+    try {
+      for (const { file, start, end } of [a, b]) {
+        const opened = await this.#files.open(file, start, Math.min(end, start + length), signal);
+        if (!opened) throw this.#files.missing(file);
+        readers.push(new ByteReader(opened.bytes, start));
+      }
+      for (let left = Math.min(length, a.end - a.start); left > 0; ) {
+        const ours = (await readers[0]!.next(Math.min(left, 1 << 20), signal)) ?? new Uint8Array();
+        const theirs = new Uint8Array(ours.length);
+        await readers[1]!.fill(theirs, signal);
+        if (ours.length === 0 || ours.some((byte, i) => byte !== theirs[i])) return false;
+        left -= ours.length;
+      }
+      return true;
+    } finally {
+      for (const reader of readers) reader.cancel();
+    }
   }
 
   storedAsOf(weight: WeightSpec): StoredAs {

@@ -139,8 +139,21 @@ export async function loadCheckpoint(
   if (kv === 'f16' && headDim % 4 !== 0) {
     throw refuse('kv', kv, `"f32", since this model has heads of ${headDim}, no multiple of 4`);
   }
-  const plan = gpt2Plan(config);
-  const weights = checkpoint.check(plan.weights);
+  const planned = () => {
+    const plan = gpt2Plan(checkpoint.config);
+    return { plan, weights: checkpoint.check(plan.weights) };
+  };
+  planned(); // whatever is wrong with the tensors is told first
+  const report = (stage: Progress['stage'], loaded: number) => {
+    onProgress?.({ stage, loaded, total: checkpoint.bytes, file: checkpoint.name });
+    signal?.throwIfAborted();
+  };
+  // All that is small is read and checked before the weights, and before a device is asked for.
+  report('tokenizer', 0);
+  const tokenizerOf = async () => loadTokenizer(await checkpoint.tokenizerFiles(signal), config.vocabSize);
+  const tokenizer = await untilAborted(tokenizerOf(), signal);
+  await checkpoint.settle?.(signal);
+  const { plan, weights } = planned();
   const formatsOn = (backend?: Pick<Backend, 'kind' | 'capacity'>) =>
     weightFormats(checkpoint, plan, weights, dtype, backend);
   const { largest, bytes } = formatsOn();
@@ -151,14 +164,6 @@ export async function loadCheckpoint(
   const chosen: Pick<DeviceInfo, 'dtype' | 'reason' | 'check'> = { dtype: 'f32', reason: '' };
   const check = checkBefore({ plan, size, formatOf, kv }, (found) => Object.assign(chosen, { check: found }));
   const gpu = { kv, tune, bytes, largest: Math.max(largest, cache * MOST_BEAMS), plan, size, formatOf, check };
-  const report = (stage: Progress['stage'], loaded: number) => {
-    onProgress?.({ stage, loaded, total: checkpoint.bytes, file: checkpoint.name });
-    signal?.throwIfAborted();
-  };
-  // All that is small is read and checked before the weights, and before a device is asked for.
-  report('tokenizer', 0);
-  const tokenizerOf = async () => loadTokenizer(await checkpoint.tokenizerFiles(signal), config.vocabSize);
-  const tokenizer = await untilAborted(tokenizerOf(), signal);
 
   const reopens = typeof device === 'string';
   const ways = reopens ? waysTo[device]({ ...gpu, threads }) : wayToOwn(device, gpu);
@@ -202,7 +207,7 @@ export async function loadCheckpoint(
   loading = undefined;
   try {
     report('ready', checkpoint.bytes);
-    const known = { ...config, bosTokenId: config.bosTokenId ?? tokenizer.eosId };
+    const known = { ...checkpoint.config, bosTokenId: config.bosTokenId ?? tokenizer.eosId };
     return new Model(known, tokenizer, engine, chosen);
   } catch (error) {
     engine.dispose();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { type LoadOptions, load, type Progress } from '../../src/index.ts';
 import { openCheckpoint } from '../../src/load/open.ts';
 import { expectSame, readAll } from './read.ts';
 import { hub, serve } from './server.ts';
@@ -316,4 +317,47 @@ test('a value of every float type, beside each other', async () => {
     }),
   );
   expectSame(await readAll(await openCheckpoint(tinyFiles({ config, tensors: mixed }))), expected);
+});
+
+describe('a GGUF file whose output layer is a copy of its words', () => {
+  /** Seeded values depend on the shape alone, so that these two are equal. */
+  const whole = (change = (_: Uint8Array) => {}) => {
+    const parts = tinyGguf({ tied: false, nEmbd: 64, vocabSize: 2000 });
+    change(parts.tensors.find(({ name }) => name === 'output.weight')!.bytes);
+    return encodeGguf(parts);
+  };
+  const tied = encodeGguf(tinyGguf({ nEmbd: 64, vocabSize: 2000 }));
+  const size = 64 * 2000 * 4;
+  const bytesOf = async (source: Parameters<typeof load>[0], options: LoadOptions = {}) => {
+    const model = await load(source, { device: 'cpu', ...options });
+    const found = {
+      bytes: model.device.bytes,
+      tied: model.config.tieWordEmbeddings,
+      logits: await model.logits([1, 2]),
+    };
+    model.dispose();
+    return found;
+  };
+
+  test('shares them, from files and from a server', async () => {
+    const expected = await bytesOf(new File([tied], 'tiny.gguf'));
+    const told: Progress[] = [];
+    const onProgress = (progress: Progress) => void told.push(progress);
+    expect(await bytesOf(new File([whole()], 'tiny.gguf'), { onProgress })).toEqual(expected);
+    expect(told.map(({ loaded }) => loaded)).toEqual(told.map(({ loaded }) => loaded).sort((a, b) => a - b));
+    expect(told.at(-1)!.loaded).toBe(told.at(-1)!.total);
+    const server = await serve({ 'tiny.gguf': whole() });
+    expect(await bytesOf(`${server.url}tiny.gguf`, { cache: false })).toEqual(expected);
+    await server.close();
+  });
+
+  test.each([0, size >> 1, size - 1])('unless a byte differs: %i', async (at) => {
+    const other = whole((bytes) => {
+      bytes[at]! ^= 1;
+    });
+    const { bytes, tied: isTied } = await bytesOf(new File([tied], 'tiny.gguf'));
+    expect(isTied).toBe(true);
+    const found = await bytesOf(new File([other], 'tiny.gguf'));
+    expect(found).toMatchObject({ tied: false, bytes: bytes + size });
+  });
 });
