@@ -1,43 +1,27 @@
 import { isNode } from '../plan/host.ts';
-import { inTime, Silent, timely } from './in-time.ts';
+import { inTime, timely } from './in-time.ts';
+import type { CacheStore } from './store.ts';
+
+export type { CacheStore };
 
 const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
 
-/**
- * Where a cache keeps its entries: whole values by key, each written at once or not at all. Keys are `FOLDER/NAME`.
- * `get` and `put` are all that is needed; without `keys` and `delete` models can be neither listed nor deleted.
- */
-export interface CacheStore {
-  /** The value; undefined or null if there is none. */
-  get(key: string): Promise<Uint8Array<ArrayBuffer> | ArrayBuffer | null | undefined>;
-  put(key: string, value: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** All keys that begin with `prefix`, which is empty or has the folder's whole name. */
-  keys?(prefix: string): Promise<string[]>;
-  /** Deletes all keys that begin with `prefix`. */
-  delete?(prefix: string): Promise<void>;
-}
-
 const folderName = 'vitrine';
 
-/**
- * The platform's own: OPFS, or the Cache API, or in Node a folder; undefined where a browser allows none.
- * @throws Silent where storage does not answer
- */
+/** The platform's own: OPFS, or the Cache API, or in Node a folder; undefined where a browser allows none, or none answers. */
 export async function platformStore(patience?: number): Promise<CacheStore | undefined> {
   if (isNode()) return timely(() => folderStore(nodeFolder()), patience);
   try {
     const open = async () => (await navigator.storage.getDirectory()).getDirectoryHandle(folderName, { create: true });
     const root = await inTime(open(), patience);
     return timely((moved) => opfsStore(root, moved), patience);
-  } catch (error) {
-    // Without a secure context there is no such member, and in some private windows it refuses.
-    if (error instanceof Silent) throw error;
+  } catch {
+    // Without a secure context there is no such member, and in some private windows it refuses or never answers.
   }
   try {
     const cache = await inTime(caches.open(folderName), patience);
     return timely(() => cacheApiStore(cache), patience);
-  } catch (error) {
-    if (error instanceof Silent) throw error;
+  } catch {
     return undefined;
   }
 }

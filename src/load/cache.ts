@@ -43,8 +43,6 @@ export class CachedFiles implements Files {
   readonly #model: string;
   readonly #store: Promise<CacheStore | undefined>;
   readonly #patience: number | undefined;
-  /** Why there is no store. */
-  #lack = 'This browser offers no storage here (pages from https have it)';
   /** What the server said of each file; asked once a load. */
   readonly #found = new Map<string, Description | undefined>();
   /** Files in the cache that are the server's. */
@@ -58,15 +56,7 @@ export class CachedFiles implements Files {
     this.#files = files;
     this.#model = model;
     this.#patience = patience;
-    this.#store = this.#open(store);
-  }
-
-  async #open(store: CacheStore | undefined): Promise<CacheStore | undefined> {
-    if (store) return timely(() => store, this.#patience);
-    return platformStore(this.#patience).catch((error: Error) => {
-      this.#lack = error.message;
-      return undefined;
-    });
+    this.#store = store ? Promise.resolve(timely(() => store, patience)) : platformStore(patience);
   }
 
   get name(): string {
@@ -129,7 +119,7 @@ export class CachedFiles implements Files {
     const store = await this.#store;
     const found = store && (await this.#ask(store, file, signal));
     this.#kept.add(file);
-    if (!store) return this.#lack;
+    if (!store) return 'This browser has no storage that answers here (pages from https have it)';
     if (!found || this.#whole.has(file)) return undefined;
     if (found.version === undefined) return `The server names no version of ${file} (ETag or Last-Modified)`;
     const pieces = this.#pieces(store, { model: this.#model, file, ...found });
@@ -316,9 +306,8 @@ async function readEntry(store: CacheStore, key: string): Promise<Entry | undefi
   }
 }
 
-/** Undefined where there is none, and where it does not answer. */
 const storeOf = (cache: CacheStore | undefined): Promise<CacheStore | undefined> =>
-  cache ? Promise.resolve(timely(() => cache)) : platformStore().catch(() => undefined);
+  cache ? Promise.resolve(timely(() => cache)) : platformStore();
 
 /** Models in the cache: the platform's own, or the one that was given to `load`. */
 export const models = {

@@ -1,5 +1,5 @@
 import { PATIENCE } from '../plan/patience.ts';
-import type { CacheStore } from './cache-store.ts';
+import type { CacheStore } from './store.ts';
 
 /** Milliseconds without a sign of life after which storage is given up: private windows and broken profiles never answer. */
 export const storagePatience = PATIENCE;

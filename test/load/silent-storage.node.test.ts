@@ -51,6 +51,8 @@ async function readAll(files: CachedFiles, signal?: AbortSignal): Promise<string
   return warning;
 }
 
+const none =
+  'This browser has no storage that answers here (pages from https have it), so model.safetensors is not kept.';
 const silent = 'The cache did not answer for 1 s, so model.safetensors is not kept.';
 
 describe('storage that never answers', () => {
@@ -95,7 +97,7 @@ describe('storage that never answers', () => {
   ])("the browser's %s", async (_, globals) => {
     vi.stubGlobal('document', { baseURI: server.url });
     for (const [name, value] of Object.entries(globals)) vi.stubGlobal(name, value);
-    expect(await readAll(filesOf())).toBe(silent);
+    expect(await readAll(filesOf())).toBe(none);
   });
 
   test('the estimate of what is left', async () => {
@@ -106,7 +108,6 @@ describe('storage that never answers', () => {
   test('no storage at all', async () => {
     vi.stubGlobal('document', { baseURI: server.url });
     vi.stubGlobal('navigator', {});
-    const none = 'This browser offers no storage here (pages from https have it), so model.safetensors is not kept.';
     expect(await readAll(filesOf())).toBe(none);
   });
 
