@@ -23,7 +23,7 @@ const below = {
 const fileLimit = 400;
 /** Lines of code, as tinygrad's sz.py counts, neither blank nor comment: what is counted, in which paths, and the most. */
 const budgets = [
-  { name: 'engine', paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/|run\/canary\/))/, limit: 11600 },
+  { name: 'engine', paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/|run\/canary\/))/, limit: 11900 },
   { name: 'canary', paths: /^src\/run\/canary\//, limit: 900 },
   { name: 'host', paths: /^src\/host\//, limit: 400 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3500 },
