@@ -22,7 +22,6 @@ export function workerScripts(): Plugin {
         const text = code
           .replace(/'(\.\/[\w.-]+)'/g, (text, file) => (scripts[file] ? `'dist:${scripts[file]}'` : text))
           .replaceAll(`'${own}'`, `'dist:'`)
-
           .replaceAll('import.meta.url', 'IMPORT_META_URL');
         return { code: text, map: null }; // lines stay where they are
       },

@@ -45,9 +45,12 @@ async function begin(script: Located, signal: AbortSignal): Promise<Thread> {
 
 /** Until it answers. What is posted to a worker waits for its script. */
 function greet(worker: Thread, signal: AbortSignal): Promise<void> {
-  worker.onmessage = ({ data }: MessageEvent<Wish | undefined>) => {
+  const hear = ({ data }: MessageEvent<Wish | undefined>) => {
     if (data?.wants === 'vocabulary') void giveVocabulary(data.port);
   };
+  // A worker of the caller's may talk with the caller too.
+  if (worker instanceof EventTarget) worker.addEventListener('message', hear as EventListener);
+  else worker.onmessage = hear;
   const { port1: port, port2 } = new MessageChannel();
   signal.addEventListener('abort', () => port.close()); // an open one keeps Bun from ending
   return new Promise<void>((resolve) => {
