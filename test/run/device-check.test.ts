@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
+import type { Trial } from '../../src/gpu/open.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
-import type { WeightFormat } from '../../src/plan/backend.ts';
-import { type Checked, checkKernels } from '../../src/run/canary/device-check.ts';
+import type { Backend, WeightFormat } from '../../src/plan/backend.ts';
+import { VitrineError } from '../../src/plan/error.ts';
+import { type Checked, checkKernels, checkOf } from '../../src/run/canary/device-check.ts';
+import type { DeviceCheck } from '../../src/run/canary/finding.ts';
 import { createWasmBackend } from '../../src/wasm/backend.ts';
 import { gpt2Config } from '../model/shapes.ts';
 
@@ -35,4 +38,44 @@ test('a backend whose sums are in float32 is within the tolerances', async () =>
   const findings = await checkKernels(await createWasmBackend(), checkedOf('f32'));
   for (const { op, error, passed } of findings) expect({ op, error, passed }).toMatchObject({ passed: true });
   expect(Math.max(...findings.map(({ error }) => error.mean))).toBeLessThan(1e-5);
+});
+
+/** A GPU with two variants of the kernel for one row, of which the first does something else. */
+function trialOf(first: Partial<Backend>): Trial {
+  const kept = new Map<string, string>();
+  const chosen = { row: 'quads', tile: 'quads', attention: 'registers' } as const;
+  return {
+    ...{ adapter: 'acme', kv: 'f32', preferred: chosen, keyOf: () => 'these shaders' },
+    variants: { row: ['registers', 'quads'], tile: ['quads'], attention: ['registers'] },
+    open: ({ row }) => ({ ...createCpuBackend(), ...(row === 'quads' && first) }),
+    store: { get: (key) => kept.get(key), set: (key, value) => void kept.set(key, value) },
+  };
+}
+
+const refusing = (code: 'no-webgpu' | 'out-of-memory', message: string): Partial<Backend> => ({
+  async program() {
+    throw new VitrineError(code, message);
+  },
+});
+
+test('a variant that does not compile is replaced, and what was found is kept', async () => {
+  const trial = trialOf(
+    refusing('no-webgpu', 'The pipeline batch.wgsl + linear-row-quads.wgsl {} failed: no registers'),
+  );
+  const found: DeviceCheck[] = [];
+  const check = checkOf(checkedOf('f32'), (one) => found.push(one));
+  expect(await check(trial)).toMatchObject({ row: 'registers', tile: 'quads' });
+  expect(await check(trial)).toMatchObject({ row: 'registers', tile: 'quads' });
+  expect(found).toMatchObject([
+    { passed: true, kept: false, replaced: [{ kernel: 'row', variant: 'quads', failed: { passed: false } }] },
+    { passed: true, kept: true },
+  ]);
+});
+
+test.each([
+  ['no-webgpu', 'The pipeline embedding.wgsl {} failed'],
+  ['out-of-memory', 'no room for linear-row'],
+] as const)('what no other variant helps against ends the check: %s, %s', async (code, message) => {
+  const check = checkOf(checkedOf('f32'), () => {});
+  await expect(check(trialOf(refusing(code, message)))).rejects.toMatchObject({ code, message });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { load } from '../../src/run/load.ts';
+import { openCheckpoint } from '../../src/load/open.ts';
+import { load, loadCheckpoint } from '../../src/run/load.ts';
 import { sharedDevice, testGpu } from '../backends.ts';
 import { fixtureFiles, openFixture } from './models.ts';
 
@@ -109,8 +110,10 @@ describe('nothing is left allocated', () => {
       for (const stage of ['config', 'weights', 'tokenizer']) {
         const abort = new AbortController();
         const onProgress = (progress: { stage: string }) => progress.stage === stage && abort.abort();
-        const options = { device: 'webgpu', ownGpu: true, signal: abort.signal, onProgress } as const;
-        const loading = openFixture('tiny-gpt2', options, oneRow);
+        const options = { device: 'webgpu', signal: abort.signal, onProgress } as const;
+        const { signal } = abort;
+        const opening = openCheckpoint(await fixtureFiles('tiny-gpt2'), { signal, onProgress });
+        const loading = opening.then((checkpoint) => loadCheckpoint(checkpoint, options, oneRow));
         await expect(loading).rejects.toMatchObject({ name: 'AbortError' });
         expect(buffers.size).toBe(0);
       }

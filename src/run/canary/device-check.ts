@@ -189,7 +189,9 @@ async function checkVariants(trial: Trial, of: Checked): Promise<DeviceCheck> {
   const replaced: DeviceCheck['replaced'] = [];
   for (;;) {
     const backend = trial.open(variants);
-    const findings = await checkKernels(backend, of).finally(() => backend.dispose());
+    const findings = await checkKernels(backend, of)
+      .catch((error: unknown) => [uncompiled(error)])
+      .finally(() => backend.dispose());
     const failed = findings.filter(({ passed }) => !passed);
     const largest = (of: 'mean' | 'worst') =>
       findings.reduce((most, { error }) => (error[of] <= most ? most : error[of]), 0);
@@ -204,36 +206,49 @@ async function checkVariants(trial: Trial, of: Checked): Promise<DeviceCheck> {
       kept: false,
     };
     if (check.passed) return check;
-    const culprits = new Map(
-      failed.map((finding) => [kindOf(finding, failed), finding]).reverse() as [keyof Chosen, Finding][],
-    );
+    const culprits = new Map(failed.map((finding) => [kindOf(finding, failed), finding] as const).reverse());
     for (const [kernel, finding] of culprits)
-      replaced.push({ kernel, variant: variants[kernel] ?? finding.op, failed: finding });
+      replaced.push({ kernel, variant: kernel === 'other' ? 'the only one' : variants[kernel], failed: finding });
     for (const kind of culprits.keys()) {
-      const next = left.get(kind)?.shift();
+      const next = kind === 'other' ? undefined : left.get(kind)!.shift();
       if (next === undefined) return check;
       Object.assign(variants, { [kind]: next });
     }
   }
 }
 
-/** The kernel with variants that a failure is laid to; undefined where there is but one. */
-function kindOf({ kernel, rows, op }: Finding, failed: readonly Finding[]): keyof Chosen | undefined {
-  if (kernel === 'other') return undefined;
+/** The finding of a kernel that does not compile; throws the error again where no kernel with variants is at fault. */
+function uncompiled(error: unknown): Finding {
+  const isShaders = error instanceof VitrineError && error.code === 'no-webgpu';
+  const [, file] = (isShaders && /\b(linear-row|linear-tile|attention-(?:row|tile))\b/.exec(error.message)) || [];
+  if (!file) throw error;
+  const none = { mean: Number.NaN, worst: Number.NaN };
+  const [kernel, rows] = [
+    file.startsWith('linear') ? 'linear' : 'attention',
+    file.endsWith('row') ? 'one' : 'many',
+  ] as const;
+  return { op: (error as VitrineError).message, rows, kernel, error: none, tolerance: TOLERANCE, passed: false, ms: 0 };
+}
+
+/** The kernel with variants that a failure is laid to; `other` where there is but one. */
+function kindOf({ kernel, rows, op }: Finding, failed: readonly Finding[]): keyof Chosen | 'other' {
+  if (kernel === 'other') return kernel;
   const isAttentions = failed.some(
     (other) => other.kernel === 'attention' && other.rows === rows && op.endsWith(other.op),
   );
-  if (isAttentions) return 'attention';
+  if (kernel === 'attention' || isAttentions) return 'attention';
   return rows === 'one' ? 'row' : 'tile';
 }
 
 function wrongKernel({ adapter, replaced }: DeviceCheck): VitrineError {
   const { failed, variant } = replaced.at(-1)!;
-  const { error, tolerance } = failed;
+  const hint = "Please report it with what checkDevice() says; device: 'wasm' works without the GPU.";
+  const { error, tolerance, ms } = failed;
+  if (ms === 0) return new VitrineError('no-webgpu', failed.op, { hint }); // it was never run
   const figures = `${error.mean.toExponential(1)} where ${tolerance.mean.toExponential(0)} is allowed`;
   return new VitrineError(
     'no-webgpu',
     `${adapter} computes wrong results: ${failed.op}, for ${failed.rows} ${failed.rows === 'one' ? 'row' : 'rows'} (${variant}), is off by ${figures}.`,
-    { hint: "Please report it with what checkDevice() says; device: 'wasm' works without the GPU." },
+    { hint },
   );
 }

@@ -31,7 +31,7 @@ export interface DeviceCheck {
   /** The variants of the kernels that run: for one row, for many, and attention's. */
   variants: { row: string; tile: string; attention: string };
   /** Variants that computed something else, and what. */
-  replaced: { kernel: keyof Chosen; variant: string; failed: Finding }[];
+  replaced: { kernel: keyof Chosen | 'other'; variant: string; failed: Finding }[];
   /** How many comparisons were made, and the largest of their errors. */
   comparisons: number;
   error: { mean: number; worst: number };

@@ -1,0 +1,22 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import { expect, test } from 'vitest';
+import { openSite } from '../site.ts';
+
+test('check.html climbs the ladder kernel by kernel, and stops when told to', async () => {
+  const site = await openSite();
+  try {
+    const page = await site.newPage();
+    await page.goto(`${site.url}check.html`);
+    await page.getByRole('button', { name: 'Check this GPU' }).click();
+    const first = page.getByRole('row', { name: /^embedding 228 → 1111 f32.* many 0 / });
+    await first.waitFor();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    expect(await page.locator('.verdict').textContent()).toMatch(/Stopped after \d+ comparisons/);
+    expect(await page.locator('tr[data-passed="false"]').count()).toBe(0);
+    await page.getByRole('button', { name: 'Check again' }).waitFor();
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    expect(violations.map(({ id }) => id)).toEqual([]);
+  } finally {
+    await site.close();
+  }
+});
