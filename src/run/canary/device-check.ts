@@ -180,11 +180,17 @@ function parse(text: string | undefined, { variants }: Trial): DeviceCheck | und
 
 const kinds = ['row', 'tile', 'attention'] as const;
 
+/** Variants that are tried in place of one that fails, the simplest first. */
+const MOST_OTHERS = 2;
+
 async function checkVariants(trial: Trial, of: Checked): Promise<DeviceCheck> {
   const start = performance.now();
   const variants = { ...trial.preferred };
   const left = new Map(
-    kinds.map((kind) => [kind, trial.variants[kind].filter((name) => name !== variants[kind]) as string[]]),
+    kinds.map((kind) => [
+      kind,
+      trial.variants[kind].filter((name) => name !== variants[kind]).slice(0, MOST_OTHERS) as string[],
+    ]),
   );
   const replaced: DeviceCheck['replaced'] = [];
   for (;;) {
