@@ -40,10 +40,11 @@ const stages = check
       { project: 'gpu' },
       ...builds.slice(1),
       { project: 'e2e', after: built },
+      { project: 'chromium' },
       ...(full ? [] : lint),
+      { project: 'unit' },
       { project: 'node', after: built },
       { project: 'browsers', after: built },
-      { project: 'chromium' },
     ];
 
 /** Two use both cores of a small machine; with more of them pages would wait for a core. */
