@@ -4,6 +4,7 @@ import { addressOf, textOf } from '../load/address.ts';
 import { untilAborted } from '../load/files.ts';
 import { heard } from '../load/heard.ts';
 import { errorOf, VitrineError, why } from '../plan/error.ts';
+import { after, PATIENCE, within } from '../plan/patience.ts';
 import { isFunction, isSignal, quote, refuse } from '../run/check.ts';
 import type { Calls } from './calls.ts';
 import type { Answer, Call } from './protocol.ts';
@@ -23,12 +24,15 @@ interface Hearing {
 /** The page's end of the talk with a worker (protocol.ts). */
 export class Line {
   readonly #worker: Promise<Thread>;
+  readonly #patience: number;
   readonly #pending = new Set<(error: Error) => void>();
   /** Why it answers no more. */
   #ended: Error | undefined;
 
-  constructor(worker: Promise<Thread>) {
+  /** @param patience milliseconds without a word, while a model is loaded, after which the worker is greeted again */
+  constructor(worker: Promise<Thread>, patience = PATIENCE) {
     this.#worker = worker;
+    this.#patience = patience;
     worker.then(
       (started) => {
         started.unref?.(); // a call under way keeps Node running, a worker that waits does not
@@ -49,10 +53,15 @@ export class Line {
   async load(source: Source, options: object): Promise<Result<'load'>> {
     const { plain, ...own } = split('load', options);
     const { signal, onProgress } = heard(own.onProgress, own.signal);
-    const onEvent = (progress: Progress) => onProgress?.(progress);
+    let last = performance.now();
+    const onEvent = (progress: Progress) => {
+      last = performance.now();
+      onProgress?.(progress);
+    };
     const { endpoint, ...rest } = plain as LoadOptions;
     const sent = endpoint === undefined ? rest : { ...rest, endpoint: addressOf(endpoint) };
     const loading = this.#talk('load', [crossing(source), sent], { signal, onEvent });
+    void this.#watch(loading, () => last);
     return untilAborted(loading, signal).catch((error: unknown) => {
       loading.then(({ id }) => this.call('dispose', [id])).catch(() => {}); // the abort crossed the answer on its way
       throw error;
@@ -105,6 +114,28 @@ export class Line {
       leave?.removeEventListener('abort', onLeave);
       port.close();
     });
+  }
+
+  /**
+   * Ends the line when the worker has stopped: silent while it loads, and deaf to a greeting. Firefox has been seen to leave a
+   * worker standing, whose own timers then say nothing.
+   */
+  async #watch(load: Promise<unknown>, last: () => number): Promise<void> {
+    let settled = false;
+    const end = () => {
+      settled = true;
+    };
+    load.then(end, end);
+    await this.#worker.catch(end);
+    while (!settled) {
+      await after(this.#patience).promise;
+      if (settled || performance.now() - last() < this.#patience) continue;
+      const stopped = "The engine's worker has said nothing";
+      const greeting = within(2 * this.#patience, this.call('greet', []), stopped);
+      await greeting.catch((cause: Error) => {
+        if (!settled) this.end(new VitrineError('no-worker', `${cause.message}.`, { hint: 'Load again.', cause }));
+      });
+    }
   }
 
   /** What runs, and all that is called later, rejects with `error`. */

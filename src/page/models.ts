@@ -34,10 +34,13 @@ export const unkept = signal<{ name: string; why: string } | undefined>(undefine
 /** What "try again" does. */
 export const retry = signal<(() => void) | undefined>(undefined);
 
-const engine = new EngineWorker();
+let engine = new EngineWorker();
 
 /** What was downloaded and is kept in this browser. */
-export const { cachedModels } = engine;
+export const cachedModels: EngineWorker['cachedModels'] = {
+  list: () => engine.cachedModels.list(),
+  delete: (name) => engine.cachedModels.delete(name),
+};
 
 let current: Promise<Shown | undefined> = Promise.resolve(undefined);
 
@@ -68,11 +71,17 @@ async function replace(ref: ModelRef): Promise<Shown | undefined> {
     if (loading.value?.cancel === mine.cancel) loading.value = { ...mine, progress };
   };
   try {
-    const model = await engine.load(sourceOf(ref), {
+    const options = {
       device: chosen,
       onProgress,
       signal: abort.signal,
-      ...(ref.kind === 'embedded' && { cache: false }), // it is kept with the page, by the service worker
+      ...(ref.kind === 'embedded' && { cache: false as const }), // it is kept with the page, by the service worker
+    };
+    const model = await engine.load(sourceOf(ref), options).catch((error) => {
+      if (!engine.ended || abort.signal.aborted) throw error;
+      engine.terminate(); // one that stopped takes its models with it
+      engine = new EngineWorker();
+      return engine.load(sourceOf(ref), options);
     });
     void shown.value?.model.dispose();
     shown.value = { ref, model, device: chosen };
