@@ -45,13 +45,13 @@ export async function newContext(browser: Browser, options?: BrowserContextOptio
 }
 
 /**
- * Serves site/ (or the folder in VITRINE_SITE) to the shared Chromium. With `flags`, added to those of the tests,
- * e.g. `--disable-features=WebGPU`, to one of its own.
+ * Serves site/ (or the folder in VITRINE_SITE) to the shared Chromium. With `flags`, if only an empty list, to one of its own, which
+ * has them beside those of the tests, e.g. `--disable-features=WebGPU`.
  */
-export async function openSite(flags: string[] = []): Promise<Site> {
+export async function openSite(flags?: string[]): Promise<Site> {
   const folder = process.env.VITRINE_SITE ?? fileURLToPath(new URL('../site', import.meta.url));
   if (!existsSync(`${folder}/index.html`)) throw new Error('There is no built page: run `npm run build:page` first.');
-  const browser = await (flags.length > 0 ? launchBrowser(flags) : sharedBrowser());
+  const browser = await (flags ? launchBrowser(flags) : sharedBrowser());
   const { url, close } = await serve(folder);
   const contexts: BrowserContext[] = [];
   const site: Site = {
@@ -64,7 +64,7 @@ export async function openSite(flags: string[] = []): Promise<Site> {
     },
     newPage: async (options) => (await site.newContext(options)).newPage(),
     async close() {
-      await (flags.length > 0 ? browser.close() : Promise.all(contexts.map((context) => context.close())));
+      await (flags ? browser.close() : Promise.all(contexts.map((context) => context.close())));
       await close();
     },
   };
