@@ -1,6 +1,7 @@
 import { NotStarted, startFirst } from '../host/start.ts';
 import { isPreBundled, type Located, locate, type Thread } from '../host/worker.ts';
 import { errorJson, VitrineError } from '../plan/error.ts';
+import { isNode } from '../plan/host.ts';
 import { PATIENCE } from '../plan/patience.ts';
 import { fetchVocabulary } from '../text/vocabulary.ts';
 import type { Answer, Call, Wish, WishAnswer } from './protocol.ts';
@@ -22,7 +23,7 @@ export async function startEngine(signal: AbortSignal): Promise<Thread> {
     base: import.meta.url,
     own: 'start.ts',
   });
-  if (typeof Worker === 'undefined' && !globalThis.process?.versions?.node) {
+  if (typeof Worker === 'undefined' && !isNode()) {
     throw new VitrineError('no-worker', 'There are no workers here.', { hint: "Use `load` of 'vitrine' itself." });
   }
   return begin(script, signal);

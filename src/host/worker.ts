@@ -1,3 +1,5 @@
+import { isNode } from '../plan/host.ts';
+
 /** How a worker is started whatever has become of its file: bundled, beside this one, on another origin, or out of reach. */
 
 /** What is used of a worker, a browser's or Node's. */
@@ -43,7 +45,7 @@ export interface Located {
   ways: Way[];
 }
 
-const node = globalThis.process?.versions?.node ? globalThis.process : undefined;
+const node = isNode() ? globalThis.process : undefined;
 
 /** Where the script is, and how to start it from there. */
 export function locate(script: Script): Located {

@@ -1,5 +1,6 @@
 import { startFirst } from '../host/start.ts';
 import { locate, type Thread } from '../host/worker.ts';
+import { isNode } from '../plan/host.ts';
 import { PATIENCE, within } from '../plan/patience.ts';
 import type { Kernels } from './module.ts';
 import source from './thread.js?raw';
@@ -7,7 +8,7 @@ import source from './thread.js?raw';
 /** Past this, threads only wait for memory. */
 const MOST = 8;
 
-const node = globalThis.process?.versions?.node ? globalThis.process : undefined;
+const node = isNode() ? globalThis.process : undefined;
 
 /** Why memory cannot be shared with workers here; undefined where it can. */
 export function whyAlone(): string | undefined {
