@@ -47,7 +47,7 @@ export async function checkSampler(program: Program, row: Row, logits: Float32Ar
       for await (const some of program.decode!(request)) drawn.push(...some);
       return drawn[0]!;
     };
-    const sorted = [...logits].sort((a, b) => b - a).slice(0, greedy.topLogprobs);
+    const sorted = [...logits.slice().sort().slice(-greedy.topLogprobs)].reverse();
     const all = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - sorted[0]!), 0)) + sorted[0]!;
     const { id, logprob, top } = await draw(greedy);
     add(
