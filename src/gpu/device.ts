@@ -28,7 +28,7 @@ async function requestOnce(largestBinding: number): Promise<Gpu> {
     });
   }
   const adapter = await attempt('WebGPU is there, but asking for an adapter failed', () =>
-    answered(askTwice(gpu), 'an adapter'),
+    answered(gpu.requestAdapter({ powerPreference: 'high-performance' }), 'an adapter'),
   );
   if (!adapter) {
     throw new VitrineError('no-webgpu', 'WebGPU is there, but it offers no adapter.', {
@@ -63,17 +63,6 @@ export async function requestDevice(largestBinding: number): Promise<Gpu> {
     if (isSilence(error) || !/offers no adapter|gave no device/.test(error.message)) throw error;
     await new Promise((resolve) => setTimeout(resolve, 400));
     return requestOnce(largestBinding);
-  });
-}
-
-/** Chromium never answers a request under which its GPU process ended; one asked later is. */
-function askTwice(gpu: GPU): Promise<GPUAdapter | null> {
-  const ask = () => gpu.requestAdapter({ powerPreference: 'high-performance' });
-  return new Promise((resolve, reject) => {
-    const again = setTimeout(() => ask().then(resolve, reject), 2000);
-    ask()
-      .then(resolve, reject)
-      .finally(() => clearTimeout(again));
   });
 }
 

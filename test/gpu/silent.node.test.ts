@@ -26,15 +26,13 @@ test('an adapter that does not come is none', async () => {
   });
 });
 
-test('an adapter that is not answered for, or that is none, is asked for again', async () => {
+test('an adapter that is none is asked for again', async () => {
   const info = { vendor: 'a vendor' };
   const device = {};
   const adapter = { limits: {}, features: new Set(), info, requestDevice: async () => device };
-  for (const first of [silent, async () => null]) {
-    const requestAdapter = vi.fn(async () => adapter as unknown).mockImplementationOnce(first);
-    expect(await opens({ requestAdapter })).toMatchObject({ device, adapter: 'a vendor' });
-    expect(requestAdapter).toHaveBeenCalledTimes(2);
-  }
+  const requestAdapter = vi.fn(async () => adapter as unknown).mockImplementationOnce(async () => null);
+  expect(await opens({ requestAdapter })).toMatchObject({ device, adapter: 'a vendor' });
+  expect(requestAdapter).toHaveBeenCalledTimes(2);
 });
 
 test('a device that does not come is none, and one that comes late is given back', async () => {
