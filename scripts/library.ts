@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { dirname, relative } from 'node:path/posix';
 import { pathToFileURL } from 'node:url';
+import { decode, encode } from '@jridgewell/sourcemap-codec';
 import { build, type Plugin } from 'vite';
 
 /** Worker scripts as the source names them -> their files in dist/, whose names stay. */
@@ -43,6 +44,12 @@ export function workerScripts(): Plugin {
   };
 }
 
+interface SourceMap {
+  sources: string[];
+  sourcesContent: string[];
+  mappings: string;
+}
+
 /** Keeps our own sources alone in source maps: those of the packages bundled weigh as much as the rest, GPT-2's vocabulary a megabyte. */
 export function ownSourcesOnly(): Plugin {
   return {
@@ -50,9 +57,10 @@ export function ownSourcesOnly(): Plugin {
     generateBundle(_, bundle) {
       for (const [name, map] of Object.entries(bundle)) {
         if (map.type !== 'asset' || !name.endsWith('.js.map')) continue;
-        const { sources, sourcesContent, ...rest } = JSON.parse(String(map.source)) as Record<string, string[]>;
-        const kept = sourcesContent!.map((text, i) => (sources![i]!.includes('node_modules') ? null : text));
-        map.source = JSON.stringify({ ...rest, sources, sourcesContent: kept });
+        const { sources, sourcesContent, mappings, ...rest } = JSON.parse(String(map.source)) as SourceMap;
+        const kept = sourcesContent.map((text, i) => (sources[i]!.includes('node_modules') ? null : text));
+        const own = decode(mappings).map((line) => line.filter(([, source]) => source === undefined || kept[source]));
+        map.source = JSON.stringify({ ...rest, sources, sourcesContent: kept, mappings: encode(own) });
         if (kept.some((text) => text)) continue;
         delete bundle[name];
         const chunk = bundle[name.slice(0, -'.map'.length)];
