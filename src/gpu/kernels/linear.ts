@@ -54,7 +54,7 @@ interface Split {
   outputs: number;
   rows: number;
   constants?: Record<string, number>;
-  needs?: GPUFeatureName;
+  needs?: 'subgroups';
 }
 
 /** A workgroup of 64 in teams of so many lanes, each with two outputs. */
