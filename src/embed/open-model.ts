@@ -10,8 +10,8 @@ export interface OpenOptions extends LoadOptions {
 /** One worker serves all models of a page; it ends with the last of them. */
 let engine: EngineWorker | undefined;
 let models = 0;
-/** Found out once: this page may start no worker. */
-let workerless = false;
+/** Found out once: the page may start none of these workers. */
+let refused: { Worker: unknown } | undefined;
 
 export interface OpenedModel {
   model: LanguageModel;
@@ -24,7 +24,7 @@ export interface OpenedModel {
  * @throws what `load` throws
  */
 export async function openModel(source: Source, { worker = true, ...options }: OpenOptions): Promise<OpenedModel> {
-  if (worker && !workerless && crosses(options)) {
+  if (worker && !isRefused() && crosses(options)) {
     const opened = await openInWorker(source, options);
     if (opened) return opened;
   }
@@ -32,6 +32,8 @@ export async function openModel(source: Source, { worker = true, ...options }: O
   const model = await load(source, options);
   return { model, close: () => model.dispose() };
 }
+
+const isRefused = () => refused !== undefined && refused.Worker === globalThis.Worker;
 
 /** Functions, stores and devices of the caller's stay on the thread that they belong to. */
 function crosses({ fetch, cache, device }: LoadOptions): boolean {
@@ -54,7 +56,7 @@ async function openInWorker(source: Source, options: LoadOptions): Promise<Opene
     const neverBegan = own.ended; // a worker that once answered fails call by call
     leave(own);
     if (!neverBegan || options.signal?.aborted) throw error;
-    workerless ||= error instanceof VitrineError && error.code === 'no-worker';
+    if (error instanceof VitrineError && error.code === 'no-worker') refused = { Worker: globalThis.Worker };
     return undefined;
   }
 }

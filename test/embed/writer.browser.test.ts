@@ -425,7 +425,6 @@ describe.each(['light', 'dark'])('axe-core finds nothing, %s', (scheme) => {
   });
 });
 
-/** The last one: that there is no worker is remembered. */
 test('where no worker can be had it writes on this thread', async () => {
   vi.stubGlobal('Worker', undefined);
   try {
