@@ -22,10 +22,12 @@ const inChromium = [
   'test/backends',
   'test/text/cases',
   'test/wasm/**/*',
-  'test/gpu/**/*',
-  'test/ops/**/*',
+  'test/gpu/{counts,order,token-scores}',
+  'test/ops/edit',
   'test/model/**/*',
 ];
+/** Chromium has the Dawn and the SwiftShader of the tests in Node: its own run of all kernels is one of `test:full`. */
+const inChromiumOnceANight = ['test/gpu/**/*.test.ts', 'test/ops/**/*.test.ts'];
 
 const usesGpu = /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|altered\.ts'/;
 
@@ -94,7 +96,11 @@ export default defineConfig({
         test: {
           name: 'chromium',
           isolate: false, // all files share a page, and its device
-          include: [`test/**/*${kind}.browser.test.ts`, ...inChromium.map((files) => `${files}${kind}.test.ts`)],
+          include: [
+            `test/**/*${kind}.browser.test.ts`,
+            ...inChromium.map((files) => `${files}${kind}.test.ts`),
+            ...(full ? inChromiumOnceANight : []),
+          ],
           exclude: ['test/**/*.node.test.ts', 'test/**/*.e2e.test.ts', ...fullOnly],
           browser: {
             enabled: true,

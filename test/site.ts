@@ -10,7 +10,7 @@ export interface Site {
   browser: Browser;
   /** A place with storage of its own. */
   newContext(options?: BrowserContextOptions): Promise<BrowserContext>;
-  /** A new page in a context of its own, not yet at `url`. */
+  /** A new page in a context of its own, not yet at `url`, without a service worker: it would keep the whole build for each anew. */
   newPage(options?: BrowserContextOptions): Promise<Page>;
   close(): Promise<void>;
 }
@@ -62,7 +62,7 @@ export async function openSite(flags?: string[]): Promise<Site> {
       contexts.push(context);
       return context;
     },
-    newPage: async (options) => (await site.newContext(options)).newPage(),
+    newPage: async (options) => (await site.newContext({ serviceWorkers: 'block', ...options })).newPage(),
     async close() {
       await (flags ? browser.close() : Promise.all(contexts.map((context) => context.close())));
       await close();
