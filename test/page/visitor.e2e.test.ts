@@ -16,11 +16,17 @@ beforeAll(async () => {
 afterAll(() => site.close());
 afterEach(() => page.context().close());
 
-async function open(hash = '', options: { width?: number; height?: number } = {}): Promise<void> {
-  const { width = 1280, height = 800 } = options;
+type Options = { width?: number; height?: number; serviceWorkers?: 'allow' | 'block' };
+
+async function open(hash = '', options: Options = {}): Promise<void> {
+  const { width = 1280, height = 800, serviceWorkers = 'block' } = options;
   complaints = [];
   outside = [];
-  page = await site.newPage({ viewport: { width, height }, permissions: ['clipboard-read', 'clipboard-write'] });
+  page = await site.newPage({
+    viewport: { width, height },
+    serviceWorkers,
+    permissions: ['clipboard-read', 'clipboard-write'],
+  });
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
   });
@@ -45,7 +51,7 @@ async function complete(): Promise<void> {
 
 describe('a visitor of the page', () => {
   test('makes no request to anywhere else, and the browser has nothing to complain of', async () => {
-    await open('prompt=The%20cat&temperature=0&max-new-tokens=12');
+    await open('prompt=The%20cat&temperature=0&max-new-tokens=12', { serviceWorkers: 'allow' });
     await complete();
     expect(outside).toEqual([]);
     expect(complaints).toEqual([]);
