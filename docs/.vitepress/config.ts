@@ -39,7 +39,6 @@ const guide: DefaultTheme.SidebarItem[] = [
     items: [
       page('Bundlers, hosts and policies', '/hosts'),
       page('Devices', '/devices'),
-      page('Browsers', '/browsers'),
       page('Checking a GPU', '/checks'),
       page('Browsers', '/browsers'),
       page('Errors', '/errors'),
