@@ -10,7 +10,8 @@ import { installPackages } from './setup.mjs';
 const root = join(import.meta.dirname, '..');
 const docs = join(root, 'docs');
 const built = join(docs, '.vitepress/dist');
-const library = join(root, 'dist');
+/** The playground's own build of the library: dist/ may hold one with its declarations. */
+const library = join(docs, '.vitepress/library');
 
 function run(title, args, cwd = root) {
   console.log(`docs: ${title}`);
@@ -22,7 +23,9 @@ function run(title, args, cwd = root) {
 function isCurrent() {
   const made = ['docs', 'src', 'shaders', 'package.json', 'CHANGELOG.md', 'scripts/docs.mjs'];
   const since = newest(join(built, 'index.html'));
-  return since > 0 && made.every((name) => newest(join(root, name), /^(api|dist|cache|node_modules)$/) <= since);
+  return (
+    since > 0 && made.every((name) => newest(join(root, name), /^(api|dist|library|cache|node_modules)$/) <= since)
+  );
 }
 
 /** Builds what is out of date, and puts a copy beside the built page. */
@@ -30,7 +33,16 @@ export function buildDocs() {
   if (!isCurrent()) {
     installPackages(docs);
     const vite = join(root, 'node_modules/vite/bin/vite.js');
-    run('the library for the playground', [vite, 'build', '--mode', 'library', '--logLevel', 'warn']);
+    run('the library for the playground', [
+      vite,
+      'build',
+      '--mode',
+      'library',
+      '--outDir',
+      library,
+      '--logLevel',
+      'error',
+    ]);
     run('the API', [join(docs, 'node_modules/typedoc/bin/typedoc'), '--logLevel', 'Error'], docs);
     run('the pages', [join(docs, 'node_modules/vitepress/bin/vitepress.js'), 'build'], docs);
     cpSync(library, join(built, 'vitrine'), { recursive: true, filter: (path) => !/\.(map|d\.ts)$|types$/.test(path) });

@@ -108,8 +108,12 @@ export function engineAlone(entry: string): Plugin {
       for (const chunk of Object.values(bundle)) if (chunk.type === 'chunk') chunk.code += 'export{};\n';
     },
   };
+  let outDir = '';
   return {
     name: 'engine-alone',
+    configResolved(config) {
+      ({ outDir } = config.build);
+    },
     async closeBundle() {
       await build({
         configFile: false,
@@ -118,7 +122,7 @@ export function engineAlone(entry: string): Plugin {
         plugins: [workerScripts(), asked, plainModule],
         build: {
           target: 'es2022',
-          outDir: 'dist',
+          outDir,
           emptyOutDir: false,
           lib: { entry: { engine: entry }, formats: ['es'] },
           rolldownOptions: {
