@@ -125,10 +125,11 @@ export class Line {
     const end = () => {
       settled = true;
     };
-    load.then(end, end);
+    const over = load.then(end, end);
     await this.#worker.catch(end);
     while (!settled) {
-      await after(this.#patience).promise;
+      const pause = after(this.#patience);
+      await Promise.race([pause.promise, over]).finally(pause.cancel); // a timer would keep Node running
       if (settled || performance.now() - last() < this.#patience) continue;
       const stopped = "The engine's worker has said nothing";
       const greeting = within(2 * this.#patience, this.call('greet', []), stopped);
