@@ -5,8 +5,8 @@ import type { CpuWeight } from './weights.ts';
 const TILE = 4;
 
 /**
- * y [rows, out] = x [rows, in] weightᵀ + bias; weight [out, in]. The columns of y go to `outputs` side by side, each
- * out / outputs.length wide. Weights are walked once, four rows at a time, which stay in the L1 cache for all of x.
+ * y [rows, out] = x [rows, in] weightᵀ + bias; weight [out, in]. The columns of y go to `outputs` side by side, which may
+ * be of different widths. Weights are walked once, four rows at a time, which stay in the L1 cache for all of x.
  */
 export function linear(
   x: Float32Array,
@@ -17,7 +17,8 @@ export function linear(
   const { rows: nOut, columns: nIn } = weight.spec;
   const { stride, format, packed } = weight;
   const rows = x.length / nIn;
-  const width = nOut / outputs.length;
+  if (rows === 0) return;
+  const widths = outputs.map((output) => output.length / rows);
   const unpacked = new Float32Array(TILE * stride);
   const sums = new Float64Array(TILE);
   for (let first = 0; first < nOut; first += TILE) {
@@ -29,10 +30,10 @@ export function linear(
     }
     for (let r = 0; r < rows; r++) {
       dot4(x, r * nIn, tile, inPlace ? first * stride : 0, stride, nIn, sums);
-      for (let i = 0; i < count; i++) {
-        const column = first + i;
-        const output = outputs[Math.floor(column / width)]!;
-        output[r * width + (column % width)] = sums[i]! + (bias ? bias[column]! : 0);
+      for (let n = 0; n < count; n++) {
+        let [o, column] = [0, first + n];
+        for (; column >= widths[o]!; o++) column -= widths[o]!;
+        outputs[o]![r * widths[o]! + column] = sums[n]! + (bias ? bias[first + n]! : 0);
       }
     }
   }

@@ -2,23 +2,25 @@ import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { assignBuffers } from '../plan/liveness.ts';
-import { type Plan, type Step, shapeOf } from '../plan/plan.ts';
+import { type AxisSizes, type Plan, type Step, shapeOf, stepOutputs, widthOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
+import { placesOf, sizesOf } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
 import { activation } from './activation.ts';
-import { add } from './add.ts';
-import { type AttentionShape, attentionMix, attentionScores, cacheAppend } from './attention.ts';
+import { attentionMix, attentionScores, cacheAppend, type DistanceBias, type KeyCache } from './attention.ts';
+import { binary } from './binary.ts';
 import { embed } from './embed.ts';
-import { layerNorm, layerNormScale } from './layer-norm.ts';
 import { linear } from './linear.ts';
 import { maskedSoftmax } from './masked-softmax.ts';
+import { norm, normScale } from './norm.ts';
 import { selectRows } from './select-rows.ts';
 import type { CpuWeight } from './weights.ts';
 
-/** Keys and values of one layer, each [slots, context, nHead, headDim]. */
-interface LayerCache {
-  k: Float32Array;
-  v: Float32Array;
+/** What a step of a run works on. */
+interface Run {
+  batch: Batch;
+  sizes: AxisSizes;
+  tensor(name: string): Float32Array;
 }
 
 /** Runs a plan's steps one by one, as they are written. */
@@ -28,10 +30,9 @@ export class CpuProgram implements Program {
   readonly #plan: Plan;
   readonly #capture: ReadonlySet<string>;
   readonly #weights: ReadonlyMap<string, CpuWeight>;
-  readonly #cache: LayerCache[];
+  readonly #cache: Map<string, KeyCache>;
   readonly #buffers: Float32Array[];
   readonly #bufferOf: ReadonlyMap<string, number>;
-  readonly #shape: AttentionShape;
   #disposed = false;
 
   constructor(plan: Plan, size: ProgramSize, capture: ReadonlySet<string>, weights: ReadonlyMap<string, CpuWeight>) {
@@ -39,59 +40,77 @@ export class CpuProgram implements Program {
     this.size = size;
     this.#capture = capture;
     this.#weights = weights;
-    this.#shape = { nHead: plan.nHead, headDim: plan.headDim, context: size.context };
-    const cached = size.slots * size.context * plan.nHead * plan.headDim;
-    this.#cache = Array.from({ length: plan.nLayer }, () => ({
-      k: new Float32Array(cached),
-      v: new Float32Array(cached),
-    }));
-    const { bufferOf, sizes } = assignBuffers(plan.steps, (name) => product(this.#shapeOf(name, size)), capture);
+    const most = Math.max(size.rows, size.source ?? 0);
+    const placesIn = { context: size.slots * size.context, source: size.source ?? 0, rows: most };
+    this.#cache = new Map(
+      [...plan.sources].map(([name, { nHead, headDim, axis }]) => {
+        const floats = placesIn[axis] * nHead * headDim;
+        return [name, { nHead, headDim, k: new Float32Array(floats), v: new Float32Array(floats) }];
+      }),
+    );
+    const encoded = new Set(plan.encoder?.flatMap(stepOutputs));
+    const lengthOf = (name: string) => {
+      const rows = encoded.has(name) ? (size.source ?? 0) : size.rows;
+      const context = Math.max(size.context, rows);
+      return product(shapeOf(plan.tensors.get(name)!, { ...size, rows, context, source: size.source ?? 0 }));
+    };
+    const { bufferOf, sizes } = assignBuffers([...(plan.encoder ?? []), ...plan.steps], lengthOf, capture);
     this.#bufferOf = bufferOf;
     this.#buffers = sizes.map((length) => new Float32Array(length));
-    this.bytes = 4 * (2 * plan.nLayer * cached + sizes.reduce((sum, length) => sum + length, 0));
+    const cached = [...this.#cache.values()].reduce((sum, { k, v }) => sum + k.length + v.length, 0);
+    this.bytes = 4 * (cached + sizes.reduce((sum, length) => sum + length, 0));
   }
 
   async run(batch: Batch): Promise<RunResult> {
     this.#alive();
-    const keys = 1 + Math.max(...batch.rows.map((row) => row.position));
-    const tensor = (name: string) => this.#tensor(name, batch, keys);
-    for (const step of this.#plan.steps) this.#step(step, batch, keys, tensor);
-    const logits = this.#bufferOf.has('logits') ? tensor('logits') : new Float32Array(0);
+    const run = this.#runOf(batch);
+    const steps = this.#stepsOf(batch);
+    for (const step of steps) this.#step(step, run);
+    const made = new Set(steps.flatMap(stepOutputs));
+    const logits = made.has('logits') ? run.tensor('logits') : new Float32Array(0);
     return {
       logits: batch.targets ? new Float32Array(0) : logits.slice(),
       scores: batch.targets ? tokenScores(logits, batch.targets) : [],
-      captured: new Map([...this.#capture].map((name) => [name, tensor(name).slice()])),
-      keys,
+      captured: new Map(
+        [...this.#capture].filter((name) => made.has(name)).map((name) => [name, run.tensor(name).slice()]),
+      ),
+      sizes: run.sizes,
     };
   }
 
   async profile(batch: Batch, repeats: number, signal?: AbortSignal): Promise<Profile> {
-    const keys = 1 + Math.max(...batch.rows.map((row) => row.position));
-    const tensor = (name: string) => this.#tensor(name, batch, keys);
-    const run = (step: Step) => () => {
+    const run = this.#runOf(batch);
+    const again = (step: Step) => () => {
       this.#alive();
-      this.#step(step, batch, keys, tensor);
+      this.#step(step, run);
     };
-    const steps = this.#plan.steps.map((step) => ({ step, run: run(step) }));
-    return profileOf(steps, repeats, signal);
+    return profileOf(
+      this.#stepsOf(batch).map((step) => ({ step, run: again(step) })),
+      repeats,
+      signal,
+    );
   }
 
   async copySlots(moves: { from: number; to: number }[], length: number): Promise<void> {
     this.#alive();
-    const width = this.#plan.nHead * this.#plan.headDim;
-    const perSlot = this.size.context * width;
-    for (const cache of this.#cache.flatMap(({ k, v }) => [k, v])) {
-      // Read everything before writing anything: two beams may change places.
-      const read = moves.map(({ from }) => cache.slice(from * perSlot, from * perSlot + length * width));
-      moves.forEach(({ to }, i) => {
-        cache.set(read[i]!, to * perSlot);
-      });
+    for (const [name, { axis }] of this.#plan.sources) {
+      if (axis !== 'context') continue;
+      const { nHead, headDim, k, v } = this.#cache.get(name)!;
+      const width = nHead * headDim;
+      const perSlot = this.size.context * width;
+      for (const cache of [k, v]) {
+        // Read everything before writing anything: two beams may change places.
+        const read = moves.map(({ from }) => cache.slice(from * perSlot, from * perSlot + length * width));
+        moves.forEach(({ to }, i) => {
+          cache.set(read[i]!, to * perSlot);
+        });
+      }
     }
   }
 
   dispose(): void {
     this.#disposed = true;
-    this.#cache.length = 0;
+    this.#cache.clear();
     this.#buffers.length = 0;
   }
 
@@ -99,75 +118,97 @@ export class CpuProgram implements Program {
     if (this.#disposed) throw new VitrineError('disposed', 'The program was disposed.');
   }
 
-  #step(step: Step, batch: Batch, keys: number, tensor: (name: string) => Float32Array): void {
+  #stepsOf({ encodes }: Batch): readonly Step[] {
+    return encodes ? this.#plan.encoder! : this.#plan.steps;
+  }
+
+  #step(step: Step, { batch, sizes, tensor }: Run): void {
     const { rows } = batch;
     switch (step.op) {
-      case 'embed':
-        return embed(
-          this.#weight(step.weight),
-          rows.map((row) => row.token),
-          tensor(step.output),
-        );
-      case 'positionEmbed':
-        return embed(
-          this.#weight(step.weight),
-          rows.map((row) => row.position),
-          tensor(step.output),
-        );
-      case 'add':
-        return add(tensor(step.a), tensor(step.b), tensor(step.output));
-      case 'layerNormScale':
-        return layerNormScale(tensor(step.input), this.#width(step.input), step.epsilon, tensor(step.output));
-      case 'layerNorm': {
-        const [weight, bias] = [this.#vector(step.weight), this.#vector(step.bias)];
+      case 'embed': {
+        const tables = step.tables.map((table) => ({ ...table, weight: this.#weight(table.weight) }));
+        return embed(tables, rows, tensor(step.output));
+      }
+      case 'input':
+        return tensor(step.output).set(batch.input!);
+      case 'binary':
+        return binary(step.kind, tensor(step.a), tensor(step.b), tensor(step.output));
+      case 'normScale':
+        return normScale(tensor(step.input), this.#width(step.input), step.epsilon, step.centred, tensor(step.output));
+      case 'norm': {
         if (step.scale === undefined) return unfused(step);
-        return layerNorm(
-          tensor(step.input),
-          tensor(step.scale),
-          weight,
-          bias,
-          this.#width(step.input),
-          tensor(step.output),
-        );
+        const given = { weight: this.#vector(step.weight), bias: this.#optional(step.bias), centred: step.centred };
+        return norm(tensor(step.input), tensor(step.scale), given, this.#width(step.input), tensor(step.output));
       }
       case 'selectRows':
         return selectRows(tensor(step.input), batch.logitRows, this.#width(step.input), tensor(step.output));
       case 'linear': {
-        if (step.norm || step.activation || step.residual || step.select || step.cache !== undefined)
+        if (step.norm || step.activation || step.residual || step.gate || step.select || step.cache)
           return unfused(step);
-        const bias = step.bias === undefined ? undefined : this.#vector(step.bias);
-        return linear(tensor(step.input), this.#weight(step.weight), bias, step.outputs.map(tensor));
+        return linear(
+          tensor(step.input),
+          this.#weight(step.weight),
+          this.#optional(step.bias),
+          step.outputs.map(tensor),
+        );
       }
       case 'cacheAppend': {
-        const { k, v } = this.#cache[step.layer]!;
-        cacheAppend(tensor(step.k), rows, this.#shape, k);
-        return cacheAppend(tensor(step.v), rows, this.#shape, v);
+        const { nHead, headDim, k, v } = this.#cache.get(step.source)!;
+        const places = this.#placesOf(step.source, batch);
+        cacheAppend(tensor(step.k), places, nHead * headDim, k);
+        return cacheAppend(tensor(step.v), places, nHead * headDim, v);
       }
       case 'attentionScores': {
-        const { k } = this.#cache[step.layer]!;
-        return attentionScores(tensor(step.q), k, rows, this.#shape, step.scale, keys, tensor(step.output));
-      }
-      case 'maskedSoftmax':
-        return maskedSoftmax(tensor(step.input), keys, tensor(step.output));
-      case 'attentionMix':
-        return attentionMix(
-          tensor(step.pattern),
-          this.#cache[step.layer]!.v,
-          rows,
-          this.#shape,
+        const cache = this.#cache.get(step.source)!;
+        const how = { nHead: this.#width(step.q) / cache.headDim, scale: step.scale, bias: this.#bias(step.bias) };
+        const keys = sizes[this.#keyAxis(step.source)];
+        return attentionScores(
+          tensor(step.q),
+          cache,
+          this.#placesOf(step.source, batch),
+          how,
           keys,
           tensor(step.output),
         );
+      }
+      case 'maskedSoftmax':
+        return maskedSoftmax(tensor(step.input), sizes[this.#keyAxis(step.source)], tensor(step.output));
+      case 'attentionMix': {
+        const cache = this.#cache.get(step.source)!;
+        const nHead = this.#width(step.output) / cache.headDim;
+        const keys = sizes[this.#keyAxis(step.source)];
+        return attentionMix(
+          tensor(step.pattern),
+          cache,
+          this.#placesOf(step.source, batch),
+          nHead,
+          keys,
+          tensor(step.output),
+        );
+      }
       case 'activation':
         return activation(step.kind, tensor(step.input), tensor(step.output));
       case 'edit':
-        return applyEdits(step.edits, this.#plan.tensors.get(step.tensor)!, rows, keys, tensor(step.tensor));
-      case 'embedding':
+        return applyEdits(step.edits, this.#plan.tensors.get(step.tensor)!, rows, sizes, tensor(step.tensor));
       case 'attention':
         return unfused(step);
       default:
         return step satisfies never;
     }
+  }
+
+  #placesOf(source: string, { rows }: Batch) {
+    return rows.map((row) => placesOf(row, this.#plan.sources.get(source)!, this.size.context));
+  }
+
+  #keyAxis(source: string): 'context' | 'source' {
+    return this.#plan.sources.get(source)!.axis === 'source' ? 'source' : 'context';
+  }
+
+  #bias(name: string | undefined): DistanceBias | undefined {
+    if (name === undefined) return undefined;
+    const { spec, stride, packed } = this.#weight(name);
+    return { values: packed.values as Float32Array, stride, columns: spec.columns };
   }
 
   #weight(name: string): CpuWeight {
@@ -180,19 +221,22 @@ export class CpuProgram implements Program {
     return this.#weight(name).packed.values as Float32Array;
   }
 
-  #shapeOf(name: string, sizes: { rows: number; logitRows: number; context: number }): number[] {
-    return shapeOf(this.#plan.tensors.get(name)!, sizes);
+  #optional(name: string | undefined): Float32Array | undefined {
+    return name === undefined ? undefined : this.#vector(name);
   }
 
   /** Length of a tensor's rows. */
   #width(name: string): number {
-    return product(this.#shapeOf(name, { rows: 1, logitRows: 1, context: 1 }));
+    return widthOf(this.#plan.tensors.get(name)!);
   }
 
-  #tensor(name: string, batch: Batch, keys: number): Float32Array {
-    const sizes = { rows: batch.rows.length, logitRows: batch.logitRows.length, context: keys };
-    const buffer = this.#buffers[this.#bufferOf.get(name)!]!;
-    return buffer.subarray(0, product(this.#shapeOf(name, sizes)));
+  #runOf(batch: Batch): Run {
+    const sizes = sizesOf(batch);
+    const tensor = (name: string) => {
+      const length = product(shapeOf(this.#plan.tensors.get(name)!, sizes));
+      return this.#buffers[this.#bufferOf.get(name)!]!.subarray(0, length);
+    };
+    return { batch, sizes, tensor };
   }
 }
 

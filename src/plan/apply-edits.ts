@@ -1,27 +1,30 @@
 import type { Row } from './backend.ts';
-import type { TensorEdit, TensorSpec } from './plan.ts';
+import { type AxisSizes, keyAxisOf, type TensorEdit, type TensorSpec } from './plan.ts';
+import { ordinalOf, seenBy } from './rows.ts';
 
 /** Applies edits in place to x, in its spec's shape: [rows, n], [rows, nHead, n] or [nHead, rows, keys]. */
 export function applyEdits(
   edits: readonly TensorEdit[],
-  { shape }: TensorSpec,
+  spec: TensorSpec,
   rows: readonly Row[],
-  keys: number,
+  sizes: AxisSizes,
   x: Float32Array,
 ): void {
-  const headFirst = shape[0] !== 'rows';
-  const nHead = headFirst ? (shape[0] as number) : shape.length === 3 ? (shape[1] as number) : 1;
-  const inner = headFirst ? keys : (shape.at(-1) as number);
+  const { shape } = spec;
+  const keys = keyAxisOf(spec);
+  const nHead = keys ? (shape[0] as number) : shape.length === 3 ? (shape[1] as number) : 1;
+  const inner = keys ? sizes[keys] : (shape.at(-1) as number);
   for (const one of edits) {
     const heads = one.heads ?? Array.from({ length: nHead }, (_, head) => head);
-    rows.forEach(({ position }, r) => {
-      const ordinal = one.positions ? one.positions.indexOf(position) : position;
+    rows.forEach((row, r) => {
+      const number = ordinalOf(row);
+      const ordinal = one.positions ? one.positions.indexOf(number) : number;
       if (ordinal < 0) return;
       heads.forEach((head, h) => {
-        const start = (headFirst ? head * rows.length + r : r * nHead + head) * inner;
-        // Keys after a row's position stay masked: nothing may depend on what comes later.
-        const end = start + (headFirst ? position + 1 : inner);
-        editRun(one, one.shared ? h : ordinal * heads.length + h, heads.length, x.subarray(start, end));
+        const start = (keys ? head * rows.length + r : r * nHead + head) * inner;
+        // Keys that a row does not see stay masked: nothing may depend on them.
+        const seen = keys === 'source' ? (row.memory?.count ?? 0) : keys ? seenBy(row) : inner;
+        editRun(one, one.shared ? h : ordinal * heads.length + h, heads.length, x.subarray(start, start + seen));
       });
     });
   }

@@ -1,15 +1,28 @@
-import type { Plan, WeightSpec } from './plan.ts';
+import type { AxisSizes, Plan, WeightSpec } from './plan.ts';
 import type { Profile } from './profile.ts';
 import type { TokenScore } from './token-scores.ts';
 
 /** How the rows of a matrix are kept in memory (see formats.ts). Vectors are always f32. */
 export type WeightFormat = 'f32' | 'f16' | 'q8' | 'q4';
 
-/** One token of a batch: its id, its position in the text, and the slot (sequence of the KV cache) it belongs to. */
+/**
+ * One row of a batch: its numbers, and the keys that it sees. A decoder's row sees those of its slot up to itself; an encoder's
+ * sees all of its text, whose rows follow one another in the batch.
+ */
 export interface Row {
   token: number;
   position: number;
+  /** The sequence of the cache. */
   slot: number;
+  /** Which of several texts in one it belongs to; 0 if absent. */
+  segment?: number;
+  /** The place of its own keys among its slot's; `position` if absent. In a source of `rows` that is its place in the batch. */
+  at?: number;
+  /** The first of the keys that it sees, 0 if absent, and how many they are, all up to its own if absent. */
+  first?: number;
+  sees?: number;
+  /** The places of the memory that it sees; of a row that fills the memory, `first` is the place that it takes. */
+  memory?: { first: number; count: number };
 }
 
 /** Rows run together. Rows of one slot must be in order of position, right after what the slot's cache already holds. */
@@ -19,6 +32,10 @@ export interface Batch {
   logitRows: number[];
   /** An id for each logit row: to be judged where the logits are, which then are not read back. */
   targets?: number[];
+  /** The numbers of a plan with `input`, [rows, width]. */
+  input?: Float32Array;
+  /** The run is of the plan's encoder. */
+  encodes?: boolean;
 }
 
 export interface RunResult {
@@ -26,10 +43,10 @@ export interface RunResult {
   logits: Float32Array;
   /** Of the batch's targets. */
   scores: TokenScore[];
-  /** The tensors the program keeps, each in its TensorSpec's shape (a `context` axis is `keys` long). */
+  /** Those of the tensors that the program keeps which this run makes, each in its TensorSpec's shape, its axes those of `sizes`. */
   captured: Map<string, Float32Array>;
-  /** Length of the `context` axis in `captured`: the largest position of the batch + 1. */
-  keys: number;
+  /** Lengths of the axes; `context` and `source` are the most keys that a row sees. */
+  sizes: AxisSizes;
 }
 
 /** Sizes fixed when a program is made; nothing grows later. */
@@ -42,6 +59,8 @@ export interface ProgramSize {
   rows: number;
   /** The most logit rows in one batch. */
   logitRows: number;
+  /** Places of the memory, and the most rows of a run of the encoder; only where the plan has one. */
+  source?: number;
 }
 
 /** Sampling that a backend can do by itself. Meaning and order are those of src/run/sampling.ts. */

@@ -1,5 +1,5 @@
 import { VitrineError } from './error.ts';
-import { type Axis, type Plan, stepOutputs, type TensorEdit, type TensorSpec } from './plan.ts';
+import { type Axis, keyAxisOf, type Plan, type Step, stepOutputs, type TensorEdit, type TensorSpec } from './plan.ts';
 
 /** One edit of a tensor, applied where the tensor is made. Exactly one of `set`, `scale` and `add`. */
 export interface Edit {
@@ -30,9 +30,11 @@ interface Axes {
 /**
  * The plan with edits as steps, each right behind the step that makes its tensor.
  * @param length positions in the text, for negative positions and for arrays that cover all of them
+ * @param sourceLength those of the text that the encoder reads, where there is one
  * @throws VitrineError `bad-option` for a name the plan lacks, a position or head out of range, or a wrong count of values
  */
-export function withEdits(plan: Plan, edits: readonly Edit[], length: number): Plan {
+export function withEdits(plan: Plan, edits: readonly Edit[], length: number, sourceLength = 0): Plan {
+  const encoded = new Set(plan.encoder?.flatMap(stepOutputs));
   const byTensor = new Map<string, TensorEdit[]>();
   for (const edit of edits) {
     const name = plan.aliases.get(edit.name) ?? edit.name;
@@ -40,21 +42,25 @@ export function withEdits(plan: Plan, edits: readonly Edit[], length: number): P
     if (!spec?.shape.includes('rows')) {
       throw bad(`edits names the tensor ${JSON.stringify(edit.name)}, which this model does not have.`);
     }
-    byTensor.set(name, [...(byTensor.get(name) ?? []), prepare(edit, spec, length)]);
+    const lengths = { rows: encoded.has(name) ? sourceLength : length, source: sourceLength };
+    byTensor.set(name, [...(byTensor.get(name) ?? []), prepare(edit, spec, lengths)]);
   }
-  const steps = plan.steps.flatMap((step) => [
-    step,
-    ...stepOutputs(step).flatMap((tensor) => {
-      const own = byTensor
-        .get(tensor)
-        ?.filter(({ positions, heads }) => positions?.length !== 0 && heads?.length !== 0);
-      return own?.length ? [{ op: 'edit' as const, tensor, edits: own }] : [];
-    }),
-  ]);
-  return { ...plan, steps };
+  const edited = (steps: readonly Step[]) =>
+    steps.flatMap((step) => [
+      step,
+      ...stepOutputs(step).flatMap((tensor) => {
+        const own = byTensor
+          .get(tensor)
+          ?.filter(({ positions, heads }) => positions?.length !== 0 && heads?.length !== 0);
+        return own?.length ? [{ op: 'edit' as const, tensor, edits: own }] : [];
+      }),
+    ]);
+  return { ...plan, ...(plan.encoder && { encoder: edited(plan.encoder) }), steps: edited(plan.steps) };
 }
 
-function prepare(edit: Edit, spec: TensorSpec, length: number): TensorEdit {
+/** @param lengths of its part's text, and of the text that is encoded */
+function prepare(edit: Edit, spec: TensorSpec, lengths: { rows: number; source: number }): TensorEdit {
+  const { rows: length } = lengths;
   const kinds = (['set', 'scale', 'add'] as const).filter((kind) => edit[kind] !== undefined);
   const kind = kinds[0];
   if (!kind || kinds.length > 1) throw bad(`The edit of ${edit.name} needs exactly one of set, scale and add.`);
@@ -69,7 +75,7 @@ function prepare(edit: Edit, spec: TensorSpec, length: number): TensorEdit {
 
   const nHeads = heads?.length ?? axes.nHead ?? 1;
   const nPositions = positions?.length ?? length;
-  const inner = axes.inner === 'context' ? length : (axes.inner as number);
+  const inner = axes.inner === 'context' ? length : axes.inner === 'source' ? lengths.source : (axes.inner as number);
   const one = nHeads * inner;
   if (given.length === one) return { kind, positions, heads, values: Float32Array.from(given), shared: true };
   if (given.length !== one * nPositions) {
@@ -82,8 +88,9 @@ function prepare(edit: Edit, spec: TensorSpec, length: number): TensorEdit {
   return { kind, positions: listed, heads, values, shared: false };
 }
 
-function axesOf({ shape }: TensorSpec): Axes {
-  if (shape[0] !== 'rows') return { nHead: shape[0] as number, headFirst: true, inner: shape[2]! };
+function axesOf(spec: TensorSpec): Axes {
+  const { shape } = spec;
+  if (keyAxisOf(spec)) return { nHead: shape[0] as number, headFirst: true, inner: shape[2]! };
   if (shape.length === 3) return { nHead: shape[1] as number, headFirst: false, inner: shape[2]! };
   return { nHead: undefined, headFirst: false, inner: shape[1]! };
 }

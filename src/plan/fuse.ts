@@ -48,25 +48,21 @@ function hiddenMakers(steps: Step[], keep: ReadonlySet<string>): Map<string, Ste
   return makers;
 }
 
-/** layerNormScale + layerNorm: the scale is computed where it is used. */
+/** normScale + norm: the scale is computed where it is used. */
 export const normWithoutScale: Rule = (step, maker) => {
-  if (step.op !== 'layerNorm' || step.scale === undefined) return undefined;
+  if (step.op !== 'norm' || step.scale === undefined) return undefined;
   const scale = maker(step.scale);
-  if (scale?.op !== 'layerNormScale') return undefined;
+  if (scale?.op !== 'normScale') return undefined;
   const { scale: _, ...rest } = step;
   return { step: rest, absorbs: [scale] };
 };
 
-/** embed + positionEmbed + add */
+/** embed + embed + add: what one row of each table adds up to. */
 export const embedding: Rule = (step, maker) => {
-  if (step.op !== 'add') return undefined;
-  const tokens = maker(step.a);
-  const positions = maker(step.b);
-  if (tokens?.op !== 'embed' || positions?.op !== 'positionEmbed') return undefined;
-  return {
-    step: { op: 'embedding', weight: tokens.weight, positionWeight: positions.weight, output: step.output },
-    absorbs: [tokens, positions],
-  };
+  if (step.op !== 'binary' || step.kind !== 'add') return undefined;
+  const [a, b] = [maker(step.a), maker(step.b)];
+  if (a?.op !== 'embed' || b?.op !== 'embed') return undefined;
+  return { step: { op: 'embed', tables: [...a.tables, ...b.tables], output: step.output }, absorbs: [a, b] };
 };
 
 /** selectRows + linear: the product reads just the rows whose logits are wanted. */
@@ -77,44 +73,52 @@ export const selectedLinear: Rule = (step, maker) => {
   return { step: { ...step, input: select.input, select: true }, absorbs: [select] };
 };
 
-/** layerNorm + linear */
+/** norm + linear */
 export const normedLinear: Rule = (step, maker) => {
   if (step.op !== 'linear' || step.norm) return undefined;
-  const norm = maker(step.input);
-  if (norm?.op !== 'layerNorm' || norm.scale !== undefined) return undefined;
-  const { weight, bias, epsilon } = norm;
-  return { step: { ...step, input: norm.input, norm: { weight, bias, epsilon } }, absorbs: [norm] };
+  const made = maker(step.input);
+  if (made?.op !== 'norm' || made.scale !== undefined) return undefined;
+  const { op: _, input, output: __, scale: ___, ...norm } = made;
+  return { step: { ...step, input, norm }, absorbs: [made] };
 };
 
 /** linear + activation */
 export const activatedLinear: Rule = (step, maker) => {
   if (step.op !== 'activation') return undefined;
-  const linear = maker(step.input);
-  if (linear?.op !== 'linear' || linear.activation || linear.residual || linear.outputs.length > 1) return undefined;
+  const linear = plainLinear(maker(step.input));
+  if (!linear || linear.activation || linear.gate) return undefined;
   return { step: { ...linear, activation: step.kind, outputs: [step.output] }, absorbs: [linear] };
 };
 
-/** linear + add */
+/** linear + add, or linear + multiply. Where both operands are products, the later one takes the earlier one in. */
 export const residualLinear: Rule = (step, maker) => {
-  if (step.op !== 'add') return undefined;
-  for (const [product, residual] of [
+  if (step.op !== 'binary') return undefined;
+  for (const [product, other] of [
     [step.b, step.a],
     [step.a, step.b],
   ] as const) {
-    const linear = maker(product);
-    if (linear?.op !== 'linear' || linear.residual || linear.outputs.length > 1) continue;
-    return { step: { ...linear, residual, outputs: [step.output] }, absorbs: [linear] };
+    const linear = plainLinear(maker(product));
+    if (!linear || (step.kind === 'multiply' && linear.gate)) continue;
+    const taken = step.kind === 'add' ? { residual: other } : { gate: other };
+    return { step: { ...linear, ...taken, outputs: [step.output] }, absorbs: [linear] };
   }
   return undefined;
 };
+
+/** A linear layer to which something may be added: of one output, and nothing added yet. */
+function plainLinear(step: Step | undefined): (Step & { op: 'linear' }) | undefined {
+  return step?.op === 'linear' && !step.residual && step.outputs.length === 1 && !step.cache ? step : undefined;
+}
 
 /** linear + cacheAppend: keys and values go straight to the cache. An edit of the queries would come before the new step. */
 export const cachedLinear: Rule = (step, maker) => {
   if (step.op !== 'cacheAppend') return undefined;
   const linear = maker(step.k);
-  if (linear?.op !== 'linear' || linear.outputs.length !== 3) return undefined;
-  if (linear.outputs.some((output) => maker(output) !== linear)) return undefined;
-  return { step: { ...linear, outputs: linear.outputs.slice(0, 1), cache: step.layer }, absorbs: [linear] };
+  if (linear?.op !== 'linear' || linear.cache || linear.outputs.some((output) => maker(output) !== linear))
+    return undefined;
+  const others = linear.outputs.slice(0, -2);
+  if (linear.outputs.at(-2) !== step.k || linear.outputs.at(-1) !== step.v) return undefined;
+  return { step: { ...linear, outputs: others, cache: step.source }, absorbs: [linear] };
 };
 
 /** attentionScores + maskedSoftmax + attentionMix, by online softmax (Milakov & Gimelshein 2018; FlashAttention, Dao et al. 2022) */
@@ -124,8 +128,7 @@ export const wholeAttention: Rule = (step, maker) => {
   if (softmax?.op !== 'maskedSoftmax') return undefined;
   const scores = maker(softmax.input);
   if (scores?.op !== 'attentionScores') return undefined;
-  const { q, layer, scale } = scores;
-  return { step: { op: 'attention', q, layer, scale, output: step.output }, absorbs: [scores, softmax] };
+  return { step: { ...scores, op: 'attention', output: step.output }, absorbs: [scores, softmax] };
 };
 
 export const allRules: readonly Rule[] = [

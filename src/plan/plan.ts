@@ -1,5 +1,11 @@
-/** The widths a tensor's axes can have: a number, or a size known only when the plan runs. */
-export type Axis = number | 'rows' | 'logitRows' | 'context';
+/**
+ * The widths a tensor's axes can have: a number, or a size known only when the plan runs. `context` counts the keys of a text
+ * itself, `source` those of the text that it was encoded from.
+ */
+export type Axis = number | 'rows' | 'logitRows' | 'context' | 'source';
+
+/** What the axes of a run are. */
+export type AxisSizes = Record<Exclude<Axis, number>, number>;
 
 /** A named intermediate. The name is the TransformerLens hook name. */
 export interface TensorSpec {
@@ -21,14 +27,74 @@ export interface WeightSpec {
   columns: number;
   /** GPT-2's Conv1D layers are stored `[in, out]` in safetensors; a reader turns them round. */
   storedTransposed: boolean;
+  /** Its shape in the file, where that is not simply [rows, columns]: a convolution's, or with axes of 1. */
+  storedShape?: readonly number[];
+  /** Stored tensors that lie one behind the other in it: q, k and v, which are one layer here. */
+  parts?: readonly WeightPiece[];
+  /** Made from other tensors of the file, or from none (sinusoids), instead of being read. */
+  computed?: { from: readonly StoredShape[]; values(...stored: Float32Array[]): Float32Array };
+}
+
+/** A stored tensor of so many of a weight's rows (of a vector's columns). */
+export interface WeightPiece {
+  name: string;
+  length: number;
+}
+
+/** A tensor of the file by name, with its shape there. */
+export interface StoredShape {
+  name: string;
+  shape: readonly number[];
 }
 
 export type Activation = 'gelu_new' | 'gelu' | 'relu' | 'silu';
 
+/** Layer normalisation (Ba, Kiros & Hinton 2016), or, not `centred`, root mean square normalisation (Zhang & Sennrich 2019). */
 export interface Norm {
   weight: string;
-  bias: string;
+  bias?: string;
   epsilon: number;
+  /** The mean is taken off first. */
+  centred: boolean;
+}
+
+/** A table whose rows are looked up by one of a row's numbers. */
+export interface EmbedTable {
+  weight: string;
+  by: 'token' | 'position' | 'segment';
+  /** The row of number 0; 0 if absent. */
+  first?: number;
+  /** Its values are multiplied by this. */
+  scale?: number;
+}
+
+/** Keys and values that attention reads, [places, nHead, headDim] each, and how long they live. */
+export interface KeySource {
+  /** Heads of the keys: as many as queries have, or fewer, each for several of these one after the other. */
+  nHead: number;
+  headDim: number;
+  /**
+   * `context`: a cache that lives across runs, with a place for each position of each slot; `source`: a memory that the
+   * encoder fills; `rows`: the keys of the very run, with a place for each row.
+   */
+  axis: 'context' | 'source' | 'rows';
+}
+
+/** Whose keys a step sees. Which of them, its rows say (see `Row`). */
+interface Keys {
+  /** Name of the key source. */
+  source: string;
+}
+
+/** Attention's scores: q · k * scale, + a bias by distance. */
+interface Scores extends Keys {
+  q: string;
+  scale: number;
+  /**
+   * A weight [nHead, 2 d + 1]: what is added to a head's score of the key that lies so many places behind (-d) to after (d) the
+   * row's own; farther ones take the nearest.
+   */
+  bias?: string;
 }
 
 /** An edit made ready to run (see edit.ts): new values for some positions and heads of one tensor. */
@@ -45,25 +111,23 @@ export interface TensorEdit {
 }
 
 /**
- * One step: an op over named tensors. `[rows, ...]` tensors have one row for each token of the batch. The optional
- * fields of `linear` are what fusion puts there: `select` and `norm` before, `activation` and `residual` after the product.
+ * One step: an op over named tensors. `[rows, ...]` tensors have one row for each row of the batch. The optional fields of
+ * `linear` are what fusion puts there: `select` and `norm` before, `activation`, `gate` and `residual` after the product.
  */
 export type Step =
-  /** output [rows, nEmbd] = weight[token] */
-  | { op: 'embed'; weight: string; output: string }
-  /** output [rows, nEmbd] = weight[position] */
-  | { op: 'positionEmbed'; weight: string; output: string }
-  /** fused embed + positionEmbed + add: output [rows, nEmbd] = weight[token] + positionWeight[position] */
-  | { op: 'embedding'; weight: string; positionWeight: string; output: string }
-  /** output [rows, n] = a + b */
-  | { op: 'add'; a: string; b: string; output: string }
-  /** output [rows, 1] = sqrt(variance(input) + epsilon) */
-  | { op: 'layerNormScale'; input: string; output: string; epsilon: number }
+  /** output [rows, n] = the sum of a row of each table */
+  | { op: 'embed'; tables: readonly EmbedTable[]; output: string }
+  /** output [rows, n] = the batch's own numbers (`Batch.input`) */
+  | { op: 'input'; output: string }
+  /** output [rows, n] = a + b, or a * b */
+  | { op: 'binary'; kind: 'add' | 'multiply'; a: string; b: string; output: string }
+  /** output [rows, 1] = sqrt(variance(input) + epsilon), or not centred, sqrt(mean of squares + epsilon) */
+  | { op: 'normScale'; input: string; output: string; epsilon: number; centred: boolean }
   /** output = (input - mean) / scale * weight + bias; without `scale` it is computed on the way */
-  | ({ op: 'layerNorm'; input: string; scale?: string; output: string } & Norm)
+  | ({ op: 'norm'; input: string; scale?: string; output: string } & Norm)
   /** output [logitRows, n] = the rows of input [rows, n] whose logits are wanted */
   | { op: 'selectRows'; input: string; output: string }
-  /** outputs side by side = act(norm(input) weightᵀ + bias) + residual; weight [out, in], outputs of equal width */
+  /** outputs side by side = act(norm(input) weightᵀ + bias) * gate + residual; weight [out, in], each output as wide as its tensor */
   | {
       op: 'linear';
       input: string;
@@ -74,20 +138,21 @@ export type Step =
       select?: boolean;
       norm?: Norm;
       activation?: Activation;
+      gate?: string;
       residual?: string;
-      /** Layer whose KV cache takes the second and third third of the columns; `outputs` is then the first third alone. */
-      cache?: number;
+      /** Key source that takes the columns behind those of `outputs`: as many keys, then as many values. */
+      cache?: string;
     }
-  /** Appends keys and values [rows, nHead, headDim] to the layer's KV cache [slots, context, nHead, headDim]. */
-  | { op: 'cacheAppend'; k: string; v: string; layer: number }
-  /** output [nHead, rows, context] = q kᵀ * scale over the cached keys of the row's slot, -Infinity above the row's position */
-  | { op: 'attentionScores'; q: string; layer: number; scale: number; output: string }
-  /** output [nHead, rows, context] = softmax over keys 0 ..= position, 0 elsewhere */
-  | { op: 'maskedSoftmax'; input: string; output: string }
+  /** Appends keys and values [rows, nHead, headDim] to a source, at the rows' places. */
+  | ({ op: 'cacheAppend'; k: string; v: string } & Keys)
+  /** output [nHead, rows, context | source] = q kᵀ * scale + bias over the keys that each row sees, -Infinity beyond */
+  | ({ op: 'attentionScores'; output: string } & Scores)
+  /** output [nHead, rows, context | source] = softmax over the keys that each row sees, 0 beyond */
+  | ({ op: 'maskedSoftmax'; input: string; output: string } & Keys)
   /** output [rows, nHead, headDim] = pattern v */
-  | { op: 'attentionMix'; pattern: string; layer: number; output: string }
+  | ({ op: 'attentionMix'; pattern: string; output: string } & Keys)
   /** fused scores + softmax + mix: output [rows, nHead, headDim] */
-  | { op: 'attention'; q: string; layer: number; scale: number; output: string }
+  | ({ op: 'attention'; output: string } & Scores)
   | { op: 'activation'; kind: Activation; input: string; output: string }
   /** Changes `tensor` in place. */
   | { op: 'edit'; tensor: string; edits: TensorEdit[] };
@@ -96,10 +161,6 @@ export type Op = Step['op'];
 
 /** What a model is: weights, named tensors, and the steps between them. */
 export interface Plan {
-  nLayer: number;
-  nHead: number;
-  headDim: number;
-  nEmbd: number;
   /** Positions the model was made for: the longest context. */
   nCtx: number;
   vocabSize: number;
@@ -107,6 +168,9 @@ export interface Plan {
   tensors: Map<string, TensorSpec>;
   /** Second names of tensors: `blocks.1.hook_resid_pre` is `blocks.0.hook_resid_post`. */
   aliases: Map<string, string>;
+  sources: Map<string, KeySource>;
+  /** The part that fills the memory, where there is one; its runs are those with `Batch.encodes`. */
+  encoder?: Step[];
   steps: Step[];
 }
 
@@ -114,15 +178,14 @@ export interface Plan {
 export function stepInputs(step: Step): string[] {
   switch (step.op) {
     case 'embed':
-    case 'positionEmbed':
-    case 'embedding':
+    case 'input':
       return [];
-    case 'add':
+    case 'binary':
       return [step.a, step.b];
-    case 'layerNorm':
+    case 'norm':
       return step.scale === undefined ? [step.input] : [step.input, step.scale];
     case 'linear':
-      return step.residual === undefined ? [step.input] : [step.input, step.residual];
+      return [step.input, step.gate, step.residual].filter((name) => name !== undefined);
     case 'cacheAppend':
       return [step.k, step.v];
     case 'attentionScores':
@@ -130,7 +193,7 @@ export function stepInputs(step: Step): string[] {
       return [step.q];
     case 'attentionMix':
       return [step.pattern];
-    case 'layerNormScale':
+    case 'normScale':
     case 'selectRows':
     case 'maskedSoftmax':
     case 'activation':
@@ -151,22 +214,34 @@ export function stepOutputs(step: Step): string[] {
 
 /** The weights a step reads. */
 export function stepWeights(step: Step): string[] {
+  const given = (...names: (string | undefined)[]) => names.filter((name) => name !== undefined);
   switch (step.op) {
     case 'embed':
-    case 'positionEmbed':
-      return [step.weight];
-    case 'embedding':
-      return [step.weight, step.positionWeight];
-    case 'layerNorm':
-      return [step.weight, step.bias];
+      return step.tables.map(({ weight }) => weight);
+    case 'norm':
+      return given(step.weight, step.bias);
     case 'linear':
-      return [step.weight, step.bias, step.norm?.weight, step.norm?.bias].filter((w) => w !== undefined);
+      return given(step.weight, step.bias, step.norm?.weight, step.norm?.bias);
+    case 'attentionScores':
+    case 'attention':
+      return given(step.bias);
     default:
       return [];
   }
 }
 
-/** The values of a tensor's shape for a run of `rows` rows. */
-export function shapeOf(spec: TensorSpec, sizes: { rows: number; logitRows: number; context: number }): number[] {
+/** The values of a tensor's shape for a run of these sizes. */
+export function shapeOf(spec: TensorSpec, sizes: AxisSizes): number[] {
   return spec.shape.map((axis) => (typeof axis === 'number' ? axis : sizes[axis]));
+}
+
+/** Values in a row of a tensor [rows, ...]. */
+export function widthOf({ shape }: TensorSpec): number {
+  return shape.slice(1).reduce<number>((product, axis) => product * (axis as number), 1);
+}
+
+/** The axis along which a tensor [nHead, rows, keys] has keys; undefined for others. */
+export function keyAxisOf({ shape }: TensorSpec): 'context' | 'source' | undefined {
+  const last = shape.at(-1);
+  return last === 'context' || last === 'source' ? last : undefined;
 }

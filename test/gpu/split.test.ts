@@ -51,9 +51,13 @@ test('a table of positions larger than the binding limit comes in parts', async 
     const plan = new MiniPlan(rows.length);
     const weight = plan.matrix('words', words, width, randomValues(words * width, 1), 'f32');
     const table = plan.matrix('positions', positions, width, randomValues(positions * width, 2), 'f32');
-    plan.step({ op: 'embed', weight, output: plan.tensor('word', 'rows', width) });
-    plan.step({ op: 'positionEmbed', weight: table, output: plan.tensor('position', 'rows', width) });
-    plan.step({ op: 'add', a: 'word', b: 'position', output: plan.tensor('sum', 'rows', width) });
+    plan.step({ op: 'embed', tables: [{ weight, by: 'token' }], output: plan.tensor('word', 'rows', width) });
+    plan.step({
+      op: 'embed',
+      tables: [{ weight: table, by: 'position' }],
+      output: plan.tensor('position', 'rows', width),
+    });
+    plan.step({ op: 'binary', kind: 'add', a: 'word', b: 'position', output: plan.tensor('sum', 'rows', width) });
     const { captured } = await plan.run(backend, ['sum'], { rows, context: positions });
     backend.dispose();
     return captured.get('sum')!;

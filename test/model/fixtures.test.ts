@@ -102,12 +102,13 @@ describe.each(backends)('tiny-gpt2 on $name', ({ open }) => {
     const program = await backend.program(plan, { slots: 1, context: 17, rows: 17, logitRows: 1 }, capture);
     const { captured } = await runIds(program, ids, [16]);
     for (const [hook, name] of hooks) {
+      const [, nHead, headDim] = plan.tensors.get(hook)!.shape;
       const perHead = /attn\.[qkv]$/.test(name);
       const values = wanted.get(name)!;
       // The fixture has q, k and v as [head, position, dim], the hook [position, head, dim].
       expectClose(
         captured.get(hook)!,
-        perHead ? swapAxes(values, plan.nHead, 17, plan.headDim) : values,
+        perHead ? swapAxes(values, nHead as number, 17, headDim as number) : values,
         { relative: 1e-5 },
         hook,
       );

@@ -16,7 +16,8 @@ const halves = (values: Float32Array): Float32Array => values.map((value) => hal
 export const names = ['scores', 'pattern', 'z'];
 
 export function attentionPlan(rows: number, nHead: number, headDim: number, magnitude: number): MiniPlan {
-  const plan = new MiniPlan(rows, { nHead, headDim, nLayer: 1 });
+  const plan = new MiniPlan(rows);
+  plan.source('cache', { nHead, headDim, axis: 'context' });
   const width = nHead * headDim;
   const q = plan.input('q', randomValues(rows * width, 1, magnitude), nHead, headDim);
   const k = plan.input('k', halves(randomValues(rows * width, 2, magnitude)), nHead, headDim);
@@ -24,10 +25,10 @@ export function attentionPlan(rows: number, nHead: number, headDim: number, magn
   const scores = plan.tensor('scores', nHead, 'rows', 'context');
   const pattern = plan.tensor('pattern', nHead, 'rows', 'context');
   const z = plan.tensor('z', 'rows', nHead, headDim);
-  plan.step({ op: 'cacheAppend', k, v, layer: 0 });
-  plan.step({ op: 'attentionScores', q, layer: 0, scale: 1 / Math.sqrt(headDim), output: scores });
-  plan.step({ op: 'maskedSoftmax', input: scores, output: pattern });
-  plan.step({ op: 'attentionMix', pattern, layer: 0, output: z });
+  plan.step({ op: 'cacheAppend', k, v, source: 'cache' });
+  plan.step({ op: 'attentionScores', q, source: 'cache', scale: 1 / Math.sqrt(headDim), output: scores });
+  plan.step({ op: 'maskedSoftmax', input: scores, source: 'cache', output: pattern });
+  plan.step({ op: 'attentionMix', pattern, source: 'cache', output: z });
   return plan;
 }
 

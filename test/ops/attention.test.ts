@@ -48,14 +48,15 @@ describe.each(others)('attention on $name equals the CPU reference', (backend) =
 });
 
 test('the reference itself: two tokens, worked out by hand', async () => {
-  const plan = new MiniPlan(2, { nHead: 1, headDim: 1, nLayer: 1 });
+  const plan = new MiniPlan(2);
+  plan.source('cache', { nHead: 1, headDim: 1, axis: 'context' });
   const q = plan.input('q', Float32Array.of(1, 1), 1, 1);
   const k = plan.input('k', Float32Array.of(0, Math.log(3)), 1, 1);
   const v = plan.input('v', Float32Array.of(4, 8), 1, 1);
-  plan.step({ op: 'cacheAppend', k, v, layer: 0 });
-  plan.step({ op: 'attentionScores', q, layer: 0, scale: 1, output: plan.tensor('s', 1, 'rows', 'context') });
-  plan.step({ op: 'maskedSoftmax', input: 's', output: plan.tensor('p', 1, 'rows', 'context') });
-  plan.step({ op: 'attentionMix', pattern: 'p', layer: 0, output: plan.tensor('z', 'rows', 1, 1) });
+  plan.step({ op: 'cacheAppend', k, v, source: 'cache' });
+  plan.step({ op: 'attentionScores', q, source: 'cache', scale: 1, output: plan.tensor('s', 1, 'rows', 'context') });
+  plan.step({ op: 'maskedSoftmax', input: 's', source: 'cache', output: plan.tensor('p', 1, 'rows', 'context') });
+  plan.step({ op: 'attentionMix', pattern: 'p', source: 'cache', output: plan.tensor('z', 'rows', 1, 1) });
   const { captured } = await plan.run(await reference.open(), ['s', 'p', 'z']);
   expectClose(captured.get('p')!, [1, 0, 0.25, 0.75], { absolute: 1e-6 }, 'p');
   expectClose(captured.get('z')!, [4, 7], { absolute: 1e-6 }, 'z');

@@ -12,18 +12,24 @@ const [rows, nHead, headDim] = [5, 3, 4];
 
 /** `residual` [rows, 7], `q` [rows, nHead, headDim] and `pattern` [nHead, rows, context], one of them edited. */
 async function edited(backend: TestBackend, edit: Edit): Promise<Float32Array> {
-  const mini = new MiniPlan(rows, { nHead, headDim, nLayer: 1 });
+  const mini = new MiniPlan(rows);
+  mini.source('cache', { nHead, headDim, axis: 'context' });
   mini.input('residual', randomValues(rows * 7, 1), 7);
   mini.input('q', randomValues(rows * nHead * headDim, 2), nHead, headDim);
-  mini.step({ op: 'cacheAppend', k: 'q', v: 'q', layer: 0 });
+  mini.step({ op: 'cacheAppend', k: 'q', v: 'q', source: 'cache' });
   mini.step({
     op: 'attentionScores',
     q: 'q',
-    layer: 0,
+    source: 'cache',
     scale: 1,
     output: mini.tensor('scores', nHead, 'rows', 'context'),
   });
-  mini.step({ op: 'maskedSoftmax', input: 'scores', output: mini.tensor('pattern', nHead, 'rows', 'context') });
+  mini.step({
+    op: 'maskedSoftmax',
+    input: 'scores',
+    source: 'cache',
+    output: mini.tensor('pattern', nHead, 'rows', 'context'),
+  });
   const change = (plan: Plan) =>
     withEdits(plan, edit.set === undefined && edit.scale === undefined && edit.add === undefined ? [] : [edit], rows);
   return (await mini.run(await backend.open(), [edit.name], { change })).captured.get(edit.name)!;
@@ -105,11 +111,12 @@ test('texts of all lengths, positions and heads are edited by the same pipelines
   const counting = countingDevice(device);
   const backend = createGpuBackend(counting.device, { owned: true });
   const over = async (length: number, edit: Omit<Edit, 'name'>) => {
-    const mini = new MiniPlan(rows, { nHead, headDim, nLayer: 1 });
+    const mini = new MiniPlan(rows);
+    mini.source('cache', { nHead, headDim, axis: 'context' });
     mini.input('q', randomValues(rows * nHead * headDim, 2), nHead, headDim);
-    mini.step({ op: 'cacheAppend', k: 'q', v: 'q', layer: 0 });
+    mini.step({ op: 'cacheAppend', k: 'q', v: 'q', source: 'cache' });
     const scores = mini.tensor('scores', nHead, 'rows', 'context');
-    mini.step({ op: 'attentionScores', q: 'q', layer: 0, scale: 1, output: scores });
+    mini.step({ op: 'attentionScores', q: 'q', source: 'cache', scale: 1, output: scores });
     const change = (plan: Plan) => withEdits(plan, [{ name: 'scores', ...edit }], length);
     await mini.run(backend, ['scores'], { change });
     return counting.counts.pipelines;

@@ -22,6 +22,7 @@ function linearPlan({ rows, nIn, nOut, format, activation }: LinearCase): MiniPl
     weight: plan.vector('norm.weight', randomValues(nIn, 3)),
     bias: plan.vector('norm.bias', randomValues(nIn, 4)),
     epsilon: 1e-5,
+    centred: true,
   };
   const bias = plan.vector('bias', randomValues(nOut, 5));
   const weight = plan.matrix('weight', nOut, nIn, randomValues(nOut * nIn, 6, 0.2), format);
@@ -30,11 +31,11 @@ function linearPlan({ rows, nIn, nOut, format, activation }: LinearCase): MiniPl
   const product = plan.tensor('product', 'rows', nOut);
   const active = plan.tensor('active', 'rows', nOut);
   const sum = plan.tensor('sum', 'rows', nOut);
-  plan.step({ op: 'layerNormScale', input: x, output: scale, epsilon: 1e-5 });
-  plan.step({ op: 'layerNorm', input: x, scale, output: normed, ...norm });
+  plan.step({ op: 'normScale', input: x, output: scale, epsilon: 1e-5, centred: true });
+  plan.step({ op: 'norm', input: x, scale, output: normed, ...norm });
   plan.step({ op: 'linear', input: normed, weight, bias, outputs: [product] });
   plan.step({ op: 'activation', kind: activation ?? 'gelu_new', input: product, output: active });
-  plan.step({ op: 'add', a: residual, b: active, output: sum });
+  plan.step({ op: 'binary', kind: 'add', a: residual, b: active, output: sum });
   return plan;
 }
 

@@ -1,5 +1,5 @@
 import type { Backend, Program, Row, RunResult, WeightFormat } from '../../src/plan/backend.ts';
-import type { Plan, Step, TensorSpec, WeightSpec } from '../../src/plan/plan.ts';
+import type { KeySource, Plan, Step, TensorSpec, WeightSpec } from '../../src/plan/plan.ts';
 
 export interface Batching {
   rows?: Row[];
@@ -37,14 +37,15 @@ export class MiniPlan {
   readonly #tensors = new Map<string, TensorSpec>();
   readonly #steps: Step[] = [];
   readonly rows: number;
-  readonly sizes: { nHead: number; headDim: number; nLayer: number };
+  readonly #sources = new Map<string, KeySource>();
 
-  constructor(
-    rows: number,
-    sizes: { nHead: number; headDim: number; nLayer: number } = { nHead: 1, headDim: 1, nLayer: 0 },
-  ) {
+  constructor(rows: number) {
     this.rows = rows;
-    this.sizes = sizes;
+  }
+
+  source(name: string, source: KeySource): string {
+    this.#sources.set(name, source);
+    return name;
   }
 
   tensor(name: string, ...shape: TensorSpec['shape']): string {
@@ -55,7 +56,7 @@ export class MiniPlan {
   /** A tensor [rows, ...axes] with these values. */
   input(name: string, values: Float32Array, ...axes: number[]): string {
     const table = this.matrix(`${name}.table`, this.rows, values.length / this.rows, values, 'f32');
-    this.step({ op: 'embed', weight: table, output: this.tensor(name, 'rows', ...axes) });
+    this.step({ op: 'embed', tables: [{ weight: table, by: 'token' }], output: this.tensor(name, 'rows', ...axes) });
     return name;
   }
 
@@ -101,13 +102,12 @@ export class MiniPlan {
   ): Promise<Program> {
     for (const { spec, format, values } of this.#weights) await backend.addWeight(spec, format, piecesOf(values, spec));
     const plan: Plan = {
-      ...this.sizes,
-      nEmbd: 1,
       nCtx: 1,
       vocabSize,
       weights: [],
       tensors: this.#tensors,
       aliases: new Map(),
+      sources: this.#sources,
       steps: this.#steps,
     };
     const size = {

@@ -14,12 +14,14 @@ const reference = createCpuBackend();
 /** layerNorm -> linear with three outputs -> cache -> attention -> linear -> + residual, as in a block; all fuse. */
 function block(rows: number, nHead: number, headDim: number, format: WeightFormat): MiniPlan {
   const width = nHead * headDim;
-  const plan = new MiniPlan(rows, { nHead, headDim, nLayer: 1 });
+  const plan = new MiniPlan(rows);
+  plan.source('cache', { nHead, headDim, axis: 'context' });
   const x = plan.input('x', randomValues(rows * width, 1, 3), width);
   const norm = {
     weight: plan.vector('norm.weight', randomValues(width, 2)),
     bias: plan.vector('norm.bias', randomValues(width, 3)),
     epsilon: 1e-5,
+    centred: true,
   };
   const qkv = plan.matrix('qkv', 3 * width, width, randomValues(3 * width * width, 4, 0.2), format);
   const qkvBias = plan.vector('qkv.bias', randomValues(3 * width, 5));
@@ -27,15 +29,15 @@ function block(rows: number, nHead: number, headDim: number, format: WeightForma
   for (const name of ['q', 'k', 'v', 'z']) plan.tensor(name, 'rows', nHead, headDim);
   for (const name of ['normed', 'product', 'sum']) plan.tensor(name, 'rows', width);
   for (const name of ['scores', 'pattern']) plan.tensor(name, nHead, 'rows', 'context');
-  plan.step({ op: 'layerNormScale', input: x, output: plan.tensor('scale', 'rows', 1), epsilon: 1e-5 });
-  plan.step({ op: 'layerNorm', input: x, scale: 'scale', output: 'normed', ...norm });
+  plan.step({ op: 'normScale', input: x, output: plan.tensor('scale', 'rows', 1), epsilon: 1e-5, centred: true });
+  plan.step({ op: 'norm', input: x, scale: 'scale', output: 'normed', ...norm });
   plan.step({ op: 'linear', input: 'normed', weight: qkv, bias: qkvBias, outputs: ['q', 'k', 'v'] });
-  plan.step({ op: 'cacheAppend', k: 'k', v: 'v', layer: 0 });
-  plan.step({ op: 'attentionScores', q: 'q', layer: 0, scale: headDim ** -0.5, output: 'scores' });
-  plan.step({ op: 'maskedSoftmax', input: 'scores', output: 'pattern' });
-  plan.step({ op: 'attentionMix', pattern: 'pattern', layer: 0, output: 'z' });
+  plan.step({ op: 'cacheAppend', k: 'k', v: 'v', source: 'cache' });
+  plan.step({ op: 'attentionScores', q: 'q', source: 'cache', scale: headDim ** -0.5, output: 'scores' });
+  plan.step({ op: 'maskedSoftmax', input: 'scores', source: 'cache', output: 'pattern' });
+  plan.step({ op: 'attentionMix', pattern: 'pattern', source: 'cache', output: 'z' });
   plan.step({ op: 'linear', input: 'z', weight: out, outputs: ['product'] });
-  plan.step({ op: 'add', a: x, b: 'product', output: 'sum' });
+  plan.step({ op: 'binary', kind: 'add', a: x, b: 'product', output: 'sum' });
   return plan;
 }
 

@@ -1,9 +1,9 @@
-/** Layer normalisation (Ba, Kiros & Hinton 2016) over the last axis, biased variance. */
+/** Normalisation over the last axis: by mean and biased variance, or not `centred`, by the mean of squares alone. */
 
 /** output [rows, 1] = sqrt(variance + epsilon) of each row of x [rows, n] */
-export function layerNormScale(x: Float32Array, n: number, epsilon: number, output: Float32Array): void {
+export function normScale(x: Float32Array, n: number, epsilon: number, centred: boolean, output: Float32Array): void {
   for (let r = 0; r < output.length; r++) {
-    const mean = meanOf(x, r * n, n);
+    const mean = centred ? meanOf(x, r * n, n) : 0;
     let variance = 0;
     for (let i = r * n; i < (r + 1) * n; i++) variance += (x[i]! - mean) ** 2;
     output[r] = Math.sqrt(variance / n + epsilon);
@@ -11,17 +11,18 @@ export function layerNormScale(x: Float32Array, n: number, epsilon: number, outp
 }
 
 /** output [rows, n] = (x - mean) / scale * weight + bias, scale [rows, 1] */
-export function layerNorm(
+export function norm(
   x: Float32Array,
   scale: Float32Array,
-  weight: Float32Array,
-  bias: Float32Array,
+  { weight, bias, centred }: { weight: Float32Array; bias: Float32Array | undefined; centred: boolean },
   n: number,
   output: Float32Array,
 ): void {
   for (let r = 0; r < scale.length; r++) {
-    const mean = meanOf(x, r * n, n);
-    for (let i = 0; i < n; i++) output[r * n + i] = ((x[r * n + i]! - mean) / scale[r]!) * weight[i]! + bias[i]!;
+    const mean = centred ? meanOf(x, r * n, n) : 0;
+    for (let i = 0; i < n; i++) {
+      output[r * n + i] = ((x[r * n + i]! - mean) / scale[r]!) * weight[i]! + (bias ? bias[i]! : 0);
+    }
   }
 }
 

@@ -1,0 +1,171 @@
+import type { Activation, EmbedTable, KeySource, Norm, Plan, Step, TensorSpec, WeightSpec } from './plan.ts';
+
+/** A linear layer's weight [out, in] and bias. */
+export interface Layer {
+  weight: string;
+  bias?: string;
+}
+
+/** A tensor to be made: its name and the axes behind its rows. */
+export type Output = readonly [name: string, ...axes: number[]];
+
+/** How a weight is stored, where that is not as [rows, columns] under its own name. */
+type Stored = Pick<WeightSpec, 'storedShape' | 'parts' | 'computed'> & { storedTransposed?: boolean };
+
+/**
+ * Writes a plan down step by step. Each method adds a step, or a few, and gives the name of the tensor that they make, so that
+ * a block reads `x = add(x, attention(norm(x)))`.
+ */
+export class PlanBuilder {
+  readonly #weights = new Map<string, WeightSpec>();
+  readonly #tensors = new Map<string, TensorSpec>();
+  readonly #aliases = new Map<string, string>();
+  readonly #sources = new Map<string, KeySource>();
+  #encoder: Step[] | undefined;
+  #steps: Step[] = [];
+
+  /** A matrix used as [rows, columns]. Named twice it is the same one: an output layer tied to the words. */
+  matrix(name: string, rows: number, columns: number, stored: Stored = {}): string {
+    if (!this.#weights.has(name)) {
+      this.#weights.set(name, { name, kind: 'matrix', rows, columns, storedTransposed: false, ...stored });
+    }
+    return name;
+  }
+
+  vector(name: string, columns: number, stored: Stored = {}): string {
+    this.#weights.set(name, { name, kind: 'vector', rows: 1, columns, storedTransposed: false, ...stored });
+    return name;
+  }
+
+  /** The layer `name.weight` [nOut, nIn] with `name.bias`. */
+  layer(name: string, nIn: number, nOut: number, { bias = true, ...stored }: Stored & { bias?: boolean } = {}): Layer {
+    const weight = this.matrix(`${name}.weight`, nOut, nIn, stored);
+    return bias ? { weight, bias: this.vector(`${name}.bias`, nOut) } : { weight };
+  }
+
+  /** Several layers over one input as one, `prefix.name.weight` for each name, their outputs side by side. */
+  layers(prefix: string, names: readonly string[], nIn: number, nOut: readonly number[], bias = true): Layer {
+    const together = `${prefix}.${names.join('+')}`;
+    const sum = nOut.reduce((a, b) => a + b, 0);
+    const parts = (kind: string) => names.map((name, i) => ({ name: `${prefix}.${name}.${kind}`, length: nOut[i]! }));
+    const weight = this.matrix(`${together}.weight`, sum, nIn, { parts: parts('weight') });
+    return bias ? { weight, bias: this.vector(`${together}.bias`, sum, { parts: parts('bias') }) } : { weight };
+  }
+
+  source(name: string, source: KeySource): string {
+    this.#sources.set(name, source);
+    return name;
+  }
+
+  tensor(name: string, ...shape: TensorSpec['shape']): string {
+    this.#tensors.set(name, { name, shape });
+    return name;
+  }
+
+  /** Another name of a tensor. */
+  alias(name: string, tensor: string): void {
+    this.#aliases.set(name, tensor);
+  }
+
+  step(step: Step): void {
+    this.#steps.push(step);
+  }
+
+  embed(name: string, ...tables: EmbedTable[]): string {
+    const output = this.tensor(name, 'rows', this.#weights.get(tables[0]!.weight)!.columns);
+    this.step({ op: 'embed', tables, output });
+    return output;
+  }
+
+  input(name: string, width: number): string {
+    const output = this.tensor(name, 'rows', width);
+    this.step({ op: 'input', output });
+    return output;
+  }
+
+  add(name: string, a: string, b: string): string {
+    return this.#binary('add', name, a, b);
+  }
+
+  multiply(name: string, a: string, b: string): string {
+    return this.#binary('multiply', name, a, b);
+  }
+
+  #binary(kind: 'add' | 'multiply', name: string, a: string, b: string): string {
+    const output = this.#like(name, a);
+    this.step({ op: 'binary', kind, a, b, output });
+    return output;
+  }
+
+  /** A tensor of the shape of another. */
+  #like(name: string, other: string): string {
+    return this.tensor(name, ...this.#tensors.get(other)!.shape);
+  }
+
+  /** x -> hook.hook_scale, and normed `name` */
+  norm(hook: string, input: string, norm: Norm, name = `${hook}.hook_normalized`): string {
+    const { epsilon, centred } = norm;
+    const scale = this.tensor(`${hook}.hook_scale`, this.#tensors.get(input)!.shape[0]!, 1);
+    const output = this.#like(name, input);
+    if (name !== `${hook}.hook_normalized`) this.alias(`${hook}.hook_normalized`, name);
+    this.step({ op: 'normScale', input, output: scale, epsilon, centred });
+    this.step({ op: 'norm', input, scale, output, ...norm });
+    return output;
+  }
+
+  activate(name: string, kind: Activation, input: string): string {
+    const output = this.#like(name, input);
+    this.step({ op: 'activation', kind, input, output });
+    return output;
+  }
+
+  /** x weightᵀ + bias; its columns go to the outputs side by side. */
+  linear(input: string, layer: Layer, ...outputs: Output[]): string[] {
+    const rows = this.#tensors.get(input)!.shape[0]!;
+    const names = outputs.map(([name, ...axes]) => this.tensor(name, rows, ...axes));
+    this.step({ op: 'linear', input, ...layer, outputs: names });
+    return names;
+  }
+
+  /** The rows whose logits are wanted. */
+  select(name: string, input: string): string {
+    const output = this.tensor(name, 'logitRows', ...this.#tensors.get(input)!.shape.slice(1));
+    this.step({ op: 'selectRows', input, output });
+    return output;
+  }
+
+  append(k: string, v: string, source: string): void {
+    this.step({ op: 'cacheAppend', k, v, source });
+  }
+
+  /** Attention of queries [rows, nHead, headDim] over a source: `hook.hook_attn_scores`, `hook_pattern`, and z. */
+  attention(hook: string, q: string, source: string, scale: number, bias?: string): string {
+    const [, nHead, headDim] = this.#tensors.get(q)!.shape as [string, number, number];
+    const keys = this.#sources.get(source)!.axis === 'source' ? 'source' : 'context';
+    const scores = this.tensor(`${hook}.hook_attn_scores`, nHead, 'rows', keys);
+    const pattern = this.tensor(`${hook}.hook_pattern`, nHead, 'rows', keys);
+    const z = this.tensor(`${hook}.hook_z`, 'rows', nHead, headDim);
+    this.step({ op: 'attentionScores', q, source, scale, output: scores, ...(bias !== undefined && { bias }) });
+    this.step({ op: 'maskedSoftmax', input: scores, source, output: pattern });
+    this.step({ op: 'attentionMix', pattern, source, output: z });
+    return z;
+  }
+
+  /** What was written so far is the encoder; what follows reads its memory. */
+  endEncoder(): void {
+    this.#encoder = this.#steps;
+    this.#steps = [];
+  }
+
+  plan(sizes: { nCtx: number; vocabSize: number }): Plan {
+    return {
+      ...sizes,
+      weights: [...this.#weights.values()],
+      tensors: this.#tensors,
+      aliases: this.#aliases,
+      sources: this.#sources,
+      ...(this.#encoder && { encoder: this.#encoder }),
+      steps: this.#steps,
+    };
+  }
+}
