@@ -211,11 +211,8 @@ describe.each(others)('keys and values of a source on $name, as on the CPU refer
   if (isWhole) {
     test.each([
       [['q', 'k', 'v'], 1],
-      [['k', 'v'], 1],
       [['other', 'q', 'k', 'v'], 1],
-      [['q', 'k', 'v'], 24],
       [['k', 'v'], 24],
-      [['other', 'q', 'k', 'v'], 24],
     ])('a layer that makes %s of %i rows appends what it makes', async (made, count) => {
       const widths = { other: 41, q: 48, k: 16, v: 16 } as Record<string, number>;
       const plan = () => {
