@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { createGpuBackend, type GpuBackendOptions } from '../../src/gpu/backend.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import type { WeightFormat } from '../../src/plan/backend.ts';
+import type { Plan } from '../../src/plan/plan.ts';
 import { checkKernels } from '../../src/run/canary/device-check.ts';
 import type { Finding } from '../../src/run/canary/finding.ts';
 import { testGpu } from '../backends.ts';
 import { gpt2Config } from '../model/shapes.ts';
+import { encoderDecoderPlan, encoderPlan } from '../run/check-plans.ts';
 import { type Alterations, altered, miscompiled, misdispatched } from './altered.ts';
 
 interface Case {
@@ -16,17 +18,18 @@ interface Case {
   rows: Finding['rows'];
   format?: WeightFormat;
   options?: GpuBackendOptions;
+  plan?: Plan;
 }
 
-const plan = gpt2Plan(gpt2Config({ nLayer: 1, nHead: 2, nEmbd: 80, nInner: 100, nCtx: 24, vocabSize: 70 }));
+const gpt2 = gpt2Plan(gpt2Config({ nLayer: 1, nHead: 2, nEmbd: 80, nInner: 100, nCtx: 24, vocabSize: 70 }));
 
-async function check({ how, op, rows, format = 'f32', options }: Case): Promise<Finding[]> {
+async function check({ how, op, rows, format = 'f32', options, plan = gpt2 }: Case): Promise<Finding[]> {
   const adapter = (await (await testGpu()).requestAdapter())!;
   const requiredFeatures: GPUFeatureName[] = adapter.features.has('subgroups') ? ['subgroups'] : [];
   const real = await adapter.requestDevice({ requiredFeatures });
   const device = how ? altered(real, { ...how, info: real.adapterInfo }) : real;
-  const size = { slots: 1, context: plan.nCtx, rows: rows === 'one' ? 1 : 12, logitRows: 2 };
-  const formatOf = ({ name }: { name: string }) => (name === 'wpe.weight' ? 'f32' : format);
+  const size = { slots: 1, context: plan.nCtx, rows: rows === 'one' ? 1 : 12, logitRows: 2, source: 12 };
+  const formatOf = ({ name }: { name: string }) => (/^wpe|positions|types/.test(name) ? 'f32' : format);
   const backend = createGpuBackend(device, { owned: true, ...options });
   const kv = options?.kv ?? 'f32';
   try {
@@ -130,7 +133,7 @@ const faults: Case[] = [
   },
   {
     what: 'positions left out',
-    how: miscompiled('embedding', (code) => code.replace('row.position * ROW_UNITS', '0 * ROW_UNITS')),
+    how: miscompiled('embed', (code) => code.replace('return batch.rows[row].position;', 'return 0;')),
     op: 'embedding',
     rows: 'one',
   },
@@ -150,6 +153,8 @@ const honest: Case[] = [
   { what: 'q8, halves in the cache', op: '', rows: 'one', format: 'q8', options: { kv: 'f16' } },
   { what: 'f16 by lanes and workgroups', op: '', rows: 'one', format: 'f16', options: lanes },
   { what: 'q4', op: 'linear', rows: 'one', format: 'q4', options: { variants: row } },
+  { what: 'an encoder', op: '', rows: 'many', plan: encoderPlan() },
+  { what: 'an encoder and a decoder', op: '', rows: 'many', plan: encoderDecoderPlan() },
 ];
 
 test.each(honest)('an honest device is not accused: $what', async (one) => {

@@ -265,10 +265,9 @@ export function narrowed(canary: Canary, rows: number, kept?: (values: Float32Ar
   const isNarrow = narrowTensors(canary);
   const tensors = new Map(
     [...canary.tensors].map(([name, { shape }]) => {
-      const place = shape[0] === 'rows' || shape[0] === 'logitRows' ? 1 : 0;
-      const cut = shape.map((axis, i) =>
-        i === place ? ((shape.length === 3 ? heads?.length : undefined) ?? columns.length) : axis,
-      );
+      const isRows = shape[0] === 'rows' || shape[0] === 'logitRows';
+      const some = heads && shape.length === 3 ? [heads.length, ...shape.slice(2)] : [columns.length];
+      const cut = isRows ? [shape[0]!, ...some] : [heads?.length ?? shape[0]!, ...shape.slice(1)];
       return [name, { name, shape: isNarrow.has(name) ? cut : shape }];
     }),
   );
