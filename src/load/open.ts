@@ -1,5 +1,5 @@
-import type { ModelConfig } from '../model/config.ts';
 import type { EncoderConfig } from '../model/bert.ts';
+import type { ModelConfig } from '../model/config.ts';
 import { familyOf } from '../model/families.ts';
 import type { BaseConfig, Kind } from '../model/family.ts';
 import { Fields } from '../model/fields.ts';
@@ -58,7 +58,8 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
   const { files, weights } = await locate(source, options);
   if (weights !== undefined && isAdapterFile(weights)) throw (await adapterIn(files, signal)) ?? adapter(files.name);
   if (weights !== undefined) checkFormat(weights);
-  if (weights && isGguf(weights)) return openGguf(files, weights, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
+  if (weights && isGguf(weights))
+    return openGguf(files, weights, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
   const config = await readText(files, 'config.json', signal);
   const tensors = config === undefined ? undefined : await readTensors(files, weights, signal);
   if (config !== undefined && tensors) {

@@ -129,9 +129,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     const files = [...new Set([...used].map((tensor) => tensor.file))];
     const place = (weight: WeightSpec) => stored.get(weight)![0]?.tensor;
     const fileOf = (weight: WeightSpec) => files.indexOf(place(weight)?.file ?? '');
-    return [...weights].sort(
-      (a, b) => fileOf(a) - fileOf(b) || (place(a)?.start ?? 0) - (place(b)?.start ?? 0),
-    );
+    return [...weights].sort((a, b) => fileOf(a) - fileOf(b) || (place(a)?.start ?? 0) - (place(b)?.start ?? 0));
   }
 
   async settle(signal?: AbortSignal): Promise<void> {

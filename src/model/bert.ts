@@ -49,7 +49,12 @@ const names = {
 
 /** What files call the head of masked words: a layer, its norm, and the output layer with its bias. */
 const wordHeads = {
-  bert: ['cls.predictions.transform.dense', 'cls.predictions.transform.LayerNorm', 'cls.predictions.decoder.weight', 'cls.predictions.bias'],
+  bert: [
+    'cls.predictions.transform.dense',
+    'cls.predictions.transform.LayerNorm',
+    'cls.predictions.decoder.weight',
+    'cls.predictions.bias',
+  ],
   distilbert: ['vocab_transform', 'vocab_layer_norm', 'vocab_projector.weight', 'vocab_projector.bias'],
   roberta: ['lm_head.dense', 'lm_head.layer_norm', 'lm_head.decoder.weight', 'lm_head.bias'],
 } as const;
@@ -98,7 +103,9 @@ function readConfig(fields: Fields, holds: Holds): EncoderConfig {
     layerNormEpsilon: isDistil ? 1e-12 : fields.fraction('layer_norm_eps', 1e-12),
     padTokenId,
     head,
-    pools: holds('pooler.dense.weight') && (head === undefined || (head === 'classes' && modelType === 'bert') || holds('cls.seq_relationship.weight')),
+    pools:
+      holds('pooler.dense.weight') &&
+      (head === undefined || (head === 'classes' && modelType === 'bert') || holds('cls.seq_relationship.weight')),
     tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
     labels: head === 'classes' || head === 'token-classes' ? fields.labels() : [],
     multiLabel: fields.get('problem_type') === 'multi_label_classification',
@@ -110,7 +117,9 @@ function chooseHead(fields: Fields, holds: Holds, modelType: ModelType): Head | 
   for (const name of fields.architectures()) {
     const end = /(?:For[A-Z]\w*|Model|LMHead\w*)$/.exec(name)?.[0] ?? '';
     if (end in headOf) return headOf[end];
-    const known = Object.keys(headOf).map((one) => `...${one}`).join(', ');
+    const known = Object.keys(headOf)
+      .map((one) => `...${one}`)
+      .join(', ');
     throw fields.unsupported('architectures', `a class of an encoder: ${known}`);
   }
   const [layer] = wordHeads[styleOf(modelType)];
@@ -224,8 +233,17 @@ export const bert: Family<EncoderConfig> = {
   kind: 'encoder',
   title: 'BERT',
   config: readConfig,
-  heads: ({ head, pools }) => [...(head ? [head] : []), ...(head === 'masked-words' && pools ? (['next-sentence'] as const) : [])],
+  heads: ({ head, pools }) => [
+    ...(head ? [head] : []),
+    ...(head === 'masked-words' && pools ? (['next-sentence'] as const) : []),
+  ],
   plan: bertPlan,
+  positions(ids, { modelType, padTokenId }) {
+    if (styleOf(modelType) !== 'roberta') return ids.map((_, i) => i);
+    // RoBERTa counts what is no pad token, from behind that token's own position, which all of these have.
+    let last = padTokenId;
+    return ids.map((id) => (id === padTokenId ? padTokenId : ++last));
+  },
   nameOf(name) {
     const own = name
       .replace(/^(bert|distilbert|roberta)\./, '')

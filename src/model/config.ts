@@ -46,7 +46,8 @@ export function readConfig(fields: Fields): ModelConfig {
   const nEmbd = fields.size('n_embd', 'width');
   const nHead = fields.size('n_head', 'count');
   if (nEmbd % nHead !== 0) throw fields.bad('n_embd', `a multiple of ${fields.named('n_head')}, which is ${nHead}`);
-  const positions = fields.get('n_positions') === undefined && fields.get('n_ctx') !== undefined ? 'n_ctx' : 'n_positions';
+  const positions =
+    fields.get('n_positions') === undefined && fields.get('n_ctx') !== undefined ? 'n_ctx' : 'n_positions';
   const vocabSize = fields.size('vocab_size', 'vocabulary');
   return {
     nLayer: fields.size('n_layer', 'count'),

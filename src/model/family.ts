@@ -34,6 +34,8 @@ export interface Family<Config extends BaseConfig = BaseConfig> {
   config(fields: Fields, holds: Holds): Config;
   heads(config: Config): Head[];
   plan(config: Config): Plan;
+  /** The numbers by which positions are looked up; 0, 1, 2, ... if absent. */
+  positions?(ids: readonly number[], config: Config): number[];
   /** The plan's name of a tensor of a safetensors file; undefined if it takes no part in any computation. */
   nameOf(name: string): string | undefined;
   /** The plan's names of what no file of the family may hold without the plan using it: without it something else would be computed. */

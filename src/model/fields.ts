@@ -27,7 +27,10 @@ export class Fields {
   /** @param named what the file calls a field, for messages */
   constructor(json: unknown, file: string, named: (field: string) => string = (field) => field, of = 'a model') {
     if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-      throw new VitrineError('bad-checkpoint', `${file} holds ${show(json)}; expected an object with the fields of ${of}.`);
+      throw new VitrineError(
+        'bad-checkpoint',
+        `${file} holds ${show(json)}; expected an object with the fields of ${of}.`,
+      );
     }
     this.#fields = new Map(Object.entries(json));
     this.#file = file;
@@ -108,7 +111,8 @@ export class Fields {
       if (found !== undefined && found !== null && found !== value) throw this.unsupported(name, show(value));
     }
     const pruned = this.get('pruned_heads');
-    if (pruned !== undefined && Object.keys(pruned as object).length > 0) throw this.unsupported('pruned_heads', 'none');
+    if (pruned !== undefined && Object.keys(pruned as object).length > 0)
+      throw this.unsupported('pruned_heads', 'none');
   }
 
   /** Names of the classes that a head tells apart: those of `id2label`, else `LABEL_0` and so on, two by default. */
