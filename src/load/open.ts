@@ -25,7 +25,7 @@ export interface ConfigOf {
   vision: BaseConfig;
 }
 
-export interface OpenOptions<K extends Kind = Kind> extends SourceOptions {
+export interface OpenOptions<K extends Kind = 'decoder'> extends SourceOptions {
   /** The kind of model that it must be; `decoder` if absent, `undefined` for any. */
   kind?: K | undefined;
   /** Told of the checkpoint's size when it is opened (stage `config`), then of every megabyte read (`weights`). */
