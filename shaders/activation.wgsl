@@ -5,7 +5,7 @@ override STRIDE: u32;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= STRIDE || id.y >= batch.rowCount) {
+  if (id.x >= STRIDE || id.y >= rowCount()) {
     return;
   }
   let i = id.y * STRIDE + id.x;

@@ -1,18 +1,15 @@
-// What the whole-attention kernels share: z [rows, nHead, headDim] = softmax(q · k * SCALE) v over the keys up to the row's
-// position, by online softmax (Milakov & Gimelshein 2018): sums so far are rescaled when a larger score comes, so no score
+// What the whole-attention kernels share: z [rows, nHead, headDim] = softmax(q · k * SCALE + bias) v over the keys that a row sees,
+// by online softmax (Milakov & Gimelshein 2018): sums so far are rescaled when a larger score comes, so no score
 // is stored. z is made in slices of 64 values; a head wider than that has its scores computed for each.
-override N: u32; // nHead * headDim
-override HEAD_DIM: u32;
 override Q_STRIDE: u32;
 override OUT_STRIDE: u32;
-override CONTEXT: u32;
-override SLOTS: u32;
 override SCALE: f32;
 @group(0) @binding(3) var<storage, read> q: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
 override QUADS = (HEAD_DIM + 3) / 4;
 const SLICE_QUADS = 16u;
+// Of a masked key. What such keys add before the first one that a row sees goes when that rescales it, by 0.
 const LOWEST = -3.4e38;
 
 // Four values of a row's query, with zeros beyond the head.
@@ -26,15 +23,6 @@ fn query4(row: u32, head: u32, quad: u32) -> vec4f {
     value[i] = q[(at + i) / 4][(at + i) % 4];
   }
   return value;
-}
-
-// Where a head's first key is in the cache; the next key is N further on.
-fn keysOf(slot: u32, head: u32) -> u32 {
-  return slot * CONTEXT * N + head * HEAD_DIM;
-}
-
-fn valuesOf(slot: u32, head: u32) -> u32 {
-  return keysOf(SLOTS + slot, head);
 }
 
 fn quadsIn(slice: u32) -> u32 {

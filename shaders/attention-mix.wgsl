@@ -1,23 +1,22 @@
-// z [rows, nHead, headDim] = pattern [nHead, rows, context] · v
-override N: u32; // nHead * headDim
-override HEAD_DIM: u32;
+// z [rows, nHead, headDim] = pattern [nHead, rows, keys] · v
+override WIDTH: u32; // nHead * headDim
 override OUT_STRIDE: u32;
-override CONTEXT: u32;
-override SLOTS: u32;
-override ROWS: u32; // rows the pattern has room for
+override KEYS: u32; // keys, and rows, that the pattern has room for
+override ROWS: u32;
 @group(0) @binding(3) var<storage, read> pattern: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= N || id.y >= batch.rowCount) {
+  if (id.x >= WIDTH || id.y >= batch.rowCount) {
     return;
   }
-  let row = batch.rows[id.y];
-  let weights = ((id.x / HEAD_DIM) * ROWS + id.y) * CONTEXT;
-  let values = (SLOTS + row.slot) * CONTEXT * N + id.x;
+  let head = id.x / HEAD_DIM;
+  let weights = (head * ROWS + id.y) * KEYS;
+  let seen = seenBy(id.y);
+  let values = valuesStart() + keyAt(seen.first, head) + id.x % HEAD_DIM;
   var sum = 0.0;
-  for (var key = 0u; key <= row.position; key++) {
+  for (var key = 0u; key < seen.count; key++) {
     sum += pattern[weights + key] * cached(values + key * N);
   }
   output[id.y * OUT_STRIDE + id.x] = sum;

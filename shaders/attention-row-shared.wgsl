@@ -1,4 +1,4 @@
-// Attention of a row and head, for real GPUs: the context is split over sixteen teams of a workgroup, whose partial results
+// Attention of a row and head, for real GPUs: the keys are split over sixteen teams of a workgroup, whose partial results
 // are put together at the end (flash-decoding, Dao et al. 2023). A lane of a team scores one key of sixteen, and mixes four
 // of the 64 values of z, so that a team reads values from neighbouring addresses.
 const TEAM = SLICE_QUADS;
@@ -17,13 +17,13 @@ fn teamScores(team: u32, i: u32) -> vec4f {
 @compute @workgroup_size(BLOCK)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let head = group.x;
-  let row = batch.rows[group.y];
-  let last = row.position;
+  let seen = seenBy(group.y);
+  let last = max(seen.count, 1) - 1;
   let team = lane / TEAM;
   let part = lane % TEAM;
   let quad = group.z * SLICE_QUADS + part;
-  let keys = keysOf(row.slot, head);
-  let values = valuesOf(row.slot, head) + min(quad, QUADS - 1) * 4;
+  let keys = keyAt(seen.first, head);
+  let values = valuesStart() + keys + min(quad, QUADS - 1) * 4;
   var top = LOWEST;
   var sum = 0.0;
   var mix = vec4f();
@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       for (var i = 0u; i < QUADS; i++) {
         score += dot(query4(group.y, head, i), cached4(keys + key * N + i * 4));
       }
-      score *= SCALE;
+      score = score * SCALE + biasOf(head, seen.first + key, seen.place);
     }
     scores[lane] = score;
     workgroupBarrier();

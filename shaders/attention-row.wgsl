@@ -10,10 +10,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let head = group.x;
   let slice = group.z * SLICE_QUADS;
   let quads = quadsIn(group.z);
-  let row = batch.rows[group.y];
-  let last = row.position;
-  let keys = keysOf(row.slot, head);
-  let values = valuesOf(row.slot, head) + slice * 4;
+  let seen = seenBy(group.y);
+  let last = max(seen.count, 1) - 1;
+  let keys = keyAt(seen.first, head);
+  let values = valuesStart() + keys + slice * 4;
   var top = LOWEST;
   var sum = 0.0;
   var mix: array<vec4f, SLICE_QUADS>;
@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let k = keys + at + quad * 4;
       scores += query4(group.y, head, quad) * mat4x4f(cached4(k.x), cached4(k.y), cached4(k.z), cached4(k.w));
     }
-    scores = select(vec4f(LOWEST), scores * SCALE, four <= vec4u(last));
+    scores = select(vec4f(LOWEST), scores * SCALE + bias4(head, seen.first + key, seen.place), four <= vec4u(last));
     let before = top;
     top = max(top, largest(scores));
     let weights = exp(scores - top);

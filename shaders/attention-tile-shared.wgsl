@@ -1,10 +1,10 @@
-// Attention of many rows of one slot, for real GPUs: a workgroup takes 64 rows, one a lane, and brings sixteen keys and
-// values at a time through workgroup memory. It ends at its last row's key: what is masked for all is skipped.
+// Attention of many rows, for real GPUs: a workgroup takes 64 rows, one a lane, and brings sixteen keys and values at a time
+// through workgroup memory. It walks from its first row's first key to its last row's last: what is masked for all is skipped.
 const ROWS = 64u;
 const KEYS = 16u;
 var<workgroup> tile: array<array<vec4f, SLICE_QUADS>, KEYS>;
 
-// 64 values of each of sixteen keys into the tile.
+// 64 values of each of sixteen keys into the tile; `start` is that of place 0.
 fn fetch(start: u32, key: u32, last: u32, slice: u32, lane: u32) {
   workgroupBarrier();
   let quad = lane % SLICE_QUADS;
@@ -19,20 +19,21 @@ fn fetch(start: u32, key: u32, last: u32, slice: u32, lane: u32) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let head = group.y;
   let slice = group.z * SLICE_QUADS;
-  // Rows of one slot follow one another; a lane past the last row works as the last, and stores nothing.
+  // A lane past the last row works as the last, and stores nothing.
   let end = batch.rowCount - 1;
   let row = min(group.x * ROWS + lane, end);
-  let last = batch.rows[min(group.x * ROWS + ROWS - 1, end)].position;
-  let position = batch.rows[row].position;
-  let slot = batch.rows[row].slot;
+  let seen = seenBy(row);
+  let first = seenBy(group.x * ROWS).first;
+  let lastRow = seenBy(min(group.x * ROWS + ROWS - 1, end));
+  let last = max(lastRow.first + lastRow.count, 1) - 1;
   var top = LOWEST;
   var sum = 0.0;
   var mix: array<vec4f, SLICE_QUADS>;
   var scores: array<f32, KEYS>;
-  for (var key = 0u; key <= last; key += KEYS) {
+  for (var key = first; key <= last; key += KEYS) {
     scores = array<f32, KEYS>(); // not left to a declaration here: Dawn on SwiftShader makes that zero just once
     for (var part = 0u; part < QUADS; part += SLICE_QUADS) {
-      fetch(keysOf(slot, head), key, last, part, lane);
+      fetch(keyAt(0, head), key, last, part, lane);
       for (var quad = 0u; quad < min(SLICE_QUADS, QUADS - part); quad++) {
         let query = query4(row, head, part + quad);
         for (var i = 0u; i < KEYS; i++) {
@@ -40,10 +41,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         }
       }
     }
-    fetch(valuesOf(slot, head), key, last, slice, lane);
+    fetch(valuesStart() + keyAt(0, head), key, last, slice, lane);
     let before = top;
     for (var i = 0u; i < KEYS; i++) {
-      scores[i] = select(LOWEST, scores[i] * SCALE, key + i <= position);
+      let score = scores[i] * SCALE + biasOf(head, key + i, seen.place);
+      scores[i] = select(LOWEST, score, key + i - seen.first < seen.count); // before the first it wraps round
       top = max(top, scores[i]);
     }
     let rescale = exp(before - top);

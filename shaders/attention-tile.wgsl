@@ -1,5 +1,5 @@
-// Attention of many rows of one slot, for software GPUs: an invocation takes eight rows and walks over the keys by fours, so
-// that a key or value that was read serves eight rows. It ends at its last row's key: what is masked for all is skipped.
+// Attention of many rows, for software GPUs: an invocation takes eight rows and walks over the keys by fours, so that a key or value
+// that was read serves eight rows. It walks from its first row's first key to its last row's last: what is masked for all is skipped.
 const ROWS = 8u;
 var<private> tops: array<f32, ROWS>;
 var<private> sums: array<f32, ROWS>;
@@ -16,8 +16,9 @@ fn query(row: u32, r: u32, head: u32, quad: u32) -> vec4f {
 }
 
 // Takes four scores of row r into its maximum and sum; gives the keys' weights.
-fn weigh(r: u32, product: vec4f, key: u32, position: u32) -> vec4f {
-  let scores = select(vec4f(LOWEST), product * SCALE, key + vec4u(0, 1, 2, 3) <= vec4u(position));
+fn weigh(r: u32, product: vec4f, head: u32, key: u32, seen: Seen) -> vec4f {
+  let isSeen = key + vec4u(0, 1, 2, 3) - seen.first < vec4u(seen.count); // before the first it wraps round
+  let scores = select(vec4f(LOWEST), product * SCALE + bias4(head, key, seen.place), isSeen);
   let before = tops[r];
   let top = max(before, largest(scores));
   let weights = exp(scores - top);
@@ -40,19 +41,26 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (row >= batch.rowCount) {
     return;
   }
-  // Rows of one slot follow one another; a row past the last is computed as the last, and not stored.
+  // A row past the last is computed as the last, and not stored.
   let end = batch.rowCount - 1;
-  let first = batch.rows[row].position;
-  let last = batch.rows[min(row + ROWS - 1, end)].position;
-  let keys = keysOf(batch.rows[row].slot, head);
-  let values = valuesOf(batch.rows[row].slot, head) + slice * 4;
+  let seen0 = seenBy(row);
+  let seen1 = seenBy(min(row + 1, end));
+  let seen2 = seenBy(min(row + 2, end));
+  let seen3 = seenBy(min(row + 3, end));
+  let seen4 = seenBy(min(row + 4, end));
+  let seen5 = seenBy(min(row + 5, end));
+  let seen6 = seenBy(min(row + 6, end));
+  let seen7 = seenBy(min(row + 7, end));
+  let last = max(seen7.first + seen7.count, 1) - 1;
+  let keys = keyAt(0, head);
+  let values = valuesStart() + keys + slice * 4;
   for (var r = 0u; r < ROWS; r++) {
     tops[r] = LOWEST;
     for (var quad = 0u; quad < quadsIn(0); quad++) {
       queries[quad * ROWS + r] = query4(min(row + r, end), head, quad);
     }
   }
-  for (var key = 0u; key <= last; key += 4) {
+  for (var key = seen0.first; key <= last; key += 4) {
     // Of the mask only this is left: no key past the last row's is read.
     let at = min(key + vec4u(0, 1, 2, 3), vec4u(last)) * N;
     // Written out, since what a loop variable picks would live in memory, not in registers.
@@ -77,14 +85,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       s6 += query(row, 6, head, quad) * k;
       s7 += query(row, 7, head, quad) * k;
     }
-    s0 = weigh(0, s0, key, first);
-    s1 = weigh(1, s1, key, first + 1);
-    s2 = weigh(2, s2, key, first + 2);
-    s3 = weigh(3, s3, key, first + 3);
-    s4 = weigh(4, s4, key, first + 4);
-    s5 = weigh(5, s5, key, first + 5);
-    s6 = weigh(6, s6, key, first + 6);
-    s7 = weigh(7, s7, key, first + 7);
+    s0 = weigh(0, s0, head, key, seen0);
+    s1 = weigh(1, s1, head, key, seen1);
+    s2 = weigh(2, s2, head, key, seen2);
+    s3 = weigh(3, s3, head, key, seen3);
+    s4 = weigh(4, s4, head, key, seen4);
+    s5 = weigh(5, s5, head, key, seen5);
+    s6 = weigh(6, s6, head, key, seen6);
+    s7 = weigh(7, s7, head, key, seen7);
     for (var quad = 0u; quad < quads; quad++) {
       let v4 = values + at + quad * 4;
       let v = mat4x4f(cached4(v4.x), cached4(v4.y), cached4(v4.z), cached4(v4.w));

@@ -1,8 +1,6 @@
-// Writes keys and values [rows, nHead * headDim] to the layer's cache [2, slots, context, nHead * headDim], two an invocation.
+// Writes keys and values [rows, nHead * headDim] to a source [2, places, nHead * headDim], two an invocation.
 override N: u32; // nHead * headDim
 override STRIDE: u32;
-override CONTEXT: u32;
-override SLOTS: u32;
 @group(0) @binding(3) var<storage, read> k: array<f32>;
 @group(0) @binding(4) var<storage, read> v: array<f32>;
 
@@ -23,9 +21,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (i >= N || id.y >= batch.rowCount) {
     return;
   }
-  let row = batch.rows[id.y];
-  let at = (row.slot * CONTEXT + row.position) * N + i;
+  let at = placeOf(id.y) * N + i;
   let input = id.y * STRIDE + i;
   write(at, vec2f(k[input], k[input + 1]), i + 1 < N);
-  write(SLOTS * CONTEXT * N + at, vec2f(v[input], v[input + 1]), i + 1 < N);
+  write(valuesStart() + at, vec2f(v[input], v[input + 1]), i + 1 < N);
 }

@@ -1,6 +1,11 @@
-// Writes to the KV cache of a layer: f32 (cache/f32.wgsl), or with CACHE_HALF two halves in a u32 (cache/f16.wgsl).
+// Writes to the keys and values of a source: f32 (cache/f32.wgsl), or with CACHE_HALF two halves in a u32 (cache/f16.wgsl).
 override CACHE_HALF: bool;
 @group(0) @binding(7) var<storage, read_write> cache: array<u32>;
+
+// Values lie behind the keys, in the second half.
+fn valuesStart() -> u32 {
+  return select(arrayLength(&cache) / 2, arrayLength(&cache), CACHE_HALF);
+}
 
 const MOST_HALF = 65504.0; // no half is larger
 

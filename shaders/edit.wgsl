@@ -1,4 +1,4 @@
-// Edits a tensor in place: [rows, n] or [rows, nHead, n], or [nHead, rows, context] with HEAD_FIRST. One dispatch an edit.
+// Edits a tensor in place: [rows, n] or [rows, nHead, n], or [nHead, rows, keys] with HEAD_FIRST. One dispatch an edit.
 override KIND: u32; // 0 set, 1 scale, 2 add
 override HEAD_FIRST: bool;
 override INNER: u32; // values per row and head
@@ -23,11 +23,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= min(width, INNER) || id.y >= batch.rowCount) {
     return;
   }
-  let position = batch.rows[id.y].position;
-  // Keys after a row's position stay masked: nothing may depend on what comes later.
-  if (HEAD_FIRST && id.x > position) {
+  // Keys that a row does not see stay masked: nothing may depend on them.
+  if (HEAD_FIRST && id.x >= seenBy(id.y).count) {
     return;
   }
+  let position = batch.rows[id.y].place - batch.rows[id.y].first;
   var ordinal = position;
   if (places.positions > 0) {
     ordinal = 0;

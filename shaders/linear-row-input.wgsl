@@ -1,15 +1,21 @@
-// What all row kernels share: a row of x, normed on the way in where a LayerNorm is fused, times a row of weights.
+// What all row kernels share: a row of x, normed on the way in where a norm is fused, times a row of weights.
 override K: u32; // inputs
 override NORM: bool;
+override CENTRED: bool; // the norm takes the mean off
 override EPSILON: f32;
 override NORM_AT: u32; // of the norm's weight in `vectors`, in vec4s
-override SELECT: bool; // rows are the logit rows
+override SELECT: bool; // of x only the rows whose logits are wanted
 override WEIGHT_ROW: u32; // first row used of the part of the weight that is bound
 @group(0) @binding(3) var<storage, read> x: array<vec4f>;
 
 struct Statistics {
   mean: f32,
   factor: f32, // 1 / sqrt(variance + epsilon)
+}
+
+// What a norm that is not centred has in place of a mean.
+fn centre(mean: f32) -> f32 {
+  return select(0, mean, CENTRED);
 }
 
 // Sum, and sum of squares, of the distances of four inputs from a pivot; none for those past the row's end.
@@ -22,7 +28,7 @@ fn moments(start: u32, k4: u32, pivot: f32) -> vec2f {
 // From the moments of the whole row: one pass over it, exact enough as long as the pivot is near the values (Chan, Golub &
 // LeVeque 1983, the shifted algorithm).
 fn statisticsOf(sums: vec2f, pivot: f32) -> Statistics {
-  let shift = sums.x / f32(K);
+  let shift = centre(sums.x / f32(K));
   return Statistics(pivot + shift, inverseSqrt(max(sums.y / f32(K) - shift * shift, 0) + EPSILON));
 }
 

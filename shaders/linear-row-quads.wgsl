@@ -6,7 +6,7 @@ fn quadSum(value: vec2f) -> vec2f {
 
 fn statistics(start: u32, lane: u32) -> Statistics {
   let quads = (K + 3) / 4;
-  let pivot = quadSum(moments(start, lane, 0)).x / 16;
+  let pivot = centre(quadSum(moments(start, lane, 0)).x / 16);
   var sums = vec2f();
   for (var k = lane; k < quads; k += 4) {
     sums += moments(start, k, pivot);

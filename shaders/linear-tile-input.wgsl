@@ -1,15 +1,11 @@
 // What both tile kernels share: rows of x, and the weights of 16 inputs.
-override SELECT: bool; // rows are the logit rows
+override SELECT: bool; // of x only the rows whose logits are wanted
 override WEIGHT_ROW: u32; // first row used of the part of the weight that is bound
 @group(0) @binding(3) var<storage, read> x: array<vec4f>;
 
-fn count() -> u32 {
-  return select(batch.rowCount, batch.logitCount, SELECT);
-}
-
 // Start of a row of x; rows beyond the last repeat it and are not stored.
 fn startOf(row: u32) -> u32 {
-  let last = min(row, count() - 1);
+  let last = min(row, rowCount() - 1);
   return select(last, batch.rows[last].logitRow, SELECT) * ROW_UNITS * 4;
 }
 

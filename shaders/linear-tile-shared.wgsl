@@ -37,7 +37,7 @@ fn main(
     workgroupBarrier();
   }
   for (var j = 0u; j < 4; j++) {
-    if (firstRow + r + j < count()) {
+    if (firstRow + r + j < rowCount()) {
       store4(firstRow + r + j, firstOutput + i, sums[j]);
     }
   }

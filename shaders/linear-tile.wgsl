@@ -65,7 +65,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_inde
     high[7] += products(x7, w4, w5, w6, w7);
   }
   for (var r = 0u; r < 8; r++) {
-    if (row + r < count()) {
+    if (row + r < rowCount()) {
       store4(row + r, i, low[r]);
       store4(row + r, i + 4, high[r]);
     }

@@ -1,5 +1,5 @@
-// pattern [nHead, rows, context] = softmax of scores over the keys up to the row's position, 0 beyond
-override CONTEXT: u32;
+// pattern [nHead, rows, keys] = softmax of scores over the keys that the row sees, 0 beyond
+override KEYS: u32; // that the tensors have room for
 override ROWS: u32; // rows the tensors have room for
 @group(0) @binding(3) var<storage, read> scores: array<f32>;
 @group(0) @binding(4) var<storage, read_write> pattern: array<f32>;
@@ -9,8 +9,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= batch.rowCount) {
     return;
   }
-  let start = (id.y * ROWS + id.x) * CONTEXT;
-  let length = batch.rows[id.x].position + 1;
+  let start = (id.y * ROWS + id.x) * KEYS;
+  let length = seenBy(id.x).count;
   var top = scores[start];
   for (var key = 1u; key < length; key++) {
     top = max(top, scores[start + key]);
@@ -21,7 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     pattern[start + key] = weight;
     sum += weight;
   }
-  for (var key = 0u; key < batch.keys; key++) {
+  for (var key = 0u; key < keyCount(); key++) {
     pattern[start + key] = select(0, pattern[start + key] / sum, key < length);
   }
 }

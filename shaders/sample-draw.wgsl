@@ -7,15 +7,10 @@ struct State {
   unused: u32,
 }
 
-struct NextRow {
-  header: vec4u, // rowCount, logitCount, keys, unused
-  row: vec4u, // token, position, slot, logitRow
-}
-
 override PARTIALS: u32;
 override RING: u32; // records in the ring
 override RECORD: u32; // u32s of a record: token, flags, logprob, unused, then top ids and log-probabilities
-@group(0) @binding(0) var<storage, read_write> next: NextRow;
+@group(0) @binding(0) var<storage, read_write> next: Batch;
 @group(0) @binding(3) var<storage, read_write> counts: array<u32>;
 @group(0) @binding(4) var<storage, read> partials: array<Partial>;
 @group(0) @binding(5) var<storage, read> processed: array<f32>;
@@ -284,9 +279,17 @@ fn main(@builtin(local_invocation_index) lane: u32) {
       }
     }
     state.index = index + 1;
-    // The next step has one row; after a prefill the last row's position counts on.
-    next.header = vec4u(1, 1, next.header.z + 1, 0);
-    next.row = vec4u(token, next.header.z - 1, next.row.z, 0);
+    // The next step has one row, which follows the last of this one and sees it too.
+    var row = next.rows[next.rowCount - 1];
+    row.token = token;
+    row.position += 1;
+    row.place += 1;
+    row.count += 1;
+    row.logitRow = 0;
+    next.rows[0] = row;
+    next.rowCount = 1;
+    next.logitCount = 1;
+    next.keys = row.count;
   }
 }
 

@@ -1,5 +1,9 @@
-// The KV cache of a layer, [2, slots, context, nHead, headDim], as halves, two in a u32; headDim is a multiple of 4.
+// Keys and values of a source, [2, places, nHead, headDim], as halves, two in a u32; headDim is a multiple of 4.
 @group(0) @binding(4) var<storage, read> cache: array<vec2u>;
+
+fn valuesStart() -> u32 {
+  return arrayLength(&cache) * 2;
+}
 
 fn cached(at: u32) -> f32 {
   return cached4(at)[at % 4];

@@ -1,5 +1,9 @@
-// The KV cache of a layer, [2, slots, context, nHead, headDim], as f32.
+// Keys and values of a source, [2, places, nHead, headDim], as f32.
 @group(0) @binding(4) var<storage, read> cache: array<vec4f>;
+
+fn valuesStart() -> u32 {
+  return arrayLength(&cache) * 2;
+}
 
 fn cached(at: u32) -> f32 {
   return cache[at / 4][at % 4];

@@ -1,6 +1,5 @@
 import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { allRules } from '../plan/fuse.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
 import { expected, kernelsAhead } from './compile-ahead.ts';
@@ -107,8 +106,8 @@ export function createGpuBackend(
       alive();
       const shapes = expected(device, plan, formatOf);
       const kept = store && (await keptChoice({ device, weights: shapes }, plan, store));
-      const maker = { device, rules: allRules, attention, kv };
-      const kernels = kernelsAhead(maker, plan, size, shapes, kept ? await confirm(kept) : given);
+      const variants = kept ? await confirm(kept) : given;
+      const kernels = kernelsAhead({ device, weights: shapes, variants, attention, kv }, plan, size);
       await Promise.all(kernels.map(({ files, constants }) => pipelines.get(files, constants)));
     },
     async program(plan, size, capture = new Set()) {
@@ -117,13 +116,8 @@ export function createGpuBackend(
       if (isMeasurable) variants ??= variantsOf(plan);
       const chosen = (await variants) ?? given;
       alive();
-      return compileProgram(
-        { device, pipelines, weights, rules: allRules, variants: chosen, attention, kv },
-        plan,
-        size,
-        capture,
-        programs,
-      );
+      const compiler = { device, pipelines, weights, variants: chosen, attention, kv };
+      return compileProgram(compiler, plan, size, capture, programs);
     },
     dispose() {
       if (disposed) return;

@@ -1,13 +1,12 @@
 import type { ProgramSize, WeightFormat } from '../plan/backend.ts';
 import { packedBytes, strideOf } from '../plan/formats.ts';
-import { fuse } from '../plan/fuse.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { Buffers } from './buffers.ts';
 import { drawing } from './decode.ts';
-import type { Kernel, Scene } from './kernel.ts';
-import type { Variants } from './kernels/linear.ts';
-import { type ProgramMaker, rulesFor } from './lay-out.ts';
-import { gpuShape, lower } from './lower.ts';
+import type { CacheFormat, Kernel } from './kernel.ts';
+import { makeSources } from './lay-out.ts';
+import { lowerAll, type Target } from './lower.ts';
+import { stepListsOf } from './step-lists.ts';
 import { partsOf, type Weights } from './weights.ts';
 
 /** In place of every buffer: pipelines do not depend on them, and nothing is bound. */
@@ -18,37 +17,22 @@ const standIn = {} as GPUBuffer;
  * compiled while these arrive.
  */
 export function kernelsAhead(
-  { device, rules, attention, kv }: Pick<ProgramMaker, 'device' | 'rules' | 'attention' | 'kv'>,
+  { device, kv, ...target }: Target & { device: GPUDevice; kv: CacheFormat },
   plan: Plan,
   size: ProgramSize,
-  weights: Weights,
-  variants: Variants,
 ): Kernel[] {
-  const scene: Scene = { ...size, nHead: plan.nHead, headDim: plan.headDim, batch: standIn, kv };
-  const shapes = size.rows > 1 ? (['row', 'tile'] as const) : (['row'] as const);
-  const kernels = shapes.flatMap((shape) => {
-    const rows = shape === 'row' ? 1 : size.rows;
-    const sizes = { rows, logitRows: Math.min(rows, size.logitRows), context: size.context };
-    const steps = fuse(plan.steps, rulesFor(plan, weights, shape, rules), new Set(['logits']));
-    return steps.flatMap((step) =>
-      lower(step, {
-        plan,
-        scene: { ...scene, rows },
-        weights,
-        tensor: (name) => ({ buffer: standIn, ...gpuShape(plan, name, sizes) }),
-        caches: Array.from({ length: plan.nLayer }, () => standIn),
-        buffers: new Buffers(device),
-        unused: standIn,
-        shape,
-        variants,
-        attention,
-      }),
-    );
-  });
+  const sources = makeSources(plan, size, kv, () => standIn);
+  const to = {
+    ...{ batch: standIn, unused: standIn, buffers: new Buffers(device) },
+    tensor: () => standIn,
+    source: (name: string) => sources.get(name)!,
+  };
+  const kernels = stepListsOf(plan, size)
+    .flatMap((list) => lowerAll(plan, list, target, to))
+    .flatMap((step) => step.kernels);
   const names = ['settings', 'counts', 'bias', 'processed', 'partials', 'state', 'ring'] as const;
   const sampler = Object.fromEntries(names.map((name) => [name, standIn])) as Record<(typeof names)[number], GPUBuffer>;
-  kernels.push(...drawing(standIn, standIn, plan.vocabSize, sampler));
-  return kernels;
+  return [...kernels, ...drawing(standIn, standIn, plan.vocabSize, sampler)];
 }
 
 /** Weights of which only shapes and formats are known yet. */

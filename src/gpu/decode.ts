@@ -1,4 +1,4 @@
-import type { DecodeRequest, Drawn, DrawSettings } from '../plan/backend.ts';
+import type { DecodeRequest, Drawn, DrawSettings, ProgramSize } from '../plan/backend.ts';
 import type { Buffers } from './buffers.ts';
 import { type Dispatch, encode, prepare } from './dispatch.ts';
 import type { Kernel, RunSizes } from './kernel.ts';
@@ -24,8 +24,8 @@ export const drawLimits = { topLogprobs: MOST_TOP, ends: MOST_ENDS } as const;
 export interface DecodeSteps {
   batch: GPUBuffer;
   vocabulary: number;
-  /** Positions of the cache: while it decodes, only the device knows how many of them are in use. */
-  context: number;
+  /** Of the program: while it decodes, only the device knows how many positions are in use. */
+  size: ProgramSize;
   one: { dispatches: Dispatch[]; logits: GPUBuffer };
   many: { dispatches: Dispatch[]; logits: GPUBuffer };
 }
@@ -53,7 +53,8 @@ export class Decoder {
   ) {
     this.#device = device;
     this.#steps = steps;
-    this.#oneRow = { rows: 1, logitRows: 1, keys: steps.context, oneSlot: true };
+    const { context, source = 0 } = steps.size;
+    this.#oneRow = { rows: 1, logitRows: 1, context, source, tiles: { context: false, source: false } };
     this.#owned = owned;
     this.#buffers = buffers;
     this.#readback = readback;

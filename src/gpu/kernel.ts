@@ -1,12 +1,10 @@
+import type { AxisSizes, KeySource } from '../plan/plan.ts';
 import type { ShaderFile } from './shader.ts';
 
 /** Sizes of one run, which decide how many workgroups a kernel needs. */
-export interface RunSizes {
-  rows: number;
-  logitRows: number;
-  keys: number;
-  /** All rows are of one slot. */
-  oneSlot: boolean;
+export interface RunSizes extends AxisSizes {
+  /** Whether attention may take rows in tiles (see `runSizesOf`): over keys of the text itself, and over those of the memory. */
+  tiles: { context: boolean; source: boolean };
 }
 
 /** One dispatch in the making: shader files put one behind the other, override constants, buffers, workgroups. */
@@ -18,27 +16,29 @@ export interface Kernel {
   workgroups(sizes: RunSizes): [x: number, y?: number, z?: number];
 }
 
-/** A tensor on the device: rows of `width` values, `stride` apart; attention tensors are [nHead, rows, context]. */
+/** A tensor on the device: rows of `width` values, `stride` apart; attention's are [nHead, rows, stride]. */
 export interface GpuTensor {
   buffer: GPUBuffer;
   width: number;
   stride: number;
+  /** Rows there is room for, and which of a run's they are. */
+  rows: number;
+  axis: 'rows' | 'logitRows';
 }
 
 /** How keys and values are kept: as they are, or as halves, half as large. */
 export type CacheFormat = 'f32' | 'f16';
 
-/** What every kernel needs besides its tensors. */
-export interface Scene {
-  /** The rows of the run (shaders/batch.wgsl). */
-  batch: GPUBuffer;
-  /** Rows the tensors have room for. */
-  rows: number;
-  nHead: number;
-  headDim: number;
-  context: number;
-  slots: number;
-  kv: CacheFormat;
+/** Keys and values on the device, [2, places, nHead, headDim]: values are in the second half of the buffer. */
+export interface GpuKeySource extends KeySource {
+  buffer: GPUBuffer;
+  format: CacheFormat;
 }
+
+/** Constants of batch.wgsl: which keys a kernel is about. */
+export const keyConstants = ({ axis }: Pick<KeySource, 'axis'>) => ({ MEMORY: axis === 'source' ? 1 : 0 });
+
+/** Constants of batch.wgsl: which rows a kernel makes. */
+export const rowConstants = ({ axis }: GpuTensor) => ({ LOGIT_ROWS: axis === 'logitRows' ? 1 : 0 });
 
 export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);

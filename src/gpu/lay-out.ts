@@ -1,34 +1,28 @@
 import type { ProgramSize } from '../plan/backend.ts';
-import { embedding, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
 import { assignBuffers } from '../plan/liveness.ts';
-import type { Plan, Step } from '../plan/plan.ts';
+import { keyAxisOf, type Plan, type Step } from '../plan/plan.ts';
+import { BATCH_WORDS, ROW_WORDS } from '../plan/rows.ts';
 import type { Buffers } from './buffers.ts';
 import { type Dispatch, prepare } from './dispatch.ts';
-import type { CacheFormat, GpuTensor, Kernel, Scene } from './kernel.ts';
-import type { AttentionVariant } from './kernels/attention.ts';
-import type { Variants } from './kernels/linear.ts';
-import { gpuShape, type Lowering, lower } from './lower.ts';
+import type { CacheFormat, GpuKeySource, GpuTensor, Kernel } from './kernel.ts';
+import { gpuShape, lowerAll, type Target } from './lower.ts';
 import type { CompiledStep } from './profile.ts';
 import type { Pipelines } from './shader.ts';
+import { type StepList, sourceBytes, stepListsOf } from './step-lists.ts';
 import type { WeightStore } from './weight-store.ts';
-import type { Weights } from './weights.ts';
 
-export interface ProgramMaker {
+/** A device with the weights on it. */
+export interface Compiler extends Target {
   device: GPUDevice;
   pipelines: Pipelines;
   weights: WeightStore;
-  rules: readonly Rule[];
-  variants: Variants;
-  attention: AttentionVariant;
   kv: CacheFormat;
 }
 
-/** The steps as dispatches for up to `rows` rows, with the tensors they work on. */
-export interface DispatchList {
+/** The steps as dispatches, with the tensors they work on. */
+export interface DispatchList extends Omit<KernelList, 'steps'> {
   steps: CompiledStep[];
   dispatches: Dispatch[];
-  tensors: Map<string, GpuTensor>;
-  rows: number;
   judge?: Promise<Judge>;
 }
 
@@ -42,53 +36,47 @@ export interface Judge {
 
 /** The steps as kernels with their buffers, not compiled yet. */
 interface KernelList {
+  part: StepList['part'];
   steps: { step: Step; kernels: Kernel[] }[];
   tensors: Map<string, GpuTensor>;
-  rows: number;
 }
 
 /** Makes all buffers of a program. */
 export function layOut(
-  maker: ProgramMaker,
+  compiler: Compiler,
   plan: Plan,
   size: ProgramSize,
   capture: ReadonlySet<string>,
   buffers: Buffers,
 ) {
-  const caches = Array.from({ length: plan.nLayer }, (_, layer) =>
-    buffers.create(`KV cache ${layer}`, 2 * size.slots * size.context * keyBytes(plan, maker.kv)),
-  );
-  const batch = buffers.create('batch', 16 + size.rows * 16);
+  const sources = makeSources(plan, size, compiler.kv, (name, bytes) => buffers.create(`keys of ${name}`, bytes));
+  const rows = Math.max(size.rows, size.source ?? 0);
+  const batch = buffers.create('batch', 4 * (BATCH_WORDS + rows * ROW_WORDS));
   const unused = buffers.create('unused', 16);
-  const list = (rows: number, shape: Lowering['shape']) =>
-    layOutList(maker, plan, { ...size, rows }, capture, { caches, batch, unused, shape, buffers });
-  const lists = [list(1, 'row'), ...(size.rows > 1 ? [list(size.rows, 'tile')] : [])];
-  return { caches, batch, lists };
+  const lists = stepListsOf(plan, size, capture).map((list): KernelList => {
+    const tensors = makeTensors(plan, list, capture, buffers);
+    const steps = lowerAll(plan, list, compiler, {
+      ...{ batch, unused, buffers },
+      tensor: (name) => tensors.get(name)!.buffer,
+      source: (name) => sources.get(name)!,
+    });
+    return { part: list.part, steps, tensors };
+  });
+  return { sources, batch, lists };
 }
 
-type Shared = Pick<Lowering, 'caches' | 'unused' | 'shape' | 'buffers'> & { batch: GPUBuffer };
-
-function layOutList(
-  { weights, rules, variants, attention, kv }: ProgramMaker,
+export function makeSources(
   plan: Plan,
   size: ProgramSize,
-  capture: ReadonlySet<string>,
-  { batch, ...shared }: Shared,
-): KernelList {
-  const scene: Scene = { ...size, nHead: plan.nHead, headDim: plan.headDim, batch, kv };
-  const steps = fuse(plan.steps, rulesFor(plan, weights, shared.shape, rules), capture);
-  const sizes = { rows: size.rows, logitRows: Math.min(size.rows, size.logitRows), context: size.context };
-  const tensors = makeTensors(plan, steps, sizes, capture, shared.buffers);
-  const lowering: Lowering = {
-    plan,
-    scene,
-    weights,
-    tensor: (name) => tensors.get(name)!,
-    variants,
-    attention,
-    ...shared,
-  };
-  return { steps: steps.map((step) => ({ step, kernels: lower(step, lowering) })), tensors, rows: size.rows };
+  kv: CacheFormat,
+  create: (name: string, bytes: number) => GPUBuffer,
+): Map<string, GpuKeySource> {
+  return new Map(
+    [...plan.sources].map(([name, source]) => [
+      name,
+      { ...source, format: kv, buffer: create(name, sourceBytes(source, size, kv)) },
+    ]),
+  );
 }
 
 export async function compileList(device: GPUDevice, pipelines: Pipelines, list: KernelList): Promise<DispatchList> {
@@ -103,32 +91,16 @@ export async function compileList(device: GPUDevice, pipelines: Pipelines, list:
   return { ...list, steps, dispatches };
 }
 
-/** Without rules that do not hold here: a norm inside a tile would be computed for every tile, and `embedding` binds one table of positions. */
-export function rulesFor(plan: Plan, weights: Weights, shape: Lowering['shape'], rules: readonly Rule[]): Rule[] {
-  const positions = plan.steps.find((step) => step.op === 'positionEmbed');
-  const table = positions && weights.matrix(positions.weight);
-  const exactPositions = table?.format === 'f32' && table.parts.length === 1;
-  return rules.filter((rule) => (rule !== normedLinear || shape === 'row') && (rule !== embedding || exactPositions));
-}
-
 function makeTensors(
   plan: Plan,
-  steps: readonly Step[],
-  sizes: { rows: number; logitRows: number; context: number },
+  list: StepList,
   capture: ReadonlySet<string>,
   buffers: Buffers,
 ): Map<string, GpuTensor> {
   const keep = new Set([...capture, 'logits']);
-  const length = (name: string) => gpuShape(plan, name, sizes).length;
-  const pool = (name: string) => (plan.tensors.get(name)!.shape.includes('context') ? 'attention' : 'rows');
-  const { bufferOf, sizes: lengths } = assignBuffers(steps, length, keep, pool);
-  const made = lengths.map((floats, i) => buffers.create(`tensor ${i}`, floats * 4));
-  return new Map(
-    [...bufferOf].map(([name, i]) => [name, { buffer: made[i]!, ...gpuShape(plan, name, sizes) }] as const),
-  );
-}
-
-/** Bytes of a position's keys, or values, of all heads. */
-export function keyBytes({ nHead, headDim }: Plan, kv: CacheFormat): number {
-  return nHead * headDim * (kv === 'f16' ? 2 : 4);
+  const shape = (name: string) => gpuShape(plan, name, list);
+  const pool = (name: string) => (keyAxisOf(plan.tensors.get(name)!) ? 'attention' : 'rows');
+  const { bufferOf, sizes } = assignBuffers(list.steps, (name) => shape(name).length, keep, pool);
+  const made = sizes.map((floats, i) => buffers.create(`tensor ${i}`, floats * 4));
+  return new Map([...bufferOf].map(([name, i]) => [name, { buffer: made[i]!, ...shape(name) }] as const));
 }

@@ -1,115 +1,152 @@
 import { strideOf } from '../plan/formats.ts';
-import type { Plan, Step } from '../plan/plan.ts';
+import { keyAxisOf, type Plan, type Step, widthOf } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
-import type { GpuTensor, Kernel, Scene } from './kernel.ts';
+import type { GpuKeySource, GpuTensor, Kernel } from './kernel.ts';
 import { activation } from './kernels/activation.ts';
-import { add } from './kernels/add.ts';
 import { type AttentionVariant, attention, attentionMix, attentionScores, maskedSoftmax } from './kernels/attention.ts';
+import { binary } from './kernels/binary.ts';
 import { cacheAppend } from './kernels/cache-append.ts';
 import { edit } from './kernels/edit.ts';
-import { embed, embedding } from './kernels/embed.ts';
-import { layerNorm, layerNormScale } from './kernels/layer-norm.ts';
+import { embed } from './kernels/embed.ts';
 import { type Linear, linearRow, linearTile, type Variants } from './kernels/linear.ts';
+import { norm, normScale } from './kernels/norm.ts';
 import { selectRows } from './kernels/select-rows.ts';
+import type { StepList } from './step-lists.ts';
 import type { Weights } from './weights.ts';
 
 /** Where a list of steps finds its buffers. */
-export interface Lowering {
-  plan: Plan;
-  scene: Scene;
-  weights: Weights;
-  tensor(name: string): GpuTensor;
-  /** KV cache of each layer, [2, slots, context, nHead, headDim]. */
-  caches: readonly GPUBuffer[];
+export interface Placement {
+  /** The rows of the run (shaders/batch.wgsl). */
+  batch: GPUBuffer;
+  tensor(name: string): GPUBuffer;
+  source(name: string): GpuKeySource;
   /** Takes what edits bring along. */
   buffers: Buffers;
   /** Bound where a kernel's output is not used. */
   unused: GPUBuffer;
-  /** Which linear kernel: for one row, or for many. */
-  shape: 'row' | 'tile';
+}
+
+/** What a plan is compiled for. */
+export interface Target {
+  weights: Weights;
   variants: Variants;
   attention: AttentionVariant;
 }
 
+/** The steps of a list with their dispatches. */
+export function lowerAll(plan: Plan, list: StepList, target: Target, to: Placement) {
+  const tensor = (name: string): GpuTensor => ({ buffer: to.tensor(name), ...gpuShape(plan, name, list) });
+  return list.steps.map((step) => ({
+    step,
+    kernels: lower(step, { ...target, ...to, plan, tensor, shape: list.shape }),
+  }));
+}
+
+type Lowering = Target &
+  Omit<Placement, 'tensor'> &
+  Pick<StepList, 'shape'> & { plan: Plan; tensor(name: string): GpuTensor };
+
 /** The dispatches of a step. */
-export function lower(step: Step, to: Lowering): Kernel[] {
-  const { scene, weights, tensor, caches } = to;
+function lower(step: Step, to: Lowering): Kernel[] {
+  const { batch, weights, tensor, source } = to;
+  const optional = (name: string | undefined) => (name === undefined ? undefined : weights.vector(name));
+  const scoring = ({ scale, bias }: { scale: number; bias?: string }) => ({
+    scale,
+    bias: bias === undefined ? undefined : weights.matrix(bias),
+  });
   switch (step.op) {
-    case 'embed':
-      return embed(scene, weights.matrix(step.weight), 'token', tensor(step.output));
-    case 'positionEmbed':
-      return embed(scene, weights.matrix(step.weight), 'position', tensor(step.output));
-    case 'embedding':
-      return embedding(scene, weights.matrix(step.weight), weights.matrix(step.positionWeight), tensor(step.output));
-    case 'add':
-      return [add(scene, tensor(step.a), tensor(step.b), tensor(step.output))];
-    case 'layerNormScale':
-      return [layerNormScale(scene, tensor(step.input), step.epsilon, tensor(step.output))];
-    case 'layerNorm': {
+    case 'embed': {
+      const tables = step.tables.map((table) => ({ ...table, weight: weights.matrix(table.weight) }));
+      return embed(batch, tables, tensor(step.output));
+    }
+    case 'input':
+      return []; // written before the run
+    case 'binary':
+      return [binary(batch, step.kind, tensor(step.a), tensor(step.b), tensor(step.output))];
+    case 'normScale':
+      return [normScale(batch, tensor(step.input), step, tensor(step.output))];
+    case 'norm': {
       const scale = step.scale === undefined ? undefined : tensor(step.scale);
-      const norm = { weight: weights.vector(step.weight), bias: weights.vector(step.bias), epsilon: step.epsilon };
-      return [layerNorm(scene, tensor(step.input), scale, norm, tensor(step.output))];
+      const how = { ...step, weight: weights.vector(step.weight), bias: optional(step.bias) };
+      return [norm(tensor(step.input), scale, how, tensor(step.output))];
     }
     case 'selectRows':
-      return [selectRows(scene, tensor(step.input), tensor(step.output))];
+      return [selectRows(batch, tensor(step.input), tensor(step.output))];
     case 'linear':
       return lowerLinear(step, to);
     case 'cacheAppend':
-      return [cacheAppend(scene, tensor(step.k), tensor(step.v), caches[step.layer]!)];
+      return [cacheAppend(batch, tensor(step.k), tensor(step.v), source(step.source))];
     case 'attentionScores':
-      return [attentionScores(scene, tensor(step.q), caches[step.layer]!, step.scale, tensor(step.output))];
-    case 'maskedSoftmax':
-      return [maskedSoftmax(scene, tensor(step.input), tensor(step.output))];
+      return [attentionScores(batch, tensor(step.q), source(step.source), scoring(step), tensor(step.output))];
+    case 'maskedSoftmax': {
+      const heads = to.plan.tensors.get(step.output)!.shape[0] as number;
+      return [maskedSoftmax(batch, tensor(step.input), source(step.source), heads, tensor(step.output))];
+    }
     case 'attentionMix':
-      return [attentionMix(scene, tensor(step.pattern), caches[step.layer]!, tensor(step.output))];
-    case 'attention':
-      return attention(scene, tensor(step.q), caches[step.layer]!, step.scale, tensor(step.output), {
-        shape: to.shape,
-        variant: to.attention,
-      });
+      return [attentionMix(batch, tensor(step.pattern), source(step.source), tensor(step.output))];
+    case 'attention': {
+      const how = { shape: to.shape, variant: to.attention };
+      return attention(batch, tensor(step.q), source(step.source), scoring(step), tensor(step.output), how);
+    }
     case 'activation':
-      return [activation(scene, step.kind, tensor(step.input), tensor(step.output))];
+      return [activation(batch, step.kind, tensor(step.input), tensor(step.output))];
     case 'edit': {
       const spec = to.plan.tensors.get(step.tensor)!;
-      return step.edits.map((one) => edit(scene, to.buffers, one, spec, tensor(step.tensor)));
+      return step.edits.map((one) => edit(batch, to.buffers, one, spec, tensor(step.tensor)));
     }
     default:
       return step satisfies never;
   }
 }
 
-/** With several outputs (unfused q, k, v) each is a product with its own rows of the weight. */
+/** With several outputs (unfused q, k, v) each is a product with its own rows of the weight; the last one's takes the cache's too. */
 function lowerLinear(step: Step & { op: 'linear' }, to: Lowering): Kernel[] {
+  const { batch, variants, unused } = to;
   const weight = to.weights.matrix(step.weight);
-  const count = weight.spec.rows / step.outputs.length;
-  return step.outputs.flatMap((output, i) => {
+  const source = step.cache === undefined ? undefined : to.source(step.cache);
+  const pieces = step.outputs.map((name) => ({ output: to.tensor(name), cache: undefined as typeof source }));
+  const last = pieces.at(-1);
+  // Results come by fours, and halves of the cache in twos.
+  if (source && last && last.output.width % 4 === 0) last.cache = source;
+  const all = source && !last?.cache ? [...pieces, { output: undefined, cache: source }] : pieces;
+  let first = 0;
+  return all.flatMap(({ output, cache }) => {
+    const count = (output?.width ?? 0) + (cache ? 2 * cache.nHead * cache.headDim : 0);
     const linear: Linear = {
       x: to.tensor(step.input),
       weight,
-      first: i * count,
+      first,
       count,
-      output: to.tensor(output),
-      vectors: to.weights.vectors(step.bias, i * count, count, step.norm),
+      output,
+      vectors: to.weights.vectors(step.bias, first, count, step.norm),
       bias: step.bias !== undefined,
       norm: step.norm,
       activation: step.activation,
+      gate: step.gate === undefined ? undefined : to.tensor(step.gate),
       residual: step.residual === undefined ? undefined : to.tensor(step.residual),
       select: step.select ?? false,
-      cache: step.cache === undefined ? undefined : to.caches[step.cache],
-      unused: to.unused,
+      cache,
+      unused,
     };
-    const { scene, variants } = to;
-    return to.shape === 'row' ? linearRow(scene, linear, variants.row) : linearTile(scene, linear, variants.tile);
+    first += count;
+    return to.shape === 'row' ? linearRow(batch, linear, variants.row) : linearTile(batch, linear, variants.tile);
   });
 }
 
-/** Floats that a tensor needs on the device: rows padded as weights are, so that both are read in whole vectors. */
-export function gpuShape(plan: Plan, name: string, sizes: { rows: number; logitRows: number; context: number }) {
-  const { shape } = plan.tensors.get(name)!;
-  if (shape.includes('context')) {
-    return { width: sizes.context, stride: sizes.context, length: plan.nHead * sizes.rows * sizes.context };
+/** A tensor on the device: rows padded as weights are, so that both are read in whole vectors. */
+export function gpuShape(
+  plan: Plan,
+  name: string,
+  { sizes }: StepList,
+): Omit<GpuTensor, 'buffer'> & { length: number } {
+  const spec = plan.tensors.get(name)!;
+  const keys = keyAxisOf(spec);
+  const axis = spec.shape[0] === 'logitRows' ? 'logitRows' : 'rows';
+  const rows = sizes[axis];
+  if (keys) {
+    const [width, heads] = [sizes[keys], spec.shape[0] as number];
+    return { width, stride: width, rows, axis, length: heads * rows * width };
   }
-  const width = shape.slice(1).reduce<number>((product, axis) => product * (axis as number), 1);
-  const rows = shape[0] === 'logitRows' ? sizes.logitRows : sizes.rows;
-  return { width, stride: strideOf(width), length: rows * strideOf(width) };
+  const width = widthOf(spec);
+  return { width, stride: strideOf(width), rows, axis, length: rows * strideOf(width) };
 }

@@ -1,6 +1,5 @@
 import type { Backend, ProgramSize, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { allRules } from '../plan/fuse.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { attentionFor, createGpuBackend, variantsFor } from './backend.ts';
 import { Buffers } from './buffers.ts';
@@ -8,7 +7,7 @@ import { expected, kernelsAhead } from './compile-ahead.ts';
 import { describe, type Gpu, isSoftware, probe } from './device.ts';
 import { type AttentionVariant, attentionVariants } from './kernels/attention.ts';
 import { type Variants, variantsOn } from './kernels/linear.ts';
-import { keyBytes } from './lay-out.ts';
+import { makeSources } from './lay-out.ts';
 import { keptChoice } from './tune.ts';
 import { type TuneStore, tuneStore } from './tune-store.ts';
 
@@ -110,7 +109,7 @@ function storeOf(device: GPUDevice): TuneStore {
 /** A number that other shaders, or other constants of theirs, would not have. */
 function fingerprint(device: GPUDevice, { kv, plan, size, formatOf }: GpuChoices, { attention, ...variants }: Chosen) {
   const weights = expected(device, plan, formatOf);
-  const kernels = kernelsAhead({ device, rules: allRules, attention, kv }, plan, size, weights, variants);
+  const kernels = kernelsAhead({ device, weights, variants, attention, kv }, plan, size);
   const sources = new Set(kernels.flatMap(({ files }) => files.map(({ source }) => source)));
   const text = [...sources, ...kernels.map(({ constants }) => JSON.stringify(constants))].join();
   let hash = 0x811c9dc5; // FNV-1a
@@ -124,14 +123,11 @@ function storeFor(device: GPUDevice, { tune, bytes }: GpuChoices): TuneStore | u
 }
 
 /** Takes the memory of a program's KV cache and gives it back: what has no room is told before weights are fetched. */
-async function checkRoom(device: GPUDevice, { plan, size: { slots, context }, kv }: GpuChoices): Promise<void> {
+async function checkRoom(device: GPUDevice, { plan, size, kv }: GpuChoices): Promise<void> {
   const buffers = new Buffers(device);
-  const bytes = 2 * slots * context * keyBytes(plan, kv);
-  const what = `The KV cache of ${context} positions`;
+  const what = `The KV cache of ${size.context} positions`;
   try {
-    await buffers.allocate(what, () => {
-      for (let layer = 0; layer < plan.nLayer; layer++) buffers.create(what, bytes);
-    });
+    await buffers.allocate(what, () => makeSources(plan, size, kv, (_, bytes) => buffers.create(what, bytes)));
   } finally {
     buffers.destroyAll();
   }

@@ -1,41 +1,42 @@
 import type { Batch, DecodeRequest, Drawn, Program, ProgramSize, RunResult } from '../plan/backend.ts';
-import type { Plan } from '../plan/plan.ts';
+import { type AxisSizes, keyAxisOf, type Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
+import { BATCH_WORDS, placesOf, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
 import { Buffers } from './buffers.ts';
 import { Decoder, drawLimits } from './decode.ts';
 import { encode, prepare } from './dispatch.ts';
-import type { RunSizes } from './kernel.ts';
+import type { GpuKeySource, RunSizes } from './kernel.ts';
 import { tokenScores } from './kernels/token-scores.ts';
-import { compileList, type DispatchList, type Judge, keyBytes, layOut, type ProgramMaker } from './lay-out.ts';
+import { type Compiler, compileList, type DispatchList, type Judge, layOut } from './lay-out.ts';
 import { profileSteps } from './profile.ts';
 import { Readback, type Source } from './readback.ts';
+import { placeBytes } from './step-lists.ts';
 
 /**
- * Compiles a plan into two lists of dispatches, for one row (decoding) and for many (prefill), over one KV cache. Its
+ * Compiles a plan into lists of dispatches, for one row (decoding), for many (prefill) and for its encoder, over the same keys. Its
  * buffers are in `owned` from the beginning: whoever frees them ends the compiling too.
  */
 export async function compileProgram(
-  maker: ProgramMaker,
+  compiler: Compiler,
   plan: Plan,
   size: ProgramSize,
   capture: ReadonlySet<string>,
   owned: Set<Buffers>,
 ): Promise<GpuProgram> {
-  const { device, weights, pipelines } = maker;
+  const { device, weights, pipelines } = compiler;
   const buffers = new Buffers(device);
   owned.add(buffers);
   const wanted = () => `${size.slots} × ${size.context} positions, ${buffers.bytes} bytes of cache and activations`;
   try {
-    const { caches, batch, lists } = await weights.allocate(buffers, wanted, () =>
-      layOut(maker, plan, size, capture, buffers),
+    const { sources, batch, lists } = await weights.allocate(buffers, wanted, () =>
+      layOut(compiler, plan, size, capture, buffers),
     );
-    const [one, many = one] = (await Promise.all(lists.map((list) => compileList(device, pipelines, list)))) as [
-      DispatchList,
-      DispatchList?,
-    ];
+    const compiled = await Promise.all(lists.map((list) => compileList(device, pipelines, list)));
+    const [one, many = one] = compiled.filter(({ part }) => part !== 'encoder') as [DispatchList, DispatchList?];
+    const encoder = compiled.find(({ part }) => part === 'encoder');
     buffers.alive();
-    return new GpuProgram(maker, plan, size, capture, { buffers, caches, batch, one, many }, owned);
+    return new GpuProgram(compiler, plan, size, capture, { buffers, sources, batch, one, many, encoder }, owned);
   } catch (error) {
     buffers.destroyAll();
     owned.delete(buffers);
@@ -46,17 +47,18 @@ export async function compileProgram(
 /** What a program is made of. */
 interface Parts {
   buffers: Buffers;
-  caches: GPUBuffer[];
+  sources: ReadonlyMap<string, GpuKeySource>;
   batch: GPUBuffer;
   one: DispatchList;
   many: DispatchList;
+  encoder: DispatchList | undefined;
 }
 
 /** A compiled plan. A run writes its rows, submits one compute pass, and reads back what is wanted. */
 export class GpuProgram implements Program {
   readonly size: ProgramSize;
   readonly drawLimits = drawLimits;
-  readonly #maker: ProgramMaker;
+  readonly #compiler: Compiler;
   readonly #device: GPUDevice;
   readonly #plan: Plan;
   readonly #capture: ReadonlySet<string>;
@@ -73,22 +75,22 @@ export class GpuProgram implements Program {
   #unread: Promise<unknown> = Promise.resolve();
 
   constructor(
-    maker: ProgramMaker,
+    compiler: Compiler,
     plan: Plan,
     size: ProgramSize,
     capture: ReadonlySet<string>,
     parts: Parts,
     owned: Set<Buffers>,
   ) {
-    this.#maker = maker;
-    this.#device = maker.device;
+    this.#compiler = compiler;
+    this.#device = compiler.device;
     this.#plan = plan;
     this.size = size;
     this.#capture = capture;
     this.#parts = parts;
-    this.#readback = new Readback(maker.device, parts.buffers);
+    this.#readback = new Readback(compiler.device, parts.buffers);
     this.#owned = owned;
-    this.#rows = new Uint32Array(4 + size.rows * 4);
+    this.#rows = new Uint32Array(BATCH_WORDS + Math.max(size.rows, size.source ?? 0) * ROW_WORDS);
   }
 
   get bytes(): number {
@@ -97,15 +99,15 @@ export class GpuProgram implements Program {
 
   async run(batch: Batch): Promise<RunResult> {
     const list = this.#listFor(batch);
-    const sizes = sizesOf(batch);
+    const sizes = this.#runSizes(batch);
     const { read, wanted, scores } = await this.#inTurn(() => this.#submit(batch, list, sizes));
     const values = await read;
-    const logits = wanted.has('logits') ? this.#compact('logits', wanted, values, list, sizes) : new Float32Array(0);
+    const compact = (name: string) => this.#compact(name, wanted.get(name)!, values, list, sizes);
     return {
-      logits,
+      logits: wanted.has('logits') ? compact('logits') : new Float32Array(0),
       scores: scores ? readScores(values.get(scores)!) : [],
-      captured: new Map([...this.#capture].map((name) => [name, this.#compact(name, wanted, values, list, sizes)])),
-      keys: sizes.keys,
+      captured: new Map([...this.#capture].filter((name) => wanted.has(name)).map((name) => [name, compact(name)])),
+      sizes: { rows: sizes.rows, logitRows: sizes.logitRows, context: sizes.context, source: sizes.source },
     };
   }
 
@@ -116,7 +118,7 @@ export class GpuProgram implements Program {
     const wanted = new Map(names.map((name) => [name, this.#sources(name, list, sizes)]));
     const scores = judge && { buffer: judge.scores, offset: 0, bytes: 16 * sizes.logitRows };
     const reserved = await this.#readback.reserve([...wanted.values(), scores ?? []].flat());
-    this.#writeRows(batch, sizes);
+    this.#writeBatch(batch, list);
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     encode(pass, list.dispatches, sizes);
@@ -150,21 +152,23 @@ export class GpuProgram implements Program {
 
   profile(batch: Batch, repeats: number, signal?: AbortSignal): Promise<Profile> {
     const { buffers } = this.#parts;
-    const { steps } = this.#listFor(batch);
-    const sizes = sizesOf(batch);
+    const list = this.#listFor(batch);
+    const { steps } = list;
+    const sizes = this.#runSizes(batch);
     return this.#inTurn(async () => {
-      this.#writeRows(batch, sizes);
+      this.#writeBatch(batch, list);
       return profileSteps({ device: this.#device, buffers, readback: this.#readback, sizes, signal }, steps, repeats);
     });
   }
 
-  #listFor({ rows }: Batch): DispatchList {
+  #listFor({ rows, encodes }: Batch): DispatchList {
+    if (encodes) return this.#parts.encoder!;
     return rows.length === 1 ? this.#parts.one : this.#parts.many;
   }
 
   /** What judges targets on a list's logits, made when it is first needed. */
   #judgeOf(list: DispatchList): Promise<Judge> {
-    const { device, pipelines } = this.#maker;
+    const { device, pipelines } = this.#compiler;
     const { buffers } = this.#parts;
     const make = async () => {
       const { targets, scores } = await buffers.allocate(`scores of ${this.size.logitRows} rows`, () => ({
@@ -182,24 +186,26 @@ export class GpuProgram implements Program {
   }
 
   copySlots(moves: { from: number; to: number }[], length: number): Promise<void> {
-    const { slots, context } = this.size;
-    const width = keyBytes(this.#plan, this.#maker.kv);
+    const { context } = this.size;
+    const caches = [...this.#parts.sources.values()].filter(({ axis }) => axis === 'context');
     const changed = moves.filter(({ from, to }) => from !== to);
     return this.#inTurn(async () => {
-      if (changed.length === 0 || length === 0) return;
+      if (changed.length * caches.length * length === 0) return;
+      const widest = Math.max(...caches.map((cache) => placeBytes(cache, cache.format)));
       // Through a buffer in between: two beams may change places, and a buffer is not copied onto itself.
-      const between = await this.#roomBetween(changed.length * 2 * length * width);
+      const between = await this.#roomBetween(changed.length * 2 * length * widest);
       const encoder = this.#device.createCommandEncoder();
-      for (const cache of this.#parts.caches) {
-        const at = (slot: number, half: number) => (half * slots + slot) * context * width;
+      for (const cache of caches) {
+        const width = placeBytes(cache, cache.format);
+        const at = (slot: number, half: number) => (half * cache.buffer.size) / 2 + slot * context * width;
         const places = changed.flatMap((move) =>
           [0, 1].map((half) => ({ from: at(move.from, half), to: at(move.to, half) })),
         );
         places.forEach(({ from }, i) => {
-          encoder.copyBufferToBuffer(cache, from, between, i * length * width, length * width);
+          encoder.copyBufferToBuffer(cache.buffer, from, between, i * length * width, length * width);
         });
         places.forEach(({ to }, i) => {
-          encoder.copyBufferToBuffer(between, i * length * width, cache, to, length * width);
+          encoder.copyBufferToBuffer(between, i * length * width, cache.buffer, to, length * width);
         });
       }
       this.#device.queue.submit([encoder.finish()]);
@@ -221,10 +227,10 @@ export class GpuProgram implements Program {
   }
 
   spoil(): void {
-    const { one, many } = this.#parts;
-    for (const { tensors } of new Set([one, many])) {
+    const { one, many, encoder } = this.#parts;
+    for (const list of new Set([one, many, encoder])) {
       for (const name of ['logits', ...this.#capture]) {
-        const { buffer, width, stride } = tensors.get(name) ?? {};
+        const { buffer, width, stride } = list?.tensors.get(name) ?? {};
         if (!buffer || !width || !stride) continue;
         const values = new Float32Array(buffer.size / 4);
         // The padding stays zero, as kernels read it.
@@ -243,15 +249,18 @@ export class GpuProgram implements Program {
     const { rows } = request;
     const batch = { rows, logitRows: [rows.length - 1] };
     const decoder = await this.#inTurn(() => this.#decoderOf());
-    yield* decoder.run(request, () => this.#writeRows(batch, sizesOf(batch)));
+    yield* decoder.run(request, () => {
+      this.#writeBatch(batch, this.#listFor(batch));
+      return this.#runSizes(batch);
+    });
   }
 
   #decoderOf(): Promise<Decoder> {
     const { one, many, buffers, batch } = this.#parts;
     const logits = ({ dispatches, tensors }: DispatchList) => ({ dispatches, logits: tensors.get('logits')!.buffer });
-    const { device, pipelines } = this.#maker;
+    const { device, pipelines } = this.#compiler;
     const { vocabSize } = this.#plan;
-    const steps = { batch, vocabulary: vocabSize, context: this.size.context, one: logits(one), many: logits(many) };
+    const steps = { batch, vocabulary: vocabSize, size: this.size, one: logits(one), many: logits(many) };
     this.#decoder ??= Decoder.create(device, pipelines, buffers, steps).catch((error: unknown) => {
       this.#decoder = undefined; // there may be room for it later
       throw error;
@@ -260,37 +269,49 @@ export class GpuProgram implements Program {
   }
 
   /** Throws `disposed` where the buffers are gone. */
-  #writeRows({ rows, logitRows }: Batch, sizes: RunSizes): RunSizes {
+  #writeBatch(batch: Batch, { steps, tensors }: DispatchList): void {
     this.#parts.buffers.alive();
-    this.#rows.set([rows.length, logitRows.length, sizes.keys, 0]);
-    rows.forEach(({ token, position, slot }, i) => {
-      this.#rows.set([token, position, slot, logitRows[i] ?? 0], 4 + i * 4);
-    });
-    this.#device.queue.writeBuffer(this.#parts.batch, 0, this.#rows, 0, 4 + rows.length * 4);
-    return sizes;
+    const { queue } = this.#device;
+    writeRows(batch, this.size.context, this.#rows);
+    queue.writeBuffer(this.#parts.batch, 0, this.#rows, 0, BATCH_WORDS + batch.rows.length * ROW_WORDS);
+    for (const { step } of steps) {
+      if (step.op !== 'input') continue;
+      const { buffer, width, stride } = tensors.get(step.output)!;
+      const padded = new Float32Array(batch.rows.length * stride);
+      batch.rows.forEach((_, r) => {
+        padded.set(batch.input!.subarray(r * width, (r + 1) * width), r * stride);
+      });
+      queue.writeBuffer(buffer, 0, padded);
+    }
+  }
+
+  #runSizes(batch: Batch): RunSizes {
+    const inTiles = (axis: 'context' | 'source') => areTiles(batch, axis, this.size.context);
+    return { ...sizesOf(batch), tiles: { context: inTiles('context'), source: inTiles('source') } };
   }
 
   /** Where the rows of this run are in a tensor: for each head, where it has them first. */
   #sources(name: string, list: DispatchList, sizes: RunSizes): Source[] {
-    const { shape } = this.#plan.tensors.get(name)!;
-    const { buffer, stride } = list.tensors.get(name)!;
-    const rows = shape[0] === 'logitRows' ? sizes.logitRows : sizes.rows;
-    const heads = shape.includes('context') ? this.#plan.nHead : 1;
-    const bytes = 4 * rows * stride;
-    return Array.from({ length: heads }, (_, head) => ({ buffer, offset: 4 * head * list.rows * stride, bytes }));
+    const spec = this.#plan.tensors.get(name)!;
+    const { buffer, stride, axis, rows } = list.tensors.get(name)!;
+    const heads = keyAxisOf(spec) ? (spec.shape[0] as number) : 1;
+    const bytes = 4 * sizes[axis] * stride;
+    return Array.from({ length: heads }, (_, head) => ({ buffer, offset: 4 * head * rows * stride, bytes }));
   }
 
-  /** What was read of a tensor without its padding: as its spec's shape says, `keys` long in its context axis. */
+  /** What was read of a tensor without its padding: as its spec's shape says. */
   #compact(
     name: string,
-    wanted: Map<string, Source[]>,
+    sources: Source[],
     values: Map<Source, Float32Array>,
     list: DispatchList,
-    { keys }: RunSizes,
+    sizes: AxisSizes,
   ): Float32Array {
-    const heads = wanted.get(name)!.map((source) => values.get(source) ?? new Float32Array(0));
+    const spec = this.#plan.tensors.get(name)!;
+    const heads = sources.map((source) => values.get(source) ?? new Float32Array(0));
     const { width, stride } = list.tensors.get(name)!;
-    const taken = this.#plan.tensors.get(name)!.shape.includes('context') ? keys : width;
+    const keys = keyAxisOf(spec);
+    const taken = keys ? sizes[keys] : width;
     if (heads.length === 1 && taken === stride) return heads[0]!;
     const rows = heads[0]!.length / stride;
     const compact = new Float32Array(heads.length * rows * taken);
@@ -302,10 +323,19 @@ export class GpuProgram implements Program {
   }
 }
 
-function sizesOf({ rows, logitRows }: Batch): RunSizes {
-  const keys = 1 + Math.max(...rows.map((row) => row.position));
-  const oneSlot = rows.every(({ slot }) => slot === rows[0]!.slot);
-  return { rows: rows.length, logitRows: logitRows.length, keys, oneSlot };
+/**
+ * Whether attention may take the rows in tiles, which walk from the first row's first key to the last row's last: ranges of keys go
+ * forward and leave no gap, as those of one slot do, of packed texts, and of a window that slides.
+ */
+function areTiles({ rows }: Batch, axis: 'context' | 'source', context: number): boolean {
+  let before: { first: number; count: number } | undefined;
+  return rows.every((row) => {
+    const seen = placesOf(row, { nHead: 1, headDim: 1, axis }, context);
+    const [end, last] = [seen.first + seen.count, before ? before.first + before.count : seen.first];
+    const follows = seen.first >= (before?.first ?? 0) && seen.first <= last && end >= last;
+    before = seen;
+    return follows;
+  });
 }
 
 function readScores(values: Float32Array): TokenScore[] {

@@ -1,13 +1,14 @@
-import { allRules, fuse } from '../plan/fuse.ts';
-import { type Plan, stepInputs } from '../plan/plan.ts';
+import { type Plan, stepInputs, stepOutputs } from '../plan/plan.ts';
+import { BATCH_WORDS, ROW_WORDS } from '../plan/rows.ts';
 import { Buffers } from './buffers.ts';
 import { describe } from './device.ts';
 import { encode, prepare } from './dispatch.ts';
-import type { CacheFormat, Kernel, RunSizes, Scene } from './kernel.ts';
+import type { CacheFormat, Kernel, RunSizes } from './kernel.ts';
 import { type Variants, variantsOn } from './kernels/linear.ts';
-import { keyBytes, rulesFor } from './lay-out.ts';
-import { gpuShape, lower } from './lower.ts';
+import { makeSources } from './lay-out.ts';
+import { gpuShape, lowerAll } from './lower.ts';
 import type { Pipelines } from './shader.ts';
+import { stepListsOf } from './step-lists.ts';
 import type { TuneStore } from './tune-store.ts';
 import { MAP_READ, usage } from './usage.ts';
 import type { WeightStore } from './weight-store.ts';
@@ -121,9 +122,10 @@ class Bench {
   async #time(shape: 'row' | 'tile', variants: Variants, time: { over: boolean }): Promise<number | undefined> {
     const rows = shape === 'row' ? 1 : ROWS;
     const { device, pipelines, weights } = this.#on;
-    const kernels = await weights.allocate(this.#buffers, 'measuring', () => this.#layOut(shape, variants, rows));
+    const kernels = await weights.allocate(this.#buffers, 'measuring', () => this.#layOut(variants, rows));
     const dispatches = await prepare(device, pipelines, kernels);
-    const sizes: RunSizes = { rows, logitRows: 1, keys: rows, oneSlot: true };
+    const tiles = { context: true, source: true };
+    const sizes: RunSizes = { rows, logitRows: 1, context: rows, source: 0, tiles };
     let best = Number.POSITIVE_INFINITY;
     for (let run = 0; run <= RUNS; run++) {
       await this.#measured; // the last one of the other shape may still be under way
@@ -138,36 +140,34 @@ class Bench {
   }
 
   /** All linear layers of the fused plan, each with its own weights: their caches are as cold as in a run. */
-  #layOut(shape: 'row' | 'tile', variants: Variants, rows: number): Kernel[] {
+  #layOut(variants: Variants, rows: number): Kernel[] {
     const { device, weights, kv } = this.#on;
     const plan = this.#plan;
-    const sizes = { rows, logitRows: 1, context: rows };
-    const steps = fuse(plan.steps, rulesFor(plan, weights, shape, allRules), new Set(['logits'])).filter(
-      (step) => step.op === 'linear',
-    );
-    const floats = Math.max(
-      ...steps
-        .flatMap((step) => [...stepInputs(step), ...step.outputs])
-        .map((name) => gpuShape(plan, name, sizes).length),
-    );
+    const size = { slots: 1, context: rows, rows, logitRows: 1, source: rows };
+    const lists = stepListsOf(plan, size)
+      .filter(({ part }) => (part === 'one') === (rows === 1))
+      .map((list) => ({ ...list, steps: list.steps.filter(({ op }) => op === 'linear') }));
     const make = (label: string, bytes: number) => this.#buffers.create(`tuning: ${label}`, bytes);
+    const used = lists.flatMap((list) =>
+      list.steps
+        .flatMap((step) => [...stepInputs(step), ...stepOutputs(step)])
+        .map((name) => gpuShape(plan, name, list).length),
+    );
+    const floats = Math.max(...used);
     const [x, y] = [make('input', floats * 4), make('output', floats * 4)];
-    const cache = make('cache', 2 * rows * keyBytes(plan, kv));
-    const batch = make('batch', 16 + rows * 16);
+    let keys: GPUBuffer | undefined;
+    const sources = makeSources(plan, size, kv, (_, bytes) =>
+      keys && keys.size >= bytes ? keys : (keys = make('keys', bytes)),
+    );
+    const batch = make('batch', 4 * (BATCH_WORDS + rows * ROW_WORDS));
     device.queue.writeBuffer(batch, 0, Uint32Array.of(rows, 1, rows, 0));
-    const scene: Scene = { batch, rows, nHead: plan.nHead, headDim: plan.headDim, context: rows, slots: 1, kv };
-    return steps.flatMap((step) =>
-      lower(step, {
-        plan,
-        scene,
-        weights,
-        tensor: (name) => ({ buffer: stepInputs(step).includes(name) ? x : y, ...gpuShape(plan, name, sizes) }),
-        caches: Array.from({ length: plan.nLayer }, () => cache),
-        buffers: this.#buffers,
-        unused: make('unused', 16),
-        shape,
-        variants,
-        attention: 'registers', // no step here is one
+    const to = { batch, buffers: this.#buffers, unused: make('unused', 16) };
+    const target = { weights, variants, attention: 'registers' as const }; // no step here is attention
+    return lists.flatMap((list) =>
+      list.steps.flatMap((step) => {
+        const tensor = (name: string) => (stepInputs(step).includes(name) ? x : y);
+        const source = (name: string) => sources.get(name)!;
+        return lowerAll(plan, { ...list, steps: [step] }, target, { ...to, tensor, source })[0]!.kernels;
       }),
     );
   }

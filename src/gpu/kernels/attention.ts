@@ -1,4 +1,5 @@
 import inputSource from '../../../shaders/attention-input.wgsl?raw';
+import keysSource from '../../../shaders/attention-keys.wgsl?raw';
 import mixSource from '../../../shaders/attention-mix.wgsl?raw';
 import rowSource from '../../../shaders/attention-row.wgsl?raw';
 import rowSharedSource from '../../../shaders/attention-row-shared.wgsl?raw';
@@ -6,9 +7,12 @@ import scoresSource from '../../../shaders/attention-scores.wgsl?raw';
 import tileSource from '../../../shaders/attention-tile.wgsl?raw';
 import tileSharedSource from '../../../shaders/attention-tile-shared.wgsl?raw';
 import softmaxSource from '../../../shaders/masked-softmax.wgsl?raw';
-import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
+import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants, type RunSizes } from '../kernel.ts';
 import type { ShaderFile } from '../shader.ts';
+import type { GpuWeight } from '../weights.ts';
 import { batchFile, cacheFile } from './files.ts';
+
+const keysFile: ShaderFile = { name: 'attention-keys.wgsl', source: keysSource };
 
 /** How whole attention splits its work. Software GPUs want no barrier in a loop; real ones keys and values in workgroup memory. */
 interface Split {
@@ -37,81 +41,120 @@ const splits = {
 export type AttentionVariant = keyof typeof splits;
 export const attentionVariants = Object.keys(splits) as AttentionVariant[];
 
+/** What the scores are made of, beside queries and keys. */
+export interface Scoring {
+  scale: number;
+  /** [nHead, 2 d + 1], f32 */
+  bias: GpuWeight | undefined;
+}
+
 /**
- * Scores, mask, softmax and mix in one dispatch: row by row, or in tiles, whose rows must be of one slot. A list for many
+ * Scores, mask, softmax and mix in one dispatch: row by row, or in tiles, where the run's rows allow it. A list for many
  * rows has both kernels, and a run leaves out one of them.
  */
 export function attention(
-  scene: Scene,
+  batch: GPUBuffer,
   q: GpuTensor,
-  cache: GPUBuffer,
-  scale: number,
+  source: GpuKeySource,
+  scoring: Scoring,
   output: GpuTensor,
   { shape, variant }: { shape: 'row' | 'tile'; variant: AttentionVariant },
 ): Kernel[] {
   const { row, tile, tileRows }: Split = splits[variant];
-  const { nHead, headDim } = scene;
-  const slices = ceilDiv(headDim, 64);
-  const inputFile = { name: 'attention-input.wgsl', source: inputSource };
+  const nHead = q.width / source.headDim;
+  const slices = ceilDiv(source.headDim, 64);
+  const inTiles = ({ tiles }: RunSizes) => tiles[source.axis === 'source' ? 'source' : 'context'];
   const shared = {
     constants: {
-      ...headSizes(scene),
+      ...sizesOf(source, nHead),
+      ...scoringConstants(scoring),
       Q_STRIDE: q.stride,
       OUT_STRIDE: output.stride,
-      SLOTS: scene.slots,
-      SCALE: scale,
     },
-    bindings: { 0: scene.batch, 3: q.buffer, 4: cache, 5: output.buffer },
+    bindings: { 0: batch, 3: q.buffer, 4: source.buffer, 5: output.buffer, 6: biasOf(scoring, q) },
   };
+  const files = [batchFile, cacheFile[source.format], keysFile, { name: 'attention-input.wgsl', source: inputSource }];
   const byRow: Kernel = {
     ...shared,
-    files: [batchFile, cacheFile[scene.kv], inputFile, row],
-    workgroups: ({ rows, oneSlot }) => [tile && shape === 'tile' && oneSlot ? 0 : nHead, rows, slices],
+    files: [...files, row],
+    workgroups: (sizes) => [tile && shape === 'tile' && inTiles(sizes) ? 0 : nHead, sizes.rows, slices],
   };
   if (shape === 'row' || !tile) return [byRow];
   const byTile: Kernel = {
     ...shared,
-    files: [batchFile, cacheFile[scene.kv], inputFile, tile],
-    workgroups: ({ rows, oneSlot }) => [oneSlot ? ceilDiv(rows, tileRows) : 0, nHead, slices],
+    files: [...files, tile],
+    workgroups: (sizes) => [inTiles(sizes) ? ceilDiv(sizes.rows, tileRows) : 0, nHead, slices],
   };
   return [byRow, byTile];
 }
 
 export function attentionScores(
-  scene: Scene,
+  batch: GPUBuffer,
   q: GpuTensor,
-  cache: GPUBuffer,
-  scale: number,
+  source: GpuKeySource,
+  scoring: Scoring,
   output: GpuTensor,
 ): Kernel {
+  const nHead = q.width / source.headDim;
+  const keys = source.axis === 'source' ? 'source' : 'context';
   return {
-    files: [batchFile, cacheFile[scene.kv], { name: 'attention-scores.wgsl', source: scoresSource }],
-    constants: { ...headSizes(scene), Q_STRIDE: q.stride, ROWS: scene.rows, SCALE: scale },
-    bindings: { 0: scene.batch, 3: q.buffer, 4: cache, 5: output.buffer },
-    workgroups: ({ rows, keys }) => [ceilDiv(keys, 64), rows, scene.nHead],
+    files: [batchFile, cacheFile[source.format], keysFile, { name: 'attention-scores.wgsl', source: scoresSource }],
+    constants: {
+      ...sizesOf(source, nHead),
+      ...scoringConstants(scoring),
+      Q_STRIDE: q.stride,
+      KEYS: output.stride,
+      ROWS: output.rows,
+    },
+    bindings: { 0: batch, 3: q.buffer, 4: source.buffer, 5: output.buffer, 6: biasOf(scoring, q) },
+    workgroups: (sizes) => [ceilDiv(sizes[keys], 64), sizes.rows, nHead],
   };
 }
 
-export function maskedSoftmax(scene: Scene, scores: GpuTensor, pattern: GpuTensor): Kernel {
+/** @param heads of the scores */
+export function maskedSoftmax(
+  batch: GPUBuffer,
+  scores: GpuTensor,
+  source: GpuKeySource,
+  heads: number,
+  pattern: GpuTensor,
+): Kernel {
   return {
     files: [batchFile, { name: 'masked-softmax.wgsl', source: softmaxSource }],
-    constants: { CONTEXT: scene.context, ROWS: scene.rows },
-    bindings: { 0: scene.batch, 3: scores.buffer, 4: pattern.buffer },
-    workgroups: ({ rows }) => [ceilDiv(rows, 64), scene.nHead],
+    constants: { KEYS: pattern.stride, ROWS: pattern.rows, ...keyConstants(source) },
+    bindings: { 0: batch, 3: scores.buffer, 4: pattern.buffer },
+    workgroups: ({ rows }) => [ceilDiv(rows, 64), heads],
   };
 }
 
-export function attentionMix(scene: Scene, pattern: GpuTensor, cache: GPUBuffer, output: GpuTensor): Kernel {
+export function attentionMix(batch: GPUBuffer, pattern: GpuTensor, source: GpuKeySource, output: GpuTensor): Kernel {
   return {
-    files: [batchFile, cacheFile[scene.kv], { name: 'attention-mix.wgsl', source: mixSource }],
-    constants: { ...headSizes(scene), OUT_STRIDE: output.stride, SLOTS: scene.slots, ROWS: scene.rows },
-    bindings: { 0: scene.batch, 3: pattern.buffer, 4: cache, 5: output.buffer },
-    workgroups: ({ rows }) => [ceilDiv(scene.nHead * scene.headDim, 64), rows],
+    files: [batchFile, cacheFile[source.format], keysFile, { name: 'attention-mix.wgsl', source: mixSource }],
+    constants: {
+      ...sizesOf(source, output.width / source.headDim),
+      WIDTH: output.width,
+      OUT_STRIDE: output.stride,
+      KEYS: pattern.stride,
+      ROWS: pattern.rows,
+    },
+    bindings: { 0: batch, 3: pattern.buffer, 4: source.buffer, 5: output.buffer },
+    workgroups: ({ rows }) => [ceilDiv(output.width, 64), rows],
   };
 }
 
-const headSizes = ({ nHead, headDim, context }: Scene) => ({
-  N: nHead * headDim,
-  HEAD_DIM: headDim,
-  CONTEXT: context,
+/** Constants of attention-keys.wgsl for so many heads of queries. */
+const sizesOf = (source: GpuKeySource, nHead: number) => ({
+  N: source.nHead * source.headDim,
+  HEAD_DIM: source.headDim,
+  GROUP: nHead / source.nHead,
+  ...keyConstants(source),
 });
+
+const scoringConstants = ({ scale, bias }: Scoring) => ({
+  SCALE: scale,
+  DISTANCES: bias?.spec.columns ?? 0,
+  BIAS_STRIDE: bias?.stride ?? 0,
+});
+
+/** Bound where there is no bias: anything that is only read. */
+const biasOf = ({ bias }: Scoring, q: GpuTensor) => bias?.parts[0]?.values ?? q.buffer;

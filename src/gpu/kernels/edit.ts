@@ -1,14 +1,16 @@
 import source from '../../../shaders/edit.wgsl?raw';
-import type { TensorEdit, TensorSpec } from '../../plan/plan.ts';
+import { keyAxisOf, type TensorEdit, type TensorSpec } from '../../plan/plan.ts';
 import type { Buffers } from '../buffers.ts';
-import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
+import { ceilDiv, type GpuTensor, type Kernel, keyConstants } from '../kernel.ts';
 import { batchFile } from './files.ts';
 
 /** One edit of a tensor, in place. Its lists live in buffers of the program's: a pipeline serves texts of all lengths. */
-export function edit(scene: Scene, buffers: Buffers, one: TensorEdit, { shape }: TensorSpec, x: GpuTensor): Kernel {
-  const headFirst = shape[0] !== 'rows';
+export function edit(batch: GPUBuffer, buffers: Buffers, one: TensorEdit, spec: TensorSpec, x: GpuTensor): Kernel {
+  const { shape } = spec;
+  const keys = keyAxisOf(spec);
+  const headFirst = keys !== undefined;
   const nHead = headFirst ? (shape[0] as number) : shape.length === 3 ? (shape[1] as number) : 1;
-  const inner = headFirst ? scene.context : (shape.at(-1) as number);
+  const inner = headFirst ? x.stride : (shape.at(-1) as number);
   const heads = one.heads ?? Array.from({ length: nHead }, (_, head) => head);
   const positions = one.positions ?? [];
   const isNumber = typeof one.values === 'number';
@@ -23,10 +25,11 @@ export function edit(scene: Scene, buffers: Buffers, one: TensorEdit, { shape }:
       HEAD_FIRST: headFirst ? 1 : 0,
       INNER: inner,
       ROW_STRIDE: x.stride,
-      ROWS: scene.rows,
+      ROWS: x.rows,
+      ...keyConstants({ axis: keys ?? 'context' }),
     },
     bindings: {
-      0: scene.batch,
+      0: batch,
       3: x.buffer,
       4: buffers.from('edit places', Uint32Array.from(places)),
       5: buffers.from('edit values', values),

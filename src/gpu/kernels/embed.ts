@@ -1,37 +1,54 @@
-import embedSource from '../../../shaders/embed.wgsl?raw';
-import embeddingSource from '../../../shaders/embedding.wgsl?raw';
-import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
+import source from '../../../shaders/embed.wgsl?raw';
+import type { EmbedTable } from '../../plan/plan.ts';
+import { ceilDiv, type GpuTensor, type Kernel } from '../kernel.ts';
 import type { GpuWeight, WeightPart } from '../weights.ts';
 import { batchFile, formatFile } from './files.ts';
 
-/** One dispatch for each part of the table. */
-export function embed(scene: Scene, table: GpuWeight, by: 'token' | 'position', output: GpuTensor): Kernel[] {
-  return table.parts.map((part) => ({
-    files: [batchFile, formatFile[table.format], { name: 'embed.wgsl', source: embedSource }],
-    constants: { ...tableConstants(table, part), BY_POSITION: by === 'position' ? 1 : 0 },
-    bindings: { ...tableBindings(scene, part), 3: output.buffer },
-    workgroups: ({ rows }) => [ceilDiv(table.stride / 16, 64), rows],
-  }));
+/** A table with its weight on the device. */
+export type GpuEmbedTable = Omit<EmbedTable, 'weight'> & { weight: GpuWeight };
+
+const numbers = { token: 0, position: 1, segment: 2, none: 3 } as const;
+/** Tables of a dispatch. */
+const MOST = 3;
+
+/** The sum of the tables, three to a dispatch of which one may be of any format and in parts; one dispatch for each of these. */
+export function embed(batch: GPUBuffer, tables: readonly GpuEmbedTable[], output: GpuTensor): Kernel[] {
+  const isPlain = ({ weight }: GpuEmbedTable) => weight.format === 'f32' && weight.parts.length === 1;
+  const leads = tables.filter((table) => !isPlain(table));
+  const plain = tables.filter(isPlain);
+  const kernels: Kernel[] = [];
+  while (leads.length + plain.length > 0) {
+    const lead = leads.shift() ?? plain.shift()!;
+    kernels.push(...sum(batch, [lead, ...plain.splice(0, MOST - 1)], output, kernels.length > 0));
+  }
+  return kernels;
 }
 
-/** Token and position embedding together; `positions` is f32 and in one part. */
-export function embedding(scene: Scene, table: GpuWeight, positions: GpuWeight, output: GpuTensor): Kernel[] {
-  return table.parts.map((part) => ({
-    files: [batchFile, formatFile[table.format], { name: 'embedding.wgsl', source: embeddingSource }],
-    constants: tableConstants(table, part),
-    bindings: { ...tableBindings(scene, part), 3: positions.parts[0]!.values, 4: output.buffer },
-    workgroups: ({ rows }) => [ceilDiv(table.stride / 16, 64), rows],
+function sum(batch: GPUBuffer, tables: readonly GpuEmbedTable[], output: GpuTensor, add: boolean): Kernel[] {
+  const [{ weight }, second, third] = tables as [GpuEmbedTable, GpuEmbedTable?, GpuEmbedTable?];
+  const lookups = [tables[0], second, third].map((table, i) => [
+    [`BY_${i}`, numbers[table?.by ?? 'none']],
+    [`FIRST_${i}`, table?.first ?? 0],
+    [`SCALE_${i}`, table?.scale ?? 1],
+  ]);
+  const bound = (table: GpuEmbedTable | undefined, part: WeightPart) => (table?.weight.parts[0] ?? part).values;
+  return weight.parts.map((part) => ({
+    files: [batchFile, formatFile[weight.format], { name: 'embed.wgsl', source }],
+    constants: {
+      ROW_UNITS: weight.stride / 16,
+      PART_FIRST: part.first,
+      PART_ROWS: part.rows,
+      ADD: add ? 1 : 0,
+      ...Object.fromEntries(lookups.flat()),
+    },
+    bindings: {
+      0: batch,
+      1: part.values,
+      2: part.scales,
+      3: bound(second, part),
+      4: bound(third, part),
+      5: output.buffer,
+    },
+    workgroups: ({ rows }) => [ceilDiv(weight.stride / 16, 64), rows],
   }));
 }
-
-const tableConstants = (table: GpuWeight, part: WeightPart) => ({
-  ROW_UNITS: table.stride / 16,
-  FIRST: part.first,
-  COUNT: part.rows,
-});
-
-const tableBindings = (scene: Scene, part: WeightPart) => ({
-  0: scene.batch,
-  1: part.values,
-  2: part.scales,
-});

@@ -12,7 +12,7 @@ import sharedSource from '../../../shaders/linear-tile-shared.wgsl?raw';
 import quadsSource from '../../../shaders/quads.wgsl?raw';
 import subgroupsSource from '../../../shaders/subgroups.wgsl?raw';
 import type { Activation } from '../../plan/plan.ts';
-import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
+import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants } from '../kernel.ts';
 import type { ShaderFile } from '../shader.ts';
 import type { GpuWeight } from '../weights.ts';
 import { activationNumber } from './activation.ts';
@@ -25,17 +25,20 @@ export interface Linear {
   /** Rows [first, first + count) of the weight make columns 0 .. count of the output. */
   first: number;
   count: number;
-  output: GpuTensor;
+  /** Absent where all columns go to the cache. */
+  output: GpuTensor | undefined;
   /** Bias of these columns, then the norm's weight and bias, each padded to a multiple of 64; absent without any. */
   vectors: GPUBuffer | undefined;
   bias: boolean;
-  norm?: { epsilon: number } | undefined;
+  norm?: { epsilon: number; centred: boolean } | undefined;
   activation?: Activation | undefined;
+  /** At most one of the two. */
+  gate?: GpuTensor | undefined;
   residual?: GpuTensor | undefined;
   select: boolean;
-  /** Takes the second and third third of the columns. */
-  cache?: GPUBuffer | undefined;
-  /** Bound in place of the cache where there is none. */
+  /** Takes the columns behind the output's. */
+  cache?: GpuKeySource | undefined;
+  /** Bound in place of the output or the cache, where there is none. */
   unused: GPUBuffer;
 }
 
@@ -123,33 +126,35 @@ export function variantsOn(features: GPUSupportedFeatures): { [kind in keyof Var
 }
 
 /** For few rows, a norm included. One dispatch for each part of the weight. */
-export function linearRow(scene: Scene, linear: Linear, variant: Variants['row']): Kernel[] {
+export function linearRow(batch: GPUBuffer, linear: Linear, variant: Variants['row']): Kernel[] {
   const { x, norm, count } = linear;
-  return linearKernels(scene, linear, rowSplits[variant], {
+  return linearKernels(batch, linear, rowSplits[variant], {
     K: x.width,
     NORM: norm ? 1 : 0,
+    CENTRED: norm?.centred ? 1 : 0,
     EPSILON: norm?.epsilon ?? 0,
     NORM_AT: norm ? (Math.ceil(count / 64) * 64) / 4 : 0,
   });
 }
 
 /** For many rows, without a norm. */
-export function linearTile(scene: Scene, linear: Linear, variant: Variants['tile']): Kernel[] {
-  return linearKernels(scene, linear, tileSplits[variant], {});
+export function linearTile(batch: GPUBuffer, linear: Linear, variant: Variants['tile']): Kernel[] {
+  return linearKernels(batch, linear, tileSplits[variant], {});
 }
 
-/** The same for all contexts and slots, so that a layer which leaves the cache alone is compiled once for all sessions. */
-const noCache = { CACHE_HALF: 0, CACHE_WIDTH: 1, CONTEXT: 1, SLOTS: 1 };
+/** The same for all outputs, so that layers which leave the cache alone are compiled once. */
+const noCache = { CACHE_HALF: 0, CACHE_WIDTH: 1, KEYS_AT: 0, MEMORY: 0 };
 
-const cacheSizes = ({ kv, nHead, headDim, context, slots }: Scene) => ({
-  CACHE_HALF: kv === 'f16' ? 1 : 0,
-  CACHE_WIDTH: nHead * headDim,
-  CONTEXT: context,
-  SLOTS: slots,
+const cacheSizes = (cache: GpuKeySource, output: GpuTensor | undefined) => ({
+  CACHE_HALF: cache.format === 'f16' ? 1 : 0,
+  CACHE_WIDTH: cache.nHead * cache.headDim,
+  KEYS_AT: output?.width ?? 0,
+  ...keyConstants(cache),
 });
 
-function linearKernels(scene: Scene, linear: Linear, split: Split, constants: Record<string, number>): Kernel[] {
-  const { x, weight, first, count, output, residual, cache, select, unused } = linear;
+function linearKernels(batch: GPUBuffer, linear: Linear, split: Split, constants: Record<string, number>): Kernel[] {
+  const { x, weight, first, count, output, gate, residual, cache, select, unused } = linear;
+  const axis = output?.axis ?? 'rows';
   const most = Math.floor((MOST_WORKGROUPS * split.outputs) / 64) * 64;
   const runs = weight.parts.flatMap((part) => {
     const start = Math.max(first, part.first);
@@ -178,24 +183,26 @@ function linearKernels(scene: Scene, linear: Linear, split: Split, constants: Re
       N: n,
       BIAS: linear.bias ? 1 : 0,
       ACTIVATION: linear.activation ? activationNumber[linear.activation] : 0,
+      GATE: gate ? 1 : 0,
       RESIDUAL: residual ? 1 : 0,
       CACHE: cache ? 1 : 0,
-      ...(cache ? cacheSizes(scene) : noCache),
+      ...(cache ? cacheSizes(cache, output) : noCache),
       SELECT: select ? 1 : 0,
-      OUT_STRIDE: output.stride,
+      LOGIT_ROWS: axis === 'logitRows' ? 1 : 0,
+      OUT_STRIDE: output?.stride ?? 0,
       ...constants,
       ...split.constants,
     },
     bindings: {
-      0: scene.batch,
+      0: batch,
       1: part.values,
       2: part.scales,
       3: x.buffer,
       4: linear.vectors ?? x.buffer,
-      5: residual?.buffer ?? x.buffer,
-      6: output.buffer,
-      7: cache ?? unused,
+      5: (gate ?? residual ?? x).buffer,
+      6: output?.buffer ?? unused,
+      7: cache?.buffer ?? unused,
     },
-    workgroups: (sizes) => [ceilDiv(n, split.outputs), ceilDiv(select ? sizes.logitRows : sizes.rows, split.rows)],
+    workgroups: (sizes) => [ceilDiv(n, split.outputs), ceilDiv(sizes[axis], split.rows)],
   }));
 }

@@ -2,6 +2,7 @@ import drawSource from '../../../shaders/sample-draw.wgsl?raw';
 import scanSource from '../../../shaders/sample-scan.wgsl?raw';
 import samplerSource from '../../../shaders/sampler.wgsl?raw';
 import { ceilDiv, type Kernel } from '../kernel.ts';
+import { batchFile } from './files.ts';
 
 const samplerFile = { name: 'sampler.wgsl', source: samplerSource };
 
@@ -38,7 +39,7 @@ export function sample(
       workgroups: () => [partialsOf(vocabulary)],
     },
     {
-      files: [samplerFile, { name: 'sample-draw.wgsl', source: drawSource }],
+      files: [batchFile, samplerFile, { name: 'sample-draw.wgsl', source: drawSource }],
       constants: {
         VOCABULARY: vocabulary,
         PARTIALS: partialsOf(vocabulary),

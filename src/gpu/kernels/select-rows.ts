@@ -1,12 +1,12 @@
 import source from '../../../shaders/select-rows.wgsl?raw';
-import { ceilDiv, type GpuTensor, type Kernel, type Scene } from '../kernel.ts';
+import { ceilDiv, type GpuTensor, type Kernel } from '../kernel.ts';
 import { batchFile } from './files.ts';
 
-export function selectRows(scene: Scene, input: GpuTensor, output: GpuTensor): Kernel {
+export function selectRows(batch: GPUBuffer, input: GpuTensor, output: GpuTensor): Kernel {
   return {
     files: [batchFile, { name: 'select-rows.wgsl', source }],
     constants: { STRIDE: output.stride },
-    bindings: { 0: scene.batch, 3: input.buffer, 4: output.buffer },
+    bindings: { 0: batch, 3: input.buffer, 4: output.buffer },
     workgroups: ({ logitRows }) => [ceilDiv(output.stride, 64), logitRows],
   };
 }

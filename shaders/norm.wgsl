@@ -1,10 +1,12 @@
-// output [rows, n] = (input - mean) / scale * weight + bias, scale [rows, 1] given or computed here.
+// output [rows, n] = (input - mean) / scale * weight + bias, scale [rows, 1] given or computed here; no mean where not CENTRED.
 // One workgroup a row. Two passes over the row: the variance of numbers in the thousands needs the mean first.
 override N: u32;
 override STRIDE: u32;
 override SCALE_STRIDE: u32;
 override EPSILON: f32;
 override SCALE_GIVEN: bool;
+override CENTRED: bool;
+override BIAS: bool;
 @group(0) @binding(3) var<storage, read> input: array<f32>;
 @group(0) @binding(4) var<storage, read> scale: array<f32>;
 @group(0) @binding(5) var<storage, read> weight: array<f32>;
@@ -35,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var i = lane; i < N; i += LANES) {
     sum += input[start + i];
   }
-  let mean = sumOfLanes(lane, sum) / f32(N);
+  let mean = select(0, sumOfLanes(lane, sum) / f32(N), CENTRED);
   var squares = 0.0;
   for (var i = lane; i < N; i += LANES) {
     let d = input[start + i] - mean;
@@ -44,6 +46,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let computed = sqrt(sumOfLanes(lane, squares) / f32(N) + EPSILON);
   let divisor = select(computed, scale[group.x * SCALE_STRIDE], SCALE_GIVEN);
   for (var i = lane; i < N; i += LANES) {
-    output[start + i] = (input[start + i] - mean) / divisor * weight[i] + bias[i];
+    output[start + i] = (input[start + i] - mean) / divisor * weight[i] + select(0, bias[i], BIAS);
   }
 }
