@@ -25,6 +25,8 @@ export interface ConfigOf {
   vision: BaseConfig;
 }
 
+type Hearing = Pick<OpenOptions, 'signal' | 'onProgress'>;
+
 export interface OpenOptions<K extends Kind = 'decoder'> extends SourceOptions {
   /** The kind of model that it must be; `decoder` if absent, `undefined` for any. */
   kind?: K | undefined;
@@ -79,7 +81,7 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
   throw refused ?? (config === undefined ? files.missing('config.json') : await lacking(files, weights, signal));
 }
 
-async function openGguf(files: Files, file: string, options: OpenOptions): Promise<Checkpoint> {
+async function openGguf(files: Files, file: string, options: Hearing): Promise<Checkpoint> {
   const gguf = await readGguf(files, file, options.signal);
   if (!gguf) throw files.missing(file);
   const [config, layout] = [ggufConfig(gguf, file), ggufLayout(gguf, file)];
@@ -90,7 +92,7 @@ async function openGguf(files: Files, file: string, options: OpenOptions): Promi
 function opened<C extends BaseConfig>(
   checkpoint: Checkpoint<C>,
   file: string,
-  { signal, onProgress }: OpenOptions,
+  { signal, onProgress }: Hearing,
 ): Checkpoint<C> {
   signal?.throwIfAborted();
   onProgress?.({ stage: 'config', loaded: 0, total: checkpoint.bytes, file });

@@ -27,6 +27,7 @@ export enum Activation {
   gelu,
   relu,
   silu,
+  tanh,
 }
 
 /** A number of a row that picks from a table: its word in a Row. */
