@@ -1,6 +1,5 @@
 import type { CacheStore } from '../load/cache-store.ts';
 import type { Checkpoint, Progress } from '../load/checkpoint.ts';
-import { untilAborted } from '../load/files.ts';
 import { heard } from '../load/heard.ts';
 import { openCheckpoint } from '../load/open.ts';
 import type { Source, SourceOptions } from '../load/source.ts';
@@ -8,6 +7,7 @@ import { Changed } from '../load/versions.ts';
 import { gpt2Plan } from '../model/gpt2.ts';
 import type { Backend, ProgramSize, WeightFormat } from '../plan/backend.ts';
 import type { Plan } from '../plan/plan.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
 import { loadTokenizer } from '../text/load.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
 import { chunkOn, Engine } from './engine.ts';
