@@ -1,5 +1,5 @@
 // Checks what docs/design.md promises of the source: imports point downwards only and in no circle, no file grows past 400 lines, and
-// the engine (src without page, embed, images, the check of GPUs and the WebAssembly backend, plus shaders) and others keep their budgets of lines.
+// the engine (src without page, embed, images, tokenizers, the check of GPUs and the WebAssembly backend, plus shaders) and others keep their budgets of lines.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative } from 'node:path';
 
@@ -24,9 +24,14 @@ const below = {
 const fileLimit = 400;
 /** Lines of code, as tinygrad's sz.py counts, neither blank nor comment: what is counted, in which paths, and the most. */
 const budgets = [
-  { name: 'engine', paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/|image\/|run\/canary\/))/, limit: 11900 },
+  {
+    name: 'engine',
+    paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/|image\/|text\/|run\/canary\/))/,
+    limit: 10850,
+  },
   { name: 'canary', paths: /^src\/run\/canary\//, limit: 900 },
   { name: 'image', paths: /^src\/image\//, limit: 750 },
+  { name: 'text', paths: /^src\/text\//, limit: 3000 },
   { name: 'host', paths: /^src\/host\//, limit: 400 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3500 },
 ];

@@ -10,7 +10,7 @@ import { provide } from './plan/part.ts';
 import * as check from './run/canary/device-check.ts';
 import * as ladder from './run/canary/ladder.ts';
 import * as templates from './text/jinja.ts';
-import * as tokenizer from './text/read.ts';
+import * as tokenizer from './text/own-vocabulary.ts';
 import * as wasm from './wasm/backend.ts';
 
 provide("GPT-2's vocabulary", vocabulary);

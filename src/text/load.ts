@@ -10,7 +10,7 @@ import { type Tokenizer, tokenizerOf, tokenizerWithoutText } from './tokenizer.t
  */
 export async function loadTokenizer(files: TokenizerFiles, vocabSize: number): Promise<Tokenizer> {
   if (Object.values(files).some((file) => file !== undefined)) {
-    const { readVocabulary } = await part('The reader of tokenizers', () => import('./read.ts'));
+    const { readVocabulary } = await part('The reader of tokenizers', () => import('./own-vocabulary.ts'));
     const vocabulary = await readVocabulary(files, vocabSize);
     if (vocabulary !== null) return tokenizerOf(vocabulary, vocabSize);
   }

@@ -75,13 +75,10 @@ export function lowerCase(source: Aligned): Aligned {
 
 /** Takes all marks out. */
 export const withoutMarks = keepsBy(/\p{M}/u);
-/**
- * Takes the marks out that need no room of their own. Like punctuation below, as Hugging Face's own tokenizers know them, whose
- * tables are of Unicode 8: the exceptions are younger.
- */
-export const withoutAccents = keepsBy(
-  /(?![\u07fd\u0897-\u089f\u08ca-\u08e1\u09fe\u0afa-\u0aff\u0b55\u0c04\u0c3c\u0d00\u0d3b-\u0d3c\u0d81\u0eba\u0ece\u180f\u1885-\u1886\u1abf-\u1add\u1ae0-\u1aeb\u1df6-\u1dfb\ua82c\ua8c5\ua8ff\ua9bd])\p{Mn}/u,
-);
+/** Marks that Hugging Face's own tokenizers do not know, whose tables are of Unicode 8; so it is with punctuation below. */
+const younger = String.raw`\u07fd\u0897-\u089f\u08ca-\u08e1\u09fe\u0afa-\u0aff\u0b55\u0c04\u0c3c\u0d00\u0d3b-\u0d3c\u0d81\u0eba\u0ece\u180f\u1885-\u1886\u1abf-\u1add\u1ae0-\u1aeb\u1df6-\u1dfb\ua82c\ua8c5\ua8ff\ua9bd`;
+/** Takes the marks out that need no room of their own. */
+export const withoutAccents = keepsBy(new RegExp(`(?![${younger}])\\p{Mn}`, 'u'));
 /** What BERT takes out: control characters but tabs and line ends, private ones, U+FFFD. */
 export const withoutControls = keepsBy(/(?![\t\n\r\u0890\u0891\u08e2])[\p{Cc}\p{Cf}\p{Co}\ufffd]/u);
 /** What BERT takes for punctuation. */
