@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { preprocess } from '../../src/image/preprocess.ts';
 import { type ImageSettings, parseImageSettings } from '../../src/image/settings.ts';
-import { readFixtureJson } from '../fixtures.ts';
+import { readFixtureJson, readModelFile } from '../fixtures.ts';
 import { asBytes, bytesOf, casesOf, interleaved, type PreprocessCase, rawOf, vitTensors } from './images.ts';
 
 const cases = await casesOf<PreprocessCase>('preprocess.json');
@@ -32,6 +32,20 @@ describe('the vit fixture', async () => {
     const { pixels, shape } = await preprocess(imageOf(name), { channels, resize, flipChannels });
     expect(interleaved(pixels, shape)).toEqual([...tensor(`${name}.resized_rgb`).bytes]);
   });
+});
+
+test('a digit, 28 x 28 grey bytes, as tiny-digits reads it', async () => {
+  const json = async (file: string) => JSON.parse(new TextDecoder().decode(await readModelFile(`tiny-digits/${file}`)));
+  const settings = parseImageSettings(await json('preprocessor_config.json'), 'preprocessor_config.json');
+  const { cases: digits } = await json('reference.json');
+  for (const digit of digits as { pixels: number[] }[]) {
+    const image = { data: Uint8Array.from(digit.pixels), width: 28, height: 28, channels: 1 } as const;
+    const { pixels, shape } = await preprocess(image, settings);
+    expect(shape).toEqual([3, 28, 28]);
+    const plane = digit.pixels.map((value) => (value / 255 - 0.5) / 0.5);
+    const distances = pixels.map((value, i) => Math.abs(value - plane[i % plane.length]!));
+    expect(Math.max(...distances)).toBeLessThan(1e-7);
+  }
 });
 
 const grey = { data: Uint8Array.of(0, 51, 102, 255), width: 2, height: 2, channels: 1 } as const;
