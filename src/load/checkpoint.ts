@@ -9,6 +9,17 @@ export interface TokenizerFiles {
   /** Text of vocab.json and merges.txt. */
   vocab?: string;
   merges?: string;
+  /** Text of vocab.txt. */
+  wordPieces?: string;
+  /** spiece.model, sentencepiece.bpe.model or tokenizer.model. */
+  sentencePieces?: Uint8Array;
+  /** source.spm and target.spm, whose ids are those of `vocab`. */
+  source?: Uint8Array;
+  target?: Uint8Array;
+  /** Texts of tokenizer_config.json, special_tokens_map.json and added_tokens.json. */
+  config?: string;
+  specialTokens?: string;
+  addedTokens?: string;
   /** What GGUF metadata has of it: tokens by id, merges of two pieces, and llama.cpp's kind of each token. */
   gguf?: { tokens: readonly string[]; merges: readonly string[]; kinds: readonly number[] };
 }

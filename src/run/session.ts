@@ -2,9 +2,8 @@ import type { Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
-import type { Engine } from './engine.ts';
 import type { History } from './options.ts';
-import { Runner } from './runner.ts';
+import { type Host, Runner } from './runner.ts';
 
 /** What to read a text for. */
 export interface Reading {
@@ -38,7 +37,7 @@ export class Session extends Runner {
   readonly #tries = { full: false };
 
   /** `plan`: the engine's own, or one with edits. */
-  constructor(engine: Engine, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
+  constructor(engine: Host, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
     super(engine, plan, sessionSize(slots, engine), capture);
     this.held = Array.from({ length: slots }, () => []);
     this.reusable = plan === engine.plan && capture.size === 0;
