@@ -53,7 +53,7 @@ async function preprocessRaster(raster: Raster, settings: ImageSettings, signal?
     bottom: Math.min(whole.height, top + height),
   };
   const { channels } = settings;
-  const bands = Math.min(raster.channels, channels); // grey is resized once, and then stands in each channel
+  const bands = raster.channels === 1 ? 1 : channels; // grey is resized once, and then stands in each channel
   const resample: Resample = settings.resize?.resample ?? 'nearest';
   const bytes = await resize(raster, bands, target, resample, signal);
 

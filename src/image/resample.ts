@@ -118,17 +118,18 @@ export interface Target {
 /**
  * Resizes as PIL's `Image.resize` does, byte for byte: horizontally first, then vertically, with weights of 22 bits and
  * bytes between the passes. Only what the wanted part needs is computed, and a block of the raster's rows is held at a time.
- * @param bands how many of the raster's channels are wanted, or 1 for the luma of a colour image
+ * @param bands the raster's colours: 3, or 1 for grey, or for the luma of a colour image
  * @returns bytes [bottom - top, right - left, bands]
  */
 export async function resize(
   raster: Raster,
-  bands: number,
+  bands: 1 | 3,
   target: Target,
   resample: Resample,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  const taps = (axis: Axis) => (resample === 'nearest' ? nearestTaps(axis) : tapsOf(axis, filters[resample]));
+  const taps = (axis: Axis) =>
+    resample === 'nearest' || axis.size === axis.target ? nearestTaps(axis) : tapsOf(axis, filters[resample]);
   const across = taps({ size: raster.width, target: target.width, begin: target.left, end: target.right });
   const down = taps({ size: raster.height, target: target.height, begin: target.top, end: target.bottom });
   const columns = target.right - target.left;
@@ -153,7 +154,7 @@ export async function resize(
   return resizeColumns(middle, top, columns * bands, down);
 }
 
-/** A row [width, stride] into `out` [new width, bands]. */
+/** A row [width, stride] into `out` [new width, bands], with one band or three. */
 function resizeRow(
   line: Uint8Array | Uint8ClampedArray,
   stride: number,
@@ -162,13 +163,26 @@ function resizeRow(
   out: Uint8Array,
 ): void {
   for (let i = 0; i < first.length; i++) {
-    const count = counts[i]!;
-    for (let band = 0; band < bands; band++) {
+    const end = i * width + counts[i]!;
+    let at = first[i]! * stride;
+    if (bands === 1) {
       let sum = half;
-      let at = first[i]! * stride + band;
-      for (let j = 0; j < count; j++, at += stride) sum = (sum + Math.imul(line[at]!, weights[i * width + j]!)) | 0;
-      out[i * bands + band] = clip(sum);
+      for (let j = i * width; j < end; j++, at += stride) sum = (sum + Math.imul(line[at]!, weights[j]!)) | 0;
+      out[i] = clip(sum);
+      continue;
     }
+    let red = half;
+    let green = half;
+    let blue = half;
+    for (let j = i * width; j < end; j++, at += stride) {
+      const weight = weights[j]!;
+      red = (red + Math.imul(line[at]!, weight)) | 0;
+      green = (green + Math.imul(line[at + 1]!, weight)) | 0;
+      blue = (blue + Math.imul(line[at + 2]!, weight)) | 0;
+    }
+    out[i * 3] = clip(red);
+    out[i * 3 + 1] = clip(green);
+    out[i * 3 + 2] = clip(blue);
   }
 }
 

@@ -183,7 +183,7 @@ class Reader {
     const value = this.#field('size') ?? size;
     if (typeof value === 'number') {
       const edge = this.#edge('size', value);
-      return isSquare ? { height: edge, width: edge } : { shortestEdge: edge };
+      return (this.#flag('default_to_square') ?? isSquare) ? { height: edge, width: edge } : { shortestEdge: edge };
     }
     const edges = this.#edges('size', value);
     const is = (...names: string[]) => names.length === edges.size && names.every((name) => edges.has(name));

@@ -11,6 +11,9 @@ const mostPixels = 2 * Math.floor(2 ** 30 / 4 / 3) + 1;
 interface Sharp {
   rotate(): Sharp;
   removeAlpha(): Sharp;
+  metadata(): Promise<{ space?: string }>;
+  pipelineColourspace(space: string): Sharp;
+  toColourspace(space: string): Sharp;
   raw(): Sharp;
   toBuffer(options: { resolveWithObject: true }): Promise<{
     data: Uint8Array;
@@ -33,13 +36,28 @@ export async function decodeInNode(file: Blob, what: string): Promise<RawImage> 
     const options = { ignoreIcc: true, limitInputPixels: mostPixels, failOn: 'error' };
     const decoding = sharp(new Uint8Array(await file.arrayBuffer()), options)
       .rotate()
-      .removeAlpha()
-      .raw();
-    const { data, info } = await decoding.toBuffer({ resolveWithObject: true });
-    return { data, width: info.width, height: info.height, channels: info.channels as 1 | 3 };
+      .removeAlpha();
+    const isCmyk = (await decoding.metadata()).space === 'cmyk';
+    if (isCmyk) decoding.pipelineColourspace('cmyk').toColourspace('cmyk'); // as stored: libvips would apply a profile of its own
+    const { data, info } = await decoding.raw().toBuffer({ resolveWithObject: true });
+    const { width, height } = info;
+    if (isCmyk) return { data: rgbOfCmyk(data), width, height, channels: 3 };
+    return { data, width, height, channels: info.channels as 1 | 3 };
   } catch (cause) {
     throw new VitrineError('bad-option', `${what} could not be decoded: ${why(cause)}.`, { cause });
   }
+}
+
+/** As PIL converts it, in whole numbers. */
+function rgbOfCmyk(cmyk: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((cmyk.length / 4) * 3);
+  for (let i = 0; i < rgb.length; i++) {
+    const pixel = Math.floor(i / 3) * 4;
+    const white = 255 - cmyk[pixel + 3]!;
+    const product = cmyk[pixel + (i % 3)]! * white + 128;
+    rgb[i] = white - (((product >> 8) + product) >> 8); // a division by 255, rounded
+  }
+  return rgb;
 }
 
 async function importSharp(): Promise<MakeSharp> {

@@ -89,6 +89,27 @@ describe('what a page has', () => {
     });
   });
 
+  test('a large one, strip by strip, transparent or not', async () => {
+    const [width, height] = [1300, 2500]; // 13 MB
+    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
+    const slope = context.createLinearGradient(0, 0, width, height);
+    for (const [at, colour] of [
+      [0, 'red'],
+      [0.3, 'blue'],
+      [1, 'lime'],
+    ] as const)
+      slope.addColorStop(at, colour);
+    context.fillStyle = slope;
+    context.fillRect(0, 0, width, height);
+    const settings = { ...asBytes, resize: { size: { height: 50, width: 26 }, resample: 'bicubic' } } as const;
+    const opaque = await preprocess(context.getImageData(0, 0, width, height), settings);
+    expect((await preprocess(context.canvas, settings)).pixels).toEqual(opaque.pixels);
+    context.clearRect(0, 2300, width, 200); // its last strips
+    const clear = await preprocess(context.getImageData(0, 0, width, height), settings);
+    expect(clear.pixels).not.toEqual(opaque.pixels);
+    expect((await preprocess(context.canvas, settings)).pixels).toEqual(clear.pixels);
+  });
+
   test('an image element, also one that is still loading, turned as EXIF says', async () => {
     const image = new Image();
     image.src = URL.createObjectURL(blobOf(name));

@@ -86,6 +86,10 @@ test.each([
   ],
 ])('size %j', (size, expected) => expect(parse({ size }).resize?.size).toEqual(expected));
 
+test('a number as size, where the file says what it is', () => {
+  expect(parse({ size: 9, default_to_square: false }).resize?.size).toEqual({ shortestEdge: 9 });
+});
+
 test.each([
   [0, 'nearest'],
   [1, 'lanczos'],
