@@ -34,7 +34,10 @@ const usesGpu = /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|
 /** Tests in Node that need a GPU, by what they import: one process runs them all, and compiles each pipeline once. */
 const onGpu = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .map((path) => `test/${path.replaceAll('\\', '/')}`)
-  .filter((path) => /(?<!\.(e2e|browser))\.test\.ts$/.test(path) && usesGpu.test(readFileSync(path, 'utf8')))
+  .filter(
+    (path) =>
+      /^(?!test\/real\/).*(?<!\.(e2e|browser))\.test\.ts$/.test(path) && usesGpu.test(readFileSync(path, 'utf8')),
+  )
   .filter((path) => path.includes('.full.') === full);
 
 const kind = full ? '.full' : '';
@@ -61,7 +64,7 @@ export default defineConfig({
           ...inNode,
           name: 'unit',
           include: [`test/**/*${kind}.test.ts`],
-          exclude: ['test/**/*.{node,browser,e2e}.test.ts', 'test/browsers/**', ...onGpu, ...fullOnly],
+          exclude: ['test/**/*.{node,browser,e2e}.test.ts', 'test/{browsers,real}/**', ...onGpu, ...fullOnly],
         },
       },
       {

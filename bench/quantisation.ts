@@ -55,6 +55,8 @@ function quantised(checkpoint: Checkpoint, choice: Choice): Checkpoint {
   return {
     name: checkpoint.name,
     config: checkpoint.config,
+    family: checkpoint.family,
+    text: checkpoint.text.bind(checkpoint),
     storedAs: 'f32',
     bytes: checkpoint.bytes,
     storedAsOf: () => 'f32',

@@ -31,14 +31,29 @@ async function compile(extra) {
   }
 }
 
+/** What the kernels' compiler must know: the numbers of the enums, and the fields of a step with their types. */
+function layout(source) {
+  const object = (name, values) => `export const ${name} = ${JSON.stringify(Object.fromEntries(values))} as const;\n`;
+  const enums = [...source.matchAll(/^export enum (\w+) \{(.*?)\n\}/gms)].map(([, name, members]) =>
+    object(
+      name,
+      [...members.matchAll(/\w+/g)].map(([member], i) => [member, i]),
+    ),
+  );
+  const step = /^export class Step \{(.*?)\n\}/ms.exec(source)[1];
+  const fields = [...step.matchAll(/^ {2}(\w+): (\w+);/gm)].map(([, name, type]) => [name, type]);
+  return `${enums.join('')}${object('Step', fields)}`;
+}
+
 export async function buildKernels() {
   const sources = readdirSync(kernels).map((name) => join(kernels, name));
   const made = [import.meta.filename, ...sources].map((path) => statSync(path).mtimeMs);
   if (existsSync(target) && statSync(target).mtimeMs > Math.max(...made)) return;
   const plain = await compile([]);
   const relaxed = await compile(['--enable', 'relaxed-simd']);
+  const constants = layout(readFileSync(join(kernels, 'step.ts'), 'utf8'));
   const constant = (name, bytes) => `export const ${name} =\n  '${bytes.toString('base64')}';\n`;
-  const text = `// Made from src/wasm/kernels by scripts/build-wasm.mjs.\n${constant('plain', plain)}${constant('relaxed', relaxed)}`;
+  const text = `// Made from src/wasm/kernels by scripts/build-wasm.mjs.\n${constant('plain', plain)}${constant('relaxed', relaxed)}${constants}`;
   writeFileSync(target, text);
   console.log(`WebAssembly kernels: ${plain.length} bytes, with relaxed SIMD ${relaxed.length}.`);
 }

@@ -25,7 +25,8 @@ export type {
   Prompt,
   WeightShape,
 } from './run/language-model.ts';
-export { type LoadOptions, load } from './run/load.ts';
+export { load } from './run/load.ts';
+export type { LoadOptions } from './run/loading.ts';
 export type { Model } from './run/model.ts';
 export type { GenerateOptions, History, LogitsProcessor } from './run/options.ts';
 export type { Completion, FinishReason, Sequence, Token, TopToken } from './run/output.ts';

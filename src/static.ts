@@ -10,10 +10,12 @@ import { provide } from './plan/part.ts';
 import * as check from './run/canary/device-check.ts';
 import * as ladder from './run/canary/ladder.ts';
 import * as templates from './text/jinja.ts';
+import * as tokenizer from './text/own-vocabulary.ts';
 import * as wasm from './wasm/backend.ts';
 
 provide("GPT-2's vocabulary", vocabulary);
 provide('The tokenizer library', tokenizers);
+provide('The reader of tokenizers', tokenizer);
 provide('The JavaScript backend', cpu);
 provide('The interpreter of chat templates', templates);
 provide('The WebGPU backend', gpu);

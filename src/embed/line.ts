@@ -1,10 +1,10 @@
 import type { Thread } from '../host/worker.ts';
 import type { DeviceInfo, LoadOptions, Progress, Source } from '../index.ts';
 import { addressOf, textOf } from '../load/address.ts';
-import { untilAborted } from '../load/files.ts';
 import { heard } from '../load/heard.ts';
 import { errorOf, VitrineError, why } from '../plan/error.ts';
 import { after, PATIENCE, within } from '../plan/patience.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
 import { isFunction, isSignal, quote, refuse } from '../run/check.ts';
 import type { Calls } from './calls.ts';
 import type { Answer, Call } from './protocol.ts';

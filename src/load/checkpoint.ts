@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../model/config.ts';
+import type { BaseConfig, Family } from '../model/family.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 
 /** The tokenizer files a checkpoint carries; absent for a checkpoint without any. */
@@ -8,6 +9,17 @@ export interface TokenizerFiles {
   /** Text of vocab.json and merges.txt. */
   vocab?: string;
   merges?: string;
+  /** Text of vocab.txt. */
+  wordPieces?: string;
+  /** spiece.model, sentencepiece.bpe.model or tokenizer.model. */
+  sentencePieces?: Uint8Array;
+  /** source.spm and target.spm, whose ids are those of `vocab`. */
+  source?: Uint8Array;
+  target?: Uint8Array;
+  /** Texts of tokenizer_config.json, special_tokens_map.json and added_tokens.json. */
+  config?: string;
+  specialTokens?: string;
+  addedTokens?: string;
   /** What GGUF metadata has of it: tokens by id, merges of two pieces, and llama.cpp's kind of each token. */
   gguf?: { tokens: readonly string[]; merges: readonly string[]; kinds: readonly number[] };
 }
@@ -27,10 +39,11 @@ export interface Progress {
 export type StoredAs = 'f32' | 'f16' | 'bf16' | 'q8' | 'q4' | 'other';
 
 /** An opened checkpoint: config and tensor directory read and checked, no weight read yet. */
-export interface Checkpoint {
+export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
   /** Where it comes from, for messages. */
   readonly name: string;
-  readonly config: ModelConfig;
+  readonly config: Config;
+  readonly family: Family<Config>;
   /** How most of the weights are stored. */
   readonly storedAs: StoredAs;
   /** Bytes of weights that a load will read. */
@@ -48,6 +61,8 @@ export interface Checkpoint {
   /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size. */
   read(weight: WeightSpec, signal?: AbortSignal): AsyncIterable<Float32Array>;
   tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles>;
+  /** The text of another file beside the weights; undefined if there is none. */
+  text(file: string, signal?: AbortSignal): Promise<string | undefined>;
   /** Ends what reading left open, such as a download. A later `read` opens it again. */
   close(): void;
 }

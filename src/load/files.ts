@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
 
 /** Chunks of any size. Ending it early (`return`) closes what it reads from. */
 export type Bytes = AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>;
@@ -40,17 +41,6 @@ export const maxTextBytes = 100_000_000;
 
 export function badCheckpoint(message: string, hint?: string, cause?: unknown): VitrineError {
   return new VitrineError('bad-checkpoint', message, { hint, cause });
-}
-
-/** Settles as `promise` does, or rejects with the signal's reason as soon as it aborts. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 /** Reads chunks in the portions that its user wants. */

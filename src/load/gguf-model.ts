@@ -71,6 +71,7 @@ export function ggufLayout({ fields }: GgufFile, file: string): TensorLayout {
     types: ggufTypes,
     transposes: false,
     planName: ggufNames.toHub,
+    body: /./,
     fileName: ggufNames.toGguf,
     tokenizer: ggufTokenizer(fields, file),
   };

@@ -1,4 +1,9 @@
-import { parseConfig } from '../model/config.ts';
+import type { EncoderConfig } from '../model/bert.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { familyOf } from '../model/families.ts';
+import type { BaseConfig, Kind } from '../model/family.ts';
+import { Fields } from '../model/fields.ts';
+import { gpt2 } from '../model/gpt2.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
 import { ByteReader, type Files, parseJson, readText } from './files.ts';
@@ -12,7 +17,19 @@ import { safetensorsLayout, TensorCheckpoint } from './tensors.ts';
 
 export type { Source } from './source.ts';
 
-export interface OpenOptions extends SourceOptions {
+/** The config that a kind of model has. */
+export interface ConfigOf {
+  decoder: ModelConfig;
+  encoder: EncoderConfig;
+  'encoder-decoder': BaseConfig;
+  vision: BaseConfig;
+}
+
+type Hearing = Pick<OpenOptions, 'signal' | 'onProgress'>;
+
+export interface OpenOptions<K extends Kind = 'decoder'> extends SourceOptions {
+  /** The kind of model that it must be; `decoder` if absent, `undefined` for any. */
+  kind?: K | undefined;
   /** Told of the checkpoint's size when it is opened (stage `config`), then of every megabyte read (`weights`). */
   onProgress?: (progress: Progress) => void;
   /** Cancels the opening; `Checkpoint.read` takes its own. */
@@ -33,37 +50,50 @@ export interface OpenOptions extends SourceOptions {
  * @throws VitrineError `bad-checkpoint`, `unsupported-checkpoint`, `network`, or `bad-option` for what is no source;
  *   the signal's reason when cancelled
  */
-export async function openCheckpoint(source: Source, options: OpenOptions = {}): Promise<Checkpoint> {
+export async function openCheckpoint<K extends Kind = 'decoder'>(
+  source: Source,
+  options: OpenOptions<K> = {},
+): Promise<Checkpoint<ConfigOf[K]>> {
   const { signal, onProgress } = options;
+  const kind: Kind | undefined = 'kind' in options ? options.kind : 'decoder';
   signal?.throwIfAborted();
   const { files, weights } = await locate(source, options);
   if (weights !== undefined && isAdapterFile(weights)) throw (await adapterIn(files, signal)) ?? adapter(files.name);
   if (weights !== undefined) checkFormat(weights);
-  if (weights && isGguf(weights)) return openGguf(files, weights, options);
+  if (weights && isGguf(weights))
+    return openGguf(files, weights, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
   const config = await readText(files, 'config.json', signal);
   const tensors = config === undefined ? undefined : await readTensors(files, weights, signal);
   if (config !== undefined && tensors) {
     const json = parseJson(config, 'config.json');
     if (areChanges(tensors.tensors)) throw (await adapterIn(files, signal)) ?? adapter(files.name);
-    const parsed = parseConfig(json, 'config.json');
-    refuseOtherHeads(json, tensors.tensors);
-    return opened(new TensorCheckpoint(files, parsed, tensors, safetensorsLayout, onProgress), 'config.json', options);
+    const fields = new Fields(json, 'config.json');
+    const family = familyOf(fields, kind);
+    const held = new Set(tensors.tensors.map(({ name }) => family.nameOf(name)));
+    const parsed = family.config(fields, (name) => held.has(name));
+    if ((family as unknown) === gpt2) refuseOtherHeads(json, tensors.tensors);
+    const checkpoint = new TensorCheckpoint(files, family, parsed, tensors, safetensorsLayout(family), onProgress);
+    return opened(checkpoint, 'config.json', options) as unknown as Checkpoint<ConfigOf[K]>;
   }
   const gguf = weights === undefined ? chooseGguf((await files.list?.(signal)) ?? []) : undefined;
-  if (gguf !== undefined) return openGguf(files, gguf, options);
+  if (gguf !== undefined) return openGguf(files, gguf, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
   const refused = await adapterIn(files, signal);
   throw refused ?? (config === undefined ? files.missing('config.json') : await lacking(files, weights, signal));
 }
 
-async function openGguf(files: Files, file: string, options: OpenOptions): Promise<Checkpoint> {
+async function openGguf(files: Files, file: string, options: Hearing): Promise<Checkpoint> {
   const gguf = await readGguf(files, file, options.signal);
   if (!gguf) throw files.missing(file);
   const [config, layout] = [ggufConfig(gguf, file), ggufLayout(gguf, file)];
-  return opened(new TensorCheckpoint(files, config, gguf, layout, options.onProgress), file, options);
+  return opened(new TensorCheckpoint(files, gpt2, config, gguf, layout, options.onProgress), file, options);
 }
 
 /** Says what there is to be read; the first that a load reports. */
-function opened(checkpoint: Checkpoint, file: string, { signal, onProgress }: OpenOptions): Checkpoint {
+function opened<C extends BaseConfig>(
+  checkpoint: Checkpoint<C>,
+  file: string,
+  { signal, onProgress }: Hearing,
+): Checkpoint<C> {
   signal?.throwIfAborted();
   onProgress?.({ stage: 'config', loaded: 0, total: checkpoint.bytes, file });
   return checkpoint;

@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../model/config.ts';
+import type { BaseConfig, Family } from '../model/family.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import type { Checkpoint, Progress, StoredAs, TokenizerFiles } from './checkpoint.ts';
@@ -13,11 +13,6 @@ const gapBytes = 1 << 20;
 /** Bytes between two reports of progress. */
 const reportBytes = 1 << 20;
 
-/** Names of what takes part in the computation; all else (heads of other tasks) is left alone. */
-const body = /^(wte|wpe|h|ln_f|lm_head)\./;
-/** The causal mask that old checkpoints hold as tensors: the whole name, as attn.c_attn.bias ends alike. */
-const mask = /^h\.\d+\.attn\.(bias|masked_bias)$/;
-
 /** What a kind of checkpoint calls things, and how it stores them. */
 export interface TensorLayout {
   /** Where the config stands, and its number of layers, for messages. */
@@ -28,23 +23,28 @@ export interface TensorLayout {
   transposes: boolean;
   /** The plan's name of a tensor of the file; undefined if it takes no part. */
   planName(name: string): string | undefined;
+  /** What the plan must use, by its names. */
+  body: RegExp;
   /** The file's name of a weight of the plan. */
   fileName(name: string): string;
   /** The tokenizer, where it is not in files of its own. */
   tokenizer?: TokenizerFiles;
 }
 
-export const safetensorsLayout: TensorLayout = {
+export const safetensorsLayout = (family: Family): TensorLayout => ({
   config: 'config.json',
-  layerCount: 'n_layer in config.json',
+  layerCount: `${family.layerField} in config.json`,
   types: floatTypes,
   transposes: true,
-  planName(name) {
-    const own = name.replace(/^transformer\./, '');
-    return body.test(own) && !mask.test(own) ? own : undefined;
-  },
+  planName: (name) => family.nameOf(name),
+  body: family.body,
   fileName: (name) => name,
-};
+});
+
+/** The tensors that a weight is made of, by the plan's names. */
+function storedNames({ name, parts, computed }: WeightSpec): string[] {
+  return (computed?.from ?? parts ?? [{ name }]).map((piece) => piece.name);
+}
 
 /** A file being read, up to the end of the last tensor that is wanted of it. */
 interface Stream {
@@ -55,8 +55,9 @@ interface Stream {
 }
 
 /** A checkpoint whose tensors are ranges of files. */
-export class TensorCheckpoint implements Checkpoint {
-  config: ModelConfig;
+export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<Config> {
+  config: Config;
+  readonly family: Family<Config>;
   readonly bytes: number;
   readonly storedAs: StoredAs;
   readonly #files: Files;
@@ -76,13 +77,15 @@ export class TensorCheckpoint implements Checkpoint {
 
   constructor(
     files: Files,
-    config: ModelConfig,
+    family: Family<Config>,
+    config: Config,
     { tensors, absent }: Directory,
     layout: TensorLayout,
     onProgress?: (progress: Progress) => void,
   ) {
     this.#files = files;
     this.#layout = layout;
+    this.family = family;
     this.config = config;
     this.#absent = new Map([...(absent ?? [])].map(([name, why]) => [layout.planName(name) ?? name, why]));
     this.#sample = tensors.slice(0, 3).map((tensor) => tensor.name);
@@ -94,11 +97,16 @@ export class TensorCheckpoint implements Checkpoint {
       if (twin) throw badCheckpoint(`${tensor.file} holds both ${twin.name} and ${tensor.name}.`);
       this.#tensors.set(name, tensor);
     }
-    // Of a tensor under two names, a file may have either.
-    const head = this.#tensors.get('lm_head.weight');
-    if (config.tieWordEmbeddings && head) {
-      this.#tensors.delete('lm_head.weight');
-      if (!this.#tensors.has('wte.weight')) this.#tensors.set('wte.weight', head);
+    // Of a tensor under several names, a file may have any.
+    for (const names of family.ties(config)) {
+      const found = names.map((name) => this.#tensors.get(name)).find((tensor) => tensor !== undefined);
+      for (const name of names) this.#tensors.delete(name);
+      if (found) this.#tensors.set(names[0]!, found);
+    }
+    // Heads of other tasks, and whatever else the plan does not use, are left alone.
+    const used = new Set(family.plan(config).weights.flatMap(storedNames));
+    for (const name of this.#tensors.keys()) {
+      if (!used.has(name) && !layout.body.test(name)) this.#tensors.delete(name);
     }
     const all = [...this.#tensors.values()];
     const bytesOf = (dtype?: string) =>
@@ -113,14 +121,15 @@ export class TensorCheckpoint implements Checkpoint {
   }
 
   check(weights: readonly WeightSpec[]): WeightSpec[] {
-    const stored = new Map(weights.map((weight) => [weight, this.#tensor(weight)]));
-    const used = new Set(weights.map((weight) => weight.name));
-    for (const [name, tensor] of this.#tensors) if (!used.has(name)) throw this.#superfluous(name, tensor);
-    const files = [...new Set([...stored.values()].map((tensor) => tensor.file))];
-    const place = (weight: WeightSpec) => stored.get(weight)!;
-    return [...weights].sort(
-      (a, b) => files.indexOf(place(a).file) - files.indexOf(place(b).file) || place(a).start - place(b).start,
-    );
+    const stored = new Map(weights.map((weight) => [weight, this.#piecesOf(weight)]));
+    const used = new Set([...stored.values()].flat().map(({ tensor }) => tensor));
+    for (const [name, tensor] of this.#tensors) {
+      if (!used.has(tensor)) throw this.#superfluous(name, tensor);
+    }
+    const files = [...new Set([...used].map((tensor) => tensor.file))];
+    const place = (weight: WeightSpec) => stored.get(weight)![0]?.tensor;
+    const fileOf = (weight: WeightSpec) => files.indexOf(place(weight)?.file ?? '');
+    return [...weights].sort((a, b) => fileOf(a) - fileOf(b) || (place(a)?.start ?? 0) - (place(b)?.start ?? 0));
   }
 
   async settle(signal?: AbortSignal): Promise<void> {
@@ -160,17 +169,54 @@ export class TensorCheckpoint implements Checkpoint {
   }
 
   storedAsOf(weight: WeightSpec): StoredAs {
-    return this.#layout.types.get(this.#tensor(weight).dtype)!.storedAs;
+    const [piece] = this.#piecesOf(weight);
+    return !piece || weight.computed ? 'f32' : this.#layout.types.get(piece.tensor.dtype)!.storedAs;
   }
 
   async *read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
-    const { rows, columns } = weight;
-    const tensor = this.#tensor(weight);
+    const { columns, computed } = weight;
+    const pieces = this.#piecesOf(weight);
+    if (!computed) {
+      const vector = new Float32Array(weight.kind === 'vector' ? columns : 0);
+      let filled = 0;
+      for (const { tensor, rows, columns } of pieces) {
+        for await (const part of this.#readTensor(tensor, rows, columns, this.#isTransposed(weight), signal)) {
+          if (weight.kind === 'matrix') yield part;
+          else {
+            vector.set(part, filled);
+            filled += part.length;
+          }
+        }
+      }
+      if (weight.kind === 'vector') yield vector;
+      return;
+    }
+    const stored: Float32Array[] = [];
+    for (const { tensor, rows, columns } of pieces) {
+      const whole = new Float32Array(rows * columns);
+      let at = 0;
+      for await (const part of this.#readTensor(tensor, rows, columns, false, signal)) {
+        whole.set(part, at);
+        at += part.length;
+      }
+      stored.push(whole);
+    }
+    yield computed.values(...stored);
+  }
+
+  /** A stored tensor's values in rows, in pieces of whole rows. */
+  async *#readTensor(
+    tensor: StoredTensor,
+    rows: number,
+    columns: number,
+    isTransposed: boolean,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Float32Array, void, undefined> {
     const stream = await this.#streamAt(tensor, signal);
     const fill = (values: Float32Array) => this.#fill(values, stream.reader, tensor, signal);
     let complete = false;
     try {
-      const whole = this.#isTransposed(weight) ? await fill(new Float32Array(rows * columns)) : undefined;
+      const whole = isTransposed ? await fill(new Float32Array(rows * columns)) : undefined;
       const step = Math.max(1, Math.floor(pieceBytes / 4 / columns));
       const piece = new Float32Array(Math.min(step, rows) * columns);
       for (let row = 0; row < rows; row += step) {
@@ -187,6 +233,10 @@ export class TensorCheckpoint implements Checkpoint {
     }
   }
 
+  text(file: string, signal?: AbortSignal): Promise<string | undefined> {
+    return readText(this.#files, file, signal);
+  }
+
   async tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles> {
     if (this.#layout.tokenizer) return this.#layout.tokenizer;
     const text = (file: string) => readText(this.#files, file, signal);
@@ -201,11 +251,31 @@ export class TensorCheckpoint implements Checkpoint {
     this.#open = undefined;
   }
 
-  /** The tensor of a weight, checked. */
-  #tensor(weight: WeightSpec): StoredTensor {
-    const { name, kind, rows, columns } = weight;
+  /** The stored tensors that a weight is made of, checked, and what each is in it. */
+  #piecesOf(weight: WeightSpec): { tensor: StoredTensor; rows: number; columns: number }[] {
+    const { name, kind, rows, columns, storedShape, parts, computed } = weight;
+    if (computed) {
+      return computed.from.map(({ name, shape }) => {
+        const columns = shape.at(-1)!;
+        return { tensor: this.#tensor(name, shape), rows: shape.reduce((a, b) => a * b, 1) / columns, columns };
+      });
+    }
+    if (kind === 'vector') {
+      return (parts ?? [{ name, length: columns }]).map(({ name, length }) => ({
+        tensor: this.#tensor(name, storedShape ?? [length]),
+        rows: 1,
+        columns: length,
+      }));
+    }
+    return (parts ?? [{ name, length: rows }]).map(({ name, length }) => {
+      const shape = storedShape ?? (this.#isTransposed(weight) ? [columns, length] : [length, columns]);
+      return { tensor: this.#tensor(name, shape), rows: length, columns };
+    });
+  }
+
+  /** A tensor by the plan's name, checked. */
+  #tensor(name: string, shape: readonly number[]): StoredTensor {
     const { types, config } = this.#layout;
-    const shape = kind === 'vector' ? [columns] : this.#isTransposed(weight) ? [columns, rows] : [rows, columns];
     const tensor = this.#tensors.get(name);
     if (!tensor) throw this.#lacking(name, shape);
     if (tensor.shape.join() !== shape.join()) {
@@ -223,7 +293,7 @@ export class TensorCheckpoint implements Checkpoint {
     return weight.storedTransposed && this.#layout.transposes;
   }
 
-  #lacking(name: string, shape: number[]): VitrineError {
+  #lacking(name: string, shape: readonly number[]): VitrineError {
     const why = this.#absent.get(name);
     if (why) return why;
     const untied = 'config.json says tie_word_embeddings is false.';
@@ -232,13 +302,14 @@ export class TensorCheckpoint implements Checkpoint {
   }
 
   #superfluous(name: string, tensor: StoredTensor): VitrineError {
-    const layer = /^h\.(\d+)\./.exec(name)?.[1];
+    const layer = /(?:^|\.)(\d+)\./.exec(name)?.[1];
     if (layer !== undefined && Number(layer) >= this.config.nLayer) {
       return badCheckpoint(
         `${tensor.file} holds ${tensor.name}, but ${this.#layout.layerCount} is ${this.config.nLayer}.`,
       );
     }
-    return new VitrineError('unsupported-checkpoint', `${tensor.file} holds ${tensor.name}, which no GPT-2 has.`, {
+    const message = `${tensor.file} holds ${tensor.name}, which no ${this.family.title} has.`;
+    return new VitrineError('unsupported-checkpoint', message, {
       hint: 'Without it the model would compute something else. If it is an adapter, merge it first.',
     });
   }

@@ -1,6 +1,7 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { ModelConfig } from './config.ts';
+import { type ModelConfig, readConfig } from './config.ts';
+import type { Family } from './family.ts';
 
 /**
  * GPT-2 (Radford et al. 2019) as a plan. Tensor names and shapes are TransformerLens's
@@ -53,3 +54,24 @@ export function gpt2Plan(config: ModelConfig): Plan {
   b.linear(selected, { weight: head }, ['logits', vocabSize]);
   return b.plan({ nCtx, vocabSize });
 }
+
+/** Names of what takes part in the computation; all else (heads of other tasks) is left alone. */
+const body = /^(wte|wpe|h|ln_f|lm_head)\./;
+/** The causal mask that old checkpoints hold as tensors: the whole name, as attn.c_attn.bias ends alike. */
+const mask = /^h\.\d+\.attn\.(bias|masked_bias)$/;
+
+export const gpt2: Family<ModelConfig> = {
+  modelTypes: ['gpt2'],
+  kind: 'decoder',
+  title: 'GPT-2',
+  config: readConfig,
+  heads: () => ['next-words'],
+  plan: gpt2Plan,
+  nameOf(name) {
+    const own = name.replace(/^transformer\./, '');
+    return body.test(own) && !mask.test(own) ? own : undefined;
+  },
+  body,
+  ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['wte.weight', 'lm_head.weight']] : []),
+  layerField: 'n_layer',
+};

@@ -7,6 +7,7 @@ export const activate: Record<Activation, (x: number) => number> = {
   gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
   relu: (x) => Math.max(0, x),
   silu: (x) => x / (1 + Math.exp(-x)),
+  tanh: Math.tanh,
 };
 
 /** erf by Abramowitz & Stegun 7.1.26: absolute error below 1.5e-7, about float32's own. */

@@ -47,7 +47,7 @@ export interface StoredShape {
   shape: readonly number[];
 }
 
-export type Activation = 'gelu_new' | 'gelu' | 'relu' | 'silu';
+export type Activation = 'gelu_new' | 'gelu' | 'relu' | 'silu' | 'tanh';
 
 /** Layer normalisation (Ba, Kiros & Hinton 2016), or, not `centred`, root mean square normalisation (Zhang & Sennrich 2019). */
 export interface Norm {

@@ -1,53 +1,31 @@
 import type { ModelConfig } from '../model/config.ts';
 import { VitrineError } from '../plan/error.ts';
-import type { TensorSpec } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
 import { generate } from './generate.ts';
-import type {
-  DeviceInfo,
-  LanguageModel,
-  LogitsOptions,
-  ProfileOptions,
-  Prompt,
-  WeightShape,
-} from './language-model.ts';
+import type { LanguageModel, LogitsOptions, ProfileOptions, Prompt } from './language-model.ts';
+import { Loaded } from './loaded.ts';
+import type { Chosen } from './loading.ts';
 import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
 import type { Completion, Token } from './output.ts';
 import { type Score, type ScoreOptions, score } from './score.ts';
-import { positionsIn, type TraceOptions, tensorsOf, trace } from './trace.ts';
-import type { Trace, TracedTensor } from './traced.ts';
-import { type WeightOptions, weight } from './weight.ts';
+import { positionsIn, type TraceOptions, trace } from './trace.ts';
+import type { Trace } from './traced.ts';
 
 /**
  * A loaded model. Calls run side by side, each on a KV cache of its own; recent caches are kept, so that a prompt that
  * begins like an earlier one costs only what differs. After `dispose` every call, running ones too, fails with
  * `disposed`; a lost GPU is replaced and the call goes on.
  */
-export class Model implements LanguageModel {
-  readonly config: ModelConfig;
+export class Model extends Loaded<ModelConfig> implements LanguageModel {
   readonly tokenizer: Tokenizer;
-  readonly #engine: Engine;
-  readonly #chosen: Pick<DeviceInfo, 'dtype' | 'reason' | 'check'>;
 
   /** @internal `load` makes models. */
-  constructor(
-    config: ModelConfig,
-    tokenizer: Tokenizer,
-    engine: Engine,
-    chosen: Pick<DeviceInfo, 'dtype' | 'reason' | 'check'>,
-  ) {
-    this.config = config;
+  constructor(config: ModelConfig, tokenizer: Tokenizer, engine: Engine, chosen: Chosen) {
+    super(config, engine, chosen);
     this.tokenizer = tokenizer;
-    this.#engine = engine;
-    this.#chosen = chosen;
-  }
-
-  get device(): DeviceInfo {
-    const { kind, adapter, bytes, threads = 1 } = this.#engine.current;
-    return { kind, adapter, bytes, threads, ...this.#chosen };
   }
 
   /**
@@ -56,7 +34,7 @@ export class Model implements LanguageModel {
    * @throws VitrineError `bad-option`, `context-full`, `device-lost`, `disposed`; the signal's reason when it aborts
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Token, Completion> {
-    this.#engine.alive();
+    this.engine.alive();
     const settings = readGenerateOptions(options, this.#scope);
     const ids = this.#ids(prompt);
     if (ids.length === 0) {
@@ -66,7 +44,7 @@ export class Model implements LanguageModel {
       }
       ids.push(bosTokenId);
     }
-    return yield* generate({ engine: this.#engine, tokenizer: this.tokenizer, prompt: ids, settings });
+    return yield* generate({ engine: this.engine, tokenizer: this.tokenizer, prompt: ids, settings });
   }
 
   /** `generate` without the steps between. */
@@ -80,7 +58,7 @@ export class Model implements LanguageModel {
 
   /** The logits after each of the positions, in their order: data [positions, vocabSize]. */
   async logits(prompt: Prompt, options: LogitsOptions = {}): Promise<{ data: Float32Array; shape: [number, number] }> {
-    this.#engine.alive();
+    this.engine.alive();
     checkOptions('logits', options, { positions: listOf('integers', Number.isInteger), signal: isSignal });
     const ids = this.#fitting(prompt);
     const { positions = [-1], signal } = options;
@@ -93,26 +71,26 @@ export class Model implements LanguageModel {
     };
     const set = new Set(wanted);
     const last = Math.max(-1, ...wanted);
-    const session = this.#engine.borrow(ids);
+    const session = this.engine.borrow(ids);
     try {
       const from = Math.min(ids.length, ...wanted);
       await session.read(ids.slice(0, last + 1), { from, wants: (position) => set.has(position), onLogits, signal });
     } finally {
-      this.#engine.giveBack(session);
+      this.engine.giveBack(session);
     }
-    return this.#proved({ data, shape: [wanted.length, vocabSize] as [number, number] });
+    return this.proved({ data, shape: [wanted.length, vocabSize] as [number, number] });
   }
 
   /** Log-probability, rank and entropy of every token of a text of any length, and its perplexity. */
   async score(prompt: Prompt, options: ScoreOptions = {}): Promise<Score> {
-    this.#engine.alive();
-    return this.#proved(await score(this.#engine, this.#ids(prompt), options));
+    this.engine.alive();
+    return this.proved(await score(this.engine, this.#ids(prompt), options));
   }
 
   /** The intermediate tensors of one run over a text, optionally edited on the way. */
   async trace(prompt: Prompt, options: TraceOptions = {}): Promise<Trace> {
-    this.#engine.alive();
-    return this.#proved(await trace(this.#engine, this.#fitting(prompt), options));
+    this.engine.alive();
+    return this.proved(await trace(this.engine, this.#fitting(prompt), options));
   }
 
   /**
@@ -120,50 +98,15 @@ export class Model implements LanguageModel {
    * for the choice of it. By the GPU's clock where the device has `timestamp-query`.
    */
   async profile(prompt: Prompt, options: ProfileOptions = {}): Promise<Profile> {
-    this.#engine.alive();
+    this.engine.alive();
     checkOptions('profile', options, { repeats: integer(1), signal: isSignal });
     const ids = this.#fitting(prompt);
-    const session = this.#engine.borrow(ids);
+    const session = this.engine.borrow(ids);
     try {
-      return this.#proved(await session.profile(ids, options.repeats ?? 10, options.signal));
+      return this.proved(await session.profile(ids, options.repeats ?? 10, options.signal));
     } finally {
-      this.#engine.giveBack(session);
+      this.engine.giveBack(session);
     }
-  }
-
-  /** Every tensor that `trace` can capture or edit; an axis of `rows` or `context` is as long as the text. */
-  tensors(): TensorSpec[] {
-    return tensorsOf(this.#engine.plan);
-  }
-
-  /** Every weight: a matrix as [out, in], a vector as [1, n], by its Hugging Face name without `transformer.`. */
-  weights(): WeightShape[] {
-    return this.#engine.plan.weights.map(({ name, rows, columns }) => ({ name, shape: [rows, columns] }));
-  }
-
-  /** Rows of a weight as the device holds them, rounded to its dtype. */
-  async weight(name: string, options: WeightOptions = {}): Promise<TracedTensor> {
-    this.#engine.alive();
-    return this.#proved(await weight(this.#engine, name, options));
-  }
-
-  /** Frees all memory, the device's too. Safe to call twice. */
-  dispose(): void {
-    this.#engine.dispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.dispose();
-  }
-
-  /** A call that ended well shows that the device works. */
-  #proved<T>(result: T): T {
-    this.#engine.proved();
-    return result;
   }
 
   get #scope(): Scope {
@@ -188,7 +131,7 @@ export class Model implements LanguageModel {
   /** Ids of a text of at least one token that fits the context. */
   #fitting(prompt: Prompt): number[] {
     const ids = this.#ids(prompt);
-    const { context } = this.#engine;
+    const { context } = this.engine;
     if (ids.length === 0) throw new VitrineError('bad-option', 'The text is empty; expected at least one token.');
     if (ids.length <= context) return ids;
     throw new VitrineError('context-full', `The text has ${ids.length} tokens; the context holds ${context}.`);

@@ -1,10 +1,9 @@
-import type { Backend, Batch, Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
+import type { Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '../plan/backend.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
-import type { Engine } from './engine.ts';
 import type { History } from './options.ts';
+import { type Host, Runner } from './runner.ts';
 
 /** What to read a text for. */
 export interface Reading {
@@ -29,45 +28,23 @@ export function sessionSize(slots: number, { context, chunk }: { context: number
  * Sequences being worked on, one per slot, with their keys and values cached by a program of their own. It knows which
  * ids each slot holds, so it can go on from them, and rebuild the cache on a new device when the old one is lost.
  */
-export class Session {
+export class Session extends Runner {
   /** Ids whose keys and values each slot's cache holds. */
   readonly held: number[][];
   /** Whether another text may go on with it: its plan is the model's own. */
   readonly reusable: boolean;
-  readonly #engine: Engine;
-  readonly #plan: Plan;
-  readonly #size: ProgramSize;
-  readonly #capture: ReadonlySet<string>;
-  /** The backend that the program is on, or on its way to. */
-  #home: Backend | undefined;
-  #program: Program | undefined;
-  #making: Promise<Program> | undefined;
   /** What the memory of a draw has been tried for. */
   readonly #tries = { full: false };
-  #disposed = false;
 
-  /** `plan`: the engine's own, or one with edits. The program is made by the first run. */
-  constructor(engine: Engine, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
-    this.#engine = engine;
-    this.#plan = plan;
-    this.#capture = capture;
-    this.#size = sessionSize(slots, engine);
+  /** `plan`: the engine's own, or one with edits. */
+  constructor(engine: Host, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
+    super(engine, plan, sessionSize(slots, engine), capture);
     this.held = Array.from({ length: slots }, () => []);
     this.reusable = plan === engine.plan && capture.size === 0;
   }
 
   get slots(): number {
-    return this.#size.slots;
-  }
-
-  /** Whether a program is still being made, for a call that may have ended. */
-  get busy(): boolean {
-    return this.#making !== undefined && this.#program === undefined;
-  }
-
-  /** Bytes of cache and activations. */
-  get bytes(): number {
-    return this.#program?.bytes ?? 0;
+    return this.size.slots;
   }
 
   /** How many ids at its beginning `ids` has in common with what slot 0 holds. */
@@ -87,17 +64,17 @@ export class Session {
     while (held.length < ids.length) {
       const rows: Row[] = [];
       const logitRows: number[] = [];
-      for (let position = held.length; position < ids.length && rows.length < this.#size.rows; position++) {
+      for (let position = held.length; position < ids.length && rows.length < this.size.rows; position++) {
         if (position >= from && wants(position)) {
-          if (logitRows.length === this.#size.logitRows) break;
+          if (logitRows.length === this.size.logitRows) break;
           logitRows.push(rows.length);
         }
         rows.push({ token: ids[position]!, position, slot: 0 });
       }
-      await this.#engine.turn(rest.signal);
+      await this.engine.turn(rest.signal);
       const wanted = logitRows.map((row) => rows[row]!.position);
       const targets = rest.target && { targets: wanted.map(rest.target) };
-      const result = await this.#run({ rows, logitRows, ...targets }, rest.signal);
+      const result = await this.run({ rows, logitRows, ...targets }, rest.signal);
       held.push(...rows.map((row) => row.token));
       rest.onRun?.(result, rows);
       for (const [i, logits] of this.#rowsOf(result).entries()) rest.onLogits?.(wanted[i]!, logits);
@@ -119,8 +96,8 @@ export class Session {
   /** One more token for each slot named; gives the logits after each. */
   async decode(tokens: readonly { slot: number; token: number }[], signal?: AbortSignal): Promise<Float32Array[]> {
     const rows = tokens.map(({ slot, token }) => ({ token, position: this.held[slot]!.length, slot }));
-    await this.#engine.turn(signal);
-    const result = await this.#run({ rows, logitRows: [...rows.keys()] }, signal);
+    await this.engine.turn(signal);
+    const result = await this.run({ rows, logitRows: [...rows.keys()] }, signal);
     for (const { slot, token } of tokens) this.held[slot]!.push(token);
     return this.#rowsOf(result);
   }
@@ -129,12 +106,12 @@ export class Session {
   async profile(ids: readonly number[], repeats: number, signal: AbortSignal | undefined): Promise<Profile> {
     await this.prefill(ids, signal);
     const row = { token: ids.at(-1)!, position: ids.length - 1, slot: 0 };
-    return this.#use(signal, (program) => program.profile({ rows: [row], logitRows: [0] }, repeats, signal));
+    return this.use(signal, (program) => program.profile({ rows: [row], logitRows: [0] }, repeats, signal));
   }
 
   /** What the backend can draw by itself; undefined if nothing. */
   async drawLimits(signal?: AbortSignal): Promise<Program['drawLimits']> {
-    return this.#use(signal, async (program) => program.decode && program.drawLimits);
+    return this.use(signal, async (program) => program.decode && program.drawLimits);
   }
 
   /**
@@ -148,14 +125,14 @@ export class Session {
     settings: DrawSettings,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Drawn, void> {
-    const start = Math.max(Math.min(this.shared(text), text.length - 1), text.length - this.#size.rows);
+    const start = Math.max(Math.min(this.shared(text), text.length - 1), text.length - this.size.rows);
     await this.read(text.slice(0, start), { from: start, signal });
     const rows = text.slice(start).map((token, i) => ({ token, position: start + i, slot: 0 }));
-    const engine = this.#engine;
+    const engine = this.engine;
     const backend = await engine.backend(signal);
     let stream: AsyncGenerator<Drawn[], void> | undefined;
     try {
-      const program = await engine.until(signal, this.#on(backend, signal), backend);
+      const program = await engine.until(signal, this.on(backend, signal), backend);
       stream = program.decode?.({ rows, ...history, limit, settings, signal });
       let fed = text.slice(start);
       while (stream) {
@@ -182,22 +159,17 @@ export class Session {
     const length = Math.max(0, ...ids.map((held) => held.length));
     // Where it fails half way, nothing is known of what they hold.
     for (const { to } of moves) this.held[to] = [];
-    await this.#engine.attempt(signal, async (backend) => {
+    await this.engine.attempt(signal, async (backend) => {
       // Made anew, a program is filled as `held` says by then.
-      if (backend === this.#home && this.#program) await this.#program.copySlots(moves, length);
+      await this.made(backend)?.copySlots(moves, length);
     });
     moves.forEach(({ to }, i) => {
       this.held[to] = ids[i]!;
     });
   }
 
-  dispose(): void {
-    this.#disposed = true;
-    this.#program?.dispose();
-  }
-
   #rowsOf({ logits }: RunResult): Float32Array<ArrayBuffer>[] {
-    const { vocabSize } = this.#plan;
+    const { vocabSize } = this.plan;
     const rows = logits.length / vocabSize;
     return Array.from(
       { length: rows },
@@ -205,55 +177,14 @@ export class Session {
     );
   }
 
-  #run(batch: Batch, signal: AbortSignal | undefined): Promise<RunResult> {
-    return this.#use(signal, (program) => program.run(batch));
-  }
-
-  /** Uses the program; if the device is lost on the way, again on the next one. */
-  #use<T>(signal: AbortSignal | undefined, use: (program: Program) => Promise<T>): Promise<T> {
-    return this.#engine.attempt(signal, async (backend) => {
-      const program = await this.#on(backend, signal);
-      signal?.throwIfAborted(); // nobody waits any more, and the session may be somebody else's
-      return use(program);
-    });
-  }
-
-  /** The program on a backend, its cache as `held` says. */
-  #on(backend: Backend, signal: AbortSignal | undefined): Promise<Program> {
-    if (this.#making && backend === this.#home) return this.#making;
-    this.#program?.dispose();
-    this.#program = undefined;
-    this.#home = backend;
-    const making = this.#make(backend, signal);
-    this.#making = making;
-    making.catch(() => {
-      if (this.#making === making) this.#making = undefined; // another try may have more room
-    });
-    return making;
-  }
-
-  async #make(backend: Backend, signal: AbortSignal | undefined): Promise<Program> {
-    const program = await backend.program(this.#plan, this.#size, this.#capture);
-    const wanted = () => {
-      if (!this.#disposed && this.#home === backend) return;
-      throw new VitrineError('disposed', 'The session went on elsewhere, or was disposed, while it was made.');
-    };
-    try {
-      for (const [slot, ids] of this.held.entries()) {
-        for (let start = 0; start < ids.length; start += this.#size.rows) {
-          wanted();
-          signal?.throwIfAborted();
-          const chunk = ids.slice(start, start + this.#size.rows);
-          const rows = chunk.map((token, i) => ({ token, position: start + i, slot }));
-          await program.run({ rows, logitRows: [] });
-        }
+  protected override async fill(program: Program, wanted: () => void): Promise<void> {
+    for (const [slot, ids] of this.held.entries()) {
+      for (let start = 0; start < ids.length; start += this.size.rows) {
+        wanted();
+        const chunk = ids.slice(start, start + this.size.rows);
+        const rows = chunk.map((token, i) => ({ token, position: start + i, slot }));
+        await program.run({ rows, logitRows: [] });
       }
-      wanted();
-    } catch (error) {
-      program.dispose();
-      throw error;
     }
-    this.#program = program;
-    return program;
   }
 }

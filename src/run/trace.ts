@@ -1,7 +1,7 @@
 import type { Row, RunResult } from '../plan/backend.ts';
 import { type Edit, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
-import { type Plan, shapeOf, type TensorSpec } from '../plan/plan.ts';
+import { keyAxisOf, type Plan, shapeOf, type TensorSpec } from '../plan/plan.ts';
 import { type Check, checkOptions, integer, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
 import { editsCheck } from './options.ts';
@@ -20,14 +20,14 @@ export interface TraceOptions {
   signal?: AbortSignal;
 }
 
-/** Every tensor that a trace can capture or edit, second names too. Internal ones, and the logits, are not among them. */
+/** Every tensor that a trace can capture, second names too. Internal ones, and the logits, are not among them. */
 export function tensorsOf(plan: Plan): TensorSpec[] {
-  const own = [...plan.tensors.values()].filter(({ shape }) => shape.includes('rows'));
+  const own = [...plan.tensors.values()].filter(({ name }) => name !== 'logits' && !name.startsWith('selected'));
   const second = [...plan.aliases].map(([name, first]) => ({ name, shape: plan.tensors.get(first)!.shape }));
   return [...own, ...second].map(({ name, shape }) => ({ name, shape: [...shape] }));
 }
 
-const captures: Check = {
+export const captures: Check = {
   expects: 'a list of tensor names and globs, or a function of a name',
   accepts: (value) => typeof value === 'function' || listOf('', (item) => typeof item === 'string').accepts(value),
 };
@@ -82,14 +82,14 @@ export function positionsIn(positions: readonly number[], length: number): numbe
 
 /** A tensor for a whole text; what no run writes are the keys after a position: -Infinity in scores, 0 in a pattern. */
 function empty(plan: Plan, name: string, length: number): TracedTensor {
-  const shape = shapeOf(plan.tensors.get(name)!, { rows: length, logitRows: length, context: length });
+  const shape = shapeOf(plan.tensors.get(name)!, { rows: length, logitRows: length, context: length, source: 0 });
   const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
   const isScores = plan.steps.some((step) => step.op === 'attentionScores' && step.output === name);
   return { data: isScores ? data.fill(Number.NEGATIVE_INFINITY) : data, shape };
 }
 
 /** The names that `capture` means, in the plan's order. */
-function select(plan: Plan, capture: NonNullable<TraceOptions['capture']>): string[] {
+export function select(plan: Plan, capture: NonNullable<TraceOptions['capture']>): string[] {
   const names = tensorsOf(plan).map(({ name }) => name);
   if (typeof capture === 'function') return names.filter((name) => capture(name));
   const patterns = capture.map((glob) => {
@@ -107,14 +107,16 @@ function select(plan: Plan, capture: NonNullable<TraceOptions['capture']>): stri
 function place(
   { data, shape }: TracedTensor,
   spec: TensorSpec,
-  { captured, keys }: RunResult,
+  { captured, sizes }: RunResult,
   rows: readonly Row[],
 ): void {
   const part = captured.get(spec.name)!;
   const first = rows[0]!.position;
-  if (!spec.shape.includes('context')) return data.set(part, (first * part.length) / rows.length);
+  const axis = keyAxisOf(spec);
+  if (!axis) return data.set(part, (first * part.length) / rows.length);
   // [heads, rows, keys], with fewer rows and keys than the whole has
   const [, length = 0, width = 0] = shape;
+  const keys = sizes[axis];
   for (let run = 0; run < part.length / keys; run++) {
     const head = Math.floor(run / rows.length);
     const at = (head * length + first + (run % rows.length)) * width;

@@ -66,19 +66,27 @@ function nearest(stored: StoredAs, kind: Backend['kind'] | undefined): WeightFor
 }
 
 /**
- * A weight's format where the matrices are `format`. Positions are few and stay exact. In q4 the words, the output layer and
- * what the MLP's activation is computed from have eight bits: they are worth their bytes (docs/quantisation.md).
+ * A weight's format where the matrices are `format`. Tables of positions, kinds and distances are small and stay exact. In q4 the
+ * words, the output layer and what an activation is computed from have eight bits: they are worth their bytes (docs/quantisation.md).
  */
-function formatFor({ name, kind }: WeightSpec, { steps }: Plan, format: WeightFormat, stored: StoredAs): WeightFormat {
-  if (kind === 'vector' || steps.some((step) => step.op === 'positionEmbed' && step.weight === name)) return 'f32';
+function formatFor({ name, kind }: WeightSpec, plan: Plan, format: WeightFormat, stored: StoredAs): WeightFormat {
+  const steps = [...(plan.encoder ?? []), ...plan.steps];
+  const isTable = (isWords: boolean) =>
+    steps.some(
+      (step) =>
+        step.op === 'embed' && step.tables.some(({ weight, by }) => weight === name && (by === 'token') === isWords),
+    );
+  const isBias = steps.some((step) => step.op === 'attentionScores' && step.bias === name);
+  if (kind === 'vector' || isTable(false) || isBias) return 'f32';
   if (format !== 'q4' || stored === 'q4') return format;
   const isActivated = (tensor: string) => steps.some((step) => step.op === 'activation' && step.input === tensor);
-  const isFiner = steps.some(
-    (step) =>
-      (step.op === 'embed' && step.weight === name) ||
-      (step.op === 'linear' &&
+  const isFiner =
+    isTable(true) ||
+    steps.some(
+      (step) =>
+        step.op === 'linear' &&
         step.weight === name &&
-        step.outputs.some((tensor) => tensor === 'logits' || isActivated(tensor))),
-  );
+        step.outputs.some((tensor) => tensor === 'logits' || isActivated(tensor)),
+    );
   return isFiner ? 'q8' : format;
 }

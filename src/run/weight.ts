@@ -21,12 +21,13 @@ const rowsAtOnce = 1024;
  */
 export async function weight(engine: Engine, name: string, options: WeightOptions = {}): Promise<TracedTensor> {
   checkOptions('weight', options, { rows: listOf('integers', Number.isInteger), signal: isSignal });
-  const spec = engine.plan.weights.find((one) => one.name === name);
-  if (!spec) {
+  const found = specOf(engine.plan, name);
+  if (!found) {
     throw new VitrineError('bad-option', `The model has no weight ${quote(name)}.`, {
       hint: 'model.weights() lists every name with its shape.',
     });
   }
+  const { spec, kept, first: firstRow, firstColumn } = found;
   const rows = options.rows ?? Array.from({ length: spec.rows }, (_, row) => row);
   const wrong = rows.find((row) => row < 0 || row >= spec.rows);
   if (wrong !== undefined) throw new VitrineError('bad-option', `${name} has ${spec.rows} rows, and no row ${wrong}.`);
@@ -37,13 +38,17 @@ export async function weight(engine: Engine, name: string, options: WeightOption
   const size = { slots: 1, context: 1, rows: most, logitRows: 1 };
   let first = 0;
   await engine.attempt(options.signal, async (backend) => {
-    const program = await backend.program(lookupPlan(spec), size, new Set(['row']));
+    const program = await backend.program(lookupPlan(kept), size, new Set(['row']));
     try {
       for (let at = first; at < rows.length; at += most) {
         await engine.turn(options.signal);
-        const batch = rows.slice(at, at + most).map((token) => ({ token, position: 0, slot: 0 }));
+        const batch = rows.slice(at, at + most).map((row) => ({ token: firstRow + row, position: 0, slot: 0 }));
         const { captured } = await program.run({ rows: batch, logitRows: [] });
-        data.set(captured.get('row')!, at * spec.columns);
+        const values = captured.get('row')!;
+        data.set(
+          values.subarray(firstColumn, firstColumn + values.length - kept.columns + spec.columns),
+          at * spec.columns,
+        );
         first = Math.max(first, at + most); // what is read needs no second reading after a loss
       }
     } finally {
@@ -54,17 +59,29 @@ export async function weight(engine: Engine, name: string, options: WeightOption
   return { data, shape: [rows.length, spec.columns] };
 }
 
+/** A weight by name, the one that it is kept in (three layers may be one), and where in it. */
+function specOf({ weights }: Plan, name: string) {
+  for (const kept of weights) {
+    if (!kept.parts && kept.name === name) return { spec: kept, kept, first: 0, firstColumn: 0 };
+    let before = 0;
+    for (const part of kept.parts ?? []) {
+      const isVector = kept.kind === 'vector';
+      const spec = { ...kept, name, ...(isVector ? { columns: part.length } : { rows: part.length }) };
+      if (part.name === name) return { spec, kept, first: isVector ? 0 : before, firstColumn: isVector ? before : 0 };
+      before += part.length;
+    }
+  }
+  return undefined;
+}
+
 function lookupPlan(spec: WeightSpec): Plan {
   return {
-    nLayer: 0,
-    nHead: 1,
-    headDim: 1,
-    nEmbd: spec.columns,
     nCtx: 1,
     vocabSize: spec.rows,
     weights: [],
     tensors: new Map([['row', { name: 'row', shape: ['rows', spec.columns] }]]),
     aliases: new Map(),
-    steps: [{ op: 'embed', weight: spec.name, output: 'row' }],
+    sources: new Map(),
+    steps: [{ op: 'embed', tables: [{ weight: spec.name, by: 'token' }], output: 'row' }],
   };
 }

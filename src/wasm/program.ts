@@ -4,18 +4,28 @@ import { VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
 import { allRules, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
 import { assignBuffers } from '../plan/liveness.ts';
-import { type Plan, type Step, shapeOf } from '../plan/plan.ts';
+import {
+  type AxisSizes,
+  type KeySource,
+  keyAxisOf,
+  type Plan,
+  type Step,
+  shapeOf,
+  type TensorSpec,
+  widthOf,
+} from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
+import { BATCH_WORDS, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
-import { type Lowering, type Runnable, STEP_WORDS, writeStep } from './lower.ts';
+import { type Lowering, type Runnable, type SourceMemory, STEP_WORDS, writeStep } from './lower.ts';
 import type { Machine } from './machine.ts';
 import type { WasmWeight } from './weights.ts';
 
 /** Batches of up to so many rows are as decoding is: the weights are read row by row (kernels/index.ts). */
 const FEW_ROWS = 4;
 
-/** Steps in memory that run without a stop, or edits, which run in JavaScript. */
-type Stretch = { steps: number; count: number } | (Step & { op: 'edit' });
+/** Steps in memory that run without a stop, or one that JavaScript performs. */
+type Stretch = { steps: number; count: number } | Exclude<Step, Runnable>;
 
 interface StepList {
   steps: readonly Step[];
@@ -23,13 +33,7 @@ interface StepList {
   tensors: Map<string, number>;
 }
 
-interface Sizes {
-  rows: number;
-  logitRows: number;
-  context: number;
-}
-
-/** A plan compiled to two lists of steps in memory, for few rows and for many, over one KV cache. */
+/** A plan compiled to lists of steps in memory, for few rows, for many and for the encoder's, over the same key sources. */
 export class WasmProgram implements Program {
   readonly size: ProgramSize;
   readonly #plan: Plan;
@@ -38,11 +42,12 @@ export class WasmProgram implements Program {
   readonly #onDispose: (program: WasmProgram) => void;
   /** Address and bytes of all that is the program's own. */
   readonly #owned = new Map<number, number>();
-  readonly #caches: { keys: number; values: number }[];
+  readonly #sources: ReadonlyMap<string, SourceMemory>;
   readonly #batch: number;
   readonly #scratch: { at: number; bytes: number };
   readonly #few: StepList;
   readonly #many: StepList;
+  readonly #encoder: StepList | undefined;
   /** Which part of the cache each slot has: when beams change places, nothing is copied. */
   readonly #partOf: number[];
   #machine: Machine | undefined;
@@ -63,19 +68,16 @@ export class WasmProgram implements Program {
     this.#onDispose = onDispose;
     this.#partOf = Array.from({ length: size.slots }, (_, slot) => slot);
     try {
-      const cache = size.slots * plan.nHead * this.#headBytes;
-      const half = (layer: number, what: string) => this.#allocate(cache, `The ${what} cache of layer ${layer}`);
-      this.#caches = Array.from({ length: plan.nLayer }, (_, layer) => ({
-        keys: half(layer, 'key'),
-        values: half(layer, 'value'),
-      }));
-      this.#batch = this.#allocate(16 + size.rows * 16, 'The batch');
-      const bytes = this.#scratchBytes();
+      const most = Math.max(size.rows, size.source ?? 0);
+      this.#sources = new Map([...plan.sources].map(([name, source]) => [name, this.#memoryOf(name, source)]));
+      this.#batch = this.#allocate(4 * (BATCH_WORDS + most * ROW_WORDS), 'The batch');
+      const bytes = this.#scratchBytes(most);
       this.#scratch = { at: this.#allocate(bytes * machine.threads, 'The scratch memory'), bytes };
-      this.#few = this.#compile(Math.min(size.rows, FEW_ROWS), allRules);
+      this.#few = this.#compile(plan.steps, Math.min(size.rows, FEW_ROWS), allRules);
       // With many rows a norm inside the product would be computed again by every thread.
       const apart = allRules.filter((rule) => rule !== normedLinear);
-      this.#many = size.rows > FEW_ROWS ? this.#compile(size.rows, apart) : this.#few;
+      this.#many = size.rows > FEW_ROWS ? this.#compile(plan.steps, size.rows, apart) : this.#few;
+      this.#encoder = plan.encoder && this.#compile(plan.encoder, size.source ?? 0, apart);
     } catch (error) {
       this.dispose();
       throw error;
@@ -88,34 +90,35 @@ export class WasmProgram implements Program {
 
   async run(batch: Batch): Promise<RunResult> {
     const { kernels } = this.#running();
-    const keys = 1 + Math.max(...batch.rows.map((row) => row.position));
-    this.#writeBatch(batch, keys);
+    this.#writeBatch(batch);
     const { stretches, tensors } = this.#listFor(batch);
-    const sizes = { rows: batch.rows.length, logitRows: batch.logitRows.length, context: keys };
+    const sizes = sizesOf(batch);
     for (const stretch of stretches) {
-      if ('op' in stretch) this.#edit(stretch, tensors, batch, sizes);
+      if ('op' in stretch) this.#perform(stretch, tensors, batch, sizes);
       else kernels.run(stretch.steps, stretch.count, this.#batch, this.#scratch.at, this.#scratch.bytes);
     }
     const logits = tensors.has('logits') ? this.#read('logits', tensors, sizes) : new Float32Array(0);
+    const made = [...this.#capture].filter((name) => tensors.has(name));
     return {
       logits: batch.targets ? new Float32Array(0) : logits,
       scores: batch.targets ? tokenScores(logits, batch.targets) : [],
-      captured: new Map([...this.#capture].map((name) => [name, this.#read(name, tensors, sizes)])),
-      keys,
+      captured: new Map(made.map((name) => [name, this.#read(name, tensors, sizes)])),
+      sizes,
     };
   }
 
   async profile(batch: Batch, repeats: number, signal?: AbortSignal): Promise<Profile> {
     const { kernels } = this.#running();
-    this.#writeBatch(batch, 1 + Math.max(...batch.rows.map((row) => row.position)));
-    const { steps, stretches } = this.#listFor(batch);
-    const places = stretches.flatMap((stretch) =>
-      'op' in stretch ? [] : Array.from({ length: stretch.count }, (_, i) => stretch.steps + i * STEP_WORDS * 4),
-    );
+    this.#writeBatch(batch);
+    const { steps, stretches, tensors } = this.#listFor(batch);
     const { at, bytes } = this.#scratch;
-    const run = (place: number) => () => this.#running() && kernels.run(place, 1, this.#batch, at, bytes);
+    const runs = stretches.flatMap((stretch) => {
+      if ('op' in stretch) return [() => this.#perform(stretch, tensors, batch, sizesOf(batch))];
+      const places = Array.from({ length: stretch.count }, (_, i) => stretch.steps + i * STEP_WORDS * 4);
+      return places.map((place) => () => this.#running() && kernels.run(place, 1, this.#batch, at, bytes));
+    });
     return profileOf(
-      steps.map((step, i) => ({ step, run: run(places[i]!) })),
+      steps.map((step, i) => ({ step, run: runs[i]! })),
       repeats,
       signal,
     );
@@ -147,7 +150,8 @@ export class WasmProgram implements Program {
     this.#onDispose(this);
   }
 
-  #listFor({ rows }: Batch): StepList {
+  #listFor({ rows, encodes }: Batch): StepList {
+    if (encodes) return this.#encoder!;
     return rows.length <= FEW_ROWS ? this.#few : this.#many;
   }
 
@@ -162,28 +166,37 @@ export class WasmProgram implements Program {
     return at;
   }
 
-  /** Bytes of the cached keys of one head. */
-  get #headBytes(): number {
-    return this.size.context * Math.ceil(this.#plan.headDim / 4) * 16;
+  #memoryOf(name: string, source: KeySource): SourceMemory {
+    const { slots, context, rows, source: memory = 0 } = this.size;
+    const places = { context: slots * context, source: memory, rows: Math.max(rows, memory) }[source.axis];
+    const bytes = source.nHead * places * placeBytes(source);
+    const half = () => this.#allocate(bytes, `The key source ${name}`);
+    return { ...source, places, keys: half(), values: half() };
   }
 
   /** What a thread needs at most: see linear-row.ts, linear-tile.ts, attention.ts. */
-  #scratchBytes(): number {
+  #scratchBytes(rows: number): number {
     const columns = [...this.#weights.values()].map(({ spec }) => strideOf(spec.columns));
     const row = 4 * Math.max(64, ...columns);
     const few = (FEW_ROWS + 1) * row + ((FEW_ROWS + 1) * 2 * row) / 32 + 256;
-    const tile = 8 * 768 * 4 + (this.size.rows + 1) * 32;
-    const attention = (this.#plan.headDim + this.size.context + 16) * 4;
+    const tile = 8 * 768 * 4 + (rows + 1) * 32;
+    const headDim = Math.max(0, ...[...this.#plan.sources.values()].map((source) => source.headDim));
+    const attention = (headDim + this.#mostKeys(rows) + 16) * 4;
     return Math.ceil(Math.max(few, tile, attention) / 128) * 128;
   }
 
-  #compile(rows: number, rules: readonly Rule[]): StepList {
-    const plan = this.#plan;
-    const steps = fuse(plan.steps, rules, this.#capture);
-    const sizes = { rows, logitRows: Math.min(rows, this.size.logitRows), context: this.size.context };
+  /** The most keys that a row can see, in runs of so many rows. */
+  #mostKeys(rows: number): number {
+    return Math.max(this.size.context, this.size.source ?? 0, rows);
+  }
+
+  #compile(plan: readonly Step[], rows: number, rules: readonly Rule[]): StepList {
+    const { logitRows } = this.size;
+    const steps = fuse(plan, rules, this.#capture);
+    const sizes = { rows, logitRows: Math.min(rows, logitRows), context: 0, source: 0 };
     const keep = new Set([...this.#capture, 'logits']);
     // Tensors of one width share, so that the zeros behind their rows stay zeros.
-    const pool = (name: string) => `${plan.tensors.get(name)!.shape.includes('context')} ${this.#width(name)}`;
+    const pool = (name: string) => `${keyAxisOf(this.#spec(name))} ${this.#width(name)}`;
     const length = (name: string) => this.#rowsOf(name, sizes) * strideOf(this.#width(name));
     const { bufferOf, sizes: lengths } = assignBuffers(steps, length, keep, pool);
     const buffers = lengths.map((floats) => this.#allocate(floats * 4, 'An activation'));
@@ -194,21 +207,20 @@ export class WasmProgram implements Program {
   #write(steps: readonly Step[], tensors: Map<string, number>): Stretch[] {
     const lowering: Lowering = {
       plan: this.#plan,
-      context: this.size.context,
       weight: (name) => this.#weight(name),
       tensor: (name) => tensors.get(name)!,
-      width: (name) => this.#width(name),
-      caches: this.#caches,
+      source: (name) => this.#sources.get(name)!,
+      keyWidth: (name) => this.#width(name),
     };
     const stretches: Stretch[] = [];
     for (let i = 0; i < steps.length; ) {
       const step = steps[i]!;
-      if (step.op === 'edit') {
+      if (!runs(step)) {
         stretches.push(step);
         i++;
         continue;
       }
-      const next = steps.findIndex((later, j) => j > i && later.op === 'edit');
+      const next = steps.findIndex((later, j) => j > i && !runs(later));
       const stretch = steps.slice(i, next < 0 ? undefined : next) as Runnable[];
       const at = this.#allocate(stretch.length * STEP_WORDS * 4, 'The program');
       stretch.forEach((one, j) => {
@@ -226,24 +238,23 @@ export class WasmProgram implements Program {
     return weight;
   }
 
-  #writeBatch({ rows, logitRows }: Batch, keys: number): void {
-    const words = this.#running().memory.words(this.#batch, 4 + rows.length * 4);
-    words.set([rows.length, logitRows.length, keys, 0]);
-    rows.forEach(({ token, position, slot }, i) => {
-      words.set([token, position, this.#partOf[slot]!, logitRows[i] ?? 0], 4 + i * 4);
-    });
+  #writeBatch(batch: Batch): void {
+    const words = this.#running().memory.words(this.#batch, BATCH_WORDS + batch.rows.length * ROW_WORDS);
+    writeRows(batch, this.size.context, words, (slot) => this.#partOf[slot]!);
   }
 
-  #edit({ tensor, edits }: Step & { op: 'edit' }, tensors: Map<string, number>, { rows }: Batch, sizes: Sizes): void {
-    const values = this.#read(tensor, tensors, sizes);
-    applyEdits(edits, this.#plan.tensors.get(tensor)!, rows, sizes.context, values);
-    const width = values.length / this.#rowsOf(tensor, sizes);
-    this.#eachRow(tensor, tensors, sizes, (row, r) => row.set(values.subarray(r * width, (r + 1) * width)));
+  /** An edit, or the copy of a batch's own numbers. */
+  #perform(step: Exclude<Step, Runnable>, tensors: Map<string, number>, batch: Batch, sizes: AxisSizes): void {
+    const name = step.op === 'edit' ? step.tensor : step.output;
+    const values = step.op === 'edit' ? this.#read(name, tensors, sizes) : batch.input!;
+    if (step.op === 'edit') applyEdits(step.edits, this.#spec(name), batch.rows, sizes, values);
+    const width = values.length / this.#rowsOf(name, sizes);
+    this.#eachRow(name, tensors, sizes, (row, r) => row.set(values.subarray(r * width, (r + 1) * width)));
   }
 
   /** A tensor in its spec's shape. */
-  #read(name: string, tensors: Map<string, number>, sizes: Sizes): Float32Array {
-    const shape = shapeOf(this.#plan.tensors.get(name)!, sizes);
+  #read(name: string, tensors: Map<string, number>, sizes: AxisSizes): Float32Array {
+    const shape = shapeOf(this.#spec(name), sizes);
     const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
     const width = values.length / this.#rowsOf(name, sizes);
     this.#eachRow(name, tensors, sizes, (row, r) => values.set(row.subarray(0, width), r * width));
@@ -253,7 +264,7 @@ export class WasmProgram implements Program {
   #eachRow(
     name: string,
     tensors: Map<string, number>,
-    sizes: Sizes,
+    sizes: AxisSizes,
     use: (row: Float32Array, r: number) => void,
   ): void {
     const stride = strideOf(this.#width(name));
@@ -262,29 +273,40 @@ export class WasmProgram implements Program {
     for (let r = 0; r < rows; r++) use(all.subarray(r * stride, (r + 1) * stride), r);
   }
 
-  /** Floats in a row of a tensor; of an attention tensor [nHead, rows, context] the longest context. */
-  #width(name: string): number {
-    const { shape } = this.#plan.tensors.get(name)!;
-    if (shape.includes('context')) return this.size.context;
-    return shape.slice(1).reduce<number>((product, axis) => product * (axis as number), 1);
+  #spec(name: string): TensorSpec {
+    return this.#plan.tensors.get(name)!;
   }
 
-  #rowsOf(name: string, { rows, logitRows }: Sizes): number {
-    const { shape } = this.#plan.tensors.get(name)!;
-    if (shape.includes('context')) return this.#plan.nHead * rows;
-    return shape[0] === 'logitRows' ? logitRows : rows;
+  /** Floats in a row of a tensor; of an attention tensor [nHead, rows, keys] the most keys. */
+  #width(name: string): number {
+    const spec = this.#spec(name);
+    const keys = keyAxisOf(spec);
+    if (keys) return keys === 'source' ? this.size.source! : this.#mostKeys(this.size.rows);
+    return widthOf(spec);
+  }
+
+  #rowsOf(name: string, { rows, logitRows }: AxisSizes): number {
+    const spec = this.#spec(name);
+    if (keyAxisOf(spec)) return (spec.shape[0] as number) * rows;
+    return spec.shape[0] === 'logitRows' ? logitRows : rows;
   }
 
   #copyPart(from: number, to: number, length: number): void {
-    const { nHead } = this.#plan;
-    const head = this.#headBytes;
-    const filled = (head / this.size.context) * length;
-    for (const at of this.#caches.flatMap(({ keys, values }) => [keys, values])) {
-      const cache = this.#running().memory.bytes(at, this.size.slots * nHead * head);
-      for (let h = 0; h < nHead; h++) {
-        const start = (from * nHead + h) * head;
-        cache.copyWithin((to * nHead + h) * head, start, start + filled);
+    for (const source of this.#sources.values()) {
+      if (source.axis !== 'context') continue;
+      const place = placeBytes(source);
+      for (const at of [source.keys, source.values]) {
+        const memory = this.#running().memory.bytes(at, source.nHead * source.places * place);
+        for (let head = 0; head < source.nHead; head++) {
+          const part = (slot: number) => (head * source.places + slot * this.size.context) * place;
+          memory.copyWithin(part(to), part(from), part(from) + length * place);
+        }
       }
     }
   }
 }
+
+const runs = (step: Step): step is Runnable => step.op !== 'edit' && step.op !== 'input';
+
+/** Bytes of a head's key, rounded up to whole vectors. */
+const placeBytes = ({ headDim }: KeySource): number => Math.ceil(headDim / 4) * 16;

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { VitrineError } from '../../src/plan/error.ts';
-import { type LoadOptions, load } from '../../src/run/load.ts';
+import { load } from '../../src/run/load.ts';
+import type { LoadOptions } from '../../src/run/loading.ts';
 import type { GenerateOptions } from '../../src/run/options.ts';
 import { distribution } from '../../src/run/sampling.ts';
 import type { ScoreOptions } from '../../src/run/score.ts';

@@ -90,7 +90,7 @@ describe('the backend', () => {
     const { backend, plan, bytes } = await opened();
     const before = bytes();
     const huge = backend.program(plan, { slots: 100_000, context: 128, rows: 64, logitRows: 2 });
-    await expect(huge).rejects.toThrow(/cache of layer \d/);
+    await expect(huge).rejects.toThrow(/key source cache\.\d/);
     await expect(huge).rejects.toMatchObject({ code: 'out-of-memory' });
     (await backend.program(plan, { slots: 1, context: 64, rows: 16, logitRows: 1 })).dispose();
     expect(bytes()).toBeLessThan(before + 2 ** 20);

@@ -1,6 +1,6 @@
 import type { Edit, TracedTensor } from '../../index.ts';
 import { activate } from '../../plan/activate.ts';
-import { type Activation, type Plan, type Step, stepOutputs } from '../../plan/plan.ts';
+import { type Activation, type Plan, type Step, stepOutputs, widthOf } from '../../plan/plan.ts';
 import type { Cell } from './looking.ts';
 
 /** The numbers an explanation is made of: a run's tensors and logits, and the model's weights. */
@@ -25,8 +25,8 @@ export interface Operand {
 export interface Origin {
   /** As the model has it. */
   value: number;
-  /** The op of the plan; undefined for a weight, which comes from the checkpoint. */
-  op: Step['op'] | undefined;
+  /** The op of the plan, of a lookup by what (`embed position`); undefined for a weight, which comes from the checkpoint. */
+  op: string | undefined;
   /** In symbols. */
   formula: string;
   /** With its operands, in the order of the formula. */
@@ -50,7 +50,8 @@ export async function originOf(cell: Cell, numbers: Numbers): Promise<Origin> {
   const value = await numberAt({ ...cell, name }, numbers);
   const equation = await equationOf(step, { ...cell, name }, numbers);
   const edits = numbers.edits.filter((edit) => (numbers.plan.aliases.get(edit.name) ?? edit.name) === name);
-  return { value, op: step.op, terms: [], ...equation, edits };
+  const op = step.op === 'embed' ? `embed ${step.tables[0]!.by}` : step.op;
+  return { value, op, terms: [], ...equation, edits };
 }
 
 /** Whether the model has a cell for this text: another text or model may not have what was asked about. */
@@ -78,13 +79,12 @@ async function weightOrigin(cell: Cell, numbers: Numbers): Promise<Origin> {
 async function equationOf(step: Step, cell: Cell, numbers: Numbers): Promise<Equation> {
   switch (step.op) {
     case 'embed':
-    case 'positionEmbed':
       return lookup(step, cell, numbers);
-    case 'add':
-      return sumOfTwo(step, cell, numbers);
-    case 'layerNormScale':
+    case 'binary':
+      return ofTwo(step, cell, numbers);
+    case 'normScale':
       return normScale(step, cell, numbers);
-    case 'layerNorm':
+    case 'norm':
       return norm(step, cell, numbers);
     case 'linear':
       return linear(step, cell, numbers);
@@ -121,52 +121,61 @@ async function rowOf(name: string, row: number, numbers: Numbers): Promise<Float
   return data.subarray(row * width, (row + 1) * width);
 }
 
-async function lookup(step: Of<'embed' | 'positionEmbed'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+/** A plan as it is written looks one table up at a time. */
+async function lookup({ tables: [table] }: Of<'embed'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
   const [row = 0, column = 0] = index;
-  const isToken = step.op === 'embed';
-  const source = await operand(weightCell(step.weight, isToken ? numbers.ids[row]! : row, column), numbers);
-  const formula = isToken ? `${step.weight}[token, j]` : `${step.weight}[position, j]`;
-  return { formula, written: [source], result: source.value };
+  const { weight, by, first = 0, scale = 1 } = table!;
+  const number = by === 'token' ? numbers.ids[row]! : by === 'position' ? row : 0;
+  const source = await operand(weightCell(weight, first + number, column), numbers);
+  const formula = `${weight}[${by}, j]`;
+  if (scale === 1) return { formula, written: [source], result: source.value };
+  return { formula: `${formula} × scale`, written: [source, ` × ${digits(scale)}`], result: source.value * scale };
 }
 
-async function sumOfTwo(step: Of<'add'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+async function ofTwo({ kind, ...step }: Of<'binary'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
   const a = await operand(tensorCell(step.a, ...index), numbers);
   const b = await operand(tensorCell(step.b, ...index), numbers);
-  return { formula: 'a + b', written: [a, ' + ', b], result: a.value + b.value };
+  if (kind === 'add') return { formula: 'a + b', written: [a, ' + ', b], result: a.value + b.value };
+  return { formula: 'a × b', written: [a, ' × ', b], result: a.value * b.value };
 }
 
-function momentsOf(row: Float32Array): { mean: number; variance: number } {
-  const mean = row.reduce((sum, x) => sum + x, 0) / row.length;
+/** Not centred, the mean counts as 0. */
+function momentsOf(row: Float32Array, centred: boolean): { mean: number; variance: number } {
+  const mean = centred ? row.reduce((sum, x) => sum + x, 0) / row.length : 0;
   return { mean, variance: row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / row.length };
 }
 
-async function normScale(step: Of<'layerNormScale'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+async function normScale(step: Of<'normScale'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
   const [row = 0] = index;
   const input = await rowOf(step.input, row, numbers);
-  const { mean, variance } = momentsOf(input);
+  const { mean, variance } = momentsOf(input, step.centred);
   const terms = [...input].map((value, j) => {
     const share = (value - mean) ** 2 / input.length;
     return { operands: [{ cell: tensorCell(step.input, row, j), value }], value: share };
   });
   return {
-    formula: `√( Σⱼ (xⱼ − mean)² / ${input.length} + ε )`,
+    formula: `√( Σⱼ ${step.centred ? '(xⱼ − mean)²' : 'xⱼ²'} / ${input.length} + ε )`,
     written: ['√( ', digits(variance), ' + ', String(step.epsilon), ' )'],
     terms: bySize(terms),
     result: Math.sqrt(variance + step.epsilon),
   };
 }
 
-async function norm(step: Of<'layerNorm'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+async function norm(step: Of<'norm'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
   const [row = 0, column = 0] = index;
-  const { mean } = momentsOf(await rowOf(step.input, row, numbers));
+  const { mean } = momentsOf(await rowOf(step.input, row, numbers), step.centred);
   const x = await operand(tensorCell(step.input, row, column), numbers);
   const scale = await operand(tensorCell(step.scale!, row, 0), numbers);
   const weight = await operand(weightCell(step.weight, 0, column), numbers);
-  const bias = await operand(weightCell(step.bias, 0, column), numbers);
+  const bias = step.bias === undefined ? undefined : await operand(weightCell(step.bias, 0, column), numbers);
   return {
-    formula: '( x − mean ) / scale × weight + bias',
-    written: ['( ', x, ` − ${digits(mean)} ) / `, scale, ' × ', weight, ' + ', bias],
-    result: ((x.value - mean) / scale.value) * weight.value + bias.value,
+    formula: `${step.centred ? '( x − mean )' : 'x'} / scale × weight${bias ? ' + bias' : ''}`,
+    written: [
+      ...(step.centred ? ['( ', x, ` − ${digits(mean)} ) / `] : [x, ' / ']),
+      ...[scale, ' × ', weight],
+      ...(bias ? [' + ', bias] : []),
+    ],
+    result: ((x.value - mean) / scale.value) * weight.value + (bias?.value ?? 0),
   };
 }
 
@@ -175,9 +184,10 @@ async function linear(step: Of<'linear'>, { name, index }: Cell, numbers: Number
   // Logits are a linear layer over the final norm's rows that are wanted.
   const select = numbers.plan.steps.find((one) => one.op === 'selectRows' && one.output === step.input);
   const input = select?.op === 'selectRows' ? select.input : step.input;
-  const headDim = inner.length > 1 ? numbers.plan.headDim : 1;
-  const width = numbers.plan.nEmbd; // of each output, where there are several
-  const output = step.outputs.indexOf(name) * width + inner.reduce((at, i) => at * headDim + i, 0);
+  const widths = step.outputs.map((one) => widthOf(numbers.plan.tensors.get(one)!));
+  const before = widths.slice(0, step.outputs.indexOf(name)).reduce((sum, width) => sum + width, 0);
+  const headDim = inner.length > 1 ? Number(numbers.plan.tensors.get(name)!.shape[2]) : 1;
+  const output = before + inner.reduce((at, i) => at * headDim + i, 0);
   const { shape } = await numbers.tensor(input);
   const x = await rowOf(input, row, numbers);
   const weights = await numbers.weightRow(step.weight, output);
@@ -203,8 +213,8 @@ function innerIndex(flat: number, shape: readonly number[]): number[] {
   return shape.length === 3 ? [Math.floor(flat / shape[2]!), flat % shape[2]!] : [flat];
 }
 
-function cached(layer: number, { plan }: Numbers): Of<'cacheAppend'> {
-  return plan.steps.find((step) => step.op === 'cacheAppend' && step.layer === layer) as Of<'cacheAppend'>;
+function cached(source: string, { plan }: Numbers): Of<'cacheAppend'> {
+  return plan.steps.find((step) => step.op === 'cacheAppend' && step.source === source) as Of<'cacheAppend'>;
 }
 
 async function scores(step: Of<'attentionScores'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
@@ -212,9 +222,9 @@ async function scores(step: Of<'attentionScores'>, { index }: Cell, numbers: Num
   if (key > row) {
     return { formula: 'masked: a token sees only itself and what came before', written: ['−∞'], result: -Infinity };
   }
-  const { k } = cached(step.layer, numbers);
+  const { k } = cached(step.source, numbers);
   const terms: Origin['terms'] = [];
-  for (let d = 0; d < numbers.plan.headDim; d++) {
+  for (let d = 0; d < numbers.plan.sources.get(step.source)!.headDim; d++) {
     const a = await operand(tensorCell(step.q, row, head, d), numbers);
     const b = await operand(tensorCell(k, key, head, d), numbers);
     terms.push({ operands: [a, b], value: a.value * b.value });
@@ -248,7 +258,7 @@ async function softmax(step: Of<'maskedSoftmax'>, { index }: Cell, numbers: Numb
 
 async function mix(step: Of<'attentionMix'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
   const [row = 0, head = 0, d = 0] = index;
-  const { v } = cached(step.layer, numbers);
+  const { v } = cached(step.source, numbers);
   const terms: Origin['terms'] = [];
   for (let key = 0; key <= row; key++) {
     const a = await operand(tensorCell(step.pattern, head, row, key), numbers);
@@ -264,6 +274,7 @@ const formulas: Record<Activation, string> = {
   gelu: 'x Φ( x ), Φ the normal distribution',
   relu: 'max( 0, x )',
   silu: 'x / ( 1 + exp( −x ) )',
+  tanh: 'tanh( x )',
 };
 
 async function activation(step: Of<'activation'>, { index }: Cell, numbers: Numbers): Promise<Equation> {

@@ -1,24 +1,27 @@
 import { exp4 } from './simd';
+import { Activation } from './step';
 
 const SQRT_2_OVER_PI: f32 = 0.7978845608028654;
 
-/** As in ../lower.ts: 0 none, 1 gelu_new, 2 gelu, 3 relu, 4 silu. */
 export function activate(kind: i32, x: v128): v128 {
   switch (kind) {
-    case 1: {
+    case Activation.gelu_new: {
       // 0.5 x (1 + tanh u) = x / (1 + e^-2u)
       const cube = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, f32x4.splat(0.044715)));
       return logistic(x, f32x4.mul(f32x4.add(x, cube), f32x4.splat(2 * SQRT_2_OVER_PI)));
     }
-    case 2:
+    case Activation.gelu:
       return f32x4.mul(
         f32x4.mul(x, f32x4.splat(0.5)),
         f32x4.add(f32x4.splat(1), erf(f32x4.mul(x, f32x4.splat(0.70710678118654752)))),
       );
-    case 3:
+    case Activation.relu:
       return f32x4.max(x, f32x4.splat(0));
-    case 4:
+    case Activation.silu:
       return logistic(x, x);
+    case Activation.tanh:
+      // 2 / (1 + e^-2x) - 1
+      return f32x4.sub(logistic(f32x4.splat(2), f32x4.add(x, x)), f32x4.splat(1));
     default:
       return x;
   }

@@ -1,19 +1,24 @@
 import { storeLanes } from './linear';
 import { exp4, largest, madd, sum, sums } from './simd';
-import { Batch, cacheAt, headStride, Row, rowAt, rowOf, Step, strideOf } from './step';
+import { Batch, countOf, firstOf, headStride, keysAt, placeOf, Row, rowAt, rowOf, Step } from './step';
 import { nextPiece } from './threads';
 
 /** Attention of one row and head at a time; the cache is read where it lies. */
 
-/** Row `r` of head `head` of a tensor [nHead, rows, context]. */
-function contextRow(s: Step, batch: Batch, tensor: usize, head: i32, r: i32): usize {
-  return rowAt(tensor, head * batch.rows + r, s.context);
+/** Row `r` of head `head` of a tensor [nHead, rows, keys]. */
+function keyRow(s: Step, batch: Batch, tensor: usize, head: i32, r: i32): usize {
+  return rowAt(tensor, head * batch.rows + r, s.keyWidth);
+}
+
+/** Keys or values of a query's head that a row sees. */
+function seen(s: Step, row: Row, head: i32, keys: usize): usize {
+  return keysAt(keys, s, (head * s.keyHeads) / s.nHead, firstOf(s, row));
 }
 
 /** q of a row's head, with zeros to whole vectors as the cache has them. */
 function loadQuery(s: Step, r: i32, head: i32, to: usize): void {
   v128.store(to + (((headStride(s.headDim) as usize) - 4) << 2), f32x4.splat(0));
-  memory.copy(to, rowAt(s.input, r, s.width) + ((<usize>(head * s.headDim)) << 2), (<usize>s.headDim) << 2);
+  memory.copy(to, rowAt(s.input, r, s.nHead * s.headDim) + ((<usize>(head * s.headDim)) << 2), (<usize>s.headDim) << 2);
 }
 
 /** output[key] = q · k * scale for keys 0 .. count; writes whole vectors. */
@@ -101,12 +106,28 @@ export function attention(s: Step, batch: Batch, scratch: usize): void {
     const head = piece / batch.rows; // a head's keys and values stay in the L2 cache for all its rows
     const r = piece - head * batch.rows;
     const row = rowOf(batch, r);
-    const count = row.position + 1;
-    loadQuery(s, r, head, scratch);
-    scores(s, scratch, cacheAt(s.keys, s, row.slot, head, 0), count, pattern);
+    const count = countOf(s, row);
+    rowScores(s, row, r, head, scratch, pattern);
     fillMasked(pattern, count, (count + 3) & ~3);
     const total = exponentials(pattern, count, pattern);
-    mix(s, pattern, cacheAt(s.values, s, row.slot, head, 0), count, 1 / total, outputAt(s, r, head));
+    mix(s, pattern, seen(s, row, head, s.values), count, count ? 1 / total : 0, outputAt(s, r, head));
+  }
+}
+
+function rowScores(s: Step, row: Row, r: i32, head: i32, scratch: usize, output: usize): void {
+  loadQuery(s, r, head, scratch);
+  scores(s, scratch, seen(s, row, head, s.keys), countOf(s, row), output);
+  if (s.distances) addDistances(s, row, head, output);
+}
+
+/** Adds to a row's scores what its table has for the keys' distances. */
+function addDistances(s: Step, row: Row, head: i32, output: usize): void {
+  const most = s.farthest;
+  const table = rowAt(s.distances, head, 2 * most + 1) + ((<usize>most) << 2);
+  let distance = firstOf(s, row) - placeOf(s, row);
+  for (const end = output + ((<usize>countOf(s, row)) << 2); output < end; output += 4, distance++) {
+    const at = table + (max(-most, min(most, distance)) << 2);
+    store<f32>(output, load<f32>(output) + load<f32>(at));
   }
 }
 
@@ -114,21 +135,25 @@ export function attentionScores(s: Step, batch: Batch, scratch: usize): void {
   for (let piece = nextPiece(); piece < s.nHead * batch.rows; piece = nextPiece()) {
     const head = piece / batch.rows;
     const r = piece - head * batch.rows;
-    const row = rowOf(batch, r);
-    const output = contextRow(s, batch, s.output, head, r);
-    loadQuery(s, r, head, scratch);
-    scores(s, scratch, cacheAt(s.keys, s, row.slot, head, 0), row.position + 1, output);
-    fillMasked(output, row.position + 1, (batch.keys + 3) & ~3);
+    const output = keyRow(s, batch, s.output, head, r);
+    rowScores(s, rowOf(batch, r), r, head, scratch, output);
+    fillMasked(output, countOf(s, rowOf(batch, r)), mostKeys(s, batch));
   }
+}
+
+/** The most keys that a row sees, rounded up to whole vectors. */
+function mostKeys(s: Step, batch: Batch): i32 {
+  return ((s.memory ? batch.source : batch.context) + 3) & ~3;
 }
 
 export function maskedSoftmax(s: Step, batch: Batch): void {
   for (let piece = nextPiece(); piece < s.nHead * batch.rows; piece = nextPiece()) {
-    const output = rowAt(s.output, piece, s.context);
-    const bytes = (<usize>batch.keys) << 2;
-    const total = exponentials(rowAt(s.input, piece, s.context), batch.keys, output);
-    const factor = f32x4.splat(1 / total);
-    for (let i: usize = 0; i < bytes; i += 16) v128.store(output + i, f32x4.mul(v128.load(output + i), factor));
+    let output = rowAt(s.output, piece, s.keyWidth);
+    const count = mostKeys(s, batch);
+    const factor = f32x4.splat(1 / exponentials(rowAt(s.input, piece, s.keyWidth), count, output));
+    for (const end = output + ((<usize>count) << 2); output < end; output += 16) {
+      v128.store(output, f32x4.mul(v128.load(output), factor));
+    }
   }
 }
 
@@ -137,7 +162,7 @@ export function attentionMix(s: Step, batch: Batch): void {
     const head = piece / batch.rows;
     const r = piece - head * batch.rows;
     const row = rowOf(batch, r);
-    const values = cacheAt(s.values, s, row.slot, head, 0);
-    mix(s, contextRow(s, batch, s.input, head, r), values, row.position + 1, 1, outputAt(s, r, head));
+    const values = seen(s, row, head, s.values);
+    mix(s, keyRow(s, batch, s.input, head, r), values, countOf(s, row), 1, outputAt(s, r, head));
   }
 }

@@ -1,24 +1,9 @@
 import { attention, attentionMix, attentionScores, maskedSoftmax } from './attention';
-import { layerNorm, layerNormScale } from './layer-norm';
 import { linearRow } from './linear-row';
 import { linearTile } from './linear-tile';
-import { activation, add, cacheAppend, embed, selectRows } from './rows';
-import {
-  ACTIVATION,
-  ADD,
-  ATTENTION,
-  ATTENTION_MIX,
-  ATTENTION_SCORES,
-  Batch,
-  CACHE_APPEND,
-  EMBED,
-  LAYER_NORM,
-  LAYER_NORM_SCALE,
-  LINEAR,
-  MASKED_SOFTMAX,
-  SELECT_ROWS,
-  Step,
-} from './step';
+import { norm, normScale } from './norm';
+import { activation, binary, cacheAppend, embed, selectRows } from './rows';
+import { Batch, Op, rowsOf, Step } from './step';
 import { barrier, epoch, join, nextRun, RUN, start } from './threads';
 
 /** Up to so many rows a linear reads the weights row by row; beyond, it unpacks them to tiles first. */
@@ -84,30 +69,30 @@ function work(thread: i32): void {
 
 function perform(s: Step, batch: Batch, scratch: usize): void {
   switch (s.op) {
-    case EMBED:
+    case Op.embed:
       return embed(s, batch, scratch);
-    case ADD:
-      return add(s, batch);
-    case LAYER_NORM_SCALE:
-      return layerNormScale(s, batch);
-    case LAYER_NORM:
-      return layerNorm(s, batch);
-    case SELECT_ROWS:
+    case Op.binary:
+      return binary(s, batch);
+    case Op.normScale:
+      return normScale(s, batch);
+    case Op.norm:
+      return norm(s, batch);
+    case Op.selectRows:
       return selectRows(s, batch);
-    case LINEAR:
-      if ((s.select ? batch.logitRows : batch.rows) <= FEW_ROWS) return linearRow(s, batch, scratch);
+    case Op.linear:
+      if (rowsOf(s, batch) <= FEW_ROWS) return linearRow(s, batch, scratch);
       return linearTile(s, batch, scratch);
-    case CACHE_APPEND:
+    case Op.cacheAppend:
       return cacheAppend(s, batch);
-    case ATTENTION_SCORES:
+    case Op.attentionScores:
       return attentionScores(s, batch, scratch);
-    case MASKED_SOFTMAX:
+    case Op.maskedSoftmax:
       return maskedSoftmax(s, batch);
-    case ATTENTION_MIX:
+    case Op.attentionMix:
       return attentionMix(s, batch);
-    case ATTENTION:
+    case Op.attention:
       return attention(s, batch, scratch);
-    case ACTIVATION:
+    case Op.activation:
       return activation(s, batch);
   }
 }

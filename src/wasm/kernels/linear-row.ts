@@ -1,8 +1,8 @@
-import { normalize } from './layer-norm';
-import { finish, inputRow } from './linear';
+import { column, columns, finish, inputRow, takeColumns } from './linear';
+import { normalize } from './norm';
 import { half4, largest, madd, sumInt, sums } from './simd';
-import { Batch, F16, F32, Q8, Step, strideOf } from './step';
-import { nextPiece, threadCount } from './threads';
+import { Batch, Format, rowsOf, Step, strideOf } from './step';
+import { threadCount } from './threads';
 
 /**
  * y = x weightᵀ for few rows, as in decoding: bound by reading the weights. Each thread first makes the rows of x ready for
@@ -12,8 +12,8 @@ import { nextPiece, threadCount } from './threads';
  * (pmaddwd and its like) are then exact, and what x is rounded by is a 128th of what the weights were.
  */
 export function linearRow(s: Step, batch: Batch, scratch: usize): void {
-  const rows = s.select ? batch.logitRows : batch.rows;
-  const quantised = s.format >= Q8;
+  const rows = rowsOf(s, batch);
+  const quantised = s.format >= Format.q8;
   const stride = strideOf(s.width);
   const bytes = stride << 2;
   const normed = scratch + bytes * rows;
@@ -27,26 +27,23 @@ export function linearRow(s: Step, batch: Batch, scratch: usize): void {
       normalize(s, x, 0, to);
       x = to;
     }
-    if (quantised) digits(x, stride, s.format == Q8, scratch + bytes * r, scales + ((stride * r) >> 3));
+    if (quantised) digits(x, stride, s.format == Format.q8, scratch + bytes * r, scales + ((stride * r) >> 3));
   }
 
   const inPlace = !s.normWeight && !quantised;
-  const perPiece = max(8, min(256, (s.outputWidth / (threadCount() * 8)) & ~3));
-  const piecesPerOutput = (s.outputWidth + perPiece - 1) / perPiece;
-  for (let piece = nextPiece(); piece < s.outputs * piecesPerOutput; piece = nextPiece()) {
-    const output = piece / piecesPerOutput;
-    const first = (piece - output * piecesPerOutput) * perPiece;
-    const end = output * s.outputWidth + min(s.outputWidth, first + perPiece);
-    for (let column = output * s.outputWidth + first; column < end; column += 4) {
-      const count = min(4, end - column);
+  const widest = max(s.outputWidth, s.keyHeads * s.headDim);
+  while (takeColumns(s, max(8, min(256, (widest / (threadCount() * 8)) & ~3)))) {
+    for (let c = 0; c < columns; c += 4) {
+      const count = min(4, columns - c);
       for (let r = 0; r < rows; r++) {
         const x = inPlace ? inputRow(s, batch, r) : scratch + bytes * r;
         const xScales = scales + ((stride * r) >> 3);
         let y: v128;
-        if (s.format == F32) y = dotsF32(s, x, column, count);
-        else if (s.format == F16) y = dotsF16(s, x, column, count);
-        else y = dotsQuantised(s, x, xScales, column, count, factors);
-        finish(s, batch, r, column, count, y);
+        if (s.format == Format.f32) y = dots<f32>(s, x, column + c, count);
+        else if (s.format == Format.f16) y = dots<u16>(s, x, column + c, count);
+        else if (s.format == Format.q8) y = dotsOfBlocks<i8>(s, x, xScales, column + c, count, factors);
+        else y = dotsOfBlocks<u8>(s, x, xScales, column + c, count, factors);
+        finish(s, batch, r, c, count, y);
       }
     }
   }
@@ -61,52 +58,39 @@ function weightRow(s: Step, column: i32, i: i32, count: i32, rowBytes: usize): u
   return s.weight + <usize>(column + min(i, count - 1)) * rowBytes;
 }
 
-function dotsF32(s: Step, x: usize, column: i32, count: i32): v128 {
-  const rowBytes = strideOf(s.width) << 2;
-  let w0 = weightRow(s, column, 0, count, rowBytes);
-  let w1 = weightRow(s, column, 1, count, rowBytes);
-  let w2 = weightRow(s, column, 2, count, rowBytes);
-  let w3 = weightRow(s, column, 3, count, rowBytes);
-  let a0 = f32x4.splat(0);
-  let a1 = a0;
-  let a2 = a0;
-  let a3 = a0;
-  for (const end = x + rowBytes; x < end; x += 32, w0 += 32, w1 += 32, w2 += 32, w3 += 32) {
-    const low = v128.load(x);
-    a0 = madd(low, v128.load(w0), a0);
-    a1 = madd(low, v128.load(w1), a1);
-    a2 = madd(low, v128.load(w2), a2);
-    a3 = madd(low, v128.load(w3), a3);
-    const high = v128.load(x, 16);
-    a0 = madd(high, v128.load(w0, 16), a0);
-    a1 = madd(high, v128.load(w1, 16), a1);
-    a2 = madd(high, v128.load(w2, 16), a2);
-    a3 = madd(high, v128.load(w3, 16), a3);
-  }
-  return sums(a0, a1, a2, a3);
+/** The first four of eight values of f32 or, as u16, of f16. */
+function low4<T>(at: usize): v128 {
+  return isFloat<T>() ? v128.load(at) : half4(v128.load_ext<i16>(at));
 }
 
-function dotsF16(s: Step, x: usize, column: i32, count: i32): v128 {
-  const rowBytes = strideOf(s.width) << 1;
+function high4<T>(at: usize): v128 {
+  return isFloat<T>() ? v128.load(at, 16) : half4(v128.load_ext<i16>(at, 8));
+}
+
+/** Four products of x with weight rows of f32 or f16. */
+function dots<T>(s: Step, x: usize, column: i32, count: i32): v128 {
+  const stride = strideOf(s.width);
+  const rowBytes = stride * sizeof<T>();
   let w0 = weightRow(s, column, 0, count, rowBytes);
   let w1 = weightRow(s, column, 1, count, rowBytes);
   let w2 = weightRow(s, column, 2, count, rowBytes);
   let w3 = weightRow(s, column, 3, count, rowBytes);
+  const next = 8 * sizeof<T>();
   let a0 = f32x4.splat(0);
   let a1 = a0;
   let a2 = a0;
   let a3 = a0;
-  for (const end = x + (rowBytes << 1); x < end; x += 32, w0 += 16, w1 += 16, w2 += 16, w3 += 16) {
+  for (const end = x + (stride << 2); x < end; x += 32, w0 += next, w1 += next, w2 += next, w3 += next) {
     const low = v128.load(x);
-    a0 = madd(low, half4(v128.load_ext<i16>(w0)), a0);
-    a1 = madd(low, half4(v128.load_ext<i16>(w1)), a1);
-    a2 = madd(low, half4(v128.load_ext<i16>(w2)), a2);
-    a3 = madd(low, half4(v128.load_ext<i16>(w3)), a3);
+    a0 = madd(low, low4<T>(w0), a0);
+    a1 = madd(low, low4<T>(w1), a1);
+    a2 = madd(low, low4<T>(w2), a2);
+    a3 = madd(low, low4<T>(w3), a3);
     const high = v128.load(x, 16);
-    a0 = madd(high, half4(v128.load_ext<i16>(w0, 8)), a0);
-    a1 = madd(high, half4(v128.load_ext<i16>(w1, 8)), a1);
-    a2 = madd(high, half4(v128.load_ext<i16>(w2, 8)), a2);
-    a3 = madd(high, half4(v128.load_ext<i16>(w3, 8)), a3);
+    a0 = madd(high, high4<T>(w0), a0);
+    a1 = madd(high, high4<T>(w1), a1);
+    a2 = madd(high, high4<T>(w2), a2);
+    a3 = madd(high, high4<T>(w3), a3);
   }
   return sums(a0, a1, a2, a3);
 }
@@ -158,20 +142,47 @@ function nibbleOrder(x: usize, factor: v128, to: usize): i32 {
   return sumInt(i32x4.add(i32x4.add(a, b), i32x4.add(c, d)));
 }
 
-/** Four products of x with weight rows of q8 or q4. */
-function dotsQuantised(s: Step, x: usize, xScales: usize, column: i32, count: i32, factors: usize): v128 {
+/** Four products of x with weight rows of q8 or, as u8, of q4. */
+function dotsOfBlocks<T>(s: Step, x: usize, xScales: usize, column: i32, count: i32, factors: usize): v128 {
   const stride = strideOf(s.width);
-  const rowBytes = s.format == Q8 ? stride : stride >> 1;
-  const w0 = weightRow(s, column, 0, count, rowBytes);
-  const w1 = weightRow(s, column, 1, count, rowBytes);
-  const w2 = weightRow(s, column, 2, count, rowBytes);
-  const w3 = weightRow(s, column, 3, count, rowBytes);
+  const next: usize = isSigned<T>() ? 32 : 16;
   const blocks = stride >> 5;
+  let w0 = weightRow(s, column, 0, count, next * blocks);
+  let w1 = weightRow(s, column, 1, count, next * blocks);
+  let w2 = weightRow(s, column, 2, count, next * blocks);
+  let w3 = weightRow(s, column, 3, count, next * blocks);
+  multiplyScales(s, xScales, column, count, factors);
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  let all = a0; // of q4, -8 times the sums of x, for each of the rows
+  let offsets = x + (blocks << 6);
+  for (const end = offsets; x < end; x += 64, factors += 16, w0 += next, w1 += next, w2 += next, w3 += next) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const x2 = v128.load(x, 32);
+    const x3 = v128.load(x, 48);
+    a0 = scaled(block<T>(w0, x0, x1, x2, x3), factors, a0);
+    a1 = scaled(block<T>(w1, x0, x1, x2, x3), factors + 4, a1);
+    a2 = scaled(block<T>(w2, x0, x1, x2, x3), factors + 8, a2);
+    a3 = scaled(block<T>(w3, x0, x1, x2, x3), factors + 12, a3);
+    if (!isSigned<T>()) {
+      all = madd(v128.load(factors), v128.load_splat<f32>(offsets), all);
+      offsets += 4;
+    }
+  }
+  const y = sums(a0, a1, a2, a3);
+  return isSigned<T>() ? y : f32x4.add(y, all);
+}
+
+/** factors [blocks, 4] = scale of x times scale of the weight; rows end with whole pairs of blocks */
+function multiplyScales(s: Step, xScales: usize, column: i32, count: i32, factors: usize): void {
+  const blocks = strideOf(s.width) >> 5;
   const halves = s.scales + ((<usize>column * blocks) << 1);
   const next1 = <usize>min(1, count - 1) * (blocks << 1);
   const next2 = <usize>min(2, count - 1) * (blocks << 1);
   const next3 = <usize>min(3, count - 1) * (blocks << 1);
-  // [blocks, 4], scale of x times scale of the weight; rows end with whole pairs of blocks
   for (let b: usize = 0; b < blocks; b += 2) {
     const xs = v128.load_splat<u64>(xScales + (b << 2));
     const half = halves + (b << 1);
@@ -180,7 +191,6 @@ function dotsQuantised(s: Step, x: usize, xScales: usize, column: i32, count: i3
     v128.store(factors + (b << 4), v128.shuffle<f32>(f01, f23, 0, 2, 4, 6));
     v128.store(factors + (b << 4), v128.shuffle<f32>(f01, f23, 1, 3, 5, 7), 16);
   }
-  return s.format == Q8 ? dotsQ8(x, w0, w1, w2, w3, blocks, factors) : dotsQ4(x, w0, w1, w2, w3, blocks, factors);
 }
 
 /** Two scales of a row and two of another, each in a lane of its own. */
@@ -189,25 +199,14 @@ function pair(a: usize, b: usize): v128 {
   return i32x4.extend_low_i16x8_s(v128.load_lane<u32>(b, low, 1));
 }
 
-function dotsQ8(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, blocks: usize, factors: usize): v128 {
-  let a0 = f32x4.splat(0);
-  let a1 = a0;
-  let a2 = a0;
-  let a3 = a0;
-  for (const end = x + (blocks << 6); x < end; x += 64, w0 += 32, w1 += 32, w2 += 32, w3 += 32, factors += 16) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const x2 = v128.load(x, 32);
-    const x3 = v128.load(x, 48);
-    a0 = scaled(blockQ8(w0, x0, x1, x2, x3), factors, a0);
-    a1 = scaled(blockQ8(w1, x0, x1, x2, x3), factors + 4, a1);
-    a2 = scaled(blockQ8(w2, x0, x1, x2, x3), factors + 8, a2);
-    a3 = scaled(blockQ8(w3, x0, x1, x2, x3), factors + 12, a3);
-  }
-  return sums(a0, a1, a2, a3);
+/** Adds a block's products, times their scale. */
+function scaled(products: v128, factor: usize, to: v128): v128 {
+  return madd(f32x4.convert_i32x4_s(products), v128.load_splat<f32>(factor), to);
 }
 
-function blockQ8(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
+/** The products of 32 weights. */
+function block<T>(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
+  if (!isSigned<T>()) return nibbles(w, x0, x1, x2, x3);
   const first = i32x4.add(i32x4.dot_i16x8_s(v128.load_ext<i8>(w), x0), i32x4.dot_i16x8_s(v128.load_ext<i8>(w, 8), x1));
   const second = i32x4.add(
     i32x4.dot_i16x8_s(v128.load_ext<i8>(w, 16), x2),
@@ -216,33 +215,7 @@ function blockQ8(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
   return i32x4.add(first, second);
 }
 
-/** Adds a block's products, times their scale. */
-function scaled(products: v128, factor: usize, to: v128): v128 {
-  return madd(f32x4.convert_i32x4_s(products), v128.load_splat<f32>(factor), to);
-}
-
-function dotsQ4(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, blocks: usize, factors: usize): v128 {
-  let a0 = f32x4.splat(0);
-  let a1 = a0;
-  let a2 = a0;
-  let a3 = a0;
-  let all = a0; // -8 times the sums of x, for each of the rows
-  let offsets = x + (blocks << 6);
-  for (const end = offsets; x < end; x += 64, offsets += 4, w0 += 16, w1 += 16, w2 += 16, w3 += 16, factors += 16) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const x2 = v128.load(x, 32);
-    const x3 = v128.load(x, 48);
-    a0 = scaled(nibblesQ4(w0, x0, x1, x2, x3), factors, a0);
-    a1 = scaled(nibblesQ4(w1, x0, x1, x2, x3), factors + 4, a1);
-    a2 = scaled(nibblesQ4(w2, x0, x1, x2, x3), factors + 8, a2);
-    a3 = scaled(nibblesQ4(w3, x0, x1, x2, x3), factors + 12, a3);
-    all = madd(v128.load(factors), v128.load_splat<f32>(offsets), all);
-  }
-  return f32x4.add(sums(a0, a1, a2, a3), all);
-}
-
-function nibblesQ4(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
+function nibbles(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
   const all = v128.load(w);
   const nibble = i16x8.splat(15);
   const first = i32x4.add(

@@ -1,8 +1,7 @@
-import { finish, inputRow } from './linear';
+import { columns, column, finish, inputRow, takeColumns } from './linear';
 import { unpack } from './rows';
 import { madd, sums } from './simd';
-import { Batch, Step, strideOf } from './step';
-import { nextPiece } from './threads';
+import { Batch, rowsOf, Step, strideOf, tableOf } from './step';
 
 /** Columns of y computed together, and how much of x's width at once: the weights (24 KB) and two rows of x stay in L1. */
 const COLUMNS = 8;
@@ -13,26 +12,21 @@ const DEPTH = 768;
  * all rows of x; the innermost tile is two rows by four columns, which fill the registers.
  */
 export function linearTile(s: Step, batch: Batch, scratch: usize): void {
-  const rows = s.select ? batch.logitRows : batch.rows;
+  const rows = rowsOf(s, batch);
   const stride = <i32>strideOf(s.width);
   const partial = scratch + COLUMNS * DEPTH * 4; // [rows, COLUMNS]
-  const piecesPerOutput = (s.outputWidth + COLUMNS - 1) / COLUMNS;
-  for (let piece = nextPiece(); piece < s.outputs * piecesPerOutput; piece = nextPiece()) {
-    const output = piece / piecesPerOutput;
-    const within = (piece - output * piecesPerOutput) * COLUMNS;
-    const column = output * s.outputWidth + within;
-    const count = min(COLUMNS, s.outputWidth - within);
+  while (takeColumns(s, COLUMNS)) {
     for (let from = 0; from < stride; from += DEPTH) {
       const depth = min(DEPTH, stride - from);
-      for (let c = 0; c < count; c++) {
-        unpack(s.format, s.weight, s.scales, column + c, s.width, from, depth, scratch + ((c * depth) << 2));
+      for (let c = 0; c < columns; c++) {
+        unpack(tableOf(s, 0), column + c, s.width, from, depth, scratch + ((c * depth) << 2));
       }
-      strip(s, batch, rows, scratch, from, depth, count, partial);
+      strip(s, batch, rows, scratch, from, depth, columns, partial);
     }
     for (let r = 0; r < rows; r++) {
       const y = partial + r * COLUMNS * 4;
-      finish(s, batch, r, column, min(4, count), v128.load(y));
-      if (count > 4) finish(s, batch, r, column + 4, count - 4, v128.load(y, 16));
+      finish(s, batch, r, 0, min(4, columns), v128.load(y));
+      if (columns > 4) finish(s, batch, r, 4, columns - 4, v128.load(y, 16));
     }
   }
 }

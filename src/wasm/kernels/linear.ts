@@ -1,30 +1,67 @@
 import { activate } from './activation';
-import { Batch, cacheAt, Row, rowAt, rowOf, Step } from './step';
+import { Batch, keysAt, placeOf, rowAt, rowOf, Step } from './step';
+import { nextPiece } from './threads';
 
 /** Input row `r` of a linear: the r-th row, or the r-th whose logits are wanted. */
 export function inputRow(s: Step, batch: Batch, r: i32): usize {
   return rowAt(s.input, s.select ? rowOf(batch, r).logitRow : r, s.width);
 }
 
-/** Takes up to four neighbouring sums of row `r` to where they belong, with bias, activation and residual. */
-export function finish(s: Step, batch: Batch, r: i32, column: i32, count: i32, values: v128): void {
-  if (s.bias) values = f32x4.add(values, v128.load(s.bias + ((<usize>column) << 2)));
-  if (s.activation) values = activate(s.activation, values);
-  const output = column / s.outputWidth;
-  const i = column - output * s.outputWidth;
-  if (s.keys && output > 0) return append(s, rowOf(batch, r), output == 1 ? s.keys : s.values, i, count, values);
-  const at = rowAt(0, r, s.outputWidth) + ((<usize>i) << 2);
-  if (s.second) values = f32x4.add(values, v128.load(s.second + at));
-  storeLanes((output == 0 ? s.output : output == 1 ? s.output1 : s.output2) + at, values, count);
+/** Columns end up in different places: three outputs, keys, values. */
+const PARTS = 5;
+
+/** The columns that a thread has taken: from the `within`-th of a part, which is the `column`-th of all. */
+export let part: i32;
+export let column: i32;
+export let within: i32;
+export let columns: i32;
+
+/** Takes up to `most` columns of one part, while there are any. */
+export function takeColumns(s: Step, most: i32): bool {
+  let piece = nextPiece();
+  column = 0;
+  for (part = 0; part < PARTS; part++) {
+    const width = partWidth(s, part);
+    const pieces = (width + most - 1) / most;
+    if (piece < pieces) {
+      within = piece * most;
+      column += within;
+      columns = min(most, width - within);
+      return true;
+    }
+    piece -= pieces;
+    column += width;
+  }
+  return false;
 }
 
-/** Columns i .. i + count of a row's keys or values, to the cache. */
-function append(s: Step, row: Row, cache: usize, i: i32, count: i32, values: v128): void {
+/** Columns of a part; 0 if it is absent. */
+export function partWidth(s: Step, part: i32): i32 {
+  if (part == 0) return s.outputWidth;
+  if (part == 1) return s.outputWidth1;
+  if (part == 2) return s.outputWidth2;
+  return s.keys ? s.keyHeads * s.headDim : 0;
+}
+
+/** Takes `count` sums of row `r`, from the c-th of those taken, to where they belong, with bias, activation, gate and residual. */
+export function finish(s: Step, batch: Batch, r: i32, c: i32, count: i32, values: v128): void {
+  const i = within + c;
+  if (s.bias) values = f32x4.add(values, v128.load(s.bias + ((<usize>(column + c)) << 2)));
+  if (s.kind) values = activate(s.kind, values);
+  if (part > 2) return append(s, placeOf(s, rowOf(batch, r)), part == 3 ? s.keys : s.values, i, count, values);
+  const at = rowAt(0, r, partWidth(s, part)) + ((<usize>i) << 2);
+  if (s.gate) values = f32x4.mul(values, v128.load(s.gate + at));
+  if (s.second) values = f32x4.add(values, v128.load(s.second + at));
+  storeLanes((part == 0 ? s.output : part == 1 ? s.output1 : s.output2) + at, values, count);
+}
+
+/** Columns i .. i + count of a row's keys or values, to its place. */
+function append(s: Step, place: i32, to: usize, i: i32, count: i32, values: v128): void {
   for (let lane = 0; lane < count; ) {
     const head = (i + lane) / s.headDim;
     const within = i + lane - head * s.headDim;
     const together = min(count - lane, s.headDim - within);
-    storeLanes(cacheAt(cache, s, row.slot, head, row.position) + ((<usize>within) << 2), values, together);
+    storeLanes(keysAt(to, s, head, place) + ((<usize>within) << 2), values, together);
     // The next head's values become the first lanes.
     for (let shift = 0; shift < together; shift++) values = v128.shuffle<f32>(values, values, 1, 2, 3, 0);
     lane += together;

@@ -1,37 +1,30 @@
 import { activate } from './activation';
 import { half, half4 } from './simd';
-import { Batch, cacheAt, F16, F32, headStride, Q8, rowAt, rowOf, Step, strideOf } from './step';
+import { Batch, Format, keysAt, Kind, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table, tableOf } from './step';
 import { nextPiece } from './threads';
 
 /** Ops that take each row by itself. */
 
 /** Values [from, from + count) of row `r` of a matrix in its format, as floats; from and count are multiples of 32. */
-export function unpack(
-  format: i32,
-  weight: usize,
-  scales: usize,
-  r: i32,
-  width: i32,
-  from: i32,
-  count: i32,
-  to: usize,
-): void {
+export function unpack(table: Table, r: i32, width: i32, from: i32, count: i32, to: usize): void {
+  const format = table.format;
+  const weight = table.weight;
   const first = <usize>r * strideOf(width) + from;
   const end = to + ((<usize>count) << 2);
-  if (format == F32) {
+  if (format == Format.f32) {
     memory.copy(to, weight + (first << 2), (<usize>count) << 2);
-  } else if (format == F16) {
+  } else if (format == Format.f16) {
     let at = weight + (first << 1);
     for (; to < end; to += 32, at += 16) {
       v128.store(to, half4(v128.load_ext<i16>(at)));
       v128.store(to, half4(v128.load_ext<i16>(at, 8)), 16);
     }
   } else {
-    let scale = scales + ((first >> 5) << 1);
-    let at = format == Q8 ? weight + first : weight + (first >> 1);
+    let scale = table.scales + ((first >> 5) << 1);
+    let at = format == Format.q8 ? weight + first : weight + (first >> 1);
     for (; to < end; to += 128, scale += 2) {
       const factor = f32x4.splat(half(scale));
-      if (format == Q8) {
+      if (format == Format.q8) {
         unpack16(v128.load(at), factor, to, 16);
         unpack16(v128.load(at, 16), factor, to + 64, 16);
         at += 32;
@@ -60,47 +53,44 @@ function unpack16(bytes: v128, factor: v128, to: usize, apart: usize): void {
   v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), factor));
 }
 
-/** output = weight[token] + positionWeight[position], either of which may be absent */
+/** output = the sum of a row of each table, by the rows' numbers */
 export function embed(s: Step, batch: Batch, scratch: usize): void {
   const bytes = strideOf(s.width) << 2;
   for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
-    const row = rowOf(batch, r);
     const to = rowAt(s.output, r, s.width);
-    if (s.weight) unpack(s.format, s.weight, s.scales, row.token, s.width, 0, <i32>strideOf(s.width), to);
-    if (!s.positionWeight) continue;
-    const second = s.weight ? scratch : to;
-    unpack(
-      s.positionFormat,
-      s.positionWeight,
-      s.positionScales,
-      row.position,
-      s.width,
-      0,
-      <i32>strideOf(s.width),
-      second,
-    );
-    if (s.weight) addVectors(to, second, to, bytes);
+    for (let i = 0; i < 3 && tableOf(s, i).weight; i++) {
+      const table = tableOf(s, i);
+      const number = load<i32>(changetype<usize>(rowOf(batch, r)) + (table.by << 2));
+      unpack(table, table.first + number, s.width, 0, <i32>strideOf(s.width), scratch);
+      const factor = f32x4.splat(table.factor);
+      for (let b: usize = 0; b < bytes; b += 16) {
+        const values = f32x4.mul(v128.load(scratch + b), factor);
+        v128.store(to + b, i == 0 ? values : f32x4.add(v128.load(to + b), values));
+      }
+    }
   }
 }
 
-function addVectors(a: usize, b: usize, to: usize, bytes: usize): void {
-  for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, f32x4.add(v128.load(a + i), v128.load(b + i)));
-}
-
-export function add(s: Step, batch: Batch): void {
-  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+/** output = a + b, or a * b */
+export function binary(s: Step, batch: Batch): void {
+  const bytes = strideOf(s.width) << 2;
+  for (let r = nextPiece(); r < rowsOf(s, batch); r = nextPiece()) {
     const at = rowAt(0, r, s.width);
-    addVectors(s.input + at, s.second + at, s.output + at, strideOf(s.width) << 2);
+    for (let i = at; i < at + bytes; i += 16) {
+      const a = v128.load(s.input + i);
+      const b = v128.load(s.second + i);
+      v128.store(s.output + i, s.kind == Kind.add ? f32x4.add(a, b) : f32x4.mul(a, b));
+    }
   }
 }
 
 export function activation(s: Step, batch: Batch): void {
-  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+  for (let r = nextPiece(); r < rowsOf(s, batch); r = nextPiece()) {
     const from = rowAt(s.input, r, s.width);
     const to = rowAt(s.output, r, s.width);
     const bytes = (<usize>s.width) << 2;
     // What is past the width is 0 and stays 0 by every activation.
-    for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, activate(s.activation, v128.load(from + i)));
+    for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, activate(s.kind, v128.load(from + i)));
   }
 }
 
@@ -113,11 +103,11 @@ export function selectRows(s: Step, batch: Batch): void {
 export function cacheAppend(s: Step, batch: Batch): void {
   const bytes = (<usize>s.headDim) << 2;
   for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
-    const row = rowOf(batch, r);
-    for (let head = 0; head < s.nHead; head++) {
+    const place = placeOf(s, rowOf(batch, r));
+    for (let head = 0; head < s.keyHeads; head++) {
       const from = rowAt(0, r, s.width) + head * bytes;
-      memory.copy(cacheAt(s.keys, s, row.slot, head, row.position), s.input + from, bytes);
-      memory.copy(cacheAt(s.values, s, row.slot, head, row.position), s.second + from, bytes);
+      memory.copy(keysAt(s.keys, s, head, place), s.input + from, bytes);
+      memory.copy(keysAt(s.values, s, head, place), s.second + from, bytes);
     }
   }
 }

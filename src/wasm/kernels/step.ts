@@ -1,25 +1,50 @@
-/** Ops as the compiler (../lower.ts) numbers them. */
-export const EMBED = 0;
-export const ADD = 1;
-export const LAYER_NORM_SCALE = 2;
-export const LAYER_NORM = 3;
-export const SELECT_ROWS = 4;
-export const LINEAR = 5;
-export const CACHE_APPEND = 6;
-export const ATTENTION_SCORES = 7;
-export const MASKED_SOFTMAX = 8;
-export const ATTENTION_MIX = 9;
-export const ATTENTION = 10;
-export const ACTIVATION = 11;
+/** Ops by the plan's names, as in all the enums here: the compiler (../lower.ts) has them from the build. */
+export enum Op {
+  embed,
+  binary,
+  normScale,
+  norm,
+  selectRows,
+  linear,
+  cacheAppend,
+  attentionScores,
+  maskedSoftmax,
+  attentionMix,
+  attention,
+  activation,
+}
 
-export const F32 = 0;
-export const F16 = 1;
-export const Q8 = 2;
-export const Q4 = 3;
+export enum Format {
+  f32,
+  f16,
+  q8,
+  q4,
+}
+
+export enum Activation {
+  none,
+  gelu_new,
+  gelu,
+  relu,
+  silu,
+  tanh,
+}
+
+/** A number of a row that picks from a table: its word in a Row. */
+export enum By {
+  token,
+  position,
+  segment,
+}
+
+export enum Kind {
+  add,
+  multiply,
+}
 
 /**
- * One step as it lies in memory, 4 bytes a field, in the order of `fields` in ../lower.ts. Addresses are 0 where there is
- * nothing. Rows of tensors and weights are `strideOf(width)` elements apart, zeros behind their `width` values.
+ * One step as it lies in memory, 4 bytes a field. Addresses are 0 where there is nothing. Rows of tensors and weights are
+ * `strideOf(width)` elements apart, zeros behind their `width` values.
  */
 @unmanaged
 export class Step {
@@ -27,60 +52,124 @@ export class Step {
   /** Input tensor [rows, width]; of attention ops q, scores or pattern. */
   input: usize;
   width: i32;
-  /** b of an add, scale of a layerNorm, v of a cacheAppend, residual of a linear. */
+  /** b of a binary, scale of a norm, v of a cacheAppend, residual of a linear. */
   second: usize;
-  /** Output tensors; a linear fills them side by side, each `outputWidth` wide. */
+  gate: usize;
+  /** Output tensors, each so wide; a linear fills them side by side, and behind them keys and values. */
   output: usize;
-  output1: usize;
-  output2: usize;
   outputWidth: i32;
-  outputs: i32;
-  /** A matrix [outputs * outputWidth, width], or a table of embeddings (see plan/formats.ts). */
+  output1: usize;
+  outputWidth1: i32;
+  output2: usize;
+  outputWidth2: i32;
+  /** A matrix [.., width] (see plan/formats.ts), or the first of three tables of embeddings. */
   weight: usize;
   scales: usize;
   format: i32;
-  /** A second table of embeddings, by position, added to the first. */
-  positionWeight: usize;
-  positionScales: usize;
-  positionFormat: i32;
+  by: i32;
+  first: i32;
+  factor: f32;
+  weight1: usize;
+  scales1: usize;
+  format1: i32;
+  by1: i32;
+  first1: i32;
+  factor1: f32;
+  weight2: usize;
+  scales2: usize;
+  format2: i32;
+  by2: i32;
+  first2: i32;
+  factor2: f32;
   bias: usize;
   normWeight: usize;
   normBias: usize;
   epsilon: f32;
-  /** 0 none, then as `activations` in ../lower.ts. */
-  activation: i32;
-  /** Only the rows whose logits are wanted. */
+  centred: i32;
+  /** Of a binary its Kind, else an Activation. */
+  kind: i32;
+  /** The output has only the rows whose logits are wanted; and of the input those are read. */
+  wanted: i32;
   select: i32;
-  /** Keys and values of a layer [slots, nHead, context, headStride]; of a linear, where its second and third output go. */
+  /** Keys and values of a source, [keyHeads, places, headStride] each. */
   keys: usize;
   values: usize;
-  nHead: i32;
+  keyHeads: i32;
   headDim: i32;
-  context: i32;
+  places: i32;
+  /** The source is a memory: rows see its places by their numbers for it. */
+  memory: i32;
+  /** Heads of the queries. */
+  nHead: i32;
+  /** Of a tensor [nHead, rows, keys]: the most keys. */
+  keyWidth: i32;
   scale: f32;
+  /** What is added to scores by distance, [nHead, 2 d + 1], and d. */
+  distances: usize;
+  farthest: i32;
 }
 
-/** What a run works on; followed by a Row for each row. */
+/** A table of embeddings within a Step. */
+@unmanaged
+export class Table {
+  weight: usize;
+  scales: usize;
+  format: i32;
+  by: i32;
+  first: i32;
+  factor: f32;
+}
+
+export function tableOf(s: Step, i: i32): Table {
+  return changetype<Table>(changetype<usize>(s) + offsetof<Step>('weight') + i * offsetof<Table>());
+}
+
+/** What a run works on; followed by a Row for each row (plan/rows.ts writes both). */
 @unmanaged
 export class Batch {
   rows: i32;
   logitRows: i32;
-  /** The largest position + 1. */
-  keys: i32;
-  unused: i32;
+  /** The most keys that a row sees, of its own text and of a memory. */
+  context: i32;
+  source: i32;
 }
 
 @unmanaged
 export class Row {
   token: i32;
   position: i32;
-  slot: i32;
+  segment: i32;
   /** Of the i-th entry: the i-th row whose logits are wanted. */
   logitRow: i32;
+  /** Its own keys' place in a source, and the places that it sees: of a text's own keys, then of a memory. */
+  place: i32;
+  first: i32;
+  count: i32;
+  memoryFirst: i32;
+  memoryCount: i32;
+  unused: i32;
 }
 
 export function rowOf(batch: Batch, r: i32): Row {
-  return changetype<Row>(changetype<usize>(batch) + 16 + ((<usize>r) << 4));
+  return changetype<Row>(changetype<usize>(batch) + offsetof<Batch>() + <usize>r * offsetof<Row>());
+}
+
+/** Rows of the output. */
+export function rowsOf(s: Step, batch: Batch): i32 {
+  return s.wanted ? batch.logitRows : batch.rows;
+}
+
+/** Where a row's own keys go in the step's source, and the first and number of those that it sees. */
+export function placeOf(s: Step, row: Row): i32 {
+  return s.memory ? row.memoryFirst : row.place;
+}
+
+export function firstOf(s: Step, row: Row): i32 {
+  return s.memory ? row.memoryFirst : row.first;
+}
+
+export function countOf(s: Step, row: Row): i32 {
+  return s.memory ? row.memoryCount : row.count;
 }
 
 export function strideOf(width: i32): usize {
@@ -92,13 +181,12 @@ export function rowAt(tensor: usize, r: i32, width: i32): usize {
   return tensor + ((<usize>r * strideOf(width)) << 2);
 }
 
-/** Floats between the keys of a head in the cache: whole vectors. */
+/** Floats between the keys of a head: whole vectors. */
 export function headStride(headDim: i32): usize {
   return (headDim + 3) & ~3;
 }
 
-/** Where the cache keeps a head of a slot's position. */
-export function cacheAt(cache: usize, s: Step, slot: i32, head: i32, position: i32): usize {
-  const index = (<usize>slot * s.nHead + head) * s.context + position;
-  return cache + ((index * headStride(s.headDim)) << 2);
+/** Where keys or values of a head lie, from a place on. */
+export function keysAt(keys: usize, s: Step, head: i32, place: i32): usize {
+  return keys + (((<usize>head * s.places + place) * headStride(s.headDim)) << 2);
 }

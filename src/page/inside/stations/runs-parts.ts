@@ -24,7 +24,7 @@ export function partsOf({ steps }: Profile): Part[] {
     const names = stepOutputs(step).length > 0 ? stepOutputs(step) : [step.op === 'cacheAppend' ? step.k : step.op];
     const layer = /^blocks\.(\d+)\./.exec(names[0]!)?.[1];
     // The first block's input is made by the embedding, which no block repeats.
-    const once = step.op === 'embedding' || layer === undefined || names[0] === 'blocks.0.hook_resid_pre';
+    const once = step.op === 'embed' || layer === undefined || names[0] === 'blocks.0.hook_resid_pre';
     const key = `${step.op} ${names.map((name) => (once ? name : name.replace(/^blocks\.\d+/, 'blocks.*'))).join(', ')}`;
     const part = parts.get(key) ?? { ...described(step), key, shaders, times: [], microseconds: 0, share: 0 };
     part.times.push({ layer: once ? undefined : Number(layer), microseconds });
@@ -37,10 +37,10 @@ export function partsOf({ steps }: Profile): Part[] {
 
 function described(step: Step): Pick<Part, 'title' | 'ops'> {
   const ops = opsOf(step);
-  if (step.op === 'embedding' || step.op === 'attention') return { title: words.ops[step.op], ops };
+  if (step.op === 'attention') return { title: words.ops[step.op], ops };
   const names = ops.flatMap((op) => {
     // The scale is part of the norm, but where a plan has it as a step of its own.
-    if (op === 'layerNormScale' && ops.length > 1) return [];
+    if (op === 'normScale' && ops.length > 1) return [];
     const product = step.op === 'linear' && op === 'linear' && words.products[step.weight.replace(/^h\.\d+\./, '')];
     return product || words.ops[op];
   });
@@ -50,20 +50,18 @@ function described(step: Step): Pick<Part, 'title' | 'ops'> {
 /** The ops that fusion put together in a step (src/plan/fuse.ts). */
 function opsOf(step: Step): Op[] {
   switch (step.op) {
-    case 'embedding':
-      return ['embed', 'positionEmbed', 'add'];
     case 'attention':
       return ['attentionScores', 'maskedSoftmax', 'attentionMix'];
-    case 'layerNorm':
-      return step.scale === undefined ? ['layerNormScale', 'layerNorm'] : ['layerNorm'];
+    case 'norm':
+      return step.scale === undefined ? ['normScale', 'norm'] : ['norm'];
     case 'linear': {
       const all: [Op, boolean][] = [
-        ['layerNormScale', step.norm !== undefined],
-        ['layerNorm', step.norm !== undefined],
+        ['normScale', step.norm !== undefined],
+        ['norm', step.norm !== undefined],
         ['linear', true],
         ['cacheAppend', step.cache !== undefined],
         ['activation', step.activation !== undefined],
-        ['add', step.residual !== undefined],
+        ['binary', step.residual !== undefined || step.gate !== undefined],
       ];
       return all.flatMap(([op, does]) => (does ? [op] : []));
     }

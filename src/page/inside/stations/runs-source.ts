@@ -23,12 +23,12 @@ export const pathOf = (language: Language, file: string): string =>
   ({ wgsl: 'shaders/', cpu: 'src/cpu/', wasm: 'src/wasm/kernels/' })[language] + file;
 
 /** Files that do an op, the kernel itself last. An op has one name everywhere; these are the exceptions and the rest. */
-const files: Record<Exclude<Op, 'embedding' | 'attention'>, Record<Language, readonly string[]>> = {
+const files: Record<Exclude<Op, 'attention'>, Record<Language, readonly string[]>> = {
   embed: { wgsl: ['embed.wgsl'], cpu: ['embed.ts'], wasm: ['rows.ts'] },
-  positionEmbed: { wgsl: ['embed.wgsl'], cpu: ['embed.ts'], wasm: ['rows.ts'] },
-  add: { wgsl: ['add.wgsl'], cpu: ['add.ts'], wasm: ['rows.ts'] },
-  layerNormScale: { wgsl: ['layer-norm-scale.wgsl'], cpu: ['layer-norm.ts'], wasm: ['layer-norm.ts'] },
-  layerNorm: { wgsl: ['layer-norm.wgsl'], cpu: ['layer-norm.ts'], wasm: ['layer-norm.ts'] },
+  input: { wgsl: [], cpu: [], wasm: [] },
+  binary: { wgsl: ['binary.wgsl'], cpu: ['binary.ts'], wasm: ['rows.ts'] },
+  normScale: { wgsl: ['norm-scale.wgsl'], cpu: ['norm.ts'], wasm: ['norm.ts'] },
+  norm: { wgsl: ['norm.wgsl'], cpu: ['norm.ts'], wasm: ['norm.ts'] },
   selectRows: { wgsl: ['select-rows.wgsl'], cpu: ['select-rows.ts'], wasm: ['rows.ts'] },
   linear: {
     wgsl: ['linear-row-input.wgsl', 'linear-row.wgsl'],

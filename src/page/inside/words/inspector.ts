@@ -6,12 +6,11 @@ export const words = {
   loading: 'Reading…',
   failed: (why: string) => `This number could not be explained: ${why}`,
   op: {
-    embed: 'the row of the token embedding table for this token',
-    positionEmbed: 'the row of the position embedding table for this position',
-    add: 'the sum of two vectors: what came down the residual stream, and what was added to it',
-    layerNormScale: 'the standard deviation of the vector, by which LayerNorm divides',
-    layerNorm:
-      'LayerNorm: less the mean, divided by the standard deviation, then scaled and shifted by learned weights',
+    'embed token': 'the row of the token embedding table for this token',
+    'embed position': 'the row of the position embedding table for this position',
+    binary: 'the sum of two vectors: what came down the residual stream, and what was added to it',
+    normScale: 'the standard deviation of the vector, by which LayerNorm divides',
+    norm: 'LayerNorm: less the mean, divided by the standard deviation, then scaled and shifted by learned weights',
     linear: 'a linear layer: every number of the vector, times its weight, summed',
     attentionScores: 'how well the query of this token fits the key of that one',
     maskedSoftmax: 'softmax over the keys seen so far: positive numbers that sum to 1',

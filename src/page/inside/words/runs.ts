@@ -34,12 +34,11 @@ export const words = {
   microseconds: (us: string) => `${us} µs`,
   /** What a step does, by its op. */
   ops: {
-    embed: 'Token embedding',
-    positionEmbed: 'Position embedding',
-    embedding: 'Embeddings',
-    add: 'Add',
-    layerNormScale: 'LayerNorm: scale',
-    layerNorm: 'LayerNorm',
+    embed: 'Embeddings',
+    input: 'Input',
+    binary: 'Add',
+    normScale: 'LayerNorm: scale',
+    norm: 'LayerNorm',
     selectRows: 'Last row',
     linear: 'Product',
     cacheAppend: 'Cache',

@@ -1,0 +1,47 @@
+import type { Plan } from '../plan/plan.ts';
+import type { Fields } from './fields.ts';
+
+/** What a model takes and gives; each has a loader of its own. */
+export type Kind = 'decoder' | 'encoder' | 'encoder-decoder' | 'vision';
+
+/** What a model was trained to answer, by what its last layer gives. */
+export type Head = 'next-words' | 'masked-words' | 'next-sentence' | 'classes' | 'token-classes' | 'answers';
+
+/** What every family's config says. */
+export interface BaseConfig {
+  nLayer: number;
+  nHead: number;
+  nEmbd: number;
+  /** The longest text. */
+  nCtx: number;
+  vocabSize: number;
+}
+
+/** Tensors that a checkpoint holds, by the plan's names. */
+export type Holds = (name: string) => boolean;
+
+/**
+ * A family of models: how its config.json is read, what its plan is, and what its files call the plan's weights. `load` and
+ * `run` take one and know no model's names.
+ */
+export interface Family<Config extends BaseConfig = BaseConfig> {
+  /** `model_type` in config.json. */
+  modelTypes: readonly string[];
+  kind: Kind;
+  /** In words, for messages. */
+  title: string;
+  /** @throws VitrineError as the methods of `Fields` do */
+  config(fields: Fields, holds: Holds): Config;
+  heads(config: Config): Head[];
+  plan(config: Config): Plan;
+  /** The numbers by which positions are looked up; 0, 1, 2, ... if absent. */
+  positions?(ids: readonly number[], config: Config): number[];
+  /** The plan's name of a tensor of a safetensors file; undefined if it takes no part in any computation. */
+  nameOf(name: string): string | undefined;
+  /** The plan's names of what no file of the family may hold without the plan using it: without it something else would be computed. */
+  body: RegExp;
+  /** Names under which a file may have one tensor; the first is the plan's. */
+  ties(config: Config): readonly (readonly string[])[];
+  /** Field of the number of layers, for messages. */
+  layerField: string;
+}

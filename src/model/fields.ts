@@ -1,0 +1,137 @@
+import { VitrineError } from '../plan/error.ts';
+import type { Activation } from '../plan/plan.ts';
+import { show } from '../plan/show.ts';
+
+/** Largest values that are taken for sizes of a model, far above any real one: beyond them a file is damaged. */
+const most = { width: 1 << 20, count: 1 << 12, positions: 1 << 24, vocabulary: 1 << 24 };
+
+const activations = new Map<unknown, Activation>([
+  ['gelu_new', 'gelu_new'],
+  ['gelu_pytorch_tanh', 'gelu_new'], // the same formula
+  ['gelu', 'gelu'],
+  ['relu', 'relu'],
+  ['silu', 'silu'],
+  ['swish', 'silu'], // the same function
+]);
+
+/**
+ * The fields of a config file, read one by one: each method names the field, what it may be, and what an absent one means.
+ * Null is how Python writes "not set". Methods throw `bad-checkpoint` for what is missing or ill-typed, and
+ * `unsupported-checkpoint` for what the engine does not follow.
+ */
+export class Fields {
+  readonly #fields: Map<string, unknown>;
+  readonly #file: string;
+  readonly #named: (field: string) => string;
+
+  /** @param named what the file calls a field, for messages */
+  constructor(json: unknown, file: string, named: (field: string) => string = (field) => field, of = 'a model') {
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+      throw new VitrineError(
+        'bad-checkpoint',
+        `${file} holds ${show(json)}; expected an object with the fields of ${of}.`,
+      );
+    }
+    this.#fields = new Map(Object.entries(json));
+    this.#file = file;
+    this.#named = named;
+  }
+
+  /** Whether the field stands there as null. */
+  isNull(name: string): boolean {
+    return this.#fields.get(name) === null;
+  }
+
+  get(name: string): unknown {
+    return this.#fields.get(name) ?? undefined;
+  }
+
+  named(name: string): string {
+    return this.#named(name);
+  }
+
+  bad(name: string, expected: string): VitrineError {
+    return new VitrineError('bad-checkpoint', `${this.#found(name)}; expected ${expected}.`);
+  }
+
+  unsupported(name: string, expected: string, hint?: string): VitrineError {
+    return new VitrineError('unsupported-checkpoint', `${this.#found(name)}; expected ${expected}.`, { hint });
+  }
+
+  #found(name: string): string {
+    return `${this.#named(name)} in ${this.#file} is ${show(this.#fields.get(name))}`;
+  }
+
+  /** A size of the model; `absent` where the field may be missing. */
+  size(name: string, kind: keyof typeof most, absent?: number): number {
+    return this.integer(name, 1, most[kind], absent);
+  }
+
+  integer(name: string, least: number, limit: number, absent?: number): number {
+    const value = this.get(name) ?? absent;
+    if (!Number.isInteger(value) || (value as number) < least || (value as number) > limit) {
+      throw this.bad(name, `an integer from ${least} to ${limit}`);
+    }
+    return value as number;
+  }
+
+  flag(name: string, absent: boolean): boolean {
+    const value = this.get(name) ?? absent;
+    if (typeof value !== 'boolean') throw this.bad(name, 'true or false');
+    return value;
+  }
+
+  /** A number above 0 and below 1, as an epsilon is. */
+  fraction(name: string, absent: number): number {
+    const value = this.get(name) ?? absent;
+    if (typeof value !== 'number' || !(value > 0 && value < 1)) throw this.bad(name, 'a number between 0 and 1');
+    return value;
+  }
+
+  /** Token ids: none for null, `absent` for a missing field. Ids at or above the vocabulary can never occur and are left out. */
+  tokenIds(name: string, absent: readonly number[], vocabSize: number): number[] {
+    if (this.isNull(name)) return [];
+    const ids = [this.get(name) ?? absent].flat() as unknown[];
+    if (!ids.every((id): id is number => Number.isInteger(id) && (id as number) >= 0)) {
+      throw this.bad(name, 'a token id, a list of them, or null');
+    }
+    return ids.filter((id) => id < vocabSize);
+  }
+
+  activation(name: string, absent: string): Activation {
+    const found = activations.get(this.get(name) ?? absent);
+    if (!found) throw this.unsupported(name, [...activations.keys()].join(', '));
+    return found;
+  }
+
+  /** Settings that change the computation in a way this engine does not follow, with the one value of each that does not. */
+  fixed(settings: Readonly<Record<string, unknown>>): void {
+    for (const [name, value] of Object.entries(settings)) {
+      const found = this.#fields.get(name);
+      if (found !== undefined && found !== null && found !== value) throw this.unsupported(name, show(value));
+    }
+    const pruned = this.get('pruned_heads');
+    if (pruned !== undefined && Object.keys(pruned as object).length > 0)
+      throw this.unsupported('pruned_heads', 'none');
+  }
+
+  /** Names of the classes that a head tells apart: those of `id2label`, else `LABEL_0` and so on, two by default. */
+  labels(): string[] {
+    const named = this.get('id2label');
+    if (named === undefined) {
+      return Array.from({ length: this.integer('num_labels', 1, most.width, 2) }, (_, i) => `LABEL_${i}`);
+    }
+    const labels = Object.entries(named as object);
+    const sorted = labels.map((_, i) => (named as Record<string, unknown>)[i]);
+    if (typeof named !== 'object' || !sorted.every((label) => typeof label === 'string')) {
+      throw this.bad('id2label', 'an object of the numbers from 0 with their names');
+    }
+    return sorted as string[];
+  }
+
+  /** The classes of transformers that the checkpoint was saved from. */
+  architectures(): string[] {
+    const listed = this.get('architectures');
+    return Array.isArray(listed) ? listed.filter((name) => typeof name === 'string') : [];
+  }
+}

@@ -1,0 +1,78 @@
+import type { Plan, TensorSpec } from '../plan/plan.ts';
+import type { Engine } from './engine.ts';
+import type { DeviceInfo, WeightShape } from './language-model.ts';
+import type { Chosen } from './loading.ts';
+import { tensorsOf } from './trace.ts';
+import type { TracedTensor } from './traced.ts';
+import { type WeightOptions, weight } from './weight.ts';
+
+/** Values with their shape, the last axis innermost. */
+export interface Tensor {
+  data: Float32Array;
+  shape: number[];
+}
+
+/**
+ * What every loaded model has. Calls run side by side. After `dispose` every call, running ones too, fails with `disposed`; a
+ * lost GPU is replaced and the call goes on.
+ */
+export abstract class Loaded<Config> {
+  readonly config: Config;
+  protected readonly engine: Engine;
+  readonly #chosen: Chosen;
+
+  constructor(config: Config, engine: Engine, chosen: Chosen) {
+    this.config = config;
+    this.engine = engine;
+    this.#chosen = chosen;
+  }
+
+  /** What really runs it. */
+  get device(): DeviceInfo {
+    const { kind, adapter, bytes, threads = 1 } = this.engine.current;
+    return { kind, adapter, bytes, threads, ...this.#chosen };
+  }
+
+  /** Every tensor that `trace` can capture or edit; an axis of `rows`, `context` or `source` is as long as its text. */
+  tensors(): TensorSpec[] {
+    return tensorsOf(this.engine.plan);
+  }
+
+  /** Every weight: a matrix as [out, in], a vector as [1, n], by its Hugging Face name without the model's prefix. */
+  weights(): WeightShape[] {
+    return weightsOf(this.engine.plan);
+  }
+
+  /** Rows of a weight as the device holds them, rounded to its dtype. */
+  async weight(name: string, options: WeightOptions = {}): Promise<TracedTensor> {
+    this.engine.alive();
+    return this.proved(await weight(this.engine, name, options));
+  }
+
+  /** Frees all memory, the device's too. Safe to call twice. */
+  dispose(): void {
+    this.engine.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+  }
+
+  /** A call that ended well shows that the device works. */
+  protected proved<T>(result: T): T {
+    this.engine.proved();
+    return result;
+  }
+}
+
+/** A plan's weights; of several that are one layer here, each under its own name. */
+function weightsOf({ weights }: Plan): WeightShape[] {
+  return weights.flatMap(({ name, kind, rows, columns, parts }): WeightShape[] => {
+    if (!parts) return [{ name, shape: [rows, columns] }];
+    return parts.map(({ name, length }) => ({ name, shape: kind === 'vector' ? [1, length] : [length, columns] }));
+  });
+}

@@ -1,0 +1,246 @@
+import type { CacheStore } from '../load/cache-store.ts';
+import type { Checkpoint, Progress } from '../load/checkpoint.ts';
+import { heard } from '../load/heard.ts';
+import { type ConfigOf, openCheckpoint } from '../load/open.ts';
+import type { Source, SourceOptions } from '../load/source.ts';
+import { Changed } from '../load/versions.ts';
+import type { BaseConfig, Kind } from '../model/family.ts';
+import type { Backend, Batch, ProgramSize, WeightFormat } from '../plan/backend.ts';
+import type { Plan } from '../plan/plan.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
+import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
+import { Engine } from './engine.ts';
+import type { DeviceInfo } from './language-model.ts';
+import {
+  checkBefore,
+  type Device,
+  gpuPart,
+  type Opened,
+  onDevice,
+  openFilled,
+  waysTo,
+  wayToOwn,
+} from './open-device.ts';
+import { weightFormats } from './weight-formats.ts';
+
+export interface LoadOptions extends SourceOptions {
+  /**
+   * `auto` (default): WebGPU if there is a real adapter, else WebAssembly, else WebGPU in software, else plain
+   * JavaScript (`cpu`). Or a device of the caller's, which stays open.
+   */
+  device?: 'auto' | 'webgpu' | 'wasm' | 'cpu' | Device;
+  /**
+   * How the weights are kept. `auto` (default): each as the file has it; where that is no format of ours, f32 (BF16) or q8
+   * (GGUF's other quantised types); f32 in plain JavaScript, which would unpack them again for every token. A model that
+   * takes more than half of the machine's memory so, or more than WebAssembly has, is kept in the finest format that does not.
+   */
+  dtype?: 'auto' | WeightFormat;
+  /**
+   * How attention's keys and values are kept: `f32` (default), or on WebGPU `f16`, which halves the memory of a text and
+   * what a token reads of it, at the cost of rounding each key and value to 11 bits. Heads must be a multiple of 4 wide.
+   */
+  kv?: 'f32' | 'f16';
+  /**
+   * Whether WebGPU's kernels are chosen by measuring them on this adapter: once, before the first run, in at most 0.4 s; the
+   * choice is kept for this adapter and these shapes. It changes results by no more than rounding. By default on real GPUs
+   * with a model of 16 MB or more.
+   */
+  tune?: boolean;
+  /**
+   * Threads that WebAssembly works with, the caller's own included; by default those of the machine, at most 8. Where they
+   * cannot be had (a page that is not cross-origin isolated, docs/hosts.md) it is one, and `model.device.reason` says why.
+   */
+  threads?: number;
+  /** The most tokens of a text; by default, and at most, what the model was made for. */
+  contextLength?: number;
+  onProgress?: (progress: Progress) => void;
+  /** Cancels the load, which then frees what it took and rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** How often a GPU that is lost while a model is loaded is asked for again. */
+const MOST_RETRIES = 2;
+
+const devices = oneOf(...Object.keys(waysTo));
+
+const checks: Record<keyof LoadOptions, Check> = {
+  device: {
+    expects: `${devices.expects}, or a GPUDevice`,
+    accepts: (value) => devices.accepts(value) || isDevice(value),
+  },
+  dtype: oneOf('auto', 'f32', 'f16', 'q8', 'q4'),
+  kv: oneOf('f32', 'f16'),
+  tune: oneOf(true, false),
+  threads: integer(1, 64),
+  contextLength: integer(1),
+  revision: isString,
+  endpoint: isString,
+  token: isString,
+  fetch: isFunction,
+  cache: {
+    expects: '"opfs", false, or an object with get and put',
+    accepts: (value) => value === 'opfs' || value === false || isStore(value),
+  },
+  onProgress: isFunction,
+  signal: isSignal,
+};
+
+/** By its members: a device may come from another realm, or from Dawn. */
+function isDevice(value: unknown): value is Device {
+  return typeof (value as Device | null)?.createComputePipelineAsync === 'function';
+}
+
+function isStore(value: unknown): boolean {
+  const { get, put } = (value ?? {}) as Partial<CacheStore>;
+  return typeof get === 'function' && typeof put === 'function';
+}
+
+/**
+ * Opens a checkpoint of a kind and makes a model of it; where its files change meanwhile, it is opened anew.
+ * @param call the function that the caller called, for messages
+ */
+export async function loadAs<K extends Kind, T>(
+  { call, kind }: { call: string; kind: K },
+  source: Source,
+  options: LoadOptions,
+  make: (checkpoint: Checkpoint<ConfigOf[K]>, options: LoadOptions) => Promise<T>,
+): Promise<T> {
+  checkOptions(call, options, checks);
+  const { device = 'auto', dtype, kv, tune, threads, contextLength, ...opening } = options;
+  if (threads !== undefined && device !== 'auto' && device !== 'wasm') {
+    throw refuse('threads', threads, 'undefined: they are for device "wasm" or "auto"');
+  }
+  // Fetched while the checkpoint opens; a failure is told by who awaits it.
+  if (typeof device !== 'string' || device === 'webgpu' || (device === 'auto' && globalThis.navigator?.gpu))
+    gpuPart().catch(() => {});
+  const hearing = heard(options.onProgress, options.signal);
+  for (let again = 0; ; again++) {
+    try {
+      const checkpoint = await openCheckpoint(source, { ...opening, ...hearing, kind, anew: again > 0 });
+      return await make(checkpoint, { ...options, ...hearing });
+    } catch (error) {
+      if (!(error instanceof Changed) || again === 2) throw error;
+    }
+  }
+}
+
+/** What a loaded model needs of its backend. */
+export interface Needs {
+  /** Positions of a text. */
+  context: number;
+  /** Bytes of the longest text's keys and values, for as many texts at once as may be. */
+  cacheBytes: number;
+  /** The size of its programs. */
+  sizeOn(kind: Backend['kind']): ProgramSize;
+  /** The shortest runs that use all of its kernels. */
+  trials: readonly Batch[];
+  chunk?: number | undefined;
+}
+
+/** What is said of a device once it is chosen. */
+export type Chosen = Pick<DeviceInfo, 'dtype' | 'reason' | 'check'>;
+
+/** A checkpoint's weights on a backend, what else is small having been read first. */
+export interface Ready<Small> {
+  engine: Engine;
+  chosen: Chosen;
+  small: Small;
+  plan: Plan;
+}
+
+/**
+ * Reads what is small, then puts the weights on a device.
+ * @param readSmall reads and checks tokenizer and settings: before the weights, and before a device is asked for
+ * @param needsOf what the plan needs, once the small files are read
+ */
+export async function openEngine<Config extends BaseConfig, Small>(
+  checkpoint: Checkpoint<Config>,
+  { device = 'auto', dtype = 'auto', kv = 'f32', tune, threads, onProgress, signal }: LoadOptions,
+  readSmall: () => Promise<Small>,
+  needsOf: (plan: Plan, small: Small) => Needs,
+): Promise<Ready<Small>> {
+  const planned = () => {
+    const plan = checkpoint.family.plan(checkpoint.config);
+    return { plan, weights: checkpoint.check(plan.weights) };
+  };
+  refuseHalves(kv, planned().plan); // whatever is wrong with the tensors is told first
+  const report = (stage: Progress['stage'], loaded: number) => {
+    onProgress?.({ stage, loaded, total: checkpoint.bytes, file: checkpoint.name });
+    signal?.throwIfAborted();
+  };
+  report('tokenizer', 0);
+  const small = await untilAborted(readSmall(), signal);
+  await checkpoint.settle?.(signal);
+  const { plan, weights } = planned();
+  const { context, cacheBytes, sizeOn, trials, chunk } = needsOf(plan, small);
+  const formatsOn = (backend?: Pick<Backend, 'kind' | 'capacity'>) =>
+    weightFormats(checkpoint, plan, weights, dtype, backend);
+  const { largest, bytes } = formatsOn();
+  const { of: formatOf } = formatsOn({ kind: 'webgpu' });
+  const chosen: Chosen = { dtype: 'f32', reason: '' };
+  const size = sizeOn('webgpu');
+  const check = checkBefore({ plan, size, formatOf, kv }, (found) => Object.assign(chosen, { check: found }));
+  const gpu = { kv, tune, bytes, largest: Math.max(largest, cacheBytes), plan, size, formatOf, check };
+
+  const reopens = typeof device === 'string';
+  const ways = reopens ? waysTo[device]({ ...gpu, threads }) : wayToOwn(device, gpu);
+  let loading = signal; // a device lost later is replaced without the load's signal
+  const fill = async ({ backend, reason }: Opened) => {
+    if (kv === 'f16' && backend.kind !== 'webgpu') {
+      throw refuse('kv', kv, `"f32" on ${backend.kind}; only device "webgpu" keeps halves`);
+    }
+    const formats = formatsOn(backend);
+    const reasons = [reason, backend.note, formats.reason].filter(Boolean).join('; ');
+    Object.assign(chosen, { dtype: formats.dtype, reason: reasons });
+    const size = sizeOn(backend.kind);
+    const prepared = onDevice(() => backend.prepare?.(plan, size, formats.of));
+    prepared.catch(() => {}); // awaited below
+    for (const weight of weights) {
+      loading?.throwIfAborted();
+      await Promise.race([prepared, undefined]); // what cannot be compiled needs no more weights
+      await backend.addWeight(weight, formats.of(weight), checkpoint.read(weight, loading));
+    }
+    await prepared;
+    loading?.throwIfAborted();
+    if (backend.kind === 'webgpu') await onDevice(() => tryOut(backend, plan, size, trials));
+    loading?.throwIfAborted();
+  };
+  const engine = await Engine.open({
+    plan,
+    context,
+    chunk,
+    reopens,
+    leaves: ways.length > 1,
+    open({ lost, leaving, signal }) {
+      // A GPU that is lost is replaced by a GPU, as long as the engine does not leave it.
+      const left = lost === undefined ? ways : leaving ? ways.slice(1) : ways.slice(0, 1);
+      const retries = lost === undefined && reopens ? MOST_RETRIES : 0;
+      const how = { fill, retries, without: lost ?? '', signal: loading ?? signal };
+      return openFilled(left, how).finally(() => checkpoint.close());
+    },
+  });
+  loading = undefined;
+  try {
+    report('ready', checkpoint.bytes);
+    return { engine, chosen, small, plan };
+  } catch (error) {
+    engine.dispose();
+    throw error;
+  }
+}
+
+function refuseHalves(kv: LoadOptions['kv'], { sources }: Plan): void {
+  const odd = [...sources.values()].find(({ headDim }) => headDim % 4 !== 0);
+  if (kv !== 'f16' || !odd) return;
+  throw refuse('kv', kv, `"f32", since this model has heads of ${odd.headDim}, no multiple of 4`);
+}
+
+/** A program of the size that texts will get, and a run or two of it: what a driver cannot do shows now. */
+async function tryOut(backend: Backend, plan: Plan, size: ProgramSize, trials: readonly Batch[]): Promise<void> {
+  const program = await backend.program(plan, size);
+  try {
+    for (const batch of trials) await program.run(batch);
+  } finally {
+    program.dispose();
+  }
+}

@@ -1,0 +1,223 @@
+import { type AddedToken, readAddedToken, readAddedTokens, type Section, sectioner } from './added.ts';
+import { type Aligned, aligned } from './aligned.ts';
+import { decoderOf } from './decoder.ts';
+import { bad, check, type Json, object } from './json.ts';
+import type { Cuts } from './merge.ts';
+import { checkId, type Names, readModel, readPieces } from './model.ts';
+import { type Normalizer, normalizerOf } from './normalizer.ts';
+import { patternsOf } from './pattern.ts';
+import { type PreTokenizer, preTokenizerOf } from './pre-tokenizer.ts';
+import { type Template, templateOf } from './template.ts';
+import { endOfText, type Role, roles, type Vocabulary } from './tokenizer.ts';
+import type { WordModel } from './word-model.ts';
+
+/** A tokenizer as tokenizer.json describes it, or as other files do in its terms. */
+export interface Described {
+  json: Json;
+  names: Names;
+  /** tokenizer_config.json, special_tokens_map.json and added_tokens.json; empty where there is none. */
+  config: Json;
+  specialTokens: Json;
+  addedTokens: Json;
+}
+
+/**
+ * Makes the vocabulary of a described tokenizer, for a model with `vocabSize` tokens. Throws `bad-checkpoint` for what is
+ * broken, `unsupported-checkpoint` for what would be read otherwise than it is meant.
+ */
+export async function buildVocabulary(described: Described, vocabSize: number): Promise<Vocabulary> {
+  const { json, names, config } = described;
+  const { whole } = names;
+  const model = withType(object(json.model, `${whole}: model`));
+  const compile = await patternsOf([json.normalizer, json.pre_tokenizer]);
+  const pieces = readPieces(model, names, vocabSize);
+  const added = addedTokens(described, pieces, vocabSize);
+  const specials = new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id]));
+  const spellings: (string | undefined)[] = [];
+  for (const [piece, id] of pieces) spellings[id] = piece;
+  for (const { content, id } of added) {
+    if (spellings[id] !== undefined && spellings[id] !== content) {
+      throw bad(`${whole}: the added token ${JSON.stringify(content)} has the id ${id} of another piece.`);
+    }
+    spellings[id] = content;
+  }
+  const template = templateOf(json.post_processor, `${whole}: post_processor`);
+  for (const part of [...template.single, ...template.pair]) {
+    if ('id' in part) checkId(part.id, `${whole}: a token of post_processor`, vocabSize);
+  }
+  const parts: Parts = {
+    normalize: normalizerOf(json.normalizer, `${whole}: normalizer`, compile),
+    words: preTokenizerOf(json.pre_tokenizer, `${whole}: pre_tokenizer`, compile),
+    model: readModel(model, names, pieces, specials),
+    trim: template.trim,
+  };
+  const [ordinary, all] = [added.filter(({ special }) => !special), added].map((tokens) => sections(tokens, parts));
+  return {
+    spelling: (id) => spellings[id],
+    read: decoderOf(decoderJson(json, whole), `${whole}: decoder`),
+    specials,
+    cut: (text, special) => cutSections((special ? all : ordinary)!(aligned(text)), parts),
+    template,
+    roles: readRoles(described, (content) => specials.get(content) ?? pieces.get(content)),
+    cleansUp: config.clean_up_tokenization_spaces === true,
+    ...decoding(json.decoder),
+    subwordPrefix: subwordPrefix(model),
+  };
+}
+
+/** What a decoder does beside reading one piece. WordPiece's cleans each piece up, whatever tokenizer_config.json says of the whole text. */
+function decoding(decoder: unknown): Pick<Vocabulary, 'cleansPieces' | 'trims' | 'spellsBytes'> {
+  const { type, cleanup, prepend_scheme, add_prefix_space } = (decoder ?? {}) as Json;
+  return {
+    cleansPieces: type === 'WordPiece' && cleanup !== false,
+    trims: type === 'Metaspace' && prepend_scheme !== 'never' && add_prefix_space !== false,
+    spellsBytes: JSON.stringify(decoder ?? null).includes('"ByteFallback"'),
+  };
+}
+
+/** Files of old leave the model's type out. */
+function withType(model: Json): Json {
+  return model.type == null ? { ...model, type: Array.isArray(model.vocab) ? 'Unigram' : 'BPE' } : model;
+}
+
+function subwordPrefix({ type, continuing_subword_prefix: prefix }: Json): string | null {
+  if (type === 'WordPiece') return typeof prefix === 'string' ? prefix || null : '##';
+  return typeof prefix === 'string' ? prefix || null : null;
+}
+
+/** The decoder; where the text is cut into bytes, only one that puts bytes together will do. */
+function decoderJson(json: Json, whole: string): unknown {
+  const { pre_tokenizer: words, normalizer, decoder } = json;
+  const has = (part: unknown) => JSON.stringify(part ?? null).includes('"ByteLevel"');
+  const cutsBytes = has(words) || has(normalizer);
+  if (cutsBytes && decoder != null) {
+    const { type } = object(decoder, `${whole}: decoder`);
+    check(`${whole}: decoder.type`, has(decoder) ? 'ByteLevel' : type, 'ByteLevel');
+  }
+  if (has(decoder) && !cutsBytes) {
+    check(`${whole}: pre_tokenizer`, object(words, `${whole}: pre_tokenizer`), 'ByteLevel');
+  }
+  return decoder ?? (cutsBytes ? { type: 'ByteLevel' } : null);
+}
+
+/** Those of tokenizer.json and those that only tokenizer_config.json or added_tokens.json have. */
+function addedTokens(
+  { json, names, config, specialTokens, addedTokens: more }: Described,
+  pieces: ReadonlyMap<string, number>,
+  vocabSize: number,
+): AddedToken[] {
+  const where = `${names.whole}: added_tokens`;
+  const tokens = new Map<string, AddedToken>();
+  const add = (token: AddedToken, what: string) => {
+    checkId(token.id, what, vocabSize);
+    tokens.set(token.content, token.content === endOfText ? { ...token, special: true } : token);
+  };
+  for (const [i, token] of readAddedTokens(json.added_tokens, where).entries()) add(token, `${where}[${i}]`);
+  const decoder = object(config.added_tokens_decoder ?? {}, 'tokenizer_config.json: added_tokens_decoder');
+  for (const [id, entry] of Object.entries(decoder)) {
+    const what = `tokenizer_config.json: added_tokens_decoder.${id}`;
+    const token = readAddedToken(object(entry, what), Number(id), what);
+    if (!tokens.has(token.content)) add(token, what);
+  }
+  const special = new Set(roles.flatMap((role) => roleContent(config, specialTokens, role) ?? []));
+  const others = config.additional_special_tokens ?? specialTokens.additional_special_tokens;
+  if (Array.isArray(others)) for (const other of others) special.add(contentOf(other) ?? '');
+  for (const [content, id] of Object.entries(more)) {
+    const what = `added_tokens.json: ${JSON.stringify(content)}`;
+    const isSpecial = special.has(content);
+    if (!tokens.has(content)) add(readAddedToken({ content, special: isSpecial }, id, what), what);
+  }
+  for (const content of special) {
+    const id = pieces.get(content);
+    const lstrip = content === '<mask>'; // as RoBERTa's and its heirs' is, where files do not say it
+    if (id !== undefined && !tokens.has(content))
+      add(readAddedToken({ content, special: true, lstrip }, id, ''), content);
+  }
+  return [...tokens.values()];
+}
+
+const contentOf = (token: unknown): string | undefined => {
+  if (typeof token === 'string') return token;
+  const { content } = (token ?? {}) as Json;
+  return typeof content === 'string' ? content : undefined;
+};
+
+/** The token that files name for a role: null for none, undefined where they are silent. */
+function roleContent(config: Json, specialTokens: Json, role: Role): string | null | undefined {
+  const named = config[`${role}_token`] ?? specialTokens[`${role}_token`] ?? config[`${role}_token`];
+  return named === null ? null : contentOf(named);
+}
+
+/** What tokens are called that have a role, where no file says which they are. */
+const usual: Record<Role, string[]> = {
+  bos: ['<s>', endOfText],
+  eos: ['</s>', endOfText],
+  unk: ['<unk>', '[UNK]'],
+  pad: ['<pad>', '[PAD]'],
+  cls: ['[CLS]'],
+  sep: ['[SEP]'],
+  mask: ['<mask>', '[MASK]'],
+};
+
+function readRoles(
+  { config, specialTokens }: Described,
+  idOf: (content: string) => number | undefined,
+): Record<Role, number | null> {
+  const entries = roles.map((role) => {
+    const named = roleContent(config, specialTokens, role);
+    const contents = named === undefined ? usual[role] : [named ?? ''];
+    return [role, contents.map(idOf).find((id) => id !== undefined) ?? null];
+  });
+  return Object.fromEntries(entries) as Record<Role, number | null>;
+}
+
+interface Parts {
+  normalize: Normalizer;
+  words: PreTokenizer;
+  model: WordModel;
+  trim: Template['trim'];
+}
+
+/** Added tokens are found in the text as it stands, or in what the normalizer makes of it. */
+function sections(tokens: readonly AddedToken[], { normalize }: Parts): (source: Aligned) => Section[] {
+  const raw = sectioner(tokens.filter(({ normalized }) => !normalized));
+  const spelled = tokens
+    .filter(({ normalized }) => normalized)
+    .map((token) => ({ ...token, content: normalize(aligned(token.content)).text }));
+  const inNormalized = sectioner(spelled.filter(({ content }) => content !== ''));
+  return (source) =>
+    raw(source).flatMap((section) => (section.token ? [section] : inNormalized(normalize(section.text))));
+}
+
+function cutSections(found: Section[], { words, model, trim }: Parts): Cuts {
+  const cuts: Cuts = { ids: [], starts: [], ends: [] };
+  const add = (id: number, { text, from, to }: Aligned, start: number, end: number) => {
+    let [first, last] = end > start ? [from[start]!, to[end - 1]!] : [0, 0];
+    if (trim) [first, last] = trimmed(text.slice(start, end), first, last, trim.prefixSpace, cuts.ids.length);
+    cuts.ids.push(id);
+    cuts.starts.push(first);
+    cuts.ends.push(last);
+  };
+  for (const { text, token } of found) {
+    if (token) {
+      add(token.id, text, 0, text.text.length);
+      continue;
+    }
+    for (const word of words(text)) {
+      const { ids, starts, ends } = model(word.text);
+      for (let i = 0; i < ids.length; i++) add(ids[i]!, word, starts[i]!, ends[i]!);
+    }
+  }
+  return cuts;
+}
+
+/** Offsets without white space at either end; the space that is put before a text counts for none. */
+function trimmed(text: string, start: number, end: number, prefixSpace: boolean, i: number): [number, number] {
+  const space = /[\u0120\p{White_Space}]/u;
+  let [before, after] = [0, 0];
+  while (before < text.length && space.test(text[before]!)) before++;
+  while (after < text.length && space.test(text[text.length - 1 - after]!)) after++;
+  if (before > 0 && prefixSpace && (i === 0 || start === 0)) before--;
+  const first = Math.min(start + before, end);
+  return [first, after > 0 && end >= after ? Math.max(end - after, first) : end];
+}

@@ -1,0 +1,10 @@
+import type { TokenizerFiles } from '../load/checkpoint.ts';
+import { buildVocabulary } from './build.ts';
+import { describe } from './files.ts';
+import type { Vocabulary } from './tokenizer.ts';
+
+/** The vocabulary of a checkpoint's own files; null if there are none. It is a chunk of its own. */
+export async function readVocabulary(files: TokenizerFiles, vocabSize: number): Promise<Vocabulary | null> {
+  const described = describe(files);
+  return described && buildVocabulary(described, vocabSize);
+}

@@ -1,0 +1,78 @@
+import { BlobFiles } from '../../src/load/blobs.ts';
+import type { Checkpoint } from '../../src/load/checkpoint.ts';
+import { type ConfigOf, openCheckpoint } from '../../src/load/open.ts';
+import { readDirectory } from '../../src/load/safetensors.ts';
+import type { Kind } from '../../src/model/family.ts';
+import type { WeightFormat } from '../../src/plan/backend.ts';
+import { Engine } from '../../src/run/engine.ts';
+import { weightFormats } from '../../src/run/weight-formats.ts';
+import type { TestBackend } from '../backends.ts';
+import { readFixture, readFixtureJson } from '../fixtures.ts';
+
+/** A case of a family's fixture: the inputs, and the tensors of expected.safetensors by what they are. */
+export interface FamilyCase {
+  name: string;
+  input_ids: number[][];
+  attention_mask?: number[][];
+  token_type_ids?: number[][];
+  decoder_input_ids?: number[][];
+  outputs: Record<string, { tensor: string; shape: number[]; values?: number[][] }>;
+}
+
+export interface FamilyExpected {
+  accept: Record<string, number>;
+  cases: FamilyCase[];
+  trace?: { case: string; accept_relative_to_largest: number; names: string[] };
+}
+
+const folder = (name: string) => `families/${name}`;
+
+/** A fixture's folder as `load` takes it: the files named, those that are there. */
+export async function familyFiles(name: string, files: readonly string[]): Promise<File[]> {
+  const file = async (path: string) => {
+    const bytes = await readFixture(`${folder(name)}/${path}`).catch(() => undefined);
+    return bytes && new File([new Uint8Array(bytes)], path);
+  };
+  return (await Promise.all(files.map(file))).filter((one) => one !== undefined);
+}
+
+/** A family's fixture on a backend, as the loaders put it there. */
+export async function openFamily<K extends Kind>(
+  { open }: TestBackend,
+  name: string,
+  kind: K,
+  dtype: 'auto' | WeightFormat = 'auto',
+): Promise<{ checkpoint: Checkpoint<ConfigOf[K]>; engine: Engine }> {
+  const checkpoint = await openCheckpoint(await familyFiles(name, ['config.json', 'model.safetensors']), { kind });
+  const plan = checkpoint.family.plan(checkpoint.config);
+  const weights = checkpoint.check(plan.weights);
+  const engine = await Engine.open({
+    plan,
+    context: plan.nCtx,
+    reopens: true,
+    async open() {
+      const backend = await open();
+      const formats = weightFormats(checkpoint, plan, weights, dtype, backend);
+      for (const weight of weights) await backend.addWeight(weight, formats.of(weight), checkpoint.read(weight));
+      return backend;
+    },
+  });
+  return { checkpoint, engine };
+}
+
+export const familyExpected = (name: string) => readFixtureJson<FamilyExpected>(`${folder(name)}/expected.json`);
+
+/** The F32 tensors of a safetensors file of a fixture, by name. */
+export async function tensorsOf(
+  name: string,
+  file: string,
+): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
+  const bytes = new Uint8Array(await readFixture(`${folder(name)}/${file}`));
+  const directory = await readDirectory(new BlobFiles(file, new Map([[file, new Blob([bytes])]])), file);
+  return new Map(
+    directory!.map(({ name, shape, start, end }) => [
+      name,
+      { shape, data: new Float32Array(bytes.slice(start, end).buffer) },
+    ]),
+  );
+}
