@@ -65,18 +65,44 @@ export function layOut(
   return { sources, batch, lists };
 }
 
+/** Memory for the keys; those of a run's own rows share it where one source is done with before the next one is filled. */
 export function makeSources(
   plan: Plan,
   size: ProgramSize,
   kv: CacheFormat,
   create: (name: string, bytes: number) => GPUBuffer,
 ): Map<string, GpuKeySource> {
+  const lives = livesOf([...(plan.encoder ?? []), ...plan.steps]);
+  const shared: { buffer: GPUBuffer; bytes: number; lives: Life[] }[] = [];
   return new Map(
-    [...plan.sources].map(([name, source]) => [
-      name,
-      { ...source, format: kv, buffer: create(name, sourceBytes(source, size, kv)) },
-    ]),
+    [...plan.sources].map(([name, source]) => {
+      const bytes = sourceBytes(source, size, kv);
+      const life = source.axis === 'rows' ? lives.get(name) : undefined;
+      const free =
+        life && shared.find((one) => one.bytes === bytes && one.lives.every((other) => areApart(life, other)));
+      const buffer = free?.buffer ?? create(name, bytes);
+      if (free) free.lives.push(life);
+      else if (life) shared.push({ buffer, bytes, lives: [life] });
+      return [name, { ...source, format: kv, buffer }];
+    }),
   );
+}
+
+/** The first and the last step that use a source. */
+interface Life {
+  first: number;
+  last: number;
+}
+
+const areApart = (a: Life, b: Life) => a.last < b.first || b.last < a.first;
+
+function livesOf(steps: readonly Step[]): Map<string, Life> {
+  const lives = new Map<string, Life>();
+  steps.forEach((step, i) => {
+    const name = 'source' in step ? step.source : step.op === 'linear' ? step.cache : undefined;
+    if (name !== undefined) lives.set(name, { first: lives.get(name)?.first ?? i, last: i });
+  });
+  return lives;
 }
 
 export async function compileList(device: GPUDevice, pipelines: Pipelines, list: KernelList): Promise<DispatchList> {

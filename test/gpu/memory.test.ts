@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Backend, DrawSettings, Row } from '../../src/plan/backend.ts';
 import { backends, openedOnce } from '../backends.ts';
 import { expectClose } from '../close.ts';
-import { randomValues } from '../ops/mini-plan.ts';
+import { MiniPlan, randomValues } from '../ops/mini-plan.ts';
 import { encoderDecoderPlan } from '../run/check-plans.ts';
 
 const [cpu, gpu] = ['cpu', 'webgpu'].map((name) => openedOnce(backends.find((one) => one.name === name)!));
@@ -60,4 +60,57 @@ test('texts are written on with the memory of one of two sources, as run by run 
     written.push(drawn.join());
   }
   expect(written[0]).not.toBe(written[1]);
+});
+
+/** Layers of attention over a run's own rows, one after the other, or all filled before any is read. */
+function layersPlan(layers: number, together: boolean): MiniPlan {
+  const mini = new MiniPlan(9);
+  mini.input('z0', randomValues(9 * 64, 1, 2), 4, 16);
+  const input = (layer: number) => (together ? 'z0' : `z${layer - 1}`);
+  const append = (layer: number) => {
+    const source = mini.source(`keys ${layer}`, { nHead: 4, headDim: 16, axis: 'rows' });
+    const v = mini.tensor(`v${layer}`, 'rows', 4, 16);
+    mini.step({ op: 'binary', kind: 'add', a: input(layer), b: layer > 1 ? 'v1' : input(layer), output: v });
+    mini.step({ op: 'cacheAppend', k: input(layer), v, source });
+  };
+  const attend = (layer: number) => {
+    const names = { q: input(layer), source: `keys ${layer}` };
+    const scores = mini.tensor(`scores ${layer}`, 4, 'rows', 'context');
+    const pattern = mini.tensor(`pattern ${layer}`, 4, 'rows', 'context');
+    const output = mini.tensor(`z${layer}`, 'rows', 4, 16);
+    mini.step({ op: 'attentionScores', ...names, scale: 0.4, output: scores });
+    mini.step({ op: 'maskedSoftmax', input: scores, source: names.source, output: pattern });
+    mini.step({ op: 'attentionMix', pattern, source: names.source, output });
+  };
+  const all = Array.from({ length: layers }, (_, i) => i + 1);
+  if (together) for (const layer of all) append(layer);
+  for (const layer of all) {
+    if (!together) append(layer);
+    attend(layer);
+  }
+  return mini;
+}
+
+test("keys of a run's own rows share memory where they may", async () => {
+  const rows = encoded.slice(0, 9).map((row, at): Row => ({ ...row, token: at, at, first: 0, sees: 9 }));
+  const bytes: number[] = [];
+  for (const [layers, together] of [
+    [3, false],
+    [4, false],
+    [3, true],
+    [4, true],
+  ] as const) {
+    const last = [`z${layers}`, 'z1'];
+    const expected = await layersPlan(layers, together).run(await cpu!.open(), last, { rows });
+    const program = await layersPlan(layers, together).program(await gpu!.open(), last, { rows });
+    const found = await program.run({ rows, logitRows: [] });
+    for (const name of last) {
+      expectClose(found.captured.get(name)!, expected.captured.get(name)!, { absolute: 1e-5 }, name);
+    }
+    bytes.push(program.bytes);
+    program.dispose();
+  }
+  const [three, four, threeTogether, fourTogether] = bytes as [number, number, number, number];
+  expect(four).toBe(three);
+  expect(fourTogether).toBeGreaterThanOrEqual(threeTogether + 2 * 9 * 64 * 4);
 });
