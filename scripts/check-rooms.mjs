@@ -14,7 +14,7 @@ const below = {
   load: ['plan', 'model'],
   text: ['plan', 'load'],
   image: ['plan'],
-  run: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image'],
+  run: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'image'],
   analysis: ['plan', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'run', 'analysis'],
   embed: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'host'],
