@@ -1,14 +1,17 @@
 /**
- * Vitrine: GPT-2 in the browser on WebGPU.
+ * Vitrine: transformers in the browser on WebGPU.
  * @module vitrine
  */
 
 export * from './analysis/index.ts';
+export type { ImageSettings } from './image/settings.ts';
+export type { ImageSource } from './image/source.ts';
 export { type CachedModel, models } from './load/cache.ts';
 export { type CacheStore, folderStore } from './load/cache-store.ts';
 export type { Checkpoint, Progress } from './load/checkpoint.ts';
 export type { Source } from './load/source.ts';
 export type { ModelConfig } from './model/config.ts';
+export type { VisionConfig } from './model/vit.ts';
 export type { Edit } from './plan/edit.ts';
 export { type ErrorCode, VitrineError } from './plan/error.ts';
 export type { Axis, Step, TensorSpec } from './plan/plan.ts';
@@ -26,6 +29,7 @@ export type {
   WeightShape,
 } from './run/language-model.ts';
 export { load } from './run/load.ts';
+export { loadVision } from './run/load-vision.ts';
 export type { LoadOptions } from './run/loading.ts';
 export type { Model } from './run/model.ts';
 export type { GenerateOptions, History, LogitsProcessor } from './run/options.ts';
@@ -34,6 +38,7 @@ export { distribution } from './run/sampling.ts';
 export type { Score, ScoreOptions } from './run/score.ts';
 export type { TraceOptions } from './run/trace.ts';
 export type { Trace, TracedTensor } from './run/traced.ts';
+export type { ImageClass, Vision, VisionInput, VisionResult } from './run/vision.ts';
 export type { WeightOptions } from './run/weight.ts';
 export { type ChatMessage, type ChatTemplateOptions, renderChat } from './text/chat.ts';
 export type { TextStream, Tokenizer } from './text/tokenizer.ts';

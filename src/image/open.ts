@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { VitrineError, why } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import { bitmapOf, bitmapRaster, canDraw, type Drawn } from './bitmap.ts';
@@ -43,7 +43,13 @@ export async function openImage(image: ImageSource, signal?: AbortSignal): Promi
 async function openFile(file: Blob, name: string, signal?: AbortSignal): Promise<Raster> {
   const what = name.length > 100 ? `${name.slice(0, 97)}...` : name;
   if (file.size === 0) throw bad(`${what} is empty.`);
-  const begins = JSON.stringify(String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer())));
+  const opening = await file
+    .slice(0, 12)
+    .arrayBuffer()
+    .catch((cause: unknown) => {
+      throw bad(`${what} cannot be read: ${why(cause)}.`, 'A file that was moved or changed is chosen again.');
+    });
+  const begins = JSON.stringify(String.fromCharCode(...new Uint8Array(opening)));
   const described = `${what} (${file.size} bytes, which begin ${begins})`;
   if (!canDraw()) return rawRaster(await untilAborted(decodeInNode(file, described), signal));
   const bitmap = await bitmapOf(file, described, signal);

@@ -4,6 +4,7 @@ import { familyOf } from '../model/families.ts';
 import type { BaseConfig, Kind } from '../model/family.ts';
 import { Fields } from '../model/fields.ts';
 import { gpt2 } from '../model/gpt2.ts';
+import type { VisionConfig } from '../model/vit.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
 import { ByteReader, type Files, parseJson, readText } from './files.ts';
@@ -22,7 +23,7 @@ export interface ConfigOf {
   decoder: ModelConfig;
   encoder: EncoderConfig;
   'encoder-decoder': BaseConfig;
-  vision: BaseConfig;
+  vision: VisionConfig;
 }
 
 type Hearing = Pick<OpenOptions, 'signal' | 'onProgress'>;

@@ -1,5 +1,6 @@
 import type { Backend, ProgramSize, Row } from '../plan/backend.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Profile } from '../plan/profile.ts';
 import { trimmed } from '../plan/trim.ts';
 import type { Engine } from './engine.ts';
 import { Runner } from './runner.ts';
@@ -10,6 +11,8 @@ export interface EncoderText {
   length: number;
   /** The rows that are run, in order; `at` is each one's place among the text's ids. */
   rows: { token: number; position: number; segment: number; at: number }[];
+  /** The numbers of a plan with an `input` step, [rows, width]. */
+  input?: Float32Array;
 }
 
 /** What is wanted of texts. */
@@ -117,16 +120,39 @@ export async function traceText(
   const size = { slots: 1, context: rows, rows, logitRows: Math.max(1, logitRows.length) };
   const runner = new Runner(engine, plan, size, names);
   try {
-    const batch = text.rows.map(({ token, position, segment }, at) => ({
-      ...{ token, position, segment, slot: 0 },
-      ...{ at, first: 0, sees: rows },
-    }));
+    const batch = rowsOfOne(text);
     await engine.turn(signal);
-    const { captured, logits } = await runner.run({ rows: batch, logitRows: [...logitRows] }, signal);
+    const input = text.input && { input: text.input };
+    const { captured, logits } = await runner.run({ rows: batch, logitRows: [...logitRows], ...input }, signal);
     return captured.set('logits', logits);
   } finally {
     runner.dispose();
   }
+}
+
+/** How long each step takes for a text. */
+export async function profileText(
+  engine: Engine,
+  text: EncoderText,
+  repeats: number,
+  signal: AbortSignal | undefined,
+): Promise<Profile> {
+  const runner = new Runner(engine, engine.plan, encoderSize(engine.current.kind, engine.plan));
+  const input = text.input && { input: text.input };
+  try {
+    const batch = { rows: rowsOfOne(text), logitRows: [0], ...input };
+    return await runner.use(signal, (program) => program.profile(batch, repeats, signal));
+  } finally {
+    runner.dispose();
+  }
+}
+
+/** The rows of a text that is run alone. */
+function rowsOfOne({ rows }: EncoderText): Row[] {
+  return rows.map(({ token, position, segment }, at) => ({
+    ...{ token, position, segment, slot: 0 },
+    ...{ at, first: 0, sees: rows.length },
+  }));
 }
 
 async function runBatch(
@@ -145,13 +171,15 @@ async function runBatch(
     return { first, sees, logits: (logitRows?.(text) ?? []).map((row) => first + row) };
   });
   const all = places.flatMap(({ logits }) => logits);
+  const inputs = texts.flatMap(({ input }) => input ?? []);
+  const input = inputs.length > 0 && { input: inputs.length === 1 ? inputs[0]! : joined(inputs) };
   const parts: Float32Array[] = [];
   const captured = new Map<string, Float32Array>();
   const isOfRows = (name: string) => runner.plan.tensors.get(name)!.shape[0] !== 'logitRows';
   // More logits than fit are made by running the batch again.
   for (let from = 0; from === 0 || from < all.length; from += runner.size.logitRows) {
     const chosen = all.slice(from, from + runner.size.logitRows);
-    const result = await runner.run({ rows, logitRows: chosen }, signal);
+    const result = await runner.run({ rows, logitRows: chosen, ...input }, signal);
     parts.push(result.logits);
     for (const name of capture) {
       const values = result.captured.get(name)!;

@@ -124,6 +124,16 @@ describe('addresses', () => {
   });
 });
 
+test('a file that is gone', async () => {
+  const file = new File([Uint8Array.of(1)], 'cat.png');
+  const gone = new DOMException('The file could not be read', 'NotReadableError');
+  file.slice = () => Object.assign(new Blob(), { arrayBuffer: () => Promise.reject(gone) });
+  expect(await failure(file)).toMatchObject({
+    code: 'bad-option',
+    message: expect.stringContaining('The image cat.png cannot be read: The file could not be read.'),
+  });
+});
+
 describe('what is no image', () => {
   const png = fileOf('rgb.png').file;
   test.each([

@@ -70,9 +70,8 @@ export async function tensorsOf(
   const bytes = new Uint8Array(await readFixture(`${folder(name)}/${file}`));
   const directory = await readDirectory(new BlobFiles(file, new Map([[file, new Blob([bytes])]])), file);
   return new Map(
-    directory!.map(({ name, shape, start, end }) => [
-      name,
-      { shape, data: new Float32Array(bytes.slice(start, end).buffer) },
-    ]),
+    directory!
+      .filter(({ dtype }) => dtype === 'F32')
+      .map(({ name, shape, start, end }) => [name, { shape, data: new Float32Array(bytes.slice(start, end).buffer) }]),
   );
 }
