@@ -125,7 +125,8 @@ function makeTensors(
 ): Map<string, GpuTensor> {
   const keep = new Set([...capture, 'logits']);
   const shape = (name: string) => gpuShape(plan, name, list);
-  const pool = (name: string) => (keyAxisOf(plan.tensors.get(name)!) ? 'attention' : 'rows');
+  // What is kept shares with nothing: `spoil` fills it with NaN, which must not turn up in another tensor's padding.
+  const pool = (name: string) => (keep.has(name) ? name : keyAxisOf(plan.tensors.get(name)!) ? 'attention' : 'rows');
   const { bufferOf, sizes } = assignBuffers(list.steps, (name) => shape(name).length, keep, pool);
   const made = sizes.map((floats, i) => buffers.create(`tensor ${i}`, floats * 4));
   return new Map([...bufferOf].map(([name, i]) => [name, { buffer: made[i]!, ...shape(name) }] as const));
