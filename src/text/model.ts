@@ -1,7 +1,15 @@
 import { VitrineError } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import { bad, check, type Json, list, object, refuse } from './json.ts';
-import { bytePair, remembering, type ScoredPiece, unigram, type WordModel, wordPiece } from './word-model.ts';
+import {
+  bytePair,
+  remembering,
+  type ScoredPiece,
+  scoredPairs,
+  unigram,
+  type WordModel,
+  wordPiece,
+} from './word-model.ts';
 
 /** What messages call the parts of a tokenizer's description. */
 export interface Names {
@@ -20,7 +28,7 @@ export function readPieces(model: Json, { vocab: where }: Names, vocabSize: numb
     seen.add(id);
     pieces.set(piece, id);
   };
-  if (model.type === 'Unigram' && model.ids === undefined) {
+  if (model.ids === undefined && model.type === 'Unigram') {
     for (const [id, [piece]] of readScores(model, where).entries()) {
       // A vocabulary may fill places with the same text; only the first of them is found.
       if (pieces.has(piece)) checkId(id, `${where}: ${show(piece)}`, vocabSize);
@@ -53,57 +61,84 @@ export function readModel(
   pieces: ReadonlyMap<string, number>,
   specials: ReadonlyMap<string, number>,
 ): WordModel {
-  const where = `${names.whole}: model`;
   const plain = new Map(pieces);
   for (const content of specials.keys()) plain.delete(content);
-  const unspeakable = (text: string) =>
-    new VitrineError('bad-option', `The vocabulary lacks bytes of this text: it has no piece for ${show(text)}.`);
-  const unknownOf = (required: boolean): number | undefined => {
-    const { unk_token } = model;
-    if (unk_token == null && !required) return undefined;
-    const id = typeof unk_token === 'string' ? pieces.get(unk_token) : undefined;
-    if (id !== undefined || unk_token === '') return id;
-    throw bad(`${where}.unk_token is ${show(unk_token)}, which is not in the vocabulary.`);
-  };
+  const parts = { model, names, where: `${names.whole}: model`, pieces, plain };
   switch (model.type) {
-    case 'WordPiece': {
-      const { continuing_subword_prefix: prefix = '##', max_input_chars_per_word: mostCharacters = 100 } = model;
-      if (typeof prefix !== 'string')
-        throw bad(`${where}.continuing_subword_prefix is ${show(prefix)}, expected a text.`);
-      if (typeof mostCharacters !== 'number' || !(mostCharacters >= 0)) {
-        throw bad(`${where}.max_input_chars_per_word is ${show(mostCharacters)}, expected a number.`);
-      }
-      return remembering(wordPiece(plain, { unknown: unknownOf(true)!, prefix, mostCharacters }));
-    }
-    case 'BPE': {
-      const missing = { dropout: 0, continuing_subword_prefix: '', end_of_word_suffix: '' };
-      for (const [name, value] of Object.entries(missing)) check(`${where}.${name}`, model[name] ?? value, value);
-      const flags = ['byte_fallback', 'fuse_unk', 'ignore_merges'] as const;
-      for (const name of flags) check(`${where}.${name}`, model[name] ?? false, true, false);
-      const [byteFallback, fuseUnknown, ignoreMerges] = flags.map((name) => model[name] === true);
-      const options = {
-        byteFallback: byteFallback!,
-        fuseUnknown: fuseUnknown!,
-        ignoreMerges: ignoreMerges!,
-        unknown: unknownOf(false),
-      };
-      return remembering(bytePair(plain, readMerges(model, names, pieces), options, unspeakable));
-    }
-    case 'Unigram': {
-      const { unk_id: unknown = null, byte_fallback: byteFallback = false } = model;
-      check(`${where}.byte_fallback`, byteFallback, true, false);
-      const scores = readScores(model, names.vocab);
-      if (unknown !== null) checkId(unknown, `${where}.unk_id`, Math.max(...[scores.length, pieces.size]));
-      const scored = scores.flatMap(([piece, score]): ScoredPiece[] => {
-        const id = plain.get(piece) ?? (pieces.has(piece) ? undefined : (unknown as number | null));
-        return id == null || piece === '' ? [] : [{ piece, score, id }];
-      });
-      const options = { unknown: unknown ?? undefined, byteFallback: byteFallback === true };
-      return remembering(unigram(scored, pieces, options, unspeakable));
-    }
+    case 'WordPiece':
+      return remembering(readWordPiece(parts));
+    case 'BPE':
+      return remembering(readBytePair(parts));
+    case 'Unigram':
+    case 'ScoredBPE':
+      return remembering(readScored(parts));
     default:
-      throw refuse(`${where}.type`, model.type, '"BPE", "WordPiece" or "Unigram"');
+      throw refuse(`${parts.where}.type`, model.type, '"BPE", "WordPiece" or "Unigram"');
   }
+}
+
+interface ModelParts {
+  model: Json;
+  names: Names;
+  where: string;
+  pieces: ReadonlyMap<string, number>;
+  /** Those that are not special. */
+  plain: ReadonlyMap<string, number>;
+}
+
+function unknownOf({ model, where, pieces }: ModelParts): number | undefined {
+  const { unk_token } = model;
+  const id = typeof unk_token === 'string' ? pieces.get(unk_token) : undefined;
+  if (id !== undefined || unk_token == null || unk_token === '') return id;
+  throw bad(`${where}.unk_token is ${show(unk_token)}, which is not in the vocabulary.`);
+}
+
+const unspeakable = (text: string) =>
+  new VitrineError('bad-option', `The vocabulary lacks bytes of this text: it has no piece for ${show(text)}.`);
+
+function readWordPiece(parts: ModelParts): WordModel {
+  const { model, where, plain } = parts;
+  const { continuing_subword_prefix: prefix = '##', max_input_chars_per_word: mostCharacters = 100 } = model;
+  if (typeof prefix !== 'string') throw bad(`${where}.continuing_subword_prefix is ${show(prefix)}, expected a text.`);
+  if (typeof mostCharacters !== 'number' || !(mostCharacters >= 0)) {
+    throw bad(`${where}.max_input_chars_per_word is ${show(mostCharacters)}, expected a number.`);
+  }
+  const unknown = unknownOf(parts);
+  if (unknown === undefined) throw bad(`${where}.unk_token is ${show(model.unk_token)}, expected a piece.`);
+  return wordPiece(plain, { unknown, prefix, mostCharacters });
+}
+
+function readBytePair(parts: ModelParts): WordModel {
+  const { model, names, where, pieces, plain } = parts;
+  const missing = { dropout: 0, continuing_subword_prefix: '', end_of_word_suffix: '' };
+  for (const [name, value] of Object.entries(missing)) check(`${where}.${name}`, model[name] ?? value, value);
+  const flag = (name: string) => {
+    check(`${where}.${name}`, model[name] ?? false, true, false);
+    return model[name] === true;
+  };
+  const options = {
+    unknown: unknownOf(parts),
+    fuseUnknown: flag('fuse_unk'),
+    byteFallback: flag('byte_fallback'),
+    ignoreMerges: flag('ignore_merges'),
+  };
+  return bytePair(plain, readMerges(model, names, pieces), options, unspeakable);
+}
+
+/** Unigram, or byte-pair encoding whose merges are told by the scores of what they make. */
+function readScored({ model, names, where, pieces, plain }: ModelParts): WordModel {
+  const { unk_id = null, byte_fallback = false } = model;
+  check(`${where}.byte_fallback`, byte_fallback, true, false);
+  const scores = readScores(model, names.vocab);
+  if (unk_id !== null) checkId(unk_id, `${where}.unk_id`, Math.max(scores.length, pieces.size));
+  const unknown = unk_id ?? undefined;
+  const scored = scores.flatMap(([piece, score]): ScoredPiece[] => {
+    const id = plain.get(piece) ?? (pieces.has(piece) ? undefined : unknown);
+    return id === undefined || piece === '' ? [] : [{ piece, score, id }];
+  });
+  const options = { unknown, byteFallback: byte_fallback === true };
+  if (model.type === 'Unigram') return unigram(scored, plain, options, unspeakable);
+  return scoredPairs(scored, plain, options, unspeakable);
 }
 
 /** Merges of two pieces, each with the piece that they become. */
