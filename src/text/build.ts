@@ -191,8 +191,8 @@ function sections(tokens: readonly AddedToken[], { normalize }: Parts): (source:
 
 function cutSections(found: Section[], { words, model, trim }: Parts): Cuts {
   const cuts: Cuts = { ids: [], starts: [], ends: [] };
-  const add = (id: number, { text, from, to }: Aligned, start: number, end: number) => {
-    let [first, last] = end > start ? [from[start]!, to[end - 1]!] : [0, 0];
+  const add = (id: number, { text, from, to, base }: Aligned, start: number, end: number) => {
+    let [first, last] = end > start ? [from[base + start]!, to[base + end - 1]!] : [0, 0];
     if (trim) [first, last] = trimmed(text.slice(start, end), first, last, trim.prefixSpace, cuts.ids.length);
     cuts.ids.push(id);
     cuts.starts.push(first);

@@ -23,7 +23,7 @@ export function readPieces(model: Json, { vocab: where }: Names, vocabSize: numb
   const pieces = new Map<string, number>();
   const seen = new Set<number>();
   const add = (piece: string, id: unknown) => {
-    checkId(id, `${where}: ${show(piece)}`, vocabSize);
+    checkId(id, () => `${where}: ${show(piece)}`, vocabSize);
     if (seen.has(id)) throw bad(`${where}: ${show(piece)} has the id ${id} of another piece.`);
     seen.add(id);
     pieces.set(piece, id);
@@ -31,21 +31,23 @@ export function readPieces(model: Json, { vocab: where }: Names, vocabSize: numb
   if (model.ids === undefined && model.type === 'Unigram') {
     for (const [id, [piece]] of readScores(model, where).entries()) {
       // A vocabulary may fill places with the same text; only the first of them is found.
-      if (pieces.has(piece)) checkId(id, `${where}: ${show(piece)}`, vocabSize);
+      if (pieces.has(piece)) checkId(id, () => `${where}: ${show(piece)}`, vocabSize);
       else add(piece, id);
     }
   } else for (const [piece, id] of Object.entries(object(model.ids ?? model.vocab, where))) add(piece, id);
   return pieces;
 }
 
-export function checkId(id: unknown, where: string, vocabSize: number): asserts id is number {
+export function checkId(id: unknown, where: string | (() => string), vocabSize: number): asserts id is number {
   if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabSize) return;
-  throw bad(`${where} has the id ${show(id)}, expected 0 to ${vocabSize - 1}, as the model has ${vocabSize} tokens.`);
+  throw bad(
+    `${typeof where === 'string' ? where : where()} has the id ${show(id)}, expected 0 to ${vocabSize - 1}, as the model has ${vocabSize} tokens.`,
+  );
 }
 
 function readScores(model: Json, where: string): [piece: string, score: number][] {
   return list(model.vocab, where).map((entry, i) => {
-    const [piece, score] = list(entry, `${where}[${i}]`);
+    const [piece, score] = Array.isArray(entry) ? (entry as unknown[]) : [entry];
     if (typeof piece !== 'string') throw bad(`${where}[${i}] is ${show(entry)}, expected a piece and its score.`);
     if (typeof score !== 'number' || !Number.isFinite(score)) {
       throw bad(`${where}[${i}]: ${show(piece)} has the score ${show(score)}, expected a number.`);
@@ -144,15 +146,16 @@ function readScored({ model, names, where, pieces, plain }: ModelParts): WordMod
 /** Merges of two pieces, each with the piece that they become. */
 function readMerges(model: Json, { merges: where }: Names, pieces: ReadonlyMap<string, number>) {
   return list(model.merges, where).map((merge, i): [number, number, number] => {
-    const [left, right, ...more] = typeof merge === 'string' ? merge.split(' ') : list(merge, `${where}: entry ${i}`);
-    if (typeof left !== 'string' || typeof right !== 'string' || more.length > 0) {
+    const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
+    const [left, right] = Array.isArray(pair) ? (pair as unknown[]) : [];
+    if (typeof left !== 'string' || typeof right !== 'string' || (pair as unknown[]).length > 2) {
       throw bad(`${where}: entry ${i} is ${show(merge)}, expected two pieces.`);
     }
-    const ids = [left, right, left + right].map((piece) => {
+    const idOf = (piece: string): number => {
       const id = pieces.get(piece);
       if (id !== undefined) return id;
       throw bad(`${where}: entry ${i} needs ${show(piece)}, which is not in the vocabulary.`);
-    });
-    return ids as [number, number, number];
+    };
+    return [idOf(left), idOf(right), idOf(left + right)];
   });
 }

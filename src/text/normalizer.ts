@@ -1,4 +1,4 @@
-import { type Aligned, byCharacter, cut, prepend, replaceMatches } from './aligned.ts';
+import { type Aligned, byCharacter, cut, prepend, replaceMatches, respelled } from './aligned.ts';
 import { binaryOfText, lettersOfBinary } from './bytes.ts';
 import { Charsmap, replaceGraphemes, replaceLongest } from './charsmap.ts';
 import { metaspace } from './decoder.ts';
@@ -57,6 +57,7 @@ export function normalizerOf(json: unknown, where: string, compile: Compile): No
 
 /** Each byte of the UTF-8 as a letter, as vocabularies of bytes are spelled; all those of a character stand for it. */
 export function byteLetters(source: Aligned): Aligned {
+  if (/^[ -~]*$/.test(source.text)) return respelled(source, source.text.replaceAll(' ', '\u0120'));
   return byCharacter(source, (character) => lettersOfBinary(binaryOfText(character)));
 }
 
