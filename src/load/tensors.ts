@@ -2,7 +2,7 @@ import type { BaseConfig, Family } from '../model/family.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import type { Checkpoint, Progress, StoredAs, TokenizerFiles } from './checkpoint.ts';
-import { ByteReader, badCheckpoint, type Files } from './files.ts';
+import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
 import type { Directory, StoredTensor } from './safetensors.ts';
 import { readTokenizerFiles } from './tokenizer-files.ts';
 import { fillValues, floatTypes, transposeRows, type ValueType } from './values.ts';
@@ -240,7 +240,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
 
   async tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles> {
     if (this.#layout.tokenizer) return this.#layout.tokenizer;
-    return readTokenizerFiles(this.#files, 'gpt2', signal);
+    return readTokenizerFiles(this.#files, this.family.modelTypes[0]!, signal);
   }
 
   close(): void {
