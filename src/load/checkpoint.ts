@@ -20,6 +20,8 @@ export interface TokenizerFiles {
   config?: string;
   specialTokens?: string;
   addedTokens?: string;
+  /** config.json's model_type, which tells what ids a SentencePiece model has. */
+  modelType?: string;
   /** What GGUF metadata has of it: tokens by id, merges of two pieces, and llama.cpp's kind of each token. */
   gguf?: { tokens: readonly string[]; merges: readonly string[]; kinds: readonly number[] };
 }

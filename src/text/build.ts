@@ -3,19 +3,18 @@ import { type Aligned, aligned } from './aligned.ts';
 import { decoderOf } from './decoder.ts';
 import { bad, check, type Json, object } from './json.ts';
 import type { Cuts } from './merge.ts';
-import { checkId, type Names, readModel, readPieces } from './model.ts';
+import { checkId, readModel, readPieces } from './model.ts';
 import { type Normalizer, normalizerOf } from './normalizer.ts';
 import { patternsOf } from './pattern.ts';
 import { type PreTokenizer, preTokenizerOf } from './pre-tokenizer.ts';
+import type { Description } from './spm.ts';
 import { type Template, templateOf } from './template.ts';
 import { endOfText, type Role, roles, type Vocabulary } from './tokenizer.ts';
 import type { WordModel } from './word-model.ts';
 
-/** A tokenizer as tokenizer.json describes it, or as other files do in its terms. */
-export interface Described {
-  json: Json;
-  names: Names;
-  /** tokenizer_config.json, special_tokens_map.json and added_tokens.json; empty where there is none. */
+/** A described tokenizer with what other files say of it, nothing where there are none. */
+export interface Described extends Description {
+  /** tokenizer_config.json, special_tokens_map.json and added_tokens.json. */
   config: Json;
   specialTokens: Json;
   addedTokens: Json;
@@ -88,8 +87,9 @@ function subwordPrefix({ type, continuing_subword_prefix: prefix }: Json): strin
 /** The decoder; where the text is cut into bytes, only one that puts bytes together will do. */
 function decoderJson(json: Json, whole: string): unknown {
   const { pre_tokenizer: words, normalizer, decoder } = json;
+  const { type } = (normalizer ?? {}) as Json;
   const has = (part: unknown) => JSON.stringify(part ?? null).includes('"ByteLevel"');
-  const cutsBytes = has(words) || has(normalizer);
+  const cutsBytes = has(words) || (type !== 'SentencePiece' && has(normalizer));
   if (cutsBytes && decoder != null) {
     const { type } = object(decoder, `${whole}: decoder`);
     check(`${whole}: decoder.type`, has(decoder) ? 'ByteLevel' : type, 'ByteLevel');
@@ -191,8 +191,8 @@ function sections(tokens: readonly AddedToken[], { normalize }: Parts): (source:
 
 function cutSections(found: Section[], { words, model, trim }: Parts): Cuts {
   const cuts: Cuts = { ids: [], starts: [], ends: [] };
-  const add = (id: number, { text, from, to }: Aligned, start: number, end: number) => {
-    let [first, last] = end > start ? [from[start]!, to[end - 1]!] : [0, 0];
+  const add = (id: number, { text, from, to, base }: Aligned, start: number, end: number) => {
+    let [first, last] = end > start ? [from[base + start]!, to[base + end - 1]!] : [0, 0];
     if (trim) [first, last] = trimmed(text.slice(start, end), first, last, trim.prefixSpace, cuts.ids.length);
     cuts.ids.push(id);
     cuts.starts.push(first);

@@ -13,7 +13,7 @@ export interface Cuts {
 export function merge(
   ids: readonly number[],
   rankOf: (left: number, right: number, start: number, end: number) => number | undefined,
-  idOf: (rank: number) => number,
+  idOf: (rank: number, start: number, end: number) => number,
 ): Cuts {
   const n = ids.length;
   const parts = ids.slice(); // the id of the part that begins at i
@@ -40,7 +40,7 @@ export function merge(
     const lowest = Math.floor(key / 2 ** 32);
     if (pairRank[i] !== lowest) continue;
     const second = next[i]!;
-    parts[i] = idOf(lowest);
+    parts[i] = idOf(lowest, i, next[second]!);
     pairRank[second] = -1;
     next[i] = next[second]!;
     if (next[i]! < n) previous[next[i]!] = i;

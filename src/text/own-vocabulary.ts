@@ -5,6 +5,9 @@ import type { Vocabulary } from './tokenizer.ts';
 
 /** The vocabulary of a checkpoint's own files; null if there are none. It is a chunk of its own. */
 export async function readVocabulary(files: TokenizerFiles, vocabSize: number): Promise<Vocabulary | null> {
-  const described = describe(files);
-  return described && buildVocabulary(described, vocabSize);
+  const described = describe(files, vocabSize);
+  if (described === null) return null;
+  const vocabulary = await buildVocabulary(described, vocabSize);
+  if (!described.target) return vocabulary;
+  return { ...vocabulary, target: await buildVocabulary({ ...described, ...described.target }, vocabSize) };
 }
