@@ -1,7 +1,7 @@
 import type { EncoderConfig } from '../model/bert.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { familyOf } from '../model/families.ts';
-import type { BaseConfig, Kind } from '../model/family.ts';
+import type { BaseConfig, EncoderDecoderConfig, Kind } from '../model/family.ts';
 import { Fields } from '../model/fields.ts';
 import { gpt2 } from '../model/gpt2.ts';
 import type { VisionConfig } from '../model/vit.ts';
@@ -22,7 +22,7 @@ export type { Source } from './source.ts';
 export interface ConfigOf {
   decoder: ModelConfig;
   encoder: EncoderConfig;
-  'encoder-decoder': BaseConfig;
+  'encoder-decoder': EncoderDecoderConfig;
   vision: VisionConfig;
 }
 

@@ -88,6 +88,26 @@ export class Fields {
     return value;
   }
 
+  /** A finite number of these limits, both of which are among them. */
+  number(name: string, least: number, limit: number, absent?: number): number {
+    const value = this.get(name) ?? absent;
+    if (typeof value !== 'number' || !(value >= least && value <= limit)) {
+      const range =
+        limit === Number.MAX_VALUE ? (least < 0 ? '' : ' that is not negative') : ` from ${least} to ${limit}`;
+      throw this.bad(name, `a number${range}`);
+    }
+    return value;
+  }
+
+  /** Lists of token ids, none empty; those with an id at or above the vocabulary can never occur and are left out. */
+  idLists(name: string, vocabSize: number): number[][] {
+    const lists = this.get(name);
+    const isList = (list: unknown) =>
+      Array.isArray(list) && list.length > 0 && list.every((id) => Number.isInteger(id) && id >= 0);
+    if (!Array.isArray(lists) || !lists.every(isList)) throw this.bad(name, 'a list of lists of token ids');
+    return (lists as number[][]).filter((list) => list.every((id) => id < vocabSize));
+  }
+
   /** Token ids: none for null, `absent` for a missing field. Ids at or above the vocabulary can never occur and are left out. */
   tokenIds(name: string, absent: readonly number[], vocabSize: number): number[] {
     if (this.isNull(name)) return [];
@@ -98,8 +118,9 @@ export class Fields {
     return ids.filter((id) => id < vocabSize);
   }
 
-  activation(name: string, absent: string): Activation {
-    const found = activations.get(this.get(name) ?? absent);
+  /** @param value what the field says, where that is not all of it */
+  activation(name: string, absent: string, value = this.get(name)): Activation {
+    const found = activations.get(value ?? absent);
     if (!found) throw this.unsupported(name, [...activations.keys()].join(', '));
     return found;
   }
