@@ -11,6 +11,8 @@ export { type CacheStore, folderStore } from './load/cache-store.ts';
 export type { Checkpoint, Progress } from './load/checkpoint.ts';
 export type { Source } from './load/source.ts';
 export type { ModelConfig } from './model/config.ts';
+export type { EncoderDecoderConfig } from './model/family.ts';
+export type { GenerationConfig } from './model/generation.ts';
 export type { VisionConfig } from './model/vit.ts';
 export type { Edit } from './plan/edit.ts';
 export { type ErrorCode, VitrineError } from './plan/error.ts';
@@ -19,6 +21,12 @@ export type { Profile, StepTime } from './plan/profile.ts';
 export { checkDevice } from './run/canary/check-device.ts';
 export type { DeviceCheck, Finding } from './run/canary/finding.ts';
 export type { Agreement, CheckDeviceOptions, DeviceReport, Rung } from './run/canary/report.ts';
+export {
+  EncoderDecoder,
+  type EncoderDecoderResult,
+  type SourceInput,
+  type TargetInput,
+} from './run/encoder-decoder.ts';
 export type {
   DeviceInfo,
   LanguageModel,
@@ -29,10 +37,11 @@ export type {
   WeightShape,
 } from './run/language-model.ts';
 export { load } from './run/load.ts';
+export { loadEncoderDecoder } from './run/load-encoder-decoder.ts';
 export { loadVision } from './run/load-vision.ts';
 export type { LoadOptions } from './run/loading.ts';
 export type { Model } from './run/model.ts';
-export type { GenerateOptions, History, LogitsProcessor } from './run/options.ts';
+export type { EncoderDecoderOptions, GenerateOptions, History, LogitsProcessor } from './run/options.ts';
 export type { Completion, FinishReason, Sequence, Token, TopToken } from './run/output.ts';
 export { distribution } from './run/sampling.ts';
 export type { Score, ScoreOptions } from './run/score.ts';
