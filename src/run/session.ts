@@ -2,11 +2,7 @@ import type { Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
-<<<<<<< HEAD
-=======
-import type { Engine } from './engine.ts';
 import { decoderRow, encodingOf, isSameSource, type SourceText } from './memory.ts';
->>>>>>> 154625d (Encoder-decoders run: sessions with a memory, forced tokens, what generation_config.json says, loadEncoderDecoder)
 import type { History } from './options.ts';
 import { type Host, Runner } from './runner.ts';
 
@@ -53,14 +49,9 @@ export class Session extends Runner {
   #encoded = false;
 
   /** `plan`: the engine's own, or one with edits. */
-<<<<<<< HEAD
   constructor(engine: Host, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
-    super(engine, plan, sessionSize(slots, engine), capture);
-=======
-  constructor(engine: Engine, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
     const { context, chunk } = engine;
     super(engine, plan, sessionSize(slots, { context, chunk, isEncoded: plan.encoder !== undefined }), capture);
->>>>>>> 154625d (Encoder-decoders run: sessions with a memory, forced tokens, what generation_config.json says, loadEncoderDecoder)
     this.held = Array.from({ length: slots }, () => []);
     this.reusable = plan === engine.plan && capture.size === 0;
   }

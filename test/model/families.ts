@@ -19,9 +19,19 @@ export interface FamilyCase {
   outputs: Record<string, { tensor: string; shape: number[]; values?: number[][] }>;
 }
 
+/** A generation of a family's fixture: options under Hugging Face's names, and the best texts. */
+export interface FamilyGeneration {
+  name: string;
+  input_ids: number[];
+  options: Record<string, unknown>;
+  sequences: { new_ids: number[]; score?: number }[];
+}
+
 export interface FamilyExpected {
   accept: Record<string, number>;
   cases: FamilyCase[];
+  generations?: FamilyGeneration[];
+  texts?: { text: string; ids: number[]; decoded: string }[];
   trace?: { case: string; accept_relative_to_largest: number; names: string[] };
 }
 
