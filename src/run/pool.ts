@@ -10,7 +10,8 @@ import { activate } from '../plan/activate.ts';
 export function pool(hidden: Float32Array, width: number, modes: readonly PoolingMode[], first = 0): Float32Array {
   const rows = hidden.length / width;
   const pooled = new Float32Array(modes.length * width);
-  if (first < rows) for (const [i, mode] of modes.entries()) pooled.set(pooledBy(mode, hidden, width, first), i * width);
+  if (first < rows)
+    for (const [i, mode] of modes.entries()) pooled.set(pooledBy(mode, hidden, width, first), i * width);
   return pooled;
 }
 

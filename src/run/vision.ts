@@ -68,7 +68,7 @@ export class Vision extends Loaded<VisionConfig> {
       capture: [this.#hidden, ...(distilled ? ['distilled'] : [])],
       ...(labels.length > 0 && { logitRows: () => (distilled ? [0, 1] : [0]) }),
     };
-    const [found] = await this.#runs.run([rows], wanted, options.signal);
+    const [found] = await this.#runs.run([rows], wanted, options.signal, (encoded) => encoded);
     const data = found!.captured.get(this.#hidden)!;
     const hidden = { data, shape: [rows.length, data.length / rows.length] };
     return this.proved({ hidden, logits: this.#logits(found!.logits, found!.captured.get('distilled')) });
@@ -137,7 +137,7 @@ export class Vision extends Loaded<VisionConfig> {
     this.engine.alive();
     checkOptions('profile', options, { repeats: integer(1), signal: isSignal });
     const { repeats = 10, signal } = options;
-    return this.proved(await profileText(this.engine, await this.#rowsOf(input, signal), repeats, signal));
+    return this.proved(await profileText(this.engine, await this.#rowsOf(input, signal), [0], repeats, signal));
   }
 
   /** DeiT with a teacher answers with the mean of its two heads, each on its own token. */
