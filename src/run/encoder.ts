@@ -2,6 +2,7 @@ import type { EncoderConfig } from '../model/bert.ts';
 import type { SentenceConfig } from '../model/sentence.ts';
 import { withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
+import { tensorNamed } from '../plan/lens-names.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { type Answer, type AnswerOptions, answer } from './answer.ts';
@@ -148,7 +149,7 @@ export class Encoder extends Loaded<EncoderConfig> {
     signal?.throwIfAborted();
     const { plan } = this.engine;
     const names = select(plan, capture);
-    const tensorOf = (name: string) => plan.aliases.get(name) ?? name;
+    const tensorOf = (name: string) => tensorNamed(plan, name);
     const edited = edits.length > 0 ? withEdits(plan, edits, text.length) : plan;
     const logitRows = this.#logitRows(text);
     const found = await traceText(this.engine, edited, text, new Set(names.map(tensorOf)), logitRows, signal);

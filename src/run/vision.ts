@@ -4,6 +4,7 @@ import type { ImageSource } from '../image/source.ts';
 import type { VisionConfig } from '../model/vit.ts';
 import { withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
+import { tensorNamed } from '../plan/lens-names.ts';
 import type { Profile } from '../plan/profile.ts';
 import { checkOptions, integer, isSignal, quote } from './check.ts';
 import { EncoderRuns, type EncoderText, profileText, traceText } from './encode.ts';
@@ -110,7 +111,7 @@ export class Vision extends Loaded<VisionConfig> {
     const { plan } = this.engine;
     const { labels, nPrefix, distilled } = this.config;
     const names = select(plan, capture);
-    const tensorOf = (name: string) => plan.aliases.get(name) ?? name;
+    const tensorOf = (name: string) => tensorNamed(plan, name);
     const edited = edits.length > 0 ? withEdits(plan, edits, rows.length) : plan;
     const logitRows = labels.length === 0 ? [] : distilled ? [0, 1] : [0];
     const kept = new Set([...names.map(tensorOf), ...(distilled ? ['distilled'] : [])]);
