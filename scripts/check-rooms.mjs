@@ -17,7 +17,7 @@ const below = {
   run: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image'],
   analysis: ['plan', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'run', 'analysis'],
-  embed: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'host'],
+  embed: ['plan', 'model', 'load', 'text', 'image', 'run', 'analysis', 'index', 'host'],
   static: ['plan', 'cpu', 'gpu', 'wasm', 'text', 'index', 'run'],
   page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'embed'],
 };
