@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Model, Trace } from '../../src/index.ts';
 import type { DrawnPoints } from '../../src/page/inside/stations/block-curve.tsx';
 import { openSite, type Site } from '../site.ts';
-import { drawn, loadEmbedded, openInside, overflow } from './inside.ts';
+import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
 
 const text = 'Once upon a time there was a little girl';
 const [nHead, nEmbd, headDim] = [4, 128, 32];
@@ -16,6 +16,7 @@ let page: Page;
 let model: Model;
 let traced: Trace;
 let complaints: string[] = [];
+let looking = false;
 beforeAll(async () => {
   [site, model] = await Promise.all([openSite(), loadEmbedded()]);
   traced = await model.trace(text, { capture: [`${hook}.*`, `blocks.${layer - 1}.hook_resid_post`] });
@@ -24,18 +25,18 @@ afterAll(async () => {
   model.dispose();
   await site.close();
 });
-afterEach(async () => {
-  await page.context().close();
-  expect(complaints).toEqual([]);
-});
+afterEach(() => expect(complaints).toEqual([]));
 
-async function open(prompt = text, options: Parameters<typeof openInside>[3] = {}) {
-  ({ page, complaints } = await openInside(site, prompt, ['block'], options));
+async function open(prompt = text) {
+  await page?.context().close();
+  ({ page, complaints } = await openInside(site, prompt, ['block']));
   await page.locator('.block-flow .query-row').waitFor();
 }
 
-/** Chooses the token, block and head, and waits for their numbers. */
+/** Chooses the token, block and head, and waits for their numbers; tests that leave them as they are share a page. */
 async function look() {
+  if (looking) return;
+  looking = true;
   await open();
   await page.locator('.ribbon button').nth(position).click();
   for (let i = 0; i < layer; i++) await page.getByRole('button', { name: 'Next block' }).click();
@@ -241,32 +242,9 @@ describe('one block, opened', () => {
     expect(ofBlock.filter((name) => !hooks.includes(name))).toEqual([]);
   });
 
-  test('a full context is drawn; the longest task is printed, not judged', async () => {
-    await open('The cat sat on the mat, and the dog ran to the red house by the sea. '.repeat(20));
-    const tokens = await page.locator('.ribbon button').count();
-    expect(tokens).toBe(model.config.nCtx);
-    await page.evaluate(() => {
-      const tasks: number[] = [];
-      Object.assign(window, { tasks });
-      new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({
-        type: 'longtask',
-      });
-    });
-    await page.getByRole('button', { name: 'Next block' }).click();
-    await page.getByRole('button', { name: 'Next head' }).click();
-    for (const stage of ['q · k', 'scaled', 'masked', 'softmax']) {
-      await page.getByRole('button', { name: stage, exact: true }).click();
-    }
-    await page.locator('.ribbon button').nth(100).click();
-    await settled();
-    const { data, rows } = await drawn(page, tensor('blocks.1.attn.hook_pattern'));
-    expect(rows).toBe(tokens);
-    for (let query = 0; query < tokens; query++) {
-      const sum = data.slice(query * tokens, (query + 1) * tokens).reduce((a, b) => a + b);
-      expect(sum).toBeCloseTo(1, 4);
-    }
-    const tasks = await page.evaluate(() => (window as unknown as { tasks: number[] }).tasks);
-    console.log(`longest task with ${tokens} tokens: ${Math.round(Math.max(0, ...tasks))} ms (0: none over 50)`);
+  test('fits the screen', async () => {
+    await look();
+    await expectToFit(page);
   });
 
   test('what the visitor changes is drawn, beside what the row was', async () => {
@@ -295,8 +273,31 @@ describe('one block, opened', () => {
     expect(bars.some(({ value, before }) => Math.abs(value - before) > 1e-3)).toBe(true);
   });
 
-  test.each([390, 1920])('fits a screen of %i pixels', async (width) => {
-    await open(text, { width });
-    expect(await overflow(page)).toBeLessThanOrEqual(0);
+  test('a full context is drawn; the longest task is printed, not judged', async () => {
+    await open('The cat sat on the mat, and the dog ran to the red house by the sea. '.repeat(20));
+    const tokens = await page.locator('.ribbon button').count();
+    expect(tokens).toBe(model.config.nCtx);
+    await page.evaluate(() => {
+      const tasks: number[] = [];
+      Object.assign(window, { tasks });
+      new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({
+        type: 'longtask',
+      });
+    });
+    await page.getByRole('button', { name: 'Next block' }).click();
+    await page.getByRole('button', { name: 'Next head' }).click();
+    for (const stage of ['q · k', 'scaled', 'masked', 'softmax']) {
+      await page.getByRole('button', { name: stage, exact: true }).click();
+    }
+    await page.locator('.ribbon button').nth(100).click();
+    await settled();
+    const { data, rows } = await drawn(page, tensor('blocks.1.attn.hook_pattern'));
+    expect(rows).toBe(tokens);
+    for (let query = 0; query < tokens; query++) {
+      const sum = data.slice(query * tokens, (query + 1) * tokens).reduce((a, b) => a + b);
+      expect(sum).toBeCloseTo(1, 4);
+    }
+    const tasks = await page.evaluate(() => (window as unknown as { tasks: number[] }).tasks);
+    console.log(`longest task with ${tokens} tokens: ${Math.round(Math.max(0, ...tasks))} ms (0: none over 50)`);
   });
 });
