@@ -65,6 +65,31 @@ describe('the whole model', () => {
     }
   });
 
+  test('a click, or the keys, choose a head and open its block', async () => {
+    await open();
+    await page.locator(map(3, 2)).click();
+    await expect.poll(() => page.locator(map(3, 2)).getAttribute('aria-pressed')).toBe('true');
+    expect(await page.locator('.steppers output').allInnerTexts()).toEqual(['Block 3 / 5', 'Head 2 / 3']);
+    expect(await page.locator('#station-block').getAttribute('data-open')).toBe('true');
+    const traced = await model.trace(text, { capture: ['blocks.3.attn.hook_pattern'] });
+    const tokens = traced.tokens.length;
+    const gaze = await page.locator('.gaze [data-key]').evaluateAll((all) =>
+      all.map((one) => {
+        const { key, weight } = (one as HTMLElement).dataset;
+        return [Number(key), Number(weight)] as const;
+      }),
+    );
+    const { data } = traced.get('blocks.3.attn.hook_pattern')!;
+    const row = data.subarray((3 * tokens - 1) * tokens, 3 * tokens * tokens);
+    for (const [key, weight] of gaze) expect(Math.abs(weight - row[key]!)).toBeLessThan(1e-3);
+    await page.locator(map(3, 2)).focus();
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.locator(map(2, 3)).getAttribute('aria-pressed')).toBe('true');
+    expect(await page.locator(map(2, 3)).getAttribute('aria-label')).toMatch(/^Block 2, head 3: “␣girl” looks at/);
+  });
+
   test('lengths of the residual, of the chosen token and of all', async () => {
     await open();
     await page.locator('.ribbon button').nth(4).click();
@@ -130,31 +155,6 @@ describe('the whole model', () => {
     }
     const said = await page.locator('.said').last().locator('li[data-final="true"]').getAttribute('data-id');
     expect(Number(said)).toBe(shown.at(-1)![0]!.id);
-  });
-
-  test('a click, or the keys, choose a head and open its block', async () => {
-    await open();
-    await page.locator(map(3, 2)).click();
-    await expect.poll(() => page.locator(map(3, 2)).getAttribute('aria-pressed')).toBe('true');
-    expect(await page.locator('.steppers output').allInnerTexts()).toEqual(['Block 3 / 5', 'Head 2 / 3']);
-    expect(await page.locator('#station-block').getAttribute('data-open')).toBe('true');
-    const traced = await model.trace(text, { capture: ['blocks.3.attn.hook_pattern'] });
-    const tokens = traced.tokens.length;
-    const gaze = await page.locator('.gaze [data-key]').evaluateAll((all) =>
-      all.map((one) => {
-        const { key, weight } = (one as HTMLElement).dataset;
-        return [Number(key), Number(weight)] as const;
-      }),
-    );
-    const { data } = traced.get('blocks.3.attn.hook_pattern')!;
-    const row = data.subarray((3 * tokens - 1) * tokens, 3 * tokens * tokens);
-    for (const [key, weight] of gaze) expect(Math.abs(weight - row[key]!)).toBeLessThan(1e-3);
-    await page.locator(map(3, 2)).focus();
-    await page.keyboard.press('ArrowUp');
-    await page.keyboard.press('ArrowRight');
-    await page.keyboard.press('Enter');
-    await expect.poll(() => page.locator(map(2, 3)).getAttribute('aria-pressed')).toBe('true');
-    expect(await page.locator(map(2, 3)).getAttribute('aria-label')).toMatch(/^Block 2, head 3: “␣girl” looks at/);
   });
 
   test('fits the screen', async () => {
