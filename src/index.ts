@@ -31,6 +31,7 @@ export type { EncoderDecoder, EncoderDecoderResult, SourceInput, TargetInput } f
 export type { EncoderIds, EncoderInput, EncoderWords } from './run/encoder-input.ts';
 export type { Filling, FillOptions } from './run/fill.ts';
 export type { HeadOptions } from './run/heads.ts';
+export { type Inspection, type InspectOptions, inspect } from './run/inspect.ts';
 export type {
   DeviceInfo,
   LanguageModel,

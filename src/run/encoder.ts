@@ -13,7 +13,7 @@ import { EncoderRuns, type EncoderText, profileText, traceText } from './encode.
 import { type EncoderInput, EncoderReader, type EncoderWords, type IdsText } from './encoder-input.ts';
 import type { Engine } from './engine.ts';
 import { type Filling, type FillOptions, fill } from './fill.ts';
-import { cutOf, type Headed, type HeadOptions, headChecks } from './heads.ts';
+import { cutOf, type Headed, type HeadOptions, headChecks, using } from './heads.ts';
 import type { ProfileOptions } from './language-model.ts';
 import { Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
@@ -70,27 +70,27 @@ export class Encoder extends Loaded<EncoderConfig> {
    * Texts are packed into batches without padding; each gets what it gets alone.
    */
   embed(texts: readonly string[] | string, options: EmbedOptions = {}): Promise<Float32Array[]> {
-    return this.using((headed) => embed(headed, texts, options));
+    return this[using]((headed) => embed(headed, texts, options));
   }
 
   /** For each mask of a text the likeliest words, best first. */
   fill(text: EncoderWords, options: FillOptions = {}): Promise<Filling[][]> {
-    return this.using((headed) => fill(headed, text, options));
+    return this[using]((headed) => fill(headed, text, options));
   }
 
   /** For each text its classes, best first. */
   classify(texts: readonly EncoderWords[] | EncoderWords, options: ClassifyOptions = {}): Promise<ClassScore[][]> {
-    return this.using((headed) => classify(headed, texts, options));
+    return this[using]((headed) => classify(headed, texts, options));
   }
 
   /** The classes of a text's tokens, or with `aggregate` its entities. */
   tag(text: string, options: TagOptions = {}): Promise<Entity[]> {
-    return this.using((headed) => tag(headed, text, options));
+    return this[using]((headed) => tag(headed, text, options));
   }
 
   /** The parts of the context that answer a question, best first. A long context is read in windows that overlap. */
   answer(question: string, context: string, options: AnswerOptions = {}): Promise<Answer[]> {
-    return this.using((headed) => answer(headed, question, context, options));
+    return this[using]((headed) => answer(headed, question, context, options));
   }
 
   /** Hidden states and what the head gives of each text. */
@@ -171,7 +171,7 @@ export class Encoder extends Loaded<EncoderConfig> {
   }
 
   /** @internal What texts are run by, for a call of the methods above or of a pipeline. */
-  async using<T>(call: (headed: Headed) => Promise<T>): Promise<T> {
+  async [using]<T>(call: (headed: Headed) => Promise<T>): Promise<T> {
     this.engine.alive();
     const { config, sentences } = this;
     return this.proved(await call({ config, sentences, runs: this.#runs, reader: this.#reader, hidden: this.#hidden }));

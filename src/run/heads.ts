@@ -18,6 +18,9 @@ export interface Headed {
   hidden: string;
 }
 
+/** The call of an encoder that gives a function what its methods work with; no user's, hence no name. */
+export const using = Symbol('using');
+
 export interface HeadOptions {
   /** Cuts what is too long for the model, which else is refused. */
   truncation?: boolean;

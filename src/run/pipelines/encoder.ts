@@ -6,7 +6,7 @@ import { cutOfWhole } from '../embed.ts';
 import type { Encoder } from '../encoder.ts';
 import type { EncoderWords } from '../encoder-input.ts';
 import { type FillOptions, fillAll } from '../fill.ts';
-import { type HeadOptions, headChecks, needHead, softmax } from '../heads.ts';
+import { type HeadOptions, headChecks, needHead, softmax, using } from '../heads.ts';
 import { loadEncoder } from '../load-encoder.ts';
 import { type TagOptions, tagAll } from '../tag.ts';
 import { each, isObject, orNull, readSettings, type Task } from './task.ts';
@@ -28,7 +28,7 @@ export const fillMask: EncoderTask = {
     const { topK: most = 5, targets, ...rest } = readSettings('fill-mask', options, checks);
     const settings = { ...rest, topK: most ?? 5, ...(targets !== undefined && { targets: [targets].flat() }) };
     return each(texts as string, async (list) => {
-      const filled = await model.using((headed) => fillAll(headed, list, settings as FillOptions));
+      const filled = await model[using]((headed) => fillAll(headed, list, settings as FillOptions));
       return filled.map((masks) => {
         const isOnly = masks.length === 1;
         const found = masks.map(({ ids, at, found }) =>
@@ -88,7 +88,7 @@ export const tokenClassification: EncoderTask = {
     const { aggregationStrategy: aggregate = 'none', ...rest } = settings;
     return each(texts as string, async (list) => {
       const tagging = { ...rest, aggregate } as TagOptions;
-      const found = await model.using((headed) => tagAll(headed, list, tagging));
+      const found = await model[using]((headed) => tagAll(headed, list, tagging));
       return found.map((entities) =>
         entities.map(({ label, index, score, ...where }) =>
           aggregate === 'none' ? { entity: label, score, index, ...where } : { entity_group: label, score, ...where },
@@ -162,7 +162,7 @@ export const zeroShotClassification: EncoderTask = {
       const pairs = list.flatMap((text) =>
         labels.map((label: string) => ({ text, pair: template.replace('{}', () => label) })),
       );
-      const logits = await model.using((headed) => classLogits(headed, pairs, rest, { truncation: 'only_first' }));
+      const logits = await model[using]((headed) => classLogits(headed, pairs, rest, { truncation: 'only_first' }));
       return list.map((sequence, i) => {
         const own = logits.slice(i * labels.length, (i + 1) * labels.length);
         const scores = zeroShotScores(own, model.config.labels, multiLabel === true);
@@ -240,7 +240,7 @@ async function tokenVectors(
   { signal }: HeadOptions,
 ): Promise<PipelineTensor> {
   const width = model.config.nEmbd;
-  return model.using(async (headed) => {
+  return model[using](async (headed) => {
     const { reader, runs, hidden } = headed;
     const read = texts.map((text, i) => reader.words(text, i, cutOfWhole(headed)));
     const rows = await runs.run(read, { capture: [hidden] }, signal, ({ captured }) => captured.get(hidden)!);
