@@ -4,6 +4,8 @@ import type { WeightSpec } from '../plan/plan.ts';
 import type { Checkpoint, Progress, StoredAs, TokenizerFiles } from './checkpoint.ts';
 import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
 import type { Directory, StoredTensor } from './safetensors.ts';
+import { readSmallTensors } from './small-tensors.ts';
+import { readTokenizerFiles } from './tokenizer-files.ts';
 import { fillValues, floatTypes, transposeRows, type ValueType } from './values.ts';
 
 /** Float32 bytes of one piece. */
@@ -237,13 +239,13 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     return readText(this.#files, file, signal);
   }
 
+  tensorsOf(file: string, signal?: AbortSignal): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
+    return readSmallTensors(this.#files, file, signal);
+  }
+
   async tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles> {
     if (this.#layout.tokenizer) return this.#layout.tokenizer;
-    const text = (file: string) => readText(this.#files, file, signal);
-    const tokenizerJson = await text('tokenizer.json');
-    if (tokenizerJson !== undefined) return { tokenizerJson };
-    const [vocab, merges] = await Promise.all([text('vocab.json'), text('merges.txt')]);
-    return { ...(vocab !== undefined && { vocab }), ...(merges !== undefined && { merges }) };
+    return readTokenizerFiles(this.#files, this.family.modelTypes[0]!, signal);
   }
 
   close(): void {

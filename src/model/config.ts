@@ -1,5 +1,6 @@
 import type { Activation } from '../plan/plan.ts';
 import { Fields } from './fields.ts';
+import type { GenerationConfig } from './generation.ts';
 
 /** What a GPT-2 checkpoint says of itself, under typed names. */
 export interface ModelConfig {
@@ -23,6 +24,8 @@ export interface ModelConfig {
   bosTokenId: number | null;
   /** Ids that end a text; empty for none. */
   eosTokenIds: number[];
+  /** What generation_config.json says, where there is one. */
+  generation?: GenerationConfig;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Plan } from '../plan/plan.ts';
 import type { Fields } from './fields.ts';
+import type { GenerationConfig } from './generation.ts';
 
 /** What a model takes and gives; each has a loader of its own. */
 export type Kind = 'decoder' | 'encoder' | 'encoder-decoder' | 'vision';
@@ -15,6 +16,19 @@ export interface BaseConfig {
   /** The longest text. */
   nCtx: number;
   vocabSize: number;
+}
+
+/** What the config of every encoder-decoder says. `nLayer` and `nHead` are the encoder's. */
+export interface EncoderDecoderConfig extends BaseConfig {
+  modelType: string;
+  nDecoderLayer: number;
+  nDecoderHead: number;
+  /** Words that a source may have; `vocabSize` is what the decoder chooses from. */
+  sourceVocabSize: number;
+  /** Positions are relative: a text may be longer than `nCtx`. */
+  isRelative: boolean;
+  /** What config.json says of generation. */
+  generation: GenerationConfig;
 }
 
 /** Tensors that a checkpoint holds, by the plan's names. */

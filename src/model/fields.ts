@@ -81,11 +81,38 @@ export class Fields {
     return value;
   }
 
+  /** One of several words, or undefined for a missing field. */
+  oneOf<T extends string>(name: string, words: readonly T[]): T | undefined {
+    const value = this.get(name);
+    if (value === undefined || words.includes(value as T)) return value as T | undefined;
+    throw this.unsupported(name, words.join(', '));
+  }
+
   /** A number above 0 and below 1, as an epsilon is. */
   fraction(name: string, absent: number): number {
     const value = this.get(name) ?? absent;
     if (typeof value !== 'number' || !(value > 0 && value < 1)) throw this.bad(name, 'a number between 0 and 1');
     return value;
+  }
+
+  /** A finite number of these limits, both of which are among them. */
+  number(name: string, least: number, limit: number, absent?: number): number {
+    const value = this.get(name) ?? absent;
+    if (typeof value !== 'number' || !(value >= least && value <= limit)) {
+      const range =
+        limit === Number.MAX_VALUE ? (least < 0 ? '' : ' that is not negative') : ` from ${least} to ${limit}`;
+      throw this.bad(name, `a number${range}`);
+    }
+    return value;
+  }
+
+  /** Lists of token ids, none empty; those with an id at or above the vocabulary can never occur and are left out. */
+  idLists(name: string, vocabSize: number): number[][] {
+    const lists = this.get(name);
+    const isList = (list: unknown) =>
+      Array.isArray(list) && list.length > 0 && list.every((id) => Number.isInteger(id) && id >= 0);
+    if (!Array.isArray(lists) || !lists.every(isList)) throw this.bad(name, 'a list of lists of token ids');
+    return (lists as number[][]).filter((list) => list.every((id) => id < vocabSize));
   }
 
   /** Token ids: none for null, `absent` for a missing field. Ids at or above the vocabulary can never occur and are left out. */
@@ -98,8 +125,9 @@ export class Fields {
     return ids.filter((id) => id < vocabSize);
   }
 
-  activation(name: string, absent: string): Activation {
-    const found = activations.get(this.get(name) ?? absent);
+  /** @param value what the field says, where that is not all of it */
+  activation(name: string, absent: string, value = this.get(name)): Activation {
+    const found = activations.get(value ?? absent);
     if (!found) throw this.unsupported(name, [...activations.keys()].join(', '));
     return found;
   }

@@ -3,6 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
+import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
 import { generate } from './generate.ts';
 import type { LanguageModel, LogitsOptions, ProfileOptions, Prompt } from './language-model.ts';
@@ -35,8 +36,8 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Token, Completion> {
     this.engine.alive();
-    const settings = readGenerateOptions(options, this.#scope);
     const ids = this.#ids(prompt);
+    const settings = readGenerateOptions(options, this.#scope(Math.max(1, ids.length)));
     if (ids.length === 0) {
       const { bosTokenId } = this.config;
       if (bosTokenId === null) {
@@ -109,9 +110,10 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     }
   }
 
-  get #scope(): Scope {
-    const { vocabSize, eosTokenIds } = this.config;
-    return { vocabSize, eosTokenIds, encode: (text) => this.tokenizer.encode(text) };
+  #scope(promptLength: number): Scope {
+    const { vocabSize, eosTokenIds, generation = {} } = this.config;
+    const encode = (text: string) => this.tokenizer.encode(text);
+    return { vocabSize, eosTokenIds, encode, defaults: defaultsOf(generation, promptLength) };
   }
 
   #ids(prompt: Prompt): number[] {

@@ -12,6 +12,8 @@ export interface AddedToken {
   /** Takes the white space before or behind it. */
   lstrip: boolean;
   rstrip: boolean;
+  /** Is found only at the beginning of a text. */
+  begins: boolean;
   /** Is found only where no letter touches it. */
   singleWord: boolean;
 }
@@ -25,7 +27,7 @@ export function readAddedTokens(json: unknown, where: string): AddedToken[] {
 }
 
 export function readAddedToken(token: Json, id: unknown, where: string): AddedToken {
-  const { content, special = false, lstrip = false, rstrip = false, single_word = false } = token;
+  const { content, special = false, lstrip = false, rstrip = false, single_word = false, begins = false } = token;
   const { normalized = special !== true } = token;
   if (content === undefined || content === '') throw bad(`${where} has no content.`);
   const flags = { special, lstrip, rstrip, single_word, normalized };
@@ -39,11 +41,15 @@ export function readAddedToken(token: Json, id: unknown, where: string): AddedTo
     lstrip: isTrue(lstrip),
     rstrip: isTrue(rstrip),
     singleWord: isTrue(single_word),
+    begins: begins === true,
   };
 }
 
 /** A part of a text: an added token, or what is between them. */
 export type Section = { text: Aligned; token: AddedToken | undefined };
+
+const letterAtEnd = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
+const letterAtStart = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 
 /** Finds tokens in a text: from the left on, of several at one place the longest. */
 export function sectioner(tokens: readonly AddedToken[]): (source: Aligned) => Section[] {
@@ -60,12 +66,8 @@ export function sectioner(tokens: readonly AddedToken[]): (source: Aligned) => S
     for (const { 0: content, index } of text.matchAll(pattern)) {
       const token = byContent.get(content)!;
       let [start, end] = [index, index + content.length];
-      if (
-        token.singleWord &&
-        (/[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u.test(text.slice(0, start)) ||
-          /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u.test(text.slice(end)))
-      )
-        continue;
+      const touched = () => letterAtEnd.test(text.slice(0, start)) || letterAtStart.test(text.slice(end));
+      if ((token.singleWord && touched()) || (token.begins && source.from[source.base + start]! > 0)) continue;
       while (token.lstrip && start > done && /\p{White_Space}/u.test(text[start - 1]!)) start--;
       while (token.rstrip && end < text.length && /\p{White_Space}/u.test(text[end]!)) end++;
       if (start > done) sections.push({ text: cut(source, done, start), token: undefined });

@@ -1,13 +1,13 @@
 /**
- * A text made of another one, and where each of its UTF-16 units comes from: unit i stands for [from[i], to[i]) of the
+ * A text made of another one, and where each of its UTF-16 units comes from: unit i stands for [from[base + i], to[base + i]) of the
  * original, the whole character. Both units of a pair of surrogates say the same.
  */
 export interface Aligned {
   readonly text: string;
   readonly from: Int32Array;
   readonly to: Int32Array;
-  /** Where the part of the original begins that it was made of. */
-  readonly origin: number;
+  /** Where its units begin in `from` and `to`, which those of its cuts share. */
+  readonly base: number;
 }
 
 const isHigh = (unit: number) => (unit & 0xfc00) === 0xd800;
@@ -24,18 +24,13 @@ export function aligned(text: string): Aligned {
     from[++i] = i - 1;
     to[i] = i + 1;
   }
-  return { text, from, to, origin: 0 };
+  return { text, from, to, base: 0 };
 }
 
 export function cut(source: Aligned, start: number, end: number): Aligned {
-  const { text, from, to, origin } = source;
+  const { text, from, to, base } = source;
   if (start === 0 && end === text.length) return source;
-  return {
-    text: text.slice(start, end),
-    from: from.subarray(start, end),
-    to: to.subarray(start, end),
-    origin: start === 0 ? origin : (from[start] ?? to[start - 1]!),
-  };
+  return { text: text.slice(start, end), from, to, base: base + start };
 }
 
 /** Adds text that stands for what the unit at `at` of the source stands for; at -1, for nothing at the beginning. */
@@ -49,11 +44,11 @@ export function rewrite(source: Aligned, write: (put: Put) => void): Aligned {
   write((part, at) => {
     text += part;
     for (let i = 0; i < part.length; i++) {
-      from.push(at < 0 ? 0 : source.from[at]!);
-      to.push(at < 0 ? 0 : source.to[at]!);
+      from.push(at < 0 ? 0 : source.from[source.base + at]!);
+      to.push(at < 0 ? 0 : source.to[source.base + at]!);
     }
   });
-  return { text, from: Int32Array.from(from), to: Int32Array.from(to), origin: source.origin };
+  return { text, from: Int32Array.from(from), to: Int32Array.from(to), base: 0 };
 }
 
 /** Calls `visit` with each character and where it begins. */
@@ -65,6 +60,9 @@ export function eachCharacter(text: string, visit: (character: string, at: numbe
   }
 }
 
+/** The same text written in other units, as many, each of which stands for what the old one does. */
+export const respelled = (source: Aligned, text: string): Aligned => ({ ...source, text });
+
 /** The text with each character replaced by what `change` makes of it, which stands for the same. */
 export function byCharacter(source: Aligned, change: (character: string) => string): Aligned {
   return rewrite(source, (put) => eachCharacter(source.text, (character, at) => put(change(character), at)));
@@ -74,6 +72,10 @@ export function byCharacter(source: Aligned, change: (character: string) => stri
 export function replaceMatches(source: Aligned, pattern: RegExp, content: string): Aligned {
   const { text } = source;
   if (text.search(pattern) < 0) return source;
+  if (content.length === 1) {
+    const replaced = text.replace(pattern, content);
+    if (replaced.length === text.length) return respelled(source, replaced);
+  }
   return rewrite(source, (put) => {
     let done = 0;
     const keep = (end: number) => eachCharacter(text.slice(done, end), (character, at) => put(character, done + at));

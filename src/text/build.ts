@@ -3,19 +3,18 @@ import { type Aligned, aligned } from './aligned.ts';
 import { decoderOf } from './decoder.ts';
 import { bad, check, type Json, object } from './json.ts';
 import type { Cuts } from './merge.ts';
-import { checkId, type Names, readModel, readPieces } from './model.ts';
+import { checkId, readModel, readPieces } from './model.ts';
 import { type Normalizer, normalizerOf } from './normalizer.ts';
 import { patternsOf } from './pattern.ts';
 import { type PreTokenizer, preTokenizerOf } from './pre-tokenizer.ts';
+import type { Description } from './spm.ts';
 import { type Template, templateOf } from './template.ts';
 import { endOfText, type Role, roles, type Vocabulary } from './tokenizer.ts';
 import type { WordModel } from './word-model.ts';
 
-/** A tokenizer as tokenizer.json describes it, or as other files do in its terms. */
-export interface Described {
-  json: Json;
-  names: Names;
-  /** tokenizer_config.json, special_tokens_map.json and added_tokens.json; empty where there is none. */
+/** A described tokenizer with what other files say of it, nothing where there are none. */
+export interface Described extends Description {
+  /** tokenizer_config.json, special_tokens_map.json and added_tokens.json. */
   config: Json;
   specialTokens: Json;
   addedTokens: Json;
@@ -56,7 +55,7 @@ export async function buildVocabulary(described: Described, vocabSize: number): 
     spelling: (id) => spellings[id],
     read: decoderOf(decoderJson(json, whole), `${whole}: decoder`),
     specials,
-    cut: (text, special) => cutSections((special ? all : ordinary)!(aligned(text)), parts),
+    cut: (text, special) => cutSections(text, (special ? all : ordinary)!(aligned(text)), parts),
     template,
     roles: readRoles(described, (content) => specials.get(content) ?? pieces.get(content)),
     cleansUp: config.clean_up_tokenization_spaces === true,
@@ -88,8 +87,9 @@ function subwordPrefix({ type, continuing_subword_prefix: prefix }: Json): strin
 /** The decoder; where the text is cut into bytes, only one that puts bytes together will do. */
 function decoderJson(json: Json, whole: string): unknown {
   const { pre_tokenizer: words, normalizer, decoder } = json;
+  const { type } = (normalizer ?? {}) as Json;
   const has = (part: unknown) => JSON.stringify(part ?? null).includes('"ByteLevel"');
-  const cutsBytes = has(words) || has(normalizer);
+  const cutsBytes = has(words) || (type !== 'SentencePiece' && has(normalizer));
   if (cutsBytes && decoder != null) {
     const { type } = object(decoder, `${whole}: decoder`);
     check(`${whole}: decoder.type`, has(decoder) ? 'ByteLevel' : type, 'ByteLevel');
@@ -189,35 +189,50 @@ function sections(tokens: readonly AddedToken[], { normalize }: Parts): (source:
     raw(source).flatMap((section) => (section.token ? [section] : inNormalized(normalize(section.text))));
 }
 
-function cutSections(found: Section[], { words, model, trim }: Parts): Cuts {
-  const cuts: Cuts = { ids: [], starts: [], ends: [] };
-  const add = (id: number, { text, from, to }: Aligned, start: number, end: number) => {
-    let [first, last] = end > start ? [from[start]!, to[end - 1]!] : [0, 0];
-    if (trim) [first, last] = trimmed(text.slice(start, end), first, last, trim.prefixSpace, cuts.ids.length);
+function cutSections(original: string, found: Section[], { words, model, trim }: Parts): Cuts {
+  const cuts = { ids: [] as number[], starts: [] as number[], ends: [] as number[], words: [] as number[] };
+  let count = 0;
+  const add = (id: number, { text, from, to, base }: Aligned, start: number, end: number) => {
+    let [first, last] = end > start ? [from[base + start]!, to[base + end - 1]!] : [0, 0];
+    if (trim) {
+      const [before, after] = spacesAround(text.slice(start, end));
+      const kept = trim.prefixSpace && (cuts.ids.length === 0 || first === 0) ? 1 : 0;
+      first = Math.min(moved(original, first, Math.max(before - kept, 0)), last);
+      last = Math.max(moved(original, last, -after), first);
+    }
     cuts.ids.push(id);
     cuts.starts.push(first);
     cuts.ends.push(last);
+    cuts.words.push(count);
   };
   for (const { text, token } of found) {
     if (token) {
       add(token.id, text, 0, text.text.length);
+      count++;
       continue;
     }
     for (const word of words(text)) {
       const { ids, starts, ends } = model(word.text);
       for (let i = 0; i < ids.length; i++) add(ids[i]!, word, starts[i]!, ends[i]!);
+      count++;
     }
   }
   return cuts;
 }
 
-/** Offsets without white space at either end; the space that is put before a text counts for none. */
-function trimmed(text: string, start: number, end: number, prefixSpace: boolean, i: number): [number, number] {
+/** How much white space a token begins and ends with. That is no part of its offsets, but the space that is put before a text is. */
+function spacesAround(text: string): [before: number, after: number] {
   const space = /[\u0120\p{White_Space}]/u;
   let [before, after] = [0, 0];
   while (before < text.length && space.test(text[before]!)) before++;
   while (after < text.length && space.test(text[text.length - 1 - after]!)) after++;
-  if (before > 0 && prefixSpace && (i === 0 || start === 0)) before--;
-  const first = Math.min(start + before, end);
-  return [first, after > 0 && end >= after ? Math.max(end - after, first) : end];
+  return [before, after];
+}
+
+/** A place so many characters further on, or back. */
+function moved(text: string, place: number, characters: number): number {
+  let at = place;
+  for (let n = characters; n > 0 && at < text.length; n--) at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+  for (let n = characters; n < 0 && at > 0; n++) at -= at > 1 && text.codePointAt(at - 2)! > 0xffff ? 2 : 1;
+  return at;
 }

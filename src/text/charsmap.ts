@@ -117,9 +117,22 @@ function byteLength(text: string): number {
   return bytes;
 }
 
+/** A character, and those after it that may be of its grapheme; most letters and all of ASCII begin one. */
+const mayJoin =
+  /\r\n|[\s\S][^\p{ASCII}\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\uac00-\ud7a3]*/gu;
+
 /** What a reader takes for one character; code points where the platform cannot tell. */
-function graphemes(text: string): Iterable<{ segment: string; index: number }> {
-  if (typeof Intl.Segmenter === 'function') return new Intl.Segmenter('en', { granularity: 'grapheme' }).segment(text);
+function* graphemes(text: string): Generator<{ segment: string; index: number }> {
+  const segmenter =
+    typeof Intl.Segmenter === 'function' ? new Intl.Segmenter('en', { granularity: 'grapheme' }) : undefined;
+  for (const { 0: stretch, index } of text.matchAll(mayJoin)) {
+    const alone = stretch.length === 1 || stretch === '\r\n';
+    const parts = alone ? [{ segment: stretch, index: 0 }] : (segmenter?.segment(stretch) ?? codePoints(stretch));
+    for (const part of parts) yield { segment: part.segment, index: index + part.index };
+  }
+}
+
+function codePoints(text: string): { segment: string; index: number }[] {
   const parts: { segment: string; index: number }[] = [];
   eachCharacter(text, (segment, index) => void parts.push({ segment, index }));
   return parts;

@@ -3,37 +3,36 @@ import { parseJson } from '../load/files.ts';
 import { show } from '../plan/show.ts';
 import type { Described } from './build.ts';
 import { bad, type Json, object } from './json.ts';
+import { type Description, describeMarian, describeSentencePieces } from './spm.ts';
 import { endOfText } from './tokenizer.ts';
 
 /** llama.cpp's kinds of tokens that are found whole, and not by merging. */
 const [control, userDefined] = [3, 4];
 
 /** Describes the tokenizer of a checkpoint's files in the terms of tokenizer.json; null if there are none. Throws `bad-checkpoint`. */
-export function describe(files: TokenizerFiles): Described | null {
-  const described = describeFiles(files);
+export function describe(files: TokenizerFiles, vocabSize: number): Described | null {
+  const described = describeFiles(files, vocabSize);
   if (described === null) return null;
-  const { json, names } = described;
   const read = (text: string | undefined, file: string) =>
     text === undefined ? {} : object(parseJson(text, file), file);
   return {
-    json,
-    names,
+    ...described,
     config: read(files.config, 'tokenizer_config.json'),
     specialTokens: read(files.specialTokens, 'special_tokens_map.json'),
     addedTokens: read(files.addedTokens, 'added_tokens.json'),
   };
 }
 
-type Description = Pick<Described, 'json' | 'names'>;
-
-function describeFiles(files: TokenizerFiles): Description | null {
+function describeFiles(files: TokenizerFiles, vocabSize: number): Description | null {
   const whole = 'tokenizer.json';
+  if (files.source ?? files.target) return describeMarian(files);
   if (files.tokenizerJson !== undefined) {
     const json = object(parseJson(files.tokenizerJson, whole), whole);
     return { json, names: { whole, vocab: `${whole}: model.vocab`, merges: `${whole}: model.merges` } };
   }
   if (files.gguf) return describeGguf(files.gguf);
   if (files.wordPieces !== undefined) return describeWordPieces(files.wordPieces, files.config);
+  if (files.sentencePieces) return describeSentencePieces(files.sentencePieces, files, vocabSize);
   if (files.vocab === undefined && files.merges === undefined) return null;
   if (files.vocab === undefined) throw bad('vocab.json is missing beside merges.txt.');
   if (files.merges === undefined) throw bad('merges.txt is missing beside vocab.json.');

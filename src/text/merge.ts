@@ -3,6 +3,8 @@ export interface Cuts {
   ids: number[];
   starts: number[];
   ends: number[];
+  /** Of a whole text: which of its words each is of, as they are cut before they are looked up. */
+  words?: number[];
 }
 
 /**
@@ -13,7 +15,7 @@ export interface Cuts {
 export function merge(
   ids: readonly number[],
   rankOf: (left: number, right: number, start: number, end: number) => number | undefined,
-  idOf: (rank: number) => number,
+  idOf: (rank: number, start: number, end: number) => number,
 ): Cuts {
   const n = ids.length;
   const parts = ids.slice(); // the id of the part that begins at i
@@ -40,7 +42,7 @@ export function merge(
     const lowest = Math.floor(key / 2 ** 32);
     if (pairRank[i] !== lowest) continue;
     const second = next[i]!;
-    parts[i] = idOf(lowest);
+    parts[i] = idOf(lowest, i, next[second]!);
     pairRank[second] = -1;
     next[i] = next[second]!;
     if (next[i]! < n) previous[next[i]!] = i;

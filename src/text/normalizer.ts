@@ -1,8 +1,10 @@
-import { type Aligned, byCharacter, cut, prepend, replaceMatches } from './aligned.ts';
+import { type Aligned, byCharacter, cut, prepend, replaceMatches, respelled } from './aligned.ts';
 import { binaryOfText, lettersOfBinary } from './bytes.ts';
 import { Charsmap, replaceGraphemes, replaceLongest } from './charsmap.ts';
+import { metaspace } from './decoder.ts';
 import { bad, check, type Json, list, object, refuse, string } from './json.ts';
 import type { Compile } from './pattern.ts';
+import type { SentencePieces } from './sentencepiece.ts';
 import { inForm, lowerCase, type UnicodeForm, withoutAccents, withoutControls, withoutMarks } from './unicode.ts';
 
 export type Normalizer = (source: Aligned) => Aligned;
@@ -44,6 +46,8 @@ export function normalizerOf(json: unknown, where: string, compile: Compile): No
       return (source) => strip(source, fields.strip_left === true, fields.strip_right === true);
     case 'ByteLevel':
       return byteLetters;
+    case 'SentencePiece':
+      return sentencePiece(fields, `${where}.charsmap`);
     case 'Precompiled':
       return precompiled(fields, where);
     default:
@@ -53,6 +57,7 @@ export function normalizerOf(json: unknown, where: string, compile: Compile): No
 
 /** Each byte of the UTF-8 as a letter, as vocabularies of bytes are spelled; all those of a character stand for it. */
 export function byteLetters(source: Aligned): Aligned {
+  if (/^[ -~]*$/.test(source.text)) return respelled(source, source.text.replaceAll(' ', '\u0120'));
   return byCharacter(source, (character) => lettersOfBinary(binaryOfText(character)));
 }
 
@@ -93,13 +98,27 @@ function nmt(source: Aligned): Aligned {
   });
 }
 
-/** `longest`: as SentencePiece reads the table, and not as Hugging Face's own tokenizers do. */
 function precompiled(fields: Json, where: string): Normalizer {
-  const { precompiled_charsmap: map, longest } = fields;
+  const { precompiled_charsmap: map } = fields;
   const name = `${where}.precompiled_charsmap`;
   if (map === null) return (source) => source;
-  const charsmap = new Charsmap(map instanceof Uint8Array ? map : bytesOfBase64(string(map, name), name), name);
-  return (source) => (longest === true ? replaceLongest(source, charsmap) : replaceGraphemes(source, charsmap));
+  const charsmap = new Charsmap(bytesOfBase64(string(map, name), name), name);
+  return (source) => replaceGraphemes(source, charsmap);
+}
+
+/** What SentencePiece itself does; `fields` is its model. */
+function sentencePiece(fields: Json, where: string): Normalizer {
+  const { charsmap: bytes, removesSpaces, addsPrefix } = fields as unknown as SentencePieces;
+  const charsmap = bytes.length > 0 ? new Charsmap(bytes, where) : undefined;
+  return (source) => {
+    let text = charsmap ? replaceLongest(source, charsmap) : source;
+    if (removesSpaces) text = replaceMatches(cut(text, text.text.search(/[^ ]|$/), text.text.length), / {2,}/g, ' ');
+    const marked = replaceMatches(text, / /g, metaspace);
+    const begun = addsPrefix ? prepend(marked, metaspace) : marked;
+    let end = begun.text.length;
+    while (removesSpaces && begun.text[end - 1] === metaspace) end--;
+    return cut(begun, 0, end);
+  };
 }
 
 function bytesOfBase64(text: string, where: string): Uint8Array {

@@ -18,7 +18,7 @@ const possessive = /[*+?}]\+/;
  */
 export async function patternsOf(json: unknown): Promise<Compile> {
   const needsLibrary = (value: unknown): boolean => {
-    if (typeof value !== 'object' || value === null) return false;
+    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
     return Object.entries(value).some(([name, inner]) =>
       name === 'Regex' && typeof inner === 'string' ? !isPlain(inner) : needsLibrary(inner),
     );

@@ -1,4 +1,4 @@
-import { type Aligned, byCharacter, eachCharacter, rewrite } from './aligned.ts';
+import { type Aligned, byCharacter, eachCharacter, respelled, rewrite } from './aligned.ts';
 
 export type UnicodeForm = 'NFC' | 'NFD' | 'NFKC' | 'NFKD';
 
@@ -44,15 +44,20 @@ function alignGroup(
     return;
   }
   // The parts before they are sorted: the first of a character replaces it, the others are new.
-  const parts = group.flatMap((character) =>
-    Array.from(character.normalize(whole), (part, i) => ({ part, change: i === 0 ? 0 : 1 })),
-  );
+  const changes = new Map<string, { list: number[]; next: number }>();
+  for (const character of group) {
+    for (const [i, part] of Array.from(character.normalize(whole)).entries()) {
+      const queue = changes.get(part) ?? { list: [], next: 0 };
+      changes.set(part, queue);
+      queue.list.push(i === 0 ? 0 : 1);
+    }
+  }
   let at = 0;
   for (const character of result) {
     let change = 1;
     for (const wanted of form.endsWith('C') ? character.normalize('NFD') : [character]) {
-      const i = parts.findIndex(({ part }) => part === wanted);
-      change += (i < 0 ? 0 : parts.splice(i, 1)[0]!.change) - 1;
+      const queue = changes.get(wanted);
+      change += (queue?.list[queue.next++] ?? 0) - 1;
     }
     put(character, change > 0 ? at - 1 : Math.min(at, group.length - 1));
     if (change <= 0) at += 1 - change;
@@ -70,7 +75,11 @@ const keepsBy = (removed: RegExp) => (source: Aligned) =>
 /** Lower case of each character by itself: that of a capital sigma does not depend on its place. */
 export function lowerCase(source: Aligned): Aligned {
   const { text } = source;
-  return text.toLowerCase() === text ? source : byCharacter(source, (character) => character.toLowerCase());
+  const lower = text.toLowerCase();
+  if (lower === text) return source;
+  // No character becomes shorter, so none did longer where the length is the same.
+  if (lower.length === text.length && !text.includes('\u03a3')) return respelled(source, lower);
+  return byCharacter(source, (character) => character.toLowerCase());
 }
 
 /** Takes all marks out. */

@@ -52,8 +52,8 @@ export interface BytePairOptions {
   fuseUnknown: boolean;
   /** A character without a piece is spelled in the pieces of its bytes, `<0xE2>`. */
   byteFallback: boolean;
-  /** A word that is a piece is that piece, whatever the merges say. */
-  ignoreMerges: boolean;
+  /** Words that are pieces, whatever the merges say. */
+  whole: ReadonlyMap<string, number> | undefined;
 }
 
 /** Byte-pair encoding by merges of two ids, the first the most wanted. Throws what `unspeakable` makes for a text that no piece spells. */
@@ -67,30 +67,70 @@ export function bytePair(
   const rankOf = (left: number, right: number) => ranks.get(left * 2 ** 21 + right);
   const idOf = (rank: number) => merges[rank]![2];
   return (word) => {
-    const whole = options.ignoreMerges ? vocabulary.get(word) : undefined;
+    const whole = options.whole?.get(word);
     if (whole !== undefined) return unknownWord(word, whole);
-    const begin: Cuts = { ids: [], starts: [], ends: [] };
-    const add = (id: number, start: number, end: number) => {
-      begin.ids.push(id);
-      begin.starts.push(start);
-      begin.ends.push(end);
-    };
-    let unknownBefore = false;
-    eachCharacter(word, (character, at) => {
-      const end = at + character.length;
-      const id = vocabulary.get(character);
-      const bytes = id === undefined && options.byteFallback ? byteIds(character, vocabulary) : undefined;
-      const isUnknown = id === undefined && bytes === undefined;
-      if (bytes) for (const byte of bytes) add(byte, at, end);
-      else if (id !== undefined) add(id, at, end);
-      else if (options.unknown === undefined) throw unspeakable(character);
-      else if (unknownBefore && options.fuseUnknown) begin.ends[begin.ends.length - 1] = end;
-      else add(options.unknown, at, end);
-      unknownBefore = isUnknown;
-    });
-    const { ids, starts, ends } = merge(begin.ids, rankOf, idOf);
-    return { ids, starts: starts.map((i) => begin.starts[i]!), ends: ends.map((i) => begin.ends[i - 1]!) };
+    const begin = characters(word, vocabulary, options, unspeakable);
+    return places(merge(begin.ids, rankOf, idOf), begin);
   };
+}
+
+/** Byte-pair encoding as SentencePiece does it: of two unions the one whose piece has the larger score. */
+export function scoredPairs(
+  pieces: readonly ScoredPiece[],
+  vocabulary: ReadonlyMap<string, number>,
+  options: { unknown: number | undefined; byteFallback: boolean },
+  unspeakable: (character: string) => Error,
+): WordModel {
+  const scores = [...new Set(pieces.map(({ score }) => score))].sort((a, b) => b - a);
+  const ranks = new Map(scores.map((score, rank) => [score, rank]));
+  const known = new Map(pieces.map(({ piece, score, id }) => [piece, { id, rank: ranks.get(score)! }]));
+  const plain = new Map(pieces.map(({ piece, id }) => [piece, id]));
+  return (word) => {
+    const ofBytes = (text: string) => byteIds(text, vocabulary);
+    const begin = characters(word, plain, { ...options, fuseUnknown: true }, unspeakable, ofBytes);
+    const union = (start: number, end: number) => known.get(word.slice(begin.starts[start], begin.ends[end - 1]));
+    const merged = merge(
+      begin.ids,
+      (_left, _right, start, end) => union(start, end)?.rank,
+      (_rank, start, end) => union(start, end)!.id,
+    );
+    return places(merged, begin);
+  };
+}
+
+/** A word's characters, with which its merging begins. */
+function characters(
+  word: string,
+  vocabulary: ReadonlyMap<string, number>,
+  options: Omit<BytePairOptions, 'whole'>,
+  unspeakable: (character: string) => Error,
+  ofBytes = (text: string) => byteIds(text, vocabulary),
+): Cuts {
+  const cuts: Cuts = { ids: [], starts: [], ends: [] };
+  const add = (id: number, start: number, end: number) => {
+    cuts.ids.push(id);
+    cuts.starts.push(start);
+    cuts.ends.push(end);
+  };
+  let unknownBefore = false;
+  eachCharacter(word, (character, at) => {
+    const end = at + character.length;
+    const id = vocabulary.get(character);
+    const bytes = id === undefined && options.byteFallback ? ofBytes(character) : undefined;
+    const isUnknown = id === undefined && bytes === undefined;
+    if (bytes) for (const byte of bytes) add(byte, at, end);
+    else if (id !== undefined) add(id, at, end);
+    else if (options.unknown === undefined) throw unspeakable(character);
+    else if (unknownBefore && options.fuseUnknown) cuts.ends[cuts.ends.length - 1] = end;
+    else add(options.unknown, at, end);
+    unknownBefore = isUnknown;
+  });
+  return cuts;
+}
+
+/** Merged symbols, with the places of the characters that they began as. */
+function places({ ids, starts, ends }: Cuts, begin: Cuts): Cuts {
+  return { ids, starts: starts.map((i) => begin.starts[i]!), ends: ends.map((i) => begin.ends[i - 1]!) };
 }
 
 /** The pieces of a text's bytes; undefined if one is missing. */
@@ -147,9 +187,10 @@ export function unigram(
       const from = start - runs;
       runs = 0;
       const text = word.slice(from, end);
-      const bytes = id === undefined && byteFallback ? byteIds(text, vocabulary) : undefined;
-      if (id === undefined && bytes === undefined && unknown === undefined) throw unspeakable(text);
-      for (const each of bytes ?? [id ?? unknown!]) {
+      const found = id ?? vocabulary.get(text); // a vocabulary may have more than the model has scores for
+      const bytes = found === undefined && byteFallback ? byteIds(text, vocabulary) : undefined;
+      if (found === undefined && bytes === undefined && unknown === undefined) throw unspeakable(text);
+      for (const each of bytes ?? [found ?? unknown!]) {
         cuts.ids.push(each);
         cuts.starts.push(from);
         cuts.ends.push(end);

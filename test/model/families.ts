@@ -4,10 +4,13 @@ import { type ConfigOf, openCheckpoint } from '../../src/load/open.ts';
 import { readDirectory } from '../../src/load/safetensors.ts';
 import type { Kind } from '../../src/model/family.ts';
 import type { WeightFormat } from '../../src/plan/backend.ts';
+import { Encoder } from '../../src/run/encoder.ts';
 import { Engine } from '../../src/run/engine.ts';
+import { readEncoderFiles } from '../../src/run/load-encoder.ts';
 import { weightFormats } from '../../src/run/weight-formats.ts';
 import type { TestBackend } from '../backends.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
+import type { TinyCheckpoint } from '../load/tiny-checkpoint.ts';
 
 /** A case of a family's fixture: the inputs, and the tensors of expected.safetensors by what they are. */
 export interface FamilyCase {
@@ -19,9 +22,22 @@ export interface FamilyCase {
   outputs: Record<string, { tensor: string; shape: number[]; values?: number[][] }>;
 }
 
+/** A generation of a family's fixture: options under Hugging Face's names, and the best texts. */
+export interface FamilyGeneration {
+  name: string;
+  input_ids: number[];
+  options: Record<string, unknown>;
+  sequences: { new_ids: number[]; score?: number }[];
+}
+
 export interface FamilyExpected {
   accept: Record<string, number>;
   cases: FamilyCase[];
+  generations?: FamilyGeneration[];
+  texts?: { text: string; ids: number[]; decoded: string }[];
+  sentences?: { text: string; ids: number[]; embedding: number[] }[];
+  similarities?: number[][];
+  fill_mask?: { text: string; mask_position: number; top: { id: number; token: string; probability: number }[] }[];
   trace?: { case: string; accept_relative_to_largest: number; names: string[] };
 }
 
@@ -42,8 +58,11 @@ export async function openFamily<K extends Kind>(
   name: string,
   kind: K,
   dtype: 'auto' | WeightFormat = 'auto',
+  more: readonly string[] = [],
 ): Promise<{ checkpoint: Checkpoint<ConfigOf[K]>; engine: Engine }> {
-  const checkpoint = await openCheckpoint(await familyFiles(name, ['config.json', 'model.safetensors']), { kind });
+  const checkpoint = await openCheckpoint(await familyFiles(name, ['config.json', 'model.safetensors', ...more]), {
+    kind,
+  });
   const plan = checkpoint.family.plan(checkpoint.config);
   const weights = checkpoint.check(plan.weights);
   const engine = await Engine.open({
@@ -60,6 +79,28 @@ export async function openFamily<K extends Kind>(
   return { checkpoint, engine };
 }
 
+/** What an encoder's folder may hold beside its config and weights. */
+export const encoderFiles = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'modules.json',
+  'sentence_bert_config.json',
+  'config_sentence_transformers.json',
+  '1_Pooling/config.json',
+];
+
+/** An encoder's fixture on a backend, with its tokenizer and what its files say of embeddings. */
+export async function openEncoder(
+  backend: TestBackend,
+  name: string,
+  dtype: 'auto' | WeightFormat = 'auto',
+): Promise<Encoder> {
+  const { checkpoint, engine } = await openFamily(backend, name, 'encoder', dtype, encoderFiles);
+  const small = await readEncoderFiles(checkpoint);
+  return new Encoder({ config: checkpoint.config, engine, chosen: { dtype: 'f32', reason: '' }, ...small });
+}
+
 export const familyExpected = (name: string) => readFixtureJson<FamilyExpected>(`${folder(name)}/expected.json`);
 
 /** The F32 tensors of a safetensors file of a fixture, by name. */
@@ -74,4 +115,17 @@ export async function tensorsOf(
       .filter(({ dtype }) => dtype === 'F32')
       .map(({ name, shape, start, end }) => [name, { shape, data: new Float32Array(bytes.slice(start, end).buffer) }]),
   );
+}
+
+/** A family's fixture as its parts, to be changed. */
+export async function familyCheckpoint(name: string): Promise<TinyCheckpoint> {
+  const bytes = new Uint8Array(await readFixture(`${folder(name)}/model.safetensors`));
+  const file = 'model.safetensors';
+  const directory = await readDirectory(new BlobFiles(file, new Map([[file, new Blob([bytes])]])), file);
+  return {
+    config: await readFixtureJson(`${folder(name)}/config.json`),
+    tensors: new Map(
+      directory!.map(({ name, dtype, shape, start, end }) => [name, { dtype, shape, bytes: bytes.slice(start, end) }]),
+    ),
+  };
 }

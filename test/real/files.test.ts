@@ -7,6 +7,8 @@ import { type Files, readText } from '../../src/load/files.ts';
 import { readGguf } from '../../src/load/gguf.ts';
 import { readDirectory } from '../../src/load/safetensors.ts';
 import { locate } from '../../src/load/source.ts';
+import { readTokenizerFiles } from '../../src/load/tokenizer-files.ts';
+import { loadTokenizer } from '../../src/text/load.ts';
 import { expectedOfMiniLm, folderOf, hub, isThere, minilm, published, smollm2, tensorsOfMiniLm } from './models.ts';
 
 let site: Awaited<ReturnType<typeof serve>>;
@@ -52,6 +54,16 @@ describe.skipIf(!isThere(minilm)).each(places)('all-MiniLM-L6-v2 %s', (_, open) 
     expect(await json('1_Pooling/config.json')).toMatchObject({ pooling_mode_mean_tokens: true });
     expect(await json('sentence_bert_config.json')).toMatchObject({ max_seq_length: 256 });
     expect((await json('tokenizer.json')).truncation).toMatchObject({ max_length: 128 }); // and it does not hold
+  });
+});
+
+describe.skipIf(!isThere(minilm)).each(places)('the tokenizer of all-MiniLM-L6-v2 %s', (_, open) => {
+  test('gives the ids of all texts, cut where its folder says', async () => {
+    const { texts, ids, max_seq_length } = await expectedOfMiniLm();
+    const tokenizer = await loadTokenizer(await readTokenizerFiles(await open(minilm), 'bert'), 30522);
+    for (const [i, text] of texts.entries()) {
+      expect(tokenizer.inputs(text, { maxLength: max_seq_length }).ids, text).toEqual(ids[i]);
+    }
   });
 });
 
