@@ -17,7 +17,7 @@ const below = {
   run: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image'],
   analysis: ['plan', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'run', 'analysis'],
-  embed: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'host'],
+  embed: ['plan', 'model', 'load', 'text', 'image', 'run', 'analysis', 'index', 'host'],
   static: ['plan', 'cpu', 'gpu', 'wasm', 'text', 'index', 'run'],
   page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'embed'],
 };
@@ -27,7 +27,7 @@ const budgets = [
   {
     name: 'engine',
     paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/|image\/|text\/|run\/canary\/))/,
-    limit: 13800,
+    limit: 14600,
   },
   { name: 'canary', paths: /^src\/run\/canary\//, limit: 900 },
   { name: 'image', paths: /^src\/image\//, limit: 800 },

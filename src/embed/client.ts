@@ -5,10 +5,11 @@
 import type { LoadOptions, Source } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
 import { Line } from './line.ts';
-import { WorkerModel } from './model.ts';
+import { WorkerModel, WorkerVision } from './model.ts';
 import { greetEngine, startEngine } from './start.ts';
 
-export { WorkerModel };
+export type { Analyses, InWorker } from './kinds.ts';
+export { WorkerModel, WorkerVision };
 
 /** Load options that can cross into a worker: no functions, no GPUDevice. `dtype`, `contextLength`, ... as in `load`. */
 export type WorkerLoadOptions = Omit<LoadOptions, 'fetch' | 'cache' | 'device'> & {
@@ -43,7 +44,12 @@ export class EngineWorker {
    * @throws VitrineError what `load` throws, and `bad-option` for what cannot cross into a worker
    */
   async load(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
-    return new WorkerModel(this.#line, await this.#line.load(source, options));
+    return new WorkerModel(this.#line, await this.#line.load('load', source, options));
+  }
+
+  /** Loads an image encoder as `loadVision` does. */
+  async loadVision(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerVision> {
+    return new WorkerVision(this.#line, await this.#line.load('loadVision', source, options));
   }
 
   /** Ends the worker and frees all its models at once; calls under way, and later ones, reject with `disposed`. */

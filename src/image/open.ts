@@ -2,18 +2,13 @@ import { VitrineError, why } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import { bitmapOf, bitmapRaster, canDraw, type Drawn } from './bitmap.ts';
+import { isDrawn, kindOf, sized, sizedCanvas } from './drawn.ts';
 import type { Raster } from './raster.ts';
 import { decodeInNode } from './sharp.ts';
-import { fetchImage, type ImageSource, imageAddress, type RawImage } from './source.ts';
+import { fetchImage, type ImageSource, type RawImage } from './source.ts';
 
 const expected =
   'expected a Blob, a URL, ImageData, an ImageBitmap, a canvas, an image element or { data, width, height, channels }';
-
-/** What kind of object a value is, also one of another window. */
-const kindOf = (value: unknown): string => Object.prototype.toString.call(value).slice('[object '.length, -1);
-
-const isDrawn = (image: unknown): image is Drawn =>
-  ['HTMLCanvasElement', 'OffscreenCanvas', 'HTMLImageElement'].includes(kindOf(image));
 
 function bad(message: string, hint?: string): VitrineError {
   return new VitrineError('bad-option', message, { hint });
@@ -66,16 +61,6 @@ async function openDrawn(image: Drawn, signal?: AbortSignal): Promise<Raster> {
   return bitmapRaster(bitmap, name, () => bitmap.close());
 }
 
-function sizedCanvas(image: Drawn): Drawn {
-  return 'decode' in image ? image : sized(image, `The ${kindOf(image)}`);
-}
-
-/** @throws VitrineError if it has no pixels, as a bitmap that was closed */
-function sized<Image extends { width: number; height: number }>(image: Image, name: string): Image {
-  if (image.width > 0 && image.height > 0) return image;
-  throw bad(`${name} has ${image.width} x ${image.height} pixels.`);
-}
-
 /** Bytes as they are, of ImageData too, which is RGBA and does not say so. */
 function rawRaster(image: RawImage | ImageData): Raster {
   const { data, width, height } = image;
@@ -98,18 +83,4 @@ function rawRaster(image: RawImage | ImageData): Raster {
   }
   const row = width * channels;
   return { width, height, channels, rows: (first, count) => data.subarray(first * row, (first + count) * row) };
-}
-
-/**
- * An image in a form that can be posted to a worker, and what of it is handed over: addresses become whole ones, and what only
- * the page's own thread can draw becomes a bitmap.
- */
-export async function sendableImage(
-  image: ImageSource,
-  signal?: AbortSignal,
-): Promise<{ image: ImageSource; transfer: Transferable[] }> {
-  if (typeof image === 'string' || kindOf(image) === 'URL') return { image: imageAddress(String(image)), transfer: [] };
-  if (!isDrawn(image)) return { image, transfer: [] };
-  const bitmap = await bitmapOf(sizedCanvas(image), `The ${kindOf(image)}`, signal);
-  return { image: bitmap, transfer: [bitmap] };
 }

@@ -65,6 +65,8 @@ export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
   tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles>;
   /** The text of another file beside the weights; undefined if there is none. */
   text(file: string, signal?: AbortSignal): Promise<string | undefined>;
+  /** The tensors of another safetensors file, by name, as float32; for small ones, as they are all read at once. */
+  tensorsOf(file: string, signal?: AbortSignal): Promise<Map<string, { data: Float32Array; shape: number[] }>>;
   /** Ends what reading left open, such as a download. A later `read` opens it again. */
   close(): void;
 }

@@ -105,6 +105,16 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
   return untilAborted(wait, signal).finally(() => clearTimeout(timer));
 }
 
+/** Whether there is such a file. */
+export async function exists(files: Files, file: string, signal?: AbortSignal): Promise<boolean> {
+  const opened = await files.open(file, 0, 1, signal);
+  if (!opened) return false;
+  const reader = new ByteReader(opened.bytes, 0);
+  await reader.next(1, signal); // begun, so that it can be ended
+  reader.cancel();
+  return true;
+}
+
 /**
  * The text of a whole file; undefined if there is no such file.
  * @throws VitrineError `bad-checkpoint` if it is larger than `maxTextBytes` or not UTF-8

@@ -7,7 +7,7 @@ import { gpt2 } from '../model/gpt2.ts';
 import type { VisionConfig } from '../model/vit.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
-import { ByteReader, type Files, parseJson, readText } from './files.ts';
+import { exists, type Files, parseJson, readText } from './files.ts';
 import { readGguf } from './gguf.ts';
 import { chooseGguf } from './gguf-choice.ts';
 import { ggufConfig, ggufLayout } from './gguf-model.ts';
@@ -121,15 +121,6 @@ async function lacking(files: Files, weights: string | undefined, signal: AbortS
     if (await exists(files, pickle, signal)) return pickled(pickle);
   }
   return files.missing(weights ?? 'model.safetensors');
-}
-
-async function exists(files: Files, file: string, signal: AbortSignal | undefined): Promise<boolean> {
-  const opened = await files.open(file, 0, 1, signal);
-  if (!opened) return false;
-  const reader = new ByteReader(opened.bytes, 0);
-  await reader.next(1, signal); // begun, so that it can be ended
-  reader.cancel();
-  return true;
 }
 
 /** Refuses weight files of other formats by their name, before anything is fetched. */

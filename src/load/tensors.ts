@@ -4,6 +4,7 @@ import type { WeightSpec } from '../plan/plan.ts';
 import type { Checkpoint, Progress, StoredAs, TokenizerFiles } from './checkpoint.ts';
 import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
 import type { Directory, StoredTensor } from './safetensors.ts';
+import { readSmallTensors } from './small-tensors.ts';
 import { readTokenizerFiles } from './tokenizer-files.ts';
 import { fillValues, floatTypes, transposeRows, type ValueType } from './values.ts';
 
@@ -244,6 +245,10 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
 
   text(file: string, signal?: AbortSignal): Promise<string | undefined> {
     return readText(this.#files, file, signal);
+  }
+
+  tensorsOf(file: string, signal?: AbortSignal): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
+    return readSmallTensors(this.#files, file, signal);
   }
 
   async tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles> {

@@ -5,6 +5,8 @@ import type { Fields } from './fields.ts';
 
 type ModelType = 'bert' | 'distilbert' | 'roberta' | 'xlm-roberta';
 
+const problemTypes = ['regression', 'single_label_classification', 'multi_label_classification'] as const;
+
 /** What a checkpoint of an encoder says of itself. */
 export interface EncoderConfig extends BaseConfig {
   modelType: ModelType;
@@ -21,8 +23,8 @@ export interface EncoderConfig extends BaseConfig {
   tieWordEmbeddings: boolean;
   /** Names of classes, in order of the logits. */
   labels: string[];
-  /** Several classes may hold at once: `problem_type` is multi_label_classification. */
-  multiLabel: boolean;
+  /** What the classes are: one of them, several at once, or a number to be guessed; undefined where the file is silent. */
+  problemType: (typeof problemTypes)[number] | undefined;
 }
 
 /** What files call the parts: those of a block, and of what is before the blocks. */
@@ -108,7 +110,7 @@ function readConfig(fields: Fields, holds: Holds): EncoderConfig {
       (head === undefined || (head === 'classes' && modelType === 'bert') || holds('cls.seq_relationship.weight')),
     tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
     labels: head === 'classes' || head === 'token-classes' ? fields.labels() : [],
-    multiLabel: fields.get('problem_type') === 'multi_label_classification',
+    problemType: fields.oneOf('problem_type', problemTypes),
   };
 }
 

@@ -81,6 +81,13 @@ export class Fields {
     return value;
   }
 
+  /** One of several words, or undefined for a missing field. */
+  oneOf<T extends string>(name: string, words: readonly T[]): T | undefined {
+    const value = this.get(name);
+    if (value === undefined || words.includes(value as T)) return value as T | undefined;
+    throw this.unsupported(name, words.join(', '));
+  }
+
   /** A number above 0 and below 1, as an epsilon is. */
   fraction(name: string, absent: number): number {
     const value = this.get(name) ?? absent;

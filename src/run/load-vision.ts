@@ -40,9 +40,10 @@ export async function loadVisionCheckpoint(
 }
 
 /** How images are prepared: as preprocessor_config.json says, which must fit the model. */
-async function settingsOf({ config, text }: VisionCheckpoint, signal?: AbortSignal): Promise<ImageSettings> {
+async function settingsOf(checkpoint: VisionCheckpoint, signal?: AbortSignal): Promise<ImageSettings> {
   const file = 'preprocessor_config.json';
-  const json = await text(file, signal);
+  const { config } = checkpoint;
+  const json = await checkpoint.text(file, signal);
   const settings = parseImageSettings(json === undefined ? {} : parseJson(json, file), file, config);
   const { crop, resize } = settings;
   const given = crop ?? (resize && 'height' in resize.size ? resize.size : undefined);

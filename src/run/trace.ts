@@ -1,6 +1,7 @@
 import type { Row, RunResult } from '../plan/backend.ts';
 import { type Edit, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
+import { lensNames, tensorNamed } from '../plan/lens-names.ts';
 import { keyAxisOf, type Plan, shapeOf, stepOutputs, type TensorSpec } from '../plan/plan.ts';
 import { type Check, checkOptions, integer, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
@@ -21,10 +22,13 @@ export interface TraceOptions {
   signal?: AbortSignal;
 }
 
-/** Every tensor that a trace can capture, second names too. Internal ones, and the logits, are not among them. */
+/** Every tensor that a trace can capture, with second names and TransformerLens 4's. Internal ones, and the logits, are not among them. */
 export function tensorsOf(plan: Plan): TensorSpec[] {
   const own = [...plan.tensors.values()].filter(({ name }) => name !== 'logits' && !name.startsWith('selected'));
-  const second = [...plan.aliases].map(([name, first]) => ({ name, shape: plan.tensors.get(first)!.shape }));
+  const second = [...plan.aliases, ...lensNames(plan)].map(([name, first]) => ({
+    name,
+    shape: plan.tensors.get(tensorNamed(plan, first))!.shape,
+  }));
   return [...own, ...second].map(({ name, shape }) => ({ name, shape: [...shape] }));
 }
 
@@ -51,7 +55,7 @@ export async function trace(
   const wanted = options.logits ? positionsIn(options.logits, ids.length) : [...ids.keys()];
   const { plan } = engine;
   const names = select(plan, capture);
-  const tensorOf = (name: string) => plan.aliases.get(name) ?? name;
+  const tensorOf = (name: string) => tensorNamed(plan, name);
   const edited = edits.length > 0 ? withEdits(plan, edits, ids.length, source?.length) : plan;
   if (edits.length > 0) refuseDropped(source);
   const session = new Session(engine, 1, edited, new Set(names.map(tensorOf)));

@@ -4,6 +4,7 @@ import type { ImageSource } from '../image/source.ts';
 import type { VisionConfig } from '../model/vit.ts';
 import { withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
+import { tensorNamed } from '../plan/lens-names.ts';
 import type { Profile } from '../plan/profile.ts';
 import { checkOptions, integer, isSignal, quote } from './check.ts';
 import { EncoderRuns, type EncoderText, profileText, traceText } from './encode.ts';
@@ -68,7 +69,7 @@ export class Vision extends Loaded<VisionConfig> {
       capture: [this.#hidden, ...(distilled ? ['distilled'] : [])],
       ...(labels.length > 0 && { logitRows: () => (distilled ? [0, 1] : [0]) }),
     };
-    const [found] = await this.#runs.run([rows], wanted, options.signal);
+    const [found] = await this.#runs.run([rows], wanted, options.signal, (encoded) => encoded);
     const data = found!.captured.get(this.#hidden)!;
     const hidden = { data, shape: [rows.length, data.length / rows.length] };
     return this.proved({ hidden, logits: this.#logits(found!.logits, found!.captured.get('distilled')) });
@@ -110,7 +111,7 @@ export class Vision extends Loaded<VisionConfig> {
     const { plan } = this.engine;
     const { labels, nPrefix, distilled } = this.config;
     const names = select(plan, capture);
-    const tensorOf = (name: string) => plan.aliases.get(name) ?? name;
+    const tensorOf = (name: string) => tensorNamed(plan, name);
     const edited = edits.length > 0 ? withEdits(plan, edits, rows.length) : plan;
     const logitRows = labels.length === 0 ? [] : distilled ? [0, 1] : [0];
     const kept = new Set([...names.map(tensorOf), ...(distilled ? ['distilled'] : [])]);
@@ -137,7 +138,7 @@ export class Vision extends Loaded<VisionConfig> {
     this.engine.alive();
     checkOptions('profile', options, { repeats: integer(1), signal: isSignal });
     const { repeats = 10, signal } = options;
-    return this.proved(await profileText(this.engine, await this.#rowsOf(input, signal), repeats, signal));
+    return this.proved(await profileText(this.engine, await this.#rowsOf(input, signal), [0], repeats, signal));
   }
 
   /** DeiT with a teacher answers with the mean of its two heads, each on its own token. */

@@ -190,22 +190,26 @@ function sections(tokens: readonly AddedToken[], { normalize }: Parts): (source:
 }
 
 function cutSections(found: Section[], { words, model, trim }: Parts): Cuts {
-  const cuts: Cuts = { ids: [], starts: [], ends: [] };
+  const cuts = { ids: [] as number[], starts: [] as number[], ends: [] as number[], words: [] as number[] };
+  let count = 0;
   const add = (id: number, { text, from, to, base }: Aligned, start: number, end: number) => {
     let [first, last] = end > start ? [from[base + start]!, to[base + end - 1]!] : [0, 0];
     if (trim) [first, last] = trimmed(text.slice(start, end), first, last, trim.prefixSpace, cuts.ids.length);
     cuts.ids.push(id);
     cuts.starts.push(first);
     cuts.ends.push(last);
+    cuts.words.push(count);
   };
   for (const { text, token } of found) {
     if (token) {
       add(token.id, text, 0, text.text.length);
+      count++;
       continue;
     }
     for (const word of words(text)) {
       const { ids, starts, ends } = model(word.text);
       for (let i = 0; i < ids.length; i++) add(ids[i]!, word, starts[i]!, ends[i]!);
+      count++;
     }
   }
   return cuts;

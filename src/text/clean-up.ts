@@ -16,8 +16,7 @@ export function withoutSpaces(text: string): string {
   return contractions.reduce((before, [found, written]) => before.replaceAll(found, written), text);
 }
 
-/** How much of the end of a text waits for what comes, which may take its space. */
+/** How much of the end of a text waits for what comes, which may take its spaces. */
 export function unsettled(text: string): number {
-  const waiting = /(?: ')* (?:'[vr]?|n'?)?$|(?: ')+$/.exec(text);
-  return waiting ? waiting[0].length : 0;
+  return /(?: (?:'[vr]?|n'?)?)*$/.exec(text)![0].length;
 }

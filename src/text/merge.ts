@@ -3,6 +3,8 @@ export interface Cuts {
   ids: number[];
   starts: number[];
   ends: number[];
+  /** Of a whole text: which of its words each is of, as they are cut before they are looked up. */
+  words?: number[];
 }
 
 /**

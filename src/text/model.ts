@@ -47,7 +47,7 @@ export function checkId(id: unknown, where: string | (() => string), vocabSize: 
 
 function readScores(model: Json, where: string): [piece: string, score: number][] {
   return list(model.vocab, where).map((entry, i) => {
-    const [piece, score] = Array.isArray(entry) ? (entry as unknown[]) : [entry];
+    const [piece, score] = Array.isArray(entry) ? (entry as unknown[]) : [];
     if (typeof piece !== 'string') throw bad(`${where}[${i}] is ${show(entry)}, expected a piece and its score.`);
     if (typeof score !== 'number' || !Number.isFinite(score)) {
       throw bad(`${where}[${i}]: ${show(piece)} has the score ${show(score)}, expected a number.`);

@@ -32,6 +32,8 @@ export interface TokenizerInputs {
   offsets: [start: number, end: number][];
   /** Of which text each id is, 0 the first and 1 the second; null for those put around them. */
   sequence: (0 | 1 | null)[];
+  /** Which of its text's words each id is of, as the vocabulary cuts them; null for those put around. */
+  words: (number | null)[];
 }
 
 const isFlag = (value: unknown) => typeof value === 'boolean';

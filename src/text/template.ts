@@ -113,20 +113,23 @@ export function assemble(
     }
     truncate(lengths, maxLength - around, truncation);
   }
-  const made: TokenizerInputs = { ids: [], types: [], offsets: [], sequence: [] };
-  const add = (id: number, type: number, offsets: [number, number], sequence: 0 | 1 | null) => {
+  const made: TokenizerInputs = { ids: [], types: [], offsets: [], sequence: [], words: [] };
+  const add = (id: number, type: number, offsets: [number, number], sequence: 0 | 1 | null, word: number | null) => {
     made.ids.push(id);
     made.types.push(type);
     made.offsets.push(offsets);
     made.sequence.push(sequence);
+    made.words.push(word);
   };
   for (const part of parts) {
     if ('id' in part) {
-      add(part.id, part.type, [0, 0], null);
+      add(part.id, part.type, [0, 0], null, null);
       continue;
     }
-    const { ids, starts, ends } = texts[part.sequence]!;
-    for (let i = 0; i < lengths[part.sequence]!; i++) add(ids[i]!, part.type, [starts[i]!, ends[i]!], part.sequence);
+    const { ids, starts, ends, words } = texts[part.sequence]!;
+    for (let i = 0; i < lengths[part.sequence]!; i++) {
+      add(ids[i]!, part.type, [starts[i]!, ends[i]!], part.sequence, words?.[i] ?? i);
+    }
   }
   return made;
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { sendableImage } from '../../src/image/open.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
+import { sendableImage } from '../../src/image/sendable.ts';
 import type { ImageSource } from '../../src/image/source.ts';
 import { asBytes, bytesOf, casesOf, type FileCase, interleaved, vitTensors } from './images.ts';
 

@@ -4,7 +4,9 @@ import { type ConfigOf, openCheckpoint } from '../../src/load/open.ts';
 import { readDirectory } from '../../src/load/safetensors.ts';
 import type { Kind } from '../../src/model/family.ts';
 import type { WeightFormat } from '../../src/plan/backend.ts';
+import { Encoder } from '../../src/run/encoder.ts';
 import { Engine } from '../../src/run/engine.ts';
+import { readEncoderFiles } from '../../src/run/load-encoder.ts';
 import { weightFormats } from '../../src/run/weight-formats.ts';
 import type { TestBackend } from '../backends.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
@@ -32,6 +34,9 @@ export interface FamilyExpected {
   cases: FamilyCase[];
   generations?: FamilyGeneration[];
   texts?: { text: string; ids: number[]; decoded: string }[];
+  sentences?: { text: string; ids: number[]; embedding: number[] }[];
+  similarities?: number[][];
+  fill_mask?: { text: string; mask_position: number; top: { id: number; token: string; probability: number }[] }[];
   trace?: { case: string; accept_relative_to_largest: number; names: string[] };
 }
 
@@ -52,8 +57,11 @@ export async function openFamily<K extends Kind>(
   name: string,
   kind: K,
   dtype: 'auto' | WeightFormat = 'auto',
+  more: readonly string[] = [],
 ): Promise<{ checkpoint: Checkpoint<ConfigOf[K]>; engine: Engine }> {
-  const checkpoint = await openCheckpoint(await familyFiles(name, ['config.json', 'model.safetensors']), { kind });
+  const checkpoint = await openCheckpoint(await familyFiles(name, ['config.json', 'model.safetensors', ...more]), {
+    kind,
+  });
   const plan = checkpoint.family.plan(checkpoint.config);
   const weights = checkpoint.check(plan.weights);
   const engine = await Engine.open({
@@ -68,6 +76,28 @@ export async function openFamily<K extends Kind>(
     },
   });
   return { checkpoint, engine };
+}
+
+/** What an encoder's folder may hold beside its config and weights. */
+export const encoderFiles = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'modules.json',
+  'sentence_bert_config.json',
+  'config_sentence_transformers.json',
+  '1_Pooling/config.json',
+];
+
+/** An encoder's fixture on a backend, with its tokenizer and what its files say of embeddings. */
+export async function openEncoder(
+  backend: TestBackend,
+  name: string,
+  dtype: 'auto' | WeightFormat = 'auto',
+): Promise<Encoder> {
+  const { checkpoint, engine } = await openFamily(backend, name, 'encoder', dtype, encoderFiles);
+  const small = await readEncoderFiles(checkpoint);
+  return new Encoder({ config: checkpoint.config, engine, chosen: { dtype: 'f32', reason: '' }, ...small });
 }
 
 export const familyExpected = (name: string) => readFixtureJson<FamilyExpected>(`${folder(name)}/expected.json`);
