@@ -11,7 +11,7 @@ const fitting = (backend: TestBackend, shapes: readonly AttentionShape[]) =>
   shapes.filter(([, , headDim]) => headDim % 4 === 0 || !backend.name.includes('halves'));
 
 /** Values that are halves, so that a cache of halves keeps them exactly. */
-const halves = (values: Float32Array): Float32Array => values.map((value) => halfTable()[halfFromFloat(value)]!);
+export const halves = (values: Float32Array): Float32Array => values.map((value) => halfTable()[halfFromFloat(value)]!);
 
 export const names = ['scores', 'pattern', 'z'];
 

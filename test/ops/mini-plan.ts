@@ -5,6 +5,10 @@ export interface Batching {
   rows?: Row[];
   logitRows?: number[];
   context?: number;
+  /** Places of the memory. */
+  source?: number;
+  /** The batch's own numbers. */
+  input?: Float32Array;
   /** Changes the plan before it is compiled. */
   change?: (plan: Plan) => Plan;
 }
@@ -35,7 +39,8 @@ export class MiniPlan {
   readonly #prefix = `plan${++MiniPlan.#made}.`;
   readonly #weights: { spec: WeightSpec; format: WeightFormat; values: Float32Array }[] = [];
   readonly #tensors = new Map<string, TensorSpec>();
-  readonly #steps: Step[] = [];
+  #encoder: Step[] | undefined;
+  #steps: Step[] = [];
   readonly rows: number;
   readonly #sources = new Map<string, KeySource>();
 
@@ -83,11 +88,17 @@ export class MiniPlan {
     this.#steps.push(step);
   }
 
+  /** What was added so far is the encoder. */
+  endEncoder(): void {
+    this.#encoder = this.#steps;
+    this.#steps = [];
+  }
+
   async run(backend: Backend, capture: string[], batch: Batching = {}): Promise<RunResult> {
     const rows = batch.rows ?? Array.from({ length: this.rows }, (_, r) => ({ token: r, position: r, slot: 0 }));
     const program = await this.program(backend, capture, { ...batch, rows });
     try {
-      return await program.run({ rows, logitRows: batch.logitRows ?? [] });
+      return await program.run({ rows, logitRows: batch.logitRows ?? [], ...(batch.input && { input: batch.input }) });
     } finally {
       program.dispose();
     }
@@ -108,6 +119,7 @@ export class MiniPlan {
       tensors: this.#tensors,
       aliases: new Map(),
       sources: this.#sources,
+      ...(this.#encoder && { encoder: this.#encoder }),
       steps: this.#steps,
     };
     const size = {
@@ -115,6 +127,7 @@ export class MiniPlan {
       context: batch.context ?? this.rows,
       rows: batch.rows.length,
       logitRows: Math.max(1, batch.logitRows?.length ?? 0),
+      ...(batch.source !== undefined && { source: batch.source }),
     };
     return backend.program(batch.change?.(plan) ?? plan, size, new Set(capture));
   }
