@@ -19,6 +19,8 @@ export function activate(kind: i32, x: v128): v128 {
       return f32x4.max(x, f32x4.splat(0));
     case Activation.silu:
       return logistic(x, x);
+    case Activation.tanh:
+      return f32x4.sub(logistic(f32x4.splat(2), f32x4.add(x, x)), f32x4.splat(1));
     default:
       return x;
   }

@@ -1,6 +1,6 @@
 import { activate } from './activation';
 import { half, half4 } from './simd';
-import { Batch, Format, keysAt, Kind, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table, tableOf } from './step';
+import { Batch, Format, keysAt, Kind, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table } from './step';
 import { nextPiece } from './threads';
 
 /** Ops that take each row by itself. */
@@ -58,8 +58,8 @@ export function embed(s: Step, batch: Batch, scratch: usize): void {
   const bytes = strideOf(s.width) << 2;
   for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
     const to = rowAt(s.output, r, s.width);
-    for (let i = 0; i < 3 && tableOf(s, i).weight; i++) {
-      const table = tableOf(s, i);
+    for (let i = 0; i < s.tableCount; i++) {
+      const table = changetype<Table>(s.tables + <usize>i * offsetof<Table>());
       const number = load<i32>(changetype<usize>(rowOf(batch, r)) + (table.by << 2));
       unpack(table, table.first + number, s.width, 0, <i32>strideOf(s.width), scratch);
       const factor = f32x4.splat(table.factor);

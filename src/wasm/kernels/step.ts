@@ -27,6 +27,7 @@ export enum Activation {
   gelu,
   relu,
   silu,
+  tanh,
 }
 
 /** A number of a row that picks from a table: its word in a Row. */
@@ -54,32 +55,13 @@ export class Step {
   /** b of a binary, scale of a norm, v of a cacheAppend, residual of a linear. */
   second: usize;
   gate: usize;
-  /** Output tensors, each so wide; a linear fills them side by side, and behind them keys and values. */
   output: usize;
-  outputWidth: i32;
-  output1: usize;
-  outputWidth1: i32;
-  output2: usize;
-  outputWidth2: i32;
-  /** A matrix [.., width] (see plan/formats.ts), or the first of three tables of embeddings. */
-  weight: usize;
-  scales: usize;
-  format: i32;
-  by: i32;
-  first: i32;
-  factor: f32;
-  weight1: usize;
-  scales1: usize;
-  format1: i32;
-  by1: i32;
-  first1: i32;
-  factor1: f32;
-  weight2: usize;
-  scales2: usize;
-  format2: i32;
-  by2: i32;
-  first2: i32;
-  factor2: f32;
+  /** Of an embed, its tables; of a linear, its weight [.., width]; and how many. */
+  tables: usize;
+  tableCount: i32;
+  /** Where the columns of a linear go, side by side. */
+  parts: usize;
+  partCount: i32;
   bias: usize;
   normWeight: usize;
   normBias: usize;
@@ -108,19 +90,24 @@ export class Step {
   farthest: i32;
 }
 
-/** A table of embeddings within a Step. */
+/** A matrix in its format (see plan/formats.ts); as a table of embeddings, also by which number it is looked up. */
 @unmanaged
 export class Table {
   weight: usize;
   scales: usize;
   format: i32;
   by: i32;
+  /** The row of number 0. */
   first: i32;
   factor: f32;
 }
 
-export function tableOf(s: Step, i: i32): Table {
-  return changetype<Table>(changetype<usize>(s) + offsetof<Step>('weight') + i * offsetof<Table>());
+/** Columns of a linear: a tensor's, or keys or values of the step's source. */
+@unmanaged
+export class Part {
+  at: usize;
+  width: i32;
+  kept: i32;
 }
 
 /** What a run works on; followed by a Row for each row (plan/rows.ts writes both). */
