@@ -29,7 +29,8 @@ const inChromium = [
 /** Chromium has the Dawn and the SwiftShader of the tests in Node: its own run of all kernels is one of `test:full`. */
 const inChromiumOnceANight = ['test/gpu/**/*.test.ts', 'test/ops/**/*.test.ts'];
 
-const usesGpu = /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|altered\.ts'/;
+const usesGpu =
+  /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|(altered|planted|split-case)\.ts'/;
 
 /** Tests in Node that need a GPU, by what they import: one process runs them all, and compiles each pipeline once. */
 const onGpu = readdirSync('test', { recursive: true, encoding: 'utf8' })

@@ -4,6 +4,8 @@ import {
   type GenerateOptions,
   type LoadOptions,
   load,
+  loadEncoder,
+  loadEncoderDecoder,
   loadVision,
   type Model,
   type Source,
@@ -34,7 +36,12 @@ export interface PlainTrace {
 /** @internal What a page is told of a tokenizer: all but what it does. */
 export type PlainTokenizer = Omit<Tokenizer, Spelling | 'stream' | 'target'> & { target?: PlainTokenizer };
 
-const loaders: { [L in Loader]: (source: Source, options: LoadOptions) => Promise<Models[L]> } = { load, loadVision };
+const loaders: { [L in Loader]: (source: Source, options: LoadOptions) => Promise<Models[L]> } = {
+  load,
+  loadEncoder,
+  loadEncoderDecoder,
+  loadVision,
+};
 const analyses: Record<keyof Analyses, unknown> = {
   overview,
   lens: lensTokens,

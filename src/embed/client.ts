@@ -5,11 +5,11 @@
 import type { LoadOptions, Source } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
 import { Line } from './line.ts';
-import { WorkerModel, WorkerVision } from './model.ts';
+import { WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision } from './model.ts';
 import { greetEngine, startEngine } from './start.ts';
 
 export type { Analyses, InWorker } from './kinds.ts';
-export { WorkerModel, WorkerVision };
+export { WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision };
 
 /** Load options that can cross into a worker: no functions, no GPUDevice. `dtype`, `contextLength`, ... as in `load`. */
 export type WorkerLoadOptions = Omit<LoadOptions, 'fetch' | 'cache' | 'device'> & {
@@ -45,6 +45,16 @@ export class EngineWorker {
    */
   async load(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
     return new WorkerModel(this.#line, await this.#line.load('load', source, options));
+  }
+
+  /** Loads an encoder as `loadEncoder` does. */
+  async loadEncoder(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerEncoder> {
+    return new WorkerEncoder(this.#line, await this.#line.load('loadEncoder', source, options));
+  }
+
+  /** Loads an encoder-decoder as `loadEncoderDecoder` does. */
+  async loadEncoderDecoder(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerEncoderDecoder> {
+    return new WorkerEncoderDecoder(this.#line, await this.#line.load('loadEncoderDecoder', source, options));
   }
 
   /** Loads an image encoder as `loadVision` does. */

@@ -1,4 +1,6 @@
 import type {
+  Encoder,
+  EncoderDecoder,
   LensOptions,
   Model,
   ModelTokenizer,
@@ -13,6 +15,8 @@ import type { TracedTensor } from '../run/traced.ts';
 /** What each loader gives on the thread that calls it. */
 export interface Models {
   load: Model;
+  loadEncoder: Encoder;
+  loadEncoderDecoder: EncoderDecoder;
   loadVision: Vision;
 }
 
@@ -42,6 +46,8 @@ export type InWorker<M> = Omit<M, 'tokenizer' | 'dispose'> & {
 
 export interface WorkerModels {
   load: InWorker<Model> & Analyses;
+  loadEncoder: InWorker<Encoder>;
+  loadEncoderDecoder: InWorker<EncoderDecoder>;
   loadVision: InWorker<Vision>;
 }
 
@@ -77,6 +83,32 @@ export const kinds: { readonly [L in Loader]: Kind<Models[L], L extends 'load' ?
       lens: ['prompt', 'count'],
       nearest: ['token', 'count'],
       similarities: ['name'],
+    },
+  },
+  loadEncoder: {
+    fields: ['config', 'sentences'],
+    calls: {
+      ...every,
+      run: ['inputs'],
+      embed: ['texts'],
+      fill: ['text'],
+      classify: ['texts'],
+      tag: ['text'],
+      answer: ['question', 'context'],
+      trace: ['input'],
+      profile: ['input'],
+    },
+  },
+  loadEncoderDecoder: {
+    fields: ['config'],
+    calls: {
+      ...every,
+      run: ['source', 'target'],
+      generate: ['source'],
+      complete: ['source'],
+      score: ['source', 'target'],
+      trace: ['input'],
+      profile: ['input'],
     },
   },
   loadVision: {

@@ -153,7 +153,13 @@ function ending(onProgress: ((progress: never) => unknown) | undefined, signal: 
 /** A decoder in the worker: a `LanguageModel`, as `Model` is. */
 export const WorkerModel = Remote.of('load');
 export type WorkerModel = WorkerModels['load'];
-/** An image encoder in the worker: `Vision`. */
+/** An encoder in the worker, as `Encoder`. */
+export const WorkerEncoder = Remote.of('loadEncoder');
+export type WorkerEncoder = WorkerModels['loadEncoder'];
+/** An encoder-decoder in the worker, as `EncoderDecoder`. */
+export const WorkerEncoderDecoder = Remote.of('loadEncoderDecoder');
+export type WorkerEncoderDecoder = WorkerModels['loadEncoderDecoder'];
+/** An image encoder in the worker, as `Vision`. */
 export const WorkerVision = Remote.of('loadVision');
 export type WorkerVision = WorkerModels['loadVision'];
 

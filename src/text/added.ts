@@ -48,8 +48,8 @@ export function readAddedToken(token: Json, id: unknown, where: string): AddedTo
 /** A part of a text: an added token, or what is between them. */
 export type Section = { text: Aligned; token: AddedToken | undefined };
 
-const letterAtEnd = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u;
-const letterAtStart = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u;
+const letterAtEnd = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
+const letterAtStart = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 
 /** Finds tokens in a text: from the left on, of several at one place the longest. */
 export function sectioner(tokens: readonly AddedToken[]): (source: Aligned) => Section[] {
@@ -67,7 +67,7 @@ export function sectioner(tokens: readonly AddedToken[]): (source: Aligned) => S
       const token = byContent.get(content)!;
       let [start, end] = [index, index + content.length];
       const touched = () => letterAtEnd.test(text.slice(0, start)) || letterAtStart.test(text.slice(end));
-      if ((token.singleWord && touched()) || (token.begins && source.origin + start > 0)) continue;
+      if ((token.singleWord && touched()) || (token.begins && source.from[source.base + start]! > 0)) continue;
       while (token.lstrip && start > done && /\p{White_Space}/u.test(text[start - 1]!)) start--;
       while (token.rstrip && end < text.length && /\p{White_Space}/u.test(text[end]!)) end++;
       if (start > done) sections.push({ text: cut(source, done, start), token: undefined });

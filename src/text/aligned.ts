@@ -8,8 +8,6 @@ export interface Aligned {
   readonly to: Int32Array;
   /** Where its units begin in `from` and `to`, which those of its cuts share. */
   readonly base: number;
-  /** Where the part of the original begins that it was made of. */
-  readonly origin: number;
 }
 
 const isHigh = (unit: number) => (unit & 0xfc00) === 0xd800;
@@ -26,14 +24,13 @@ export function aligned(text: string): Aligned {
     from[++i] = i - 1;
     to[i] = i + 1;
   }
-  return { text, from, to, base: 0, origin: 0 };
+  return { text, from, to, base: 0 };
 }
 
 export function cut(source: Aligned, start: number, end: number): Aligned {
-  const { text, from, to, base, origin } = source;
+  const { text, from, to, base } = source;
   if (start === 0 && end === text.length) return source;
-  const begins = start === 0 ? origin : (from[base + start] ?? to[base + start - 1]!);
-  return { text: text.slice(start, end), from, to, base: base + start, origin: begins };
+  return { text: text.slice(start, end), from, to, base: base + start };
 }
 
 /** Adds text that stands for what the unit at `at` of the source stands for; at -1, for nothing at the beginning. */
@@ -51,7 +48,7 @@ export function rewrite(source: Aligned, write: (put: Put) => void): Aligned {
       to.push(at < 0 ? 0 : source.to[source.base + at]!);
     }
   });
-  return { text, from: Int32Array.from(from), to: Int32Array.from(to), base: 0, origin: source.origin };
+  return { text, from: Int32Array.from(from), to: Int32Array.from(to), base: 0 };
 }
 
 /** Calls `visit` with each character and where it begins. */

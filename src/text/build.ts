@@ -55,7 +55,7 @@ export async function buildVocabulary(described: Described, vocabSize: number): 
     spelling: (id) => spellings[id],
     read: decoderOf(decoderJson(json, whole), `${whole}: decoder`),
     specials,
-    cut: (text, special) => cutSections((special ? all : ordinary)!(aligned(text)), parts),
+    cut: (text, special) => cutSections(text, (special ? all : ordinary)!(aligned(text)), parts),
     template,
     roles: readRoles(described, (content) => specials.get(content) ?? pieces.get(content)),
     cleansUp: config.clean_up_tokenization_spaces === true,
@@ -189,12 +189,17 @@ function sections(tokens: readonly AddedToken[], { normalize }: Parts): (source:
     raw(source).flatMap((section) => (section.token ? [section] : inNormalized(normalize(section.text))));
 }
 
-function cutSections(found: Section[], { words, model, trim }: Parts): Cuts {
+function cutSections(original: string, found: Section[], { words, model, trim }: Parts): Cuts {
   const cuts = { ids: [] as number[], starts: [] as number[], ends: [] as number[], words: [] as number[] };
   let count = 0;
   const add = (id: number, { text, from, to, base }: Aligned, start: number, end: number) => {
     let [first, last] = end > start ? [from[base + start]!, to[base + end - 1]!] : [0, 0];
-    if (trim) [first, last] = trimmed(text.slice(start, end), first, last, trim.prefixSpace, cuts.ids.length);
+    if (trim) {
+      const [before, after] = spacesAround(text.slice(start, end));
+      const kept = trim.prefixSpace && (cuts.ids.length === 0 || first === 0) ? 1 : 0;
+      first = Math.min(moved(original, first, Math.max(before - kept, 0)), last);
+      last = Math.max(moved(original, last, -after), first);
+    }
     cuts.ids.push(id);
     cuts.starts.push(first);
     cuts.ends.push(last);
@@ -215,13 +220,19 @@ function cutSections(found: Section[], { words, model, trim }: Parts): Cuts {
   return cuts;
 }
 
-/** Offsets without white space at either end; the space that is put before a text counts for none. */
-function trimmed(text: string, start: number, end: number, prefixSpace: boolean, i: number): [number, number] {
+/** How much white space a token begins and ends with. That is no part of its offsets, but the space that is put before a text is. */
+function spacesAround(text: string): [before: number, after: number] {
   const space = /[\u0120\p{White_Space}]/u;
   let [before, after] = [0, 0];
   while (before < text.length && space.test(text[before]!)) before++;
   while (after < text.length && space.test(text[text.length - 1 - after]!)) after++;
-  if (before > 0 && prefixSpace && (i === 0 || start === 0)) before--;
-  const first = Math.min(start + before, end);
-  return [first, after > 0 && end >= after ? Math.max(end - after, first) : end];
+  return [before, after];
+}
+
+/** A place so many characters further on, or back. */
+function moved(text: string, place: number, characters: number): number {
+  let at = place;
+  for (let n = characters; n > 0 && at < text.length; n--) at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+  for (let n = characters; n < 0 && at > 0; n++) at -= at > 1 && text.codePointAt(at - 2)! > 0xffff ? 2 : 1;
+  return at;
 }

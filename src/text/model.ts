@@ -122,9 +122,9 @@ function readBytePair(parts: ModelParts): WordModel {
     unknown: unknownOf(parts),
     fuseUnknown: flag('fuse_unk'),
     byteFallback: flag('byte_fallback'),
-    ignoreMerges: flag('ignore_merges'),
+    whole: flag('ignore_merges') ? plain : undefined,
   };
-  return bytePair(plain, readMerges(model, names, pieces), options, unspeakable);
+  return bytePair(pieces, readMerges(model, names, pieces), options, unspeakable);
 }
 
 /** Unigram, or byte-pair encoding whose merges are told by the scores of what they make. */

@@ -125,7 +125,7 @@ function metaspaceWords(fields: Json, where: string): PreTokenizer {
     fields.split === false ? (source) => [source] : splitter(new RegExp(literal, 'gu'), 'MergedWithNext');
   return (source) => {
     const marked = replaceMatches(source, / /g, mark);
-    const begins = scheme === 'always' || (scheme === 'first' && source.origin === 0);
+    const begins = scheme === 'always' || (scheme === 'first' && source.from[source.base] === 0);
     return words(begins && !marked.text.startsWith(mark) ? prepend(marked, mark) : marked);
   };
 }

@@ -52,8 +52,8 @@ export interface BytePairOptions {
   fuseUnknown: boolean;
   /** A character without a piece is spelled in the pieces of its bytes, `<0xE2>`. */
   byteFallback: boolean;
-  /** A word that is a piece is that piece, whatever the merges say. */
-  ignoreMerges: boolean;
+  /** Words that are pieces, whatever the merges say. */
+  whole: ReadonlyMap<string, number> | undefined;
 }
 
 /** Byte-pair encoding by merges of two ids, the first the most wanted. Throws what `unspeakable` makes for a text that no piece spells. */
@@ -67,7 +67,7 @@ export function bytePair(
   const rankOf = (left: number, right: number) => ranks.get(left * 2 ** 21 + right);
   const idOf = (rank: number) => merges[rank]![2];
   return (word) => {
-    const whole = options.ignoreMerges ? vocabulary.get(word) : undefined;
+    const whole = options.whole?.get(word);
     if (whole !== undefined) return unknownWord(word, whole);
     const begin = characters(word, vocabulary, options, unspeakable);
     return places(merge(begin.ids, rankOf, idOf), begin);
@@ -102,7 +102,7 @@ export function scoredPairs(
 function characters(
   word: string,
   vocabulary: ReadonlyMap<string, number>,
-  options: Omit<BytePairOptions, 'ignoreMerges'>,
+  options: Omit<BytePairOptions, 'whole'>,
   unspeakable: (character: string) => Error,
   ofBytes = (text: string) => byteIds(text, vocabulary),
 ): Cuts {

@@ -278,3 +278,73 @@ describe('languages', () => {
     expect(marian.specialIds.has(fr!)).toBe(false);
   });
 });
+
+describe('what a tokenizer.json may ask for', async () => {
+  const json = JSON.parse(await read('bert-mlm/tokenizer.json'));
+  const with_ = (fields: object) => loadTokenizer({ tokenizerJson: JSON.stringify({ ...json, ...fields }) }, 1000);
+  const pieces = async (fields: object, text: string) => {
+    const tokenizer = await with_(fields);
+    return tokenizer.encode(text).map(tokenizer.spelling);
+  };
+  const unknown = '[UNK]';
+
+  // Each as tokenizers 0.23 gives it.
+  test('added tokens that take spaces, stand alone, or are found in the normalized text', async () => {
+    const token = (content: string, more: object) => ({
+      added_tokens: [...json.added_tokens, { id: 999, content, ...more }],
+    });
+    const alone = await pieces(token('zor', { single_word: true }), 'zor zorld');
+    expect(alone.filter((piece) => piece === 'zor')).toEqual(alone.slice(0, 1));
+    expect(await pieces(token('THE', { normalized: true }), 'the')).toEqual(['THE']);
+    expect(await pieces(token('THE', { normalized: false }), 'the')).toEqual(['the']);
+    const stripped = await with_(token('zzz', { lstrip: true, rstrip: true }));
+    expect(stripped.inputs('a  zzz  b').offsets).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 8],
+      [8, 9],
+      [0, 0],
+    ]);
+  });
+
+  test('splits of every kind', async () => {
+    const split = (behavior: string, invert = false) => ({
+      pre_tokenizer: { type: 'Split', pattern: { String: 'e' }, behavior, invert },
+    });
+    expect(await pieces(split('Removed'), 'aeeb')).toEqual(['a', 'b']);
+    expect(await pieces(split('Isolated'), 'aeeb')).toEqual(['a', 'e', 'e', 'b']);
+    expect(await pieces(split('Contiguous'), 'aeeb')).toEqual(['a', 'e', '##e', 'b']);
+    expect(await pieces(split('MergedWithPrevious'), 'aeeb')).toEqual(['a', '##e', 'e', 'b']);
+    expect(await pieces(split('MergedWithNext'), 'aeeb')).toEqual(['a', 'e', 'e', '##b']);
+    expect(await pieces(split('Removed', true), 'aeeb')).toEqual(['e', 'e']);
+    expect(await pieces({ pre_tokenizer: { type: 'Digits', individual_digits: false } }, 'a12')).toEqual([
+      'a',
+      '1',
+      '##2',
+    ]);
+    expect(await pieces({ pre_tokenizer: { type: 'CharDelimiterSplit', delimiter: 'e' } }, 'aeb')).toEqual(['a', 'b']);
+    expect(await pieces({ pre_tokenizer: { type: 'Whitespace' } }, 'a, ⛁')).toEqual(
+      ['a', unknown, unknown].map((x, i) => (i === 1 ? ',' : x)),
+    );
+  });
+
+  test('normalizers, whose text stands where the old one stood', async () => {
+    const normalizer = (...normalizers: object[]) => ({ normalizer: { type: 'Sequence', normalizers } });
+    const places = async (fields: object, text: string) => (await with_(fields)).inputs(text).offsets.slice(1, -1);
+    const replaced = normalizer({ type: 'Replace', pattern: { Regex: 'x+' }, content: 'a b' });
+    expect(await pieces(replaced, 'exxxe')).toEqual(['e', '##a', 'be']);
+    expect(await places(normalizer({ type: 'NFKC' }, { type: 'Lowercase' }), 'ﬁ ａ')).toEqual([
+      [0, 1],
+      [0, 1],
+      [2, 3],
+    ]);
+    expect(await pieces(normalizer({ type: 'NFD' }, { type: 'StripAccents' }), 'é')).toEqual(['e']);
+    expect(await places(normalizer({ type: 'NFC' }), 'e\u0301 b')).toEqual([
+      [0, 1],
+      [3, 4],
+    ]);
+    expect(await pieces(normalizer({ type: 'Strip', strip_left: true, strip_right: true }), '  a  ')).toEqual(['a']);
+    expect(await pieces(normalizer({ type: 'Prepend', prepend: 'a ' }), 'b')).toEqual(['a', 'b']);
+    expect(await pieces(normalizer({ type: 'Nmt' }), 'a\u200bb\u0007')).toEqual(['a', 'b']);
+  });
+});
