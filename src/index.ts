@@ -31,6 +31,7 @@ export type { EncoderDecoder, EncoderDecoderResult, SourceInput, TargetInput } f
 export type { EncoderIds, EncoderInput, EncoderWords } from './run/encoder-input.ts';
 export type { Filling, FillOptions } from './run/fill.ts';
 export type { HeadOptions } from './run/heads.ts';
+export { type Inspection, type InspectOptions, inspect } from './run/inspect.ts';
 export type {
   DeviceInfo,
   LanguageModel,
@@ -48,12 +49,16 @@ export type { LoadOptions } from './run/loading.ts';
 export type { Model } from './run/model.ts';
 export type { EncoderDecoderOptions, GenerateOptions, History, LogitsProcessor } from './run/options.ts';
 export type { Completion, FinishReason, Sequence, Token, TopToken } from './run/output.ts';
+export { type PipelineOptions, type PipelineProgress, pipeline } from './run/pipeline.ts';
+export type { PipelineTensor } from './run/pipelines/tensor.ts';
+export type * from './run/pipelines/types.ts';
 export { distribution } from './run/sampling.ts';
 export type { Score, ScoreOptions } from './run/score.ts';
-export type { Entity, TagOptions } from './run/tag.ts';
+export type { Aggregate, Entity, TagOptions } from './run/tag.ts';
 export type { TraceOptions } from './run/trace.ts';
 export type { Trace, TracedTensor } from './run/traced.ts';
 export type { ImageClass, Vision, VisionInput, VisionResult } from './run/vision.ts';
 export type { WeightOptions } from './run/weight.ts';
 export { type ChatMessage, type ChatTemplateOptions, renderChat } from './text/chat.ts';
+export type { InputsOptions, TokenizerInputs, Truncation } from './text/options.ts';
 export type { TextStream, Tokenizer } from './text/tokenizer.ts';

@@ -46,6 +46,8 @@ const writes = /^(MarianMTModel|(Marian|M?Bart|Pegasus)(Model|ForConditionalGene
 
 function readConfig(fields: Fields, holds: Holds): MarianConfig {
   const modelType = fields.get('model_type') as ModelType;
+  if (modelType === undefined)
+    throw fields.unsupported('model_type', 'that of an encoder-decoder, as "marian" or "t5"');
   const style = styles[modelType];
   fields.fixed({
     is_encoder_decoder: true,

@@ -1,7 +1,7 @@
 import type { EncoderConfig } from '../model/bert.ts';
 import { type Check, checkOptions, integer, isFunction, oneOf, refuse } from './check.ts';
 import type { TextsProgress } from './embed.ts';
-import type { EncoderWords } from './encoder-input.ts';
+import type { Cut, EncoderWords } from './encoder-input.ts';
 import { cutOf, type Headed, type HeadOptions, headChecks, largest, needHead, softmax } from './heads.ts';
 
 export interface ClassifyOptions extends HeadOptions {
@@ -47,12 +47,13 @@ export async function classLogits(
   { config, runs, reader }: Headed,
   texts: readonly EncoderWords[] | EncoderWords,
   options: HeadOptions & Pick<ClassifyOptions, 'onProgress'>,
+  cut: Pick<Cut, 'truncation'> = {},
 ): Promise<Float64Array[]> {
   needHead(config, 'classes');
   const { onProgress, signal } = options;
   const list = Array.isArray(texts) ? (texts as EncoderWords[]) : [texts as EncoderWords];
   if (texts === undefined || texts === null) throw refuse('texts', texts, 'a list of texts');
-  const read = list.map((text, i) => reader.words(text, i, cutOf(options, reader)));
+  const read = list.map((text, i) => reader.words(text, i, { ...cutOf(options, reader), ...cut }));
   const take = ({ logits }: { logits: Float32Array }) => Float64Array.from(logits);
   const wanted = { capture: [], logitRows: () => [0] };
   return runs.run(read, wanted, signal, take, onProgress && ((done) => onProgress({ done, total: list.length })));

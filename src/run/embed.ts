@@ -1,9 +1,7 @@
-import type { EncoderConfig } from '../model/bert.ts';
 import { type PoolingMode, poolingModes, type SentenceConfig } from '../model/sentence.ts';
 import { newTask } from '../plan/task.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, oneOf, refuse } from './check.ts';
-import type { EncoderRuns } from './encode.ts';
-import type { EncoderReader } from './encoder-input.ts';
+import type { Headed } from './heads.ts';
 import { dense, normalized, pool } from './pool.ts';
 
 /** How far a call with many texts has come. */
@@ -42,18 +40,8 @@ const checks: Record<keyof EmbedOptions, Check> = {
 /** Texts that are read between two turns of the event loop. */
 const textsATurn = 64;
 
-/** What `Encoder.embed` works with. */
-export interface Embedder {
-  config: EncoderConfig;
-  sentences: SentenceConfig;
-  runs: EncoderRuns;
-  reader: EncoderReader;
-  /** The tensor of the last hidden states. */
-  hidden: string;
-}
-
 export async function embed(
-  { config, sentences, runs, reader, hidden }: Embedder,
+  { config, sentences, runs, reader, hidden }: Headed,
   texts: readonly string[] | string,
   options: EmbedOptions = {},
 ): Promise<Float32Array[]> {
@@ -64,7 +52,7 @@ export async function embed(
   const modes = [pooling].flat() as PoolingMode[];
   const finish = finisher(sentences, modes.length * config.nEmbd, options);
   const prompt = options.prompt === undefined ? sentences.defaultPrompt : promptOf(options.prompt, sentences);
-  const cut = { maxLength: sentences.maxLength ?? reader.context };
+  const cut = cutOfWhole({ sentences, reader });
   const read = [];
   for (const [i, text] of list.entries()) {
     if (typeof text !== 'string') throw refuse(`texts[${i}]`, text, 'a string');
@@ -118,3 +106,8 @@ function widths(layers: SentenceConfig['steps'], width: number): [takes: number,
   const denses = layers.filter((step) => step !== 'normalize');
   return [denses[0]?.nIn ?? width, denses.at(-1)?.nOut ?? width];
 }
+
+/** Texts are cut where sentence-transformers would cut them. */
+export const cutOfWhole = ({ sentences, reader }: Pick<Headed, 'sentences' | 'reader'>) => ({
+  maxLength: sentences.maxLength ?? reader.context,
+});

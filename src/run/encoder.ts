@@ -13,7 +13,7 @@ import { EncoderRuns, type EncoderText, profileText, traceText } from './encode.
 import { type EncoderInput, EncoderReader, type EncoderWords, type IdsText } from './encoder-input.ts';
 import type { Engine } from './engine.ts';
 import { type Filling, type FillOptions, fill } from './fill.ts';
-import { cutOf, type HeadOptions, headChecks } from './heads.ts';
+import { cutOf, type Headed, type HeadOptions, headChecks, using } from './heads.ts';
 import type { ProfileOptions } from './language-model.ts';
 import { Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
@@ -69,38 +69,28 @@ export class Encoder extends Loaded<EncoderConfig> {
    * One vector a text, as sentence-transformers makes it for the same folder: its pooling, layers, prompts and longest text hold.
    * Texts are packed into batches without padding; each gets what it gets alone.
    */
-  async embed(texts: readonly string[] | string, options: EmbedOptions = {}): Promise<Float32Array[]> {
-    this.engine.alive();
-    return this.proved(
-      await embed({ ...this.#headed, sentences: this.sentences, hidden: this.#hidden }, texts, options),
-    );
+  embed(texts: readonly string[] | string, options: EmbedOptions = {}): Promise<Float32Array[]> {
+    return this[using]((headed) => embed(headed, texts, options));
   }
 
   /** For each mask of a text the likeliest words, best first. */
-  async fill(text: EncoderWords, options: FillOptions = {}): Promise<Filling[][]> {
-    this.engine.alive();
-    return this.proved(await fill(this.#headed, text, options));
+  fill(text: EncoderWords, options: FillOptions = {}): Promise<Filling[][]> {
+    return this[using]((headed) => fill(headed, text, options));
   }
 
   /** For each text its classes, best first. */
-  async classify(
-    texts: readonly EncoderWords[] | EncoderWords,
-    options: ClassifyOptions = {},
-  ): Promise<ClassScore[][]> {
-    this.engine.alive();
-    return this.proved(await classify(this.#headed, texts, options));
+  classify(texts: readonly EncoderWords[] | EncoderWords, options: ClassifyOptions = {}): Promise<ClassScore[][]> {
+    return this[using]((headed) => classify(headed, texts, options));
   }
 
   /** The classes of a text's tokens, or with `aggregate` its entities. */
-  async tag(text: string, options: TagOptions = {}): Promise<Entity[]> {
-    this.engine.alive();
-    return this.proved(await tag(this.#headed, text, options));
+  tag(text: string, options: TagOptions = {}): Promise<Entity[]> {
+    return this[using]((headed) => tag(headed, text, options));
   }
 
   /** The parts of the context that answer a question, best first. A long context is read in windows that overlap. */
-  async answer(question: string, context: string, options: AnswerOptions = {}): Promise<Answer[]> {
-    this.engine.alive();
-    return this.proved(await answer(this.#headed, question, context, options));
+  answer(question: string, context: string, options: AnswerOptions = {}): Promise<Answer[]> {
+    return this[using]((headed) => answer(headed, question, context, options));
   }
 
   /** Hidden states and what the head gives of each text. */
@@ -180,8 +170,11 @@ export class Encoder extends Loaded<EncoderConfig> {
     return this.proved(await profileText(this.engine, text, this.#logitRows(text), repeats, signal));
   }
 
-  get #headed() {
-    return { config: this.config, runs: this.#runs, reader: this.#reader };
+  /** @internal What texts are run by, for a call of the methods above or of a pipeline. */
+  async [using]<T>(call: (headed: Headed) => Promise<T>): Promise<T> {
+    this.engine.alive();
+    const { config, sentences } = this;
+    return this.proved(await call({ config, sentences, runs: this.#runs, reader: this.#reader, hidden: this.#hidden }));
   }
 
   /** The head gives one answer for a whole text, by its first row. */

@@ -1,17 +1,25 @@
 import type { EncoderConfig } from '../model/bert.ts';
 import type { Head } from '../model/family.ts';
+import type { SentenceConfig } from '../model/sentence.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Check } from './check.ts';
 import { isSignal, oneOf } from './check.ts';
 import type { EncoderRuns } from './encode.ts';
 import type { Cut, EncoderReader } from './encoder-input.ts';
 
-/** What a method that needs a head works with. */
+/** What the methods of an encoder work with. */
 export interface Headed {
   config: EncoderConfig;
   runs: EncoderRuns;
   reader: EncoderReader;
+  /** How embeddings are made. */
+  sentences: SentenceConfig;
+  /** The tensor of the last hidden states. */
+  hidden: string;
 }
+
+/** The call of an encoder that gives a function what its methods work with; no user's, hence no name. */
+export const using = Symbol('using');
 
 export interface HeadOptions {
   /** Cuts what is too long for the model, which else is refused. */

@@ -63,7 +63,7 @@ const MOST_RETRIES = 2;
 
 const devices = oneOf(...Object.keys(waysTo));
 
-const checks: Record<keyof LoadOptions, Check> = {
+export const loadChecks: Record<keyof LoadOptions, Check> = {
   device: {
     expects: `${devices.expects}, or a GPUDevice`,
     accepts: (value) => devices.accepts(value) || isDevice(value),
@@ -105,7 +105,7 @@ export async function loadAs<K extends Kind, T>(
   options: LoadOptions,
   make: (checkpoint: Checkpoint<ConfigOf[K]>, options: LoadOptions) => Promise<T>,
 ): Promise<T> {
-  checkOptions(call, options, checks);
+  checkOptions(call, options, loadChecks);
   const { device = 'auto', dtype, kv, tune, threads, contextLength, ...opening } = options;
   if (threads !== undefined && device !== 'auto' && device !== 'wasm') {
     throw refuse('threads', threads, 'undefined: they are for device "wasm" or "auto"');

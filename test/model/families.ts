@@ -10,6 +10,7 @@ import { readEncoderFiles } from '../../src/run/load-encoder.ts';
 import { weightFormats } from '../../src/run/weight-formats.ts';
 import type { TestBackend } from '../backends.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
+import type { TinyCheckpoint } from '../load/tiny-checkpoint.ts';
 
 /** A case of a family's fixture: the inputs, and the tensors of expected.safetensors by what they are. */
 export interface FamilyCase {
@@ -114,4 +115,17 @@ export async function tensorsOf(
       .filter(({ dtype }) => dtype === 'F32')
       .map(({ name, shape, start, end }) => [name, { shape, data: new Float32Array(bytes.slice(start, end).buffer) }]),
   );
+}
+
+/** A family's fixture as its parts, to be changed. */
+export async function familyCheckpoint(name: string): Promise<TinyCheckpoint> {
+  const bytes = new Uint8Array(await readFixture(`${folder(name)}/model.safetensors`));
+  const file = 'model.safetensors';
+  const directory = await readDirectory(new BlobFiles(file, new Map([[file, new Blob([bytes])]])), file);
+  return {
+    config: await readFixtureJson(`${folder(name)}/config.json`),
+    tensors: new Map(
+      directory!.map(({ name, dtype, shape, start, end }) => [name, { dtype, shape, bytes: bytes.slice(start, end) }]),
+    ),
+  };
 }
