@@ -31,18 +31,18 @@ async function compile(extra) {
   }
 }
 
-/** What the kernels' compiler must know: the numbers of the enums, and the fields of a step with their types. */
+/** What the kernels' compiler must know: the numbers of the enums, and the fields of what it writes with their types. */
 function layout(source) {
-  const object = (name, values) => `export const ${name} = ${JSON.stringify(Object.fromEntries(values))} as const;\n`;
-  const enums = [...source.matchAll(/^export enum (\w+) \{(.*?)\n\}/gms)].map(([, name, members]) =>
-    object(
-      name,
-      [...members.matchAll(/\w+/g)].map(([member], i) => [member, i]),
-    ),
-  );
-  const step = /^export class Step \{(.*?)\n\}/ms.exec(source)[1];
-  const fields = [...step.matchAll(/^ {2}(\w+): (\w+);/gm)].map(([, name, type]) => [name, type]);
-  return `${enums.join('')}${object('Step', fields)}`;
+  const members = (text, pattern, value) => Object.fromEntries([...text.matchAll(pattern)].map(value));
+  const enums = [...source.matchAll(/^export enum (\w+) \{(.*?)\n\}/gms)].map(([, name, text]) => [
+    name,
+    members(text, /\w+/g, ([member], i) => [member, i]),
+  ]);
+  const classes = [...source.matchAll(/^export class (Step|Table|Part) \{(.*?)\n\}/gms)].map(([, name, text]) => [
+    name,
+    members(text, /^ {2}(\w+): (\w+);/gm, ([, field, type]) => [field, type]),
+  ]);
+  return `export const layout = ${JSON.stringify(Object.fromEntries([...enums, ...classes]))} as const;\n`;
 }
 
 export async function buildKernels() {

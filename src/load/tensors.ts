@@ -176,9 +176,9 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   async *read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
-    const { columns, computed } = weight;
+    const { columns, computed, order, kind } = weight;
     const pieces = this.#piecesOf(weight);
-    if (!computed) {
+    if (!computed && !order) {
       const vector = new Float32Array(weight.kind === 'vector' ? columns : 0);
       let filled = 0;
       for (const { tensor, rows, columns } of pieces) {
@@ -203,7 +203,15 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
       }
       stored.push(whole);
     }
-    yield computed.values(...stored);
+    if (computed) return yield computed.values(...stored);
+    const [whole] = stored as [Float32Array];
+    const width = kind === 'vector' ? 1 : columns;
+    const ordered = new Float32Array(whole.length);
+    for (let i = 0; i * width < whole.length; i++) {
+      const from = order!(i) * width;
+      ordered.set(whole.subarray(from, from + width), i * width);
+    }
+    yield ordered;
   }
 
   /** A stored tensor's values in rows, in pieces of whole rows. */

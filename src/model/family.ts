@@ -1,4 +1,4 @@
-import type { Plan } from '../plan/plan.ts';
+import type { Activation, Plan } from '../plan/plan.ts';
 import type { Fields } from './fields.ts';
 import type { GenerationConfig } from './generation.ts';
 
@@ -16,6 +16,21 @@ export interface BaseConfig {
   /** The longest text. */
   nCtx: number;
   vocabSize: number;
+}
+
+/** What the config of every text decoder says. */
+export interface DecoderConfig extends BaseConfig {
+  /** Width of the MLP's hidden layer. */
+  nInner: number;
+  activation: Activation;
+  /** The output layer is the token embedding. */
+  tieWordEmbeddings: boolean;
+  /** The id that an empty prompt stands for. */
+  bosTokenId: number | null;
+  /** Ids that end a text; empty for none. */
+  eosTokenIds: number[];
+  /** What generation_config.json says, where there is one. */
+  generation?: GenerationConfig;
 }
 
 /** What the config of every encoder-decoder says. `nLayer` and `nHead` are the encoder's. */

@@ -149,7 +149,7 @@ function sublayers(b: PlanBuilder, config: T5Config) {
     return b.linear(x, b.layers(layer, parts, nEmbd, widths, false), ...outputs);
   };
   const mix = (hook: string, layer: string, q: string, source: string, output: string, bias?: string) =>
-    linear(b.attention(hook, q, source, 1, bias), `${layer}.o`, width, nEmbd, output);
+    linear(b.attention(hook, q, source, 1, { bias }), `${layer}.o`, width, nEmbd, output);
   return {
     norm,
     heads,

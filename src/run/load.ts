@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Source } from '../load/source.ts';
+import type { Plan } from '../plan/plan.ts';
 import { loadTokenizer } from '../text/load.ts';
 import { refuse } from './check.ts';
 import { chunkOn } from './engine.ts';
@@ -32,9 +33,9 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
     generation: await generationOf(checkpoint, config.vocabSize, signal),
     tokenizer: await loadTokenizer(await checkpoint.tokenizerFiles(signal), config.vocabSize),
   });
-  const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, () => ({
+  const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, (plan) => ({
     context,
-    cacheBytes: MOST_BEAMS * 2 * context * config.nEmbd * (kv === 'f16' ? 2 : 4),
+    cacheBytes: MOST_BEAMS * 2 * context * keyWidth(plan) * (kv === 'f16' ? 2 : 4),
     sizeOn: (kind) => sessionSize(1, { context, chunk: chunk ?? chunkOn[kind] }),
     trials: [{ rows: [{ token: 0, position: 0, slot: 0 }], logitRows: [0] }],
     chunk,
@@ -45,4 +46,9 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
     eosTokenIds: generation.eosTokenIds ?? config.eosTokenIds,
   };
   return new Model({ ...checkpoint.config, ...ids, generation }, tokenizer, engine, chosen);
+}
+
+/** Values of a position's keys in the widest layer. */
+function keyWidth({ sources }: Plan): number {
+  return Math.max(...[...sources.values()].map(({ nHead, headDim }) => nHead * headDim));
 }

@@ -116,9 +116,14 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     return { vocabSize, eosTokenIds, encode, defaults: defaultsOf(generation, promptLength) };
   }
 
+  /** What the tokenizer puts before every text, as Llama's does. */
+  get #beginning(): number[] {
+    return this.tokenizer.encode('', { special: true });
+  }
+
   #ids(prompt: Prompt): number[] {
     if (prompt === '') return [];
-    if (typeof prompt === 'string') return this.tokenizer.encode(prompt);
+    if (typeof prompt === 'string') return [...this.#beginning, ...this.tokenizer.encode(prompt)];
     if (!isList(prompt)) {
       throw new VitrineError('bad-option', `The prompt is ${quote(prompt)}; expected a string or a list of token ids.`);
     }

@@ -1,12 +1,12 @@
 import { VitrineError } from '../plan/error.ts';
 import { type EmbedTable, type KeySource, keyAxisOf, type Norm, type Plan, type Step, widthOf } from '../plan/plan.ts';
-import { Activation, By, Format, Step as fields, Kind, Op } from './binary.ts';
+import { layout } from './binary.ts';
 import type { WasmWeight } from './weights.ts';
 
-/** The fields of a step in memory, and their types, as kernels/step.ts has them. */
-type Fields = Partial<Record<keyof typeof fields, number>>;
+const { Activation, By, Format, Kind, Op } = layout;
 
-export const STEP_WORDS = Object.keys(fields).length;
+/** Numbers of an instance of a class of kernels/step.ts; those absent are 0. */
+type Fields<Name extends 'Step' | 'Table' | 'Part'> = Partial<Record<keyof (typeof layout)[Name], number>>;
 
 /** Keys and values of a source, [nHead, places, headDim rounded up to whole vectors] each. */
 export interface SourceMemory extends KeySource {
@@ -21,6 +21,8 @@ export interface Lowering {
   weight(name: string): WasmWeight;
   tensor(name: string): number;
   source(name: string): SourceMemory;
+  /** Gives the address of so many bytes, all 0, and views of it. */
+  allocate(bytes: number): { at: number; words: Uint32Array; floats: Float32Array };
   /** The most keys in a row of a tensor [nHead, rows, keys]. */
   keyWidth(name: string): number;
 }
@@ -28,16 +30,30 @@ export interface Lowering {
 /** Steps that kernels perform; JavaScript does the others. */
 export type Runnable = Exclude<Step, { op: 'edit' | 'input' }>;
 
-/** Writes a step to memory. */
-export function writeStep(step: Runnable, to: Lowering, words: Uint32Array): void {
-  const given: Fields = { op: Op[step.op], ...lower(step, to) };
-  const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
-  Object.entries(fields).forEach(([field, type], i) => {
-    (type === 'f32' ? floats : words)[i] = given[field as keyof Fields] ?? 0;
-  });
+export const STEP_BYTES = 4 * Object.keys(layout.Step).length;
+
+/** Writes steps to memory, one behind the other; gives their address. */
+export function writeSteps(steps: readonly Runnable[], to: Lowering): number {
+  const lowered = steps.map((step) => ({ op: Op[step.op], ...lower(step, to) }));
+  return write('Step', lowered, to);
 }
 
-function lower(step: Runnable, to: Lowering): Fields {
+function write<Name extends 'Step' | 'Table' | 'Part'>(
+  name: Name,
+  list: readonly Fields<Name>[],
+  to: Lowering,
+): number {
+  const fields = Object.entries(layout[name]) as [keyof Fields<Name>, string][];
+  const { at, words, floats } = to.allocate(list.length * fields.length * 4);
+  list.forEach((given, i) => {
+    fields.forEach(([field, type], j) => {
+      (type === 'f32' ? floats : words)[i * fields.length + j] = given[field] ?? 0;
+    });
+  });
+  return at;
+}
+
+function lower(step: Runnable, to: Lowering): Fields<'Step'> {
   const { tensor } = to;
   switch (step.op) {
     case 'embed':
@@ -45,20 +61,34 @@ function lower(step: Runnable, to: Lowering): Fields {
     case 'binary':
       return { ...output(step, to), input: tensor(step.a), second: tensor(step.b), kind: Kind[step.kind] };
     case 'normScale':
-      return { ...through(step, to), epsilon: step.epsilon, centred: +step.centred };
+      return { ...through(step, to), epsilon: step.epsilon, centred: +step.centred, nHead: headsOf(step.input, to) };
     case 'norm':
-      return { ...through(step, to), ...norm(step, to), second: step.scale === undefined ? 0 : tensor(step.scale) };
+      return {
+        ...through(step, to),
+        ...norm(step, to),
+        second: step.scale === undefined ? 0 : tensor(step.scale),
+        nHead: headsOf(step.input, to),
+      };
     case 'selectRows':
       return through(step, to);
     case 'activation':
       return { ...through(step, to), kind: Activation[step.kind] };
+    case 'rotate': {
+      const { values, spec } = to.weight(step.table);
+      const nHead = headsOf(step.input, to);
+      const headDim = width(step.input, to) / nHead;
+      return { ...through(step, to), angles: values, pairs: spec.columns / 2, nHead, headDim };
+    }
     case 'linear':
       return linear(step, to);
     case 'cacheAppend':
       return { input: tensor(step.k), second: tensor(step.v), width: width(step.k, to), ...source(step.source, to) };
     case 'attentionScores':
-    case 'attention':
-      return { input: tensor(step.q), ...attention(step, step.q, to), ...distances(step.bias, to), scale: step.scale };
+    case 'attention': {
+      const window = step.op === 'attention' ? { window: step.window } : { masked: step.window };
+      const scoring = { ...distances(step.bias, to), scale: step.scale, ...window };
+      return { input: tensor(step.q), ...attention(step, step.q, to), ...scoring };
+    }
     case 'maskedSoftmax':
       return { input: tensor(step.input), ...attention(step, step.input, to) };
     case 'attentionMix':
@@ -70,33 +100,46 @@ function lower(step: Runnable, to: Lowering): Fields {
 
 const width = (name: string, { plan }: Lowering): number => widthOf(plan.tensors.get(name)!);
 
+/** Heads that a tensor's rows have, 1 where they have none. */
+function headsOf(name: string, { plan }: Lowering): number {
+  const { shape } = plan.tensors.get(name)!;
+  return shape.length === 3 ? (shape[1] as number) : 1;
+}
+
 /** A tensor [rows, width] that an op of rows makes. */
-const output = (step: { output: string }, to: Lowering): Fields => ({
+const output = (step: { output: string }, to: Lowering): Fields<'Step'> => ({
   output: to.tensor(step.output),
   width: width(step.output, to),
   wanted: +(to.plan.tensors.get(step.output)!.shape[0] === 'logitRows'),
 });
 
-const through = (step: { input: string; output: string }, to: Lowering): Fields => ({
+const through = (step: { input: string; output: string }, to: Lowering): Fields<'Step'> => ({
   ...output(step, to),
   input: to.tensor(step.input),
   width: width(step.input, to),
 });
 
-/** The weights of `embed`, up to three. */
-function tables(given: readonly EmbedTable[], to: Lowering): Fields {
-  if (given.length > 3) throw new VitrineError('bad-option', `A sum of ${given.length} tables; at most 3 are known.`);
-  const [first, ...others] = given.map(({ weight: name, by, first = 0, scale = 1 }) => {
-    const { values, scales, format } = to.weight(name);
-    return { weight: values, scales, format: Format[format], by: By[by], first, factor: scale };
-  });
-  const numbered = others.flatMap((table, i) =>
-    Object.entries(table).map(([field, value]) => [field + (i + 1), value]),
-  );
-  return { ...first, ...(Object.fromEntries(numbered) as Fields) };
-}
+const tables = (given: readonly EmbedTable[], to: Lowering): Fields<'Step'> => ({
+  tables: write(
+    'Table',
+    given.map(({ weight, by, first = 0, scale = 1 }) => ({
+      ...matrix(to.weight(weight)),
+      by: By[by],
+      first,
+      factor: scale,
+    })),
+    to,
+  ),
+  tableCount: given.length,
+});
 
-const norm = ({ weight, bias, epsilon, centred }: Norm, to: Lowering): Fields => ({
+const matrix = ({ values, scales, format }: WasmWeight): Fields<'Table'> => ({
+  weight: values,
+  scales,
+  format: Format[format],
+});
+
+const norm = ({ weight, bias, epsilon, centred }: Norm, to: Lowering): Fields<'Step'> => ({
   normWeight: to.weight(weight).values,
   normBias: optional(bias, to),
   epsilon,
@@ -106,13 +149,13 @@ const norm = ({ weight, bias, epsilon, centred }: Norm, to: Lowering): Fields =>
 /** The address of a vector, or 0. */
 const optional = (name: string | undefined, to: Lowering): number => (name === undefined ? 0 : to.weight(name).values);
 
-function source(name: string, to: Lowering): Fields {
+function source(name: string, to: Lowering): Fields<'Step'> {
   const { keys, values, places, nHead, headDim, axis } = to.source(name);
   return { keys, values, places, keyHeads: nHead, headDim, memory: +(axis === 'source') };
 }
 
 /** @param shaped a tensor that has as many heads as the queries */
-function attention(step: { source: string; output: string }, shaped: string, to: Lowering): Fields {
+function attention(step: { source: string; output: string }, shaped: string, to: Lowering): Fields<'Step'> {
   const spec = to.plan.tensors.get(shaped)!;
   const nHead = keyAxisOf(spec) ? (spec.shape[0] as number) : widthOf(spec) / to.source(step.source).headDim;
   return {
@@ -123,7 +166,7 @@ function attention(step: { source: string; output: string }, shaped: string, to:
   };
 }
 
-function distances(name: string | undefined, to: Lowering): Fields {
+function distances(name: string | undefined, to: Lowering): Fields<'Step'> {
   if (name === undefined) return {};
   const { values, format, spec } = to.weight(name);
   if (format !== 'f32')
@@ -131,33 +174,26 @@ function distances(name: string | undefined, to: Lowering): Fields {
   return { distances: values, farthest: (spec.columns - 1) / 2 };
 }
 
-function linear(step: Step & { op: 'linear' }, to: Lowering): Fields {
-  const { spec, values, scales, format } = to.weight(step.weight);
-  const { outputs } = step;
-  if (outputs.length > 3) {
-    throw new VitrineError('bad-option', `${step.weight} has ${outputs.length} outputs; at most 3 are known.`);
+function linear(step: Step & { op: 'linear' }, to: Lowering): Fields<'Step'> {
+  const parts: Fields<'Part'>[] = step.outputs.map((name) => ({ at: to.tensor(name), width: width(name, to) }));
+  if (step.cache !== undefined) {
+    const { keys, values, nHead, headDim } = to.source(step.cache);
+    parts.push(...[keys, values].map((at) => ({ at, width: nHead * headDim, kept: 1 })));
   }
-  const [first, second, third] = outputs.map((name) => ({ at: to.tensor(name), width: width(name, to) }));
-  const shaped = outputs.map((name) => to.plan.tensors.get(name)!.shape[0]);
+  const weight = to.weight(step.weight);
   return {
     input: to.tensor(step.input),
-    width: spec.columns,
-    output: first?.at,
-    outputWidth: first?.width,
-    output1: second?.at,
-    outputWidth1: second?.width,
-    output2: third?.at,
-    outputWidth2: third?.width,
-    weight: values,
-    scales,
-    format: Format[format],
+    width: weight.spec.columns,
+    tables: write('Table', [matrix(weight)], to),
+    parts: write('Part', parts, to),
+    partCount: parts.length,
     bias: optional(step.bias, to),
     ...(step.norm && norm(step.norm, to)),
     kind: Activation[step.activation ?? 'none'],
     gate: step.gate === undefined ? 0 : to.tensor(step.gate),
     second: step.residual === undefined ? 0 : to.tensor(step.residual),
-    wanted: +(shaped[0] === 'logitRows'),
+    wanted: +step.outputs.some((name) => to.plan.tensors.get(name)!.shape[0] === 'logitRows'),
     select: +!!step.select,
-    ...(step.cache === undefined ? {} : source(step.cache, to)),
+    ...(step.cache !== undefined && source(step.cache, to)),
   };
 }

@@ -17,7 +17,7 @@ import {
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { BATCH_WORDS, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
-import { type Lowering, type Runnable, type SourceMemory, STEP_WORDS, writeStep } from './lower.ts';
+import { type Lowering, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
 import type { Machine } from './machine.ts';
 import type { WasmWeight } from './weights.ts';
 
@@ -114,7 +114,7 @@ export class WasmProgram implements Program {
     const { at, bytes } = this.#scratch;
     const runs = stretches.flatMap((stretch) => {
       if ('op' in stretch) return [() => this.#perform(stretch, tensors, batch, sizesOf(batch))];
-      const places = Array.from({ length: stretch.count }, (_, i) => stretch.steps + i * STEP_WORDS * 4);
+      const places = Array.from({ length: stretch.count }, (_, i) => stretch.steps + i * STEP_BYTES);
       return places.map((place) => () => this.#running() && kernels.run(place, 1, this.#batch, at, bytes));
     });
     return profileOf(
@@ -211,6 +211,11 @@ export class WasmProgram implements Program {
       tensor: (name) => tensors.get(name)!,
       source: (name) => this.#sources.get(name)!,
       keyWidth: (name) => this.#width(name),
+      allocate: (bytes) => {
+        const at = this.#allocate(bytes, 'The program');
+        const { memory } = this.#running();
+        return { at, words: memory.words(at, bytes / 4), floats: memory.floats(at, bytes / 4) };
+      },
     };
     const stretches: Stretch[] = [];
     for (let i = 0; i < steps.length; ) {
@@ -222,11 +227,7 @@ export class WasmProgram implements Program {
       }
       const next = steps.findIndex((later, j) => j > i && !runs(later));
       const stretch = steps.slice(i, next < 0 ? undefined : next) as Runnable[];
-      const at = this.#allocate(stretch.length * STEP_WORDS * 4, 'The program');
-      stretch.forEach((one, j) => {
-        writeStep(one, lowering, this.#running().memory.words(at + j * STEP_WORDS * 4, STEP_WORDS));
-      });
-      stretches.push({ steps: at, count: stretch.length });
+      stretches.push({ steps: writeSteps(stretch, lowering), count: stretch.length });
       i += stretch.length;
     }
     return stretches;

@@ -59,7 +59,7 @@ export function encoderDecoderPlan(): Plan {
     const keys = b.source(`${hook}.keys`, { nHead: kvHeads, headDim, axis });
     b.append(k, v, keys);
     const bias = b.matrix(`${hook}.bias`, nHead, 9);
-    const z = b.attention(hook, q, keys, 1, bias);
+    const z = b.attention(hook, q, keys, 1, { bias });
     const [out] = b.linear(z, b.layer(`${hook}.out`, width, width, bare), [`${hook}.out`, width]);
     return b.add(`${hook}.resid`, x, out!);
   };

@@ -20,7 +20,6 @@ export function activate(kind: i32, x: v128): v128 {
     case Activation.silu:
       return logistic(x, x);
     case Activation.tanh:
-      // 2 / (1 + e^-2x) - 1
       return f32x4.sub(logistic(f32x4.splat(2), f32x4.add(x, x)), f32x4.splat(1));
     default:
       return x;

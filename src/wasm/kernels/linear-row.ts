@@ -1,7 +1,7 @@
-import { column, columns, finish, inputRow, takeColumns } from './linear';
+import { column, columns, finish, inputRow, takeColumns, widest } from './linear';
 import { normalize } from './norm';
 import { half4, largest, madd, sumInt, sums } from './simd';
-import { Batch, Format, rowsOf, Step, strideOf } from './step';
+import { Batch, Format, rowsOf, Step, strideOf, Table } from './step';
 import { threadCount } from './threads';
 
 /**
@@ -13,7 +13,8 @@ import { threadCount } from './threads';
  */
 export function linearRow(s: Step, batch: Batch, scratch: usize): void {
   const rows = rowsOf(s, batch);
-  const quantised = s.format >= Format.q8;
+  const format = changetype<Table>(s.tables).format;
+  const quantised = format >= Format.q8;
   const stride = strideOf(s.width);
   const bytes = stride << 2;
   const normed = scratch + bytes * rows;
@@ -27,21 +28,20 @@ export function linearRow(s: Step, batch: Batch, scratch: usize): void {
       normalize(s, x, 0, to);
       x = to;
     }
-    if (quantised) digits(x, stride, s.format == Format.q8, scratch + bytes * r, scales + ((stride * r) >> 3));
+    if (quantised) digits(x, stride, format == Format.q8, scratch + bytes * r, scales + ((stride * r) >> 3));
   }
 
   const inPlace = !s.normWeight && !quantised;
-  const widest = max(s.outputWidth, s.keyHeads * s.headDim);
-  while (takeColumns(s, max(8, min(256, (widest / (threadCount() * 8)) & ~3)))) {
+  while (takeColumns(s, max(8, min(256, (widest(s) / (threadCount() * 8)) & ~3)))) {
     for (let c = 0; c < columns; c += 4) {
       const count = min(4, columns - c);
       for (let r = 0; r < rows; r++) {
         const x = inPlace ? inputRow(s, batch, r) : scratch + bytes * r;
         const xScales = scales + ((stride * r) >> 3);
         let y: v128;
-        if (s.format == Format.f32) y = dots<f32>(s, x, column + c, count);
-        else if (s.format == Format.f16) y = dots<u16>(s, x, column + c, count);
-        else if (s.format == Format.q8) y = dotsOfBlocks<i8>(s, x, xScales, column + c, count, factors);
+        if (format == Format.f32) y = dots<f32>(s, x, column + c, count);
+        else if (format == Format.f16) y = dots<u16>(s, x, column + c, count);
+        else if (format == Format.q8) y = dotsOfBlocks<i8>(s, x, xScales, column + c, count, factors);
         else y = dotsOfBlocks<u8>(s, x, xScales, column + c, count, factors);
         finish(s, batch, r, c, count, y);
       }
@@ -55,7 +55,7 @@ function zeroEnd(x: usize, width: i32, stride: usize): void {
 
 /** Address of weight row `column + i`; the last of the `count` rows stands in for those beyond. */
 function weightRow(s: Step, column: i32, i: i32, count: i32, rowBytes: usize): usize {
-  return s.weight + <usize>(column + min(i, count - 1)) * rowBytes;
+  return changetype<Table>(s.tables).weight + <usize>(column + min(i, count - 1)) * rowBytes;
 }
 
 /** The first four of eight values of f32 or, as u16, of f16. */
@@ -179,7 +179,7 @@ function dotsOfBlocks<T>(s: Step, x: usize, xScales: usize, column: i32, count: 
 /** factors [blocks, 4] = scale of x times scale of the weight; rows end with whole pairs of blocks */
 function multiplyScales(s: Step, xScales: usize, column: i32, count: i32, factors: usize): void {
   const blocks = strideOf(s.width) >> 5;
-  const halves = s.scales + ((<usize>column * blocks) << 1);
+  const halves = changetype<Table>(s.tables).scales + ((<usize>column * blocks) << 1);
   const next1 = <usize>min(1, count - 1) * (blocks << 1);
   const next2 = <usize>min(2, count - 1) * (blocks << 1);
   const next3 = <usize>min(3, count - 1) * (blocks << 1);

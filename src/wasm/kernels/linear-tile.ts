@@ -1,7 +1,7 @@
 import { columns, column, finish, inputRow, takeColumns } from './linear';
 import { unpack } from './rows';
 import { madd, sums } from './simd';
-import { Batch, rowsOf, Step, strideOf, tableOf } from './step';
+import { Batch, rowsOf, Step, strideOf, Table } from './step';
 
 /** Columns of y computed together, and how much of x's width at once: the weights (24 KB) and two rows of x stay in L1. */
 const COLUMNS = 8;
@@ -19,7 +19,7 @@ export function linearTile(s: Step, batch: Batch, scratch: usize): void {
     for (let from = 0; from < stride; from += DEPTH) {
       const depth = min(DEPTH, stride - from);
       for (let c = 0; c < columns; c++) {
-        unpack(tableOf(s, 0), column + c, s.width, from, depth, scratch + ((c * depth) << 2));
+        unpack(changetype<Table>(s.tables), column + c, s.width, from, depth, scratch + ((c * depth) << 2));
       }
       strip(s, batch, rows, scratch, from, depth, columns, partial);
     }

@@ -1,5 +1,5 @@
 import { activate } from './activation';
-import { Batch, keysAt, placeOf, rowAt, rowOf, Step } from './step';
+import { Batch, keysAt, Part, placeOf, rowAt, rowOf, Step } from './step';
 import { nextPiece } from './threads';
 
 /** Input row `r` of a linear: the r-th row, or the r-th whose logits are wanted. */
@@ -7,40 +7,40 @@ export function inputRow(s: Step, batch: Batch, r: i32): usize {
   return rowAt(s.input, s.select ? rowOf(batch, r).logitRow : r, s.width);
 }
 
-/** Columns end up in different places: three outputs, keys, values. */
-const PARTS = 5;
-
 /** The columns that a thread has taken: from the `within`-th of a part, which is the `column`-th of all. */
-export let part: i32;
+let part = changetype<Part>(0);
 export let column: i32;
-export let within: i32;
+let within: i32;
 export let columns: i32;
 
 /** Takes up to `most` columns of one part, while there are any. */
 export function takeColumns(s: Step, most: i32): bool {
   let piece = nextPiece();
   column = 0;
-  for (part = 0; part < PARTS; part++) {
-    const width = partWidth(s, part);
-    const pieces = (width + most - 1) / most;
+  for (let i = 0; i < s.partCount; i++) {
+    part = partOf(s, i);
+    const pieces = (part.width + most - 1) / most;
     if (piece < pieces) {
       within = piece * most;
       column += within;
-      columns = min(most, width - within);
+      columns = min(most, part.width - within);
       return true;
     }
     piece -= pieces;
-    column += width;
+    column += part.width;
   }
   return false;
 }
 
-/** Columns of a part; 0 if it is absent. */
-export function partWidth(s: Step, part: i32): i32 {
-  if (part == 0) return s.outputWidth;
-  if (part == 1) return s.outputWidth1;
-  if (part == 2) return s.outputWidth2;
-  return s.keys ? s.keyHeads * s.headDim : 0;
+function partOf(s: Step, i: i32): Part {
+  return changetype<Part>(s.parts + <usize>i * offsetof<Part>());
+}
+
+/** Columns of the widest part. */
+export function widest(s: Step): i32 {
+  let most = 0;
+  for (let i = 0; i < s.partCount; i++) most = max(most, partOf(s, i).width);
+  return most;
 }
 
 /** Takes `count` sums of row `r`, from the c-th of those taken, to where they belong, with bias, activation, gate and residual. */
@@ -48,11 +48,11 @@ export function finish(s: Step, batch: Batch, r: i32, c: i32, count: i32, values
   const i = within + c;
   if (s.bias) values = f32x4.add(values, v128.load(s.bias + ((<usize>(column + c)) << 2)));
   if (s.kind) values = activate(s.kind, values);
-  if (part > 2) return append(s, placeOf(s, rowOf(batch, r)), part == 3 ? s.keys : s.values, i, count, values);
-  const at = rowAt(0, r, partWidth(s, part)) + ((<usize>i) << 2);
+  if (part.kept) return append(s, placeOf(s, rowOf(batch, r)), part.at, i, count, values);
+  const at = rowAt(0, r, part.width) + ((<usize>i) << 2);
   if (s.gate) values = f32x4.mul(values, v128.load(s.gate + at));
   if (s.second) values = f32x4.add(values, v128.load(s.second + at));
-  storeLanes((part == 0 ? s.output : part == 1 ? s.output1 : s.output2) + at, values, count);
+  storeLanes(part.at + at, values, count);
 }
 
 /** Columns i .. i + count of a row's keys or values, to its place. */

@@ -1,6 +1,6 @@
 import { activate } from './activation';
 import { half, half4 } from './simd';
-import { Batch, Format, keysAt, Kind, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table, tableOf } from './step';
+import { Batch, Format, keysAt, Kind, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table } from './step';
 import { nextPiece } from './threads';
 
 /** Ops that take each row by itself. */
@@ -58,8 +58,8 @@ export function embed(s: Step, batch: Batch, scratch: usize): void {
   const bytes = strideOf(s.width) << 2;
   for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
     const to = rowAt(s.output, r, s.width);
-    for (let i = 0; i < 3 && tableOf(s, i).weight; i++) {
-      const table = tableOf(s, i);
+    for (let i = 0; i < s.tableCount; i++) {
+      const table = changetype<Table>(s.tables + <usize>i * offsetof<Table>());
       const number = load<i32>(changetype<usize>(rowOf(batch, r)) + (table.by << 2));
       unpack(table, table.first + number, s.width, 0, <i32>strideOf(s.width), scratch);
       const factor = f32x4.splat(table.factor);
@@ -91,6 +91,30 @@ export function activation(s: Step, batch: Batch): void {
     const bytes = (<usize>s.width) << 2;
     // What is past the width is 0 and stays 0 by every activation.
     for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, activate(s.kind, v128.load(from + i)));
+  }
+}
+
+/** output = input, each head's first pairs turned by the angles of the row's position (see plan.ts) */
+export function rotate(s: Step, batch: Batch): void {
+  const pairs = s.pairs;
+  const half = (<usize>pairs) << 2;
+  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+    const from = rowAt(s.input, r, s.width);
+    const to = rowAt(s.output, r, s.width);
+    memory.copy(to, from, (<usize>s.width) << 2);
+    const angles = rowAt(s.angles, rowOf(batch, r).position, 2 * pairs);
+    for (let head = 0; head < s.nHead; head++) {
+      const x = from + ((<usize>(head * s.headDim)) << 2);
+      const y = to + ((<usize>(head * s.headDim)) << 2);
+      for (let i: usize = 0; i < half; i += 4) {
+        const cos = load<f32>(angles + i);
+        const sin = load<f32>(angles + half + i);
+        const a = load<f32>(x + i);
+        const b = load<f32>(x + half + i);
+        store<f32>(y + i, a * cos - b * sin);
+        store<f32>(y + half + i, b * cos + a * sin);
+      }
+    }
   }
 }
 

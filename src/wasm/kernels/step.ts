@@ -5,6 +5,7 @@ export enum Op {
   normScale,
   norm,
   selectRows,
+  rotate,
   linear,
   cacheAppend,
   attentionScores,
@@ -55,32 +56,13 @@ export class Step {
   /** b of a binary, scale of a norm, v of a cacheAppend, residual of a linear. */
   second: usize;
   gate: usize;
-  /** Output tensors, each so wide; a linear fills them side by side, and behind them keys and values. */
   output: usize;
-  outputWidth: i32;
-  output1: usize;
-  outputWidth1: i32;
-  output2: usize;
-  outputWidth2: i32;
-  /** A matrix [.., width] (see plan/formats.ts), or the first of three tables of embeddings. */
-  weight: usize;
-  scales: usize;
-  format: i32;
-  by: i32;
-  first: i32;
-  factor: f32;
-  weight1: usize;
-  scales1: usize;
-  format1: i32;
-  by1: i32;
-  first1: i32;
-  factor1: f32;
-  weight2: usize;
-  scales2: usize;
-  format2: i32;
-  by2: i32;
-  first2: i32;
-  factor2: f32;
+  /** Of an embed, its tables; of a linear, its weight [.., width]; and how many. */
+  tables: usize;
+  tableCount: i32;
+  /** Where the columns of a linear go, side by side. */
+  parts: usize;
+  partCount: i32;
   bias: usize;
   normWeight: usize;
   normBias: usize;
@@ -99,7 +81,10 @@ export class Step {
   places: i32;
   /** The source is a memory: rows see its places by their numbers for it. */
   memory: i32;
-  /** Heads of the queries. */
+  /** The most of the last keys that a row sees, 0: all; `masked` where the others are masked instead of left out. */
+  window: i32;
+  masked: i32;
+  /** Heads of the queries; of a norm or a rotation those of the input. */
   nHead: i32;
   /** Of a tensor [nHead, rows, keys]: the most keys. */
   keyWidth: i32;
@@ -107,21 +92,29 @@ export class Step {
   /** What is added to scores by distance, [nHead, 2 d + 1], and d. */
   distances: usize;
   farthest: i32;
+  /** Of a rotation: cosines and sines by position, and how many pairs of a head are turned. */
+  angles: usize;
+  pairs: i32;
 }
 
-/** A table of embeddings within a Step. */
+/** A matrix in its format (see plan/formats.ts); as a table of embeddings, also by which number it is looked up. */
 @unmanaged
 export class Table {
   weight: usize;
   scales: usize;
   format: i32;
   by: i32;
+  /** The row of number 0. */
   first: i32;
   factor: f32;
 }
 
-export function tableOf(s: Step, i: i32): Table {
-  return changetype<Table>(changetype<usize>(s) + offsetof<Step>('weight') + i * offsetof<Table>());
+/** Columns of a linear: a tensor's, or keys or values of the step's source. */
+@unmanaged
+export class Part {
+  at: usize;
+  width: i32;
+  kept: i32;
 }
 
 /** What a run works on; followed by a Row for each row (plan/rows.ts writes both). */
@@ -165,11 +158,11 @@ export function placeOf(s: Step, row: Row): i32 {
 }
 
 export function firstOf(s: Step, row: Row): i32 {
-  return s.memory ? row.memoryFirst : row.first;
+  return s.memory ? row.memoryFirst : s.window && row.count > s.window ? row.first + row.count - s.window : row.first;
 }
 
 export function countOf(s: Step, row: Row): i32 {
-  return s.memory ? row.memoryCount : row.count;
+  return s.memory ? row.memoryCount : s.window && row.count > s.window ? s.window : row.count;
 }
 
 export function strideOf(width: i32): usize {
