@@ -60,5 +60,5 @@ export type { Trace, TracedTensor } from './run/traced.ts';
 export type { ImageClass, Vision, VisionInput, VisionResult } from './run/vision.ts';
 export type { WeightOptions } from './run/weight.ts';
 export { type ChatMessage, type ChatTemplateOptions, renderChat } from './text/chat.ts';
-export type { InputsOptions, TokenizerInputs, Truncation } from './text/options.ts';
+export type { DecodeOptions, EncodeOptions, InputsOptions, TokenizerInputs, Truncation } from './text/options.ts';
 export type { TextStream, Tokenizer } from './text/tokenizer.ts';

@@ -7,8 +7,9 @@ export interface AddedToken {
   id: number;
   /** Stands for no text of its own: what the model expects around a text, a mask. */
   special: boolean;
-  /** Is looked for in the normalized text. */
+  /** Is looked for in the normalized text, where it is normalized too, or `spelled` as it is. */
   normalized: boolean;
+  spelled: boolean;
   /** Takes the white space before or behind it. */
   lstrip: boolean;
   rstrip: boolean;
@@ -27,7 +28,15 @@ export function readAddedTokens(json: unknown, where: string): AddedToken[] {
 }
 
 export function readAddedToken(token: Json, id: unknown, where: string): AddedToken {
-  const { content, special = false, lstrip = false, rstrip = false, single_word = false, begins = false } = token;
+  const {
+    content,
+    special = false,
+    lstrip = false,
+    rstrip = false,
+    single_word = false,
+    begins = false,
+    spelled = false,
+  } = token;
   const { normalized = special !== true } = token;
   if (content === undefined || content === '') throw bad(`${where} has no content.`);
   const flags = { special, lstrip, rstrip, single_word, normalized };
@@ -42,6 +51,7 @@ export function readAddedToken(token: Json, id: unknown, where: string): AddedTo
     rstrip: isTrue(rstrip),
     singleWord: isTrue(single_word),
     begins: begins === true,
+    spelled: spelled === true,
   };
 }
 

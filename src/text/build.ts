@@ -183,7 +183,7 @@ function sections(tokens: readonly AddedToken[], { normalize }: Parts): (source:
   const raw = sectioner(tokens.filter(({ normalized }) => !normalized));
   const spelled = tokens
     .filter(({ normalized }) => normalized)
-    .map((token) => ({ ...token, content: normalize(aligned(token.content)).text }));
+    .map((token) => (token.spelled ? token : { ...token, content: normalize(aligned(token.content)).text }));
   const inNormalized = sectioner(spelled.filter(({ content }) => content !== ''));
   return (source) =>
     raw(source).flatMap((section) => (section.token ? [section] : inNormalized(normalize(section.text))));

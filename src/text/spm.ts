@@ -126,7 +126,7 @@ function described(model: SentencePieces, ids: Map<string, number>, post_process
         .map(({ piece }) => special(piece, ids.get(piece)!)),
       ...model.pieces
         .filter(({ kind }) => kind === kinds.userDefined)
-        .map(({ piece }) => ({ id: ids.get(piece), content: piece, normalized: false })),
+        .map(({ piece }) => ({ id: ids.get(piece), content: piece, normalized: true, spelled: true })),
       ...added,
     ],
   };
