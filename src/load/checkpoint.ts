@@ -22,8 +22,8 @@ export interface TokenizerFiles {
   addedTokens?: string;
   /** config.json's model_type, which tells what ids a SentencePiece model has. */
   modelType?: string;
-  /** What GGUF metadata has of it: tokens by id, merges of two pieces, and llama.cpp's kind of each token. */
-  gguf?: { tokens: readonly string[]; merges: readonly string[]; kinds: readonly number[] };
+  /** The metadata of a GGUF file. */
+  gguf?: { fields: ReadonlyMap<string, string | number | readonly string[] | readonly number[]>; file: string };
 }
 
 /** How far a load has come. `loaded` of `total` bytes of weights; `loaded` never falls and ends at `total`. */

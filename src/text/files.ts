@@ -2,12 +2,10 @@ import type { TokenizerFiles } from '../load/checkpoint.ts';
 import { parseJson } from '../load/files.ts';
 import { show } from '../plan/show.ts';
 import type { Described } from './build.ts';
+import { describeGguf } from './gguf.ts';
 import { bad, type Json, object } from './json.ts';
 import { type Description, describeMarian, describeSentencePieces } from './spm.ts';
 import { endOfText } from './tokenizer.ts';
-
-/** llama.cpp's kinds of tokens that are found whole, and not by merging. */
-const [control, userDefined] = [3, 4];
 
 /** Describes the tokenizer of a checkpoint's files in the terms of tokenizer.json; null if there are none. Throws `bad-checkpoint`. */
 export function describe(files: TokenizerFiles, vocabSize: number): Described | null {
@@ -17,7 +15,7 @@ export function describe(files: TokenizerFiles, vocabSize: number): Described | 
     text === undefined ? {} : object(parseJson(text, file), file);
   return {
     ...described,
-    config: read(files.config, 'tokenizer_config.json'),
+    config: { ...described.config, ...read(files.config, 'tokenizer_config.json') },
     specialTokens: read(files.specialTokens, 'special_tokens_map.json'),
     addedTokens: read(files.addedTokens, 'added_tokens.json'),
   };
@@ -60,25 +58,6 @@ function describeBytePairs(vocab: Json, merges: string): Description {
     })),
   };
   return { json, names: { whole: 'vocab.json', vocab: 'vocab.json', merges: 'merges.txt' } };
-}
-
-function describeGguf({ tokens, merges, kinds }: NonNullable<TokenizerFiles['gguf']>): Description {
-  const added_tokens: Json[] = [];
-  const pieces = new Map<string, number>();
-  for (const [id, content] of tokens.entries()) {
-    const kind = content === endOfText ? control : kinds[id];
-    if (kind === control || kind === userDefined) added_tokens.push({ id, content, special: kind === control });
-    const twin = pieces.get(content);
-    if (twin !== undefined) throw bad(`tokenizer.ggml.tokens has ${show(content)} twice, as ${twin} and ${id}.`);
-    pieces.set(content, id);
-  }
-  const json = {
-    model: { type: 'BPE', vocab: Object.fromEntries(pieces), merges },
-    pre_tokenizer: { type: 'ByteLevel' },
-    added_tokens,
-  };
-  const names = { whole: 'tokenizer.ggml', vocab: 'tokenizer.ggml.tokens', merges: 'tokenizer.ggml.merges' };
-  return { json, names };
 }
 
 /** vocab.txt: a piece a line, its id the number of the line. */

@@ -9,7 +9,7 @@ const literally = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'
 
 /** What means the same in Oniguruma, which the files are written for, and in JavaScript, once white space is Unicode's. */
 const plain =
-  /^(?:[^\\^$.()[\]|]|\\[pP]\{\w\w?\}|\\[sSrnt]|\((?!\?[^:!=])|[)|]|\[\^?(?:[^\\[\]&]|\\[pP]\{\w\w?\}|\\[srnt])+\])*$/u;
+  /^(?:[^\\^$.()[\]|]|\\[pP]\{(?:\w\w?|White_Space)\}|\\[sSrnt]|\((?!\?[^:!=])|[)|]|\[\^?(?:[^\\[\]&]|\\[pP]\{(?:\w\w?|White_Space)\}|\\[srnt])+\])*$/u;
 const possessive = /[*+?}]\+/;
 
 /**

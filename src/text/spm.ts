@@ -9,18 +9,20 @@ import { kinds, readSentencePieces, type SentencePieces } from './sentencepiece.
 export interface Description {
   json: Json;
   names: Names;
+  /** What tokenizer_config.json would say. */
+  config?: Json;
   /** That of what the model writes. */
   target?: Description;
 }
 
-const template = (before: Json[], after: Json[], tokens: Record<string, number>): Json => {
+export const template = (before: Json[], after: Json[], tokens: Record<string, number>): Json => {
   const part = (id: string) => ({ Sequence: { id, type_id: 0 } });
   const special_tokens = Object.fromEntries(Object.entries(tokens).map(([token, id]) => [token, { ids: [id] }]));
   const single = [...before, part('A'), ...after];
   return { type: 'TemplateProcessing', single, pair: [...single, ...before, part('B'), ...after], special_tokens };
 };
-const token = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
-const special = (content: string, id: number, more: Json = {}) => ({ id, content, special: true, ...more });
+export const token = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
+export const special = (content: string, id: number, more: Json = {}) => ({ id, content, special: true, ...more });
 
 /** spiece.model, sentencepiece.bpe.model or tokenizer.model. Which ids its pieces have depends on the family. */
 export function describeSentencePieces(

@@ -9,6 +9,7 @@ import { readDirectory } from '../../src/load/safetensors.ts';
 import { locate } from '../../src/load/source.ts';
 import { readTokenizerFiles } from '../../src/load/tokenizer-files.ts';
 import { loadTokenizer } from '../../src/text/load.ts';
+import { readFixtureJson } from '../fixtures.ts';
 import { expectedOfMiniLm, folderOf, hub, isThere, minilm, published, smollm2, tensorsOfMiniLm } from './models.ts';
 
 let site: Awaited<ReturnType<typeof serve>>;
@@ -84,5 +85,20 @@ describe.skipIf(!isThere(smollm2)).each(places)('SmolLM2-135M-Instruct %s', (_, 
     expect(fields.get('llama.block_count')).toBe(30);
     expect(fields.get('tokenizer.ggml.pre')).toBe('smollm');
     expect(new Set(tensors.map(({ dtype }) => dtype))).toEqual(new Set(['F32', 'Q4_1', 'Q8_0']));
+  });
+
+  test('has a vocabulary that gives the ids of llama.cpp', async () => {
+    const file = 'SmolLM2-135M-Instruct.Q4_1.gguf';
+    const { fields } = (await readGguf(await open(smollm2), file))!;
+    const vocabulary = await loadTokenizer({ gguf: { fields, file } }, 49152);
+    const { tokenizer } = await readFixtureJson<{
+      tokenizer: { text: string; ids: number[]; ids_with_special: number[] }[];
+    }>('real/smollm2/expected.json');
+    expect(tokenizer).toHaveLength(44);
+    for (const { text, ids, ids_with_special } of tokenizer) {
+      expect(vocabulary.encode(text), text).toEqual(ids);
+      expect(vocabulary.encode(text, { special: true }), text).toEqual(ids_with_special);
+    }
+    expect(vocabulary).toMatchObject({ bosId: 1, eosId: 2 });
   });
 });
