@@ -1,3 +1,4 @@
+import { show } from '../plan/show.ts';
 import { type AddedToken, readAddedToken, readAddedTokens, type Section, sectioner } from './added.ts';
 import { type Aligned, aligned } from './aligned.ts';
 import { decoderOf } from './decoder.ts';
@@ -30,16 +31,10 @@ export async function buildVocabulary(described: Described, vocabSize: number): 
   const model = withType(object(json.model, `${whole}: model`));
   const compile = await patternsOf([json.normalizer, json.pre_tokenizer]);
   const pieces = readPieces(model, names, vocabSize);
-  const added = addedTokens(described, pieces, vocabSize);
-  const specials = new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id]));
   const spellings: (string | undefined)[] = [];
   for (const [piece, id] of pieces) spellings[id] = piece;
-  for (const { content, id } of added) {
-    if (spellings[id] !== undefined && spellings[id] !== content) {
-      throw bad(`${whole}: the added token ${JSON.stringify(content)} has the id ${id} of another piece.`);
-    }
-    spellings[id] = content;
-  }
+  const added = addedTokens(described, pieces, spellings, vocabSize);
+  const specials = new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id]));
   const template = templateOf(json.post_processor, `${whole}: post_processor`);
   for (const part of [...template.single, ...template.pair]) {
     if ('id' in part) checkId(part.id, `${whole}: a token of post_processor`, vocabSize);
@@ -76,7 +71,11 @@ function decoding(decoder: unknown): Pick<Vocabulary, 'cleansPieces' | 'trims' |
 
 /** Files of old leave the model's type out. */
 function withType(model: Json): Json {
-  return model.type == null ? { ...model, type: Array.isArray(model.vocab) ? 'Unigram' : 'BPE' } : model;
+  if (model.type != null) return model;
+  return {
+    ...model,
+    type: Array.isArray(model.vocab) ? 'Unigram' : model.unk_token && !model.merges ? 'WordPiece' : 'BPE',
+  };
 }
 
 function subwordPrefix({ type, continuing_subword_prefix: prefix }: Json): string | null {
@@ -100,38 +99,50 @@ function decoderJson(json: Json, whole: string): unknown {
   return decoder ?? (cutsBytes ? { type: 'ByteLevel' } : null);
 }
 
-/** Those of tokenizer.json and those that only tokenizer_config.json or added_tokens.json have. */
+/**
+ * Those of tokenizer.json and those that only tokenizer_config.json or added_tokens.json have. What these say of ids that the model
+ * lacks, or that are other pieces, is of another model. `spellings`, by id, are completed.
+ */
 function addedTokens(
   { json, names, config, specialTokens, addedTokens: more }: Described,
   pieces: ReadonlyMap<string, number>,
+  spellings: (string | undefined)[],
   vocabSize: number,
 ): AddedToken[] {
   const where = `${names.whole}: added_tokens`;
   const tokens = new Map<string, AddedToken>();
-  const add = (token: AddedToken, what: string) => {
-    checkId(token.id, what, vocabSize);
+  const isFree = ({ id, content }: AddedToken) => (spellings[id] ?? content) === content;
+  const add = (token: AddedToken) => {
+    spellings[token.id] = token.content;
     tokens.set(token.content, token.content === endOfText ? { ...token, special: true } : token);
   };
-  for (const [i, token] of readAddedTokens(json.added_tokens, where).entries()) add(token, `${where}[${i}]`);
+  const addMore = (token: AddedToken, what: string) => {
+    if (!Number.isInteger(token.id) || token.id < 0)
+      throw bad(`${what} has the id ${show(token.id)}, expected a number.`);
+    if (isFree(token) && token.id < vocabSize && !tokens.has(token.content)) add(token);
+  };
+  for (const [i, token] of readAddedTokens(json.added_tokens, where).entries()) {
+    checkId(token.id, `${where}[${i}]`, vocabSize);
+    if (!isFree(token)) throw bad(`${where}[${i}], ${show(token.content)}, has the id ${token.id} of another piece.`);
+    add(token);
+  }
   const decoder = object(config.added_tokens_decoder ?? {}, 'tokenizer_config.json: added_tokens_decoder');
   for (const [id, entry] of Object.entries(decoder)) {
     const what = `tokenizer_config.json: added_tokens_decoder.${id}`;
-    const token = readAddedToken(object(entry, what), Number(id), what);
-    if (!tokens.has(token.content)) add(token, what);
+    addMore(readAddedToken(object(entry, what), Number(id), what), what);
   }
   const special = new Set(roles.flatMap((role) => roleContent(config, specialTokens, role) ?? []));
   const others = config.additional_special_tokens ?? specialTokens.additional_special_tokens;
   if (Array.isArray(others)) for (const other of others) special.add(contentOf(other) ?? '');
   for (const [content, id] of Object.entries(more)) {
-    const what = `added_tokens.json: ${JSON.stringify(content)}`;
-    const isSpecial = special.has(content);
-    if (!tokens.has(content)) add(readAddedToken({ content, special: isSpecial }, id, what), what);
+    const what = `added_tokens.json: ${show(content)}`;
+    addMore(readAddedToken({ content, special: special.has(content) }, id, what), what);
   }
   for (const content of special) {
     const id = pieces.get(content);
     const lstrip = content === '<mask>'; // as RoBERTa's and its heirs' is, where files do not say it
-    if (id !== undefined && !tokens.has(content))
-      add(readAddedToken({ content, special: true, lstrip }, id, ''), content);
+    if (id !== undefined && content !== '')
+      addMore(readAddedToken({ content, special: true, lstrip }, id, ''), content);
   }
   return [...tokens.values()];
 }
@@ -144,8 +155,9 @@ const contentOf = (token: unknown): string | undefined => {
 
 /** The token that files name for a role: null for none, undefined where they are silent. */
 function roleContent(config: Json, specialTokens: Json, role: Role): string | null | undefined {
-  const named = config[`${role}_token`] ?? specialTokens[`${role}_token`] ?? config[`${role}_token`];
-  return named === null ? null : contentOf(named);
+  const [named, other] = [config, specialTokens].map((fields) => fields[`${role}_token`]);
+  if (named === null && other == null) return null;
+  return contentOf(named ?? other);
 }
 
 /** What tokens are called that have a role, where no file says which they are. */

@@ -101,7 +101,7 @@ function nmt(source: Aligned): Aligned {
 function precompiled(fields: Json, where: string): Normalizer {
   const { precompiled_charsmap: map } = fields;
   const name = `${where}.precompiled_charsmap`;
-  if (map === null) return (source) => source;
+  if (map === null || map === '') return (source) => source;
   const charsmap = new Charsmap(bytesOfBase64(string(map, name), name), name);
   return (source) => replaceGraphemes(source, charsmap);
 }

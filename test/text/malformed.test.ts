@@ -209,7 +209,7 @@ describe('tokenizer.json', () => {
       'an added token in the place of a word',
       withFields(bert, { added_tokens: [{ content: 'zzz', id: 5 }] }),
       broken!,
-      /"zzz" has the id 5 of another/,
+      /"zzz", has the id 5 of another/,
     ],
   ])('%s', (_, json, code, expected) => refused({ tokenizerJson: spell(json) }, code, expected));
 
@@ -233,14 +233,23 @@ describe('tokenizer.json', () => {
     await refused({ tokenizerJson, config: '[]' }, broken, /tokenizer_config\.json is \[\]/);
     await refused({ tokenizerJson, specialTokens: '7' }, broken, /special_tokens_map\.json is 7/);
     await refused(
-      { tokenizerJson, addedTokens: '{"<new>":1000}' },
+      { tokenizerJson, addedTokens: '{"<new>":"7"}' },
       broken,
-      /added_tokens\.json: "<new>" has the id 1000/,
+      /added_tokens\.json: "<new>" has the id "7"/,
     );
     const config = JSON.stringify({ added_tokens_decoder: { x: { content: '<new>' } } });
     await refused({ tokenizerJson, config }, broken, /added_tokens_decoder\.x has the id NaN/);
-    const twice = JSON.stringify({ added_tokens_decoder: { 7: { content: '<new>' } } });
-    await refused({ tokenizerJson, config: twice }, broken, /"<new>" has the id 7 of another/);
+  });
+
+  test('files beside it that are of another model are believed where they can be', async () => {
+    const tokenizerJson = JSON.stringify(bert);
+    const added_tokens_decoder = { 7: { content: '<other>' }, 1000: { content: '<far>' }, 999: { content: '<new>' } };
+    const config = JSON.stringify({ added_tokens_decoder });
+    const tokenizer = await loadTokenizer({ tokenizerJson, config, addedTokens: '{"<farther>":5000}' }, vocabSize);
+    expect(tokenizer.encode('<new>')).toEqual([999]);
+    for (const content of ['<other>', '<far>', '<farther>'])
+      expect(tokenizer.encode(content).length).toBeGreaterThan(1);
+    expect(tokenizer.spelling(7)).not.toBe('<other>');
   });
 });
 
