@@ -92,13 +92,8 @@ export function vitPlan(config: VisionConfig): Plan {
   const [patches] = b.linear(b.input('pixels', patchWidth), layer, ['embed.hook_embed', nEmbd]);
   const positions = b.matrix('embeddings.position_embeddings', nCtx, nEmbd, { storedShape: [1, nCtx, nEmbd] });
   const places = b.embed('hook_pos_embed', { weight: positions, by: 'position' });
-  const sum = b.add(
-    'embed.sum',
-    patches!,
-    b.add('embed.hook_tokens', places, prefixTokens(b, config, `${projection}.bias`)),
-  );
-  let x = sum;
-  b.alias('hook_full_embed', x);
+  const others = b.add('embed.hook_tokens', places, prefixTokens(b, config, `${projection}.bias`));
+  let x = b.add('hook_full_embed', patches!, others);
 
   const keys = b.source('image', { nHead, headDim, axis: 'rows' });
   for (let layer = 0; layer < nLayer; layer++) {
@@ -137,7 +132,7 @@ export function vitPlan(config: VisionConfig): Plan {
 }
 
 /**
- * The tokens before the patches, by a row's `token`: 0 and 1 are the class and distillation token, the last one is nothing, for
+ * The tokens before the patches, by a row's `segment`: 0 and 1 are the class and distillation token, the last one is nothing, for
  * patches. Such a row has no pixels, and the layer over them gives its bias, which is taken off here.
  */
 function prefixTokens(b: PlanBuilder, { nEmbd, nPrefix }: VisionConfig, bias: string): string {
@@ -156,7 +151,7 @@ function prefixTokens(b: PlanBuilder, { nEmbd, nPrefix }: VisionConfig, bias: st
       },
     },
   });
-  return b.embed('embed.hook_prefix', { weight, by: 'token' });
+  return b.embed('embed.hook_prefix', { weight, by: 'segment' });
 }
 
 /** What newer files call the parts of a block. */

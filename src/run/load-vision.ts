@@ -39,15 +39,16 @@ export async function loadVisionCheckpoint(
   return new Vision(config, small, engine, chosen);
 }
 
-/** How images are prepared: as preprocessor_config.json says, which must fit the model. */
-async function settingsOf(checkpoint: VisionCheckpoint, signal?: AbortSignal): Promise<ImageSettings> {
+/** How images are prepared: as preprocessor_config.json says, which must fit the model; without one, as the model's class does. */
+export async function settingsOf(checkpoint: VisionCheckpoint, signal?: AbortSignal): Promise<ImageSettings> {
   const file = 'preprocessor_config.json';
   const { config } = checkpoint;
   const json = await checkpoint.text(file, signal);
-  const settings = parseImageSettings(json === undefined ? {} : parseJson(json, file), file, config);
+  const [height, width] = config.imageSize;
+  const absent = { size: { height, width }, do_center_crop: false };
+  const settings = parseImageSettings(json === undefined ? absent : parseJson(json, file), file, config);
   const { crop, resize } = settings;
   const given = crop ?? (resize && 'height' in resize.size ? resize.size : undefined);
-  const [height, width] = config.imageSize;
   if (given && (given.height !== height || given.width !== width)) {
     const found = `${file} makes images of ${given.height} x ${given.width} pixels`;
     throw new VitrineError('bad-checkpoint', `${found}; expected ${height} x ${width}, as config.json says.`);

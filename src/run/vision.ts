@@ -2,7 +2,7 @@ import { type Pixels, preprocess } from '../image/preprocess.ts';
 import type { ImageSettings } from '../image/settings.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { VisionConfig } from '../model/vit.ts';
-import { withEdits } from '../plan/edit.ts';
+import { type Edit, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { tensorNamed } from '../plan/lens-names.ts';
 import type { Profile } from '../plan/profile.ts';
@@ -13,7 +13,7 @@ import type { ProfileOptions } from './language-model.ts';
 import { Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import { editsCheck } from './options.ts';
-import { captures, select, type TraceOptions } from './trace.ts';
+import { captures, positionsIn, select, type TraceOptions } from './trace.ts';
 import { Trace } from './traced.ts';
 
 /** An image, or the numbers that `preprocess` makes of one: [channels, height, width], normalised. */
@@ -31,6 +31,9 @@ export interface ImageClass {
   label: string;
   score: number;
 }
+
+/** The tensor that only patches have. */
+const patches = 'embed.hook_embed';
 
 /** A loaded image encoder: ViT or DeiT. */
 export class Vision extends Loaded<VisionConfig> {
@@ -102,7 +105,10 @@ export class Vision extends Loaded<VisionConfig> {
     return data.slice(0, this.config.nEmbd);
   }
 
-  /** The intermediate tensors of one run over an image, optionally edited on the way. `embed.hook_embed` is of the patches alone. */
+  /**
+   * The intermediate tensors of one run over an image, optionally edited on the way, and the logits. Positions count the tokens
+   * before the patches too, but for `embed.hook_embed`, which is of the patches alone.
+   */
   async trace(input: VisionInput, options: TraceOptions = {}): Promise<Trace> {
     this.engine.alive();
     const { capture = [], edits = [], signal } = options;
@@ -112,7 +118,8 @@ export class Vision extends Loaded<VisionConfig> {
     const { labels, nPrefix, distilled } = this.config;
     const names = select(plan, capture);
     const tensorOf = (name: string) => tensorNamed(plan, name);
-    const edited = edits.length > 0 ? withEdits(plan, edits, rows.length) : plan;
+    const moved = edits.map((edit) => (tensorOf(edit.name) === patches ? this.#ofPatches(edit, rows.length) : edit));
+    const edited = edits.length > 0 ? withEdits(plan, moved, rows.length) : plan;
     const logitRows = labels.length === 0 ? [] : distilled ? [0, 1] : [0];
     const kept = new Set([...names.map(tensorOf), ...(distilled ? ['distilled'] : [])]);
     const found = await traceText(this.engine, edited, rows, kept, logitRows, signal);
@@ -120,17 +127,12 @@ export class Vision extends Loaded<VisionConfig> {
       const data = found.get(name)!;
       const sizes = { rows: rows.length, logitRows: logitRows.length, context: rows.length, source: 0 };
       const shape = plan.tensors.get(name)!.shape.map((axis) => (typeof axis === 'number' ? axis : sizes[axis]));
-      if (name !== 'embed.hook_embed') return { data, shape };
+      if (name !== patches) return { data, shape };
       return { data: data.slice(nPrefix * shape[1]!), shape: [shape[0]! - nPrefix, shape[1]!] };
     };
     const logits = this.#logits(found.get('logits')!, found.get('distilled'));
-    return this.proved(
-      new Trace(
-        [],
-        logits,
-        names.map((name) => [name, whole(tensorOf(name))]),
-      ),
-    );
+    const traced = names.map((name): [string, Tensor] => [name, whole(tensorOf(name))]);
+    return this.proved(new Trace([], logits, labels.length > 0 ? [...traced, ['logits', logits]] : traced));
   }
 
   /** How long each step takes for an image. */
@@ -139,6 +141,14 @@ export class Vision extends Loaded<VisionConfig> {
     checkOptions('profile', options, { repeats: integer(1), signal: isSignal });
     const { repeats = 10, signal } = options;
     return this.proved(await profileText(this.engine, await this.#rowsOf(input, signal), [0], repeats, signal));
+  }
+
+  /** An edit of the patches as one of all rows, of which the first have none. */
+  #ofPatches(edit: Edit, rows: number): Edit {
+    const { nPrefix } = this.config;
+    const count = rows - nPrefix;
+    const wanted = edit.position ?? Array.from({ length: count }, (_, i) => i);
+    return { ...edit, position: positionsIn([wanted].flat(), count).map((position) => nPrefix + position) };
   }
 
   /** DeiT with a teacher answers with the mean of its two heads, each on its own token. */
@@ -162,12 +172,12 @@ export class Vision extends Loaded<VisionConfig> {
     if (pixels.length !== expected.reduce((a, b) => a * b, 1)) {
       throw new VitrineError('bad-option', `${pixels.length} pixels were given for the shape [${expected}].`);
     }
-    const patches = patchesOf(pixels, expected as [number, number, number], patchSize);
+    const parts = patchesOf(pixels, expected as [number, number, number], patchSize);
     const width = channels * patchSize[0] * patchSize[1];
-    const whole = new Float32Array(nPrefix * width + patches.length);
-    whole.set(patches, nPrefix * width);
+    const whole = new Float32Array(nPrefix * width + parts.length);
+    whole.set(parts, nPrefix * width);
     const length = whole.length / width;
-    const rows = Array.from({ length }, (_, at) => ({ token: Math.min(at, nPrefix), position: at, segment: 0, at }));
+    const rows = Array.from({ length }, (_, at) => ({ token: 0, position: at, segment: Math.min(at, nPrefix), at }));
     return { length, rows, input: whole };
   }
 }

@@ -7,6 +7,8 @@ import type { WeightFormat } from '../../src/plan/backend.ts';
 import { Encoder } from '../../src/run/encoder.ts';
 import { Engine } from '../../src/run/engine.ts';
 import { readEncoderFiles } from '../../src/run/load-encoder.ts';
+import { settingsOf } from '../../src/run/load-vision.ts';
+import { Vision } from '../../src/run/vision.ts';
 import { weightFormats } from '../../src/run/weight-formats.ts';
 import type { TestBackend } from '../backends.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
@@ -59,10 +61,10 @@ export async function openFamily<K extends Kind>(
   kind: K,
   dtype: 'auto' | WeightFormat = 'auto',
   more: readonly string[] = [],
+  change = (file: File): File | Promise<File> => file,
 ): Promise<{ checkpoint: Checkpoint<ConfigOf[K]>; engine: Engine }> {
-  const checkpoint = await openCheckpoint(await familyFiles(name, ['config.json', 'model.safetensors', ...more]), {
-    kind,
-  });
+  const files = await familyFiles(name, ['config.json', 'model.safetensors', ...more]);
+  const checkpoint = await openCheckpoint(await Promise.all(files.map(change)), { kind });
   const plan = checkpoint.family.plan(checkpoint.config);
   const weights = checkpoint.check(plan.weights);
   const engine = await Engine.open({
@@ -99,6 +101,29 @@ export async function openEncoder(
   const { checkpoint, engine } = await openFamily(backend, name, 'encoder', dtype, encoderFiles);
   const small = await readEncoderFiles(checkpoint);
   return new Encoder({ config: checkpoint.config, engine, chosen: { dtype: 'f32', reason: '' }, ...small });
+}
+
+/** An image encoder's fixture on a backend; `rename`: its tensors under other names. */
+export async function openVision(
+  backend: TestBackend,
+  name: string,
+  dtype: 'auto' | WeightFormat = 'auto',
+  rename?: (name: string) => string,
+): Promise<Vision> {
+  const change = (file: File) => (rename && file.name.endsWith('.safetensors') ? withNames(file, rename) : file);
+  const more = ['preprocessor_config.json'];
+  const { checkpoint, engine } = await openFamily(backend, name, 'vision', dtype, more, change);
+  return new Vision(checkpoint.config, await settingsOf(checkpoint), engine, { dtype: 'f32', reason: '' });
+}
+
+/** A safetensors file with other names in its header. */
+async function withNames(file: File, rename: (name: string) => string): Promise<File> {
+  const bytes = await file.arrayBuffer();
+  const end = 8 + Number(new DataView(bytes).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(bytes.slice(8, end))) as Record<string, unknown>;
+  const renamed = Object.fromEntries(Object.entries(header).map(([name, entry]) => [rename(name), entry]));
+  const text = new TextEncoder().encode(JSON.stringify(renamed));
+  return new File([BigUint64Array.of(BigInt(text.length)), text, bytes.slice(end)], file.name);
 }
 
 export const familyExpected = (name: string) => readFixtureJson<FamilyExpected>(`${folder(name)}/expected.json`);
