@@ -11,7 +11,7 @@ import { settingsOf } from '../../src/run/load-vision.ts';
 import { Vision } from '../../src/run/vision.ts';
 import { weightFormats } from '../../src/run/weight-formats.ts';
 import type { TestBackend } from '../backends.ts';
-import { readFixture, readFixtureJson } from '../fixtures.ts';
+import { readFixture, readFixtureJson, readModelFile } from '../fixtures.ts';
 import type { TinyCheckpoint } from '../load/tiny-checkpoint.ts';
 
 /** A case of a family's fixture: the inputs, and the tensors of expected.safetensors by what they are. */
@@ -45,10 +45,13 @@ export interface FamilyExpected {
 
 const folder = (name: string) => `families/${name}`;
 
-/** A fixture's folder as `load` takes it: the files named, those that are there. */
+/** A fixture's folder, or one of public/models/ (`models/tiny-digits`), as `load` takes it: the files named, those that are there. */
 export async function familyFiles(name: string, files: readonly string[]): Promise<File[]> {
   const file = async (path: string) => {
-    const bytes = await readFixture(`${folder(name)}/${path}`).catch(() => undefined);
+    const read = name.startsWith('models/')
+      ? readModelFile(`${name.slice('models/'.length)}/${path}`)
+      : readFixture(`${folder(name)}/${path}`);
+    const bytes = await read.catch(() => undefined);
     return bytes && new File([new Uint8Array(bytes)], path);
   };
   return (await Promise.all(files.map(file))).filter((one) => one !== undefined);

@@ -227,7 +227,7 @@ interface Digits {
 test.each(backends)('the trained model tiny-digits on $name answers as its card says', async (backend) => {
   const bytes = new TextDecoder().decode(await readModelFile('tiny-digits/reference.json'));
   const { cases } = JSON.parse(bytes) as Digits;
-  const vision = await openVision(backend, '../../../public/models/tiny-digits');
+  const vision = await openVision(backend, 'models/tiny-digits');
   for (const { predicted, pixels, logits, cls_attention_last_layer_head0: looks } of backend === cpu
     ? cases
     : cases.slice(0, 3)) {
