@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { WeightFormat } from '../../src/plan/backend.ts';
 import { EncoderDecoder, type SourceInput } from '../../src/run/encoder-decoder.ts';
 import type { Engine } from '../../src/run/engine.ts';
 import { encodingOf } from '../../src/run/memory.ts';
@@ -36,15 +37,25 @@ function optionsOf(given: Record<string, unknown>): EncoderDecoderOptions {
   };
 }
 
+/** A fixture on a backend, its weights in a format. */
+async function openOn(backend: (typeof backends)[number], folder: string, dtype: 'auto' | WeightFormat = 'auto') {
+  const { engine, checkpoint } = await openFamily(backend, folder, 'encoder-decoder', dtype);
+  const { config } = checkpoint;
+  const model = new EncoderDecoder(config, tokenizerWithoutText(config.vocabSize), engine, {
+    dtype: 'f32',
+    reason: '',
+  });
+  return { engine, model };
+}
+
+const largest = (values: ArrayLike<number>) => Array.from(values).reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+
 describe.each(backends)('encoder-decoders on $name', (backend) => {
   describe.each(folders)('%s', (folder) => {
     let engine: Engine;
     let model: EncoderDecoder;
     beforeAll(async () => {
-      const opened = await openFamily(backend, folder, 'encoder-decoder');
-      engine = opened.engine;
-      const { config } = opened.checkpoint;
-      model = new EncoderDecoder(config, tokenizerWithoutText(config.vocabSize), engine, { dtype: 'f32', reason: '' });
+      ({ engine, model } = await openOn(backend, folder));
     });
     afterAll(() => model?.dispose());
 
@@ -121,4 +132,49 @@ describe.each(backends)('encoder-decoders on $name', (backend) => {
       }
     });
   });
+
+  // The largest error of a logit, where they have a spread of about 3: what rounding the weights costs models of 36 channels.
+  test.each([
+    ['f16', 2e-4],
+    ['q8', 0.3],
+    ['q4', 3],
+  ] as const)('weights in %s: logits within %f', async (dtype, most) => {
+    const errors: Record<string, number> = {};
+    // A software GPU compiles a format's kernels anew for each shape.
+    const every = ['marian-swish', 'bart', 't5-v1.0', 't5-v1.1'];
+    for (const folder of backend.name === 'webgpu' ? ['t5-v1.1'] : every) {
+      const { cases } = await familyExpected(folder);
+      const expected = await tensorsOf(folder, 'expected.safetensors');
+      const one = cases.find(({ name }) => name === 'src7-dec6')!;
+      const { model } = await openOn(backend, folder, dtype);
+      const { logits } = await model.run(sourceOf(one, 0), one.decoder_input_ids![0]!);
+      const { data } = expected.get(one.outputs.logits!.tensor)!;
+      errors[folder] = largest(logits.data.map((value, i) => value - data[i]!));
+      model.dispose();
+    }
+    for (const [folder, error] of Object.entries(errors)) expect(error, folder).toBeLessThan(most);
+    if (dtype !== 'f16') expect(largest(Object.values(errors))).toBeGreaterThan(most / 20);
+  });
+
+  test.each(backend.name === 'webgpu' ? ['t5-v1.1'] : ['bart', 't5-v1.1'])(
+    '%s: an edit of any tensor of either part, and nothing captured',
+    async (folder) => {
+      const [reference, { model }] = [(await openOn(backends[0]!, folder)).model, await openOn(backend, folder)];
+      const input = { source: [8, 5, 33, 90, 1], target: [2, 0, 44, 7] };
+      const plain = await reference.trace(input, { capture: ['*'] });
+      const seen = new Set<Float32Array>();
+      for (const [name, { data }] of plain) {
+        if (seen.has(data)) continue; // another name of a tensor
+        seen.add(data);
+        const edits = [{ name, scale: -1.5 }];
+        // Everything captured, every step runs by itself.
+        const { logits: expected } = await reference.trace(input, { edits, capture: ['*'] });
+        const { logits } = await model.trace(input, { edits });
+        expectClose(logits.data, expected.data, { absolute: 4e-4 }, `logits with ${name} edited`);
+        if (!name.endsWith('hook_scale')) expect(expected.data, name).not.toEqual(plain.logits.data);
+      }
+      expect(seen.size).toBeGreaterThan(90);
+      for (const one of [reference, model]) one.dispose();
+    },
+  );
 });
