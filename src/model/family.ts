@@ -44,6 +44,9 @@ export interface EncoderDecoderConfig extends BaseConfig {
   isRelative: boolean;
   /** What config.json says of generation. */
   generation: GenerationConfig;
+  /** What is put before every text, and what is said of single tasks: `task_specific_params`. */
+  prefix: string;
+  taskParams: Readonly<Record<string, unknown>>;
 }
 
 /** Tensors that a checkpoint holds, by the plan's names. */

@@ -157,6 +157,13 @@ export class Fields {
     return sorted as string[];
   }
 
+  /** What is put before texts, and what holds for a task alone; these are read by who does the task. */
+  tasks(): { prefix: string; taskParams: Readonly<Record<string, unknown>> } {
+    const [prefix, params] = [this.get('prefix'), this.get('task_specific_params')];
+    const taskParams = typeof params === 'object' ? (params as Record<string, unknown>) : {};
+    return { prefix: typeof prefix === 'string' ? prefix : '', taskParams };
+  }
+
   /** The classes of transformers that the checkpoint was saved from. */
   architectures(): string[] {
     const listed = this.get('architectures');

@@ -94,6 +94,7 @@ function readConfig(fields: Fields, holds: Holds): MarianConfig {
     tieWordEmbeddings,
     hasLogitsBias: holds('final_logits_bias'),
     generation: { ...absent[modelType](words), ...readGeneration(fields, vocabSize) },
+    ...fields.tasks(),
   };
 }
 

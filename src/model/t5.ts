@@ -63,6 +63,7 @@ function readConfig(fields: Fields, holds: Holds): T5Config {
     scalesOutput: fields.flag('scale_decoder_outputs', tieWordEmbeddings),
     tieWordEmbeddings: tieWordEmbeddings || !holds('lm_head.weight'),
     generation: { padTokenId, eosTokenIds: [1], decoderStartTokenId: padTokenId, ...readGeneration(fields, vocabSize) },
+    ...fields.tasks(),
   };
 }
 

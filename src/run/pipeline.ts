@@ -12,6 +12,7 @@ import {
 } from './pipelines/encoder.ts';
 import type { Task } from './pipelines/task.ts';
 import { textGeneration } from './pipelines/text-generation.ts';
+import { summarization, text2textGeneration, translation } from './pipelines/text2text.ts';
 import type { Pipelines } from './pipelines/types.ts';
 
 /** What does each task of transformers.js. */
@@ -19,9 +20,12 @@ const tasks = {
   'feature-extraction': featureExtraction,
   'fill-mask': fillMask,
   'question-answering': questionAnswering,
+  summarization,
   'text-classification': textClassification,
   'text-generation': textGeneration,
+  'text2text-generation': text2textGeneration,
   'token-classification': tokenClassification,
+  translation,
   'zero-shot-classification': zeroShotClassification,
 } as const;
 

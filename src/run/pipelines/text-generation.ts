@@ -1,38 +1,17 @@
 import { VitrineError } from '../../plan/error.ts';
 import { type ChatMessage, renderChat } from '../../text/chat.ts';
-import { type Check, integer, isSignal, isString, listOf, number, oneOf, refuse } from '../check.ts';
+import { type Check, isString, listOf, oneOf, refuse } from '../check.ts';
 import { load } from '../load.ts';
 import type { Model } from '../model.ts';
 import type { GenerateOptions } from '../options.ts';
+import { generationChecks, generationOptions } from './generation.ts';
 import { isObject, readSettings, type Task } from './task.ts';
 
-const any = number(-Number.MAX_VALUE);
 const checks: Record<string, Check> = {
-  maxNewTokens: integer(1),
-  maxLength: integer(1),
-  minNewTokens: integer(0),
-  doSample: oneOf(true, false),
-  temperature: number(0),
-  topK: integer(0),
-  topP: number(0, 1),
-  minP: number(0, 1),
-  typicalP: number(0, 1, 'above'),
-  repetitionPenalty: number(0, Number.MAX_VALUE, 'above'),
-  frequencyPenalty: any,
-  presencePenalty: any,
-  noRepeatNgramSize: integer(0),
-  badWordsIds: listOf('lists of token ids', Array.isArray),
-  eosTokenId: { expects: 'a token id, a list of them, or null', accepts: (value) => value !== undefined },
-  numBeams: integer(1),
-  lengthPenalty: any,
-  earlyStopping: oneOf(true, false),
-  numReturnSequences: integer(1),
-  seed: integer(0),
-  stopStrings: { expects: 'texts', accepts: (value) => [value].flat().every(isString.accepts) },
+  ...generationChecks,
   returnFullText: oneOf(true, false),
   chatTemplate: isString,
   tools: listOf('tools', isObject),
-  signal: isSignal,
 };
 
 type Chat = readonly ChatMessage[];
@@ -61,34 +40,19 @@ async function generated(model: Model, input: string | Chat, settings: Record<st
     }
     prompt = await renderChat(chatTemplate, input, tools === undefined ? {} : { tools: tools as object[] });
   } else if (typeof input !== 'string') throw refuse('text', input, 'a text or a chat');
-  const completion = await model.complete(prompt, generateOptions(model, prompt, rest));
+  const completion = await model.complete(prompt, optionsOf(model, prompt, rest));
   return (completion.sequences ?? [completion]).map(({ text }) => {
     if (isChat(input)) return { generated_text: [...input, { role: 'assistant', content: text }] };
     return { generated_text: returnFullText ? prompt + text : text };
   });
 }
 
-/** Hugging Face's options as `generate` takes them: nothing is drawn unless `do_sample` says so, and 50 of the words at most. */
-function generateOptions(model: Model, prompt: string, settings: Record<string, unknown>): GenerateOptions {
-  const {
-    doSample = false,
-    temperature = 1,
-    topK = 50,
-    maxLength,
-    maxNewTokens,
-    badWordsIds,
-    stopStrings,
-    ...rest
-  } = settings;
-  const left = maxLength === undefined ? 256 : (maxLength as number) - model.tokenizer.encode(prompt).length;
-  if (maxNewTokens === undefined && left < 1) {
-    throw refuse('maxLength', maxLength, `more than the ${(maxLength as number) - left} tokens of the prompt`);
+/** Where nothing is said of a length, 256 tokens are written, as in Python. */
+function optionsOf(model: Model, prompt: string, settings: Record<string, unknown>): GenerateOptions {
+  const { maxLength, maxNewTokens } = settings;
+  const begins = model.tokenizer.encode(prompt).length;
+  if (maxNewTokens === undefined && maxLength !== undefined && (maxLength as number) <= begins) {
+    throw refuse('maxLength', maxLength, `more than the ${begins} tokens of the prompt`);
   }
-  return {
-    ...rest,
-    maxNewTokens: (maxNewTokens as number | undefined) ?? left,
-    ...(doSample ? { temperature: temperature as number, topK: topK as number } : {}),
-    ...(badWordsIds !== undefined && { badWords: badWordsIds as number[][] }),
-    ...(stopStrings !== undefined && { stop: stopStrings as string[] }),
-  };
+  return { maxNewTokens: 256, ...generationOptions(settings, begins) };
 }

@@ -1,4 +1,5 @@
 import type { Encoder } from '../encoder.ts';
+import type { EncoderDecoder } from '../encoder-decoder.ts';
 import type { Model } from '../model.ts';
 import type { PipelineTensor } from './tensor.ts';
 
@@ -59,6 +60,8 @@ type OneOrAll<In, Out> = {
   (inputs: readonly In[], options?: CallOptions): Promise<Out[]>;
 };
 
+type Texts<Item> = (texts: string | readonly string[], options?: CallOptions) => Promise<Item[]>;
+
 type Pair = string | { text: string; text_pair?: string };
 
 /** The pipelines by the names of their tasks. */
@@ -83,6 +86,7 @@ export interface Pipelines {
       ): Promise<QuestionAnsweringItem | QuestionAnsweringItem[]>;
     }
   >;
+  summarization: Pipeline<EncoderDecoder, Texts<{ summary_text: string }>>;
   'text-classification': Pipeline<
     Encoder,
     (texts: Pair | readonly Pair[], options?: CallOptions) => Promise<ClassificationItem[] | ClassificationItem[][]>
@@ -95,8 +99,10 @@ export interface Pipelines {
       options?: CallOptions,
     ) => Promise<TextGenerationItem[] | TextGenerationItem[][]>
   >;
+  'text2text-generation': Pipeline<EncoderDecoder, Texts<{ generated_text: string }>>;
   'token-classification': Pipeline<Encoder, OneOrAll<string, TokenClassificationItem[]>>;
   ner: Pipelines['token-classification'];
+  translation: Pipeline<EncoderDecoder, Texts<{ translation_text: string }>>;
   'zero-shot-classification': Pipeline<
     Encoder,
     {
