@@ -20,7 +20,7 @@ const full = process.env.VITRINE_FULL === '1';
 const inChromium = [
   'test/fixtures',
   'test/backends',
-  'test/text/cases',
+  'test/text/{cases,families,inputs}',
   'test/wasm/**/*',
   'test/gpu/{counts,order,token-scores}',
   'test/ops/edit',
