@@ -1,15 +1,15 @@
 import type { TokenizerFiles } from '../load/checkpoint.ts';
 import { parseJson } from '../load/files.ts';
+import { part } from '../plan/part.ts';
 import { show } from '../plan/show.ts';
 import type { Described } from './build.ts';
-import { describeGguf } from './gguf.ts';
 import { bad, type Json, object } from './json.ts';
-import { type Description, describeMarian, describeSentencePieces } from './spm.ts';
+import type { Description } from './spm.ts';
 import { endOfText } from './tokenizer.ts';
 
 /** Describes the tokenizer of a checkpoint's files in the terms of tokenizer.json; null if there are none. Throws `bad-checkpoint`. */
-export function describe(files: TokenizerFiles, vocabSize: number): Described | null {
-  const described = describeFiles(files, vocabSize);
+export async function describe(files: TokenizerFiles, vocabSize: number): Promise<Described | null> {
+  const described = await describeFiles(files, vocabSize);
   if (described === null) return null;
   const read = (text: string | undefined, file: string) =>
     text === undefined ? {} : object(parseJson(text, file), file);
@@ -21,16 +21,21 @@ export function describe(files: TokenizerFiles, vocabSize: number): Described | 
   };
 }
 
-function describeFiles(files: TokenizerFiles, vocabSize: number): Description | null {
+const spm = () => part('The reader of SentencePiece models', () => import('./spm.ts'));
+
+async function describeFiles(files: TokenizerFiles, vocabSize: number): Promise<Description | null> {
   const whole = 'tokenizer.json';
-  if (files.source ?? files.target) return describeMarian(files);
+  if (files.source ?? files.target) return (await spm()).describeMarian(files);
   if (files.tokenizerJson !== undefined) {
     const json = object(parseJson(files.tokenizerJson, whole), whole);
     return { json, names: { whole, vocab: `${whole}: model.vocab`, merges: `${whole}: model.merges` } };
   }
-  if (files.gguf) return describeGguf(files.gguf);
+  if (files.gguf) {
+    const { describeGguf } = await part('The reader of GGUF vocabularies', () => import('./gguf.ts'));
+    return describeGguf(files.gguf);
+  }
   if (files.wordPieces !== undefined) return describeWordPieces(files.wordPieces, files.config);
-  if (files.sentencePieces) return describeSentencePieces(files.sentencePieces, files, vocabSize);
+  if (files.sentencePieces) return (await spm()).describeSentencePieces(files.sentencePieces, files, vocabSize);
   if (files.vocab === undefined && files.merges === undefined) return null;
   if (files.vocab === undefined) throw bad('vocab.json is missing beside merges.txt.');
   if (files.merges === undefined) throw bad('merges.txt is missing beside vocab.json.');

@@ -7,7 +7,7 @@ import type { Vocabulary } from './tokenizer.ts';
 /** The vocabulary of a checkpoint's own files; null if there are none. It is a chunk of its own. */
 export async function readVocabulary(files: TokenizerFiles, vocabSize: number): Promise<Vocabulary | null> {
   try {
-    const described = describe(files, vocabSize);
+    const described = await describe(files, vocabSize);
     if (described === null) return null;
     const vocabulary = await buildVocabulary(described, vocabSize);
     if (!described.target) return vocabulary;

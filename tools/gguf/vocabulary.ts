@@ -25,7 +25,7 @@ interface Tokens {
  */
 export async function tokenizerFields(files: TokenizerFiles, vocabSize: number): Promise<Map<string, Field>> {
   await loadTokenizer(files, vocabSize); // checks them
-  const own = describe(files, vocabSize)?.json;
+  const own = (await describe(files, vocabSize))?.json;
   const words = own?.pre_tokenizer as { type: string; add_prefix_space?: boolean } | undefined;
   if (own && (own.normalizer != null || words?.type !== 'ByteLevel' || words.add_prefix_space)) {
     throw new Error("GGUF has a name for GPT-2's pre-tokenizer only; this tokenizer.json has another.");
