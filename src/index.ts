@@ -57,7 +57,7 @@ export type { Score, ScoreOptions } from './run/score.ts';
 export type { Aggregate, Entity, TagOptions } from './run/tag.ts';
 export type { TraceOptions } from './run/trace.ts';
 export type { Trace, TracedTensor } from './run/traced.ts';
-export type { ImageClass, Vision, VisionInput, VisionResult } from './run/vision.ts';
+export type { ClassifyImageOptions, Vision, VisionInput, VisionResult } from './run/vision.ts';
 export type { WeightOptions } from './run/weight.ts';
 export { type ChatMessage, type ChatTemplateOptions, renderChat } from './text/chat.ts';
 export type { DecodeOptions, EncodeOptions, InputsOptions, TokenizerInputs, Truncation } from './text/options.ts';

@@ -1,11 +1,9 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Activation, Plan } from '../plan/plan.ts';
 import type { BaseConfig, Family, Head, Holds } from './family.ts';
-import type { Fields } from './fields.ts';
+import { type Fields, type ProblemType, problemTypes } from './fields.ts';
 
 type ModelType = 'bert' | 'distilbert' | 'roberta' | 'xlm-roberta';
-
-const problemTypes = ['regression', 'single_label_classification', 'multi_label_classification'] as const;
 
 /** What a checkpoint of an encoder says of itself. */
 export interface EncoderConfig extends BaseConfig {
@@ -24,7 +22,7 @@ export interface EncoderConfig extends BaseConfig {
   /** Names of classes, in order of the logits. */
   labels: string[];
   /** What the classes are: one of them, several at once, or a number to be guessed; undefined where the file is silent. */
-  problemType: (typeof problemTypes)[number] | undefined;
+  problemType: ProblemType | undefined;
 }
 
 /** What files call the parts: those of a block, and of what is before the blocks. */

@@ -5,6 +5,10 @@ import { show } from '../plan/show.ts';
 /** Largest values that are taken for sizes of a model, far above any real one: beyond them a file is damaged. */
 const most = { width: 1 << 20, count: 1 << 12, positions: 1 << 24, vocabulary: 1 << 24 };
 
+/** What a head of classes was trained for: what its scores are made of logits by. */
+export const problemTypes = ['regression', 'single_label_classification', 'multi_label_classification'] as const;
+export type ProblemType = (typeof problemTypes)[number];
+
 const activations = new Map<unknown, Activation>([
   ['gelu_new', 'gelu_new'],
   ['gelu_pytorch_tanh', 'gelu_new'], // the same formula

@@ -1,7 +1,7 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Activation, Plan } from '../plan/plan.ts';
 import type { BaseConfig, Family, Holds } from './family.ts';
-import type { Fields } from './fields.ts';
+import { type Fields, type ProblemType, problemTypes } from './fields.ts';
 
 /** What a checkpoint of an image encoder says of itself. */
 export interface VisionConfig extends BaseConfig {
@@ -21,7 +21,8 @@ export interface VisionConfig extends BaseConfig {
   labels: string[];
   /** DeiT's second head, on the distillation token: the logits are the mean of both. */
   distilled: boolean;
-  multiLabel: boolean;
+  /** `problem_type`, where the file has one. */
+  problemType: ProblemType | undefined;
 }
 
 function readConfig(fields: Fields, holds: Holds): VisionConfig {
@@ -59,7 +60,7 @@ function readConfig(fields: Fields, holds: Holds): VisionConfig {
     nPrefix,
     labels: hasHead ? fields.labels() : [],
     distilled,
-    multiLabel: fields.get('problem_type') === 'multi_label_classification',
+    problemType: fields.oneOf('problem_type', problemTypes),
   };
 }
 

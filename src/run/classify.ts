@@ -20,9 +20,9 @@ export interface ClassScore {
   score: number;
 }
 
+export const classChecks = { topK: integer(1), scores: oneOf('softmax', 'sigmoid', 'none') };
 const checks: Record<keyof ClassifyOptions, Check> = {
-  topK: integer(1),
-  scores: oneOf('softmax', 'sigmoid', 'none'),
+  ...classChecks,
   onProgress: isFunction,
   ...headChecks,
 };
@@ -33,13 +33,20 @@ export async function classify(
   options: ClassifyOptions = {},
 ): Promise<ClassScore[][]> {
   checkOptions('classify', options, checks);
-  const { labels } = headed.config;
-  const { topK = labels.length, scores: by = scoresOf(headed.config) } = options;
   const all = await classLogits(headed, texts, options);
-  return all.map((logits) => {
-    const scores = by === 'softmax' ? softmax(logits) : by === 'sigmoid' ? logits.map(sigmoid) : logits;
-    return largest(scores, topK).map((i) => ({ label: labels[i]!, score: scores[i]! }));
-  });
+  return all.map((logits) => bestClasses(headed.config, logits, options));
+}
+
+/** The classes that a text's or an image's logits speak for, best first. */
+export function bestClasses(
+  config: Pick<EncoderConfig, 'labels' | 'problemType'>,
+  logits: Float64Array,
+  options: Pick<ClassifyOptions, 'topK' | 'scores'>,
+): ClassScore[] {
+  const { labels } = config;
+  const { topK = labels.length, scores: by = scoresOf(config) } = options;
+  const scores = by === 'softmax' ? softmax(logits) : by === 'sigmoid' ? logits.map(sigmoid) : logits;
+  return largest(scores, topK).map((i) => ({ label: labels[i]!, score: scores[i]! }));
 }
 
 /** The logits of each text's classes, in the order of `config.labels`. */
@@ -61,7 +68,10 @@ export async function classLogits(
 
 export const sigmoid = (logit: number) => 1 / (1 + Math.exp(-logit));
 
-function scoresOf({ problemType, labels }: EncoderConfig): NonNullable<ClassifyOptions['scores']> {
+function scoresOf({
+  problemType,
+  labels,
+}: Pick<EncoderConfig, 'labels' | 'problemType'>): NonNullable<ClassifyOptions['scores']> {
   if (problemType === 'regression') return 'none';
   return problemType === 'multi_label_classification' || labels.length === 1 ? 'sigmoid' : 'softmax';
 }

@@ -14,11 +14,14 @@ import type { Task } from './pipelines/task.ts';
 import { textGeneration } from './pipelines/text-generation.ts';
 import { summarization, text2textGeneration, translation } from './pipelines/text2text.ts';
 import type { Pipelines } from './pipelines/types.ts';
+import { imageClassification, imageFeatureExtraction } from './pipelines/vision.ts';
 
 /** What does each task of transformers.js. */
 const tasks = {
   'feature-extraction': featureExtraction,
   'fill-mask': fillMask,
+  'image-classification': imageClassification,
+  'image-feature-extraction': imageFeatureExtraction,
   'question-answering': questionAnswering,
   summarization,
   'text-classification': textClassification,

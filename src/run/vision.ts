@@ -7,6 +7,7 @@ import { VitrineError } from '../plan/error.ts';
 import { tensorNamed } from '../plan/lens-names.ts';
 import type { Profile } from '../plan/profile.ts';
 import { checkOptions, integer, isSignal, quote } from './check.ts';
+import { bestClasses, type ClassifyOptions, type ClassScore, classChecks } from './classify.ts';
 import { EncoderRuns, type EncoderText, profileText, traceText } from './encode.ts';
 import type { Engine } from './engine.ts';
 import type { ProfileOptions } from './language-model.ts';
@@ -27,10 +28,7 @@ export interface VisionResult {
   logits: Tensor;
 }
 
-export interface ImageClass {
-  label: string;
-  score: number;
-}
+export type ClassifyImageOptions = Pick<ClassifyOptions, 'topK' | 'scores' | 'signal'>;
 
 /** The tensor that only patches have. */
 const patches = 'embed.hook_embed';
@@ -79,24 +77,13 @@ export class Vision extends Loaded<VisionConfig> {
   }
 
   /** The classes that an image is most likely of, best first: 5 unless told otherwise. */
-  async classify(input: VisionInput, options: { topK?: number; signal?: AbortSignal } = {}): Promise<ImageClass[]> {
+  async classify(input: VisionInput, options: ClassifyImageOptions = {}): Promise<ClassScore[]> {
     this.engine.alive();
-    checkOptions('classify', options, { topK: integer(1), signal: isSignal });
-    const { labels, multiLabel } = this.config;
-    if (labels.length === 0) {
-      throw new VitrineError('bad-option', 'The model has no head that classifies images.', {
-        hint: 'features() gives what it makes of an image.',
-      });
-    }
-    const { topK = 5, ...rest } = options;
+    checkOptions('classify', options, { ...classChecks, signal: isSignal });
+    needClasses(this.config);
+    const { topK = 5, scores, ...rest } = options;
     const { data } = (await this.run(input, rest)).logits;
-    const most = data.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-    const total = data.reduce((sum, logit) => sum + Math.exp(logit - most), 0);
-    const scores = [...data].map((logit, i) => ({
-      label: labels[i]!,
-      score: multiLabel ? 1 / (1 + Math.exp(-logit)) : Math.exp(logit - most) / total,
-    }));
-    return scores.sort((a, b) => b.score - a.score).slice(0, topK);
+    return bestClasses(this.config, Float64Array.from(data), { topK, ...(scores && { scores }) });
   }
 
   /** What stands for the whole image: the class token after the final norm, [nEmbd]. */
@@ -180,6 +167,14 @@ export class Vision extends Loaded<VisionConfig> {
     const rows = Array.from({ length }, (_, at) => ({ token: 0, position: at, segment: Math.min(at, nPrefix), at }));
     return { length, rows, input: whole };
   }
+}
+
+/** @throws VitrineError `bad-option` for a model without a head that classifies */
+export function needClasses({ labels }: VisionConfig): void {
+  if (labels.length > 0) return;
+  throw new VitrineError('bad-option', 'The model has no head that classifies images.', {
+    hint: 'features() gives what it makes of an image.',
+  });
 }
 
 /** Pixels [channels, height, width] -> patches, row by row, each [channels, patch height, patch width]. */

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { load } from '../../src/run/load.ts';
 import { loadEncoder } from '../../src/run/load-encoder.ts';
 import { pipeline } from '../../src/run/pipeline.ts';
-import { readFixtureJson, readModelFile } from '../fixtures.ts';
+import { readFixture, readFixtureJson, readModelFile } from '../fixtures.ts';
 import { encoderFiles, familyExpected, familyFiles } from '../model/families.ts';
 
 interface Case {
-  task: 'fill-mask';
+  task: 'fill-mask' | 'image-classification';
   model: string;
   input: unknown;
   options: Record<string, unknown>;
@@ -19,11 +19,16 @@ const tasks = [
   'token-classification',
   'question-answering',
   'zero-shot-classification',
+  'image-classification',
 ];
 const { accept, cases } = await readFixtureJson<{ accept: number; cases: Case[] }>('families/pipelines.json');
 const ours = cases.filter(({ task }) => tasks.includes(task));
 
-const filesOf = (name: string) => familyFiles(name, ['config.json', 'model.safetensors', ...encoderFiles]);
+const filesOf = (name: string) =>
+  familyFiles(name, ['config.json', 'model.safetensors', 'preprocessor_config.json', ...encoderFiles]);
+/** The file, where an input is an image of its folder. */
+const given = async (model: string, input: unknown) =>
+  String(input).endsWith('.png') ? new Blob([new Uint8Array(await readFixture(`families/${model}/${input}`))]) : input;
 
 /** Numbers that are no integers are scores: they may differ by so much; everything else is the same. */
 function expectLike(found: unknown, expected: unknown, within: number, where = ''): void {
@@ -39,7 +44,7 @@ function expectLike(found: unknown, expected: unknown, within: number, where = '
 
 describe.each(['cpu', 'wasm'] as const)('tasks as in Python, on %s', (device) => {
   test('there are cases of every task', () => {
-    expect(ours).toHaveLength(10 + 14 + 12 + 10 + 3);
+    expect(ours).toHaveLength(10 + 14 + 12 + 10 + 3 + 4);
     expect(new Set(ours.map(({ task }) => task))).toEqual(new Set(tasks));
   });
 
@@ -47,7 +52,7 @@ describe.each(['cpu', 'wasm'] as const)('tasks as in Python, on %s', (device) =>
     const [task, model] = name.split(' of ') as [Case['task'], string];
     const pipe = await pipeline(task, await filesOf(model), { device });
     for (const { input, options, output } of ours.filter((one) => one.task === task && one.model === model)) {
-      const found = await pipe(input as string, options);
+      const found = await pipe((await given(model, input)) as string, options);
       expectLike(found, output, accept, JSON.stringify([input, options]).slice(0, 100));
     }
     await pipe.dispose();
@@ -100,6 +105,25 @@ describe('transformers.js spelling', () => {
     expect([...bits.data]).toEqual(expected);
     const signed = await features(texts[0]!, { pooling: 'mean', quantize: true });
     expect([...signed.data]).toEqual(expected.map((byte) => byte - 128));
+    await features.dispose();
+  });
+
+  test('images: one or a list, classes and features', async () => {
+    const files = await filesOf('vit');
+    const [first, second] = await Promise.all(['image0.png', 'image2.png'].map((name) => given('vit', name)));
+    const images = [first, second] as Blob[];
+    const classify = await pipeline('image-classification', files, { device: 'cpu' });
+    const all = await classify(images, { top_k: null });
+    expect(all.map((classes) => classes.length)).toEqual([7, 7]);
+    expect(await classify(images[1]!, { topK: 7 })).toEqual(all[1]);
+    const logits = await classify(images[0]!, { function_to_apply: 'none', top_k: 1 });
+    expectLike(logits, [{ label: 'boat', score: 5.52984426 }], 2e-4);
+    await classify.dispose();
+    const features = await pipeline('image-feature-extraction', files, { device: 'cpu' });
+    const tensor = await features(images);
+    expect(tensor.dims).toEqual([2, 26, 48]);
+    expect(tensor.data.slice(26 * 48, 27 * 48)).toEqual(await features.model.features(images[1]!));
+    await expect(features(images[0]!, { pool: true })).rejects.toMatchObject({ code: 'bad-option' });
     await features.dispose();
   });
 

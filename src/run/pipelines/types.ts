@@ -1,6 +1,8 @@
+import type { ImageSource } from '../../image/source.ts';
 import type { Encoder } from '../encoder.ts';
 import type { EncoderDecoder } from '../encoder-decoder.ts';
 import type { Model } from '../model.ts';
+import type { Vision } from '../vision.ts';
 import type { PipelineTensor } from './tensor.ts';
 
 /** A word for a mask: its score, id and text, and the whole text with it. */
@@ -72,6 +74,11 @@ export interface Pipelines {
   >;
   embeddings: Pipelines['feature-extraction'];
   'fill-mask': Pipeline<Encoder, OneOrAll<string, FillMaskItem[] | FillMaskItem[][]>>;
+  'image-classification': Pipeline<Vision, OneOrAll<ImageSource, ClassificationItem[]>>;
+  'image-feature-extraction': Pipeline<
+    Vision,
+    (images: ImageSource | readonly ImageSource[], options?: CallOptions) => Promise<PipelineTensor>
+  >;
   'question-answering': Pipeline<
     Encoder,
     {
