@@ -11,7 +11,7 @@ const model = await openFixture('tiny-gpt2', { device: watched.device }, oneRow)
 /** Of the same device; nothing that is done to the other one is done to it. */
 const untouched = await openFixture('tiny-gpt2', { device: watched.device }, oneRow);
 const ids = (length: number, seed = 1) => Array.from({ length }, (_, i) => (i * 29 + seed * 71) % 1000);
-const free = { eosTokenId: null, maxNewTokens: 6 };
+const free = { eosTokenId: null, maxNewTokens: 4 };
 const processed = { ...free, logitsProcessors: [() => {}] };
 afterAll(() => {
   model.dispose();
@@ -20,18 +20,18 @@ afterAll(() => {
 
 /** What is asked of a model, each in a way of its own; texts of different seeds share nothing that a cache could hold. */
 const calls: [string, (of: Model, signal?: AbortSignal, seed?: number) => Promise<unknown>][] = [
-  ['complete', async (of, signal, seed) => (await of.complete(ids(40, seed), { ...free, signal })).ids],
-  ['processors', async (of, signal, seed) => (await of.complete(ids(41, seed), { ...processed, signal })).ids],
-  ['beams', async (of, signal, seed) => (await of.complete(ids(42, seed), { ...free, numBeams: 2, signal })).ids],
-  ['edits', async (of, signal, seed) => (await of.complete(ids(43, seed), { ...free, edits, signal })).ids],
-  ['logits', async (of, signal, seed) => [...(await of.logits(ids(44, seed), { signal })).data]],
-  ['score', async (of, signal, seed) => (await of.score(ids(45, seed), { signal })).logprobs],
+  ['complete', async (of, signal, seed) => (await of.complete(ids(24, seed), { ...free, signal })).ids],
+  ['processors', async (of, signal, seed) => (await of.complete(ids(25, seed), { ...processed, signal })).ids],
+  ['beams', async (of, signal, seed) => (await of.complete(ids(26, seed), { ...free, numBeams: 2, signal })).ids],
+  ['edits', async (of, signal, seed) => (await of.complete(ids(27, seed), { ...free, edits, signal })).ids],
+  ['logits', async (of, signal, seed) => [...(await of.logits(ids(28, seed), { signal })).data]],
+  ['score', async (of, signal, seed) => (await of.score(ids(29, seed), { signal })).logprobs],
   [
     'trace',
     async (of, signal, seed) => [...(await of.trace(ids(20, seed), { capture, signal })).get(capture[0]!)!.data],
   ],
   ['weight', async (of, signal) => [...(await of.weight('wte.weight', { signal })).data]],
-  ['profile', async (of, signal, seed) => (await of.profile(ids(46, seed), { repeats: 1, signal })).steps.length],
+  ['profile', async (of, signal, seed) => (await of.profile(ids(30, seed), { repeats: 1, signal })).steps.length],
 ];
 const edits = [{ name: 'blocks.0.hook_mlp_out', scale: 0.5 }];
 const capture = ['blocks.0.attn.hook_pattern'];
@@ -54,7 +54,7 @@ describe('an abort while the GPU works', () => {
       const reason = new Error('enough');
       await call(model); // the first use of a program copies weights too
       // A weight of 1,000 rows is one submit.
-      for (const n of name === 'weight' ? [1] : [1, 4, 17]) {
+      for (const n of name === 'weight' ? [1] : [1, 11]) {
         const abort = new AbortController();
         let atAbort = 0;
         atSubmit(watched, n, () => {
@@ -67,10 +67,7 @@ describe('an abort while the GPU works', () => {
         expect(watched.submits - atAbort, 'submits after the abort').toBeLessThanOrEqual(2);
       }
       watched.onSubmit = () => {};
-      const found = await call(model);
-      const fresh = await openFixture('tiny-gpt2', { device: watched.device }, oneRow);
-      expect(found).toEqual(await call(fresh));
-      fresh.dispose();
+      expect(await call(model)).toEqual(await call(untouched));
     },
   );
 
@@ -102,7 +99,7 @@ describe('an abort while the GPU works', () => {
 describe('what ends beside what goes on', () => {
   test('loops that are left, a model that is disposed: only what was disposed says so', async () => {
     const expected = (await model.complete(ids(30), { ...free, maxNewTokens: 20 })).ids;
-    for (const n of [1, 2, 9, 33]) {
+    for (const n of [1, 9, 33]) {
       const other = await openFixture('tiny-gpt2', { device: watched.device }, oneRow);
       const left = async () => {
         for await (const token of other.generate(ids(12), free)) if (token.index === 1) break;
