@@ -12,7 +12,7 @@ import {
 } from './pipelines/encoder.ts';
 import type { Task } from './pipelines/task.ts';
 import { textGeneration } from './pipelines/text-generation.ts';
-import { summarization, text2textGeneration, translation } from './pipelines/text2text.ts';
+import { summarization, text2textGeneration, translation, translationOf } from './pipelines/text2text.ts';
 import type { Pipelines } from './pipelines/types.ts';
 import { imageClassification, imageFeatureExtraction } from './pipelines/vision.ts';
 
@@ -68,13 +68,14 @@ export async function pipeline<Name extends keyof Pipelines>(
   source: Source,
   options: PipelineOptions = {},
 ): Promise<Pipelines[Name]> {
-  const name = aliases[task] ?? task;
-  const found = Object.hasOwn(tasks, name)
-    ? (tasks[name as keyof typeof tasks] as unknown as Task<Disposable>)
-    : undefined;
+  const name: string = aliases[task] ?? task;
+  // Python names the languages too, and config.json may have settings under such a name.
+  const known = /^translation_\w+_to_\w+$/.test(name) ? translationOf(name) : undefined;
+  const own = Object.hasOwn(tasks, name) ? tasks[name as keyof typeof tasks] : known;
+  const found = own as unknown as Task<Disposable> | undefined;
   if (!found) {
-    const known = [...Object.keys(tasks), ...Object.keys(aliases)].join(', ');
-    throw new VitrineError('bad-option', `There is no task ${quote(task)}; expected one of ${known}.`);
+    const all = [...Object.keys(tasks), ...Object.keys(aliases)].join(', ');
+    throw new VitrineError('bad-option', `There is no task ${quote(task)}; expected one of ${all}.`);
   }
   if (source === undefined || source === null || source === '') {
     throw new VitrineError('bad-option', 'pipeline got no source; expected a hub id, a URL, a path or files.', {

@@ -60,5 +60,7 @@ function besides(own: EncoderDecoderOptions, { temperature = 0, maxNewTokens, nu
 }
 
 export const text2textGeneration = textsTo('text2text-generation', 'generated_text');
-export const translation = textsTo('translation', 'translation_text');
+/** @param task `translation`, or with its languages, `translation_en_to_de` */
+export const translationOf = (task: string) => textsTo(task, 'translation_text');
+export const translation = translationOf('translation');
 export const summarization = textsTo('summarization', 'summary_text');

@@ -110,6 +110,7 @@ export interface Pipelines {
   'token-classification': Pipeline<Encoder, OneOrAll<string, TokenClassificationItem[]>>;
   ner: Pipelines['token-classification'];
   translation: Pipeline<EncoderDecoder, Texts<{ translation_text: string }>>;
+  [pair: `translation_${string}_to_${string}`]: Pipelines['translation'];
   'zero-shot-classification': Pipeline<
     Encoder,
     {
