@@ -14,6 +14,8 @@ const embedded = folderOf('public/models/tiny-tales');
 const standIns: Record<string, string> = {
   'sentence-transformers/all-MiniLM-L6-v2': folderOf('test/fixtures/families/st-mean'),
   'google/vit-base-patch16-224': folderOf('public/models/tiny-digits'),
+  'Helsinki-NLP/opus-mt-en-fr': folderOf('public/models/tiny-translate'),
+  'google-t5/t5-small': folderOf('public/models/tiny-tasks'),
 };
 const pages = [
   'start',
