@@ -1,5 +1,6 @@
 import { type Aligned, cut } from './aligned.ts';
 import { bad, check, type Json, list, object, string } from './json.ts';
+import { literally } from './literally.ts';
 
 /** A token that is found in a text as a whole, before the rest is cut. */
 export interface AddedToken {
@@ -65,9 +66,7 @@ const letterAtStart = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 export function sectioner(tokens: readonly AddedToken[]): (source: Aligned) => Section[] {
   if (tokens.length === 0) return (text) => [{ text, token: undefined }];
   const byContent = new Map(tokens.map((token) => [token.content, token]));
-  const literals = [...byContent.keys()]
-    .sort((a, b) => b.length - a.length)
-    .map((content) => content.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'));
+  const literals = [...byContent.keys()].sort((a, b) => b.length - a.length).map((content) => literally(content));
   const pattern = new RegExp(literals.join('|'), 'gu');
   return (source) => {
     const { text } = source;
@@ -76,7 +75,8 @@ export function sectioner(tokens: readonly AddedToken[]): (source: Aligned) => S
     for (const { 0: content, index } of text.matchAll(pattern)) {
       const token = byContent.get(content)!;
       let [start, end] = [index, index + content.length];
-      const touched = () => letterAtEnd.test(text.slice(0, start)) || letterAtStart.test(text.slice(end));
+      const touched = () =>
+        letterAtEnd.test(text.slice(Math.max(start - 2, 0), start)) || letterAtStart.test(text.slice(end, end + 2));
       if ((token.singleWord && touched()) || (token.begins && source.from[source.base + start]! > 0)) continue;
       while (token.lstrip && start > done && /\p{White_Space}/u.test(text[start - 1]!)) start--;
       while (token.rstrip && end < text.length && /\p{White_Space}/u.test(text[end]!)) end++;

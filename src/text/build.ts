@@ -111,10 +111,14 @@ function addedTokens(
 ): AddedToken[] {
   const where = `${names.whole}: added_tokens`;
   const tokens = new Map<string, AddedToken>();
+  const { type } = (json.normalizer ?? {}) as Json;
   const isFree = ({ id, content }: AddedToken) => (spellings[id] ?? content) === content;
   const add = (token: AddedToken) => {
     spellings[token.id] = token.content;
-    tokens.set(token.content, token.content === endOfText ? { ...token, special: true } : token);
+    const special = token.special || token.content === endOfText;
+    // SentencePiece would put a space before it.
+    const normalized = token.normalized && (token.spelled || type !== 'SentencePiece');
+    tokens.set(token.content, { ...token, special, normalized });
   };
   const addMore = (token: AddedToken, what: string) => {
     if (!Number.isInteger(token.id) || token.id < 0)

@@ -1,11 +1,10 @@
 import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { type Json, object, refuse } from './json.ts';
+import { literally } from './literally.ts';
 
 /** Compiles patterns of a tokenizer's file. */
 export type Compile = (pattern: unknown, where: string) => RegExp;
-
-const literally = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 
 /** What means the same in Oniguruma, which the files are written for, and in JavaScript, once white space is Unicode's. */
 const plain =

@@ -2,6 +2,7 @@ import { type Aligned, cut, prepend, replaceMatches } from './aligned.ts';
 import { metaspace } from './decoder.ts';
 import { gpt2Pattern } from './gpt2.ts';
 import { check, type Json, list, object, refuse, string } from './json.ts';
+import { literally } from './literally.ts';
 import { byteLetters } from './normalizer.ts';
 import type { Compile } from './pattern.ts';
 import { punctuation } from './unicode.ts';
@@ -120,9 +121,8 @@ function metaspaceWords(fields: Json, where: string): PreTokenizer {
   const mark = string(fields.replacement ?? metaspace, `${where}.replacement`);
   const scheme = fields.prepend_scheme ?? (fields.add_prefix_space === false ? 'never' : 'always');
   check(`${where}.prepend_scheme`, scheme, 'always', 'first', 'never');
-  const literal = mark.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
   const words: PreTokenizer =
-    fields.split === false ? (source) => [source] : splitter(new RegExp(literal, 'gu'), 'MergedWithNext');
+    fields.split === false ? (source) => [source] : splitter(new RegExp(literally(mark), 'gu'), 'MergedWithNext');
   return (source) => {
     const marked = replaceMatches(source, / /g, mark);
     const begins = scheme === 'always' || (scheme === 'first' && source.from[source.base] === 0);

@@ -297,6 +297,9 @@ describe('what a tokenizer.json may ask for', async () => {
     expect(alone.filter((piece) => piece === 'zor')).toEqual(alone.slice(0, 1));
     expect(await pieces(token('THE', { normalized: true }), 'the')).toEqual(['THE']);
     expect(await pieces(token('THE', { normalized: false }), 'the')).toEqual(['the']);
+    for (const content of ['<|a-b|>', 'a/b', '[x]', '\\d+', '^$.*+?(){}|', '-', ' ']) {
+      expect((await with_(token(content, {}))).encode(`e${content}e`), content).toContain(999);
+    }
     const stripped = await with_(token('zzz', { lstrip: true, rstrip: true }));
     expect(stripped.inputs('a  zzz  b').offsets).toEqual([
       [0, 0],

@@ -114,6 +114,12 @@ describe('what a model says of spaces', () => {
     expect(await idsOf(unigram(t5, piece('q', 5, 5)), 'aqa')).toHaveLength(3);
   });
 
+  test('tokens that tokenizer_config.json adds are found where they stand', async () => {
+    const config = JSON.stringify({ added_tokens_decoder: { 500: { content: '<new>', normalized: true } } });
+    const tokenizer = await loadTokenizer({ sentencePieces: unigram(t5), modelType: 't5', config }, 1000);
+    expect(tokenizer.encode('a<new>a <new>')).toEqual([6, 500, 6, 500]);
+  });
+
   test('a table of replacements', async () => {
     // A trie of one unit that leads nowhere: nothing is replaced.
     const table = text(2, Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0));
