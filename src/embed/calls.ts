@@ -2,12 +2,16 @@ import { lensTokens, nearestTokens, overview, rowSimilarities } from '../analysi
 import {
   models as cachedModels,
   type GenerateOptions,
+  type InspectOptions,
+  inspect,
   type LoadOptions,
   load,
   loadEncoder,
   loadEncoderDecoder,
   loadVision,
   type Model,
+  type Pipelines,
+  pipeline,
   type Source,
   type TextStream,
   type Tokenizer,
@@ -53,6 +57,8 @@ type Work = (...args: unknown[]) => unknown;
 
 interface Held {
   model: Models[Loader] & { tokenizer?: Tokenizer };
+  /** The task that it was loaded for, where there is one. */
+  pipe?: Work;
   /** Streams of its tokenizer that hold something, by the numbers that the page gave them. */
   streams: Map<number, TextStream>;
 }
@@ -86,13 +92,24 @@ const heard = ({ signal, send }: Line, options: unknown): unknown => {
 const calls = {
   /** That it is here. */
   greet: (_: Line) => true,
-  async load({ signal, send }: Line, loader: Loader, source: Source, options: LoadOptions) {
-    const model: Held['model'] = await loaders[loader](source, { ...options, signal, onProgress: send });
-    held.set(++lastId, { model, streams: new Map() });
+  /** `task`: that of a pipeline, whose model is loaded. */
+  async load({ signal, send }: Line, loader: Loader, source: Source, options: LoadOptions, task?: keyof Pipelines) {
+    const given = { ...options, signal, onProgress: send };
+    const pipe = task === undefined ? undefined : await pipeline(task, source, given);
+    const model: Held['model'] = await (pipe?.model ?? loaders[loader](source, given));
+    held.set(++lastId, { model, streams: new Map(), ...(pipe && { pipe: pipe as Work }) });
     const fields = Object.fromEntries(kinds[loader].fields.map((name) => [name, model[name as keyof typeof model]]));
     const tokenizer = model.tokenizer && plainTokenizer(model.tokenizer);
     const { device } = model;
-    return { id: lastId, fields, device, tensors: model.tensors(), weights: model.weights(), tokenizer };
+    return {
+      id: lastId,
+      task: pipe?.task,
+      fields,
+      device,
+      tensors: model.tensors(),
+      weights: model.weights(),
+      tokenizer,
+    };
   },
   async generate(line: Line, id: number, prompt: unknown, options: unknown) {
     const model = heldBy(id).model as Model;
@@ -118,6 +135,12 @@ const calls = {
       for (const subject of subjects) if (isBitmap(subject)) subject.close(); // the worker's own copy
     }
   },
+  /** A call of a pipeline; `isHeard`: its last argument had a signal. */
+  async pipe({ signal }: Line, id: number, args: unknown[], isHeard: boolean): Promise<unknown> {
+    const options = isHeard && { ...(args.at(-1) as object), signal };
+    return heldBy(id).pipe!(...(options ? [...args.slice(0, -1), options] : args));
+  },
+  inspect: ({ signal }: Line, source: Source, options: InspectOptions) => inspect(source, { ...options, signal }),
   spell: (_: Line, id: number, isTarget: boolean, name: Spelling, args: unknown[]): unknown =>
     (tokenizerOf(id, isTarget)[name] as Work)(...args),
   /** Pushes a token into a stream, which the page has given a number; without one flushes it. */
@@ -163,7 +186,7 @@ export async function answerCall({ name, args, port }: Call): Promise<void> {
     const send = (event: unknown) => answer({ event });
     const result = await call({ signal: abort.signal, left: left.signal, send }, ...args);
     // What a model is asked is the caller's; what is told of it when it is loaded stays the model's own.
-    const handed = name === 'ask' ? buffersOf(result) : [];
+    const handed = name === 'ask' || name === 'pipe' ? buffersOf(result) : [];
     answer({ result, device: held.get(args[0] as number)?.model.device }, handed);
   } catch (error) {
     answer({ failure: errorJson(error) });

@@ -2,13 +2,15 @@
  * The engine in a worker.
  * @module vitrine/worker
  */
-import type { LoadOptions, Source } from '../index.ts';
+import type { Inspection, InspectOptions, LoadOptions, PipelineOptions, Pipelines, Source } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
+import { telling } from '../run/pipelines/progress.ts';
+import { loaderOf, type WorkerPipelines } from './kinds.ts';
 import { Line } from './line.ts';
-import { WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision } from './model.ts';
+import { remotePipeline, WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision } from './model.ts';
 import { greetEngine, startEngine } from './start.ts';
 
-export type { Analyses, InWorker } from './kinds.ts';
+export type { Analyses, InWorker, WorkerPipelines } from './kinds.ts';
 export { WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision };
 
 /** Load options that can cross into a worker: no functions, no GPUDevice. `dtype`, `contextLength`, ... as in `load`. */
@@ -16,6 +18,16 @@ export type WorkerLoadOptions = Omit<LoadOptions, 'fetch' | 'cache' | 'device'> 
   cache?: Extract<LoadOptions['cache'], string | false>;
   device?: Extract<LoadOptions['device'], string>;
 };
+
+/** Options of `pipeline` that can cross into a worker. */
+export type WorkerPipelineOptions = Omit<PipelineOptions, keyof WorkerLoadOptions | 'fetch' | 'device'> &
+  Omit<WorkerLoadOptions, 'device' | 'dtype'> & {
+    device?: WorkerLoadOptions['device'] | 'gpu';
+    dtype?: PipelineOptions['dtype'];
+  };
+
+/** Options of `inspect` that can cross into a worker. */
+export type WorkerInspectOptions = Omit<InspectOptions, 'fetch' | 'cache'> & Pick<WorkerLoadOptions, 'cache'>;
 
 /**
  * The engine in a Web Worker, so that a page never freezes while a model loads or runs.
@@ -60,6 +72,22 @@ export class EngineWorker {
   /** Loads an image encoder as `loadVision` does. */
   async loadVision(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerVision> {
     return new WorkerVision(this.#line, await this.#line.load('loadVision', source, options));
+  }
+
+  /** A task as `pipeline` makes it, its model in the worker. */
+  async pipeline<Name extends keyof Pipelines>(
+    task: Name,
+    source: Source,
+    options: WorkerPipelineOptions = {},
+  ): Promise<WorkerPipelines[Name]> {
+    const { progress_callback: tell, ...rest } = options;
+    const own = { ...rest, ...(tell && { onProgress: telling(tell, rest.onProgress) }) };
+    return remotePipeline<Name>(this.#line, await this.#line.load(loaderOf(String(task)), source, own, task));
+  }
+
+  /** What a checkpoint is, as `inspect` says it. */
+  inspect(source: Source, options: WorkerInspectOptions = {}): Promise<Inspection> {
+    return this.#line.inspect(source, options);
   }
 
   /** Ends the worker and frees all its models at once; calls under way, and later ones, reject with `disposed`. */

@@ -6,6 +6,8 @@ import type {
   ModelTokenizer,
   Overview,
   OverviewOptions,
+  Pipeline,
+  Pipelines,
   Prompt,
   TopToken,
   Vision,
@@ -128,3 +130,17 @@ export const kinds: { readonly [L in Loader]: Kind<Models[L], L extends 'load' ?
 /** Calls of a tokenizer that are asked and answered once; a stream has calls of its own. */
 export const spellings = ['encode', 'inputs', 'decode', 'pieces', 'token', 'spelling', 'join', 'bytes'] as const;
 export type Spelling = (typeof spellings)[number];
+
+/** What loads the model of a task of `pipeline`. */
+export function loaderOf(task: string): Loader {
+  if (task.startsWith('image-')) return 'loadVision';
+  if (task === 'text-generation') return 'load';
+  return /^(translation|summarization|text2text)/.test(task) ? 'loadEncoderDecoder' : 'loadEncoder';
+}
+
+/** The pipelines with their models in the worker. */
+export type WorkerPipelines = {
+  [Name in keyof Pipelines]: Pipelines[Name] extends Pipeline<infer M, infer Call>
+    ? Pipeline<InWorker<M>, Call>
+    : never;
+};

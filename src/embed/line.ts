@@ -1,5 +1,5 @@
 import type { Thread } from '../host/worker.ts';
-import type { DeviceInfo, LoadOptions, Progress, Source } from '../index.ts';
+import type { DeviceInfo, Inspection, InspectOptions, LoadOptions, Pipelines, Progress, Source } from '../index.ts';
 import { addressOf, textOf } from '../load/address.ts';
 import { heard } from '../load/heard.ts';
 import { errorOf, VitrineError, why } from '../plan/error.ts';
@@ -53,22 +53,25 @@ export class Line {
   }
 
   /** Loads a model as its loader does, with what can cross. */
-  async load(loader: Loader, source: Source, options: object): Promise<Result<'load'>> {
-    const { plain, ...own } = split(loader, options);
+  async load(loader: Loader, source: Source, options: object, task?: keyof Pipelines): Promise<Result<'load'>> {
+    const { plain, ...own } = split(task === undefined ? loader : 'pipeline', options);
     const { signal, onProgress } = heard(own.onProgress, own.signal);
     let last = performance.now();
     const onEvent = (progress: Progress) => {
       last = performance.now();
       onProgress?.(progress);
     };
-    const { endpoint, ...rest } = plain as LoadOptions;
-    const sent = endpoint === undefined ? rest : { ...rest, endpoint: addressOf(endpoint) };
-    const loading = this.#talk('load', [loader, crossing(source), sent], { signal, onEvent });
+    const loading = this.#talk('load', [loader, crossing(source), atWhole(plain), task], { signal, onEvent });
     void this.#watch(loading, () => last);
     return untilAborted(loading, signal).catch((error: unknown) => {
       loading.then(({ id }) => this.call('dispose', [id])).catch(() => {}); // the abort crossed the answer on its way
       throw error;
     });
+  }
+
+  async inspect(source: Source, options: InspectOptions): Promise<Inspection> {
+    const { plain, signal } = split('inspect', options);
+    return this.call('inspect', [crossing(source), atWhole(plain)], { signal });
   }
 
   /** One call of the worker's. Aborted, it ends whatever the worker is at, and no result comes after it. */
@@ -157,7 +160,7 @@ function postCall(worker: Thread, call: Call, transfer: readonly Transferable[])
   try {
     worker.postMessage(call, [call.port, ...transfer]);
   } catch (cause) {
-    const name = call.name === 'ask' ? String(call.args[1]) : call.name;
+    const name = call.name === 'ask' ? String(call.args[1]) : call.name === 'pipe' ? 'the pipeline' : call.name;
     const message = `What ${name} is given cannot cross into a worker: ${why(cause)}.`;
     throw new VitrineError('bad-option', message, { hint: onThisThread, cause });
   }
@@ -202,6 +205,12 @@ function canCross(value: unknown): boolean {
   } catch {
     return false;
   }
+}
+
+/** Options with a whole address of the hub. */
+function atWhole(options: unknown): LoadOptions {
+  const { endpoint } = (options ?? {}) as LoadOptions;
+  return endpoint === undefined ? (options as LoadOptions) : { ...(options as object), endpoint: addressOf(endpoint) };
 }
 
 /** A worker has an address of its own, so paths are told whole; it takes no URL objects. */

@@ -1,7 +1,19 @@
-import type { Completion, DeviceInfo, ImageSource, ModelTokenizer, TensorSpec, Token, WeightShape } from '../index.ts';
+import type {
+  Completion,
+  DeviceInfo,
+  ImageSource,
+  ModelTokenizer,
+  Pipelines,
+  TensorSpec,
+  Token,
+  WeightShape,
+} from '../index.ts';
+import { part } from '../plan/part.ts';
+import { isSignal } from '../run/check.ts';
+import { PipelineTensor } from '../run/pipelines/tensor.ts';
 import { Trace } from '../run/traced.ts';
 import type { PlainTokenizer, PlainTrace } from './calls.ts';
-import { kinds, type Loader, spellings, type WorkerModels } from './kinds.ts';
+import { kinds, type Loader, loaderOf, spellings, type WorkerModels, type WorkerPipelines } from './kinds.ts';
 import { type Line, split } from './line.ts';
 
 type Loaded = Awaited<ReturnType<Line['load']>>;
@@ -69,11 +81,7 @@ class Remote {
     const transfer: Transferable[] = [];
     const subjects = takes.map((_, i) => args[i]);
     for (const [i, what] of takes.entries()) {
-      if (what !== 'image') continue;
-      const { sendableImage } = await import('../image/sendable.ts');
-      const sendable = await sendableImage(args[i] as ImageSource, signal);
-      subjects[i] = sendable.image;
-      transfer.push(...sendable.transfer);
+      if (what === 'image') subjects[i] = await sendable(args[i], transfer, signal);
     }
     const hearing = { signal, onEvent, transfer, onDevice: this.#onDevice };
     const answer = await this.#line.call('ask', [this.#loaded.id, name, subjects, plain], hearing);
@@ -136,6 +144,14 @@ class Remote {
   }
 }
 
+/** An image as it crosses; `transfer` gets what of it is handed over. */
+async function sendable(image: unknown, transfer: Transferable[], signal?: AbortSignal): Promise<unknown> {
+  const { sendableImage } = await part('What readies images', () => import('../image/sendable.ts'));
+  const sent = await sendableImage(image as ImageSource, signal);
+  transfer.push(...sent.transfer);
+  return sent.image;
+}
+
 /** What `onProgress` throws ends the call that it hears. */
 function ending(onProgress: ((progress: never) => unknown) | undefined, signal: AbortSignal | undefined) {
   if (!onProgress) return { signal };
@@ -162,6 +178,38 @@ export type WorkerEncoderDecoder = WorkerModels['loadEncoderDecoder'];
 /** An image encoder in the worker, as `Vision`. */
 export const WorkerVision = Remote.of('loadVision');
 export type WorkerVision = WorkerModels['loadVision'];
+
+const classes = {
+  load: WorkerModel,
+  loadEncoder: WorkerEncoder,
+  loadEncoderDecoder: WorkerEncoderDecoder,
+  loadVision: WorkerVision,
+} satisfies { [L in Loader]: unknown };
+
+/** The page's side of a pipeline whose model is in the worker. */
+export function remotePipeline<Name extends keyof Pipelines>(line: Line, loaded: Loaded): WorkerPipelines[Name] {
+  const loader = loaderOf(loaded.task!);
+  const model = new classes[loader](line, loaded);
+  const call = async (...args: unknown[]) => {
+    const last = args.at(-1) as { signal?: AbortSignal } | undefined;
+    const isHeard = isSignal.accepts(last?.signal);
+    const { signal, ...options } = isHeard ? last! : {};
+    const sent = isHeard ? [...args.slice(0, -1), options] : args;
+    const transfer: Transferable[] = [];
+    if (loader === 'loadVision') {
+      const [images, ...more] = sent;
+      const ready = [];
+      for (const image of [images].flat()) ready.push(await sendable(image, transfer, signal));
+      sent.splice(0, sent.length, Array.isArray(images) ? ready : ready[0], ...more);
+    }
+    const answer = await line.call('pipe', [loaded.id, sent, isHeard], { signal, transfer });
+    const { data, dims } = (answer ?? {}) as Partial<PipelineTensor>;
+    return data && dims ? new PipelineTensor(data, dims) : answer;
+  };
+  const dispose = () => model.dispose();
+  const own = { task: loaded.task!, model, dispose, [Symbol.asyncDispose]: dispose };
+  return Object.assign(call, own) as unknown as WorkerPipelines[Name];
+}
 
 let streams = 0;
 

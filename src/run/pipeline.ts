@@ -10,6 +10,7 @@ import {
   tokenClassification,
   zeroShotClassification,
 } from './pipelines/encoder.ts';
+import { type PipelineProgress, telling } from './pipelines/progress.ts';
 import type { Task } from './pipelines/task.ts';
 import { textGeneration } from './pipelines/text-generation.ts';
 import { summarization, text2textGeneration, translation, translationOf } from './pipelines/text2text.ts';
@@ -46,15 +47,6 @@ export interface PipelineOptions extends Omit<LoadOptions, 'device' | 'dtype'> {
   dtype?: LoadOptions['dtype'] | 'fp32' | 'fp16';
   /** `onProgress` in transformers.js's terms. */
   progress_callback?: (info: PipelineProgress) => void;
-}
-
-export interface PipelineProgress {
-  status: 'progress' | 'ready';
-  file: string;
-  loaded: number;
-  total: number;
-  /** Per cent of `total`. */
-  progress: number;
 }
 
 /**
@@ -106,13 +98,6 @@ function loadOptions({ device, dtype, progress_callback: tell, ...rest }: Pipeli
     ...rest,
     ...(device !== undefined && device !== null && { device: device === 'gpu' ? 'webgpu' : device }),
     ...(dtype !== undefined && dtype !== null && { dtype: dtypes[dtype] ?? (dtype as LoadOptions['dtype']) }),
-    ...(tell && {
-      onProgress: (progress) => {
-        onProgress?.(progress);
-        const { stage, file, loaded, total } = progress;
-        const status = stage === 'ready' ? 'ready' : 'progress';
-        tell({ status, file, loaded, total, progress: total > 0 ? (100 * loaded) / total : 0 });
-      },
-    }),
+    ...(tell && { onProgress: telling(tell, onProgress) }),
   } as LoadOptions;
 }
