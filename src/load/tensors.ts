@@ -33,9 +33,9 @@ export interface TensorLayout {
   tokenizer?: TokenizerFiles;
 }
 
-export const safetensorsLayout = (family: Family): TensorLayout => ({
+export const safetensorsLayout = (family: Family, config: BaseConfig): TensorLayout => ({
   config: 'config.json',
-  layerCount: `${family.layerField} in config.json`,
+  layerCount: `${family.layerField(config)} in config.json`,
   types: floatTypes,
   transposes: true,
   planName: (name) => family.nameOf(name),

@@ -257,5 +257,5 @@ export const bert: Family<EncoderConfig> = {
     const biases = [bias, bias.replace(/bias$/, 'decoder.bias')];
     return tieWordEmbeddings ? [['embeddings.word_embeddings.weight', output], biases] : [biases];
   },
-  layerField: 'num_hidden_layers',
+  layerField: ({ modelType }) => (modelType === 'distilbert' ? 'n_layers' : 'num_hidden_layers'),
 };

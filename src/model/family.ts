@@ -75,5 +75,5 @@ export interface Family<Config extends BaseConfig = BaseConfig> {
   /** Names under which a file may have one tensor; the first is the plan's. */
   ties(config: Config): readonly (readonly string[])[];
   /** Field of the number of layers, for messages. */
-  layerField: string;
+  layerField(config: Config): string;
 }

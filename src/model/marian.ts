@@ -272,5 +272,5 @@ export const marian: Family<MarianConfig> = {
     const words = config.sharesWords ? everywhere : [target];
     return [head === target ? [...words, 'lm_head.weight'] : words];
   },
-  layerField: 'encoder_layers',
+  layerField: () => 'encoder_layers',
 };

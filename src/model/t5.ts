@@ -219,5 +219,5 @@ export const t5: Family<T5Config> = {
     const words = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'];
     return [tieWordEmbeddings ? [...words, 'lm_head.weight'] : words];
   },
-  layerField: 'num_layers',
+  layerField: () => 'num_layers',
 };

@@ -180,5 +180,5 @@ export const vit: Family<VisionConfig> = {
   },
   body: /^(embeddings|encoder|layernorm)\./,
   ties: () => [],
-  layerField: 'num_hidden_layers',
+  layerField: () => 'num_hidden_layers',
 };
