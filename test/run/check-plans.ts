@@ -5,7 +5,8 @@ const [width, nHead, headDim, nCtx, vocabSize] = [32, 4, 8, 24, 150];
 const heads = [nHead, headDim] as const;
 
 /** A block of a text encoder: post-norm, segments, and a head that names masked words. */
-export function encoderPlan(): Plan {
+export function encoderPlan(width = 32): Plan {
+  const heads = [nHead, width / nHead] as const;
   const b = new PlanBuilder();
   const norm = (hook: string, x: string) => {
     const [weight, bias] = [b.vector(`${hook}.weight`, width), b.vector(`${hook}.bias`, width)];
@@ -19,9 +20,9 @@ export function encoderPlan(): Plan {
   const layer = b.layers('attn', ['q', 'k', 'v'], width, [width, width, width]);
   const outputs = (['q', 'k', 'v'] as const).map((name) => [name, ...heads] as const);
   const [q, k, v] = b.linear(x, layer, ...outputs) as [string, string, string];
-  const keys = b.source('keys', { nHead, headDim, axis: 'rows' });
+  const keys = b.source('keys', { nHead, headDim: width / nHead, axis: 'rows' });
   b.append(k, v, keys);
-  const z = b.attention('attn', q, keys, headDim ** -0.5);
+  const z = b.attention('attn', q, keys, (width / nHead) ** -0.5);
   const [out] = b.linear(z, b.layer('attn.out', width, width), ['attn.out', width]);
   x = norm('ln1', b.add('mid', x, out!));
   const [pre] = b.linear(x, b.layer('mlp.in', width, 48), ['pre', 48]);

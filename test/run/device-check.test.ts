@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
 import type { Trial } from '../../src/gpu/open.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
+import { vitPlan } from '../../src/model/vit.ts';
 import type { Backend, WeightFormat } from '../../src/plan/backend.ts';
 import { VitrineError } from '../../src/plan/error.ts';
 import type { Plan } from '../../src/plan/plan.ts';
@@ -88,6 +89,19 @@ test('an encoder and a decoder: each kernel in the part that runs it', async () 
     'token scores (one)',
   ]);
   for (const { op, error } of findings) expect(error, op).toEqual({ mean: 0, worst: 0 });
+});
+
+test('norms are of whole rows, however wide, and few tokens before an image are no fewer rows', async () => {
+  const vit = vitPlan({
+    ...{ modelType: 'vit', nLayer: 1, nHead: 2, nEmbd: 128, nInner: 160, nCtx: 17, vocabSize: 0, activation: 'gelu' },
+    ...{ layerNormEpsilon: 1e-12, imageSize: [16, 16], patchSize: [4, 4], channels: 3, qkvBias: true, nPrefix: 1 },
+    ...{ labels: Array.from({ length: 30 }, (_, i) => `${i}`), distilled: false, multiLabel: false },
+  });
+  for (const plan of [encoderPlan(128), vit]) {
+    const findings = await checkKernels(await createWasmBackend(), { ...checkedPlan(plan), formatOf: () => 'f32' });
+    expect(findings.filter(({ op }) => op.startsWith('layerNorm'))).not.toHaveLength(0);
+    for (const { op, error, passed } of findings) expect({ op, error, passed }).toMatchObject({ passed: true });
+  }
 });
 
 test('a backend whose sums are in float32 is within the tolerances', async () => {

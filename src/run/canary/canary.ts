@@ -23,7 +23,7 @@ export interface CanaryWeight {
 
 /**
  * Some steps of a model's plan by themselves: what one of its kernels does, fused as in the model. The tensors that they read are
- * tables of fresh values that an `embed` step looks up: token t has row t.
+ * tables of fresh values that an `embed` step looks up: position p has row p.
  */
 export interface Canary {
   /** What it computes, e.g. `layerNorm + linear 768 → 3072 + gelu_new, q8`. */
@@ -49,7 +49,7 @@ const NARROW = 64;
 /** Fresh values are drawn once and taken from here, from a place of chance: a prime, so that no row is like another. */
 const POOL = 131_071;
 
-/** Different pieces of a plan, one for each kernel, weight format and width that a run of the model has; `rows` tokens. */
+/** Different pieces of a plan, one for each kernel, weight format and width that a run of the model has; `rows` positions. */
 export function canariesOf(plan: Plan, formatOf: (weight: WeightSpec) => WeightFormat, rows: number): Canary[] {
   const random = pool();
   const seen = new Set<string>();
@@ -134,7 +134,7 @@ class Piece {
       const input = tensors.get(rename(inputs[i]!))!;
       const look = (name: string): Step => ({
         op: 'embed',
-        tables: [{ weight: spec.name, by: 'token' }],
+        tables: [{ weight: spec.name, by: 'position' }],
         output: name,
       });
       if (input.shape[0] !== 'logitRows') return [look(input.name)];
@@ -254,6 +254,8 @@ const HEADS = 2;
 export function narrowed(canary: Canary, rows: number, kept?: (values: Float32Array) => Float32Array) {
   const { attention } = canary;
   const width = widthOf(canary.tensors.get(canary.output)!);
+  // A norm behind the last layer is of all of its columns.
+  if (canary.steps.slice(lastLayer(canary)).some(({ op }) => op === 'norm')) return { of: canary, columns: range(width) };
   const heads = attention && someOf(attention.nHead, HEADS);
   const columnsOf = (some: number[]) =>
     some.flatMap((one) => range(attention!.source.headDim, one * attention!.source.headDim));

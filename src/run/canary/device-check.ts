@@ -27,10 +27,15 @@ interface Run {
   batch: Batch;
 }
 
-/** How many rows the run of many has, and how many tokens there are. */
+/** How many rows the run of many has, and how many tokens and segments there are for those that look them up. */
 function rowsOf({ plan, size }: Checked) {
   const before = Math.min(ROWS, size.rows, size.context - 1);
-  return { before, tokens: Math.min(before + 1, plan.vocabSize) };
+  const tables = [...(plan.encoder ?? []), ...plan.steps].flatMap((step) => (step.op === 'embed' ? step.tables : []));
+  const fewest = (number: 'token' | 'segment', most: number) => {
+    const names = new Set(tables.flatMap(({ weight, by }) => (by === number ? [weight] : [])));
+    return Math.min(most, ...plan.weights.map(({ name, rows }) => (names.has(name) ? rows : most)));
+  };
+  return { before, tokens: fewest('token', Math.min(before + 1, plan.vocabSize)), segments: fewest('segment', 2) };
 }
 
 /**
@@ -44,8 +49,8 @@ export async function checkKernels(
   apart = false,
 ): Promise<Finding[]> {
   const { plan } = of;
-  const { before, tokens } = rowsOf(of);
-  const canaries = canariesOf(plan, of.formatOf, tokens).filter(wanted);
+  const { before } = rowsOf(of);
+  const canaries = canariesOf(plan, of.formatOf, before + 1).filter(wanted);
   const runs = runsOf(of).filter(({ part }) => canaries.some((canary) => canary.part === part));
   const program = await programOf(gpu, of, canaries, apart);
   try {
@@ -79,10 +84,7 @@ const isWriter = ({ sources }: Plan) => [...sources.values()].some(({ axis }) =>
 /** A run of many rows, one of a row behind them, and one of the encoder, where the plan has one. */
 function runsOf(of: Checked): Run[] {
   const { plan, size } = of;
-  const { before, tokens } = rowsOf(of);
-  const tables = [...(plan.encoder ?? []), ...plan.steps].flatMap((step) => (step.op === 'embed' ? step.tables : []));
-  const bySegment = new Set(tables.flatMap(({ weight, by }) => (by === 'segment' ? [weight] : [])));
-  const segments = Math.min(...plan.weights.map(({ name, rows }) => (bySegment.has(name) ? rows : 2)));
+  const { before, tokens, segments } = rowsOf(of);
   const row = (position: number): Row => ({
     ...{ token: position % tokens, position, slot: 0, segment: position % segments },
     // As one row both fills the memory and reads it here, it sees what begins with its own place.
@@ -105,7 +107,7 @@ function runsOf(of: Checked): Run[] {
 
 /** What `checkKernels` would check, by name. */
 export function canariesIn(of: Checked, wanted: (canary: Canary) => boolean): string[] {
-  return canariesOf(of.plan, of.formatOf, rowsOf(of).tokens)
+  return canariesOf(of.plan, of.formatOf, rowsOf(of).before + 1)
     .filter(wanted)
     .map(({ op }) => op);
 }
