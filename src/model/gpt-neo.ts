@@ -181,7 +181,7 @@ export const gptNeo: Family<GptNeoConfig> = {
   },
   body: /^(wte|wpe|h|ln_f|lm_head)\./,
   ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['wte.weight', 'lm_head.weight']] : []),
-  layerField: 'num_layers',
+  layerField: () => 'num_layers',
 };
 
 export const opt: Family<GptNeoConfig> = {
@@ -193,5 +193,5 @@ export const opt: Family<GptNeoConfig> = {
   nameOf: (name) => name.replace(/^model\./, '').replace(/^decoder\./, ''),
   body: /^(embed_tokens|embed_positions|layers|final_layer_norm|lm_head|project_in|project_out)\./,
   ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['embed_tokens.weight', 'lm_head.weight']] : []),
-  layerField: 'num_hidden_layers',
+  layerField: () => 'num_hidden_layers',
 };

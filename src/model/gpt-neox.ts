@@ -106,5 +106,5 @@ export const gptNeox: Family<GptNeoxConfig> = {
   },
   body: /^(embed_in|embed_out|layers|final_layer_norm)\./,
   ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['embed_in.weight', 'embed_out.weight']] : []),
-  layerField: 'num_hidden_layers',
+  layerField: () => 'num_hidden_layers',
 };

@@ -162,5 +162,5 @@ export const llama: Family<LlamaConfig> = {
   },
   body: /^(embed_tokens|layers|norm|lm_head)\./,
   ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['embed_tokens.weight', 'lm_head.weight']] : []),
-  layerField: 'num_hidden_layers',
+  layerField: () => 'num_hidden_layers',
 };
