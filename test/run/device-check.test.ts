@@ -95,7 +95,7 @@ test('norms are of whole rows, however wide, and few tokens before an image are 
   const vit = vitPlan({
     ...{ modelType: 'vit', nLayer: 1, nHead: 2, nEmbd: 128, nInner: 160, nCtx: 17, vocabSize: 0, activation: 'gelu' },
     ...{ layerNormEpsilon: 1e-12, imageSize: [16, 16], patchSize: [4, 4], channels: 3, qkvBias: true, nPrefix: 1 },
-    ...{ labels: Array.from({ length: 30 }, (_, i) => `${i}`), distilled: false, multiLabel: false },
+    ...{ labels: Array.from({ length: 30 }, (_, i) => `${i}`), distilled: false, problemType: undefined },
   });
   for (const plan of [encoderPlan(128), vit]) {
     const findings = await checkKernels(await createWasmBackend(), { ...checkedPlan(plan), formatOf: () => 'f32' });
