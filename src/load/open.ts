@@ -73,7 +73,14 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
     const held = new Set(tensors.tensors.map(({ name }) => family.nameOf(name)));
     const parsed = family.config(fields, (name) => held.has(name));
     if ((family as unknown) === gpt2) refuseOtherHeads(json, tensors.tensors);
-    const checkpoint = new TensorCheckpoint(files, family, parsed, tensors, safetensorsLayout(family, parsed), onProgress);
+    const checkpoint = new TensorCheckpoint(
+      files,
+      family,
+      parsed,
+      tensors,
+      safetensorsLayout(family, parsed),
+      onProgress,
+    );
     return opened(checkpoint, 'config.json', options) as unknown as Checkpoint<ConfigOf[K]>;
   }
   const gguf = weights === undefined ? chooseGguf((await files.list?.(signal)) ?? []) : undefined;

@@ -255,7 +255,8 @@ export function narrowed(canary: Canary, rows: number, kept?: (values: Float32Ar
   const { attention } = canary;
   const width = widthOf(canary.tensors.get(canary.output)!);
   // A norm behind the last layer is of all of its columns.
-  if (canary.steps.slice(lastLayer(canary)).some(({ op }) => op === 'norm')) return { of: canary, columns: range(width) };
+  if (canary.steps.slice(lastLayer(canary)).some(({ op }) => op === 'norm'))
+    return { of: canary, columns: range(width) };
   const heads = attention && someOf(attention.nHead, HEADS);
   const columnsOf = (some: number[]) =>
     some.flatMap((one) => range(attention!.source.headDim, one * attention!.source.headDim));
