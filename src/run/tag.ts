@@ -1,4 +1,5 @@
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { isSubword } from '../text/words.ts';
 import { type Check, checkOptions, listOf, oneOf, refuse } from './check.ts';
 import type { ReadText } from './encoder-input.ts';
 import { cutOf, type Headed, type HeadOptions, headChecks, largest, needHead, softmax } from './heads.ts';
@@ -82,15 +83,9 @@ function partsOf(
     const [start, end] = inputs.offsets[index]!;
     const spelled = tokenizer.spelling(id);
     const written = text.slice(start, end);
-    const isUnknown = id === tokenizer.unkId;
-    const lengthOf = (string: string) => Array.from(string).length;
-    // Where a vocabulary marks pieces within words, a mark makes the spelling longer; elsewhere a missing space tells.
-    const goesOn =
-      tokenizer.subwordPrefix !== null
-        ? lengthOf(spelled) !== lengthOf(written)
-        : start > 0 && !text.slice(start - 1, start + 1).includes(' ');
+    const goesOn = isSubword(tokenizer, text, id, [start, end]);
     const scores = softmax(logits.subarray(index * width, (index + 1) * width));
-    return [{ word: isUnknown ? written : spelled, scores, start, end, index, goesOn: goesOn && !isUnknown }];
+    return [{ word: id === tokenizer.unkId ? written : spelled, scores, start, end, index, goesOn }];
   });
 }
 
