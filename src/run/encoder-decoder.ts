@@ -111,14 +111,15 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
     return { encoded: traced.get(name)!, logits: traced.logits };
   }
 
-  /** The intermediate tensors of both parts, of one run over a source and a target, optionally edited on the way. */
+  /** The intermediate tensors of both parts and `logits`, of one run over a source and a target, optionally edited on the way. */
   async trace(
     { source, target }: { source: SourceInput; target: TargetInput },
     options: TraceOptions = {},
   ): Promise<Trace> {
     this.engine.alive();
     const ids = this.#fitting(this.#decoderIds(target));
-    return this.proved(await trace(this.engine, ids, options, this.#source(source)));
+    const traced = await trace(this.engine, ids, options, this.#source(source));
+    return this.proved(traced.set('logits', traced.logits));
   }
 
   /** How long each step of the decoder takes for the target's last token, those before it in the cache. */

@@ -284,3 +284,14 @@ describe('uniform', () => {
     }
   });
 });
+
+test('the best ids are those of a sort, the lower one first among equals, few or many', () => {
+  for (const length of [1, 2, 7, 300]) {
+    const scores = Float32Array.from({ length }, (_, i) =>
+      i % 11 === 3 ? Number.NEGATIVE_INFINITY : Math.round(9 * Math.sin(i * 12.9898)),
+    );
+    const sorted = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]! || a - b);
+    for (const n of [0, 1, 2, 8, 32, 33, 299, 400])
+      expect(best(scores, n), `${n} of ${length}`).toEqual(sorted.slice(0, n));
+  }
+});
