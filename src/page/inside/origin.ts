@@ -1,5 +1,6 @@
 import type { Edit, TracedTensor } from '../../index.ts';
 import { activate } from '../../plan/activate.ts';
+import { tensorNamed } from '../../plan/lens-names.ts';
 import { type Activation, type Plan, type Step, stepOutputs, widthOf } from '../../plan/plan.ts';
 import type { Cell } from './looking.ts';
 
@@ -44,12 +45,12 @@ type Equation = Pick<Origin, 'formula' | 'written' | 'result'> & { terms?: Origi
 /** Looks up the step that makes a cell and writes its equation out. */
 export async function originOf(cell: Cell, numbers: Numbers): Promise<Origin> {
   if (cell.kind === 'weight') return weightOrigin(cell, numbers);
-  const name = numbers.plan.aliases.get(cell.name) ?? cell.name;
+  const name = tensorNamed(numbers.plan, cell.name);
   const step = numbers.plan.steps.find((one) => stepOutputs(one).includes(name));
   if (!step) throw new Error(`No step of the model makes ${cell.name}.`);
   const value = await numberAt({ ...cell, name }, numbers);
   const equation = await equationOf(step, { ...cell, name }, numbers);
-  const edits = numbers.edits.filter((edit) => (numbers.plan.aliases.get(edit.name) ?? edit.name) === name);
+  const edits = numbers.edits.filter((edit) => tensorNamed(numbers.plan, edit.name) === name);
   const op = step.op === 'embed' ? `embed ${step.tables[0]!.by}` : step.op;
   return { value, op, terms: [], ...equation, edits };
 }
@@ -57,7 +58,7 @@ export async function originOf(cell: Cell, numbers: Numbers): Promise<Origin> {
 /** Whether the model has a cell for this text: another text or model may not have what was asked about. */
 export function hasCell({ kind, name, index }: Cell, { plan, ids }: Pick<Numbers, 'plan' | 'ids'>): boolean {
   const weight = plan.weights.find((one) => one.name === name);
-  const tensor = plan.tensors.get(plan.aliases.get(name) ?? name);
+  const tensor = plan.tensors.get(tensorNamed(plan, name));
   const shape = kind === 'weight' ? weight && [weight.rows, weight.columns] : tensor?.shape;
   return shape !== undefined && index.every((i, axis) => i < (Number(shape[axis]) || ids.length)); // rows and keys
 }
