@@ -183,7 +183,7 @@ export class WasmProgram implements Program {
     const tile = 192 + 16 * row + Math.max(6 * row, Math.min(TILE_BYTES, (rows + 6) * row));
     const headDim = Math.max(0, ...[...this.#plan.sources.values()].map((source) => source.headDim));
     const keys = this.#mostKeys(rows) + ATTENTION_ROWS + 16;
-    const attention = 4 * (headDim + 16) * (2 * ATTENTION_ROWS + 16) + 4 * keys * ATTENTION_ROWS;
+    const attention = 4 * ((headDim + 16) * (2 * ATTENTION_ROWS + 16) + keys * ATTENTION_ROWS + rows + 16);
     return Math.ceil(Math.max(few, tile, attention) / 128) * 128;
   }
 

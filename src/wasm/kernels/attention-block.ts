@@ -9,28 +9,40 @@ import { nextPiece } from './threads';
 
 /** Scores, softmax and mix of each row and head, through this thread's scratch. */
 export function attention(s: Step, batch: Batch, scratch: usize): void {
-  const blocks = (batch.rows + ATTENTION_ROWS - 1) / ATTENTION_ROWS;
-  for (let piece = nextPiece(); piece < s.nHead * blocks; piece = nextPiece()) {
-    const head = piece / blocks; // a head's keys and values stay in the L2 cache for all its rows
-    const first = (piece - head * blocks) * ATTENTION_ROWS;
-    const last = min(batch.rows, first + ATTENTION_ROWS);
-    for (let r = first; r < last; ) {
-      const end = endOfGroup(s, batch, r, last);
-      if (end - r > 2) groupOfRows(s, batch, head, r, end, scratch);
-      else for (let i = r; i < end; i++) attentionRow(s, batch, i, head, scratch);
-      r = end;
-    }
+  const count = findGroups(s, batch, scratch);
+  const own = scratch + ((<usize>(batch.rows + 4)) << 2);
+  for (let piece = nextPiece(); piece < s.nHead * count; piece = nextPiece()) {
+    const head = piece % s.nHead;
+    const group = scratch + ((<usize>(piece / s.nHead)) << 2);
+    const from = load<i32>(group);
+    const end = load<i32>(group, 4);
+    if (end - from > 2) groupOfRows(s, batch, head, from, end, own);
+    else for (let r = from; r < end; r++) attentionRow(s, batch, r, head, own);
   }
 }
 
-/** The end of the rows from `r` on that each begin to see keys where the first one sees some, and see few beyond. */
-function endOfGroup(s: Step, batch: Batch, r: i32, last: i32): i32 {
-  const first = firstOf(s, rowOf(batch, r));
-  const end = first + countOf(s, rowOf(batch, r));
-  for (r++; r < last; r++) {
-    const begin = firstOf(s, rowOf(batch, r));
-    const count = countOf(s, rowOf(batch, r));
-    if (begin < first || begin >= end || !count || begin + count > end + ATTENTION_ROWS) break;
+/** Writes where groups of rows begin that see much the same keys, and the end of the last one; gives their number. */
+function findGroups(s: Step, batch: Batch, to: usize): i32 {
+  let count = 0;
+  for (let r = 0; r < batch.rows; ) {
+    const rows = endOfText(s, batch, r) - r;
+    const groups = (rows + ATTENTION_ROWS - 1) / ATTENTION_ROWS;
+    const each = ((rows + groups - 1) / groups + EIGHT - 1) & ~(EIGHT - 1);
+    for (let i = 0; i < rows; i += each, count++) store<i32>(to + ((<usize>count) << 2), r + i);
+    r += rows;
+  }
+  store<i32>(to + ((<usize>count) << 2), batch.rows);
+  return count;
+}
+
+/** The end of the rows from `r` on that each begin to see keys among those of the last one, and see few beyond. */
+function endOfText(s: Step, batch: Batch, r: i32): i32 {
+  for (r++; r < batch.rows; r++) {
+    const last = rowOf(batch, r - 1);
+    const row = rowOf(batch, r);
+    const before = firstOf(s, row) - firstOf(s, last);
+    const behind = firstOf(s, row) + countOf(s, row) - firstOf(s, last) - countOf(s, last);
+    if (before < 0 || before > 1 || before >= countOf(s, last) || behind > 1 || !countOf(s, row)) break;
   }
   return r;
 }

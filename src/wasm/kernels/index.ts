@@ -5,6 +5,7 @@ import { linearTile } from './linear-tile';
 import { norm, normScale } from './norm';
 import { tile } from './panels';
 import { activation, binary, cacheAppend, embed, selectRows } from './rows';
+import { writeNumbers } from './simd';
 import { Batch, FEW_ROWS, Op, rowsOf, Step } from './step';
 import { barrier, epoch, join, nextRun, RUN, start } from './threads';
 
@@ -35,6 +36,7 @@ export function run(steps: usize, count: i32, batch: usize, scratch: usize, scra
 
 /** Makes this instance thread 0 of `threads`. */
 export function lead(threads: i32, mayWait: bool): void {
+  writeNumbers();
   join(threads, mayWait);
 }
 
