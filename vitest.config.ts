@@ -15,27 +15,31 @@ const full = process.env.VITRINE_FULL === '1';
 /**
  * `x.test.ts` runs in Node (project `unit`), and in Chromium too if it is one of these; `x.node.test.ts` only in Node
  * (`node`), `x.browser.test.ts` only in Chromium, `x.e2e.test.ts` in Node with a browser. Tests in Node that need a GPU
- * are project `gpu`. `x.full.*` only in `test:full`.
+ * are project `gpu`. `x.full.*` only in `test:full`, which also runs those that ask whether it is that (`isFull`).
  */
 const inChromium = [
   'test/fixtures',
   'test/backends',
-  'test/text/cases',
+  'test/text/{cases,families,inputs}',
   'test/wasm/**/*',
-  'test/gpu/{counts,order,token-scores}',
+  'test/gpu/counts',
   'test/ops/edit',
-  'test/model/**/*',
+  'test/model/{config,fixtures}',
 ];
 /** Chromium has the Dawn and the SwiftShader of the tests in Node: its own run of all kernels is one of `test:full`. */
-const inChromiumOnceANight = ['test/gpu/**/*.test.ts', 'test/ops/**/*.test.ts'];
+const inChromiumOnceANight = ['test/{gpu,model,ops}/**/*.test.ts'];
 
-const usesGpu = /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|altered\.ts'/;
+const usesGpu =
+  /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|(altered|planted|split-case)\.ts'/;
 
 /** Tests in Node that need a GPU, by what they import: one process runs them all, and compiles each pipeline once. */
 const onGpu = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .map((path) => `test/${path.replaceAll('\\', '/')}`)
-  .filter((path) => /(?<!\.(e2e|browser))\.test\.ts$/.test(path) && usesGpu.test(readFileSync(path, 'utf8')))
-  .filter((path) => path.includes('.full.') === full);
+  .filter(
+    (path) =>
+      /^(?!test\/real\/).*(?<!\.(e2e|browser))\.test\.ts$/.test(path) && usesGpu.test(readFileSync(path, 'utf8')),
+  )
+  .filter((path) => path.includes('.full.') === full || (full && /\bisFull\b/.test(readFileSync(path, 'utf8'))));
 
 const kind = full ? '.full' : '';
 const fullOnly = full ? [] : ['test/**/*.full.*'];
@@ -50,6 +54,7 @@ export default defineConfig({
   server: { fs: { strict: true }, headers: isolation },
   test: {
     maxWorkers: 2,
+    env: { VITRINE_FULL: full ? '1' : '0' },
     testTimeout,
     hookTimeout: testTimeout,
     expect: { poll: { timeout: testTimeout / 2 } },
@@ -61,7 +66,7 @@ export default defineConfig({
           ...inNode,
           name: 'unit',
           include: [`test/**/*${kind}.test.ts`],
-          exclude: ['test/**/*.{node,browser,e2e}.test.ts', 'test/browsers/**', ...onGpu, ...fullOnly],
+          exclude: ['test/**/*.{node,browser,e2e}.test.ts', 'test/{browsers,real}/**', ...onGpu, ...fullOnly],
         },
       },
       {

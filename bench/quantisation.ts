@@ -57,6 +57,7 @@ function quantised(checkpoint: Checkpoint, choice: Choice): Checkpoint {
     config: checkpoint.config,
     family: checkpoint.family,
     text: checkpoint.text.bind(checkpoint),
+    tensorsOf: checkpoint.tensorsOf.bind(checkpoint),
     storedAs: 'f32',
     bytes: checkpoint.bytes,
     storedAsOf: () => 'f32',

@@ -21,6 +21,11 @@ declare global {
   interface AbortController {}
   interface AbortSignal {}
   interface Blob {}
+  interface HTMLCanvasElement {}
+  interface HTMLImageElement {}
+  interface ImageBitmap {}
+  interface ImageData {}
+  interface OffscreenCanvas {}
   interface ReadableStream<R = any> {}
   interface Request {}
   interface RequestInit {}

@@ -1,5 +1,5 @@
 // Checks what docs/design.md promises of the source: imports point downwards only and in no circle, no file grows past 400 lines, and
-// the engine (src without page, embed, the check of GPUs and the WebAssembly backend, plus shaders) and src/embed keep their budgets of lines.
+// the engine (src without page, embed, images, tokenizers, the check of GPUs and the WebAssembly backend, plus shaders) and others keep their budgets of lines.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative } from 'node:path';
 
@@ -13,18 +13,26 @@ const below = {
   wasm: ['plan', 'host'],
   load: ['plan', 'model'],
   text: ['plan', 'load'],
-  run: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text'],
+  image: ['plan'],
+  run: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image'],
   analysis: ['plan', 'run'],
-  index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'run', 'analysis'],
-  embed: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'host'],
+  index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'run', 'analysis'],
+  embed: ['plan', 'model', 'load', 'text', 'image', 'run', 'analysis', 'index', 'host'],
   static: ['plan', 'cpu', 'gpu', 'wasm', 'text', 'index', 'run'],
   page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'embed'],
 };
 const fileLimit = 400;
 /** Lines of code, as tinygrad's sz.py counts, neither blank nor comment: what is counted, in which paths, and the most. */
 const budgets = [
-  { name: 'engine', paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/|run\/canary\/))/, limit: 11900 },
+  {
+    name: 'engine',
+    paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/|image\/|text\/|run\/canary\/|run\/pipeline))/,
+    limit: 17000,
+  },
+  { name: 'pipelines', paths: /^src\/run\/pipeline/, limit: 800 },
   { name: 'canary', paths: /^src\/run\/canary\//, limit: 900 },
+  { name: 'image', paths: /^src\/image\//, limit: 800 },
+  { name: 'text', paths: /^src\/text\//, limit: 3150 },
   { name: 'host', paths: /^src\/host\//, limit: 400 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3500 },
 ];
@@ -65,9 +73,6 @@ function checkImports(path, text) {
   }
 }
 
-/** Known circles: an engine lends sessions, and a session asks its engine for the backend that it runs on. */
-const known = ['src/run/engine.ts -> src/run/session.ts', 'src/run/session.ts -> src/run/engine.ts'];
-
 /** Circles of files; the rooms have none, so each is within one. */
 function checkCircles() {
   const done = new Set();
@@ -75,7 +80,7 @@ function checkCircles() {
     const at = way.indexOf(path);
     if (at >= 0) {
       const circle = [...way.slice(at), path].join(' -> ');
-      if (!known.includes(circle.slice(0, circle.lastIndexOf(' -> ')))) problems.push(`A circle of imports: ${circle}`);
+      problems.push(`A circle of imports: ${circle}`);
       return;
     }
     if (done.has(path)) return;

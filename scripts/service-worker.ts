@@ -1,4 +1,4 @@
-// The page's service worker: built beside the page, with the list of all files of the build put before it.
+// The page's service worker: built beside the page, with the list of what it keeps of the build put before it.
 import { createHash } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
@@ -8,6 +8,8 @@ import type { Build } from '../src/page/service-worker.ts';
 const script = 'service-worker.js';
 /** What no visitor's page asks for. */
 const unused = /\.(map|md)$|\/reference\.json$/;
+/** Models that a visitor has yet to open: only the one that writes is kept from the first. */
+const onDemand = /^models\/(?!tiny-tales\/)/;
 
 const sha256 = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('base64');
 
@@ -17,7 +19,8 @@ async function listBuild(folder: string): Promise<Build> {
   for (const entry of entries.filter((found) => found.isFile())) {
     const path = join(entry.parentPath, entry.name);
     const name = relative(folder, path).replaceAll('\\', '/');
-    if (name !== script && !unused.test(name)) files[name] = `sha256-${sha256(await readFile(path))}`;
+    if (name !== script && !unused.test(name) && !onDemand.test(name))
+      files[name] = `sha256-${sha256(await readFile(path))}`;
   }
   return { version: sha256(JSON.stringify(files)), files };
 }

@@ -45,7 +45,7 @@ const engine = closure(['src/index.ts']);
 const rows = [
   { what: "`import 'vitrine'`", of: ['src/index.ts'], limit: 60 },
   { what: "`vitrine/worker`, the page's side", of: ['src/embed/client.ts'], limit: 12 },
-  { what: '`vitrine/engine`, all that its worker fetches', of: ['engine'], limit: 120 },
+  { what: '`vitrine/engine`, all that its worker fetches', of: ['engine'], limit: 140 },
   { what: '`vitrine/analysis`', of: ['src/analysis/index.ts'], limit: 30 },
   { what: '`vitrine/elements`, beyond the engine', of: ['src/embed/elements.ts'], beyond: engine, limit: 12 },
   { what: '`vitrine/openai`, beyond the engine', of: ['src/embed/openai.ts'], beyond: engine, limit: 12 },
@@ -54,7 +54,8 @@ const rows = [
   { what: 'on WebGPU', of: [chunkOf('src/gpu/open.ts')], beyond: engine, limit: 45 },
   { what: 'on WebAssembly', of: [chunkOf('src/wasm/backend.ts')], beyond: engine, limit: 25 },
   { what: 'on plain JavaScript', of: [chunkOf('src/cpu/backend.ts')], beyond: engine, limit: 10 },
-  { what: "a vocabulary of the model's own", of: [chunkOf('tokenizers-')], beyond: engine, limit: 20 },
+  { what: "a vocabulary of the model's own", of: [chunkOf('own-vocabulary-')], beyond: engine, limit: 20 },
+  { what: 'patterns that JavaScript reads otherwise', of: [chunkOf('tokenizers-')], beyond: engine, limit: 15 },
   { what: 'chat templates', of: [chunkOf('jinja-')], beyond: engine, limit: 25 },
   { what: "GPT-2's vocabulary, where the model brings none", of: [chunkOf('r50k_base')], beyond: engine, limit: 220 },
 ];

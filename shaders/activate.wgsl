@@ -1,5 +1,5 @@
 // The activation function, in front of the kernels that apply one.
-override ACTIVATION: u32 = 0; // 0 none, 1 gelu_new, 2 gelu, 3 relu, 4 silu
+override ACTIVATION: u32 = 0; // 0 none, 1 gelu_new, 2 gelu, 3 relu, 4 silu, 5 tanh
 
 fn activate(x: f32) -> f32 {
   switch ACTIVATION {
@@ -15,6 +15,9 @@ fn activate(x: f32) -> f32 {
     }
     case 4: {
       return x / (1 + exp(-x));
+    }
+    case 5: {
+      return tanh(clamp(x, -10, 10));
     }
     default: {
       return x;

@@ -3,6 +3,7 @@ override Q_STRIDE: u32;
 override KEYS: u32; // keys, and rows, that the scores have room for
 override ROWS: u32;
 override SCALE: f32;
+override LAST_KEYS: u32 = 0; // a row sees so many of the last keys; 0: all
 @group(0) @binding(3) var<storage, read> q: array<f32>;
 @group(0) @binding(5) var<storage, read_write> scores: array<f32>;
 
@@ -15,7 +16,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let seen = seenBy(id.y);
   var score = 0.0;
-  if (key < seen.count) {
+  if (key < seen.count && (LAST_KEYS == 0 || key + LAST_KEYS >= seen.count)) {
     let query = id.y * Q_STRIDE + head * HEAD_DIM;
     let at = keyAt(seen.first + key, head);
     for (var i = 0u; i < HEAD_DIM; i++) {

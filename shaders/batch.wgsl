@@ -24,6 +24,7 @@ struct Batch {
 @group(0) @binding(0) var<storage, read> batch: Batch;
 
 override LOGIT_ROWS: bool = false; // the kernel's rows are those whose logits are wanted
+override WINDOW: u32 = 0; // a row sees so many of the last keys; 0: all
 override MEMORY: bool = false; // its keys are those of the memory, not of the text itself
 
 fn rowCount() -> u32 {
@@ -53,5 +54,7 @@ fn seenBy(row: u32) -> Seen {
   if (MEMORY) {
     return Seen(batch.rows[row].memoryFirst, batch.rows[row].memoryCount, batch.rows[row].memoryFirst);
   }
-  return Seen(batch.rows[row].first, batch.rows[row].count, batch.rows[row].place);
+  let count = batch.rows[row].count;
+  let kept = select(count, min(count, WINDOW), WINDOW > 0);
+  return Seen(batch.rows[row].first + count - kept, kept, batch.rows[row].place);
 }

@@ -1,6 +1,7 @@
 // pattern [nHead, rows, keys] = softmax of scores over the keys that the row sees, 0 beyond
 override KEYS: u32; // that the tensors have room for
 override ROWS: u32; // rows the tensors have room for
+override LAST_KEYS: u32 = 0; // a row sees so many of the last keys; 0: all
 @group(0) @binding(3) var<storage, read> scores: array<f32>;
 @group(0) @binding(4) var<storage, read_write> pattern: array<f32>;
 
@@ -11,17 +12,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let start = (id.y * ROWS + id.x) * KEYS;
   let length = seenBy(id.x).count;
-  var top = scores[start];
-  for (var key = 1u; key < length; key++) {
+  let first = select(0, length - min(length, LAST_KEYS), LAST_KEYS > 0);
+  var top = scores[start + first];
+  for (var key = first + 1; key < length; key++) {
     top = max(top, scores[start + key]);
   }
   var sum = 0.0;
-  for (var key = 0u; key < length; key++) {
+  for (var key = first; key < length; key++) {
     let weight = exp(scores[start + key] - top);
     pattern[start + key] = weight;
     sum += weight;
   }
   for (var key = 0u; key < keyCount(); key++) {
-    pattern[start + key] = select(0, pattern[start + key] / sum, key < length);
+    pattern[start + key] = select(0, pattern[start + key] / sum, key >= first && key < length);
   }
 }

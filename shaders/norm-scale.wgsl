@@ -1,4 +1,4 @@
-// output [rows, 1] = sqrt(variance(input) + epsilon), or not CENTRED, sqrt(mean of squares + epsilon)
+// output [rows, 1], or [rows, nHead, 1], = sqrt(variance(input) + epsilon), or not CENTRED, sqrt(mean of squares + epsilon)
 override N: u32;
 override STRIDE: u32;
 override OUT_STRIDE: u32;
@@ -13,7 +13,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (row >= rowCount()) {
     return;
   }
-  let start = row * STRIDE;
+  let start = row * STRIDE + id.y * N;
   var sum = 0.0;
   for (var i = 0u; i < N; i++) {
     sum += input[start + i];
@@ -24,5 +24,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let d = input[start + i] - mean;
     squares += d * d;
   }
-  output[row * OUT_STRIDE] = sqrt(squares / f32(N) + EPSILON);
+  output[row * OUT_STRIDE + id.y] = sqrt(squares / f32(N) + EPSILON);
 }

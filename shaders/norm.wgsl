@@ -1,5 +1,5 @@
 // output [rows, n] = (input - mean) / scale * weight + bias, scale [rows, 1] given or computed here; no mean where not CENTRED.
-// One workgroup a row. Two passes over the row: the variance of numbers in the thousands needs the mean first.
+// One workgroup a row, or a head of a row where heads are normed apart. Two passes over the row: the variance of numbers in the thousands needs the mean first.
 override N: u32;
 override STRIDE: u32;
 override SCALE_STRIDE: u32;
@@ -32,7 +32,7 @@ fn sumOfLanes(lane: u32, value: f32) -> f32 {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let start = group.x * STRIDE;
+  let start = group.x * STRIDE + group.y * N;
   var sum = 0.0;
   for (var i = lane; i < N; i += LANES) {
     sum += input[start + i];
@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     squares += d * d;
   }
   let computed = sqrt(sumOfLanes(lane, squares) / f32(N) + EPSILON);
-  let divisor = select(computed, scale[group.x * SCALE_STRIDE], SCALE_GIVEN);
+  let divisor = select(computed, scale[group.x * SCALE_STRIDE + group.y], SCALE_GIVEN);
   for (var i = lane; i < N; i += LANES) {
     output[start + i] = (input[start + i] - mean) / divisor * weight[i] + select(0, bias[i], BIAS);
   }

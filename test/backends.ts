@@ -7,6 +7,9 @@ import type { Backend } from '../src/plan/backend.ts';
 import { createWasmBackend } from '../src/wasm/backend.ts';
 import { failOnUncaptured } from './uncaptured.ts';
 
+/** Whether this is `npm run test:full`, in which GPUs too get every shape: software compiles the kernels of each for seconds. */
+export const isFull: boolean = import.meta.env.VITRINE_FULL === '1';
+
 /** A backend that op and model suites run over. */
 export interface TestBackend {
   name: string;
@@ -27,29 +30,23 @@ export async function testGpu(): Promise<GPU> {
   return gpu;
 }
 
-/** Features that a device is asked for: none, or those that kernels use where they are. */
-type Features = 'none' | 'useful';
-
-const shared = new Map<Features, Promise<GPUDevice>>();
+let shared: Promise<GPUDevice> | undefined;
 
 /**
  * The device that all tests of a process share, so that each pipeline is compiled once (in software a second each). A
  * test that counts, loses or destroys takes one of its own, by `requestDevice`. An error that no test caught fails the run.
  */
-export function sharedDevice(features: Features = 'useful'): Promise<GPUDevice> {
-  let device = shared.get(features);
-  if (!device) {
-    device = openShared(features);
-    shared.set(features, device);
-  }
-  return device;
+export function sharedDevice(): Promise<GPUDevice> {
+  shared ??= openShared();
+  return shared;
 }
 
-async function openShared(features: Features): Promise<GPUDevice> {
-  const adapter = await (await testGpu()).requestAdapter();
-  if (!adapter) throw new Error('The tests need a WebGPU adapter, and there is none.');
-  const device = features === 'none' ? await adapter.requestDevice() : (await requestDevice(0)).device;
-  void device.lost.then(() => shared.delete(features));
+async function openShared(): Promise<GPUDevice> {
+  await testGpu();
+  const { device } = await requestDevice(0);
+  void device.lost.then(() => {
+    shared = undefined;
+  });
   return compilingOnce(device);
 }
 
@@ -87,8 +84,8 @@ export function deviceWith(device: GPUDevice, other: Partial<GPUDevice>): GPUDev
   });
 }
 
-const onShared = async (options: GpuBackendOptions = {}, features?: Features): Promise<Backend> => {
-  const device = await sharedDevice(features);
+const onShared = async (options: GpuBackendOptions = {}): Promise<Backend> => {
+  const device = await sharedDevice();
   return createGpuBackend(device, { adapter: describe(device.adapterInfo), ...options });
 };
 
@@ -108,7 +105,7 @@ export const webgpuVariants = (variants: Partial<Variants>): TestBackend => ({
 /** WebGPU with the kernels that real GPUs get; software adapters, as here, choose others by themselves. */
 export const webgpuWorkgroups: TestBackend = {
   name: 'webgpu, workgroups',
-  open: () => onShared({ variants: { row: 'lanes', tile: 'shared' }, attention: 'shared' }, 'none'),
+  open: () => onShared({ variants: { row: 'lanes', tile: 'shared' }, attention: 'shared' }),
 };
 
 /** WebGPU with keys and values as halves, in both variants of attention. */

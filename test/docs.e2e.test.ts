@@ -8,7 +8,15 @@ import type { Model } from '../src/index.ts';
  * model in place of those of a hub. `model` is a loaded one. What only a bundler or a browser can run is fenced as ```js no-run
  * and tested elsewhere (test/hosts).
  */
-const embedded = fileURLToPath(new URL('../public/models/tiny-tales/', import.meta.url));
+const folderOf = (path: string) => fileURLToPath(new URL(`../${path}/`, import.meta.url));
+const embedded = folderOf('public/models/tiny-tales');
+/** What stands in for a model that the documentation names; for any other of a hub the embedded one does. */
+const standIns: Record<string, string> = {
+  'sentence-transformers/all-MiniLM-L6-v2': folderOf('test/fixtures/families/st-mean'),
+  'google/vit-base-patch16-224': folderOf('public/models/tiny-digits'),
+  'Helsinki-NLP/opus-mt-en-fr': folderOf('public/models/tiny-translate'),
+  'google-t5/t5-small': folderOf('public/models/tiny-tasks'),
+};
 const pages = [
   'start',
   'worker',
@@ -55,7 +63,8 @@ test.each(pages)('the examples of docs/%s.md run', async (page) => {
     const body = code
       .replace(/^import (\{[^}]*\}) from '([^']*)';$/gm, "const $1 = await entryOf('$2');")
       .replace(/^import (\w+) from '([^']*)';$/gm, "const { default: $1 } = await entryOf('$2');")
-      .replace(/'(openai-community\/gpt2|https:\/\/huggingface\.co\/[^']*)'/g, JSON.stringify(embedded));
+      .replace(/'(openai-community\/gpt2|https:\/\/huggingface\.co\/[^']*)'/g, JSON.stringify(embedded))
+      .replace(/'([\w-]+\/[\w.-]+)'/g, (text, name: string) => JSON.stringify(standIns[name] ?? text.slice(1, -1)));
     const lines: unknown[][] = [];
     const console = { log: (...values: unknown[]) => lines.push(values) };
     const scope = { entryOf, console, onProgress() {}, ...(/\bmodel =/.test(code) ? {} : { model }) };

@@ -27,12 +27,20 @@ export interface DistanceBias {
   columns: number;
 }
 
+/** What scores are made with; `window`: the most of the last keys that a row sees. */
+export interface ScoresOf {
+  nHead: number;
+  scale: number;
+  bias: DistanceBias | undefined;
+  window: number | undefined;
+}
+
 /** output [nHead, rows, keys] = q · k * scale + bias for the keys that each row sees, -Infinity beyond */
 export function attentionScores(
   q: Float32Array,
   { nHead: keyHeads, headDim, k }: KeyCache,
   rows: readonly Places[],
-  { nHead, scale, bias }: { nHead: number; scale: number; bias: DistanceBias | undefined },
+  { nHead, scale, bias, window = Number.POSITIVE_INFINITY }: ScoresOf,
   keys: number,
   output: Float32Array,
 ): void {
@@ -43,7 +51,7 @@ export function attentionScores(
       const out = (head * rows.length + r) * keys;
       const from = (r * nHead + head) * headDim;
       for (let key = 0; key < keys; key++) {
-        if (key >= count) {
+        if (key >= count || key < count - window) {
           output[out + key] = Number.NEGATIVE_INFINITY;
           continue;
         }

@@ -1,6 +1,6 @@
 /** Normalisation over the last axis: by mean and biased variance, or not `centred`, by the mean of squares alone. */
 
-/** output [rows, 1] = sqrt(variance + epsilon) of each row of x [rows, n] */
+/** output [rows, 1] = sqrt(variance + epsilon) of each row of x [rows, n]; heads that are normed apart count as rows */
 export function normScale(x: Float32Array, n: number, epsilon: number, centred: boolean, output: Float32Array): void {
   for (let r = 0; r < output.length; r++) {
     const mean = centred ? meanOf(x, r * n, n) : 0;

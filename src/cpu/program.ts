@@ -13,6 +13,7 @@ import { embed } from './embed.ts';
 import { linear } from './linear.ts';
 import { maskedSoftmax } from './masked-softmax.ts';
 import { norm, normScale } from './norm.ts';
+import { rotate } from './rotate.ts';
 import { selectRows } from './select-rows.ts';
 import type { CpuWeight } from './weights.ts';
 
@@ -134,11 +135,18 @@ export class CpuProgram implements Program {
       case 'binary':
         return binary(step.kind, tensor(step.a), tensor(step.b), tensor(step.output));
       case 'normScale':
-        return normScale(tensor(step.input), this.#width(step.input), step.epsilon, step.centred, tensor(step.output));
+        return normScale(
+          tensor(step.input),
+          this.#width(step.input) / this.#width(step.output),
+          step.epsilon,
+          step.centred,
+          tensor(step.output),
+        );
       case 'norm': {
         if (step.scale === undefined) return unfused(step);
         const given = { weight: this.#vector(step.weight), bias: this.#optional(step.bias), centred: step.centred };
-        return norm(tensor(step.input), tensor(step.scale), given, this.#width(step.input), tensor(step.output));
+        const n = this.#width(step.input) / this.#width(step.scale);
+        return norm(tensor(step.input), tensor(step.scale), given, n, tensor(step.output));
       }
       case 'selectRows':
         return selectRows(tensor(step.input), batch.logitRows, this.#width(step.input), tensor(step.output));
@@ -152,6 +160,10 @@ export class CpuProgram implements Program {
           step.outputs.map(tensor),
         );
       }
+      case 'rotate': {
+        const [, , headDim] = this.#plan.tensors.get(step.input)!.shape;
+        return rotate(tensor(step.input), this.#weight(step.table), rows, headDim as number, tensor(step.output));
+      }
       case 'cacheAppend': {
         const { nHead, headDim, k, v } = this.#cache.get(step.source)!;
         const places = this.#placesOf(step.source, batch);
@@ -160,7 +172,12 @@ export class CpuProgram implements Program {
       }
       case 'attentionScores': {
         const cache = this.#cache.get(step.source)!;
-        const how = { nHead: this.#width(step.q) / cache.headDim, scale: step.scale, bias: this.#bias(step.bias) };
+        const how = {
+          nHead: this.#width(step.q) / cache.headDim,
+          scale: step.scale,
+          bias: this.#bias(step.bias),
+          window: step.window,
+        };
         const keys = sizes[this.#keyAxis(step.source)];
         return attentionScores(
           tensor(step.q),

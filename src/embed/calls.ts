@@ -2,15 +2,23 @@ import { lensTokens, nearestTokens, overview, rowSimilarities } from '../analysi
 import {
   models as cachedModels,
   type GenerateOptions,
+  type InspectOptions,
+  inspect,
   type LoadOptions,
   load,
+  loadEncoder,
+  loadEncoderDecoder,
+  loadVision,
   type Model,
-  type ModelTokenizer,
-  type Prompt,
+  type Pipelines,
+  pipeline,
   type Source,
+  type TextStream,
+  type Tokenizer,
 } from '../index.ts';
 import { errorJson, VitrineError } from '../plan/error.ts';
 import { Trace, type TracedTensor } from '../run/traced.ts';
+import { type Analyses, kinds, type Loader, type Models, type Spelling, spellings } from './kinds.ts';
 import type { Answer, Call } from './protocol.ts';
 
 /** The engine's side of the worker: holds the models, answers calls (see protocol.ts), which `worker.ts` hears. `client.ts` is the page's side. */
@@ -29,62 +37,123 @@ export interface PlainTrace {
   tensors: Map<string, TracedTensor>;
 }
 
-/** @internal What runs over a whole model in the worker, so that only the outcome crosses. */
-export const analyses = { overview, lensTokens, nearestTokens, rowSimilarities };
+/** @internal What a page is told of a tokenizer: all but what it does. */
+export type PlainTokenizer = Omit<Tokenizer, Spelling | 'stream' | 'target'> & { target?: PlainTokenizer };
 
-/** @internal Calls of `Model` that are asked and answered once; the last of their arguments are options with a signal. */
-export type Asked = 'complete' | 'logits' | 'score' | 'trace' | 'profile' | 'weight';
-/** @internal */
-export type Analysis = keyof typeof analyses;
-/** @internal Calls of the tokenizer that give plain data. */
-export type Spelling = Exclude<keyof ModelTokenizer, 'vocabSize' | 'eosId' | 'stream'>;
+const loaders: { [L in Loader]: (source: Source, options: LoadOptions) => Promise<Models[L]> } = {
+  load,
+  loadEncoder,
+  loadEncoderDecoder,
+  loadVision,
+};
+const analyses: Record<keyof Analyses, unknown> = {
+  overview,
+  lens: lensTokens,
+  nearest: nearestTokens,
+  similarities: rowSimilarities,
+};
 
 type Work = (...args: unknown[]) => unknown;
 
-const models = new Map<number, Model>();
+interface Held {
+  model: Models[Loader] & { tokenizer?: Tokenizer };
+  /** The task that it was loaded for, where there is one. */
+  pipe?: Work;
+  /** Streams of its tokenizer that hold something, by the numbers that the page gave them. */
+  streams: Map<number, TextStream>;
+}
+
+const held = new Map<number, Held>();
 let lastId = 0;
 
-function modelOf(id: number): Model {
-  const model = models.get(id);
-  if (!model) throw new VitrineError('disposed', 'This model was disposed.', { hint: 'Load it again.' });
-  return model;
+function heldBy(id: number): Held {
+  const found = held.get(id);
+  if (!found) throw new VitrineError('disposed', 'This model was disposed.', { hint: 'Load it again.' });
+  return found;
+}
+
+function tokenizerOf(id: number, isTarget: boolean): Tokenizer {
+  const { tokenizer } = heldBy(id).model;
+  return (isTarget ? tokenizer?.target : tokenizer)!;
+}
+
+function plainTokenizer(tokenizer: Tokenizer): PlainTokenizer {
+  const { target, stream, ...rest } = tokenizer;
+  const plain = Object.entries(rest).filter(([name]) => !spellings.includes(name as Spelling));
+  return Object.fromEntries(target ? [...plain, ['target', plainTokenizer(target)]] : plain) as PlainTokenizer;
 }
 
 /** Options as the engine takes them; what is no object is left for it to refuse. */
-const withSignal = (options: unknown, signal: AbortSignal) =>
-  typeof options === 'object' && options && !Array.isArray(options) ? { ...options, signal } : options;
+const heard = ({ signal, send }: Line, options: unknown): unknown => {
+  if (typeof options !== 'object' || !options || Array.isArray(options)) return options;
+  return { ...options, signal, ...('onProgress' in options && { onProgress: send }) };
+};
 
 const calls = {
   /** That it is here. */
   greet: (_: Line) => true,
-  async load({ signal, send }: Line, source: Source, options: LoadOptions) {
-    const model = await load(source, { ...options, signal, onProgress: send });
-    models.set(++lastId, model);
-    const { config, device, tokenizer } = model;
-    const { vocabSize, eosId } = tokenizer;
-    return { id: lastId, config, device, tensors: model.tensors(), weights: model.weights(), vocabSize, eosId };
+  /** `task`: that of a pipeline, whose model is loaded. */
+  async load({ signal, send }: Line, loader: Loader, source: Source, options: LoadOptions, task?: keyof Pipelines) {
+    const given = { ...options, signal, onProgress: send };
+    const pipe = task === undefined ? undefined : await pipeline(task, source, given);
+    const model: Held['model'] = await (pipe?.model ?? loaders[loader](source, given));
+    held.set(++lastId, { model, streams: new Map(), ...(pipe && { pipe: pipe as Work }) });
+    const fields = Object.fromEntries(kinds[loader].fields.map((name) => [name, model[name as keyof typeof model]]));
+    const tokenizer = model.tokenizer && plainTokenizer(model.tokenizer);
+    const { device } = model;
+    return {
+      id: lastId,
+      task: pipe?.task,
+      fields,
+      device,
+      tensors: model.tensors(),
+      weights: model.weights(),
+      tokenizer,
+    };
   },
-  async generate({ signal, left, send }: Line, id: number, prompt: Prompt, options: GenerateOptions) {
-    const tokens = modelOf(id).generate(prompt, withSignal(options, signal) as GenerateOptions);
+  async generate(line: Line, id: number, prompt: unknown, options: unknown) {
+    const model = heldBy(id).model as Model;
+    const tokens = model.generate(prompt as string, heard(line, options) as GenerateOptions);
     for (;;) {
-      const next = left.aborted ? await tokens.return(undefined as never) : await tokens.next();
+      const next = line.left.aborted ? await tokens.return(undefined as never) : await tokens.next();
       if (next.done) return next.value;
-      send(next.value);
+      line.send(next.value);
     }
   },
-  async ask({ signal }: Line, id: number, name: Asked, subject: unknown, options: unknown): Promise<unknown> {
-    const model = modelOf(id);
-    const result = await (model[name] as Work).call(model, subject, withSignal(options, signal));
-    if (!(result instanceof Trace)) return result;
-    return { tokens: result.tokens, logits: result.logits, tensors: new Map(result) } satisfies PlainTrace;
+  /** A call of a model, or an analysis of it. */
+  async ask(line: Line, id: number, name: string, subjects: unknown[], options: unknown) {
+    const { model } = heldBy(id);
+    const given = heard(line, options);
+    try {
+      const analysis = Object.hasOwn(analyses, name) ? analyses[name as keyof Analyses] : undefined;
+      const result = await (analysis
+        ? (analysis as Work)(model, ...subjects, given)
+        : (model[name as 'weight'] as Work).call(model, ...subjects, given));
+      if (!(result instanceof Trace)) return result;
+      return { tokens: result.tokens, logits: result.logits, tensors: new Map(result) } satisfies PlainTrace;
+    } finally {
+      for (const subject of subjects) if (isBitmap(subject)) subject.close(); // the worker's own copy
+    }
   },
-  analyse: ({ signal }: Line, id: number, name: Analysis, subjects: unknown[], options: unknown): unknown =>
-    (analyses[name] as Work)(modelOf(id), ...subjects, withSignal(options, signal)),
-  spell: (_: Line, id: number, name: Spelling, ...args: unknown[]): unknown =>
-    (modelOf(id).tokenizer[name] as Work)(...args),
+  /** A call of a pipeline; `isHeard`: its last argument had a signal. */
+  async pipe({ signal }: Line, id: number, args: unknown[], isHeard: boolean): Promise<unknown> {
+    const options = isHeard && { ...(args.at(-1) as object), signal };
+    return heldBy(id).pipe!(...(options ? [...args.slice(0, -1), options] : args));
+  },
+  inspect: ({ signal }: Line, source: Source, options: InspectOptions) => inspect(source, { ...options, signal }),
+  spell: (_: Line, id: number, isTarget: boolean, name: Spelling, args: unknown[]): unknown =>
+    (tokenizerOf(id, isTarget)[name] as Work)(...args),
+  /** Pushes a token into a stream, which the page has given a number; without one flushes it. */
+  stream(_: Line, id: number, isTarget: boolean, [number, options]: [number, object?], token?: number): string {
+    const { streams } = heldBy(id);
+    const stream = streams.get(number) ?? tokenizerOf(id, isTarget).stream(options);
+    if (token === undefined) streams.delete(number);
+    else streams.set(number, stream);
+    return token === undefined ? stream.flush() : stream.push(token);
+  },
   dispose(_: Line, id: number) {
-    models.get(id)?.dispose();
-    models.delete(id);
+    held.get(id)?.model.dispose();
+    held.delete(id);
   },
   listModels: (_: Line) => cachedModels.list(),
   deleteModel: (_: Line, name: string) => cachedModels.delete(name),
@@ -93,12 +162,16 @@ const calls = {
 /** @internal */
 export type Calls = typeof calls;
 
+const isBitmap = (value: unknown): value is ImageBitmap =>
+  typeof ImageBitmap !== 'undefined' && value instanceof ImageBitmap;
+
 /** The memory of a result's arrays, which is handed over rather than copied: a long trace has hundreds of megabytes. */
 function buffersOf(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuffer> {
   if (ArrayBuffer.isView(value)) found.add(value.buffer as ArrayBuffer);
   else if (value instanceof Map) for (const item of value.values()) buffersOf(item, found);
-  else if (typeof value === 'object' && value && !Array.isArray(value))
-    for (const item of Object.values(value)) buffersOf(item, found);
+  else if (Array.isArray(value)) {
+    if (typeof value[0] === 'object') for (const item of value) buffersOf(item, found); // a list of numbers has none
+  } else if (typeof value === 'object' && value) for (const item of Object.values(value)) buffersOf(item, found);
   return found;
 }
 
@@ -112,7 +185,9 @@ export async function answerCall({ name, args, port }: Call): Promise<void> {
     const call = calls[name as keyof Calls] as (line: Line, ...args: unknown[]) => unknown;
     const send = (event: unknown) => answer({ event });
     const result = await call({ signal: abort.signal, left: left.signal, send }, ...args);
-    answer({ result, device: models.get(args[0] as number)?.device }, buffersOf(result));
+    // What a model is asked is the caller's; what is told of it when it is loaded stays the model's own.
+    const handed = name === 'ask' || name === 'pipe' ? buffersOf(result) : [];
+    answer({ result, device: held.get(args[0] as number)?.model.device }, handed);
   } catch (error) {
     answer({ failure: errorJson(error) });
   }

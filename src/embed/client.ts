@@ -2,19 +2,32 @@
  * The engine in a worker.
  * @module vitrine/worker
  */
-import type { LoadOptions, Source } from '../index.ts';
+import type { Inspection, InspectOptions, LoadOptions, PipelineOptions, Pipelines, Source } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
+import { telling } from '../run/pipelines/progress.ts';
+import { loaderOf, type WorkerPipelines } from './kinds.ts';
 import { Line } from './line.ts';
-import { WorkerModel } from './model.ts';
+import { remotePipeline, WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision } from './model.ts';
 import { greetEngine, startEngine } from './start.ts';
 
-export { WorkerModel };
+export type { Analyses, InWorker, WorkerPipelines } from './kinds.ts';
+export { WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision };
 
 /** Load options that can cross into a worker: no functions, no GPUDevice. `dtype`, `contextLength`, ... as in `load`. */
 export type WorkerLoadOptions = Omit<LoadOptions, 'fetch' | 'cache' | 'device'> & {
   cache?: Extract<LoadOptions['cache'], string | false>;
   device?: Extract<LoadOptions['device'], string>;
 };
+
+/** Options of `pipeline` that can cross into a worker. */
+export type WorkerPipelineOptions = Omit<PipelineOptions, keyof WorkerLoadOptions | 'fetch' | 'device'> &
+  Omit<WorkerLoadOptions, 'device' | 'dtype'> & {
+    device?: WorkerLoadOptions['device'] | 'gpu';
+    dtype?: PipelineOptions['dtype'];
+  };
+
+/** Options of `inspect` that can cross into a worker. */
+export type WorkerInspectOptions = Omit<InspectOptions, 'fetch' | 'cache'> & Pick<WorkerLoadOptions, 'cache'>;
 
 /**
  * The engine in a Web Worker, so that a page never freezes while a model loads or runs.
@@ -43,7 +56,38 @@ export class EngineWorker {
    * @throws VitrineError what `load` throws, and `bad-option` for what cannot cross into a worker
    */
   async load(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
-    return new WorkerModel(this.#line, await this.#line.load(source, options));
+    return new WorkerModel(this.#line, await this.#line.load('load', source, options));
+  }
+
+  /** Loads an encoder as `loadEncoder` does. */
+  async loadEncoder(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerEncoder> {
+    return new WorkerEncoder(this.#line, await this.#line.load('loadEncoder', source, options));
+  }
+
+  /** Loads an encoder-decoder as `loadEncoderDecoder` does. */
+  async loadEncoderDecoder(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerEncoderDecoder> {
+    return new WorkerEncoderDecoder(this.#line, await this.#line.load('loadEncoderDecoder', source, options));
+  }
+
+  /** Loads an image encoder as `loadVision` does. */
+  async loadVision(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerVision> {
+    return new WorkerVision(this.#line, await this.#line.load('loadVision', source, options));
+  }
+
+  /** A task as `pipeline` makes it, its model in the worker. */
+  async pipeline<Name extends keyof Pipelines>(
+    task: Name,
+    source: Source,
+    options: WorkerPipelineOptions = {},
+  ): Promise<WorkerPipelines[Name]> {
+    const { progress_callback: tell, ...rest } = options;
+    const own = { ...rest, ...(tell && { onProgress: telling(tell, rest.onProgress) }) };
+    return remotePipeline<Name>(this.#line, await this.#line.load(loaderOf(String(task)), source, own, task));
+  }
+
+  /** What a checkpoint is, as `inspect` says it. */
+  inspect(source: Source, options: WorkerInspectOptions = {}): Promise<Inspection> {
+    return this.#line.inspect(source, options);
   }
 
   /** Ends the worker and frees all its models at once; calls under way, and later ones, reject with `disposed`. */

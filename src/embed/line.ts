@@ -1,12 +1,13 @@
 import type { Thread } from '../host/worker.ts';
-import type { DeviceInfo, LoadOptions, Progress, Source } from '../index.ts';
+import type { DeviceInfo, Inspection, InspectOptions, LoadOptions, Pipelines, Progress, Source } from '../index.ts';
 import { addressOf, textOf } from '../load/address.ts';
-import { untilAborted } from '../load/files.ts';
 import { heard } from '../load/heard.ts';
 import { errorOf, VitrineError, why } from '../plan/error.ts';
 import { after, PATIENCE, within } from '../plan/patience.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
 import { isFunction, isSignal, quote, refuse } from '../run/check.ts';
 import type { Calls } from './calls.ts';
+import type { Loader } from './kinds.ts';
 import type { Answer, Call } from './protocol.ts';
 
 type Result<Name extends keyof Calls> = Awaited<ReturnType<Calls[Name]>>;
@@ -19,6 +20,8 @@ interface Hearing {
   onEvent?: (event: never) => void;
   /** What the model runs on by now. */
   onDevice?: (device: DeviceInfo) => void;
+  /** Of the arguments, what is handed over. */
+  transfer?: readonly Transferable[];
 }
 
 /** The page's end of the talk with a worker (protocol.ts). */
@@ -49,23 +52,26 @@ export class Line {
     return this.#ended !== undefined;
   }
 
-  /** Loads a model as `load` does, with what can cross. */
-  async load(source: Source, options: object): Promise<Result<'load'>> {
-    const { plain, ...own } = split('load', options);
+  /** Loads a model as its loader does, with what can cross. */
+  async load(loader: Loader, source: Source, options: object, task?: keyof Pipelines): Promise<Result<'load'>> {
+    const { plain, ...own } = split(task === undefined ? loader : 'pipeline', options);
     const { signal, onProgress } = heard(own.onProgress, own.signal);
     let last = performance.now();
     const onEvent = (progress: Progress) => {
       last = performance.now();
       onProgress?.(progress);
     };
-    const { endpoint, ...rest } = plain as LoadOptions;
-    const sent = endpoint === undefined ? rest : { ...rest, endpoint: addressOf(endpoint) };
-    const loading = this.#talk('load', [crossing(source), sent], { signal, onEvent });
+    const loading = this.#talk('load', [loader, crossing(source), atWhole(plain), task], { signal, onEvent });
     void this.#watch(loading, () => last);
     return untilAborted(loading, signal).catch((error: unknown) => {
       loading.then(({ id }) => this.call('dispose', [id])).catch(() => {}); // the abort crossed the answer on its way
       throw error;
     });
+  }
+
+  async inspect(source: Source, options: InspectOptions): Promise<Inspection> {
+    const { plain, signal } = split('inspect', options);
+    return this.call('inspect', [crossing(source), atWhole(plain)], { signal });
   }
 
   /** One call of the worker's. Aborted, it ends whatever the worker is at, and no result comes after it. */
@@ -81,7 +87,7 @@ export class Line {
   #talk<Name extends keyof Calls>(
     name: Name,
     args: Rest<Parameters<Calls[Name]>>,
-    { signal, leave, onEvent, onDevice }: Hearing,
+    { signal, leave, onEvent, onDevice, transfer = [] }: Hearing,
   ): Promise<Result<Name>> {
     const { port1: port, port2 } = new MessageChannel();
     let posted = false;
@@ -105,7 +111,7 @@ export class Line {
       const post = (worker: Thread) => {
         if (signal?.aborted || this.#ended) return; // it was told
         posted = true;
-        postCall(worker, { name, args, port: port2 });
+        postCall(worker, { name, args, port: port2 }, transfer);
       };
       this.#worker.then(post).catch(reject);
     }).finally(() => {
@@ -150,16 +156,17 @@ export class Line {
   }
 }
 
-function postCall(worker: Thread, call: Call): void {
+function postCall(worker: Thread, call: Call, transfer: readonly Transferable[]): void {
   try {
-    worker.postMessage(call, [call.port]);
+    worker.postMessage(call, [call.port, ...transfer]);
   } catch (cause) {
-    const message = `What ${call.name} is given cannot cross into a worker: ${why(cause)}.`;
+    const name = call.name === 'ask' ? String(call.args[1]) : call.name === 'pipe' ? 'the pipeline' : call.name;
+    const message = `What ${name} is given cannot cross into a worker: ${why(cause)}.`;
     throw new VitrineError('bad-option', message, { hint: onThisThread, cause });
   }
 }
 
-const onThisThread = 'Functions and GPU objects work only with `load` itself, on the thread that owns them.';
+const onThisThread = 'Functions and GPU objects work only with models of the thread that owns them.';
 
 /**
  * The options of a call: those that are heard on this side, and those that cross. What is no object is for the engine to refuse.
@@ -181,7 +188,8 @@ export function split(call: string, options: object) {
     const what = `Option ${name} of ${call} is ${quote(value)}, which cannot cross into a worker.`;
     throw new VitrineError('bad-option', what, { hint: onThisThread });
   }
-  return { plain: plain as unknown, signal, onProgress };
+  // The engine hears that there is one, or has no such option and says so.
+  return { plain: { ...plain, ...(onProgress && { onProgress: true }) } as unknown, signal, onProgress };
 }
 
 /** Text and numbers for certain; of the rest the platform is asked, but for the arrays, which it would copy. */
@@ -197,6 +205,12 @@ function canCross(value: unknown): boolean {
   } catch {
     return false;
   }
+}
+
+/** Options with a whole address of the hub. */
+function atWhole(options: unknown): LoadOptions {
+  const { endpoint } = (options ?? {}) as LoadOptions;
+  return endpoint === undefined ? (options as LoadOptions) : { ...(options as object), endpoint: addressOf(endpoint) };
 }
 
 /** A worker has an address of its own, so paths are told whole; it takes no URL objects. */

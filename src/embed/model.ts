@@ -1,47 +1,51 @@
 import type {
   Completion,
   DeviceInfo,
-  GenerateOptions,
-  LanguageModel,
-  LensOptions,
-  LogitsOptions,
-  ModelConfig,
+  ImageSource,
   ModelTokenizer,
-  Overview,
-  OverviewOptions,
-  ProfileOptions,
-  Prompt,
-  ScoreOptions,
+  Pipelines,
   TensorSpec,
   Token,
-  Tokenizer,
-  TopToken,
-  TracedTensor,
-  TraceOptions,
-  WeightOptions,
   WeightShape,
 } from '../index.ts';
+import { part } from '../plan/part.ts';
+import { isSignal } from '../run/check.ts';
+import { PipelineTensor } from '../run/pipelines/tensor.ts';
 import { Trace } from '../run/traced.ts';
-import type { Analysis, Asked, analyses, PlainTrace, Spelling } from './calls.ts';
+import type { PlainTokenizer, PlainTrace } from './calls.ts';
+import { kinds, type Loader, loaderOf, spellings, type WorkerModels, type WorkerPipelines } from './kinds.ts';
 import { type Line, split } from './line.ts';
 
 type Loaded = Awaited<ReturnType<Line['load']>>;
 
-/** A model in the worker: a `LanguageModel` as `Model` is, with promises from the tokenizer. */
-export class WorkerModel implements LanguageModel {
-  readonly config: ModelConfig;
-  readonly tokenizer: ModelTokenizer;
+/** What every model in the worker has; its calls are those of its kind (kinds.ts). */
+class Remote {
   readonly #line: Line;
   readonly #loaded: Loaded;
   #device: DeviceInfo;
 
-  /** @internal `EngineWorker.load` makes them. */
   constructor(line: Line, loaded: Loaded) {
     this.#line = line;
     this.#loaded = loaded;
     this.#device = loaded.device;
-    this.config = loaded.config;
-    this.tokenizer = tokenizerOf(line, loaded);
+    Object.assign(this, loaded.fields);
+    if (loaded.tokenizer) Object.assign(this, { tokenizer: remoteTokenizer(line, loaded.id, loaded.tokenizer) });
+  }
+
+  /** The class of what a loader gives, with the calls of its kind. */
+  static of<L extends Loader>(loader: L): new (line: Line, loaded: Loaded) => WorkerModels[L] {
+    const kind = class extends Remote {};
+    const calls: Readonly<Record<string, readonly string[]>> = kinds[loader].calls;
+    for (const [name, takes] of Object.entries(calls)) {
+      const value = function (this: Remote, ...args: unknown[]) {
+        return name === 'generate' ? this.#generate(...(args as [unknown])) : this.#ask(name, takes, args);
+      };
+      Object.defineProperty(kind.prototype, name, { value, configurable: true, writable: true });
+    }
+    return kind as unknown as new (
+      line: Line,
+      loaded: Loaded,
+    ) => WorkerModels[L];
   }
 
   /** What really runs it, as the worker's last answer said. */
@@ -49,21 +53,48 @@ export class WorkerModel implements LanguageModel {
     return this.#device;
   }
 
-  /** As `Model.tensors`. */
   tensors(): TensorSpec[] {
     return structuredClone(this.#loaded.tensors);
   }
 
-  /** As `Model.weights`. */
   weights(): WeightShape[] {
     return structuredClone(this.#loaded.weights);
   }
 
+  async dispose(): Promise<void> {
+    if (!this.#line.ended) await this.#line.call('dispose', [this.#loaded.id]);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose().catch(() => {}); // the worker that ended on the way has freed it
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  /** One call, asked and answered once. `takes`: names of what it takes before its options. */
+  async #ask(name: string, takes: readonly string[], args: readonly unknown[]): Promise<unknown> {
+    const { [takes.length]: options = {} } = args;
+    const { plain, onProgress, ...own } = split(name, this.#named(options) as object);
+    const { signal, onEvent } = ending(onProgress, own.signal);
+    const transfer: Transferable[] = [];
+    const subjects = takes.map((_, i) => args[i]);
+    for (const [i, what] of takes.entries()) {
+      if (what === 'image') subjects[i] = await sendable(args[i], transfer, signal);
+    }
+    const hearing = { signal, onEvent, transfer, onDevice: this.#onDevice };
+    const answer = await this.#line.call('ask', [this.#loaded.id, name, subjects, plain], hearing);
+    if (name !== 'trace') return answer;
+    const { tokens, logits, tensors } = answer as PlainTrace;
+    return new Trace(tokens, logits, tensors);
+  }
+
   /**
-   * As `Model.generate`. The worker does not wait for the loop: the completion of one that is left early has the tokens
+   * Text, token by token. The worker does not wait for the loop: the completion of one that is left early has the tokens
    * that were on their way.
    */
-  async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Token, Completion> {
+  async *#generate(prompt: unknown, options: object = {}): AsyncGenerator<Token, Completion> {
     const { plain, signal } = split('generate', options);
     const tokens: Token[] = [];
     let wake = () => {};
@@ -74,7 +105,7 @@ export class WorkerModel implements LanguageModel {
     const leave = new AbortController();
     let ended = false;
     const hearing = { signal, onEvent, leave: leave.signal, onDevice: this.#onDevice };
-    const completion = this.#line.call('generate', [this.#loaded.id, prompt, plain as object], hearing).finally(() => {
+    const completion = this.#line.call('generate', [this.#loaded.id, prompt, plain], hearing).finally(() => {
       ended = true;
       wake();
     });
@@ -100,120 +131,101 @@ export class WorkerModel implements LanguageModel {
     }
   }
 
-  /** As `Model.complete`. */
-  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
-    return this.#ask('complete', prompt, options);
-  }
-
-  /** As `Model.logits`: data [positions, vocabSize]. */
-  async logits(prompt: Prompt, options: LogitsOptions = {}) {
-    return this.#ask('logits', prompt, options);
-  }
-
-  /** As `Model.score`. */
-  async score(prompt: Prompt, options: ScoreOptions = {}) {
-    return this.#ask('score', prompt, options);
-  }
-
-  /** As `Model.trace`. */
-  async trace(prompt: Prompt, options: TraceOptions = {}): Promise<Trace> {
-    const capture = options?.capture;
-    const names = () => this.#loaded.tensors.map(({ name }) => name);
-    const chosen = typeof capture === 'function' ? { ...options, capture: names().filter((n) => capture(n)) } : options;
-    const { tokens, logits, tensors } = await this.#ask<'trace', PlainTrace>('trace', prompt, chosen);
-    return new Trace(tokens, logits, tensors);
-  }
-
-  /** As `Model.weight`: rows of a weight as the device holds them. */
-  async weight(name: string, options: WeightOptions = {}) {
-    return this.#ask('weight', name, options);
-  }
-
-  /** As `Model.profile`. */
-  async profile(prompt: Prompt, options: ProfileOptions = {}) {
-    return this.#ask('profile', prompt, options);
-  }
-
-  /** `overview` of vitrine/analysis, computed in the worker. */
-  async overview(prompt: Prompt, options: OverviewOptions = {}): Promise<Overview> {
-    return this.#analyse('overview', [prompt], options);
-  }
-
-  /** `lensTokens` of vitrine/analysis, computed in the worker: [nLayer][positions][count]. */
-  async lens(prompt: Prompt, count: number, options: LensOptions = {}): Promise<TopToken[][][]> {
-    return this.#analyse('lensTokens', [prompt, count], options);
-  }
-
-  /** `nearestTokens` of vitrine/analysis, computed in the worker. */
-  async nearest(token: number, count: number, options: { signal?: AbortSignal } = {}) {
-    return this.#analyse('nearestTokens', [token, count], options);
-  }
-
-  /** `rowSimilarities` of vitrine/analysis, computed in the worker: cosines [rows, rows] of a weight's rows. */
-  async similarities(name: string, options: { signal?: AbortSignal } = {}): Promise<TracedTensor> {
-    return this.#analyse('rowSimilarities', [name], options);
-  }
-
-  /** Frees the model's memory, the GPU's too. Safe to call twice, and after the engine has ended. */
-  async dispose(): Promise<void> {
-    if (!this.#line.ended) await this.#line.call('dispose', [this.#loaded.id]);
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose().catch(() => {}); // the worker that ended on the way has freed it
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.dispose();
-  }
-
   readonly #onDevice = (device: DeviceInfo): void => {
     this.#device = device;
   };
 
-  #ask<Name extends Asked, Answer = Awaited<ReturnType<LanguageModel[Name]>>>(
-    name: Name,
-    of: unknown,
-    options: object,
-  ) {
-    const { plain, signal } = split(name, options);
-    const hearing = { signal, onDevice: this.#onDevice };
-    return this.#line.call('ask', [this.#loaded.id, name, of, plain], hearing) as Promise<Answer>;
-  }
-
-  #analyse<Name extends Analysis>(name: Name, subjects: unknown[], options: object) {
-    const { plain, signal } = split(name, options);
-    const hearing = { signal, onDevice: this.#onDevice };
-    const answer = this.#line.call('analyse', [this.#loaded.id, name, subjects, plain], hearing);
-    return answer as ReturnType<(typeof analyses)[Name]>;
+  /** A predicate on names cannot cross; the names that it means can. */
+  #named(options: unknown): unknown {
+    const { capture } = (options ?? {}) as { capture?: unknown };
+    if (typeof capture !== 'function') return options;
+    const names = this.#loaded.tensors.map(({ name }) => name);
+    return { ...(options as object), capture: names.filter((name) => capture(name) as boolean) };
   }
 }
 
-/** The worker spells; a stream puts bytes together here, in the order in which ids are pushed. */
-function tokenizerOf(line: Line, { id: model, vocabSize, eosId }: Loaded): ModelTokenizer {
-  const spell = <Name extends Spelling>(name: Name, ...args: Parameters<Tokenizer[Name]>) =>
-    line.call('spell', [model, name, ...args]) as Promise<ReturnType<Tokenizer[Name]>>;
-  const bytes = (id: number) => spell('bytes', id);
-  return {
-    vocabSize,
-    eosId,
-    encode: (...args) => spell('encode', ...args),
-    decode: (ids) => spell('decode', ids),
-    pieces: (ids) => spell('pieces', ids),
-    token: (id) => spell('token', id),
-    bytes,
-    stream() {
-      const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-      let last: Promise<unknown> = Promise.resolve();
-      const next = (text: () => string | Promise<string>) => {
-        const mine = last.then(text);
-        last = mine.catch(() => {});
-        return mine;
-      };
-      return {
-        push: (id) => next(async () => decoder.decode(await bytes(id), { stream: true })),
-        flush: () => next(() => decoder.decode()),
-      };
-    },
+/** An image as it crosses; `transfer` gets what of it is handed over. */
+async function sendable(image: unknown, transfer: Transferable[], signal?: AbortSignal): Promise<unknown> {
+  const { sendableImage } = await part('What readies images', () => import('../image/sendable.ts'));
+  const sent = await sendableImage(image as ImageSource, signal);
+  transfer.push(...sent.transfer);
+  return sent.image;
+}
+
+/** What `onProgress` throws ends the call that it hears. */
+function ending(onProgress: ((progress: never) => unknown) | undefined, signal: AbortSignal | undefined) {
+  if (!onProgress) return { signal };
+  const thrown = new AbortController();
+  const onEvent = async (progress: never) => {
+    try {
+      await onProgress(progress);
+    } catch (error) {
+      thrown.abort(error);
+    }
   };
+  return { signal: signal ? AbortSignal.any([signal, thrown.signal]) : thrown.signal, onEvent };
+}
+
+/** A decoder in the worker: a `LanguageModel`, as `Model` is. */
+export const WorkerModel = Remote.of('load');
+export type WorkerModel = WorkerModels['load'];
+/** An encoder in the worker, as `Encoder`. */
+export const WorkerEncoder = Remote.of('loadEncoder');
+export type WorkerEncoder = WorkerModels['loadEncoder'];
+/** An encoder-decoder in the worker, as `EncoderDecoder`. */
+export const WorkerEncoderDecoder = Remote.of('loadEncoderDecoder');
+export type WorkerEncoderDecoder = WorkerModels['loadEncoderDecoder'];
+/** An image encoder in the worker, as `Vision`. */
+export const WorkerVision = Remote.of('loadVision');
+export type WorkerVision = WorkerModels['loadVision'];
+
+const classes = {
+  load: WorkerModel,
+  loadEncoder: WorkerEncoder,
+  loadEncoderDecoder: WorkerEncoderDecoder,
+  loadVision: WorkerVision,
+} satisfies { [L in Loader]: unknown };
+
+/** The page's side of a pipeline whose model is in the worker. */
+export function remotePipeline<Name extends keyof Pipelines>(line: Line, loaded: Loaded): WorkerPipelines[Name] {
+  const loader = loaderOf(loaded.task!);
+  const model = new classes[loader](line, loaded);
+  const call = async (...args: unknown[]) => {
+    const last = args.at(-1) as { signal?: AbortSignal } | undefined;
+    const isHeard = isSignal.accepts(last?.signal);
+    const { signal, ...options } = isHeard ? last! : {};
+    const sent = isHeard ? [...args.slice(0, -1), options] : args;
+    const transfer: Transferable[] = [];
+    if (loader === 'loadVision') {
+      const [images, ...more] = sent;
+      const ready = [];
+      for (const image of [images].flat()) ready.push(await sendable(image, transfer, signal));
+      sent.splice(0, sent.length, Array.isArray(images) ? ready : ready[0], ...more);
+    }
+    const answer = await line.call('pipe', [loaded.id, sent, isHeard], { signal, transfer });
+    const { data, dims } = (answer ?? {}) as Partial<PipelineTensor>;
+    return data && dims ? new PipelineTensor(data, dims) : answer;
+  };
+  const dispose = () => model.dispose();
+  const own = { task: loaded.task!, model, dispose, [Symbol.asyncDispose]: dispose };
+  return Object.assign(call, own) as unknown as WorkerPipelines[Name];
+}
+
+let streams = 0;
+
+/** The worker spells. */
+function remoteTokenizer(line: Line, id: number, plain: PlainTokenizer, isTarget = false): ModelTokenizer {
+  const spell = (name: (typeof spellings)[number]) => [
+    name,
+    (...args: unknown[]) => line.call('spell', [id, isTarget, name, args]),
+  ];
+  const stream: ModelTokenizer['stream'] = (options) => {
+    const which: [number, object?] = [++streams, options];
+    return {
+      push: (token) => line.call('stream', [id, isTarget, which, token]),
+      flush: () => line.call('stream', [id, isTarget, which]),
+    };
+  };
+  const target = plain.target && { target: remoteTokenizer(line, id, plain.target, true) };
+  return { ...plain, ...target, stream, ...Object.fromEntries(spellings.map(spell)) } as ModelTokenizer;
 }

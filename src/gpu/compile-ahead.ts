@@ -30,6 +30,7 @@ export function kernelsAhead(
   const kernels = stepListsOf(plan, size)
     .flatMap((list) => lowerAll(plan, list, target, to))
     .flatMap((step) => step.kernels);
+  if (![...sources.values()].some(({ axis }) => axis === 'context')) return kernels; // it writes no text
   const names = ['settings', 'counts', 'bias', 'processed', 'partials', 'state', 'ring'] as const;
   const sampler = Object.fromEntries(names.map((name) => [name, standIn])) as Record<(typeof names)[number], GPUBuffer>;
   return [...kernels, ...drawing(standIn, standIn, plan.vocabSize, sampler)];

@@ -65,18 +65,44 @@ export function layOut(
   return { sources, batch, lists };
 }
 
+/** Memory for the keys; those of a run's own rows share it where one source is done with before the next one is filled. */
 export function makeSources(
   plan: Plan,
   size: ProgramSize,
   kv: CacheFormat,
   create: (name: string, bytes: number) => GPUBuffer,
 ): Map<string, GpuKeySource> {
+  const lives = livesOf([...(plan.encoder ?? []), ...plan.steps]);
+  const shared: { buffer: GPUBuffer; bytes: number; lives: Life[] }[] = [];
   return new Map(
-    [...plan.sources].map(([name, source]) => [
-      name,
-      { ...source, format: kv, buffer: create(name, sourceBytes(source, size, kv)) },
-    ]),
+    [...plan.sources].map(([name, source]) => {
+      const bytes = sourceBytes(source, size, kv);
+      const life = source.axis === 'rows' ? lives.get(name) : undefined;
+      const free =
+        life && shared.find((one) => one.bytes === bytes && one.lives.every((other) => areApart(life, other)));
+      const buffer = free?.buffer ?? create(name, bytes);
+      if (free) free.lives.push(life);
+      else if (life) shared.push({ buffer, bytes, lives: [life] });
+      return [name, { ...source, format: kv, buffer }];
+    }),
   );
+}
+
+/** The first and the last step that use a source. */
+interface Life {
+  first: number;
+  last: number;
+}
+
+const areApart = (a: Life, b: Life) => a.last < b.first || b.last < a.first;
+
+function livesOf(steps: readonly Step[]): Map<string, Life> {
+  const lives = new Map<string, Life>();
+  steps.forEach((step, i) => {
+    const name = 'source' in step ? step.source : step.op === 'linear' ? step.cache : undefined;
+    if (name !== undefined) lives.set(name, { first: lives.get(name)?.first ?? i, last: i });
+  });
+  return lives;
 }
 
 export async function compileList(device: GPUDevice, pipelines: Pipelines, list: KernelList): Promise<DispatchList> {
@@ -99,7 +125,8 @@ function makeTensors(
 ): Map<string, GpuTensor> {
   const keep = new Set([...capture, 'logits']);
   const shape = (name: string) => gpuShape(plan, name, list);
-  const pool = (name: string) => (keyAxisOf(plan.tensors.get(name)!) ? 'attention' : 'rows');
+  // What is kept shares with nothing: `spoil` fills it with NaN, which must not turn up in another tensor's padding.
+  const pool = (name: string) => (keep.has(name) ? name : keyAxisOf(plan.tensors.get(name)!) ? 'attention' : 'rows');
   const { bufferOf, sizes } = assignBuffers(list.steps, (name) => shape(name).length, keep, pool);
   const made = sizes.map((floats, i) => buffers.create(`tensor ${i}`, floats * 4));
   return new Map([...bufferOf].map(([name, i]) => [name, { buffer: made[i]!, ...shape(name) }] as const));

@@ -10,6 +10,7 @@ import { edit } from './kernels/edit.ts';
 import { embed } from './kernels/embed.ts';
 import { type Linear, linearRow, linearTile, type Variants } from './kernels/linear.ts';
 import { norm, normScale } from './kernels/norm.ts';
+import { rotate } from './kernels/rotate.ts';
 import { selectRows } from './kernels/select-rows.ts';
 import type { StepList } from './step-lists.ts';
 import type { Weights } from './weights.ts';
@@ -50,8 +51,9 @@ type Lowering = Target &
 function lower(step: Step, to: Lowering): Kernel[] {
   const { batch, weights, tensor, source } = to;
   const optional = (name: string | undefined) => (name === undefined ? undefined : weights.vector(name));
-  const scoring = ({ scale, bias }: { scale: number; bias?: string }) => ({
+  const scoring = ({ scale, bias, window }: { scale: number; bias?: string; window?: number }) => ({
     scale,
+    window,
     bias: bias === undefined ? undefined : weights.matrix(bias),
   });
   switch (step.op) {
@@ -67,20 +69,27 @@ function lower(step: Step, to: Lowering): Kernel[] {
       return [normScale(batch, tensor(step.input), step, tensor(step.output))];
     case 'norm': {
       const scale = step.scale === undefined ? undefined : tensor(step.scale);
-      const how = { ...step, weight: weights.vector(step.weight), bias: optional(step.bias) };
+      const { shape } = to.plan.tensors.get(step.input)!;
+      const heads = shape.length === 3 ? (shape[1] as number) : 1;
+      const how = { ...step, weight: weights.vector(step.weight), bias: optional(step.bias), heads };
       return [norm(tensor(step.input), scale, how, tensor(step.output))];
     }
     case 'selectRows':
       return [selectRows(batch, tensor(step.input), tensor(step.output))];
     case 'linear':
       return lowerLinear(step, to);
+    case 'rotate': {
+      const headDim = to.plan.tensors.get(step.input)!.shape[2] as number;
+      return [rotate(batch, tensor(step.input), weights.matrix(step.table), headDim, tensor(step.output))];
+    }
     case 'cacheAppend':
       return [cacheAppend(batch, tensor(step.k), tensor(step.v), source(step.source))];
     case 'attentionScores':
       return [attentionScores(batch, tensor(step.q), source(step.source), scoring(step), tensor(step.output))];
     case 'maskedSoftmax': {
       const heads = to.plan.tensors.get(step.output)!.shape[0] as number;
-      return [maskedSoftmax(batch, tensor(step.input), source(step.source), heads, tensor(step.output))];
+      const window = step.window ?? 0;
+      return [maskedSoftmax(batch, tensor(step.input), source(step.source), { heads, window }, tensor(step.output))];
     }
     case 'attentionMix':
       return [attentionMix(batch, tensor(step.pattern), source(step.source), tensor(step.output))];

@@ -70,7 +70,7 @@ async function compileModule(device: GPUDevice, files: readonly ShaderFile[], na
   });
 }
 
-/** `shaders/add.wgsl:12:5: message`, with the line under it. */
+/** `shaders/binary.wgsl:12:5: message`, with the line under it. */
 function locate(files: readonly ShaderFile[], { lineNum, linePos, message }: GPUCompilationMessage): string {
   let line = lineNum;
   for (const { name, source } of files) {

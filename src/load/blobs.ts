@@ -12,8 +12,9 @@ export class BlobFiles implements Files {
   }
 
   async open(file: string, start: number, end: number): Promise<OpenFile | undefined> {
-    // Files that were chosen one by one have lost their folder.
-    const blob = this.#blobs.get(file) ?? this.#blobs.get(file.slice(file.lastIndexOf('/') + 1));
+    // Files that were chosen one by one have lost their folder; these names are the model's own.
+    const name = file.slice(file.lastIndexOf('/') + 1);
+    const blob = this.#blobs.get(file) ?? (isOwn(name) ? undefined : this.#blobs.get(name));
     if (!blob) return undefined;
     return { size: blob.size, bytes: chunks(blob, file, start, Math.min(end, blob.size)) };
   }
@@ -26,6 +27,8 @@ export class BlobFiles implements Files {
     return badCheckpoint(`There is no ${file} among ${this.name}.`, 'Choose all files of the model together.');
   }
 }
+
+const isOwn = (name: string) => name === 'config.json' || name === 'model.safetensors';
 
 async function* chunks(blob: Blob, file: string, start: number, end: number): Bytes {
   for (let from = start; from < end; from += chunkBytes) {

@@ -1,10 +1,11 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { VitrineError } from '../plan/error.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
 import { ahead, digestOf, download, fetchPiece, type Pieces, pieceBytes } from './cache-download.ts';
 import { type CacheStore, platformStore } from './cache-store.ts';
 import { exclusively } from './exclusively.ts';
-import { type Bytes, type Files, type OpenFile, untilAborted } from './files.ts';
+import type { Bytes, Files, OpenFile } from './files.ts';
 import type { Description, HttpFiles } from './http.ts';
 import { inTime, timely } from './in-time.ts';
 import { Changed, Versions } from './versions.ts';

@@ -9,8 +9,21 @@ export interface TokenizerFiles {
   /** Text of vocab.json and merges.txt. */
   vocab?: string;
   merges?: string;
-  /** What GGUF metadata has of it: tokens by id, merges of two pieces, and llama.cpp's kind of each token. */
-  gguf?: { tokens: readonly string[]; merges: readonly string[]; kinds: readonly number[] };
+  /** Text of vocab.txt. */
+  wordPieces?: string;
+  /** spiece.model, sentencepiece.bpe.model or tokenizer.model. */
+  sentencePieces?: Uint8Array;
+  /** source.spm and target.spm, whose ids are those of `vocab`. */
+  source?: Uint8Array;
+  target?: Uint8Array;
+  /** Texts of tokenizer_config.json, special_tokens_map.json and added_tokens.json. */
+  config?: string;
+  specialTokens?: string;
+  addedTokens?: string;
+  /** config.json's model_type, which tells what ids a SentencePiece model has. */
+  modelType?: string;
+  /** The metadata of a GGUF file. */
+  gguf?: { fields: ReadonlyMap<string, string | number | readonly string[] | readonly number[]>; file: string };
 }
 
 /** How far a load has come. `loaded` of `total` bytes of weights; `loaded` never falls and ends at `total`. */
@@ -52,6 +65,8 @@ export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
   tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles>;
   /** The text of another file beside the weights; undefined if there is none. */
   text(file: string, signal?: AbortSignal): Promise<string | undefined>;
+  /** The tensors of another safetensors file, by name, as float32; for small ones, as they are all read at once. */
+  tensorsOf(file: string, signal?: AbortSignal): Promise<Map<string, { data: Float32Array; shape: number[] }>>;
   /** Ends what reading left open, such as a download. A later `read` opens it again. */
   close(): void;
 }

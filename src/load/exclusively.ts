@@ -1,4 +1,5 @@
-import { pause, untilAborted } from './files.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
+import { pause } from './files.ts';
 import { storagePatience } from './in-time.ts';
 
 const waiting = new Map<string, Promise<unknown>>();

@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
 
 /** Chunks of any size. Ending it early (`return`) closes what it reads from. */
 export type Bytes = AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>;
@@ -40,17 +41,6 @@ export const maxTextBytes = 100_000_000;
 
 export function badCheckpoint(message: string, hint?: string, cause?: unknown): VitrineError {
   return new VitrineError('bad-checkpoint', message, { hint, cause });
-}
-
-/** Settles as `promise` does, or rejects with the signal's reason as soon as it aborts. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 /** Reads chunks in the portions that its user wants. */
@@ -115,11 +105,30 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
   return untilAborted(wait, signal).finally(() => clearTimeout(timer));
 }
 
+/** Whether there is such a file. */
+export async function exists(files: Files, file: string, signal?: AbortSignal): Promise<boolean> {
+  const opened = await files.open(file, 0, 1, signal);
+  if (!opened) return false;
+  const reader = new ByteReader(opened.bytes, 0);
+  await reader.next(1, signal); // begun, so that it can be ended
+  reader.cancel();
+  return true;
+}
+
 /**
  * The text of a whole file; undefined if there is no such file.
  * @throws VitrineError `bad-checkpoint` if it is larger than `maxTextBytes` or not UTF-8
  */
 export async function readText(files: Files, file: string, signal?: AbortSignal): Promise<string | undefined> {
+  const bytes = await readBytes(files, file, signal);
+  return bytes && decodeText(bytes, file);
+}
+
+/**
+ * A whole file; undefined if there is no such file.
+ * @throws VitrineError `bad-checkpoint` if it is larger than `maxTextBytes`
+ */
+export async function readBytes(files: Files, file: string, signal?: AbortSignal): Promise<ArrayBuffer | undefined> {
   const opened = await files.open(file, 0, Number.POSITIVE_INFINITY, signal);
   if (!opened) return undefined;
   const reader = new ByteReader(opened.bytes, 0);
@@ -132,7 +141,7 @@ export async function readText(files: Files, file: string, signal?: AbortSignal)
   } finally {
     reader.cancel();
   }
-  return decodeText(await new Blob(parts).arrayBuffer(), file);
+  return new Blob(parts).arrayBuffer();
 }
 
 export function decodeText(bytes: ArrayBuffer, what: string): string {

@@ -1,6 +1,5 @@
 import { type ModelConfig, parseConfig } from '../model/config.ts';
 import { VitrineError } from '../plan/error.ts';
-import type { TokenizerFiles } from './checkpoint.ts';
 import { badCheckpoint } from './files.ts';
 import type { GgufFile } from './gguf.ts';
 import { ggufNames } from './gguf-names.ts';
@@ -73,31 +72,8 @@ export function ggufLayout({ fields }: GgufFile, file: string): TensorLayout {
     planName: ggufNames.toHub,
     body: /./,
     fileName: ggufNames.toGguf,
-    tokenizer: ggufTokenizer(fields, file),
+    tokenizer: ['none', 'no_vocab'].includes(String(fields.get('tokenizer.ggml.model') ?? 'none'))
+      ? {}
+      : { gguf: { fields, file } },
   };
-}
-
-/** The vocabulary in the metadata; empty for a file without one. */
-function ggufTokenizer(fields: GgufFile['fields'], file: string): TokenizerFiles {
-  const refuse = (field: string, expected: string) => {
-    const found = `${field} in ${file} is ${JSON.stringify(fields.get(field)) ?? 'missing'}`;
-    return new VitrineError('unsupported-checkpoint', `${found}; expected ${expected}.`);
-  };
-  const model = fields.get('tokenizer.ggml.model') ?? 'none';
-  if (model === 'none' || model === 'no_vocab') return {};
-  if (model !== 'gpt2') throw refuse('tokenizer.ggml.model', '"gpt2", which is byte-level BPE');
-  // Files from before there was this field, and those whose vocabulary llama.cpp did not know, have GPT-2's pattern.
-  const pre = fields.get('tokenizer.ggml.pre') ?? 'default';
-  if (pre !== 'default' && pre !== 'gpt-2') throw refuse('tokenizer.ggml.pre', '"gpt-2"');
-  const strings = (field: string): readonly string[] => {
-    const list = fields.get(field);
-    if (Array.isArray(list) && list.every((entry) => typeof entry === 'string')) return list;
-    throw badCheckpoint(`${field} in ${file} is ${list === undefined ? 'missing' : 'no list of strings'}.`);
-  };
-  const [tokens, merges] = [strings('tokenizer.ggml.tokens'), strings('tokenizer.ggml.merges')];
-  const kinds = fields.get('tokenizer.ggml.token_type') ?? [];
-  if (!Array.isArray(kinds) || (kinds.length > 0 && kinds.length !== tokens.length)) {
-    throw badCheckpoint(`tokenizer.ggml.token_type in ${file} has not one number for each of ${tokens.length} tokens.`);
-  }
-  return { gguf: { tokens, merges, kinds } };
 }

@@ -1,5 +1,6 @@
 import { VitrineError } from '../plan/error.ts';
-import { type Bytes, discard, type Files, type OpenFile, pause, untilAborted } from './files.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
+import { type Bytes, discard, type Files, type OpenFile, pause } from './files.ts';
 import { Versions } from './versions.ts';
 
 /** Answers that mean "no such file": S3 and the like say 403 for it. */

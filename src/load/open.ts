@@ -1,12 +1,13 @@
 import type { EncoderConfig } from '../model/bert.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { familyOf } from '../model/families.ts';
-import type { BaseConfig, Kind } from '../model/family.ts';
+import type { BaseConfig, EncoderDecoderConfig, Kind } from '../model/family.ts';
 import { Fields } from '../model/fields.ts';
 import { gpt2 } from '../model/gpt2.ts';
+import type { VisionConfig } from '../model/vit.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
-import { ByteReader, type Files, parseJson, readText } from './files.ts';
+import { exists, type Files, parseJson, readText } from './files.ts';
 import { readGguf } from './gguf.ts';
 import { chooseGguf } from './gguf-choice.ts';
 import { ggufConfig, ggufLayout } from './gguf-model.ts';
@@ -21,9 +22,11 @@ export type { Source } from './source.ts';
 export interface ConfigOf {
   decoder: ModelConfig;
   encoder: EncoderConfig;
-  'encoder-decoder': BaseConfig;
-  vision: BaseConfig;
+  'encoder-decoder': EncoderDecoderConfig;
+  vision: VisionConfig;
 }
+
+type Hearing = Pick<OpenOptions, 'signal' | 'onProgress'>;
 
 export interface OpenOptions<K extends Kind = 'decoder'> extends SourceOptions {
   /** The kind of model that it must be; `decoder` if absent, `undefined` for any. */
@@ -70,7 +73,14 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
     const held = new Set(tensors.tensors.map(({ name }) => family.nameOf(name)));
     const parsed = family.config(fields, (name) => held.has(name));
     if ((family as unknown) === gpt2) refuseOtherHeads(json, tensors.tensors);
-    const checkpoint = new TensorCheckpoint(files, family, parsed, tensors, safetensorsLayout(family), onProgress);
+    const checkpoint = new TensorCheckpoint(
+      files,
+      family,
+      parsed,
+      tensors,
+      safetensorsLayout(family, parsed),
+      onProgress,
+    );
     return opened(checkpoint, 'config.json', options) as unknown as Checkpoint<ConfigOf[K]>;
   }
   const gguf = weights === undefined ? chooseGguf((await files.list?.(signal)) ?? []) : undefined;
@@ -79,7 +89,7 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
   throw refused ?? (config === undefined ? files.missing('config.json') : await lacking(files, weights, signal));
 }
 
-async function openGguf(files: Files, file: string, options: OpenOptions): Promise<Checkpoint> {
+async function openGguf(files: Files, file: string, options: Hearing): Promise<Checkpoint> {
   const gguf = await readGguf(files, file, options.signal);
   if (!gguf) throw files.missing(file);
   const [config, layout] = [ggufConfig(gguf, file), ggufLayout(gguf, file)];
@@ -90,7 +100,7 @@ async function openGguf(files: Files, file: string, options: OpenOptions): Promi
 function opened<C extends BaseConfig>(
   checkpoint: Checkpoint<C>,
   file: string,
-  { signal, onProgress }: OpenOptions,
+  { signal, onProgress }: Hearing,
 ): Checkpoint<C> {
   signal?.throwIfAborted();
   onProgress?.({ stage: 'config', loaded: 0, total: checkpoint.bytes, file });
@@ -118,15 +128,6 @@ async function lacking(files: Files, weights: string | undefined, signal: AbortS
     if (await exists(files, pickle, signal)) return pickled(pickle);
   }
   return files.missing(weights ?? 'model.safetensors');
-}
-
-async function exists(files: Files, file: string, signal: AbortSignal | undefined): Promise<boolean> {
-  const opened = await files.open(file, 0, 1, signal);
-  if (!opened) return false;
-  const reader = new ByteReader(opened.bytes, 0);
-  await reader.next(1, signal); // begun, so that it can be ended
-  reader.cancel();
-  return true;
 }
 
 /** Refuses weight files of other formats by their name, before anything is fetched. */

@@ -121,13 +121,13 @@ function notSafetensors(start: Uint8Array, file: string, length: number, limit: 
 }
 
 /** The refusal of PyTorch's own format, which is a program that makes tensors rather than the tensors. */
-export function pickled(file: string): VitrineError {
-  return new VitrineError('unsupported-checkpoint', `${file} is a PyTorch pickle; expected safetensors.`, {
-    hint:
-      'Convert it in Python: GPT2LMHeadModel.from_pretrained(FOLDER).save_pretrained(FOLDER, safe_serialization=True), ' +
-      'or use https://huggingface.co/spaces/safetensors/convert.',
-  });
+export function pickled(file: string, hint = toSafetensors): VitrineError {
+  return new VitrineError('unsupported-checkpoint', `${file} is a PyTorch pickle; expected safetensors.`, { hint });
 }
+
+const toSafetensors =
+  'Convert it in Python: GPT2LMHeadModel.from_pretrained(FOLDER).save_pretrained(FOLDER, safe_serialization=True), ' +
+  'or use https://huggingface.co/spaces/safetensors/convert.';
 
 function parseHeader(bytes: ArrayBuffer, file: string, size: number | undefined): StoredTensor[] {
   const what = `The header of ${file}`;

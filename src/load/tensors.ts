@@ -4,6 +4,8 @@ import type { WeightSpec } from '../plan/plan.ts';
 import type { Checkpoint, Progress, StoredAs, TokenizerFiles } from './checkpoint.ts';
 import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
 import type { Directory, StoredTensor } from './safetensors.ts';
+import { readSmallTensors } from './small-tensors.ts';
+import { readTokenizerFiles } from './tokenizer-files.ts';
 import { fillValues, floatTypes, transposeRows, type ValueType } from './values.ts';
 
 /** Float32 bytes of one piece. */
@@ -31,9 +33,9 @@ export interface TensorLayout {
   tokenizer?: TokenizerFiles;
 }
 
-export const safetensorsLayout = (family: Family): TensorLayout => ({
+export const safetensorsLayout = (family: Family, config: BaseConfig): TensorLayout => ({
   config: 'config.json',
-  layerCount: `${family.layerField} in config.json`,
+  layerCount: `${family.layerField(config)} in config.json`,
   types: floatTypes,
   transposes: true,
   planName: (name) => family.nameOf(name),
@@ -174,9 +176,9 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   async *read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
-    const { columns, computed } = weight;
+    const { columns, computed, order, kind } = weight;
     const pieces = this.#piecesOf(weight);
-    if (!computed) {
+    if (!computed && !order) {
       const vector = new Float32Array(weight.kind === 'vector' ? columns : 0);
       let filled = 0;
       for (const { tensor, rows, columns } of pieces) {
@@ -201,7 +203,15 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
       }
       stored.push(whole);
     }
-    yield computed.values(...stored);
+    if (computed) return yield computed.values(...stored);
+    const [whole] = stored as [Float32Array];
+    const width = kind === 'vector' ? 1 : columns;
+    const ordered = new Float32Array(whole.length);
+    for (let i = 0; i * width < whole.length; i++) {
+      const from = order!(i) * width;
+      ordered.set(whole.subarray(from, from + width), i * width);
+    }
+    yield ordered;
   }
 
   /** A stored tensor's values in rows, in pieces of whole rows. */
@@ -237,13 +247,13 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     return readText(this.#files, file, signal);
   }
 
+  tensorsOf(file: string, signal?: AbortSignal): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
+    return readSmallTensors(this.#files, file, signal);
+  }
+
   async tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles> {
     if (this.#layout.tokenizer) return this.#layout.tokenizer;
-    const text = (file: string) => readText(this.#files, file, signal);
-    const tokenizerJson = await text('tokenizer.json');
-    if (tokenizerJson !== undefined) return { tokenizerJson };
-    const [vocab, merges] = await Promise.all([text('vocab.json'), text('merges.txt')]);
-    return { ...(vocab !== undefined && { vocab }), ...(merges !== undefined && { merges }) };
+    return readTokenizerFiles(this.#files, this.family.modelTypes[0]!, signal);
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Activation, Plan } from '../plan/plan.ts';
 import type { BaseConfig, Family, Head, Holds } from './family.ts';
-import type { Fields } from './fields.ts';
+import { type Fields, type ProblemType, problemTypes } from './fields.ts';
 
 type ModelType = 'bert' | 'distilbert' | 'roberta' | 'xlm-roberta';
 
@@ -21,8 +21,8 @@ export interface EncoderConfig extends BaseConfig {
   tieWordEmbeddings: boolean;
   /** Names of classes, in order of the logits. */
   labels: string[];
-  /** Several classes may hold at once: `problem_type` is multi_label_classification. */
-  multiLabel: boolean;
+  /** What the classes are: one of them, several at once, or a number to be guessed; undefined where the file is silent. */
+  problemType: ProblemType | undefined;
 }
 
 /** What files call the parts: those of a block, and of what is before the blocks. */
@@ -108,7 +108,7 @@ function readConfig(fields: Fields, holds: Holds): EncoderConfig {
       (head === undefined || (head === 'classes' && modelType === 'bert') || holds('cls.seq_relationship.weight')),
     tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
     labels: head === 'classes' || head === 'token-classes' ? fields.labels() : [],
-    multiLabel: fields.get('problem_type') === 'multi_label_classification',
+    problemType: fields.oneOf('problem_type', problemTypes),
   };
 }
 
@@ -257,5 +257,5 @@ export const bert: Family<EncoderConfig> = {
     const biases = [bias, bias.replace(/bias$/, 'decoder.bias')];
     return tieWordEmbeddings ? [['embeddings.word_embeddings.weight', output], biases] : [biases];
   },
-  layerField: 'num_hidden_layers',
+  layerField: ({ modelType }) => (modelType === 'distilbert' ? 'n_layers' : 'num_hidden_layers'),
 };

@@ -1,8 +1,13 @@
 import type { Activation } from '../plan/plan.ts';
+import type { DecoderConfig } from './family.ts';
 import { Fields } from './fields.ts';
+import type { GenerationConfig } from './generation.ts';
 
-/** What a GPT-2 checkpoint says of itself, under typed names. */
-export interface ModelConfig {
+/**
+ * What a GPT-2 checkpoint says of itself, under typed names. Other decoders' have the fields of `DecoderConfig`, and some of
+ * their own in place of what is GPT-2's alone.
+ */
+export interface ModelConfig extends DecoderConfig {
   nLayer: number;
   nHead: number;
   nEmbd: number;
@@ -23,6 +28,8 @@ export interface ModelConfig {
   bosTokenId: number | null;
   /** Ids that end a text; empty for none. */
   eosTokenIds: number[];
+  /** What generation_config.json says, where there is one. */
+  generation?: GenerationConfig;
 }
 
 /**

@@ -2,10 +2,16 @@ import { VitrineError } from '../plan/error.ts';
 import { bert } from './bert.ts';
 import type { BaseConfig, Family, Kind } from './family.ts';
 import type { Fields } from './fields.ts';
+import { gptNeo, opt } from './gpt-neo.ts';
+import { gptNeox } from './gpt-neox.ts';
 import { gpt2 } from './gpt2.ts';
+import { llama } from './llama.ts';
+import { marian } from './marian.ts';
+import { t5 } from './t5.ts';
+import { vit } from './vit.ts';
 
 /** All families, by kind in the order in which a file that does not say its type is taken for one. */
-const families = [gpt2, bert] as unknown as readonly Family<BaseConfig>[];
+const families = [gpt2, llama, gptNeox, gptNeo, opt, bert, marian, t5, vit] as unknown as readonly Family<BaseConfig>[];
 
 /** What loads a kind, for whoever called another. */
 const loaders: Record<Kind, string> = {

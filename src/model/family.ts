@@ -1,5 +1,6 @@
-import type { Plan } from '../plan/plan.ts';
+import type { Activation, Plan } from '../plan/plan.ts';
 import type { Fields } from './fields.ts';
+import type { GenerationConfig } from './generation.ts';
 
 /** What a model takes and gives; each has a loader of its own. */
 export type Kind = 'decoder' | 'encoder' | 'encoder-decoder' | 'vision';
@@ -15,6 +16,37 @@ export interface BaseConfig {
   /** The longest text. */
   nCtx: number;
   vocabSize: number;
+}
+
+/** What the config of every text decoder says. */
+export interface DecoderConfig extends BaseConfig {
+  /** Width of the MLP's hidden layer. */
+  nInner: number;
+  activation: Activation;
+  /** The output layer is the token embedding. */
+  tieWordEmbeddings: boolean;
+  /** The id that an empty prompt stands for. */
+  bosTokenId: number | null;
+  /** Ids that end a text; empty for none. */
+  eosTokenIds: number[];
+  /** What generation_config.json says, where there is one. */
+  generation?: GenerationConfig;
+}
+
+/** What the config of every encoder-decoder says. `nLayer` and `nHead` are the encoder's. */
+export interface EncoderDecoderConfig extends BaseConfig {
+  modelType: string;
+  nDecoderLayer: number;
+  nDecoderHead: number;
+  /** Words that a source may have; `vocabSize` is what the decoder chooses from. */
+  sourceVocabSize: number;
+  /** Positions are relative: a text may be longer than `nCtx`. */
+  isRelative: boolean;
+  /** What config.json says of generation. */
+  generation: GenerationConfig;
+  /** What is put before every text, and what is said of single tasks: `task_specific_params`. */
+  prefix: string;
+  taskParams: Readonly<Record<string, unknown>>;
 }
 
 /** Tensors that a checkpoint holds, by the plan's names. */
@@ -43,5 +75,5 @@ export interface Family<Config extends BaseConfig = BaseConfig> {
   /** Names under which a file may have one tensor; the first is the plan's. */
   ties(config: Config): readonly (readonly string[])[];
   /** Field of the number of layers, for messages. */
-  layerField: string;
+  layerField(config: Config): string;
 }

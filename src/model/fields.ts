@@ -5,6 +5,10 @@ import { show } from '../plan/show.ts';
 /** Largest values that are taken for sizes of a model, far above any real one: beyond them a file is damaged. */
 const most = { width: 1 << 20, count: 1 << 12, positions: 1 << 24, vocabulary: 1 << 24 };
 
+/** What a head of classes was trained for: what its scores are made of logits by. */
+export const problemTypes = ['regression', 'single_label_classification', 'multi_label_classification'] as const;
+export type ProblemType = (typeof problemTypes)[number];
+
 const activations = new Map<unknown, Activation>([
   ['gelu_new', 'gelu_new'],
   ['gelu_pytorch_tanh', 'gelu_new'], // the same formula
@@ -81,11 +85,38 @@ export class Fields {
     return value;
   }
 
+  /** One of several words, or undefined for a missing field. */
+  oneOf<T extends string>(name: string, words: readonly T[]): T | undefined {
+    const value = this.get(name);
+    if (value === undefined || words.includes(value as T)) return value as T | undefined;
+    throw this.unsupported(name, words.join(', '));
+  }
+
   /** A number above 0 and below 1, as an epsilon is. */
   fraction(name: string, absent: number): number {
     const value = this.get(name) ?? absent;
     if (typeof value !== 'number' || !(value > 0 && value < 1)) throw this.bad(name, 'a number between 0 and 1');
     return value;
+  }
+
+  /** A finite number of these limits, both of which are among them. */
+  number(name: string, least: number, limit: number, absent?: number): number {
+    const value = this.get(name) ?? absent;
+    if (typeof value !== 'number' || !(value >= least && value <= limit)) {
+      const range =
+        limit === Number.MAX_VALUE ? (least < 0 ? '' : ' that is not negative') : ` from ${least} to ${limit}`;
+      throw this.bad(name, `a number${range}`);
+    }
+    return value;
+  }
+
+  /** Lists of token ids, none empty; those with an id at or above the vocabulary can never occur and are left out. */
+  idLists(name: string, vocabSize: number): number[][] {
+    const lists = this.get(name);
+    const isList = (list: unknown) =>
+      Array.isArray(list) && list.length > 0 && list.every((id) => Number.isInteger(id) && id >= 0);
+    if (!Array.isArray(lists) || !lists.every(isList)) throw this.bad(name, 'a list of lists of token ids');
+    return (lists as number[][]).filter((list) => list.every((id) => id < vocabSize));
   }
 
   /** Token ids: none for null, `absent` for a missing field. Ids at or above the vocabulary can never occur and are left out. */
@@ -98,8 +129,9 @@ export class Fields {
     return ids.filter((id) => id < vocabSize);
   }
 
-  activation(name: string, absent: string): Activation {
-    const found = activations.get(this.get(name) ?? absent);
+  /** @param value what the field says, where that is not all of it */
+  activation(name: string, absent: string, value = this.get(name)): Activation {
+    const found = activations.get(value ?? absent);
     if (!found) throw this.unsupported(name, [...activations.keys()].join(', '));
     return found;
   }
@@ -127,6 +159,13 @@ export class Fields {
       throw this.bad('id2label', 'an object of the numbers from 0 with their names');
     }
     return sorted as string[];
+  }
+
+  /** What is put before texts, and what holds for a task alone; these are read by who does the task. */
+  tasks(): { prefix: string; taskParams: Readonly<Record<string, unknown>> } {
+    const [prefix, params] = [this.get('prefix'), this.get('task_specific_params')];
+    const taskParams = typeof params === 'object' ? (params as Record<string, unknown>) : {};
+    return { prefix: typeof prefix === 'string' ? prefix : '', taskParams };
   }
 
   /** The classes of transformers that the checkpoint was saved from. */

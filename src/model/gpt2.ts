@@ -73,5 +73,5 @@ export const gpt2: Family<ModelConfig> = {
   },
   body,
   ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['wte.weight', 'lm_head.weight']] : []),
-  layerField: 'n_layer',
+  layerField: () => 'n_layer',
 };

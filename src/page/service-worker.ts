@@ -1,12 +1,12 @@
 /// <reference lib="webworker" />
 
 /**
- * Serves the page from a cache, so that it works without a network. A build is kept whole or not at all: every file is
- * held against the hash it had when it was built, and a new build waits until no tab shows the old one (offline.ts).
- * Built into one classic script without imports; scripts/service-worker.ts puts the list of files before it.
+ * Serves the page from a cache, so that it works without a network. A build is kept whole or not at all, but for models that
+ * are yet to be opened: every file is held against the hash it had when it was built, and a new build waits until no tab
+ * shows the old one (offline.ts). Built into one classic script without imports; scripts/service-worker.ts puts the list of files before it.
  */
 
-/** What was built. */
+/** What was built, and is kept. */
 export interface Build {
   /** A hash of all files. */
   version: string;

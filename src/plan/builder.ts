@@ -10,7 +10,7 @@ export interface Layer {
 export type Output = readonly [name: string, ...axes: number[]];
 
 /** How a weight is stored, where that is not as [rows, columns] under its own name. */
-type Stored = Pick<WeightSpec, 'storedShape' | 'parts' | 'computed'> & { storedTransposed?: boolean };
+type Stored = Pick<WeightSpec, 'storedShape' | 'parts' | 'order' | 'computed'> & { storedTransposed?: boolean };
 
 /**
  * Writes a plan down step by step. Each method adds a step, or a few, and gives the name of the tensor that they make, so that
@@ -40,7 +40,8 @@ export class PlanBuilder {
   /** The layer `name.weight` [nOut, nIn] with `name.bias`. */
   layer(name: string, nIn: number, nOut: number, { bias = true, ...stored }: Stored & { bias?: boolean } = {}): Layer {
     const weight = this.matrix(`${name}.weight`, nOut, nIn, stored);
-    return bias ? { weight, bias: this.vector(`${name}.bias`, nOut) } : { weight };
+    const order = stored.order && { order: stored.order };
+    return bias ? { weight, bias: this.vector(`${name}.bias`, nOut, order) } : { weight };
   }
 
   /** Several layers over one input as one, `prefix.name.weight` for each name, their outputs side by side. */
@@ -105,7 +106,7 @@ export class PlanBuilder {
   /** x -> hook.hook_scale, and normed `name` */
   norm(hook: string, input: string, norm: Norm, name = `${hook}.hook_normalized`): string {
     const { epsilon, centred } = norm;
-    const scale = this.tensor(`${hook}.hook_scale`, this.#tensors.get(input)!.shape[0]!, 1);
+    const scale = this.tensor(`${hook}.hook_scale`, ...this.#tensors.get(input)!.shape.slice(0, -1), 1);
     const output = this.#like(name, input);
     if (name !== `${hook}.hook_normalized`) this.alias(`${hook}.hook_normalized`, name);
     this.step({ op: 'normScale', input, output: scale, epsilon, centred });
@@ -134,20 +135,35 @@ export class PlanBuilder {
     return output;
   }
 
+  /** Each head's first pairs turned by position. */
+  rotate(name: string, input: string, table: string): string {
+    const output = this.#like(name, input);
+    this.step({ op: 'rotate', input, table, output });
+    return output;
+  }
+
   append(k: string, v: string, source: string): void {
     this.step({ op: 'cacheAppend', k, v, source });
   }
 
   /** Attention of queries [rows, nHead, headDim] over a source: `hook.hook_attn_scores`, `hook_pattern`, and z. */
-  attention(hook: string, q: string, source: string, scale: number, bias?: string): string {
+  attention(
+    hook: string,
+    q: string,
+    source: string,
+    scale: number,
+    more: { bias?: string; window?: number } = {},
+  ): string {
     const [, nHead, headDim] = this.#tensors.get(q)!.shape as [string, number, number];
     const keys = this.#sources.get(source)!.axis === 'source' ? 'source' : 'context';
     const scores = this.tensor(`${hook}.hook_attn_scores`, nHead, 'rows', keys);
     const pattern = this.tensor(`${hook}.hook_pattern`, nHead, 'rows', keys);
     const z = this.tensor(`${hook}.hook_z`, 'rows', nHead, headDim);
-    this.step({ op: 'attentionScores', q, source, scale, output: scores, ...(bias !== undefined && { bias }) });
-    this.step({ op: 'maskedSoftmax', input: scores, source, output: pattern });
-    this.step({ op: 'attentionMix', pattern, source, output: z });
+    const keysSeen = { source, ...(more.window !== undefined && { window: more.window }) };
+    const bias = more.bias !== undefined && { bias: more.bias };
+    this.step({ op: 'attentionScores', q, ...keysSeen, scale, output: scores, ...bias });
+    this.step({ op: 'maskedSoftmax', input: scores, ...keysSeen, output: pattern });
+    this.step({ op: 'attentionMix', pattern, ...keysSeen, output: z });
     return z;
   }
 

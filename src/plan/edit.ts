@@ -1,4 +1,5 @@
 import { VitrineError } from './error.ts';
+import { tensorNamed } from './lens-names.ts';
 import { type Axis, keyAxisOf, type Plan, type Step, stepOutputs, type TensorEdit, type TensorSpec } from './plan.ts';
 
 /** One edit of a tensor, applied where the tensor is made. Exactly one of `set`, `scale` and `add`. */
@@ -37,7 +38,7 @@ export function withEdits(plan: Plan, edits: readonly Edit[], length: number, so
   const encoded = new Set(plan.encoder?.flatMap(stepOutputs));
   const byTensor = new Map<string, TensorEdit[]>();
   for (const edit of edits) {
-    const name = plan.aliases.get(edit.name) ?? edit.name;
+    const name = tensorNamed(plan, edit.name);
     const spec = plan.tensors.get(name);
     if (!spec?.shape.includes('rows')) {
       throw bad(`edits names the tensor ${JSON.stringify(edit.name)}, which this model does not have.`);

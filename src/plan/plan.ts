@@ -31,6 +31,8 @@ export interface WeightSpec {
   storedShape?: readonly number[];
   /** Stored tensors that lie one behind the other in it: q, k and v, which are one layer here. */
   parts?: readonly WeightPiece[];
+  /** The row of the stored tensor that row i is, where they are in another order there; of a vector its values. */
+  order?: (i: number) => number;
   /** Made from other tensors of the file, or from none (sinusoids), instead of being read. */
   computed?: { from: readonly StoredShape[]; values(...stored: Float32Array[]): Float32Array };
 }
@@ -84,6 +86,8 @@ export interface KeySource {
 interface Keys {
   /** Name of the key source. */
   source: string;
+  /** A row sees so many of the last keys at most, its own included (sliding windows). */
+  window?: number;
 }
 
 /** Attention's scores: q · k * scale, + a bias by distance. */
@@ -121,7 +125,7 @@ export type Step =
   | { op: 'input'; output: string }
   /** output [rows, n] = a + b, or a * b */
   | { op: 'binary'; kind: 'add' | 'multiply'; a: string; b: string; output: string }
-  /** output [rows, 1] = sqrt(variance(input) + epsilon), or not centred, sqrt(mean of squares + epsilon) */
+  /** output [rows, 1], or [rows, nHead, 1] of each head, = sqrt(variance(input) + epsilon), or not centred, sqrt(mean of squares + epsilon) */
   | { op: 'normScale'; input: string; output: string; epsilon: number; centred: boolean }
   /** output = (input - mean) / scale * weight + bias; without `scale` it is computed on the way */
   | ({ op: 'norm'; input: string; scale?: string; output: string } & Norm)
@@ -143,6 +147,11 @@ export type Step =
       /** Key source that takes the columns behind those of `outputs`: as many keys, then as many values. */
       cache?: string;
     }
+  /**
+   * output [rows, nHead, headDim] = input, each head's first pairs turned by its row's angles (Su et al. 2021): the halves x and y
+   * become x cos - y sin and y cos + x sin. `table` [positions, pairs * 2] has cosines, then sines.
+   */
+  | { op: 'rotate'; input: string; table: string; output: string }
   /** Appends keys and values [rows, nHead, headDim] to a source, at the rows' places. */
   | ({ op: 'cacheAppend'; k: string; v: string } & Keys)
   /** output [nHead, rows, context | source] = q kᵀ * scale + bias over the keys that each row sees, -Infinity beyond */
@@ -194,6 +203,7 @@ export function stepInputs(step: Step): string[] {
     case 'attentionMix':
       return [step.pattern];
     case 'normScale':
+    case 'rotate':
     case 'selectRows':
     case 'maskedSoftmax':
     case 'activation':
@@ -222,6 +232,8 @@ export function stepWeights(step: Step): string[] {
       return given(step.weight, step.bias);
     case 'linear':
       return given(step.weight, step.bias, step.norm?.weight, step.norm?.bias);
+    case 'rotate':
+      return [step.table];
     case 'attentionScores':
     case 'attention':
       return given(step.bias);

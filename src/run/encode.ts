@@ -1,5 +1,7 @@
 import type { Backend, ProgramSize, Row } from '../plan/backend.ts';
+import { VitrineError } from '../plan/error.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Profile } from '../plan/profile.ts';
 import { trimmed } from '../plan/trim.ts';
 import type { Engine } from './engine.ts';
 import { Runner } from './runner.ts';
@@ -10,14 +12,16 @@ export interface EncoderText {
   length: number;
   /** The rows that are run, in order; `at` is each one's place among the text's ids. */
   rows: { token: number; position: number; segment: number; at: number }[];
+  /** The numbers of a plan with an `input` step, [rows, width]. */
+  input?: Float32Array;
 }
 
 /** What is wanted of texts. */
-export interface Wanted {
+export interface Wanted<Text extends EncoderText = EncoderText> {
   /** Tensors of each of a text's rows [rows, ...]. */
   capture: readonly string[];
   /** Which of a text's rows [logitRows, ...] tensors and the logits are wanted of; none if absent. */
-  logitRows?: (text: EncoderText) => number[];
+  logitRows?: (text: Text) => number[];
 }
 
 /** What an encoder gave for a text: values of its rows that were run, one behind the other. */
@@ -31,9 +35,14 @@ const rowsOn = { webgpu: 1024, wasm: 512, cpu: 128 };
 /** Floats of logits that one run may give. */
 const mostLogits = 1 << 24;
 
-/** The size of an encoder's programs: the longest text fits. */
-export function encoderSize(kind: Backend['kind'], { nCtx, vocabSize }: Plan): ProgramSize {
-  const rows = Math.max(nCtx, rowsOn[kind]);
+/** The size of an encoder's programs: `longest`, the longest text's rows, and by default as many as suit the device. */
+export function encoderSize(
+  kind: Backend['kind'],
+  { nCtx, vocabSize }: Plan,
+  longest = nCtx,
+  most: number = rowsOn[kind],
+): ProgramSize {
+  const rows = Math.max(longest, most);
   return { slots: 1, context: rows, rows, logitRows: Math.max(1, Math.min(rows, Math.floor(mostLogits / vocabSize))) };
 }
 
@@ -41,64 +50,76 @@ export function encoderSize(kind: Backend['kind'], { nCtx, vocabSize }: Plan): P
 export class EncoderRuns {
   readonly #engine: Engine;
   readonly #runners = new Map<string, Runner>();
+  /** Rows at once where the device has no memory for as many as suit it. */
+  #most: number | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
   }
 
   /**
-   * Runs texts, packed into batches by their lengths; what is asked for comes in the texts' own order.
+   * Runs texts, packed into batches by their lengths.
+   * @param take makes of a text's values what is wanted of it, so that the values of many texts need not be kept
    * @param onTexts told how many texts are done
+   * @returns what `take` gave, in the texts' own order
    */
-  async run(
-    texts: readonly EncoderText[],
-    wanted: Wanted,
+  async run<Text extends EncoderText, T>(
+    texts: readonly Text[],
+    wanted: Wanted<Text>,
     signal: AbortSignal | undefined,
+    take: (encoded: Encoded, text: Text) => T,
     onTexts: (done: number) => void = () => {},
-  ): Promise<Encoded[]> {
-    const results = new Array<Encoded>(texts.length);
-    const runner = this.#runnerFor(wanted);
-    let done = 0;
-    for (const batch of packed(texts, runner.size.rows)) {
+  ): Promise<T[]> {
+    const results = new Array<T>(texts.length);
+    let left = [...texts.keys()].sort((a, b) => texts[b]!.rows.length - texts[a]!.rows.length);
+    while (left.length > 0) {
+      const runner = this.#runnerFor(wanted);
+      const count = fitting(left, texts, runner.size.rows);
+      const batch = left.slice(0, count).map((i) => texts[i]!);
       await this.#engine.turn(signal);
-      const encoded = await runBatch(
-        runner,
-        batch.map((i) => texts[i]!),
-        wanted,
-        signal,
-      );
-      for (const [place, i] of batch.entries()) results[i] = encoded[place]!;
-      onTexts((done += batch.length));
+      const encoded = await runBatch(runner, batch, wanted, signal).catch((error: unknown) => {
+        // Another call may have shrunk it meanwhile.
+        if (!this.#shrink(error, runner) && [...this.#runners.values()].includes(runner)) throw error;
+      });
+      if (!encoded) continue;
+      for (const [place, text] of batch.entries()) results[left[place]!] = take(encoded[place]!, text);
+      left = left.slice(count);
+      onTexts(texts.length - left.length);
     }
     return results;
   }
 
-  #runnerFor({ capture, logitRows }: Wanted): Runner {
+  /** After a failure: whether there was no memory for the program, and a smaller one may do. */
+  #shrink(error: unknown, { size }: Runner): boolean {
+    const isFull = error instanceof VitrineError && error.code === 'out-of-memory';
+    if (!isFull || size.rows <= this.#engine.context) return false;
+    this.#most = Math.floor(size.rows / 2);
+    for (const runner of this.#runners.values()) runner.dispose();
+    this.#runners.clear();
+    return true;
+  }
+
+  #runnerFor({ capture, logitRows }: Pick<Wanted<never>, 'capture' | 'logitRows'>): Runner {
     const names = new Set([...capture, ...(logitRows ? ['logits'] : [])]);
     const key = [...names].sort().join(' ');
     const known = this.#runners.get(key);
     if (known) return known;
-    const { plan, current } = this.#engine;
-    const runner = new Runner(this.#engine, trimmed(plan, names), encoderSize(current.kind, plan), new Set(capture));
+    const { plan, current, context } = this.#engine;
+    const size = encoderSize(current.kind, plan, context, this.#most);
+    const runner = new Runner(this.#engine, trimmed(plan, names), size, new Set(capture));
     this.#runners.set(key, runner);
     return runner;
   }
 }
 
-/** Indices of the texts, longest first, in batches of so many rows at most; each text is in one of them. */
-function packed(texts: readonly EncoderText[], most: number): number[][] {
-  const batches: number[][] = [];
-  let room = 0;
-  for (const i of [...texts.keys()].sort((a, b) => texts[b]!.rows.length - texts[a]!.rows.length)) {
-    const { length } = texts[i]!.rows;
-    if (length > room) {
-      batches.push([]);
-      room = most;
-    }
-    batches.at(-1)!.push(i);
-    room -= length;
+/** How many of the texts `left` fit a batch of so many rows; one at least. */
+function fitting(left: readonly number[], texts: readonly EncoderText[], most: number): number {
+  let count = 0;
+  for (let rows = 0; count < left.length; count++) {
+    rows += texts[left[count]!]!.rows.length;
+    if (rows > most) break;
   }
-  return batches;
+  return Math.max(1, count);
 }
 
 /**
@@ -113,45 +134,71 @@ export async function traceText(
   logitRows: readonly number[],
   signal: AbortSignal | undefined,
 ): Promise<Map<string, Float32Array>> {
-  const rows = text.rows.length;
-  const size = { slots: 1, context: rows, rows, logitRows: Math.max(1, logitRows.length) };
-  const runner = new Runner(engine, plan, size, names);
+  const runner = new Runner(engine, plan, sizeOfOne(text.rows.length, logitRows.length), names);
   try {
-    const batch = text.rows.map(({ token, position, segment }, at) => ({
-      ...{ token, position, segment, slot: 0 },
-      ...{ at, first: 0, sees: rows },
-    }));
     await engine.turn(signal);
-    const { captured, logits } = await runner.run({ rows: batch, logitRows: [...logitRows] }, signal);
+    const input = text.input && { input: text.input };
+    const batch = { rows: rowsAt(text, 0), logitRows: [...logitRows], ...input };
+    const { captured, logits } = await runner.run(batch, signal);
     return captured.set('logits', logits);
   } finally {
     runner.dispose();
   }
 }
 
-async function runBatch(
+/** How long each step takes for a text. */
+export async function profileText(
+  engine: Engine,
+  text: EncoderText,
+  logitRows: readonly number[],
+  repeats: number,
+  signal: AbortSignal | undefined,
+): Promise<Profile> {
+  const runner = new Runner(engine, engine.plan, sizeOfOne(text.rows.length, logitRows.length));
+  const input = text.input && { input: text.input };
+  try {
+    const batch = { rows: rowsAt(text, 0), logitRows: [...logitRows], ...input };
+    return await runner.use(signal, (program) => program.profile(batch, repeats, signal));
+  } finally {
+    runner.dispose();
+  }
+}
+
+const sizeOfOne = (rows: number, logitRows: number): ProgramSize => ({
+  ...{ slots: 1, context: rows, rows },
+  logitRows: Math.max(1, logitRows),
+});
+
+/** A text's rows in a batch, the first of them at `first`. Each sees all of its text. */
+function rowsAt({ rows }: EncoderText, first: number): Row[] {
+  return rows.map(({ token, position, segment }, i) => ({
+    ...{ token, position, segment, slot: 0 },
+    ...{ at: first + i, first, sees: rows.length },
+  }));
+}
+
+async function runBatch<Text extends EncoderText>(
   runner: Runner,
-  texts: readonly EncoderText[],
-  { capture, logitRows }: Wanted,
+  texts: readonly Text[],
+  { capture, logitRows }: Wanted<Text>,
   signal: AbortSignal | undefined,
 ): Promise<Encoded[]> {
   const rows: Row[] = [];
   const places = texts.map((text) => {
     const first = rows.length;
-    const sees = text.rows.length;
-    for (const [i, { token, position, segment }] of text.rows.entries()) {
-      rows.push({ token, position, segment, slot: 0, at: first + i, first, sees });
-    }
-    return { first, sees, logits: (logitRows?.(text) ?? []).map((row) => first + row) };
+    rows.push(...rowsAt(text, first));
+    return { first, sees: text.rows.length, logits: (logitRows?.(text) ?? []).map((row) => first + row) };
   });
   const all = places.flatMap(({ logits }) => logits);
+  const inputs = texts.flatMap(({ input }) => input ?? []);
+  const input = inputs.length > 0 && { input: inputs.length === 1 ? inputs[0]! : joined(inputs) };
   const parts: Float32Array[] = [];
   const captured = new Map<string, Float32Array>();
   const isOfRows = (name: string) => runner.plan.tensors.get(name)!.shape[0] !== 'logitRows';
   // More logits than fit are made by running the batch again.
   for (let from = 0; from === 0 || from < all.length; from += runner.size.logitRows) {
     const chosen = all.slice(from, from + runner.size.logitRows);
-    const result = await runner.run({ rows, logitRows: chosen }, signal);
+    const result = await runner.run({ rows, logitRows: chosen, ...input }, signal);
     parts.push(result.logits);
     for (const name of capture) {
       const values = result.captured.get(name)!;

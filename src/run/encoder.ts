@@ -1,30 +1,26 @@
 import type { EncoderConfig } from '../model/bert.ts';
-import { bert } from '../model/bert.ts';
+import type { SentenceConfig } from '../model/sentence.ts';
 import { withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
-import { checkOptions, integer, isList, isSignal, quote } from './check.ts';
-import { EncoderRuns, type EncoderText, traceText } from './encode.ts';
+import { tensorNamed } from '../plan/lens-names.ts';
+import type { Profile } from '../plan/profile.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { type Answer, type AnswerOptions, answer } from './answer.ts';
+import { checkOptions, integer, isSignal, refuse } from './check.ts';
+import { type ClassifyOptions, type ClassScore, classify } from './classify.ts';
+import { type EmbedOptions, embed } from './embed.ts';
+import { EncoderRuns, type EncoderText, profileText, traceText } from './encode.ts';
+import { type EncoderInput, EncoderReader, type EncoderWords, type IdsText } from './encoder-input.ts';
 import type { Engine } from './engine.ts';
+import { type Filling, type FillOptions, fill } from './fill.ts';
+import { cutOf, type Headed, type HeadOptions, headChecks, using } from './heads.ts';
+import type { ProfileOptions } from './language-model.ts';
 import { Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import { editsCheck } from './options.ts';
+import { type Entity, type TagOptions, tag } from './tag.ts';
 import { captures, select, type TraceOptions } from './trace.ts';
 import { Trace } from './traced.ts';
-
-/** A text by its token ids, as a tokenizer's `inputs` gives them. */
-export interface EncoderIds {
-  ids: ArrayLike<number>;
-  /** Which of two texts each id is of; 0 if absent. */
-  types?: ArrayLike<number>;
-  /** 0 for ids that the model does not see. */
-  mask?: ArrayLike<number>;
-}
-
-export type EncoderInput = string | { text: string; pair?: string } | EncoderIds;
-
-export interface RunOptions {
-  signal?: AbortSignal;
-}
 
 /** What an encoder makes of texts, an entry for each. Rows that a mask drops are 0. */
 export interface EncoderResult {
@@ -38,48 +34,93 @@ export interface EncoderResult {
   nsp?: Tensor[];
 }
 
-/** A loaded encoder: BERT and its kin. */
+/** What an encoder is made of. */
+export interface EncoderParts {
+  config: EncoderConfig;
+  engine: Engine;
+  chosen: Chosen;
+  tokenizer: Tokenizer;
+  sentences: SentenceConfig;
+}
+
+/**
+ * A loaded encoder: BERT and its kin. Every method that takes texts throws VitrineErrors: `bad-option` for what it does not take or
+ * has no head for, `context-full` for a text that is too long, `device-lost`, `disposed`; or the signal's reason when it aborts.
+ */
 export class Encoder extends Loaded<EncoderConfig> {
+  readonly tokenizer: Tokenizer;
+  /** How embeddings are made: what the folder's files say, or the mean of the last hidden states where there are none. */
+  readonly sentences: SentenceConfig;
   readonly #runs: EncoderRuns;
+  readonly #reader: EncoderReader;
   readonly #hidden: string;
 
   /** @internal `loadEncoder` makes encoders. */
-  constructor(config: EncoderConfig, engine: Engine, chosen: Chosen) {
+  constructor({ config, engine, chosen, tokenizer, sentences }: EncoderParts) {
     super(config, engine, chosen);
+    this.tokenizer = tokenizer;
+    this.sentences = sentences;
     this.#runs = new EncoderRuns(engine);
+    this.#reader = new EncoderReader(config, engine.context, tokenizer, sentences);
     this.#hidden = engine.plan.aliases.get('hidden')!;
   }
 
   /**
-   * Hidden states and what the head gives of each text.
-   * @throws VitrineError `bad-option`, `context-full`, `device-lost`, `disposed`; the signal's reason when it aborts
+   * One vector a text, as sentence-transformers makes it for the same folder: its pooling, layers, prompts and longest text hold.
+   * Texts are packed into batches without padding; each gets what it gets alone.
    */
-  async run(inputs: readonly EncoderInput[], options: RunOptions = {}): Promise<EncoderResult> {
+  embed(texts: readonly string[] | string, options: EmbedOptions = {}): Promise<Float32Array[]> {
+    return this[using]((headed) => embed(headed, texts, options));
+  }
+
+  /** For each mask of a text the likeliest words, best first. */
+  fill(text: EncoderWords, options: FillOptions = {}): Promise<Filling[][]> {
+    return this[using]((headed) => fill(headed, text, options));
+  }
+
+  /** For each text its classes, best first. */
+  classify(texts: readonly EncoderWords[] | EncoderWords, options: ClassifyOptions = {}): Promise<ClassScore[][]> {
+    return this[using]((headed) => classify(headed, texts, options));
+  }
+
+  /** The classes of a text's tokens, or with `aggregate` its entities. */
+  tag(text: string, options: TagOptions = {}): Promise<Entity[]> {
+    return this[using]((headed) => tag(headed, text, options));
+  }
+
+  /** The parts of the context that answer a question, best first. A long context is read in windows that overlap. */
+  answer(question: string, context: string, options: AnswerOptions = {}): Promise<Answer[]> {
+    return this[using]((headed) => answer(headed, question, context, options));
+  }
+
+  /** Hidden states and what the head gives of each text. */
+  async run(inputs: readonly EncoderInput[], options: HeadOptions = {}): Promise<EncoderResult> {
     this.engine.alive();
-    checkOptions('run', options, { signal: isSignal });
-    const texts = inputs.map((input, i) => this.#textOf(input, i));
+    checkOptions('run', options, headChecks);
+    if (!Array.isArray(inputs)) throw refuse('inputs', inputs, 'a list of texts');
+    const texts = inputs.map((input, i) => this.#reader.read(input, i, cutOf(options, this.#reader)));
     const { head, nEmbd, pools } = this.config;
     const isWhole = this.#isWhole;
     const extra = [
       ...(pools && head !== 'classes' ? ['pooler.hook_pooler_out'] : []),
       ...(pools && head === 'masked-words' ? ['nsp'] : []),
     ];
-    const logitRows =
-      head === undefined && !pools ? undefined : (text: EncoderText) => (isWhole ? [0] : [...text.rows.keys()]);
+    const logitRows = head === undefined && !pools ? undefined : (text: EncoderText) => this.#logitRows(text);
     const wanted = { capture: [this.#hidden, ...extra], ...(logitRows && { logitRows }) };
-    const encoded = await this.#runs.run(texts, wanted, options.signal);
-    const spread = (i: number, values: Float32Array) => rowsOf(texts[i]!, values);
-    const first = (name: string, width: number) =>
-      encoded.map(({ captured }) => ({ data: captured.get(name)!.slice(0, width), shape: [width] }));
+    const all = await this.#runs.run(texts, wanted, options.signal, ({ logits, captured }, text) => {
+      const first = (name: string, width: number) => ({ data: captured.get(name)!.slice(0, width), shape: [width] });
+      return {
+        hidden: rowsOf(text, captured.get(this.#hidden)!),
+        logits: isWhole ? { data: logits, shape: [logits.length] } : rowsOf(text, logits),
+        pooled: extra.length > 0 ? first('pooler.hook_pooler_out', nEmbd) : undefined,
+        nsp: extra.includes('nsp') ? first('nsp', 2) : undefined,
+      };
+    });
     return this.proved({
-      hidden: encoded.map(({ captured }, i) => spread(i, captured.get(this.#hidden)!)),
-      ...(extra.length > 0 && { pooled: first('pooler.hook_pooler_out', nEmbd) }),
-      ...(head && {
-        logits: encoded.map(({ logits }, i) =>
-          isWhole ? { data: logits, shape: [logits.length] } : spread(i, logits),
-        ),
-      }),
-      ...(extra.includes('nsp') && { nsp: first('nsp', 2) }),
+      hidden: all.map(({ hidden }) => hidden),
+      ...(extra.length > 0 && { pooled: all.map(({ pooled }) => pooled!) }),
+      ...(head && { logits: all.map(({ logits }) => logits) }),
+      ...(extra.includes('nsp') && { nsp: all.map(({ nsp }) => nsp!) }),
     });
   }
 
@@ -91,37 +132,49 @@ export class Encoder extends Loaded<EncoderConfig> {
     this.engine.alive();
     const { capture = [], edits = [], signal } = options;
     checkOptions('trace', options, { capture: captures, edits: editsCheck, signal: isSignal });
-    const [one, ...more] = Array.isArray(input) ? (input as EncoderInput[]) : [input as EncoderInput];
-    if (one === undefined || more.length > 0) {
-      throw new VitrineError('bad-option', `trace got ${more.length + 1} inputs; expected one.`);
-    }
-    const text = this.#textOf(one, 0);
+    const text = this.#one('trace', input);
     if (edits.length > 0 && text.rows.length < text.length) {
       throw new VitrineError('bad-option', 'edits and a mask that drops ids were given; expected one of them.');
     }
+    signal?.throwIfAborted();
     const { plan } = this.engine;
     const names = select(plan, capture);
-    const tensorOf = (name: string) => plan.aliases.get(name) ?? name;
+    const tensorOf = (name: string) => tensorNamed(plan, name);
     const edited = edits.length > 0 ? withEdits(plan, edits, text.length) : plan;
-    const logitRows = this.#isWhole ? [0] : [...text.rows.keys()];
+    const logitRows = this.#logitRows(text);
     const found = await traceText(this.engine, edited, text, new Set(names.map(tensorOf)), logitRows, signal);
     const whole = (name: string): Tensor => {
       const data = found.get(name)!;
       const { shape } = plan.tensors.get(name)!;
-      if (shape[0] === 'logitRows') return { data, shape: [logitRows.length, ...(shape.slice(1) as number[])] };
-      if (shape[0] === 'rows')
-        return { data: rowsOf(text, data).data, shape: [text.length, ...(shape.slice(1) as number[])] };
+      const inner = shape.slice(1) as number[];
+      if (shape[0] === 'logitRows') return { data, shape: [logitRows.length, ...inner] };
+      if (shape[0] === 'rows') return { data: rowsOf(text, data).data, shape: [text.length, ...inner] };
       return patternOf(text, data, shape[0] as number);
     };
     const logits = this.config.head ? whole('logits') : { data: new Float32Array(0), shape: [0, 0] };
-    const ids = Array.from((one as EncoderIds).ids);
     return this.proved(
       new Trace(
-        ids,
+        [...text.ids],
         logits,
         names.map((name) => [name, whole(tensorOf(name))]),
       ),
     );
+  }
+
+  /** How long each step takes for one text. By the GPU's clock where the device has `timestamp-query`. */
+  async profile(input: EncoderInput, options: ProfileOptions = {}): Promise<Profile> {
+    this.engine.alive();
+    checkOptions('profile', options, { repeats: integer(1), signal: isSignal });
+    const { repeats = 10, signal } = options;
+    const text = this.#one('profile', input);
+    return this.proved(await profileText(this.engine, text, this.#logitRows(text), repeats, signal));
+  }
+
+  /** @internal What texts are run by, for a call of the methods above or of a pipeline. */
+  async [using]<T>(call: (headed: Headed) => Promise<T>): Promise<T> {
+    this.engine.alive();
+    const { config, sentences } = this;
+    return this.proved(await call({ config, sentences, runs: this.#runs, reader: this.#reader, hidden: this.#hidden }));
   }
 
   /** The head gives one answer for a whole text, by its first row. */
@@ -129,39 +182,15 @@ export class Encoder extends Loaded<EncoderConfig> {
     return this.config.head === 'classes' || this.config.head === undefined;
   }
 
-  #textOf(input: EncoderInput, index: number): EncoderText {
-    const bad = (found: string, expected: string) =>
-      new VitrineError('bad-option', `Input ${index} ${found}; expected ${expected}.`);
-    if (typeof input !== 'object' || input === null || !('ids' in input)) {
-      throw bad(`is ${quote(input)}`, '{ ids }');
-    }
-    const { ids, types = [], mask = [] } = input;
-    const { nCtx, vocabSize, nSegments } = this.config;
-    const list = (name: string, given: unknown, most: number): number[] => {
-      const numbers = isList(given) ? Array.from(given as ArrayLike<number>) : undefined;
-      const wrong = numbers?.find((one) => !integer(0, most).accepts(one));
-      if (!numbers || wrong !== undefined)
-        throw bad(`has the ${name} ${quote(wrong ?? given)}`, `integers from 0 to ${most}`);
-      if (name !== 'ids' && numbers.length > 0 && numbers.length !== ids.length) {
-        throw bad(`has ${numbers.length} ${name} for ${ids.length} ids`, 'as many');
-      }
-      return numbers;
-    };
-    const tokens = list('ids', ids, vocabSize - 1);
-    const segments = list('types', types, Math.max(0, nSegments - 1));
-    const kept = list('mask', mask, 1);
-    if (tokens.length > nCtx) {
-      throw new VitrineError(
-        'context-full',
-        `Input ${index} has ${tokens.length} ids; the model has ${nCtx} positions.`,
-      );
-    }
-    const positions = bert.positions!(tokens, this.config);
-    const rows = tokens.flatMap((token, at) =>
-      (kept[at] ?? 1) === 0 ? [] : [{ token, position: positions[at]!, segment: segments[at] ?? 0, at }],
-    );
-    if (rows.length === 0) throw bad('has no id that its mask keeps', 'at least one');
-    return { length: tokens.length, rows };
+  #logitRows({ rows }: EncoderText): number[] {
+    return this.#isWhole ? [0] : [...rows.keys()];
+  }
+
+  #one(call: string, input: EncoderInput | readonly EncoderInput[]): IdsText {
+    const [one, ...more] = Array.isArray(input) ? (input as EncoderInput[]) : [input as EncoderInput];
+    if (one !== undefined && more.length === 0) return this.#reader.read(one, 0);
+    const found = Array.isArray(input) ? input.length : 'no';
+    throw new VitrineError('bad-option', `${call} got ${found} inputs; expected one.`);
   }
 }
 

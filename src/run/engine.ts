@@ -2,6 +2,7 @@ import type { Backend } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Plan } from '../plan/plan.ts';
 import { newTask } from '../plan/task.ts';
+import type { SourceText } from './memory.ts';
 import { Session } from './session.ts';
 
 /** A GPU that is lost so many times in a row is left. */
@@ -177,20 +178,24 @@ export class Engine {
   }
 
   /**
-   * A session whose slot 0 holds as much as possible of the beginning of `ids`. It is the caller's alone until it is
-   * given back. A session that holds something else is left to whoever comes back to that, while there is room.
+   * A session whose slot 0 holds as much as possible of the beginning of `ids`, written after `source`. It is the caller's alone
+   * until it is given back. A session that holds something else is left to whoever comes back to that, while there is room.
    */
-  borrow(ids: readonly number[], slots = 1): Session {
+  borrow(ids: readonly number[], slots = 1, source?: SourceText): Session {
     this.alive();
     const fitting = this.#idle.filter((session) => session.slots === slots);
+    const sharedBy = (session: Session) => session.shared(ids, source);
     let best: Session | undefined;
-    for (const session of fitting) if (!best || session.shared(ids) > best.shared(ids)) best = session;
-    const worth = best && best.shared(ids) * 2 >= Math.min(ids.length, best.held[0]!.length);
+    for (const session of fitting) if (!best || sharedBy(session) > sharedBy(best)) best = session;
+    const worth = best && sharedBy(best) * 2 >= Math.min(ids.length, best.held[0]!.length);
+    let taken: Session;
     if (!best || (!worth && this.#idle.length < maxIdle && this.#idleBytes + best.bytes <= maxIdleBytes)) {
-      return new Session(this, slots);
+      taken = new Session(this, slots);
+    } else {
+      taken = worth ? best : fitting[0]!;
+      this.#idle = this.#idle.filter((session) => session !== taken);
     }
-    const taken = worth ? best : fitting[0]!;
-    this.#idle = this.#idle.filter((session) => session !== taken);
+    taken.follow(source);
     return taken;
   }
 

@@ -16,7 +16,7 @@ import type { Generation, Work } from './work.ts';
  * @throws VitrineError `context-full` for a prompt longer than the context; the signal's reason when it aborts
  */
 export async function* generate(generation: Generation): AsyncGenerator<Token, Completion> {
-  const { engine, tokenizer, prompt, settings } = generation;
+  const { engine, tokenizer, prompt, source, settings } = generation;
   const { numReturnSequences, onContextFull, signal } = settings;
   signal?.throwIfAborted();
   const slides = onContextFull === 'slide';
@@ -32,7 +32,8 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
   const session = open(generation);
   const window = slidingWindow(prompt, outputs[0]!, engine.context);
   const cached = Math.min(session.shared(window()), prompt.length - 1);
-  const completion = () => completionOf(outputs, { prompt, settings, cached, clock });
+  const completion = () =>
+    completionOf(outputs, { prompt: source?.rows.length ?? prompt.length, settings, cached, clock });
   const work = { ...generation, session, outputs, window, clock };
   let left = true;
   try {
@@ -58,16 +59,23 @@ async function* stepsOf(work: Work, room: number): AsyncGenerator<Token> {
   const { session, settings } = work;
   if (settings.numBeams > 1) return yield* search(work, room);
   if (settings.speculate) return yield* speculate(work);
-  if (await drawsOnDevice(session, settings)) yield* draw(work);
+  if (await drawsOnDevice(session, settings)) {
+    const { forcedBosTokenId, beginSuppressTokens } = settings;
+    if (forcedBosTokenId !== null || beginSuppressTokens.length > 0) yield* decode(work, 1);
+    yield* draw(work);
+  }
   yield* decode(work); // all, or what a device that draws left undone as it went
 }
 
 /** A session for a prompt; with edits one of its own, since its cache is good for nothing else. */
-function open({ engine, prompt, settings }: Generation): Session {
+function open({ engine, prompt, source, settings }: Generation): Session {
   const slots = Math.max(settings.numBeams, settings.numReturnSequences);
-  if (settings.edits.length === 0) return engine.borrow(prompt, slots);
+  if (settings.edits.length === 0) return engine.borrow(prompt, slots, source);
   engine.alive();
-  return new Session(engine, slots, withEdits(engine.plan, settings.edits, prompt.length));
+  const edited = withEdits(engine.plan, settings.edits, prompt.length, source?.rows.length);
+  const session = new Session(engine, slots, edited);
+  session.follow(source);
+  return session;
 }
 
 /**
@@ -83,10 +91,14 @@ function slidingWindow(prompt: number[], { ids }: Output, context: number): () =
   };
 }
 
-/** Samples (or the greedy text) as rows of one batch, prefilled once; every token is chosen here. */
-async function* decode({ tokenizer, prompt, settings, session, outputs, window, clock }: Work): AsyncGenerator<Token> {
+/** Samples (or the greedy text) as rows of one batch, prefilled once; every token, to a number of `most`, is chosen here. */
+async function* decode(
+  { tokenizer, prompt, settings, session, outputs, window, clock }: Work,
+  most = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Token> {
   const { signal, topLogprobs } = settings;
-  const running = () => [...outputs.keys()].filter((slot) => !outputs[slot]!.finishReason);
+  const goesOn = ({ finishReason, ids }: Output) => !finishReason && ids.length < most;
+  const running = () => [...outputs.keys()].filter((slot) => goesOn(outputs[slot]!));
   for (let live = running(); live.length > 0; live = running()) {
     clock.start();
     let logits: Float32Array[];
@@ -114,9 +126,14 @@ async function* decode({ tokenizer, prompt, settings, session, outputs, window, 
   }
 }
 
+/** A bias that no logit makes up for; infinities are not for shaders. */
+const excluded = -1e29;
+
 /** Whether the backend can choose the tokens itself, in float32 and without a look at the logits in between. */
 async function drawsOnDevice(session: Session, s: Settings): Promise<boolean> {
-  const plain = s.typicalP === 1 && s.noRepeatNgramSize === 0 && s.badWords.length === 0 && s.minNewTokens === 0;
+  // A word of one id is banned by a bias on it.
+  const words = s.badWords.every((word) => word.length === 1);
+  const plain = s.typicalP === 1 && s.noRepeatNgramSize === 0 && words && s.minNewTokens === 0;
   const sums = [...s.logitBias.values(), s.frequencyPenalty, s.presencePenalty];
   const factors = [s.repetitionPenalty, s.temperature || 1];
   const moderate = sums.every((x) => Math.abs(x) < 1e30) && factors.every((x) => x > 1e-30 && x < 1e30);
@@ -137,18 +154,22 @@ async function* draw({
   clock,
 }: Work): AsyncGenerator<Token> {
   const [output] = outputs as [Output];
-  const { signal, seed, eosTokenIds } = settings;
+  const { signal, seed, eosTokenIds, forcedEosTokenIds, badWords, suppressTokens } = settings;
+  const banned = [...badWords.flat().filter((id) => !eosTokenIds.includes(id)), ...suppressTokens];
+  // The token that is forced to be the last is not drawn here.
+  const most = settings.maxNewTokens - (forcedEosTokenIds.length > 0 ? 1 : 0);
   const drawing: DrawSettings = {
     ...settings,
     seed: [seed % 2 ** 32, Math.floor(seed / 2 ** 32)],
     sequence: 0,
     ends: eosTokenIds,
+    logitBias: new Map([...settings.logitBias, ...banned.map((id) => [id, excluded] as const)]),
   };
-  while (!output.finishReason) {
+  while (!output.finishReason && output.ids.length < most) {
     clock.start();
     if (!(await session.drawLimits(signal))) return;
     const text = window();
-    const limit = Math.min(settings.maxNewTokens - output.ids.length, engine.context - text.length + 1);
+    const limit = Math.min(most - output.ids.length, engine.context - text.length + 1);
     for await (const { id, logprob, top } of session.draw(
       text,
       { prompt, generated: output.ids },

@@ -1,6 +1,8 @@
 import type { ModelConfig } from '../model/config.ts';
 import type { TensorSpec } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
+import type { DecodeOptions } from '../text/options.ts';
+import type { TextStream, Tokenizer } from '../text/tokenizer.ts';
 import type { DeviceCheck } from './canary/finding.ts';
 import type { GenerateOptions } from './options.ts';
 import type { Completion, Token } from './output.ts';
@@ -49,19 +51,19 @@ export interface WeightShape {
 
 type Soon<T> = T | Promise<T>;
 
+/** The methods of `T` with answers that may come later, and its fields. */
+type Answers<T> = {
+  [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Soon<R> : T[K];
+};
+
 /**
  * `Tokenizer`, as every model has it: the answers of one in a worker are promises, so code that awaits takes either.
  * What each method does and throws is said there.
  */
-export interface ModelTokenizer {
-  readonly vocabSize: number;
-  readonly eosId: number | null;
-  encode(text: string, options?: { special?: boolean }): Soon<number[]>;
-  decode(ids: ArrayLike<number>): Soon<string>;
-  pieces(ids: ArrayLike<number>): Soon<string[]>;
-  token(id: number): Soon<string>;
-  bytes(id: number): Soon<Uint8Array>;
-  stream(): { push(id: number): Soon<string>; flush(): Soon<string> };
+export interface ModelTokenizer extends Answers<Omit<Tokenizer, 'stream' | 'target'>> {
+  /** The tokenizer of what a translation model writes; only where it is another. */
+  readonly target?: ModelTokenizer;
+  stream(options?: DecodeOptions): Answers<TextStream>;
 }
 
 /**

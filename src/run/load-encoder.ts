@@ -1,6 +1,13 @@
 import type { Checkpoint } from '../load/checkpoint.ts';
+import { parseJson } from '../load/files.ts';
+import { readSentenceConfig } from '../load/sentence.ts';
 import type { Source } from '../load/source.ts';
 import type { EncoderConfig } from '../model/bert.ts';
+import { Fields } from '../model/fields.ts';
+import { plainSentences, type SentenceConfig } from '../model/sentence.ts';
+import { loadTokenizer } from '../text/load.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { refuse } from './check.ts';
 import { encoderSize } from './encode.ts';
 import { Encoder } from './encoder.ts';
 import { type LoadOptions, loadAs, openEngine } from './loading.ts';
@@ -18,16 +25,49 @@ export async function loadEncoderCheckpoint(
   options: LoadOptions,
 ): Promise<Encoder> {
   const { config } = checkpoint;
-  const { engine, chosen } = await openEngine(
+  const { contextLength, signal } = options;
+  if (contextLength !== undefined && contextLength > config.nCtx) {
+    throw refuse('contextLength', contextLength, `at most the ${config.nCtx} positions that the model has`);
+  }
+  const context = contextLength ?? config.nCtx;
+  const { engine, chosen, small } = await openEngine(
     checkpoint,
     options,
-    async () => undefined,
+    () => readEncoderFiles(checkpoint, signal),
     (plan) => ({
-      context: config.nCtx,
+      context,
       cacheBytes: 0,
-      sizeOn: (kind) => encoderSize(kind, plan),
+      sizeOn: (kind) => encoderSize(kind, plan, context),
       trials: [{ rows: [{ token: 0, position: 0, slot: 0 }], logitRows: [0] }],
     }),
   );
-  return new Encoder(config, engine, chosen);
+  return new Encoder({ config, engine, chosen, ...small });
+}
+
+/** What an encoder reads beside its config and weights: its tokenizer, and what the folder says of embeddings. */
+export async function readEncoderFiles(
+  checkpoint: Checkpoint<EncoderConfig>,
+  signal?: AbortSignal,
+): Promise<{ tokenizer: Tokenizer; sentences: SentenceConfig }> {
+  const { config } = checkpoint;
+  const [files, sentences = plainSentences(config.nEmbd)] = await Promise.all([
+    checkpoint.tokenizerFiles(signal),
+    readSentenceConfig(checkpoint, config, signal),
+  ]);
+  const settings = files.config ?? (await checkpoint.text('tokenizer_config.json', signal));
+  const tokenizer = await loadTokenizer(
+    { ...files, ...(settings !== undefined && { config: settings }) },
+    config.vocabSize,
+  );
+  // As sentence-transformers has it: where its own file is silent, the tokenizer's limit holds.
+  const longest = sentences.maxLength ?? longestBy(settings);
+  return { tokenizer, sentences: { ...sentences, maxLength: longest && Math.min(longest, config.nCtx) } };
+}
+
+/** `model_max_length`, which is a very large number where there is none. */
+function longestBy(settings: string | undefined): number | undefined {
+  if (settings === undefined) return undefined;
+  const file = 'tokenizer_config.json';
+  const found = new Fields(parseJson(settings, file), file).get('model_max_length');
+  return typeof found === 'number' && found >= 1 ? Math.floor(found) : undefined;
 }

@@ -1,8 +1,10 @@
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Source } from '../load/source.ts';
+import type { Plan } from '../plan/plan.ts';
 import { loadTokenizer } from '../text/load.ts';
 import { refuse } from './check.ts';
 import { chunkOn } from './engine.ts';
+import { generationOf } from './generation-file.ts';
 import { type LoadOptions, loadAs, openEngine } from './loading.ts';
 import { Model } from './model.ts';
 import { sessionSize } from './session.ts';
@@ -27,13 +29,26 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
     throw refuse('contextLength', contextLength, `at most the ${config.nCtx} positions that the model has`);
   }
   const context = contextLength ?? config.nCtx;
-  const readTokenizer = async () => loadTokenizer(await checkpoint.tokenizerFiles(signal), config.vocabSize);
-  const { engine, chosen, small } = await openEngine(checkpoint, options, readTokenizer, () => ({
+  const readSmall = async () => ({
+    generation: await generationOf(checkpoint, config.vocabSize, signal),
+    tokenizer: await loadTokenizer(await checkpoint.tokenizerFiles(signal), config.vocabSize),
+  });
+  const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, (plan) => ({
     context,
-    cacheBytes: MOST_BEAMS * 2 * context * config.nEmbd * (kv === 'f16' ? 2 : 4),
+    cacheBytes: MOST_BEAMS * 2 * context * keyWidth(plan) * (kv === 'f16' ? 2 : 4),
     sizeOn: (kind) => sessionSize(1, { context, chunk: chunk ?? chunkOn[kind] }),
     trials: [{ rows: [{ token: 0, position: 0, slot: 0 }], logitRows: [0] }],
     chunk,
   }));
-  return new Model({ ...checkpoint.config, bosTokenId: config.bosTokenId ?? small.eosId }, small, engine, chosen);
+  const { generation, tokenizer } = small;
+  const ids = {
+    bosTokenId: generation.bosTokenId ?? config.bosTokenId ?? tokenizer.eosId,
+    eosTokenIds: generation.eosTokenIds ?? config.eosTokenIds,
+  };
+  return new Model({ ...checkpoint.config, ...ids, generation }, tokenizer, engine, chosen);
+}
+
+/** Values of a position's keys in the widest layer. */
+function keyWidth({ sources }: Plan): number {
+  return Math.max(...[...sources.values()].map(({ nHead, headDim }) => nHead * headDim));
 }

@@ -1,6 +1,5 @@
 import type { CacheStore } from '../load/cache-store.ts';
 import type { Checkpoint, Progress } from '../load/checkpoint.ts';
-import { untilAborted } from '../load/files.ts';
 import { heard } from '../load/heard.ts';
 import { type ConfigOf, openCheckpoint } from '../load/open.ts';
 import type { Source, SourceOptions } from '../load/source.ts';
@@ -8,6 +7,7 @@ import { Changed } from '../load/versions.ts';
 import type { BaseConfig, Kind } from '../model/family.ts';
 import type { Backend, Batch, ProgramSize, WeightFormat } from '../plan/backend.ts';
 import type { Plan } from '../plan/plan.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
 import { Engine } from './engine.ts';
 import type { DeviceInfo } from './language-model.ts';
@@ -63,7 +63,7 @@ const MOST_RETRIES = 2;
 
 const devices = oneOf(...Object.keys(waysTo));
 
-const checks: Record<keyof LoadOptions, Check> = {
+export const loadChecks: Record<keyof LoadOptions, Check> = {
   device: {
     expects: `${devices.expects}, or a GPUDevice`,
     accepts: (value) => devices.accepts(value) || isDevice(value),
@@ -105,7 +105,7 @@ export async function loadAs<K extends Kind, T>(
   options: LoadOptions,
   make: (checkpoint: Checkpoint<ConfigOf[K]>, options: LoadOptions) => Promise<T>,
 ): Promise<T> {
-  checkOptions(call, options, checks);
+  checkOptions(call, options, loadChecks);
   const { device = 'auto', dtype, kv, tune, threads, contextLength, ...opening } = options;
   if (threads !== undefined && device !== 'auto' && device !== 'wasm') {
     throw refuse('threads', threads, 'undefined: they are for device "wasm" or "auto"');

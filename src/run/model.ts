@@ -3,6 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
+import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
 import { generate } from './generate.ts';
 import type { LanguageModel, LogitsOptions, ProfileOptions, Prompt } from './language-model.ts';
@@ -35,8 +36,8 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Token, Completion> {
     this.engine.alive();
-    const settings = readGenerateOptions(options, this.#scope);
     const ids = this.#ids(prompt);
+    const settings = readGenerateOptions(options, this.#scope(Math.max(1, ids.length)));
     if (ids.length === 0) {
       const { bosTokenId } = this.config;
       if (bosTokenId === null) {
@@ -109,14 +110,20 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     }
   }
 
-  get #scope(): Scope {
-    const { vocabSize, eosTokenIds } = this.config;
-    return { vocabSize, eosTokenIds, encode: (text) => this.tokenizer.encode(text) };
+  #scope(promptLength: number): Scope {
+    const { vocabSize, eosTokenIds, generation = {} } = this.config;
+    const encode = (text: string) => this.tokenizer.encode(text);
+    return { vocabSize, eosTokenIds, encode, defaults: defaultsOf(generation, promptLength) };
+  }
+
+  /** What the tokenizer puts before every text, as Llama's does. */
+  get #beginning(): number[] {
+    return this.tokenizer.encode('', { special: true });
   }
 
   #ids(prompt: Prompt): number[] {
     if (prompt === '') return [];
-    if (typeof prompt === 'string') return this.tokenizer.encode(prompt);
+    if (typeof prompt === 'string') return [...this.#beginning, ...this.tokenizer.encode(prompt)];
     if (!isList(prompt)) {
       throw new VitrineError('bad-option', `The prompt is ${quote(prompt)}; expected a string or a list of token ids.`);
     }

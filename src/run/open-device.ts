@@ -1,8 +1,8 @@
 import type { GpuChoices } from '../gpu/open.ts';
-import { untilAborted } from '../load/files.ts';
 import type { Backend } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
 import type { Checked } from './canary/device-check.ts';
 import type { DeviceCheck } from './canary/finding.ts';
 

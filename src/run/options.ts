@@ -73,9 +73,24 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
+/** How an encoder-decoder is to write: what an option leaves open is as the checkpoint's files say. */
+export interface EncoderDecoderOptions extends Omit<GenerateOptions, 'speculate'> {
+  /** The first new token, whatever its probability; null: none is forced. */
+  forcedBosTokenId?: number | null;
+  /** The last token that `maxNewTokens` allows, or one of a list; null: none is forced. */
+  forcedEosTokenId?: number | readonly number[] | null;
+  /** What the decoder begins with; null: the token that begins a text. */
+  decoderStartTokenId?: number | null;
+}
+
 /** Generation options with every default in place. */
 export interface Settings
   extends Required<Omit<GenerateOptions, 'badWords' | 'logitBias' | 'stop' | 'eosTokenId' | 'speculate' | 'signal'>> {
+  forcedBosTokenId: number | null;
+  forcedEosTokenIds: readonly number[];
+  /** Ids that never come, and that do not come first. */
+  suppressTokens: readonly number[];
+  beginSuppressTokens: readonly number[];
   badWords: readonly (readonly number[])[];
   logitBias: ReadonlyMap<number, number>;
   stop: readonly string[];
@@ -84,6 +99,9 @@ export interface Settings
   signal: AbortSignal | undefined;
 }
 
+/** What holds where a call says nothing. */
+export type Defaults = Partial<Omit<Settings, 'stop' | 'speculate' | 'signal' | 'edits' | 'logitsProcessors'>>;
+
 /** What options are checked against. */
 export interface Scope {
   vocabSize: number;
@@ -91,6 +109,10 @@ export interface Scope {
   eosTokenIds: readonly number[];
   /** Reads a bad word; absent where there is no tokenizer. */
   encode?: (text: string) => number[];
+  /** What holds where the options say nothing, as the checkpoint has it. */
+  defaults?: Defaults;
+  /** The options may be an encoder-decoder's. */
+  isEncoderDecoder?: boolean;
 }
 
 export const editsCheck = listOf('edits, { name, position?, head?, set | scale | add }', isEdit);
@@ -133,6 +155,20 @@ const checks: Record<keyof GenerateOptions, Check> = {
   signal: isSignal,
 };
 
+const tokenIdOrNull: Check = {
+  expects: 'a token id or null',
+  accepts: (value) => value === null || Number.isInteger(value),
+};
+
+/** Of an encoder-decoder, beside the others; drafts are made from a text's own words, which a target has too few of. */
+const encoderDecoderChecks: Record<string, Check> = {
+  ...checks,
+  forcedBosTokenId: tokenIdOrNull,
+  forcedEosTokenId: checks.eosTokenId,
+  decoderStartTokenId: tokenIdOrNull,
+  speculate: { expects: 'nothing: an encoder-decoder does not draft', accepts: () => false },
+};
+
 function isSpeculation(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const fits = ([key, count]: [string, unknown]) => ['ngram', 'draft'].includes(key) && integer(1).accepts(count);
@@ -168,9 +204,15 @@ const isNumber = (value: unknown): boolean => typeof value === 'number';
  * Checks generation options and fills in the defaults.
  * @throws VitrineError `bad-option`, naming the option, what was found and what is expected
  */
-export function readGenerateOptions(options: GenerateOptions, scope: Scope): Settings {
-  checkOptions('generate', options, checks);
-  const { badWords = [], logitBias = {}, stop = [], eosTokenId, speculate, signal, ...plain } = options;
+export function readGenerateOptions(options: GenerateOptions & EncoderDecoderOptions, scope: Scope): Settings {
+  checkOptions('generate', options, scope.isEncoderDecoder ? encoderDecoderChecks : checks);
+  const { badWords, logitBias = {}, stop = [], eosTokenId, speculate, signal, ...rest } = options;
+  const { forcedBosTokenId, forcedEosTokenId, decoderStartTokenId: _, ...plain } = rest;
+  const {
+    badWords: badIds = [],
+    eosTokenIds = scope.eosTokenIds,
+    ...defaults
+  } = besides(options, scope.defaults ?? {});
   const settings: Settings = {
     maxNewTokens: 64,
     minNewTokens: 0,
@@ -191,19 +233,56 @@ export function readGenerateOptions(options: GenerateOptions, scope: Scope): Set
     logitsProcessors: [],
     onContextFull: 'stop',
     edits: [],
+    forcedBosTokenId: null,
+    forcedEosTokenIds: [],
+    suppressTokens: [],
+    beginSuppressTokens: [],
+    ...defaults,
     ...withoutUndefined(plain),
+    ...(forcedBosTokenId !== undefined && { forcedBosTokenId }),
+    ...(forcedEosTokenId !== undefined && { forcedEosTokenIds: idsOf(forcedEosTokenId) }),
     seed: plain.seed ?? randomSeed(),
     stop: typeof stop === 'string' ? [stop] : [...stop],
-    badWords: badWords.map((word) => readBadWord(word, scope)),
+    badWords: badWords?.map((word) => readBadWord(word, scope)) ?? badIds,
     logitBias: readLogitBias(logitBias, scope),
-    eosTokenIds: eosTokenId === undefined ? scope.eosTokenIds : eosTokenId === null ? [] : [eosTokenId].flat(),
+    eosTokenIds: eosTokenId === undefined ? eosTokenIds : idsOf(eosTokenId),
     speculate: speculate && { ngram: 3, draft: 8, ...speculate },
     signal,
   };
   for (const id of settings.eosTokenIds) checkId('eosTokenId', id, scope);
+  for (const id of settings.forcedEosTokenIds) checkId('forcedEosTokenId', id, scope);
+  if (settings.forcedBosTokenId !== null) checkId('forcedBosTokenId', settings.forcedBosTokenId, scope);
   checkTogether(settings, scope);
   return settings;
 }
+
+/** The defaults without what a call's own options leave no room for: of two that cannot both hold, the caller's does. */
+function besides(options: GenerateOptions, defaults: Defaults): Defaults {
+  const left = { ...defaults };
+  const { temperature = 0, stop = [], onContextFull, speculate, numReturnSequences = 1, maxNewTokens } = options;
+  const drawsOrStops = temperature > 0 || stop.length > 0 || onContextFull === 'slide' || speculate !== undefined;
+  if (options.numBeams === undefined && drawsOrStops) delete left.numBeams;
+  if ((options.numBeams ?? left.numBeams ?? 1) > 1) {
+    delete left.temperature;
+  } else {
+    delete left.lengthPenalty;
+    delete left.earlyStopping;
+    if ((options.temperature ?? left.temperature ?? 0) === 0) delete left.numReturnSequences;
+  }
+  const beams = options.numBeams ?? left.numBeams ?? 1;
+  if (beams > 1 && (left.numReturnSequences ?? 1) > beams) delete left.numReturnSequences;
+  if (onContextFull === 'slide' || speculate !== undefined) delete left.numReturnSequences;
+  if (numReturnSequences > 1 && options.numBeams === undefined && (left.numBeams ?? 1) < numReturnSequences) {
+    delete left.numBeams;
+  }
+  if (maxNewTokens !== undefined) left.minNewTokens = Math.min(left.minNewTokens ?? 0, maxNewTokens);
+  if (options.minNewTokens !== undefined && left.maxNewTokens !== undefined) {
+    left.maxNewTokens = Math.max(left.maxNewTokens, options.minNewTokens);
+  }
+  return left;
+}
+
+const idsOf = (given: number | readonly number[] | null): number[] => (given === null ? [] : [given].flat());
 
 function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);

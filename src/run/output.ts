@@ -167,7 +167,7 @@ export class Clock {
 /** The completion that outputs, best first, make. */
 export function completionOf(
   outputs: Output[],
-  { prompt, settings, cached, clock }: { prompt: number[]; settings: Settings; cached: number; clock: Clock },
+  { prompt, settings, cached, clock }: { prompt: number; settings: Settings; cached: number; clock: Clock },
 ): Completion {
   const { prefillMs, decodeMs, decoded } = clock;
   const sequences = outputs.map((output) => output.sequence());
@@ -175,7 +175,7 @@ export function completionOf(
   return {
     ...sequences[0]!,
     usage: {
-      prompt: prompt.length,
+      prompt,
       completion,
       cached,
       ...(settings.speculate && { accepted: outputs[0]!.accepted }),

@@ -1,11 +1,24 @@
 import type { Backend, Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Engine } from './engine.ts';
+
+/** What a runner needs of its engine: the backend that there is, and the next one where that is lost. */
+export interface Host {
+  readonly plan: Plan;
+  /** Positions of a text. */
+  readonly context: number;
+  /** The most rows of a prefill that are run at once. */
+  readonly chunk: number;
+  backend(signal?: AbortSignal): Promise<Backend>;
+  turn(signal: AbortSignal | undefined): Promise<void>;
+  until<T>(signal: AbortSignal | undefined, promise: Promise<T>, on?: Backend): Promise<T>;
+  attempt<T>(signal: AbortSignal | undefined, use: (backend: Backend) => Promise<T>): Promise<T>;
+  survive(backend: Backend, error: unknown, tries: { full: boolean }, signal: AbortSignal | undefined): Promise<void>;
+}
 
 /** A plan's program on whatever backend the engine has: made by the first run, and made anew after a loss. */
 export class Runner {
-  readonly engine: Engine;
+  readonly engine: Host;
   readonly plan: Plan;
   readonly size: ProgramSize;
   readonly #capture: ReadonlySet<string>;
@@ -15,7 +28,7 @@ export class Runner {
   #making: Promise<Program> | undefined;
   #disposed = false;
 
-  constructor(engine: Engine, plan: Plan, size: ProgramSize, capture: ReadonlySet<string> = new Set()) {
+  constructor(engine: Host, plan: Plan, size: ProgramSize, capture: ReadonlySet<string> = new Set()) {
     this.engine = engine;
     this.plan = plan;
     this.size = size;

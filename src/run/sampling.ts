@@ -145,7 +145,10 @@ export function processLogits(logits: Float32Array, s: Settings, history: Histor
   const { prompt, generated } = history;
   const penalties = s.repetitionPenalty !== 1 || s.frequencyPenalty !== 0 || s.presencePenalty !== 0;
   const bans = s.noRepeatNgramSize > 0 || s.badWords.length > 0 || generated.length < s.minNewTokens;
-  if (!penalties && !bans && s.logitBias.size === 0 && s.logitsProcessors.length === 0) return logits;
+  const forced = forcedIds(generated.length, s);
+  const never = [...s.suppressTokens, ...(generated.length === 0 ? s.beginSuppressTokens : [])];
+  const rules = penalties || bans || forced.length > 0 || never.length > 0;
+  if (!rules && s.logitBias.size === 0 && s.logitsProcessors.length === 0) return logits;
 
   const scores = Float64Array.from(logits);
   for (const [id, bias] of s.logitBias) scores[id]! += bias;
@@ -153,6 +156,11 @@ export function processLogits(logits: Float32Array, s: Settings, history: Histor
   if (s.repetitionPenalty !== 1) penaliseRepetition(scores, new Set(text), s.repetitionPenalty);
   if (s.frequencyPenalty !== 0 || s.presencePenalty !== 0) penaliseFrequency(scores, generated, s);
   for (const id of bannedIds(text, generated.length, s)) scores[id] = Number.NEGATIVE_INFINITY;
+  if (forced.length > 0) {
+    scores.fill(Number.NEGATIVE_INFINITY);
+    for (const id of forced) scores[id] = 0;
+  }
+  for (const id of never) scores[id] = Number.NEGATIVE_INFINITY;
   for (const processor of s.logitsProcessors) {
     const floats = Float32Array.from(scores);
     const result: unknown = processor(floats, { prompt, generated }) ?? floats;
@@ -162,6 +170,15 @@ export function processLogits(logits: Float32Array, s: Settings, history: Histor
     scores.set(result);
   }
   return scores;
+}
+
+/** The ids that alone may come as the token of this index; none: all may. */
+export function forcedIds(
+  index: number,
+  { forcedBosTokenId, forcedEosTokenIds, maxNewTokens }: Settings,
+): readonly number[] {
+  if (forcedEosTokenIds.length > 0 && index === maxNewTokens - 1) return forcedEosTokenIds;
+  return index === 0 && forcedBosTokenId !== null ? [forcedBosTokenId] : [];
 }
 
 function penaliseRepetition(scores: Float64Array, ids: ReadonlySet<number>, penalty: number): void {

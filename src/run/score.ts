@@ -53,7 +53,11 @@ export async function score(engine: Engine, ids: number[], options: ScoreOptions
   } finally {
     engine.giveBack(session);
   }
-  const known = result.logprobs.filter((logprob) => logprob !== null);
-  result.perplexity = Math.exp(-known.reduce((a, b) => a + b, 0) / known.length);
+  result.perplexity = perplexityOf(result.logprobs);
   return result;
+}
+
+export function perplexityOf(logprobs: readonly (number | null)[]): number {
+  const known = logprobs.filter((logprob) => logprob !== null);
+  return Math.exp(-known.reduce((a, b) => a + b, 0) / known.length);
 }

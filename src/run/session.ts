@@ -2,9 +2,9 @@ import type { Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
-import type { Engine } from './engine.ts';
+import { decoderRow, encodingOf, isSameSource, type SourceText } from './memory.ts';
 import type { History } from './options.ts';
-import { Runner } from './runner.ts';
+import { type Host, Runner } from './runner.ts';
 
 /** What to read a text for. */
 export interface Reading {
@@ -20,14 +20,22 @@ export interface Reading {
   signal: AbortSignal | undefined;
 }
 
-/** What a session's program has room for. `chunk`: the most rows of a prefill that are run at once. */
-export function sessionSize(slots: number, { context, chunk }: { context: number; chunk: number }): ProgramSize {
-  return { slots, context, rows: Math.max(slots, chunk), logitRows: Math.max(slots, Math.min(chunk, 32)) };
+/**
+ * What a session's program has room for. `chunk`: the most rows of a prefill that are run at once; `isEncoded`: there is a memory,
+ * of as many places as a text has.
+ */
+export function sessionSize(
+  slots: number,
+  { context, chunk, isEncoded = false }: { context: number; chunk: number; isEncoded?: boolean },
+): ProgramSize {
+  const logitRows = Math.max(slots, Math.min(chunk, 32));
+  return { slots, context, rows: Math.max(slots, chunk), logitRows, ...(isEncoded && { source: context }) };
 }
 
 /**
  * Sequences being worked on, one per slot, with their keys and values cached by a program of their own. It knows which
- * ids each slot holds, so it can go on from them, and rebuild the cache on a new device when the old one is lost.
+ * ids each slot holds, and of an encoder-decoder which source its memory, so it can go on from them, and rebuild both on a new
+ * device when the old one is lost.
  */
 export class Session extends Runner {
   /** Ids whose keys and values each slot's cache holds. */
@@ -36,10 +44,14 @@ export class Session extends Runner {
   readonly reusable: boolean;
   /** What the memory of a draw has been tried for. */
   readonly #tries = { full: false };
+  /** What all slots' texts are written after; whether the memory holds it already. */
+  #source: SourceText | undefined;
+  #encoded = false;
 
   /** `plan`: the engine's own, or one with edits. */
-  constructor(engine: Engine, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
-    super(engine, plan, sessionSize(slots, engine), capture);
+  constructor(engine: Host, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
+    const { context, chunk } = engine;
+    super(engine, plan, sessionSize(slots, { context, chunk, isEncoded: plan.encoder !== undefined }), capture);
     this.held = Array.from({ length: slots }, () => []);
     this.reusable = plan === engine.plan && capture.size === 0;
   }
@@ -48,8 +60,17 @@ export class Session extends Runner {
     return this.size.slots;
   }
 
-  /** How many ids at its beginning `ids` has in common with what slot 0 holds. */
-  shared(ids: readonly number[]): number {
+  /** From now on texts are written after this source. What was written after another is forgotten. */
+  follow(source: SourceText | undefined): void {
+    if (isSameSource(source, this.#source)) return;
+    this.#source = source;
+    this.#encoded = false;
+    for (const ids of this.held) ids.length = 0;
+  }
+
+  /** How many ids at its beginning `ids` has in common with what slot 0 holds, if that is after the same source. */
+  shared(ids: readonly number[], source = this.#source): number {
+    if (!isSameSource(source, this.#source)) return 0;
     const held = this.held[0]!;
     let n = 0;
     while (n < held.length && n < ids.length && held[n] === ids[n]) n++;
@@ -60,6 +81,7 @@ export class Session extends Runner {
    * Makes slot 0 hold `ids`, chunk by chunk, running only those that it does not hold yet or whose results are wanted.
    */
   async read(ids: readonly number[], { from, wants = () => true, ...rest }: Reading): Promise<void> {
+    await this.#encode(rest);
     const held = this.held[0]!;
     held.length = Math.min(this.shared(ids), from);
     while (held.length < ids.length) {
@@ -70,7 +92,7 @@ export class Session extends Runner {
           if (logitRows.length === this.size.logitRows) break;
           logitRows.push(rows.length);
         }
-        rows.push({ token: ids[position]!, position, slot: 0 });
+        rows.push(this.#row(ids[position]!, position));
       }
       await this.engine.turn(rest.signal);
       const wanted = logitRows.map((row) => rows[row]!.position);
@@ -96,7 +118,7 @@ export class Session extends Runner {
 
   /** One more token for each slot named; gives the logits after each. */
   async decode(tokens: readonly { slot: number; token: number }[], signal?: AbortSignal): Promise<Float32Array[]> {
-    const rows = tokens.map(({ slot, token }) => ({ token, position: this.held[slot]!.length, slot }));
+    const rows = tokens.map(({ slot, token }) => this.#row(token, this.held[slot]!.length, slot));
     await this.engine.turn(signal);
     const result = await this.run({ rows, logitRows: [...rows.keys()] }, signal);
     for (const { slot, token } of tokens) this.held[slot]!.push(token);
@@ -106,7 +128,7 @@ export class Session extends Runner {
   /** Times each step of a run of the last id, all before it in the cache. */
   async profile(ids: readonly number[], repeats: number, signal: AbortSignal | undefined): Promise<Profile> {
     await this.prefill(ids, signal);
-    const row = { token: ids.at(-1)!, position: ids.length - 1, slot: 0 };
+    const row = this.#row(ids.at(-1)!, ids.length - 1);
     return this.use(signal, (program) => program.profile({ rows: [row], logitRows: [0] }, repeats, signal));
   }
 
@@ -128,7 +150,7 @@ export class Session extends Runner {
   ): AsyncGenerator<Drawn, void> {
     const start = Math.max(Math.min(this.shared(text), text.length - 1), text.length - this.size.rows);
     await this.read(text.slice(0, start), { from: start, signal });
-    const rows = text.slice(start).map((token, i) => ({ token, position: start + i, slot: 0 }));
+    const rows = text.slice(start).map((token, i) => this.#row(token, start + i));
     const engine = this.engine;
     const backend = await engine.backend(signal);
     let stream: AsyncGenerator<Drawn[], void> | undefined;
@@ -169,6 +191,20 @@ export class Session extends Runner {
     });
   }
 
+  #row(token: number, position: number, slot = 0): Row {
+    return decoderRow(token, position, slot, this.#source);
+  }
+
+  /** Fills the memory, if it is not filled yet. */
+  async #encode({ onRun, signal }: Pick<Reading, 'onRun' | 'signal'>): Promise<void> {
+    if (!this.#source || this.#encoded) return;
+    const batch = encodingOf(this.#source);
+    await this.engine.turn(signal);
+    const result = await this.run(batch, signal);
+    this.#encoded = true;
+    onRun?.(result, batch.rows);
+  }
+
   #rowsOf({ logits }: RunResult): Float32Array<ArrayBuffer>[] {
     const { vocabSize } = this.plan;
     const rows = logits.length / vocabSize;
@@ -179,11 +215,15 @@ export class Session extends Runner {
   }
 
   protected override async fill(program: Program, wanted: () => void): Promise<void> {
+    if (this.#source && this.#encoded) {
+      wanted();
+      await program.run(encodingOf(this.#source));
+    }
     for (const [slot, ids] of this.held.entries()) {
       for (let start = 0; start < ids.length; start += this.size.rows) {
         wanted();
         const chunk = ids.slice(start, start + this.size.rows);
-        const rows = chunk.map((token, i) => ({ token, position: start + i, slot }));
+        const rows = chunk.map((token, i) => this.#row(token, start + i, slot));
         await program.run({ rows, logitRows: [] });
       }
     }

@@ -1,9 +1,11 @@
 import type { Row, RunResult } from '../plan/backend.ts';
 import { type Edit, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
-import { keyAxisOf, type Plan, shapeOf, type TensorSpec } from '../plan/plan.ts';
+import { lensNames, tensorNamed } from '../plan/lens-names.ts';
+import { keyAxisOf, type Plan, shapeOf, stepOutputs, type TensorSpec } from '../plan/plan.ts';
 import { type Check, checkOptions, integer, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
+import type { SourceText } from './memory.ts';
 import { editsCheck } from './options.ts';
 import { Session } from './session.ts';
 import { Trace, type TracedTensor } from './traced.ts';
@@ -20,10 +22,13 @@ export interface TraceOptions {
   signal?: AbortSignal;
 }
 
-/** Every tensor that a trace can capture, second names too. Internal ones, and the logits, are not among them. */
+/** Every tensor that a trace can capture, with second names and TransformerLens 4's. Internal ones, and the logits, are not among them. */
 export function tensorsOf(plan: Plan): TensorSpec[] {
   const own = [...plan.tensors.values()].filter(({ name }) => name !== 'logits' && !name.startsWith('selected'));
-  const second = [...plan.aliases].map(([name, first]) => ({ name, shape: plan.tensors.get(first)!.shape }));
+  const second = [...plan.aliases, ...lensNames(plan)].map(([name, first]) => ({
+    name,
+    shape: plan.tensors.get(tensorNamed(plan, first))!.shape,
+  }));
   return [...own, ...second].map(({ name, shape }) => ({ name, shape: [...shape] }));
 }
 
@@ -34,9 +39,15 @@ export const captures: Check = {
 
 /**
  * Runs a text once and keeps what is asked for.
+ * @param source what an encoder-decoder's text is written after; what its mask drops is 0, -Infinity in scores
  * @throws VitrineError `bad-option` for a name or glob that no tensor has, `context-full`
  */
-export async function trace(engine: Engine, ids: number[], options: TraceOptions = {}): Promise<Trace> {
+export async function trace(
+  engine: Engine,
+  ids: number[],
+  options: TraceOptions = {},
+  source?: SourceText,
+): Promise<Trace> {
   const logitsCheck = listOf('integers', Number.isInteger);
   checkOptions('trace', options, { capture: captures, edits: editsCheck, logits: logitsCheck, signal: isSignal });
   const { capture = [], edits = [], signal } = options;
@@ -44,11 +55,18 @@ export async function trace(engine: Engine, ids: number[], options: TraceOptions
   const wanted = options.logits ? positionsIn(options.logits, ids.length) : [...ids.keys()];
   const { plan } = engine;
   const names = select(plan, capture);
-  const tensorOf = (name: string) => plan.aliases.get(name) ?? name;
-  const edited = edits.length > 0 ? withEdits(plan, edits, ids.length) : plan;
+  const tensorOf = (name: string) => tensorNamed(plan, name);
+  const edited = edits.length > 0 ? withEdits(plan, edits, ids.length, source?.length) : plan;
+  if (edits.length > 0) refuseDropped(source);
   const session = new Session(engine, 1, edited, new Set(names.map(tensorOf)));
+  session.follow(source);
   const logits = { data: new Float32Array(wanted.length * plan.vocabSize), shape: [wanted.length, plan.vocabSize] };
-  const whole = new Map(names.map((name) => [tensorOf(name), empty(plan, tensorOf(name), ids.length)]));
+  const encoded = new Set(plan.encoder?.flatMap(stepOutputs));
+  const lengths = (name: string) => ({
+    text: encoded.has(name) ? source!.length : ids.length,
+    source: source?.length ?? 0,
+  });
+  const whole = new Map(names.map((name) => [tensorOf(name), empty(plan, tensorOf(name), lengths(tensorOf(name)))]));
   try {
     await session.read(ids, {
       from: 0,
@@ -57,7 +75,9 @@ export async function trace(engine: Engine, ids: number[], options: TraceOptions
         for (const [i, at] of wanted.entries()) if (at === position) logits.data.set(row, i * plan.vocabSize);
       },
       onRun: (result, rows) => {
-        for (const [name, tensor] of whole) place(tensor, plan.tensors.get(name)!, result, rows);
+        for (const [name, tensor] of whole) {
+          if (result.captured.has(name)) place(tensor, plan.tensors.get(name)!, result, rows, source);
+        }
       },
       signal,
     });
@@ -80,11 +100,18 @@ export function positionsIn(positions: readonly number[], length: number): numbe
   });
 }
 
+/** Positions of an edit count all of a text, and its arrays have them all. */
+export function refuseDropped(source: SourceText | undefined): void {
+  if (!source || source.rows.length === source.length) return;
+  throw new VitrineError('bad-option', 'edits and a mask that drops ids were given; expected one of them.');
+}
+
 /** A tensor for a whole text; what no run writes are the keys after a position: -Infinity in scores, 0 in a pattern. */
-function empty(plan: Plan, name: string, length: number): TracedTensor {
-  const shape = shapeOf(plan.tensors.get(name)!, { rows: length, logitRows: length, context: length, source: 0 });
+function empty(plan: Plan, name: string, { text, source }: { text: number; source: number }): TracedTensor {
+  const shape = shapeOf(plan.tensors.get(name)!, { rows: text, logitRows: text, context: text, source });
   const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  const isScores = plan.steps.some((step) => step.op === 'attentionScores' && step.output === name);
+  const steps = [...(plan.encoder ?? []), ...plan.steps];
+  const isScores = steps.some((step) => step.op === 'attentionScores' && step.output === name);
   return { data: isScores ? data.fill(Number.NEGATIVE_INFINITY) : data, shape };
 }
 
@@ -109,17 +136,24 @@ function place(
   spec: TensorSpec,
   { captured, sizes }: RunResult,
   rows: readonly Row[],
+  source: SourceText | undefined,
 ): void {
   const part = captured.get(spec.name)!;
-  const first = rows[0]!.position;
   const axis = keyAxisOf(spec);
-  if (!axis) return data.set(part, (first * part.length) / rows.length);
+  if (!axis) {
+    const inner = part.length / rows.length;
+    for (const [r, { position }] of rows.entries())
+      data.set(part.subarray(r * inner, (r + 1) * inner), position * inner);
+    return;
+  }
   // [heads, rows, keys], with fewer rows and keys than the whole has
   const [, length = 0, width = 0] = shape;
   const keys = sizes[axis];
+  const isSource = axis === 'source' || rows[0]!.sees !== undefined;
+  const placeOf = (key: number) => (isSource ? source!.rows[key]!.position : key);
   for (let run = 0; run < part.length / keys; run++) {
     const head = Math.floor(run / rows.length);
-    const at = (head * length + first + (run % rows.length)) * width;
-    data.set(part.subarray(run * keys, (run + 1) * keys), at);
+    const at = (head * length + rows[run % rows.length]!.position) * width;
+    for (let key = 0; key < keys; key++) data[at + placeOf(key)] = part[run * keys + key]!;
   }
 }

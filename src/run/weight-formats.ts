@@ -76,7 +76,9 @@ function formatFor({ name, kind }: WeightSpec, plan: Plan, format: WeightFormat,
       (step) =>
         step.op === 'embed' && step.tables.some(({ weight, by }) => weight === name && (by === 'token') === isWords),
     );
-  const isBias = steps.some((step) => step.op === 'attentionScores' && step.bias === name);
+  const isBias = steps.some(
+    (step) => (step.op === 'attentionScores' && step.bias === name) || (step.op === 'rotate' && step.table === name),
+  );
   if (kind === 'vector' || isTable(false) || isBias) return 'f32';
   if (format !== 'q4' || stored === 'q4') return format;
   const isActivated = (tensor: string) => steps.some((step) => step.op === 'activation' && step.input === tensor);

@@ -28,6 +28,7 @@ export async function weight(engine: Engine, name: string, options: WeightOption
     });
   }
   const { spec, kept, first: firstRow, firstColumn } = found;
+  const placeOf = placesOf(kept);
   const rows = options.rows ?? Array.from({ length: spec.rows }, (_, row) => row);
   const wrong = rows.find((row) => row < 0 || row >= spec.rows);
   if (wrong !== undefined) throw new VitrineError('bad-option', `${name} has ${spec.rows} rows, and no row ${wrong}.`);
@@ -42,7 +43,9 @@ export async function weight(engine: Engine, name: string, options: WeightOption
     try {
       for (let at = first; at < rows.length; at += most) {
         await engine.turn(options.signal);
-        const batch = rows.slice(at, at + most).map((row) => ({ token: firstRow + row, position: 0, slot: 0 }));
+        const batch = rows
+          .slice(at, at + most)
+          .map((row) => ({ token: placeOf(firstRow + row), position: 0, slot: 0 }));
         const { captured } = await program.run({ rows: batch, logitRows: [] });
         const values = captured.get('row')!;
         data.set(
@@ -57,6 +60,13 @@ export async function weight(engine: Engine, name: string, options: WeightOption
   });
   options.signal?.throwIfAborted();
   return { data, shape: [rows.length, spec.columns] };
+}
+
+/** Where a row of the file is among the rows as they are kept. */
+function placesOf({ order, rows, kind }: WeightSpec): (row: number) => number {
+  if (!order || kind === 'vector') return (row) => row;
+  const places = new Map(Array.from({ length: rows }, (_, place) => [order(place), place]));
+  return (row) => places.get(row)!;
 }
 
 /** A weight by name, the one that it is kept in (three layers may be one), and where in it. */

@@ -1,5 +1,6 @@
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Engine } from './engine.ts';
+import type { SourceText } from './memory.ts';
 import type { Settings } from './options.ts';
 import type { Clock, Output } from './output.ts';
 import type { Session } from './session.ts';
@@ -10,6 +11,8 @@ export interface Generation {
   tokenizer: Tokenizer;
   /** At least one id. */
   prompt: number[];
+  /** What an encoder-decoder writes after. */
+  source?: SourceText;
   settings: Settings;
 }
 

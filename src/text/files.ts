@@ -1,124 +1,97 @@
 import type { TokenizerFiles } from '../load/checkpoint.ts';
 import { parseJson } from '../load/files.ts';
-import { VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
 import { show } from '../plan/show.ts';
-import { binaryOfLetters, binaryOfText } from './bytes.ts';
+import type { Described } from './build.ts';
+import { bad, type Json, object } from './json.ts';
+import type { Description } from './spm.ts';
 import { endOfText } from './tokenizer.ts';
 
-export type Json = Record<string, unknown>;
+/** Describes the tokenizer of a checkpoint's files in the terms of tokenizer.json; null if there are none. Throws `bad-checkpoint`. */
+export async function describe(files: TokenizerFiles, vocabSize: number): Promise<Described | null> {
+  const described = await describeFiles(files, vocabSize);
+  if (described === null) return null;
+  const read = (text: string | undefined, file: string) =>
+    text === undefined ? {} : object(parseJson(text, file), file);
+  return {
+    ...described,
+    config: { ...described.config, ...read(files.config, 'tokenizer_config.json') },
+    specialTokens: read(files.specialTokens, 'special_tokens_map.json'),
+    addedTokens: read(files.addedTokens, 'added_tokens.json'),
+  };
+}
 
-/** A byte-level BPE as a checkpoint's files give it, checked. */
-export type VocabularyFiles = ReturnType<typeof read>;
+const spm = () => part('The reader of SentencePiece models', () => import('./spm.ts'));
 
-/** llama.cpp's kinds of tokens that are found whole, and not by merging. */
-const [control, userDefined] = [3, 4];
-
-/**
- * Reads tokenizer.json, GGUF's metadata, or else vocab.json with merges.txt; null if there is neither. Throws `bad-checkpoint` for what
- * is broken, `unsupported-checkpoint` for what is no byte-level BPE.
- */
-export function readVocabularyFiles(files: TokenizerFiles, vocabSize: number): VocabularyFiles | null {
+async function describeFiles(files: TokenizerFiles, vocabSize: number): Promise<Description | null> {
+  const whole = 'tokenizer.json';
+  if (files.source ?? files.target) return (await spm()).describeMarian(files);
   if (files.tokenizerJson !== undefined) {
-    const json = object(parseJson(files.tokenizerJson, 'tokenizer.json'), 'tokenizer.json');
-    return read(json, ['tokenizer.json: model.vocab', 'tokenizer.json: model.merges'], vocabSize);
+    const json = object(parseJson(files.tokenizerJson, whole), whole);
+    return { json, names: { whole, vocab: `${whole}: model.vocab`, merges: `${whole}: model.merges` } };
   }
-  if (files.gguf) return readGgufVocabulary(files.gguf, vocabSize);
+  if (files.gguf) {
+    const { describeGguf } = await part('The reader of GGUF vocabularies', () => import('./gguf.ts'));
+    return describeGguf(files.gguf);
+  }
+  if (files.wordPieces !== undefined) return describeWordPieces(files.wordPieces, files.config);
+  if (files.sentencePieces) return (await spm()).describeSentencePieces(files.sentencePieces, files, vocabSize);
   if (files.vocab === undefined && files.merges === undefined) return null;
   if (files.vocab === undefined) throw bad('vocab.json is missing beside merges.txt.');
   if (files.merges === undefined) throw bad('merges.txt is missing beside vocab.json.');
-  const vocab = object(parseJson(files.vocab, 'vocab.json'), 'vocab.json');
-  const lines = files.merges.replace(/^#version.*/, '').split(/[\r\n]+/);
+  return describeBytePairs(object(parseJson(files.vocab, 'vocab.json'), 'vocab.json'), files.merges);
+}
+
+/** vocab.json and merges.txt: bytes, cut as GPT-2 does; with RoBERTa's tokens around a text where the vocabulary has them. */
+function describeBytePairs(vocab: Json, merges: string): Description {
+  const lines = merges.replace(/^#version.*/, '').split(/[\r\n]+/);
+  const has = (...contents: string[]) => contents.every((content) => Object.hasOwn(vocab, content));
+  const around = has('<s>', '</s>', '<mask>')
+    ? { type: 'RobertaProcessing', cls: ['<s>', vocab['<s>']], sep: ['</s>', vocab['</s>']], add_prefix_space: false }
+    : null;
+  const specials = ['<s>', '</s>', '<unk>', '<pad>', '<mask>'].filter((content) => around !== null && has(content));
   const json = {
-    model: { vocab, merges: lines.filter((line) => line !== '') },
+    model: { type: 'BPE', vocab, merges: lines.filter((line) => line !== '') },
     pre_tokenizer: { type: 'ByteLevel' },
-    added_tokens: endOfText in vocab ? [{ id: vocab[endOfText], content: endOfText }] : [],
+    post_processor: around,
+    decoder: { type: 'ByteLevel' },
+    added_tokens: [...(has(endOfText) ? [endOfText] : []), ...specials].map((content) => ({
+      id: vocab[content],
+      content,
+      special: true,
+      lstrip: content === '<mask>',
+    })),
   };
-  return read(json, ['vocab.json', 'merges.txt'], vocabSize);
+  return { json, names: { whole: 'vocab.json', vocab: 'vocab.json', merges: 'merges.txt' } };
 }
 
-function readGgufVocabulary({ tokens, merges, kinds }: NonNullable<TokenizerFiles['gguf']>, vocabSize: number) {
-  const added_tokens: Json[] = [];
-  const pieces = new Map<string, number>();
-  for (const [id, content] of tokens.entries()) {
-    const kind = content === endOfText ? control : kinds[id];
-    if (kind === control || kind === userDefined) added_tokens.push({ id, content, special: kind === control });
-    const twin = pieces.get(content);
-    if (twin !== undefined) throw bad(`tokenizer.ggml.tokens has ${show(content)} twice, as ${twin} and ${id}.`);
-    pieces.set(content, id);
+/** vocab.txt: a piece a line, its id the number of the line. */
+function describeWordPieces(lines: string, configText: string | undefined): Description {
+  const config =
+    configText === undefined ? {} : object(parseJson(configText, 'tokenizer_config.json'), 'tokenizer_config.json');
+  const pieces = lines.split(/\r?\n/);
+  if (pieces.at(-1) === '') pieces.pop();
+  const vocab = Object.fromEntries(pieces.map((piece, id) => [piece, id]));
+  const named = (role: string, usual: string) => {
+    const found = config[`${role}_token`];
+    const content = typeof found === 'object' && found !== null ? (found as Json).content : found;
+    return typeof content === 'string' ? content : usual;
+  };
+  const [unknown, cls, sep] = [named('unk', '[UNK]'), named('cls', '[CLS]'), named('sep', '[SEP]')];
+  const specials = [unknown, sep, named('pad', '[PAD]'), cls, named('mask', '[MASK]')];
+  for (const content of [unknown, cls, sep]) {
+    if (!Object.hasOwn(vocab, content)) throw bad(`vocab.txt lacks ${show(content)}, which every text needs.`);
   }
+  const { do_lower_case: lowercase = true, strip_accents = null, tokenize_chinese_chars = true } = config;
   const json = {
-    model: { vocab: Object.fromEntries(pieces), merges },
-    pre_tokenizer: { type: 'ByteLevel' },
-    added_tokens,
+    model: { type: 'WordPiece', vocab, unk_token: unknown },
+    normalizer: { type: 'BertNormalizer', lowercase, strip_accents, handle_chinese_chars: tokenize_chinese_chars },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: { type: 'BertProcessing', cls: [cls, vocab[cls]], sep: [sep, vocab[sep]] },
+    decoder: { type: 'WordPiece' },
+    added_tokens: specials
+      .filter((content) => Object.hasOwn(vocab, content))
+      .map((content) => ({ id: vocab[content], content, special: true })),
   };
-  return read(json, ['tokenizer.ggml.tokens', 'tokenizer.ggml.merges'], vocabSize);
-}
-
-function read(json: Json, [vocabName, mergesName]: [string, string], vocabSize: number) {
-  const model = object(json.model, 'tokenizer.json: model');
-  const plain = { byte_fallback: false, dropout: 0, continuing_subword_prefix: '', end_of_word_suffix: '' };
-  check('model.type', model.type ?? 'BPE', 'BPE');
-  for (const [name, value] of Object.entries(plain)) check(`model.${name}`, model[name] ?? value, value);
-  if (json.decoder != null) check('decoder.type', object(json.decoder, 'tokenizer.json: decoder').type, 'ByteLevel');
-  const pieces: string[] = []; // by id, one char per byte
-  const vocab = object(model.vocab, vocabName) as Record<string, number>;
-  for (const [piece, id] of Object.entries(vocab)) {
-    checkId(id, `${vocabName}: ${show(piece)}`, vocabSize);
-    if (pieces[id] !== undefined) throw bad(`${vocabName}: ${show(piece)} has the id ${id} of another piece.`);
-    pieces[id] = binaryOfLetters(piece);
-  }
-  const merges = list(model.merges, mergesName).map((merge, i) => readMerge(merge, `${mergesName}: entry ${i}`, vocab));
-  const specials = new Map<string, number>();
-  const added: Json[] = []; // found in any text
-  for (const [i, entry] of list(json.added_tokens ?? [], 'tokenizer.json: added_tokens').entries()) {
-    const where = `tokenizer.json: added_tokens[${i}]`;
-    const token = object(entry, where);
-    const { id, content } = token;
-    if (typeof content !== 'string' || content === '') throw bad(`${where} has no content.`);
-    checkId(id, where, vocabSize);
-    if (pieces[id] !== undefined && vocab[content] !== id) throw bad(`${where} has the id ${id} of another piece.`);
-    for (const name of ['single_word', 'lstrip', 'rstrip']) check(`added_tokens[${i}].${name}`, !!token[name], false);
-    pieces[id] = binaryOfText(content);
-    if (token.special === true || content === endOfText) specials.set(content, id);
-    else added.push(token);
-  }
-  const normalizer = json.normalizer == null ? null : object(json.normalizer, 'tokenizer.json: normalizer');
-  const preTokenizer = object(json.pre_tokenizer, 'tokenizer.json: pre_tokenizer');
-  return { vocab, merges, pieces, specials, added, model, normalizer, preTokenizer };
-}
-
-function checkId(id: unknown, where: string, vocabSize: number): asserts id is number {
-  if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabSize) return;
-  throw bad(`${where} has the id ${show(id)}, expected 0 to ${vocabSize - 1}, as the model has ${vocabSize} tokens.`);
-}
-
-function readMerge(merge: unknown, where: string, vocab: Json): [string, string] {
-  const [left, right, ...more] = typeof merge === 'string' ? merge.split(' ') : list(merge, where);
-  if (typeof left !== 'string' || typeof right !== 'string' || more.length > 0) {
-    throw bad(`${where} is ${show(merge)}, expected two pieces.`);
-  }
-  const unknown = [left, right, left + right].find((piece) => !Object.hasOwn(vocab, piece));
-  if (unknown !== undefined) throw bad(`${where} needs ${show(unknown)}, which is not in the vocabulary.`);
-  return [left, right];
-}
-
-export function object(json: unknown, where: string): Json {
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Json;
-  throw bad(`${where} is ${show(json)}, expected an object.`);
-}
-
-export function list(json: unknown, where: string): unknown[] {
-  if (Array.isArray(json)) return json;
-  throw bad(`${where} is ${show(json)}, expected a list.`);
-}
-
-/** Refuses a field of tokenizer.json that has not one of the values that are understood. */
-export function check(field: string, found: unknown, ...understood: unknown[]): void {
-  if (understood.includes(found)) return;
-  const message = `tokenizer.json: ${field} is ${show(found)}, expected ${understood.map(show).join(' or ')}.`;
-  throw new VitrineError('unsupported-checkpoint', message);
-}
-
-function bad(message: string): VitrineError {
-  return new VitrineError('bad-checkpoint', message);
+  return { json, names: { whole: 'vocab.txt', vocab: 'vocab.txt', merges: 'vocab.txt' } };
 }

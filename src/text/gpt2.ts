@@ -1,6 +1,7 @@
 import { part } from '../plan/part.ts';
-import { binaryOfBytes, binaryOfText } from './bytes.ts';
-import { mergePairs } from './merge.ts';
+import { eachCharacter } from './aligned.ts';
+import { binaryOfBytes, binaryOfLetters, binaryOfText, lettersOfBinary } from './bytes.ts';
+import { type Cuts, mergePairs } from './merge.ts';
 import { endOfText, type Vocabulary } from './tokenizer.ts';
 import { fetchVocabulary } from './vocabulary.ts';
 
@@ -16,22 +17,58 @@ export const gpt2Pattern = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+|
   .replaceAll('\\S', '\\P{White_Space}');
 
 /** GPT-2's own vocabulary, OpenAI's r50k_base. Its table is a chunk of its own, fetched when first asked for. */
-export async function gpt2Vocabulary(): Promise<Vocabulary> {
+export async function gpt2Vocabulary(): Promise<Vocabulary & { pieces: readonly string[] }> {
   const { default: table } = await part("GPT-2's vocabulary", fetchVocabulary);
   const pieces = table.map((piece) => (typeof piece === 'string' ? binaryOfText(piece) : binaryOfBytes(piece)));
   const ranks = new Map(pieces.map((piece, id) => [piece, id]));
-  const specials = new Map([[endOfText, pieces.length]]);
+  const end = pieces.length;
   const pattern = new RegExp(gpt2Pattern, 'gu');
   // Only the library's table is used: its encoder has JavaScript's \s and is quadratic in long pieces.
-  const encode = (text: string): number[] => {
-    const ids: number[] = [];
-    for (const piece of text.match(pattern) ?? []) {
-      const bytes = binaryOfText(piece);
+  const words = (text: string, at: number, cuts: Cuts) => {
+    for (const match of text.matchAll(pattern)) {
+      const bytes = binaryOfText(match[0]);
       const whole = ranks.get(bytes);
-      if (whole !== undefined) ids.push(whole);
-      else for (const id of mergePairs(bytes, ranks)) ids.push(id);
+      const found = whole === undefined ? mergePairs(bytes, ranks) : wholeOf(whole, bytes.length);
+      const placeOf = placesOf(match[0], bytes.length);
+      for (let i = 0; i < found.ids.length; i++) {
+        cuts.ids.push(found.ids[i]!);
+        cuts.starts.push(at + match.index + placeOf(found.starts[i]!)[0]);
+        cuts.ends.push(at + match.index + placeOf(found.ends[i]! - 1)[1]);
+      }
     }
-    return ids;
   };
-  return { pieces: [...pieces, endOfText], specials, encode };
+  const cut = (text: string, special: boolean): Cuts => {
+    const cuts: Cuts = { ids: [], starts: [], ends: [] };
+    let at = 0;
+    for (const [i, section] of (special ? text.split(endOfText) : [text]).entries()) {
+      if (i > 0) {
+        cuts.ids.push(end);
+        cuts.starts.push(at - endOfText.length);
+        cuts.ends.push(at);
+      }
+      words(section, at, cuts);
+      at += section.length + endOfText.length;
+    }
+    return cuts;
+  };
+  return {
+    pieces: [...pieces, endOfText],
+    specials: new Map([[endOfText, end]]),
+    spelling: (id) => (id === end ? endOfText : pieces[id] && lettersOfBinary(pieces[id])),
+    read: binaryOfLetters,
+    cut,
+    roles: { bos: end, eos: end, unk: end },
+  };
+}
+
+const wholeOf = (id: number, length: number): Cuts => ({ ids: [id], starts: [0], ends: [length] });
+
+/** Where the character stands that the byte at `i` is of. */
+function placesOf(text: string, bytes: number): (i: number) => [start: number, end: number] {
+  if (bytes === text.length) return (i) => [i, i + 1];
+  const places: [number, number][] = [];
+  eachCharacter(text, (character, at) => {
+    for (let i = binaryOfText(character).length; i > 0; i--) places.push([at, at + character.length]);
+  });
+  return (i) => places[i]!;
 }

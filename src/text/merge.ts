@@ -1,11 +1,24 @@
+/** What a word was cut into: ids, and where each begins and ends in what was given. */
+export interface Cuts {
+  ids: number[];
+  starts: number[];
+  ends: number[];
+  /** Of a whole text: which of its words each is of, as they are cut before they are looked up. */
+  words?: number[];
+}
+
 /**
- * Byte-pair encoding of one piece (Sennrich et al. 2016, over bytes as in GPT-2): the neighbours whose union has the
- * lowest rank are joined, the leftmost first, until no union has one. Returns the ranks, which are the ids, of what is
- * left. Neighbours wait in a heap, O(n log n): looking for the lowest anew at every step takes minutes for 100 KB.
- * `bytes` holds one byte per char; `ranks` are below 2^21 and include every single byte.
+ * Byte-pair encoding of one word (Sennrich et al. 2016): the neighbours whose union has the lowest rank are joined, the leftmost first,
+ * until no union has one. Neighbours wait in a heap, O(n log n): looking for the lowest anew at every step takes minutes for 100 KB.
+ * `ids` are the symbols that it begins with; `rankOf` two neighbours, which are what is from `start` to `end`, is below 2^21, undefined where they do not join; `idOf` a rank is their union.
  */
-export function mergePairs(bytes: string, ranks: ReadonlyMap<string, number>): number[] {
-  const n = bytes.length;
+export function merge(
+  ids: readonly number[],
+  rankOf: (left: number, right: number, start: number, end: number) => number | undefined,
+  idOf: (rank: number, start: number, end: number) => number,
+): Cuts {
+  const n = ids.length;
+  const parts = ids.slice(); // the id of the part that begins at i
   const next = new Int32Array(n); // where the part after the one at i begins; n after the last
   const previous = new Int32Array(n); // -1 before the first
   const pairRank = new Int32Array(n).fill(-1); // of the part at i joined with the next
@@ -13,7 +26,7 @@ export function mergePairs(bytes: string, ranks: ReadonlyMap<string, number>): n
 
   const rank = (i: number): void => {
     const second = next[i]!;
-    const found = second < n ? ranks.get(bytes.slice(i, next[second])) : undefined;
+    const found = second < n ? rankOf(parts[i]!, parts[second]!, i, next[second]!) : undefined;
     pairRank[i] = found ?? -1;
     if (found !== undefined) push(heap, found * 2 ** 32 + i);
   };
@@ -26,8 +39,10 @@ export function mergePairs(bytes: string, ranks: ReadonlyMap<string, number>): n
   while (heap.length > 0) {
     const key = pop(heap);
     const i = key % 2 ** 32;
-    if (pairRank[i] !== Math.floor(key / 2 ** 32)) continue;
+    const lowest = Math.floor(key / 2 ** 32);
+    if (pairRank[i] !== lowest) continue;
     const second = next[i]!;
+    parts[i] = idOf(lowest, i, next[second]!);
     pairRank[second] = -1;
     next[i] = next[second]!;
     if (next[i]! < n) previous[next[i]!] = i;
@@ -35,9 +50,23 @@ export function mergePairs(bytes: string, ranks: ReadonlyMap<string, number>): n
     if (i > 0) rank(previous[i]!);
   }
 
-  const ids: number[] = [];
-  for (let i = 0; i < n; i = next[i]!) ids.push(ranks.get(bytes.slice(i, next[i]))!);
-  return ids;
+  const cuts: Cuts = { ids: [], starts: [], ends: [] };
+  for (let i = 0; i < n; i = next[i]!) {
+    cuts.ids.push(parts[i]!);
+    cuts.starts.push(i);
+    cuts.ends.push(next[i]!);
+  }
+  return cuts;
+}
+
+/** Byte-pair encoding where ids are ranks: `ranks` of pieces, one byte a char, are below 2^21 and include every single byte. */
+export function mergePairs(bytes: string, ranks: ReadonlyMap<string, number>): Cuts {
+  const ids = Array.from(bytes, (byte) => ranks.get(byte)!);
+  return merge(
+    ids,
+    (_left, _right, start, end) => ranks.get(bytes.slice(start, end)),
+    (rank) => rank,
+  );
 }
 
 /** Adds a key to a binary heap, smallest first. */

@@ -61,20 +61,34 @@ function lower(step: Runnable, to: Lowering): Fields<'Step'> {
     case 'binary':
       return { ...output(step, to), input: tensor(step.a), second: tensor(step.b), kind: Kind[step.kind] };
     case 'normScale':
-      return { ...through(step, to), epsilon: step.epsilon, centred: +step.centred };
+      return { ...through(step, to), epsilon: step.epsilon, centred: +step.centred, nHead: headsOf(step.input, to) };
     case 'norm':
-      return { ...through(step, to), ...norm(step, to), second: step.scale === undefined ? 0 : tensor(step.scale) };
+      return {
+        ...through(step, to),
+        ...norm(step, to),
+        second: step.scale === undefined ? 0 : tensor(step.scale),
+        nHead: headsOf(step.input, to),
+      };
     case 'selectRows':
       return through(step, to);
     case 'activation':
       return { ...through(step, to), kind: Activation[step.kind] };
+    case 'rotate': {
+      const { values, spec } = to.weight(step.table);
+      const nHead = headsOf(step.input, to);
+      const headDim = width(step.input, to) / nHead;
+      return { ...through(step, to), angles: values, pairs: spec.columns / 2, nHead, headDim };
+    }
     case 'linear':
       return linear(step, to);
     case 'cacheAppend':
       return { input: tensor(step.k), second: tensor(step.v), width: width(step.k, to), ...source(step.source, to) };
     case 'attentionScores':
-    case 'attention':
-      return { input: tensor(step.q), ...attention(step, step.q, to), ...distances(step.bias, to), scale: step.scale };
+    case 'attention': {
+      const window = step.op === 'attention' ? { window: step.window } : { masked: step.window };
+      const scoring = { ...distances(step.bias, to), scale: step.scale, ...window };
+      return { input: tensor(step.q), ...attention(step, step.q, to), ...scoring };
+    }
     case 'maskedSoftmax':
       return { input: tensor(step.input), ...attention(step, step.input, to) };
     case 'attentionMix':
@@ -85,6 +99,12 @@ function lower(step: Runnable, to: Lowering): Fields<'Step'> {
 }
 
 const width = (name: string, { plan }: Lowering): number => widthOf(plan.tensors.get(name)!);
+
+/** Heads that a tensor's rows have, 1 where they have none. */
+function headsOf(name: string, { plan }: Lowering): number {
+  const { shape } = plan.tensors.get(name)!;
+  return shape.length === 3 ? (shape[1] as number) : 1;
+}
 
 /** A tensor [rows, width] that an op of rows makes. */
 const output = (step: { output: string }, to: Lowering): Fields<'Step'> => ({

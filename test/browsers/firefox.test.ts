@@ -11,8 +11,7 @@ describe.skipIf(!found)('Firefox', () => smoke(() => openFirefox(found!), ['wasm
 
 /** The kernels of real GPUs are compiled here, and run by the slow tests. */
 const choices: Choice[] = [
-  { dtype: 'f32' },
+  { dtype: 'q4', vendor: 'swiftshader' }, // with words in q8, and positions in f32
   { dtype: 'f16', kv: 'f16', vendor: 'nvidia', compileOnly: true },
-  { dtype: 'q4', vendor: 'swiftshader', compileOnly: true }, // with words in q8
 ];
 describe.skipIf(!found)('the library on WebGPU in Firefox', () => libraryOnWebGpu(() => openFirefox(found!), choices));

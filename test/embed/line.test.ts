@@ -16,7 +16,7 @@ function workerThat(answer: (call: Call) => void): Thread {
 test('a worker that stops while it loads is given up, and its line with it', async () => {
   const asked: string[] = [];
   const line = new Line(Promise.resolve(workerThat(({ name }) => asked.push(name))), 20);
-  await expect(line.load('/model/', {})).rejects.toMatchObject({ code: 'no-worker' });
+  await expect(line.load('load', '/model/', {})).rejects.toMatchObject({ code: 'no-worker' });
   expect(asked).toEqual(['load', 'greet']);
   expect(line.ended).toBe(true);
 });
@@ -30,6 +30,6 @@ test('one that is silent, but hears, is waited for', async () => {
     if (name === 'greet' && ++greetings === 3) loaded();
   });
   const line = new Line(Promise.resolve(worker), 20);
-  expect(await line.load('/model/', {})).toMatchObject({ id: 1 });
+  expect(await line.load('load', '/model/', {})).toMatchObject({ id: 1 });
   expect(line.ended).toBe(false);
 });

@@ -1,5 +1,5 @@
 import { type Interceptors, intercept } from '../../bench/counting-device.ts';
-import { testGpu } from '../backends.ts';
+import { deviceWith, sharedDevice, testGpu } from '../backends.ts';
 
 /** What a GPU does otherwise than the real one. */
 export interface Alterations {
@@ -64,6 +64,11 @@ export async function withAltered<T>(how: Alterations, use: (devices: GPUDevice[
     else delete (navigator as { gpu?: unknown }).gpu;
     for (const device of devices) device.destroy();
   }
+}
+
+/** For `requestDevice`: the device of the other tests, whose pipelines are compiled, and which nothing destroys. */
+export async function sharedInstead(): Promise<GPUDevice> {
+  return deviceWith(await sharedDevice(), { destroy: () => undefined });
 }
 
 /** A driver that makes something else of the shaders whose names contain `where`. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { deviceWith, sharedDevice } from '../backends.ts';
-import { openTiny } from '../run/models.ts';
+import { openFixture } from '../run/models.ts';
 
 // In q4 the words and the MLP's first layers are q8.
 test.each(['f32', 'q4'] as const)('pipelines of %s are asked for before weights, and suffice', async (dtype) => {
@@ -21,7 +21,7 @@ test.each(['f32', 'q4'] as const)('pipelines of %s are asked for before weights,
   const createComputePipelineAsync = noting('pipeline', real.createComputePipelineAsync.bind(real));
   const device = deviceWith(real, { queue, createComputePipelineAsync });
 
-  const model = await openTiny({}, { device, dtype });
+  const model = await openFixture('tiny-gpt2', { device, dtype });
   const compiled = calls.filter((call) => call === 'pipeline').length;
   expect(compiled).toBeGreaterThan(10);
   expect(calls.lastIndexOf('weight')).toBeGreaterThan(calls.indexOf('pipeline'));

@@ -61,7 +61,7 @@ test('the cases of sampling.json that the GPU samples: the same draws as in Java
     const program = await fixedLogits(logits);
     const history = { prompt: one.prompt_ids, generated: one.generated_ids };
     const probs = distribution(logits, { temperature: 1, ...settings }, history);
-    for (let seed = 0; seed < 12; seed++) {
+    for (let seed = 0; seed < 6; seed++) {
       const [drawn] = await drawAll(program, { ...settings, seed: [seed, 0] }, 1, one.prompt_ids, one.generated_ids);
       const { id, margin } = expectedDraw(probs, uniform(seed, one.generated_ids.length));
       if (margin > 1e-5) expect(drawn!.id, `${one.name}, seed ${seed}`).toBe(id);
@@ -94,8 +94,8 @@ describe('a vocabulary of 50,257', () => {
   test.each(variants)('a stream of draws equals JavaScript: %o', async (settings) => {
     const program = await fixedLogits(logits);
     const prompt = [1, 2, 3, 50256];
-    const drawn = await drawAll(program, { ...settings, seed: [123, 4] }, 24, prompt);
-    expect(drawn.length).toBe(24);
+    const drawn = await drawAll(program, { ...settings, seed: [123, 4] }, 9, prompt);
+    expect(drawn.length).toBe(9);
     const generated: number[] = [];
     for (const { id } of drawn) {
       const probs = distribution(logits, { temperature: 1, ...settings }, { prompt, generated });
@@ -124,7 +124,9 @@ describe('a vocabulary of 50,257', () => {
 });
 
 test('ties go to the lower id, and an end id ends the stream', async () => {
-  const program = await fixedLogits(Float32Array.of(0, 3, 3, 1, 3));
+  const logits = new Float32Array(1000).fill(Number.NEGATIVE_INFINITY);
+  logits.set([0, 3, 3, 1, 3]);
+  const program = await fixedLogits(logits);
   const drawn = await drawAll(program, { temperature: 0 }, 100);
   expect(drawn.length).toBe(100);
   expect(drawn.every(({ id }) => id === 1)).toBe(true);

@@ -7,12 +7,16 @@ import { TUNING_MS, tune } from '../../src/gpu/tune.ts';
 import type { TuneStore } from '../../src/gpu/tune-store.ts';
 import { WeightStore } from '../../src/gpu/weight-store.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
+import type { WeightSpec } from '../../src/plan/plan.ts';
 import { deviceWith, sharedDevice } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { gpt2Config } from '../model/shapes.ts';
 import { randomValues } from '../ops/mini-plan.ts';
 
 const config = gpt2Config({ nLayer: 1, nHead: 2, nEmbd: 64, nInner: 64, nCtx: 32, vocabSize: 300 });
+
+/** One for all tests here, so that nothing is compiled twice. */
+const formatOf = ({ kind }: WeightSpec) => (kind === 'vector' ? 'f32' : 'q8');
 
 /** A store that says what was asked of it. */
 function watched(value?: string): TuneStore & { kept: Map<string, string>; asked: string[] } {
@@ -36,7 +40,7 @@ async function run(tune?: TuneStore) {
   const backend = createGpuBackend(counting.device, { tune });
   const plan = gpt2Plan(config);
   for (const [i, spec] of plan.weights.entries()) {
-    await backend.addWeight(spec, 'q8', piece(randomValues(spec.rows * spec.columns, i, 0.1)));
+    await backend.addWeight(spec, formatOf(spec), piece(randomValues(spec.rows * spec.columns, i, 0.1)));
   }
   const program = await backend.program(plan, { slots: 1, context: 32, rows: 8, logitRows: 1 });
   const row = (position: number) => ({ token: 7 * position, position, slot: 0 });
@@ -72,7 +76,8 @@ test('a kept choice is taken without measuring; one that this device cannot run,
   const weights = new WeightStore(device);
   const on = { device, pipelines: new Pipelines(device), weights, kv: 'f32' as const };
   const plan = gpt2Plan(config);
-  for (const spec of plan.weights) await weights.add(spec, 'f32', piece(new Float32Array(spec.rows * spec.columns)));
+  for (const spec of plan.weights)
+    await weights.add(spec, formatOf(spec), piece(new Float32Array(spec.rows * spec.columns)));
   const given: Variants = { row: 'registers', tile: 'registers' };
   const good = watched('{"row":"lanes","tile":"shared"}');
   expect(await tune(on, plan, given, good)).toEqual({ row: 'lanes', tile: 'shared' });
@@ -90,7 +95,7 @@ test('a plan without matrix products is not measured; the next one is', async ()
   const backend = createGpuBackend(await sharedDevice(), { tune: store });
   const plan = gpt2Plan(config);
   for (const spec of plan.weights) {
-    await backend.addWeight(spec, 'f32', piece(new Float32Array(spec.rows * spec.columns)));
+    await backend.addWeight(spec, formatOf(spec), piece(new Float32Array(spec.rows * spec.columns)));
   }
   const steps = plan.steps.filter(({ op }) => op === 'embed');
   await backend.program({ ...plan, steps }, { slots: 1, context: 4, rows: 4, logitRows: 1 }, new Set(['hook_embed']));
@@ -126,7 +131,8 @@ test('a measurement that is still under way when its time is over is waited for,
   });
   const weights = new WeightStore(device);
   const plan = gpt2Plan(config);
-  for (const spec of plan.weights) await weights.add(spec, 'f32', piece(new Float32Array(spec.rows * spec.columns)));
+  for (const spec of plan.weights)
+    await weights.add(spec, formatOf(spec), piece(new Float32Array(spec.rows * spec.columns)));
   const pipelines = new Pipelines(device);
   const get = pipelines.get.bind(pipelines);
   const asked: Promise<unknown>[] = [];

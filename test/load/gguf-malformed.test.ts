@@ -233,14 +233,14 @@ const cases: [string, ErrorCode, string | RegExp, () => Bytes][] = [
   [
     'another tokenizer',
     unsupported,
-    'tokenizer.ggml.model in tiny.gguf is "llama"; expected "gpt2"',
-    field('tokenizer.ggml.model', 'llama'),
+    'tokenizer.ggml.model in tiny.gguf is "rwkv"; expected "gpt2", "llama" or "bert"',
+    field('tokenizer.ggml.model', 'rwkv'),
   ],
   [
     'another pre-tokenizer',
     unsupported,
-    'tokenizer.ggml.pre in tiny.gguf is "llama-bpe"',
-    field('tokenizer.ggml.pre', 'llama-bpe'),
+    'tokenizer.ggml.pre in tiny.gguf is "chatglm-bpe"; expected "default", "gpt-2"',
+    field('tokenizer.ggml.pre', 'chatglm-bpe'),
   ],
   ['no tokens', bad, 'tokenizer.ggml.tokens in tiny.gguf is missing', field('tokenizer.ggml.tokens', undefined)],
   [

@@ -1,4 +1,4 @@
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { WeightFormat } from '../../src/plan/backend.ts';
 import type { Activation } from '../../src/plan/plan.ts';
 import type { TestBackend } from '../backends.ts';
@@ -80,5 +80,26 @@ export function testLinear(
     const tolerance = tolerances(backend, one);
     for (const name of everything) expectClose(apart.get(name)!, expected.get(name)!, tolerance, name);
     expectClose(fused.get('sum')!, expected.get('sum')!, tolerance, 'fused sum');
+  });
+}
+
+/** One selected row of two, by a matrix of half precision. */
+export function testVocabulary(backends: readonly TestBackend[], reference: TestBackend): void {
+  test.each(backends)('a vocabulary of 50,257 for one selected row of two, on $name', async (backend) => {
+    const plan = () => {
+      const mini = new MiniPlan(2);
+      const x = mini.input('x', randomValues(2 * 48, 1), 48);
+      const weight = mini.matrix('head', 50257, 48, randomValues(50257 * 48, 2), 'f16');
+      const selected = mini.tensor('selected', 'logitRows', 48);
+      const logits = mini.tensor('logits', 'logitRows', 50257);
+      mini.step({ op: 'selectRows', input: x, output: selected });
+      mini.step({ op: 'linear', input: selected, weight, outputs: [logits] });
+      return mini;
+    };
+    const [a, b] = [await reference.open(), await backend.open()];
+    const expected = await plan().run(a, [], { logitRows: [1] });
+    const found = await plan().run(b, [], { logitRows: [1] });
+    expect(expected.logits.length).toBe(50257);
+    expectClose(found.logits, expected.logits, { absolute: 1e-5 }, 'logits');
   });
 }

@@ -1,9 +1,14 @@
 import { describe } from 'vitest';
-import { backends, openedOnce, type TestBackend, webgpuWorkgroups } from '../backends.ts';
-import { linearShapes, testLinear } from './linear-case.ts';
+import { backends, openedOnce, type TestBackend, webgpuVariants, webgpuWorkgroups } from '../backends.ts';
+import { linearShapes, testLinear, testVocabulary } from './linear-case.ts';
 
 const [reference, gpu] = backends.map(openedOnce) as [TestBackend, TestBackend];
+const [registers, workgroups] = [webgpuVariants({ row: 'registers', tile: 'registers' }), webgpuWorkgroups].map(
+  openedOnce,
+) as [TestBackend, TestBackend];
 
-describe.each([gpu, openedOnce(webgpuWorkgroups)])('linear on $name equals the CPU reference', (backend) => {
+describe.each([gpu, registers, workgroups])('linear on $name equals the CPU reference', (backend) => {
   for (const format of ['f32', 'f16', 'q8', 'q4'] as const) testLinear(backend, reference, format, linearShapes);
 });
+
+testVocabulary([workgroups], reference);

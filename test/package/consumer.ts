@@ -1,4 +1,4 @@
-// A user's project, compiled under several TypeScripts against the packed declarations (types.e2e.test.ts).
+// A user's project, compiled under several TypeScripts against the packed declarations (types.ts).
 
 import { type ErrorCode, type LanguageModel, type LoadOptions, load, type Model, VitrineError } from 'vitrine';
 import { vitrine } from 'vitrine/ai-sdk';

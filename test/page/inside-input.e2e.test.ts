@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, loadEmbedded, openInside, overflow } from './inside.ts';
+import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
 
 const text = 'Once upon a time there was a naïve 🦊';
 
@@ -12,20 +12,14 @@ let model: Model;
 let complaints: string[] = [];
 beforeAll(async () => {
   [site, model] = await Promise.all([openSite(), loadEmbedded()]);
+  ({ page, complaints } = await openInside(site, text, ['input']));
+  await page.locator('#station-input .token-list').waitFor();
 });
 afterAll(async () => {
   model.dispose();
   await site.close();
 });
-afterEach(async () => {
-  await page.context().close();
-  expect(complaints).toEqual([]);
-});
-
-async function open(options: Parameters<typeof openInside>[3] = {}) {
-  ({ page, complaints } = await openInside(site, text, ['input'], options));
-  await page.locator('#station-input .token-list').waitFor();
-}
+afterEach(() => expect(complaints).toEqual([]));
 
 const choose = (position: number) => page.locator('.token-list button').nth(position).click();
 
@@ -40,7 +34,6 @@ const cosine = (a: Float32Array, b: Float32Array) =>
 
 describe('from text to numbers', () => {
   test('tokens, their ids, and their bytes when asked for', async () => {
-    await open();
     const ids = model.tokenizer.encode(text);
     const shown = page.locator('.token-list button');
     expect(await shown.evaluateAll((all) => all.map((one) => Number((one as HTMLElement).dataset.id)))).toEqual(ids);
@@ -61,7 +54,6 @@ describe('from text to numbers', () => {
   });
 
   test('the three strips are the chosen token’s embedding, its position’s, and their sum', async () => {
-    await open();
     await choose(4);
     const names = ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre'];
     const traced = await model.trace(text, { capture: names });
@@ -88,7 +80,6 @@ describe('from text to numbers', () => {
   });
 
   test('nearest tokens of all the vocabulary', async () => {
-    await open();
     await choose(3);
     const id = model.tokenizer.encode(text)[3]!;
     const { data, shape } = await model.weight('wte.weight');
@@ -118,7 +109,6 @@ describe('from text to numbers', () => {
   });
 
   test('the map of positions, and the curve of the chosen one', async () => {
-    await open();
     await choose(5);
     const { data: wpe, shape } = await model.weight('wpe.weight');
     const [count = 0, width = 0] = shape;
@@ -138,7 +128,6 @@ describe('from text to numbers', () => {
   });
 
   test('no task of the page is long while it compares with the vocabulary; the longest is printed, not judged', async () => {
-    await open();
     await page.evaluate(() => {
       const longest = { ms: 0 };
       Object.assign(globalThis, { longest });
@@ -154,9 +143,8 @@ describe('from text to numbers', () => {
     console.log(`longest task of the page: ${longest || 'under 50'} ms`);
   });
 
-  test.each([390, 1920])('fits a screen of %i pixels', async (width) => {
-    await open({ width });
+  test('fits the screen', async () => {
     await page.locator('canvas[data-tensor="similarities"]').waitFor();
-    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    await expectToFit(page);
   });
 });

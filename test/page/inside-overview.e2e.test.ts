@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, loadEmbedded, openInside, overflow } from './inside.ts';
+import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
 
 const text = 'Once upon a time there was a little girl';
 const nLayer = 6;
@@ -12,6 +12,7 @@ let site: Site;
 let page: Page;
 let model: Model;
 let complaints: string[] = [];
+let opened = '';
 beforeAll(async () => {
   [site, model] = await Promise.all([openSite(), loadEmbedded()]);
 });
@@ -19,13 +20,14 @@ afterAll(async () => {
   model.dispose();
   await site.close();
 });
-afterEach(async () => {
-  await page.context().close();
-  expect(complaints).toEqual([]);
-});
+afterEach(() => expect(complaints).toEqual([]));
 
-async function open(prompt = text, options: Parameters<typeof openInside>[3] = {}) {
-  ({ page, complaints } = await openInside(site, prompt, ['overview'], options));
+/** Tests of the same text share a page. */
+async function open(prompt = text) {
+  if (prompt === opened) return;
+  await page?.context().close();
+  opened = prompt;
+  ({ page, complaints } = await openInside(site, prompt, ['overview']));
   await page.locator('.said[data-stale="false"] li').first().waitFor();
 }
 
@@ -63,24 +65,29 @@ describe('the whole model', () => {
     }
   });
 
-  test('a long text is pooled by its largest weights, and the page says so', async () => {
-    const long = 'The cat sat on the mat, and the dog ran to the red house by the sea. '.repeat(6);
-    await open(long);
-    const traced = await model.trace(long, { capture: ['blocks.2.attn.hook_pattern'] });
+  test('a click, or the keys, choose a head and open its block', async () => {
+    await open();
+    await page.locator(map(3, 2)).click();
+    await expect.poll(() => page.locator(map(3, 2)).getAttribute('aria-pressed')).toBe('true');
+    expect(await page.locator('.steppers output').allInnerTexts()).toEqual(['Block 3 / 5', 'Head 2 / 3']);
+    expect(await page.locator('#station-block').getAttribute('data-open')).toBe('true');
+    const traced = await model.trace(text, { capture: ['blocks.3.attn.hook_pattern'] });
     const tokens = traced.tokens.length;
-    const { data: shown, rows } = await drawn(page, `${map(2, 3)} canvas`);
-    const pool = Math.ceil(tokens / rows);
-    expect(pool).toBeGreaterThan(1);
-    await page.getByText(`Of ${pool} × ${pool} tokens the largest weight is drawn.`).waitFor();
-    const { data } = traced.get('blocks.2.attn.hook_pattern')!;
-    const expected = new Float32Array(rows * rows);
-    for (let q = 0; q < tokens; q++) {
-      for (let k = 0; k < tokens; k++) {
-        const cell = Math.floor(q / pool) * rows + Math.floor(k / pool);
-        expected[cell] = Math.max(expected[cell]!, data[(3 * tokens + q) * tokens + k]!);
-      }
-    }
-    expectClose(shown, expected, 'pooled');
+    const gaze = await page.locator('.gaze [data-key]').evaluateAll((all) =>
+      all.map((one) => {
+        const { key, weight } = (one as HTMLElement).dataset;
+        return [Number(key), Number(weight)] as const;
+      }),
+    );
+    const { data } = traced.get('blocks.3.attn.hook_pattern')!;
+    const row = data.subarray((3 * tokens - 1) * tokens, 3 * tokens * tokens);
+    for (const [key, weight] of gaze) expect(Math.abs(weight - row[key]!)).toBeLessThan(1e-3);
+    await page.locator(map(3, 2)).focus();
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.locator(map(2, 3)).getAttribute('aria-pressed')).toBe('true');
+    expect(await page.locator(map(2, 3)).getAttribute('aria-label')).toMatch(/^Block 2, head 3: “␣girl” looks at/);
   });
 
   test('lengths of the residual, of the chosen token and of all', async () => {
@@ -150,33 +157,28 @@ describe('the whole model', () => {
     expect(Number(said)).toBe(shown.at(-1)![0]!.id);
   });
 
-  test('a click, or the keys, choose a head and open its block', async () => {
+  test('fits the screen', async () => {
     await open();
-    await page.locator(map(3, 2)).click();
-    await expect.poll(() => page.locator(map(3, 2)).getAttribute('aria-pressed')).toBe('true');
-    expect(await page.locator('.steppers output').allInnerTexts()).toEqual(['Block 3 / 5', 'Head 2 / 3']);
-    expect(await page.locator('#station-block').getAttribute('data-open')).toBe('true');
-    const traced = await model.trace(text, { capture: ['blocks.3.attn.hook_pattern'] });
-    const tokens = traced.tokens.length;
-    const gaze = await page.locator('.gaze [data-key]').evaluateAll((all) =>
-      all.map((one) => {
-        const { key, weight } = (one as HTMLElement).dataset;
-        return [Number(key), Number(weight)] as const;
-      }),
-    );
-    const { data } = traced.get('blocks.3.attn.hook_pattern')!;
-    const row = data.subarray((3 * tokens - 1) * tokens, 3 * tokens * tokens);
-    for (const [key, weight] of gaze) expect(Math.abs(weight - row[key]!)).toBeLessThan(1e-3);
-    await page.locator(map(3, 2)).focus();
-    await page.keyboard.press('ArrowUp');
-    await page.keyboard.press('ArrowRight');
-    await page.keyboard.press('Enter');
-    await expect.poll(() => page.locator(map(2, 3)).getAttribute('aria-pressed')).toBe('true');
-    expect(await page.locator(map(2, 3)).getAttribute('aria-label')).toMatch(/^Block 2, head 3: “␣girl” looks at/);
+    await expectToFit(page);
   });
 
-  test.each([390, 1920])('fits a screen of %i pixels', async (width) => {
-    await open(text, { width });
-    expect(await overflow(page)).toBeLessThanOrEqual(0);
+  test('a long text is pooled by its largest weights, and the page says so', async () => {
+    const long = 'The cat sat on the mat, and the dog ran to the red house by the sea. '.repeat(6);
+    await open(long);
+    const traced = await model.trace(long, { capture: ['blocks.2.attn.hook_pattern'] });
+    const tokens = traced.tokens.length;
+    const { data: shown, rows } = await drawn(page, `${map(2, 3)} canvas`);
+    const pool = Math.ceil(tokens / rows);
+    expect(pool).toBeGreaterThan(1);
+    await page.getByText(`Of ${pool} × ${pool} tokens the largest weight is drawn.`).waitFor();
+    const { data } = traced.get('blocks.2.attn.hook_pattern')!;
+    const expected = new Float32Array(rows * rows);
+    for (let q = 0; q < tokens; q++) {
+      for (let k = 0; k < tokens; k++) {
+        const cell = Math.floor(q / pool) * rows + Math.floor(k / pool);
+        expected[cell] = Math.max(expected[cell]!, data[(3 * tokens + q) * tokens + k]!);
+      }
+    }
+    expectClose(shown, expected, 'pooled');
   });
 });

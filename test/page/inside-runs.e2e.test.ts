@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openSite, type Site } from '../site.ts';
-import { openInside, overflow } from './inside.ts';
+import { expectToFit, openInside } from './inside.ts';
 
 const text = 'Once upon a time there was';
 const nLayer = 6;
@@ -10,17 +10,19 @@ const nLayer = 6;
 let site: Site;
 let page: Page;
 let complaints: string[] = [];
+let opened = '';
 beforeAll(async () => {
   site = await openSite();
 });
 afterAll(() => site.close());
-afterEach(async () => {
-  await page.context().close();
-  expect(complaints).toEqual([]);
-});
+afterEach(() => expect(complaints).toEqual([]));
 
-async function open(options: Parameters<typeof openInside>[3] = {}) {
-  ({ page, complaints } = await openInside(site, text, ['runs'], options));
+/** Tests of the same device share a page. */
+async function open(device: string) {
+  if (device === opened) return;
+  await page?.context().close();
+  opened = device;
+  ({ page, complaints } = await openInside(site, text, ['runs'], { device }));
   await page.locator('table.runs tr[data-step]').first().waitFor();
 }
 
@@ -60,11 +62,11 @@ async function checkSources(language: 'wgsl' | 'cpu' | 'wasm'): Promise<string[]
 
 describe('how it runs', () => {
   test.each([
+    ['webgpu', 'Attention'],
     ['wasm', 'Attention'],
     ['cpu', 'Mask and softmax'],
-    ['webgpu', 'Attention'],
   ])('on %s every step has its time, share and source', async (device, attention) => {
-    await open({ device });
+    await open(device);
     const all = await rows();
     const sum = all.reduce((total, { microseconds }) => total + microseconds, 0);
     expect(sum).toBeGreaterThan(0);
@@ -95,7 +97,7 @@ describe('how it runs', () => {
   });
 
   test('every step has a source in every language', async () => {
-    await open({ device: 'cpu' });
+    await open('cpu');
     for (const { title } of await rows()) {
       await page.locator('table.runs tr[data-step]').getByRole('button', { name: title, exact: true }).first().click();
       await expect.poll(() => page.locator('.sources pre .comment, .sources pre').count()).toBeGreaterThan(1);
@@ -107,7 +109,7 @@ describe('how it runs', () => {
   });
 
   test('measures again when asked to', async () => {
-    await open();
+    await open('cpu');
     const before = await rows();
     await page.getByRole('button', { name: 'Measure again' }).click();
     await expect
@@ -116,10 +118,9 @@ describe('how it runs', () => {
     expect((await rows()).map(({ step }) => step)).toEqual(before.map(({ step }) => step));
   });
 
-  test.each([390, 1920])('fits a screen of %i pixels, source and all', async (width) => {
-    await open({ width });
-    await page.locator('table.runs th button').first().click();
+  test('fits the screen, source and all', async () => {
+    await open('cpu');
     await page.locator('.sources pre').first().waitFor();
-    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    await expectToFit(page);
   });
 });

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright';
+import { expect } from 'vitest';
 import { load, type Model } from '../../src/index.ts';
 import type { Drawn } from '../../src/page/inside/draw/matrix.tsx';
 import type { StationName } from '../../src/page/inside/looking.ts';
@@ -48,7 +49,15 @@ export function drawn(page: Page, selector: string): Promise<Omit<Drawn, 'data'>
   });
 }
 
+/** Fails where something is wider than the window, of a phone or of a large screen. */
+export async function expectToFit(page: Page): Promise<void> {
+  for (const width of [390, 1920]) {
+    await page.setViewportSize({ width, height: 900 });
+    await expect.poll(() => overflow(page), { message: `${width} pixels` }).toBeLessThanOrEqual(0);
+  }
+}
+
 /** How far the page is wider than its window. */
-export function overflow(page: Page): Promise<number> {
+function overflow(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 }

@@ -50,16 +50,11 @@ async function complete(): Promise<void> {
 }
 
 describe('a visitor of the page', () => {
-  test('makes no request to anywhere else, and the browser has nothing to complain of', async () => {
+  test('makes no request to anywhere else, and sees prompt and continuation apart, in one text', async () => {
     await open('prompt=The%20cat&temperature=0&max-new-tokens=12', { serviceWorkers: 'allow' });
     await complete();
     expect(outside).toEqual([]);
     expect(complaints).toEqual([]);
-  });
-
-  test('sees prompt and continuation apart, in one text', async () => {
-    await open('prompt=The%20cat&temperature=0&max-new-tokens=12');
-    await complete();
     expect(`The cat${await continuation()}`).toBe(await text());
     expect(await page.locator('.flow').innerText()).toBe(await text());
     const [ink, model] = await Promise.all(

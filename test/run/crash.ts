@@ -29,13 +29,16 @@ export function crashTests({ lanes, only, stages }: { lanes: string[]; only?: st
   describe.each(lanes)('the GPU process is killed under %s', (lane) => {
     test('in the middle of a call, which ends as undisturbed', async () => {
       const names = only ?? (await site.page.evaluate(() => Object.keys(soak.calls)));
-      const expected = await site.page.evaluate(async (name) => {
-        const model = await soak.lanes[name]!();
-        const results: Record<string, number[]> = {};
-        for (const [call, run] of Object.entries(soak.calls)) results[call] = await run(model);
-        Object.assign(globalThis, { model });
-        return results;
-      }, lane);
+      const expected = await site.page.evaluate(
+        async ([name, calls]) => {
+          const model = await soak.lanes[name]!();
+          const results: Record<string, number[]> = {};
+          for (const call of calls) results[call] = await soak.calls[call]!(model);
+          Object.assign(globalThis, { model });
+          return results;
+        },
+        [lane, names] as const,
+      );
       for (const name of names) {
         // What is warm is quick, so it is asked again and again until the loss has come.
         const disturbed = site.page.evaluate(async (call) => {

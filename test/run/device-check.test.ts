@@ -2,12 +2,15 @@ import { expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
 import type { Trial } from '../../src/gpu/open.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
+import { vitPlan } from '../../src/model/vit.ts';
 import type { Backend, WeightFormat } from '../../src/plan/backend.ts';
 import { VitrineError } from '../../src/plan/error.ts';
+import type { Plan } from '../../src/plan/plan.ts';
 import { type Checked, checkKernels, checkOf } from '../../src/run/canary/device-check.ts';
 import type { DeviceCheck } from '../../src/run/canary/finding.ts';
 import { createWasmBackend } from '../../src/wasm/backend.ts';
 import { gpt2Config } from '../model/shapes.ts';
+import { encoderDecoderPlan, encoderPlan } from './check-plans.ts';
 
 function checkedOf(format: WeightFormat, shape: Partial<Parameters<typeof gpt2Config>[0]> = {}): Checked {
   const plan = gpt2Plan(
@@ -32,6 +35,73 @@ test.each(['f32', 'f16', 'q8', 'q4'] as const)('the check agrees with the refere
   ]);
   expect(findings.filter(({ rows }) => rows === 'many')).toHaveLength(7);
   for (const { op, error } of findings) expect(error, op).toEqual({ mean: 0, worst: 0 });
+});
+
+/** Of a plan that is no decoder, or more than one. */
+const checkedPlan = (plan: Plan, source?: number): Checked => ({
+  ...{ plan, kv: 'f32', formatOf: ({ kind }) => (kind === 'matrix' ? 'q8' : 'f32') },
+  size: { slots: 1, context: 24, rows: 16, logitRows: 2, ...(source !== undefined && { source }) },
+});
+
+test('an encoder: texts are read whole, and no token is drawn', async () => {
+  const findings = await checkKernels(createCpuBackend(), checkedPlan(encoderPlan()));
+  expect(findings.map(({ op, rows }) => `${op} (${rows})`)).toEqual(
+    [
+      'embedding 32 → 150 q8 + positions + segments + add + add',
+      'layerNorm',
+      'attention 4 × 8',
+      'linear 32 → 96 q8 + attention 4 × 8',
+      'linear 32 → 32 q8 + add',
+      'linear 32 → 48 q8 + gelu',
+      'linear 48 → 32 q8 + add',
+      'layerNorm + linear 32 → 32 q8 + gelu',
+      'layerNorm + linear 32 → 150 q8',
+    ].flatMap((op) => [`${op} (many)`, `${op} (one)`]),
+  );
+  for (const { op, error } of findings) expect(error, op).toEqual({ mean: 0, worst: 0 });
+});
+
+test('an encoder and a decoder: each kernel in the part that runs it', async () => {
+  const findings = await checkKernels(createCpuBackend(), checkedPlan(encoderDecoderPlan(), 30));
+  const ops = findings.map(({ op, rows }) => `${op} (${rows})`);
+  const both = (op: string) => [`${op} (many)`, `${op} (one)`];
+  expect(ops).toEqual([
+    'linear 20 → 32 q8 (many)',
+    'attention 4 × 8 by distance (many)',
+    'rmsNorm + linear 32 → 96 q8 + attention 4 × 8 by distance (many)',
+    'linear 32 → 32 q8 + add (many)',
+    'rmsNorm (many)',
+    'linear 32 → 40 q8 + silu (many)',
+    'linear 32 → 40 q8 + multiply (many)',
+    'linear 40 → 32 q8 + add (many)',
+    ...both('embedding 32 → 150 q8'),
+    ...both('attention 4 of 2 × 8 by distance'),
+    ...both('rmsNorm + linear 32 → 64 q8 + attention 4 of 2 × 8 by distance'),
+    ...both('linear 32 → 32 q8 + add'),
+    ...both('rmsNorm + linear 32 → 32 q8'),
+    ...both('attention 4 × 8 of a memory'),
+    ...both('rmsNorm + linear 32 → 64 q8 + attention 4 × 8 of a memory'),
+    ...both('rmsNorm'),
+    ...both('linear 32 → 40 q8 + silu'),
+    ...both('linear 32 → 40 q8 + multiply'),
+    ...both('linear 40 → 32 q8 + add'),
+    ...both('rmsNorm + linear 32 → 150 q8'),
+    'token scores (one)',
+  ]);
+  for (const { op, error } of findings) expect(error, op).toEqual({ mean: 0, worst: 0 });
+});
+
+test('norms are of whole rows, however wide, and few tokens before an image are no fewer rows', async () => {
+  const vit = vitPlan({
+    ...{ modelType: 'vit', nLayer: 1, nHead: 2, nEmbd: 128, nInner: 160, nCtx: 17, vocabSize: 0, activation: 'gelu' },
+    ...{ layerNormEpsilon: 1e-12, imageSize: [16, 16], patchSize: [4, 4], channels: 3, qkvBias: true, nPrefix: 1 },
+    ...{ labels: Array.from({ length: 30 }, (_, i) => `${i}`), distilled: false, problemType: undefined },
+  });
+  for (const plan of [encoderPlan(128), vit]) {
+    const findings = await checkKernels(await createWasmBackend(), { ...checkedPlan(plan), formatOf: () => 'f32' });
+    expect(findings.filter(({ op }) => op.startsWith('layerNorm'))).not.toHaveLength(0);
+    for (const { op, error, passed } of findings) expect({ op, error, passed }).toMatchObject({ passed: true });
+  }
 });
 
 test('a backend whose sums are in float32 is within the tolerances', async () => {
@@ -73,7 +143,7 @@ test('a variant that does not compile is replaced, and what was found is kept', 
 });
 
 test.each([
-  ['no-webgpu', 'The pipeline embedding.wgsl {} failed'],
+  ['no-webgpu', 'The pipeline embed.wgsl {} failed'],
   ['out-of-memory', 'no room for linear-row'],
 ] as const)('what no other variant helps against ends the check: %s, %s', async (code, message) => {
   const check = checkOf(checkedOf('f32'), () => {});

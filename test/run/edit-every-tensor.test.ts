@@ -8,6 +8,12 @@ const ids = [39, 695, 78, 995, 506, 221];
 const reference = await openFixture('tiny-gpt2');
 afterAll(() => reference.dispose());
 
+/** One name of each tensor: the others mean the same. */
+const seen = new Set<Float32Array>();
+const names = [...(await reference.trace(ids, { capture: ['*'] }))]
+  .filter(([, { data }]) => !seen.has(data) && seen.add(data))
+  .map(([name]) => name);
+
 describe.each(['cpu', 'wasm', 'webgpu'] as const)('an edit of any tensor, and nothing captured, on %s', (device) => {
   let model: Model;
   beforeAll(async () => {
@@ -16,7 +22,7 @@ describe.each(['cpu', 'wasm', 'webgpu'] as const)('an edit of any tensor, and no
   });
   afterAll(() => model.dispose());
 
-  test.each(reference.tensors().map(({ name }) => name))('%s', async (name) => {
+  test.each(names)('%s', async (name) => {
     const edits = [{ name, scale: -1.5 }];
     const plain = await reference.trace(ids);
     // Everything captured, every step runs by itself.

@@ -11,7 +11,7 @@ const model = await openFixture('tiny-gpt2', { device: watched.device }, oneRow)
 /** Of the same device; nothing that is done to the other one is done to it. */
 const untouched = await openFixture('tiny-gpt2', { device: watched.device }, oneRow);
 const ids = (length: number, seed = 1) => Array.from({ length }, (_, i) => (i * 29 + seed * 71) % 1000);
-const free = { eosTokenId: null, maxNewTokens: 6 };
+const free = { eosTokenId: null, maxNewTokens: 4 };
 const processed = { ...free, logitsProcessors: [() => {}] };
 afterAll(() => {
   model.dispose();
@@ -20,18 +20,18 @@ afterAll(() => {
 
 /** What is asked of a model, each in a way of its own; texts of different seeds share nothing that a cache could hold. */
 const calls: [string, (of: Model, signal?: AbortSignal, seed?: number) => Promise<unknown>][] = [
-  ['complete', async (of, signal, seed) => (await of.complete(ids(40, seed), { ...free, signal })).ids],
-  ['processors', async (of, signal, seed) => (await of.complete(ids(41, seed), { ...processed, signal })).ids],
-  ['beams', async (of, signal, seed) => (await of.complete(ids(42, seed), { ...free, numBeams: 2, signal })).ids],
-  ['edits', async (of, signal, seed) => (await of.complete(ids(43, seed), { ...free, edits, signal })).ids],
-  ['logits', async (of, signal, seed) => [...(await of.logits(ids(44, seed), { signal })).data]],
-  ['score', async (of, signal, seed) => (await of.score(ids(45, seed), { signal })).logprobs],
+  ['complete', async (of, signal, seed) => (await of.complete(ids(24, seed), { ...free, signal })).ids],
+  ['processors', async (of, signal, seed) => (await of.complete(ids(25, seed), { ...processed, signal })).ids],
+  ['beams', async (of, signal, seed) => (await of.complete(ids(26, seed), { ...free, numBeams: 2, signal })).ids],
+  ['edits', async (of, signal, seed) => (await of.complete(ids(27, seed), { ...free, edits, signal })).ids],
+  ['logits', async (of, signal, seed) => [...(await of.logits(ids(28, seed), { signal })).data]],
+  ['score', async (of, signal, seed) => (await of.score(ids(29, seed), { signal })).logprobs],
   [
     'trace',
     async (of, signal, seed) => [...(await of.trace(ids(20, seed), { capture, signal })).get(capture[0]!)!.data],
   ],
   ['weight', async (of, signal) => [...(await of.weight('wte.weight', { signal })).data]],
-  ['profile', async (of, signal, seed) => (await of.profile(ids(46, seed), { repeats: 1, signal })).steps.length],
+  ['profile', async (of, signal, seed) => (await of.profile(ids(30, seed), { repeats: 1, signal })).steps.length],
 ];
 const edits = [{ name: 'blocks.0.hook_mlp_out', scale: 0.5 }];
 const capture = ['blocks.0.attn.hook_pattern'];
@@ -48,20 +48,21 @@ const settled = () =>
   watched.device.queue.onSubmittedWorkDone().then(() => new Promise((done) => setTimeout(done, 20)));
 
 describe('an abort while the GPU works', () => {
+  let seed = 1; // of a text that nothing is held of
   test.each(calls)(
     '%s ends with the reason, nothing more is submitted, and nothing is wrong afterwards',
     async (name, call) => {
       const reason = new Error('enough');
       await call(model); // the first use of a program copies weights too
       // A weight of 1,000 rows is one submit.
-      for (const n of name === 'weight' ? [1] : [1, 4, 17]) {
+      for (const n of name === 'weight' ? [1] : [1, 11]) {
         const abort = new AbortController();
         let atAbort = 0;
         atSubmit(watched, n, () => {
           abort.abort(reason);
           atAbort = watched.submits;
         });
-        await expect(call(model, abort.signal, 10 + n), `at submit ${n}`).rejects.toBe(reason);
+        await expect(call(model, abort.signal, ++seed), `at submit ${n}`).rejects.toBe(reason);
         await settled();
         expect(atAbort).toBeGreaterThan(0);
         expect(watched.submits - atAbort, 'submits after the abort').toBeLessThanOrEqual(2);
@@ -102,7 +103,7 @@ describe('an abort while the GPU works', () => {
 describe('what ends beside what goes on', () => {
   test('loops that are left, a model that is disposed: only what was disposed says so', async () => {
     const expected = (await model.complete(ids(30), { ...free, maxNewTokens: 20 })).ids;
-    for (const n of [1, 2, 9, 33]) {
+    for (const n of [1, 9, 33]) {
       const other = await openFixture('tiny-gpt2', { device: watched.device }, oneRow);
       const left = async () => {
         for await (const token of other.generate(ids(12), free)) if (token.index === 1) break;
@@ -135,7 +136,7 @@ describe('a GPU without room', () => {
   const complete = async (of: Model) => (await of.complete(ids(9), free)).ids;
   const beams = async (of: Model) => (await of.complete(ids(9), { ...free, numBeams: 2 })).ids;
   const cases: [string, (of: Model) => Promise<unknown>][] = [
-    ['KV cache 0', complete],
+    ['keys of cache.0', complete],
     ['token counts', complete],
     ['token scores', async (of) => (await of.score(ids(9))).logprobs],
     ['readback', async (of) => [...(await of.logits(ids(9))).data]],

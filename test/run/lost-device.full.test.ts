@@ -20,6 +20,18 @@ test('ends the call if it was the caller\u2019s', async () => {
   model.dispose();
 });
 
+test('twice in a row, the second time between two calls', () =>
+  watchingDevices(async (devices) => {
+    const model = await openFixture('tiny-gpt2', { device: 'webgpu', ownGpu: true }, oneRow);
+    const expected = (await model.complete(prompt, options)).ids;
+    for (const lost of [0, 1]) {
+      devices[lost]!.destroy();
+      expect((await model.complete(prompt, processed)).ids).toEqual(expected);
+    }
+    expect(devices.length).toBe(3);
+    model.dispose();
+  }));
+
 test('after dispose, whatever ran', () =>
   watchingDevices(async (devices, buffers) => {
     const model = await openFixture('tiny-gpt2', { device: 'webgpu', ownGpu: true }, oneRow);

@@ -7,8 +7,6 @@ import { watchingDevices } from './watching-devices.ts';
 
 const prompt = Array.from({ length: 20 }, (_, i) => (i * 37) % 1000);
 const options = { maxNewTokens: 60, eosTokenId: null };
-/** Tokens are chosen in JavaScript. */
-const processed = { ...options, logitsProcessors: [() => {}] };
 /** The kernels for many rows take a software GPU seconds to compile, for every device anew. */
 const oneRow = 1;
 
@@ -23,9 +21,7 @@ describe('a GPU that is lost', () => {
         if (token.index === 2) devices[0]!.destroy();
       }
       expect(found).toEqual(expected);
-      devices[1]!.destroy();
-      expect((await model.complete(prompt, processed)).ids).toEqual(expected);
-      expect(devices.length).toBe(3);
+      expect(devices.length).toBe(2);
       model.dispose();
     }));
 });

@@ -82,13 +82,13 @@ export async function openFragile({
   return { model: new Model(checkpoint.config, tokenizer, engine, { dtype: 'f32', reason: 'asked for' }), opened };
 }
 
-interface Fragile {
+export interface Fragile {
   backend: Backend;
   lose(reason: string): void;
 }
 
 /** A backend whose runs fail once it is lost; the loss is told a little later than the first failure. */
-function fragile(inner: Backend, onRun: (backend: Fragile) => void): Fragile {
+export function fragile(inner: Backend, onRun: (backend: Fragile) => void): Fragile {
   let gone = false;
   let tell: (reason: string) => void = () => {};
   const lost = new Promise<string>((resolve) => {

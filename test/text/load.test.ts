@@ -82,26 +82,35 @@ test("Python's words for what JSON has none for", async () => {
   await expect(loadTokenizer({ tokenizerJson: id }, 1000)).rejects.toThrow('added_tokens[0] has the id NaN');
 });
 
-describe('what is no byte-level BPE is refused', () => {
+describe('what would be read otherwise than it is meant is refused', () => {
   test.each<[string, unknown, RegExp]>([
-    ['another model', tinyWith({ model: { type: 'WordPiece' } }), /model\.type is "WordPiece", expected "BPE"/],
-    ['byte fallback', tinyWith({ model: { byte_fallback: true } }), /model\.byte_fallback is true/],
+    ['another model', tinyWith({ model: { type: 'WordLevel' } }), /model\.type is "WordLevel", expected "BPE"/],
     ['dropout', tinyWith({ model: { dropout: 0.1 } }), /model\.dropout is 0\.1/],
     ['a suffix', tinyWith({ model: { end_of_word_suffix: '</w>' } }), /model\.end_of_word_suffix is "<\/w>"/],
     ['another decoder', { ...tiny, decoder: { type: 'Metaspace' } }, /decoder\.type is "Metaspace"/],
     ['another normalizer', { ...tiny, normalizer: { type: 'Rot13' } }, /Rot13/],
-    ['another pre-tokenizer', { ...tiny, pre_tokenizer: { type: 'Metaspace' } }, /pre_tokenizer\.type is "Metaspace"/],
+    [
+      'another pre-tokenizer',
+      { ...tiny, pre_tokenizer: { type: 'Metaspace' } },
+      /pre_tokenizer is .*"Metaspace".*expected "ByteLevel"/,
+    ],
     ['no ByteLevel', { ...tiny, pre_tokenizer: sequence(splitBy('a')) }, /pre_tokenizer is .*expected "ByteLevel"/],
     [
-      'a split that joins',
-      { ...tiny, pre_tokenizer: sequence(splitBy('a', { behavior: 'MergedWithNext' }), byteLevel()) },
-      /pre_tokenizer\[0\]\.behavior is "MergedWithNext", expected "Isolated" or "Removed"/,
+      'a split that nobody knows',
+      { ...tiny, pre_tokenizer: sequence(splitBy('a', { behavior: 'Doubled' }), byteLevel()) },
+      /pretokenizers\[0\]\.behavior is "Doubled", expected "Removed" or/,
     ],
     [
-      'a token that takes spaces',
-      { ...tiny, added_tokens: [{ ...tiny.added_tokens[0], lstrip: true }] },
-      /lstrip is true/,
+      'a pattern that may take for ever',
+      { ...tiny, pre_tokenizer: sequence(splitBy('(a+)+b'), byteLevel()) },
+      /pattern is .*\(a\+\)\+b.*repeats no repetition/,
     ],
+    [
+      'a pattern that is none',
+      { ...tiny, pre_tokenizer: sequence(splitBy('(a'), byteLevel()) },
+      /pattern cannot be read/,
+    ],
+    ['another post-processor', { ...tiny, post_processor: { type: 'Stamp' } }, /post_processor\.type is "Stamp"/],
   ])('%s', async (_, json, message) => {
     const refusal = { code: 'unsupported-checkpoint', message: expect.stringMatching(message) };
     await expect(load(json)).rejects.toEqual(expect.objectContaining(refusal));
@@ -133,6 +142,8 @@ describe('what tokenizer.json asks for', () => {
     expect(plain('10')).toHaveLength(1);
     const oneByOne = sequence({ type: 'Digits', individual_digits: true }, byteLevel());
     expect(await pieces(oneByOne, '1010')).toEqual([...'1010']);
+    const joined = splitBy('h', { behavior: 'MergedWithNext' });
+    expect(await pieces(sequence(joined, byteLevel()), 'ahe')).toEqual(['a', 'he']);
     expect(await pieces(byteLevel({ use_regex: false }), 'he the')).toEqual(['he', ' the']);
   });
 
@@ -176,24 +187,24 @@ describe(`GPT-2's vocabulary in files`, async () => {
     vi.doUnmock('gpt-tokenizer/bpeRanks/r50k_base');
   });
 
-  test('is known again, and needs no second library', async () => {
-    vi.doMock('@huggingface/tokenizers', () => Promise.reject(new TypeError('not fetched')));
+  test('is read from them, without its table', async () => {
+    vi.doMock('gpt-tokenizer/bpeRanks/r50k_base', () => Promise.reject(new TypeError('not fetched')));
     const { loadTokenizer } = await freshModule();
     const tokenizer = await loadTokenizer(files, 50257);
     expect(tokenizer.encode('Once upon a time')).toEqual([7454, 2402, 257, 640]);
-    await expect(loadTokenizer({ tokenizerJson: JSON.stringify(tiny) }, 1000)).rejects.toMatchObject({
-      code: 'network',
-    });
-  });
-
-  test('is fetched for itself alone', async () => {
-    vi.doMock('gpt-tokenizer/bpeRanks/r50k_base', () => Promise.reject(new TypeError('not fetched')));
-    const { loadTokenizer } = await freshModule();
-    await loadTokenizer({ tokenizerJson: JSON.stringify(tiny) }, 1000);
     await expect(loadTokenizer({}, 50257)).rejects.toMatchObject({ code: 'network' });
   });
 
-  test('gives the same ids through the library, and is not taken for another', async () => {
+  test('the library of patterns is fetched for those that need it', async () => {
+    vi.doMock('@huggingface/tokenizers', () => Promise.reject(new TypeError('not fetched')));
+    const { loadTokenizer } = await freshModule();
+    await loadTokenizer({ tokenizerJson: JSON.stringify(tiny) }, 1000);
+    const pre_tokenizer = sequence(splitBy("(?i:'s)"), byteLevel({ use_regex: false }));
+    const others = { tokenizerJson: JSON.stringify({ ...tiny, pre_tokenizer }) };
+    await expect(loadTokenizer(others, 1000)).rejects.toMatchObject({ code: 'network' });
+  });
+
+  test('gives the same ids from files, and is not taken for another', async () => {
     const own = await loadTokenizer({ ...files, vocab: JSON.stringify({ ...vocab, '<|more|>': 50257 }) }, 50258);
     const gpt2 = await loadTokenizer(files, 50257);
     const { cases } = await readFixtureJson<{ cases: { text: string; ids: number[] }[] }>('tokenizer.json');
@@ -226,7 +237,7 @@ function spell(pieces: readonly string[]): { vocab: Record<string, number>; merg
   for (let id = 256; id < pieces.length - 1; id++) {
     merges.push(
       mergePairs(pieces[id]!, ranks)
-        .map((part) => spelled[part])
+        .ids.map((part) => spelled[part])
         .join(' '),
     );
     ranks.set(pieces[id]!, id);

@@ -137,7 +137,7 @@ describe('merging', () => {
 
   test('joins the lowest rank first, of equals the leftmost', () => {
     const ranks = new Map([...'abc', 'bc', 'aa', 'ab', 'aaaa', 'aabc'].map((piece, rank) => [piece, rank]));
-    const merge = (piece: string) => mergePairs(piece, ranks).map((id) => [...ranks.keys()][id]);
+    const merge = (piece: string) => mergePairs(piece, ranks).ids.map((id) => [...ranks.keys()][id]);
     expect(merge('abc')).toEqual(['a', 'bc']);
     expect(merge('aaa')).toEqual(['aa', 'a']);
     expect(merge('aaab')).toEqual(['aa', 'ab']);
@@ -153,7 +153,7 @@ describe('merging', () => {
     const ranks = new Map(pieces.slice(0, 50256).map((piece, id) => [piece, id]));
     expect(ranks.size).toBe(50256);
     for (const [piece, id] of ranks) {
-      if (mergePairs(piece, ranks).join() !== String(id)) expect.fail(`piece ${id}`);
+      if (mergePairs(piece, ranks).ids.join() !== String(id)) expect.fail(`piece ${id}`);
     }
     expect(gpt2.bytes(447)).toEqual(bytesOfBinary(pieces[447]!));
   });

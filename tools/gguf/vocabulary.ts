@@ -1,7 +1,9 @@
 import type { TokenizerFiles } from '../../src/load/checkpoint.ts';
+import type { Described } from '../../src/text/build.ts';
 import { lettersOfBinary } from '../../src/text/bytes.ts';
-import { readVocabularyFiles } from '../../src/text/files.ts';
+import { describe } from '../../src/text/files.ts';
 import { gpt2VocabSize, gpt2Vocabulary } from '../../src/text/gpt2.ts';
+import { loadTokenizer } from '../../src/text/load.ts';
 import { mergePairs } from '../../src/text/merge.ts';
 import { endOfText } from '../../src/text/tokenizer.ts';
 import type { Field } from './layout.ts';
@@ -22,8 +24,10 @@ interface Tokens {
  * of its size without any; none for another size.
  */
 export async function tokenizerFields(files: TokenizerFiles, vocabSize: number): Promise<Map<string, Field>> {
-  const own = readVocabularyFiles(files, vocabSize);
-  if (own && (own.normalizer !== null || own.preTokenizer.type !== 'ByteLevel' || own.preTokenizer.add_prefix_space)) {
+  await loadTokenizer(files, vocabSize); // checks them
+  const own = (await describe(files, vocabSize))?.json;
+  const words = own?.pre_tokenizer as { type: string; add_prefix_space?: boolean } | undefined;
+  if (own && (own.normalizer != null || words?.type !== 'ByteLevel' || words.add_prefix_space)) {
     throw new Error("GGUF has a name for GPT-2's pre-tokenizer only; this tokenizer.json has another.");
   }
   const tokens = own ? ownTokens(own) : vocabSize === gpt2VocabSize ? await gpt2Tokens() : undefined;
@@ -40,19 +44,20 @@ export async function tokenizerFields(files: TokenizerFiles, vocabSize: number):
   ]);
 }
 
-function ownTokens(own: NonNullable<ReturnType<typeof readVocabularyFiles>>): Tokens {
+function ownTokens(json: Described['json']): Tokens {
+  const { vocab, merges } = json.model as { vocab: Record<string, number>; merges: (string | string[])[] };
   const pieces: string[] = [];
   const kinds = new Map<number, number>();
-  for (const [piece, id] of Object.entries(own.vocab)) pieces[id] = piece;
-  for (const { id, content } of own.added as { id: number; content: string }[]) {
+  for (const [piece, id] of Object.entries(vocab)) pieces[id] = piece;
+  for (const { id, content, special } of (json.added_tokens ?? []) as {
+    id: number;
+    content: string;
+    special?: boolean;
+  }[]) {
     pieces[id] = content;
-    kinds.set(id, userDefined!);
+    kinds.set(id, special || content === endOfText ? control! : userDefined!);
   }
-  for (const [content, id] of own.specials) {
-    pieces[id] = content;
-    kinds.set(id, control!);
-  }
-  return { pieces, merges: own.merges.map((pair) => pair.join(' ')), kinds };
+  return { pieces, merges: merges.map((pair) => (typeof pair === 'string' ? pair : pair.join(' '))), kinds };
 }
 
 /** GPT-2's own. Its table has the pieces in the order of the merges; what a piece is merged of, those before it tell. */
@@ -62,7 +67,7 @@ async function gpt2Tokens(): Promise<Tokens> {
   const ranks = new Map<string, number>();
   for (const [id, piece] of pieces.slice(0, -1).entries()) {
     if (id >= 256) {
-      const parts = mergePairs(piece, ranks).map((part) => lettersOfBinary(pieces[part]!));
+      const parts = mergePairs(piece, ranks).ids.map((part) => lettersOfBinary(pieces[part]!));
       if (parts.length !== 2) throw new Error(`Token ${id} is no merge of two before it.`);
       merges.push(parts.join(' '));
     }

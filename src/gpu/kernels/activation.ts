@@ -4,7 +4,7 @@ import { ceilDiv, type GpuTensor, type Kernel, rowConstants } from '../kernel.ts
 import { activateFile, batchFile } from './files.ts';
 
 /** Numbers of the activation functions in shaders/activate.wgsl. */
-export const activationNumber: Record<Activation, number> = { gelu_new: 1, gelu: 2, relu: 3, silu: 4 };
+export const activationNumber: Record<Activation, number> = { gelu_new: 1, gelu: 2, relu: 3, silu: 4, tanh: 5 };
 
 export function activation(batch: GPUBuffer, kind: Activation, input: GpuTensor, output: GpuTensor): Kernel {
   return {

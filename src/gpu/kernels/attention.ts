@@ -46,6 +46,8 @@ export interface Scoring {
   scale: number;
   /** [nHead, 2 d + 1], f32 */
   bias: GpuWeight | undefined;
+  /** The most of the last keys that a row sees. */
+  window?: number | undefined;
 }
 
 /**
@@ -68,6 +70,7 @@ export function attention(
     constants: {
       ...sizesOf(source, nHead),
       ...scoringConstants(scoring),
+      WINDOW: scoring.window ?? 0,
       Q_STRIDE: q.stride,
       OUT_STRIDE: output.stride,
     },
@@ -102,6 +105,7 @@ export function attentionScores(
     constants: {
       ...sizesOf(source, nHead),
       ...scoringConstants(scoring),
+      LAST_KEYS: scoring.window ?? 0,
       Q_STRIDE: q.stride,
       KEYS: output.stride,
       ROWS: output.rows,
@@ -111,17 +115,16 @@ export function attentionScores(
   };
 }
 
-/** @param heads of the scores */
 export function maskedSoftmax(
   batch: GPUBuffer,
   scores: GpuTensor,
   source: GpuKeySource,
-  heads: number,
+  { heads, window }: { heads: number; window: number },
   pattern: GpuTensor,
 ): Kernel {
   return {
     files: [batchFile, { name: 'masked-softmax.wgsl', source: softmaxSource }],
-    constants: { KEYS: pattern.stride, ROWS: pattern.rows, ...keyConstants(source) },
+    constants: { KEYS: pattern.stride, ROWS: pattern.rows, LAST_KEYS: window, ...keyConstants(source) },
     bindings: { 0: batch, 3: scores.buffer, 4: pattern.buffer },
     workgroups: ({ rows }) => [ceilDiv(rows, 64), heads],
   };

@@ -12,7 +12,7 @@ export function normScale(
   return {
     files: [batchFile, { name: 'norm-scale.wgsl', source: scaleSource }],
     constants: {
-      N: input.width,
+      N: input.width / output.width,
       STRIDE: input.stride,
       OUT_STRIDE: output.stride,
       EPSILON: epsilon,
@@ -20,7 +20,7 @@ export function normScale(
       ...rowConstants(output),
     },
     bindings: { 0: batch, 3: input.buffer, 4: output.buffer },
-    workgroups: (sizes) => [ceilDiv(sizes[output.axis], 64)],
+    workgroups: (sizes) => [ceilDiv(sizes[output.axis], 64), output.width],
   };
 }
 
@@ -28,14 +28,14 @@ export function normScale(
 export function norm(
   input: GpuTensor,
   scale: GpuTensor | undefined,
-  how: { weight: GPUBuffer; bias: GPUBuffer | undefined; epsilon: number; centred: boolean },
+  how: { weight: GPUBuffer; bias: GPUBuffer | undefined; epsilon: number; centred: boolean; heads: number },
   output: GpuTensor,
 ): Kernel {
   return {
     // batch.wgsl is left out: the kernel has one workgroup for each row and reads no more of the batch.
     files: [{ name: 'norm.wgsl', source }],
     constants: {
-      N: input.width,
+      N: input.width / how.heads,
       STRIDE: input.stride,
       SCALE_STRIDE: scale?.stride ?? 0,
       EPSILON: how.epsilon,
@@ -50,6 +50,6 @@ export function norm(
       6: how.bias ?? how.weight,
       7: output.buffer,
     },
-    workgroups: (sizes) => [sizes[output.axis]],
+    workgroups: (sizes) => [sizes[output.axis], how.heads],
   };
 }

@@ -2,6 +2,8 @@ import type { WeightFormat } from '../../plan/backend.ts';
 import { allRules, fuse } from '../../plan/fuse.ts';
 import { halfFromFloat, halfTable } from '../../plan/half.ts';
 import {
+  type EmbedTable,
+  type KeySource,
   type Plan,
   type Step,
   stepInputs,
@@ -9,6 +11,7 @@ import {
   stepWeights,
   type TensorSpec,
   type WeightSpec,
+  widthOf,
 } from '../../plan/plan.ts';
 
 /** A weight of a canary, with its values, [rows, columns]. */
@@ -20,20 +23,25 @@ export interface CanaryWeight {
 
 /**
  * Some steps of a model's plan by themselves: what one of its kernels does, fused as in the model. The tensors that they read are
- * tables of fresh values that an `embed` step looks up: token t has row t.
+ * tables of fresh values that an `embed` step looks up: position p has row p.
  */
 export interface Canary {
   /** What it computes, e.g. `layerNorm + linear 768 → 3072 + gelu_new, q8`. */
   op: string;
+  /** The part of the plan that it is of. */
+  part: 'steps' | 'encoder';
   steps: Step[];
   tensors: Map<string, TensorSpec>;
+  sources: Map<string, KeySource>;
   weights: CanaryWeight[];
-  /** How many of the steps look up tables. */
-  tables: number;
+  /** How many of the steps, the first ones, look up tables. */
+  looks: number;
+  /** Tensors that must not be fused away, since in the model something else makes them. */
+  kept: string[];
   /** The tensor that is compared. */
   output: string;
-  /** Attention by itself, or with the layer in front of it, has a KV cache. */
-  cached: boolean;
+  /** Attention by itself, or with the layer in front of it: heads of its queries, and its source. */
+  attention?: { nHead: number; source: KeySource };
 }
 
 /** How many inputs the layers at the vocabulary have: their kernels take any number, and the model's would be many. */
@@ -41,24 +49,28 @@ const NARROW = 64;
 /** Fresh values are drawn once and taken from here, from a place of chance: a prime, so that no row is like another. */
 const POOL = 131_071;
 
-/** Different pieces of a plan, one for each kernel, weight format and width that a run of the model has; `rows` tokens. */
+/** Different pieces of a plan, one for each kernel, weight format and width that a run of the model has; `rows` positions. */
 export function canariesOf(plan: Plan, formatOf: (weight: WeightSpec) => WeightFormat, rows: number): Canary[] {
-  const specs = new Map(plan.weights.map((spec) => [spec.name, spec]));
-  const fused = fuse(plan.steps, allRules, new Set(['logits']));
-  const cuts = new Set(fused.flatMap((step) => ('cache' in step ? [] : stepOutputs(step))));
-  const heads = new Set(plan.steps.flatMap((step) => (step.op === 'attentionScores' ? [step.q] : [])));
-  const keysAndValues = plan.steps.flatMap((step) => (step.op === 'cacheAppend' ? [step.k, step.v] : []));
   const random = pool();
   const seen = new Set<string>();
   const found: Canary[] = [];
+  const { encoder = [], steps } = plan;
+  const all = [...encoder, ...steps];
+  const [encoded, made] = [encoder, steps].map((part) => cutsOf(part)) as [Set<string>, Set<string>];
+  const cuts = new Set([...encoded, ...made]);
+  const heads = new Set(all.flatMap((step) => (step.op === 'attentionScores' ? [step.q] : [])));
+  const keysAndValues = all.flatMap((step) => (step.op === 'cacheAppend' ? [step.k, step.v] : []));
   const add = (output: string, between: ReadonlySet<string>) => {
-    const steps = sliceOf(plan, output, between);
-    const canary = new Piece(plan, steps, specs, formatOf).canary(output, rows, found.length, random);
-    if (!seen.has(canary.op)) found.push(canary);
-    seen.add(canary.op);
+    const piece = new Piece(plan, sliceOf(all, output, between), formatOf);
+    const part = encoded.has(output) ? 'encoder' : 'steps';
+    const canary = piece.canary(output, part, rows, found.length, random);
+    if (!seen.has(`${part} ${canary.op}`)) found.push(canary);
+    seen.add(`${part} ${canary.op}`);
   };
+  const given = new Set(all.flatMap((step) => (step.op === 'input' ? [step.output] : [])));
   for (const output of cuts) {
-    const hasAttention = sliceOf(plan, output, cuts).some(({ op }) => op === 'attentionMix');
+    if (given.has(output)) continue;
+    const hasAttention = sliceOf(all, output, cuts).some(({ op }) => op === 'attentionMix');
     // Attention by itself too, so that it is known which of the two kernels is wrong.
     if (hasAttention) add(output, new Set([...cuts, ...heads, ...keysAndValues]));
     add(output, cuts);
@@ -66,17 +78,23 @@ export function canariesOf(plan: Plan, formatOf: (weight: WeightSpec) => WeightF
   return found;
 }
 
+/** Tensors that no fusion hides. */
+function cutsOf(steps: readonly Step[]): Set<string> {
+  const fused = fuse(steps, allRules, new Set(['logits']));
+  return new Set(fused.flatMap((step) => ('cache' in step ? [] : stepOutputs(step))));
+}
+
 /** The steps that make `output` of the tensors in `between`. */
-function sliceOf({ steps }: Plan, output: string, between: ReadonlySet<string>): Step[] {
+function sliceOf(steps: readonly Step[], output: string, between: ReadonlySet<string>): Step[] {
   const wanted = new Set([output]);
-  const layers = new Set<number>();
+  const sources = new Set<string>();
   const slice: Step[] = [];
   for (const step of [...steps].reverse()) {
     const isWanted =
-      step.op === 'cacheAppend' ? layers.has(step.layer) : stepOutputs(step).some((name) => wanted.has(name));
+      step.op === 'cacheAppend' ? sources.has(step.source) : stepOutputs(step).some((name) => wanted.has(name));
     if (!isWanted) continue;
     slice.unshift(step);
-    if ('layer' in step) layers.add(step.layer);
+    if ('source' in step) sources.add(step.source);
     for (const name of stepInputs(step)) if (!between.has(name)) wanted.add(name);
   }
   return slice;
@@ -91,65 +109,68 @@ class Piece {
   /** A width as the canary has it. */
   readonly #fit: (width: number) => number;
 
-  constructor(
-    plan: Plan,
-    steps: Step[],
-    specs: ReadonlyMap<string, WeightSpec>,
-    formatOf: (weight: WeightSpec) => WeightFormat,
-  ) {
+  constructor(plan: Plan, steps: Step[], formatOf: (weight: WeightSpec) => WeightFormat) {
+    const names = new Set(steps.flatMap(stepWeights));
     this.#plan = plan;
     this.#steps = steps;
     this.#formatOf = formatOf;
-    this.#weights = [...new Set(steps.flatMap(stepWeights))].map((name) => specs.get(name)!);
+    this.#weights = plan.weights.filter(({ name }) => names.has(name));
     const wide = this.#weights.find((spec) => spec.rows === plan.vocabSize && spec.columns > NARROW)?.columns;
     this.#fit = (width) => (width === wide ? NARROW : width);
   }
 
-  canary(output: string, rows: number, index: number, random: (length: number, scale: number) => Float32Array): Canary {
+  canary(output: string, part: Canary['part'], rows: number, index: number, random: Random): Canary {
     const rename = (name: string) => (name === 'logits' ? name : `canary${index}.${name}`);
     const made = new Set(this.#steps.flatMap(stepOutputs));
     const inputs = [...new Set(this.#steps.flatMap(stepInputs))].filter((name) => !made.has(name));
-    const tensors = new Map(
-      [...made, ...inputs].map((name) => {
-        const { shape } = this.#plan.tensors.get(name)!;
-        return [
-          rename(name),
-          { name: rename(name), shape: shape.map((axis) => (typeof axis === 'number' ? this.#fit(axis) : axis)) },
-        ];
-      }),
-    );
+    const tensors = new Map([...made, ...inputs].map((name) => [rename(name), this.#tensor(name, rename(name))]));
     const tables = inputs.map((name): CanaryWeight => {
       const columns = widthOf(tensors.get(rename(name))!);
-      const spec: WeightSpec = {
-        name: `${rename(name)} table`,
-        kind: 'matrix',
-        rows,
-        columns,
-        storedTransposed: false,
-      };
-      return { spec, format: 'f32', values: random(rows * columns, 2) };
+      const table = { name: `${rename(name)} table`, kind: 'matrix', rows, columns, storedTransposed: false } as const;
+      return { spec: table, format: 'f32', values: random(rows * columns, 2) };
     });
-    const weights = this.#weights.map((given): CanaryWeight => {
-      const spec = { ...given, name: rename(given.name), columns: this.#fit(given.columns) };
-      const isTable = this.#steps.some((step) => step.op === 'embed' && step.weight === given.name);
-      // A layer's results are about as large as its inputs.
-      const scale = given.kind === 'vector' || isTable ? 1 : Math.sqrt(3 / spec.columns);
-      return {
-        spec,
-        format: given.kind === 'vector' ? 'f32' : this.#formatOf(given),
-        values: random(spec.rows * spec.columns, scale),
-      };
+    const kept: string[] = [];
+    const looks = tables.flatMap(({ spec }, i): Step[] => {
+      const input = tensors.get(rename(inputs[i]!))!;
+      const look = (name: string): Step => ({
+        op: 'embed',
+        tables: [{ weight: spec.name, by: 'position' }],
+        output: name,
+      });
+      if (input.shape[0] !== 'logitRows') return [look(input.name)];
+      const all = `all of ${input.name}`;
+      tensors.set(all, { name: all, shape: ['rows', ...input.shape.slice(1)] });
+      kept.push(input.name);
+      return [look(all), { op: 'selectRows', input: all, output: input.name }];
     });
-    const looks = tables.map(({ spec }, i): Step => ({ op: 'embed', weight: spec.name, output: rename(inputs[i]!) }));
+    const mix = this.#steps.find((step) => step.op === 'attentionMix');
+    const source = mix && this.#plan.sources.get(mix.source)!;
     return {
-      op: this.#describe(),
-      steps: [...looks, ...this.#steps.map((step) => renamed(step, rename, 0))],
-      tables: looks.length,
-      tensors,
-      weights: [...tables, ...weights],
-      output: rename(output),
-      cached: this.#steps.some(({ op }) => op === 'cacheAppend'),
+      ...{ op: this.#describe(), part, kept, tensors, looks: looks.length, output: rename(output) },
+      steps: [...looks, ...this.#steps.map((step) => renamed(step, rename))],
+      weights: [...tables, ...this.#weights.map((given) => this.#weight(given, rename, random))],
+      sources: new Map(mix && source && [[rename(mix.source), source]]),
+      ...(mix && source && { attention: { nHead: this.#headsOf(mix.output), source } }),
     };
+  }
+
+  #tensor(name: string, to: string): TensorSpec {
+    const { shape } = this.#plan.tensors.get(name)!;
+    return { name: to, shape: shape.map((axis) => (typeof axis === 'number' ? this.#fit(axis) : axis)) };
+  }
+
+  #weight(given: WeightSpec, rename: (name: string) => string, random: Random): CanaryWeight {
+    const spec = { ...given, name: rename(given.name), columns: this.#fit(given.columns) };
+    const isLayer = this.#steps.some((step) => step.op === 'linear' && step.weight === given.name);
+    // A layer's results are about as large as its inputs.
+    const values = random(spec.rows * spec.columns, isLayer ? Math.sqrt(3 / spec.columns) : 1);
+    const isBias = this.#steps.some((step) => step.op === 'attentionScores' && step.bias === given.name);
+    return { spec, format: given.kind === 'vector' || isBias ? 'f32' : this.#formatOf(given), values };
+  }
+
+  /** Of z [rows, nHead, headDim]. */
+  #headsOf(z: string): number {
+    return this.#plan.tensors.get(z)!.shape[1] as number;
   }
 
   #describe(): string {
@@ -162,17 +183,22 @@ class Piece {
         case 'linear':
           return [`linear ${format(step.weight)}`];
         case 'embed':
-          return [`embedding ${format(step.weight)}`];
+          return step.tables.map(({ weight, by }) =>
+            by === 'token' ? `embedding ${format(weight)}` : by === 'position' ? 'positions' : 'segments',
+          );
         case 'activation':
+        case 'binary':
           return [step.kind];
-        case 'attentionMix':
-          return [`attention ${this.#plan.nHead} × ${this.#plan.headDim}`];
-        case 'layerNormScale':
-          return ['layerNorm'];
-        case 'positionEmbed':
-          return ['positions'];
-        case 'add':
-          return ['add'];
+        case 'attentionMix': {
+          const { nHead, headDim, axis } = this.#plan.sources.get(step.source)!;
+          const heads = this.#headsOf(step.output);
+          const shared = heads === nHead ? '' : ` of ${nHead}`;
+          const hasBias = this.#steps.some((one) => one.op === 'attentionScores' && one.bias !== undefined);
+          const more = `${hasBias ? ' by distance' : ''}${axis === 'source' ? ' of a memory' : ''}`;
+          return [`attention ${heads}${shared} × ${headDim}${more}`];
+        }
+        case 'normScale':
+          return [step.centred ? 'layerNorm' : 'rmsNorm'];
         default:
           return [];
       }
@@ -182,23 +208,20 @@ class Piece {
 }
 
 /** A step with other names; every string of it but these two is one. */
-export function renamed(step: Step, rename: (name: string) => string, layer: number): Step {
+function renamed(step: Step, rename: (name: string) => string): Step {
   const entries = Object.entries(step).map(([key, value]: [string, unknown]) => {
+    if (key === 'tables') return [key, (value as EmbedTable[]).map((one) => ({ ...one, weight: rename(one.weight) }))];
     if (key === 'op' || key === 'kind') return [key, value];
-    if (key === 'layer') return [key, layer];
     if (Array.isArray(value)) return [key, value.map(rename)];
     return [key, typeof value === 'string' ? rename(value) : value];
   });
   return Object.fromEntries(entries) as Step;
 }
 
-/** Numbers in a row of a tensor. */
-export function widthOf({ shape }: TensorSpec): number {
-  return shape.slice(1).reduce<number>((product, axis) => product * (axis as number), 1);
-}
+type Random = (length: number, scale: number) => Float32Array;
 
 /** Draws fresh values, uniform between -scale and scale. */
-function pool(): (length: number, scale: number) => Float32Array {
+function pool(): Random {
   const drawn = Float32Array.from({ length: POOL }, () => 2 * Math.random() - 1);
   return (length, scale) => {
     const values = new Float32Array(length);
@@ -225,51 +248,84 @@ const COLUMNS = 96;
 const HEADS = 2;
 
 /**
- * A canary with fewer results, for the CPU: of what its last layer makes some columns, of attention two heads. `kept` makes of keys
- * and values that are tables what the cache keeps of them.
+ * A canary with fewer results, for the CPU: of what its last layer makes some columns, of attention two heads, each with keys of
+ * its own. `kept` makes of keys and values that are tables what the cache keeps of them.
  */
-export function narrowed(canary: Canary, headDim: number, rows: number, kept?: (values: Float32Array) => Float32Array) {
+export function narrowed(canary: Canary, rows: number, kept?: (values: Float32Array) => Float32Array) {
+  const { attention } = canary;
   const width = widthOf(canary.tensors.get(canary.output)!);
-  const heads = canary.cached ? someOf(width / headDim, HEADS) : undefined;
-  const columns = heads ? heads.flatMap((head) => range(headDim, head * headDim)) : someOf(width, COLUMNS);
-  const layer = canary.steps.findLastIndex(({ op }) => op === 'linear');
-  const tail = canary.steps.slice(layer < 0 ? canary.tables : layer);
-  const before = new Set(canary.steps.slice(0, layer + 1).flatMap(stepInputs));
-  /** Tensors as wide as the output: made from the layer on, or tables that nothing else reads. */
-  const isNarrow = new Set(
-    tail.flatMap((step) => [...stepOutputs(step), ...stepInputs(step).filter((name) => !before.has(name))]),
-  );
+  // A norm behind the last layer is of all of its columns.
+  if (canary.steps.slice(lastLayer(canary)).some(({ op }) => op === 'norm'))
+    return { of: canary, columns: range(width) };
+  const heads = attention && someOf(attention.nHead, HEADS);
+  const columnsOf = (some: number[]) =>
+    some.flatMap((one) => range(attention!.source.headDim, one * attention!.source.headDim));
+  const columns = heads ? columnsOf(heads) : someOf(width, COLUMNS);
+  const shared = heads?.map((head) => Math.floor((head * attention!.source.nHead) / attention!.nHead));
+  const kv = new Set(canary.steps.flatMap((step) => (step.op === 'cacheAppend' ? [step.k, step.v] : [])));
+  const across = (tensor: string) => (shared && kv.has(tensor) ? columnsOf(shared) : columns);
+
+  const isNarrow = narrowTensors(canary);
   const tensors = new Map(
     [...canary.tensors].map(([name, { shape }]) => {
-      const place = shape[0] === 'rows' || shape[0] === 'logitRows' ? 1 : 0;
-      const cut = shape.map((axis, i) =>
-        i === place ? ((shape.length === 3 ? heads?.length : undefined) ?? columns.length) : axis,
-      );
+      const isRows = shape[0] === 'rows' || shape[0] === 'logitRows';
+      const some = heads && shape.length === 3 ? [heads.length, ...shape.slice(2)] : [columns.length];
+      const cut = isRows ? [shape[0]!, ...some] : [heads?.length ?? shape[0]!, ...shape.slice(1)];
       return [name, { name, shape: isNarrow.has(name) ? cut : shape }];
     }),
   );
-  const layers = tail.flatMap((step) => (step.op === 'linear' ? [step] : []));
-  const kv = new Set(canary.steps.flatMap((step) => (step.op === 'cacheAppend' ? [step.k, step.v] : [])));
+  const layers = canary.steps.slice(lastLayer(canary)).flatMap((step) => (step.op === 'linear' ? [step] : []));
   const weights = canary.weights.map((weight): CanaryWeight => {
     const { spec, values } = weight;
-    const look = canary.steps.find((step): step is Look => isLook(step) && step.weight === spec.name);
-    if (look) {
-      const read = kept && kv.has(look.output) ? kept(values) : values;
-      const across = isNarrow.has(look.output) ? columns : range(spec.columns);
-      return picked(weight, range(Math.min(rows, spec.rows)), across, read);
+    for (const step of canary.steps) {
+      const table = step.op === 'embed' && step.tables.find((one) => one.weight === spec.name);
+      if (table) {
+        const read = kept && kv.has(step.output) ? kept(values) : values;
+        const most = Math.min(rows + (table.first ?? 0), spec.rows);
+        return picked(weight, range(most), isNarrow.has(step.output) ? across(step.output) : range(spec.columns), read);
+      }
+      if (step.op === 'attentionScores' && step.bias === spec.name) {
+        return picked(weight, heads!, range(spec.columns), values);
+      }
     }
     const product = layers.find((step) => step.weight === spec.name || step.bias === spec.name);
     if (!product) return weight;
-    const chosen = product.outputs.flatMap((_, i) => columns.map((column) => i * width + column));
+    let first = 0;
+    const chosen = product.outputs.flatMap((output) => {
+      const some = across(output).map((column) => first + column);
+      first += widthOf(canary.tensors.get(output)!);
+      return some;
+    });
     return spec.kind === 'vector'
       ? picked(weight, [0], chosen, values)
       : picked(weight, chosen, range(spec.columns), values);
   });
-  return { of: { ...canary, tensors, weights }, columns, heads: heads?.length };
+  const sources = new Map([...canary.sources].map(([name, one]) => [name, { ...one, nHead: heads!.length }]));
+  return { of: { ...canary, tensors, weights, sources }, columns };
 }
 
-type Look = Extract<Step, { op: 'embed' | 'positionEmbed' }>;
-const isLook = (step: Step): step is Look => step.op === 'embed' || step.op === 'positionEmbed';
+/** Where a canary's last layer is; where it has none, what follows its tables. */
+function lastLayer({ steps, looks }: Canary): number {
+  const layer = steps.findLastIndex(({ op }) => op === 'linear');
+  return layer < 0 ? looks : layer;
+}
+
+/** Tensors as wide as the output: made from the last layer on, or tables that nothing else reads. */
+function narrowTensors(canary: Canary): Set<string> {
+  const { steps, looks } = canary;
+  const from = lastLayer(canary);
+  const layer = steps[from]?.op === 'linear' ? 1 : 0;
+  const before = new Set(steps.slice(looks, from + layer).flatMap(stepInputs));
+  const narrow = new Set(
+    steps
+      .slice(from)
+      .flatMap((step) => [...stepOutputs(step), ...stepInputs(step).filter((name) => !before.has(name))]),
+  );
+  for (const step of steps.slice(0, looks)) {
+    if (step.op === 'selectRows' && narrow.has(step.output)) narrow.add(step.input);
+  }
+  return narrow;
+}
 
 /** Some rows and columns of a weight. */
 function picked({ spec, format }: CanaryWeight, rows: number[], columns: number[], values: Float32Array): CanaryWeight {

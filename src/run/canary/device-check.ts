@@ -1,9 +1,9 @@
 import { createCpuBackend } from '../../cpu/backend.ts';
 import type { Chosen, Trial } from '../../gpu/open.ts';
-import type { Backend, Program, ProgramSize, Row, RunResult, WeightFormat } from '../../plan/backend.ts';
+import type { Backend, Batch, Program, ProgramSize, Row, RunResult, WeightFormat } from '../../plan/backend.ts';
 import { VitrineError } from '../../plan/error.ts';
-import type { Plan, WeightSpec } from '../../plan/plan.ts';
-import { type Canary, canariesOf, inHalves, narrowed, renamed, widthOf } from './canary.ts';
+import { type Plan, type WeightSpec, widthOf } from '../../plan/plan.ts';
+import { type Canary, canariesOf, inHalves, narrowed } from './canary.ts';
 import { compared, type DeviceCheck, type Finding, TOLERANCE } from './finding.ts';
 import { checkSampler } from './sampler-check.ts';
 
@@ -20,16 +20,22 @@ export interface Checked {
   kv: 'f32' | 'f16';
 }
 
-/** A run of both devices. */
-interface Step {
+/** A run of both devices, of the canaries of one part. */
+interface Run {
   rows: Finding['rows'];
-  batch: { rows: Row[]; logitRows: number[] };
+  part: Canary['part'];
+  batch: Batch;
 }
 
-/** How many rows the run of many has, and how many tokens there are. */
+/** How many rows the run of many has, and how many tokens and segments there are for those that look them up. */
 function rowsOf({ plan, size }: Checked) {
   const before = Math.min(ROWS, size.rows, size.context - 1);
-  return { before, tokens: Math.min(before + 1, plan.vocabSize) };
+  const tables = [...(plan.encoder ?? []), ...plan.steps].flatMap((step) => (step.op === 'embed' ? step.tables : []));
+  const fewest = (number: 'token' | 'segment', most: number) => {
+    const names = new Set(tables.flatMap(({ weight, by }) => (by === number ? [weight] : [])));
+    return Math.min(most, ...plan.weights.map(({ name, rows }) => (names.has(name) ? rows : most)));
+  };
+  return { before, tokens: fewest('token', Math.min(before + 1, plan.vocabSize)), segments: fewest('segment', 2) };
 }
 
 /**
@@ -42,30 +48,29 @@ export async function checkKernels(
   wanted = (_: Canary) => true,
   apart = false,
 ): Promise<Finding[]> {
-  const { plan, size } = of;
-  const { before, tokens } = rowsOf(of);
-  const row = (position: number): Row => ({ token: position % tokens, position, slot: 0 });
-  const many = Array.from({ length: before }, (_, position) => row(position));
-  const steps: Step[] = [{ rows: 'one', batch: { rows: [row(before)], logitRows: [0] } }];
-  const logitRows = [...new Set([0, before - 1])].slice(0, size.logitRows);
-  if (before > 0) steps.unshift({ rows: before > 1 ? 'many' : 'one', batch: { rows: many, logitRows } });
-
-  const canaries = canariesOf(plan, of.formatOf, tokens).filter(wanted);
+  const { plan } = of;
+  const { before } = rowsOf(of);
+  const canaries = canariesOf(plan, of.formatOf, before + 1).filter(wanted);
+  const runs = runsOf(of).filter(({ part }) => canaries.some((canary) => canary.part === part));
   const program = await programOf(gpu, of, canaries, apart);
   try {
     const found: (RunResult & { ms: number })[] = [];
-    for (const { batch } of steps) {
+    for (const { batch } of runs) {
       program.spoil?.();
       const start = performance.now();
       found.push({ ...(await program.run(batch)), ms: performance.now() - start });
     }
     const findings: Finding[] = [];
     for (const canary of canaries) {
-      const expected = await onCpu(canary, of, steps, before + 1);
-      for (const [i, { rows }] of steps.entries()) findings.push(judge(canary, rows, found[i]!, expected[i]!, of.kv));
+      const own = runs.filter(({ part }) => part === canary.part);
+      const expected = await onCpu(canary, of, own, before + 1);
+      for (const [i, run] of own.entries()) {
+        findings.push(judge(canary, run.rows, found[runs.indexOf(run)]!, expected[i]!, of.kv));
+      }
     }
-    if (canaries.some(({ output }) => output === 'logits')) {
-      findings.push(...(await checkSampler(program, steps.at(-1)!.batch.rows[0]!, found.at(-1)!.logits)));
+    if (isWriter(plan) && canaries.some(({ output }) => output === 'logits')) {
+      const last = runs.findLastIndex(({ part }) => part === 'steps');
+      findings.push(...(await checkSampler(program, runs[last]!.batch.rows[0]!, found[last]!.logits)));
     }
     return findings;
   } finally {
@@ -73,56 +78,76 @@ export async function checkKernels(
   }
 }
 
+/** Whether a model writes on: its rows see those before. Those of others see all of a text. */
+const isWriter = ({ sources }: Plan) => [...sources.values()].some(({ axis }) => axis === 'context');
+
+/** A run of many rows, one of a row behind them, and one of the encoder, where the plan has one. */
+function runsOf(of: Checked): Run[] {
+  const { plan, size } = of;
+  const { before, tokens, segments } = rowsOf(of);
+  const row = (position: number): Row => ({
+    ...{ token: position % tokens, position, slot: 0, segment: position % segments },
+    // As one row both fills the memory and reads it here, it sees what begins with its own place.
+    memory:
+      position < before ? { first: position, count: before - position } : { first: 0, count: Math.max(1, before) },
+  });
+  const many = Array.from({ length: before }, (_, position) => row(position));
+  const whole = (rows: Row[]) => rows.map((one, at) => ({ ...one, at, first: 0, sees: rows.length }));
+  const asRead = (rows: Row[]) => (isWriter(plan) ? rows : whole(rows));
+  const logitRows = [...new Set([0, before - 1])].slice(0, size.logitRows);
+  const encoded = { rows: whole(many), logitRows: [], encodes: true };
+  return [
+    ...(before > 0
+      ? [{ rows: before > 1 ? 'many' : 'one', part: 'steps', batch: { rows: asRead(many), logitRows } } as const]
+      : []),
+    { rows: 'one', part: 'steps', batch: { rows: asRead([row(before)]), logitRows: [0] } },
+    ...(plan.encoder && before > 0 ? [{ rows: 'many', part: 'encoder', batch: encoded } as const] : []),
+  ];
+}
+
 /** What `checkKernels` would check, by name. */
 export function canariesIn(of: Checked, wanted: (canary: Canary) => boolean): string[] {
-  return canariesOf(of.plan, of.formatOf, rowsOf(of).tokens)
+  return canariesOf(of.plan, of.formatOf, rowsOf(of).before + 1)
     .filter(wanted)
     .map(({ op }) => op);
 }
 
 /** One program of all canaries, side by side. */
-async function programOf(
-  gpu: Backend,
-  { plan, size }: Checked,
-  canaries: readonly Canary[],
-  apart: boolean,
-): Promise<Program> {
+async function programOf(gpu: Backend, of: Checked, canaries: readonly Canary[], apart: boolean): Promise<Program> {
   for (const { spec, format, values } of canaries.flatMap(({ weights }) => weights)) {
     await gpu.addWeight(spec, format, inOnePiece(values));
   }
-  let nLayer = 0;
-  const steps = canaries.flatMap(({ steps, cached }) => {
-    if (cached) nLayer++;
-    return steps.map((step) => renamed(step, (name) => name, nLayer - 1));
-  });
+  const stepsOf = (part: Canary['part']) => canaries.flatMap((one) => (one.part === part ? one.steps : []));
   const tensors = new Map(canaries.flatMap((canary) => [...canary.tensors]));
-  const kept = apart ? [...tensors.keys()] : canaries.map(({ output }) => output);
-  const outputs = kept.filter((name) => name !== 'logits');
-  return gpu.program(
-    { ...plan, nLayer, weights: [], tensors, aliases: new Map(), steps },
-    { ...size, slots: 1 },
-    new Set(outputs),
-  );
+  const kept = apart ? [...tensors.keys()] : canaries.flatMap(({ output, kept }) => [output, ...kept]);
+  const plan: Plan = {
+    ...planOf(of.plan, stepsOf('steps'), tensors, new Map(canaries.flatMap(({ sources }) => [...sources]))),
+    ...(of.plan.encoder && { encoder: stepsOf('encoder') }),
+  };
+  const source = rowsOf(of).before + 1; // of the batch's own keys as many are kept
+  return gpu.program(plan, { ...of.size, slots: 1, source }, new Set(kept.filter((name) => name !== 'logits')));
 }
 
+const planOf = (
+  { nCtx, vocabSize }: Plan,
+  steps: Plan['steps'],
+  tensors: Plan['tensors'],
+  sources: Plan['sources'],
+): Plan => ({ nCtx, vocabSize, weights: [], tensors, aliases: new Map(), sources, steps });
+
 /** A canary's results on the CPU, of a part of its columns. */
-async function onCpu(canary: Canary, { plan, kv }: Checked, steps: readonly Step[], context: number) {
-  const { columns, heads, of } = narrowed(canary, plan.headDim, context, kv === 'f16' ? inHalves : undefined);
+async function onCpu(canary: Canary, { plan, kv }: Checked, runs: readonly Run[], context: number) {
+  const { columns, of } = narrowed(canary, context, kv === 'f16' ? inHalves : undefined);
   const cpu = createCpuBackend();
   for (const { spec, format, values } of of.weights) await cpu.addWeight(spec, format, inOnePiece(values));
-  const size = { slots: 1, context, rows: context, logitRows: context };
-  const part: Plan = {
-    ...plan,
-    nLayer: 1,
-    nHead: heads ?? plan.nHead,
-    weights: [],
-    tensors: of.tensors,
-    aliases: new Map(),
-    steps: of.steps,
-  };
+  const size = { slots: 1, context, rows: context, logitRows: context, source: context };
+  const part = planOf(plan, of.steps, of.tensors, of.sources);
   const program = await cpu.program(part, size, new Set([of.output]));
   const results: { columns: readonly number[]; values: Float32Array }[] = [];
-  for (const { batch } of steps) results.push({ columns, values: (await program.run(batch)).captured.get(of.output)! });
+  for (const { batch } of runs) {
+    const { captured } = await program.run({ ...batch, encodes: false });
+    results.push({ columns, values: captured.get(of.output)! });
+  }
   cpu.dispose();
   return results;
 }
@@ -138,8 +163,8 @@ function judge(
   const width = widthOf(canary.tensors.get(canary.output)!);
   const picked = values.map((_, i) => all[Math.floor(i / columns.length) * width + columns[i % columns.length]!]!);
   const hasLinear = canary.steps.some(({ op }) => op === 'linear');
-  const tolerance = canary.cached && hasLinear && kv === 'f16' ? ROUNDED : TOLERANCE;
-  const kernel = hasLinear ? 'linear' : canary.cached ? 'attention' : 'other';
+  const tolerance = canary.attention && hasLinear && kv === 'f16' ? ROUNDED : TOLERANCE;
+  const kernel = hasLinear ? 'linear' : canary.attention ? 'attention' : 'other';
   return { op: canary.op, rows, kernel, ms: found.ms, ...compared(picked, values, tolerance) };
 }
 

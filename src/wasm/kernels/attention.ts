@@ -133,7 +133,9 @@ export function attentionScores(s: Step, batch: Batch, scratch: usize): void {
     const r = piece - head * batch.rows;
     const output = keyRow(s, batch, s.output, head, r);
     rowScores(s, rowOf(batch, r), r, head, scratch, output);
-    fillMasked(output, countOf(s, rowOf(batch, r)), mostKeys(s, batch));
+    const count = countOf(s, rowOf(batch, r));
+    fillMasked(output, count, mostKeys(s, batch));
+    if (s.masked) fillMasked(output, 0, max(0, count - s.masked));
   }
 }
 

@@ -1,5 +1,5 @@
 import { madd, sum } from './simd';
-import { Batch, rowAt, rowsOf, Step } from './step';
+import { Batch, Op, rowAt, rowsOf, Step } from './step';
 import { nextPiece } from './threads';
 
 /** Normalisation of a row: by mean and biased variance, or not centred, by the mean of squares alone. */
@@ -54,16 +54,45 @@ export function normalize(s: Step, x: usize, scaleAt: usize, to: usize): void {
   }
 }
 
+/** The heads of a row one by one: they may begin and end within a vector. */
+function normHeads(s: Step, x: usize, scales: usize, to: usize): void {
+  const dims = s.width / s.nHead;
+  for (let head = 0; head < s.nHead; head++, x += (<usize>dims) << 2, to += (<usize>dims) << 2) {
+    let mean: f32 = 0;
+    for (let i = 0; s.centred && i < dims; i++) mean += load<f32>(x + ((<usize>i) << 2)) / <f32>dims;
+    let scale: f32 = 0;
+    for (let i = 0; i < dims; i++) {
+      const d = load<f32>(x + ((<usize>i) << 2)) - mean;
+      scale += d * d;
+    }
+    scale = sqrt<f32>(scale / <f32>dims + s.epsilon);
+    if (s.op == Op.normScale) {
+      store<f32>(to, scale);
+      to += 4 - ((<usize>dims) << 2);
+      continue;
+    }
+    if (scales) scale = load<f32>(scales + ((<usize>head) << 2));
+    for (let i: usize = 0; i < (<usize>dims) << 2; i += 4) {
+      const value = ((load<f32>(x + i) - mean) / scale) * load<f32>(s.normWeight + i);
+      store<f32>(to + i, s.normBias ? value + load<f32>(s.normBias + i) : value);
+    }
+  }
+}
+
 export function normScale(s: Step, batch: Batch): void {
   for (let r = nextPiece(); r < rowsOf(s, batch); r = nextPiece()) {
     const x = rowAt(s.input, r, s.width);
-    store<f32>(rowAt(s.output, r, 1), scaleOf(s, x, meanOf(s, x)));
+    if (s.nHead > 1) normHeads(s, x, 0, rowAt(s.output, r, s.nHead));
+    else store<f32>(rowAt(s.output, r, 1), scaleOf(s, x, meanOf(s, x)));
   }
 }
 
 export function norm(s: Step, batch: Batch): void {
   for (let r = nextPiece(); r < rowsOf(s, batch); r = nextPiece()) {
-    const scaleAt: usize = s.second ? rowAt(s.second, r, 1) : 0;
-    normalize(s, rowAt(s.input, r, s.width), scaleAt, rowAt(s.output, r, s.width));
+    const scaleAt: usize = s.second ? rowAt(s.second, r, s.nHead) : 0;
+    const x = rowAt(s.input, r, s.width);
+    const to = rowAt(s.output, r, s.width);
+    if (s.nHead > 1) normHeads(s, x, scaleAt, to);
+    else normalize(s, x, scaleAt, to);
   }
 }

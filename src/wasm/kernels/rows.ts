@@ -94,6 +94,30 @@ export function activation(s: Step, batch: Batch): void {
   }
 }
 
+/** output = input, each head's first pairs turned by the angles of the row's position (see plan.ts) */
+export function rotate(s: Step, batch: Batch): void {
+  const pairs = s.pairs;
+  const half = (<usize>pairs) << 2;
+  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+    const from = rowAt(s.input, r, s.width);
+    const to = rowAt(s.output, r, s.width);
+    memory.copy(to, from, (<usize>s.width) << 2);
+    const angles = rowAt(s.angles, rowOf(batch, r).position, 2 * pairs);
+    for (let head = 0; head < s.nHead; head++) {
+      const x = from + ((<usize>(head * s.headDim)) << 2);
+      const y = to + ((<usize>(head * s.headDim)) << 2);
+      for (let i: usize = 0; i < half; i += 4) {
+        const cos = load<f32>(angles + i);
+        const sin = load<f32>(angles + half + i);
+        const a = load<f32>(x + i);
+        const b = load<f32>(x + half + i);
+        store<f32>(y + i, a * cos - b * sin);
+        store<f32>(y + half + i, b * cos + a * sin);
+      }
+    }
+  }
+}
+
 export function selectRows(s: Step, batch: Batch): void {
   for (let i = nextPiece(); i < batch.logitRows; i = nextPiece()) {
     memory.copy(rowAt(s.output, i, s.width), rowAt(s.input, rowOf(batch, i).logitRow, s.width), strideOf(s.width) << 2);

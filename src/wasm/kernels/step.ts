@@ -14,6 +14,7 @@ export enum Op {
   normScale,
   norm,
   selectRows,
+  rotate,
   linear,
   cacheAppend,
   attentionScores,
@@ -89,7 +90,10 @@ export class Step {
   places: i32;
   /** The source is a memory: rows see its places by their numbers for it. */
   memory: i32;
-  /** Heads of the queries. */
+  /** The most of the last keys that a row sees, 0: all; `masked` where the others are masked instead of left out. */
+  window: i32;
+  masked: i32;
+  /** Heads of the queries; of a norm or a rotation those of the input. */
   nHead: i32;
   /** Of a tensor [nHead, rows, keys]: the most keys. */
   keyWidth: i32;
@@ -97,6 +101,9 @@ export class Step {
   /** What is added to scores by distance, [nHead, 2 d + 1], and d. */
   distances: usize;
   farthest: i32;
+  /** Of a rotation: cosines and sines by position, and how many pairs of a head are turned. */
+  angles: usize;
+  pairs: i32;
 }
 
 /** A matrix in its format (see plan/formats.ts); as a table of embeddings, also by which number it is looked up. */
@@ -160,11 +167,11 @@ export function placeOf(s: Step, row: Row): i32 {
 }
 
 export function firstOf(s: Step, row: Row): i32 {
-  return s.memory ? row.memoryFirst : row.first;
+  return s.memory ? row.memoryFirst : s.window && row.count > s.window ? row.first + row.count - s.window : row.first;
 }
 
 export function countOf(s: Step, row: Row): i32 {
-  return s.memory ? row.memoryCount : row.count;
+  return s.memory ? row.memoryCount : s.window && row.count > s.window ? s.window : row.count;
 }
 
 export function strideOf(width: i32): usize {

@@ -35,6 +35,7 @@ const files: Record<Exclude<Op, 'attention'>, Record<Language, readonly string[]
     cpu: ['linear.ts'],
     wasm: ['linear.ts', 'linear-row.ts'],
   },
+  rotate: { wgsl: ['rotate.wgsl'], cpu: ['rotate.ts'], wasm: ['rows.ts'] },
   cacheAppend: { wgsl: ['cache-append.wgsl'], cpu: ['attention.ts'], wasm: ['rows.ts'] },
   attentionScores: { wgsl: ['attention-scores.wgsl'], cpu: ['attention.ts'], wasm: ['attention.ts'] },
   maskedSoftmax: { wgsl: ['masked-softmax.wgsl'], cpu: ['masked-softmax.ts'], wasm: ['attention.ts'] },

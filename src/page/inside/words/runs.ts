@@ -41,6 +41,7 @@ export const words = {
     norm: 'LayerNorm',
     selectRows: 'Last row',
     linear: 'Product',
+    rotate: 'Rotary positions',
     cacheAppend: 'Cache',
     attentionScores: 'Attention scores',
     maskedSoftmax: 'Mask and softmax',

@@ -1,0 +1,39 @@
+import { ByteReader, badCheckpoint, exists, type Files } from './files.ts';
+import { pickled, readDirectory } from './safetensors.ts';
+import { fillValues, floatTypes } from './values.ts';
+
+/**
+ * The tensors of a safetensors file beside the model's own, by name, all read at once: those of a layer, not of a model.
+ * @throws VitrineError `bad-checkpoint`, `network`, `unsupported-checkpoint` where there is only a pickle
+ */
+export async function readSmallTensors(
+  files: Files,
+  file: string,
+  signal?: AbortSignal,
+): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
+  const stored = await readDirectory(files, file, signal);
+  if (!stored) {
+    const pickle = `${file.slice(0, file.lastIndexOf('/') + 1)}pytorch_model.bin`;
+    if (!(await exists(files, pickle, signal))) throw files.missing(file);
+    throw pickled(pickle, 'Save the model again in Python, with save_pretrained(FOLDER, safe_serialization=True).');
+  }
+  const tensors = new Map<string, { data: Float32Array; shape: number[] }>();
+  for (const { name, dtype, shape, start, end } of stored) {
+    const type = floatTypes.get(dtype);
+    if (!type) continue;
+    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const opened = await files.open(file, start, end, signal);
+    if (!opened) throw files.missing(file);
+    const reader = new ByteReader(opened.bytes, start);
+    try {
+      await fillValues(data, type, async (bytes) => {
+        if ((await reader.fill(bytes, signal)) < bytes.length) throw badCheckpoint(`${file} ends within ${name}.`);
+      });
+    } finally {
+      reader.cancel();
+    }
+    if (!data.every(Number.isFinite)) throw badCheckpoint(`${name} in ${file} holds what is no number.`);
+    tensors.set(name, { data, shape });
+  }
+  return tensors;
+}

@@ -1,0 +1,197 @@
+import { PlanBuilder } from '../plan/builder.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { DecoderConfig, Family } from './family.ts';
+import type { Fields } from './fields.ts';
+
+/** What a checkpoint of GPT-Neo's kind (TinyStories) or of OPT's says of itself. */
+export interface GptNeoConfig extends DecoderConfig {
+  modelType: 'gpt_neo' | 'opt';
+  layerNormEpsilon: number;
+  /** The most of the last keys that a row of each layer sees; undefined for all. */
+  windows: (number | undefined)[];
+  /** Whether layers have biases, and norms weights. */
+  biased: boolean;
+}
+
+function readNeo(fields: Fields): GptNeoConfig {
+  fields.fixed({ is_encoder_decoder: false, add_cross_attention: false, quantization_config: null });
+  const nEmbd = fields.size('hidden_size', 'width');
+  const nHead = fields.size('num_heads', 'count');
+  if (nEmbd % nHead !== 0) throw fields.bad('hidden_size', `a multiple of num_heads, which is ${nHead}`);
+  const nLayer = fields.size('num_layers', 'count');
+  const vocabSize = fields.size('vocab_size', 'vocabulary');
+  const window = fields.size('window_size', 'positions', 256);
+  return {
+    modelType: 'gpt_neo',
+    nLayer,
+    nHead,
+    nEmbd,
+    nInner: fields.size('intermediate_size', 'width', 4 * nEmbd),
+    nCtx: fields.size('max_position_embeddings', 'positions', 2048),
+    vocabSize,
+    activation: fields.activation('activation_function', 'gelu_new'),
+    layerNormEpsilon: fields.fraction('layer_norm_epsilon', 1e-5),
+    windows: kindsOf(fields, nLayer).map((kind) => (kind === 'local' ? window : undefined)),
+    biased: true,
+    tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
+    bosTokenId: fields.tokenIds('bos_token_id', [50256], vocabSize)[0] ?? null,
+    eosTokenIds: fields.tokenIds('eos_token_id', [50256], vocabSize),
+  };
+}
+
+/** `attention_types`, [[['global', 'local'], 12]]: kinds of layers, and how often they come. */
+function kindsOf(fields: Fields, nLayer: number): string[] {
+  const listed = fields.get('attention_layers');
+  const types = fields.get('attention_types') ?? [[['global', 'local'], 12]];
+  const isRun = (run: unknown): run is [string[], number] =>
+    Array.isArray(run) &&
+    Array.isArray(run[0]) &&
+    Number.isInteger(run[1]) &&
+    (run[1] as number) * run[0].length <= 4096;
+  const expanded =
+    Array.isArray(types) && types.every(isRun)
+      ? types.flatMap(([kinds, times]) => Array.from({ length: times }, () => kinds).flat())
+      : undefined;
+  const kinds = Array.isArray(listed) ? (listed as unknown[]) : expanded;
+  if (kinds?.length === nLayer && kinds.every((kind) => kind === 'global' || kind === 'local'))
+    return kinds as string[];
+  throw fields.bad('attention_types', `"global" or "local" for each of ${nLayer} layers`);
+}
+
+function readOpt(fields: Fields): GptNeoConfig {
+  fields.fixed({
+    is_encoder_decoder: false,
+    quantization_config: null,
+    do_layer_norm_before: true,
+    _remove_final_layer_norm: false,
+    layer_norm_elementwise_affine: true,
+  });
+  const nEmbd = fields.size('hidden_size', 'width', 768);
+  const nHead = fields.size('num_attention_heads', 'count', 12);
+  if (nEmbd % nHead !== 0) throw fields.bad('hidden_size', `a multiple of num_attention_heads, which is ${nHead}`);
+  const narrow = fields.get('word_embed_proj_dim') ?? nEmbd;
+  if (narrow !== nEmbd) throw fields.unsupported('word_embed_proj_dim', `hidden_size, ${nEmbd}`);
+  const nLayer = fields.size('num_hidden_layers', 'count', 12);
+  const vocabSize = fields.size('vocab_size', 'vocabulary', 50272);
+  return {
+    modelType: 'opt',
+    nLayer,
+    nHead,
+    nEmbd,
+    nInner: fields.size('ffn_dim', 'width', 3072),
+    nCtx: fields.size('max_position_embeddings', 'positions', 2048),
+    vocabSize,
+    activation: fields.activation('activation_function', 'relu'),
+    layerNormEpsilon: 1e-5,
+    windows: Array.from({ length: nLayer }, () => undefined),
+    biased: fields.flag('enable_bias', true),
+    tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
+    bosTokenId: fields.tokenIds('bos_token_id', [2], vocabSize)[0] ?? null,
+    eosTokenIds: fields.tokenIds('eos_token_id', [2], vocabSize),
+  };
+}
+
+/** What files call the parts. */
+const names = {
+  gpt_neo: {
+    words: 'wte',
+    positions: 'wpe',
+    block: 'h',
+    attention: 'attn.attention',
+    out: 'attn.attention.out_proj',
+    norm1: 'ln_1',
+    norm2: 'ln_2',
+    up: 'mlp.c_fc',
+    down: 'mlp.c_proj',
+    final: 'ln_f',
+    firstPosition: 0,
+  },
+  opt: {
+    words: 'embed_tokens',
+    positions: 'embed_positions',
+    block: 'layers',
+    attention: 'self_attn',
+    out: 'self_attn.out_proj',
+    norm1: 'self_attn_layer_norm',
+    norm2: 'final_layer_norm',
+    up: 'fc1',
+    down: 'fc2',
+    final: 'final_layer_norm',
+    firstPosition: 2,
+  },
+} as const;
+
+/** GPT-Neo (Black et al. 2021), whose scores are not scaled and some of whose layers see a window, and OPT (Zhang et al. 2022). */
+export function gptNeoPlan(config: GptNeoConfig): Plan {
+  const { modelType, nLayer, nHead, nEmbd, nInner, nCtx, vocabSize, layerNormEpsilon: epsilon, biased } = config;
+  const of = names[modelType];
+  const headDim = nEmbd / nHead;
+  const b = new PlanBuilder();
+  const norm = (hook: string, name: string, x: string) => {
+    const [weight, bias] = [b.vector(`${name}.weight`, nEmbd), b.vector(`${name}.bias`, nEmbd)];
+    return b.norm(hook, x, { weight, bias, epsilon, centred: true });
+  };
+  const layer = (name: string, nIn: number, nOut: number) => b.layer(name, nIn, nOut, { bias: biased });
+  const words = b.matrix(`${of.words}.weight`, vocabSize, nEmbd);
+  const table = b.matrix(`${of.positions}.weight`, nCtx + of.firstPosition, nEmbd);
+  const tokens = b.embed('hook_embed', { weight: words, by: 'token' });
+  const positions = b.embed('hook_pos_embed', { weight: table, by: 'position', first: of.firstPosition });
+  let x = b.add('blocks.0.hook_resid_pre', tokens, positions);
+  for (let index = 0; index < nLayer; index++) {
+    const [hook, name] = [`blocks.${index}`, `${of.block}.${index}`];
+    if (index > 0) b.alias(`${hook}.hook_resid_pre`, x);
+    const n1 = norm(`${hook}.ln1`, `${name}.${of.norm1}`, x);
+    const parts = ['q_proj', 'k_proj', 'v_proj'];
+    const hasBias = modelType === 'opt' && biased;
+    const qkv = b.layers(`${name}.${of.attention}`, parts, nEmbd, [nEmbd, nEmbd, nEmbd], hasBias);
+    const heads = ['q', 'k', 'v'].map((part) => [`${hook}.attn.hook_${part}`, nHead, headDim] as const);
+    const [q, k, v] = b.linear(n1, qkv, ...heads) as [string, string, string];
+    const cache = b.source(`cache.${index}`, { nHead, headDim, axis: 'context' });
+    b.append(k, v, cache);
+    const window = config.windows[index];
+    const scale = modelType === 'opt' ? 1 / Math.sqrt(headDim) : 1;
+    const z = b.attention(`${hook}.attn`, q, cache, scale, window === undefined ? {} : { window });
+    const [attnOut] = b.linear(z, layer(`${name}.${of.out}`, nEmbd, nEmbd), [`${hook}.hook_attn_out`, nEmbd]);
+    const mid = b.add(`${hook}.hook_resid_mid`, x, attnOut!);
+
+    const n2 = norm(`${hook}.ln2`, `${name}.${of.norm2}`, mid);
+    const [pre] = b.linear(n2, layer(`${name}.${of.up}`, nEmbd, nInner), [`${hook}.mlp.hook_pre`, nInner]);
+    const post = b.activate(`${hook}.mlp.hook_post`, config.activation, pre!);
+    const [mlpOut] = b.linear(post, layer(`${name}.${of.down}`, nInner, nEmbd), [`${hook}.hook_mlp_out`, nEmbd]);
+    x = b.add(`${hook}.hook_resid_post`, mid, mlpOut!);
+  }
+  const normed = norm('ln_final', of.final, x);
+  b.alias('ln_final_out', normed);
+  const head = config.tieWordEmbeddings ? words : b.matrix('lm_head.weight', vocabSize, nEmbd);
+  b.linear(b.select('selected', normed), { weight: head }, ['logits', vocabSize]);
+  return b.plan({ nCtx, vocabSize });
+}
+
+const shared = { kind: 'decoder', plan: gptNeoPlan } as const;
+
+export const gptNeo: Family<GptNeoConfig> = {
+  ...shared,
+  heads: () => ['next-words'],
+  modelTypes: ['gpt_neo'],
+  title: 'GPT-Neo',
+  config: readNeo,
+  nameOf(name) {
+    const own = name.replace(/^transformer\./, '');
+    return /\.attn\.attention\.(bias|masked_bias)$/.test(own) ? undefined : own;
+  },
+  body: /^(wte|wpe|h|ln_f|lm_head)\./,
+  ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['wte.weight', 'lm_head.weight']] : []),
+  layerField: () => 'num_layers',
+};
+
+export const opt: Family<GptNeoConfig> = {
+  ...shared,
+  heads: () => ['next-words'],
+  modelTypes: ['opt'],
+  title: 'OPT',
+  config: readOpt,
+  nameOf: (name) => name.replace(/^model\./, '').replace(/^decoder\./, ''),
+  body: /^(embed_tokens|embed_positions|layers|final_layer_norm|lm_head|project_in|project_out)\./,
+  ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['embed_tokens.weight', 'lm_head.weight']] : []),
+  layerField: () => 'num_hidden_layers',
+};

@@ -1,0 +1,166 @@
+import { PlanBuilder } from '../plan/builder.ts';
+import type { Norm, Plan } from '../plan/plan.ts';
+import type { DecoderConfig, Family } from './family.ts';
+import type { Fields } from './fields.ts';
+import { type Rotary, readRotary, rotaryTable } from './rope.ts';
+
+/** What a checkpoint of Llama's kind says of itself. */
+export interface LlamaConfig extends DecoderConfig {
+  modelType: 'llama' | 'mistral' | 'qwen2' | 'qwen3';
+  /** Heads of keys and values; each serves several query heads, one after the other. */
+  nKeyHead: number;
+  headDim: number;
+  rmsNormEpsilon: number;
+  rotary: Rotary;
+  /** Biases of the queries, keys and values, of attention's output, and of the MLP's layers. */
+  biases: { qkv: boolean; out: boolean; mlp: boolean };
+  /** Each head's queries and keys are normed before they are turned. */
+  normsHeads: boolean;
+  /** The most of the last keys that a row of each layer sees; undefined for all. */
+  windows: (number | undefined)[];
+}
+
+function readConfig(fields: Fields): LlamaConfig {
+  const modelType = fields.get('model_type') as LlamaConfig['modelType'];
+  fields.fixed({ is_encoder_decoder: false, add_cross_attention: false, quantization_config: null });
+  const nEmbd = fields.size('hidden_size', 'width');
+  const nHead = fields.size('num_attention_heads', 'count');
+  const nKeyHead = fields.size('num_key_value_heads', 'count', modelType === 'mistral' ? 8 : nHead);
+  if (nHead % nKeyHead !== 0) throw fields.bad('num_attention_heads', `a multiple of the ${nKeyHead} key heads`);
+  if (fields.get('head_dim') === undefined && nEmbd % nHead !== 0) {
+    throw fields.bad('hidden_size', `a multiple of num_attention_heads, which is ${nHead}`);
+  }
+  const headDim = fields.size('head_dim', 'width', modelType === 'qwen3' ? 128 : nEmbd / nHead);
+  if (headDim % 2 !== 0) throw fields.bad('head_dim', 'an even number');
+  const nLayer = fields.size('num_hidden_layers', 'count');
+  const vocabSize = fields.size('vocab_size', 'vocabulary');
+  const own = fields.flag('attention_bias', false);
+  return {
+    modelType,
+    nLayer,
+    nHead,
+    nKeyHead,
+    headDim,
+    nEmbd,
+    nInner: fields.size('intermediate_size', 'width'),
+    nCtx: fields.size('max_position_embeddings', 'positions', modelType === 'llama' ? 2048 : 32_768),
+    vocabSize,
+    activation: fields.activation('hidden_act', 'silu'),
+    rmsNormEpsilon: fields.fraction('rms_norm_eps', 1e-6),
+    rotary: readRotary(fields, headDim),
+    biases: {
+      qkv: modelType === 'qwen2' || own,
+      out: modelType !== 'qwen2' && own,
+      mlp: modelType === 'llama' && fields.flag('mlp_bias', false),
+    },
+    normsHeads: modelType === 'qwen3',
+    windows: readWindows(fields, modelType, nLayer),
+    tieWordEmbeddings: fields.flag('tie_word_embeddings', false),
+    bosTokenId:
+      fields.tokenIds('bos_token_id', modelType === 'llama' || modelType === 'mistral' ? [1] : [], vocabSize)[0] ??
+      null,
+    eosTokenIds: fields.tokenIds(
+      'eos_token_id',
+      modelType === 'llama' || modelType === 'mistral' ? [2] : [],
+      vocabSize,
+    ),
+  };
+}
+
+/** Sliding windows: Mistral's of all layers, Qwen's of those that `layer_types` or `max_window_layers` name, if they are in use. */
+function readWindows(fields: Fields, modelType: string, nLayer: number): (number | undefined)[] {
+  const isQwen = modelType.startsWith('qwen');
+  const window = fields.get('sliding_window') === undefined ? undefined : fields.size('sliding_window', 'positions');
+  const isUsed = modelType === 'mistral' || (isQwen && fields.flag('use_sliding_window', false));
+  if (window === undefined || !isUsed) return Array.from({ length: nLayer }, () => undefined);
+  const types = fields.get('layer_types');
+  if (Array.isArray(types)) {
+    if (types.length !== nLayer) throw fields.bad('layer_types', `a list of ${nLayer} names`);
+    return types.map((type) => {
+      if (type === 'sliding_attention') return window;
+      if (type === 'full_attention') return undefined;
+      throw fields.unsupported('layer_types', '"full_attention" and "sliding_attention" alone');
+    });
+  }
+  const first = isQwen ? fields.integer('max_window_layers', 0, 1 << 12, 28) : 0;
+  return Array.from({ length: nLayer }, (_, layer) => (layer >= first ? window : undefined));
+}
+
+/**
+ * Llama (Touvron et al. 2023) and its kin as a plan: pre-norm blocks with RMS norms, rotary positions, fewer key heads than
+ * query heads, and a gated MLP. Tensor names are TransformerLens's.
+ */
+export function llamaPlan(config: LlamaConfig): Plan {
+  const { nLayer, nHead, nKeyHead, headDim, nEmbd, nInner, nCtx, vocabSize, biases, rotary } = config;
+  const b = new PlanBuilder();
+  const rms = (name: string, columns: number): Norm => {
+    return { weight: b.vector(`${name}.weight`, columns), epsilon: config.rmsNormEpsilon, centred: false };
+  };
+  const words = b.matrix('embed_tokens.weight', vocabSize, nEmbd);
+  const angles = b.matrix('rotary', nCtx, 2 * rotary.frequencies.length, {
+    computed: { from: [], values: () => rotaryTable(rotary, nCtx) },
+  });
+  let x = b.embed('hook_embed', { weight: words, by: 'token' });
+  for (let layer = 0; layer < nLayer; layer++) {
+    const [hook, name] = [`blocks.${layer}`, `layers.${layer}`];
+    b.alias(`${hook}.hook_resid_pre`, x);
+    const n1 = b.norm(`${hook}.ln1`, x, rms(`${name}.input_layernorm`, nEmbd));
+    const widths = [nHead * headDim, nKeyHead * headDim, nKeyHead * headDim];
+    const qkv = b.layers(`${name}.self_attn`, ['q_proj', 'k_proj', 'v_proj'], nEmbd, widths, biases.qkv);
+    let [q, k, v] = b.linear(
+      n1,
+      qkv,
+      [`${hook}.attn.hook_q`, nHead, headDim],
+      [`${hook}.attn.hook_k`, nKeyHead, headDim],
+      [`${hook}.attn.hook_v`, nKeyHead, headDim],
+    ) as [string, string, string];
+    if (config.normsHeads) {
+      q = b.norm(`${hook}.attn.q_norm`, q, rms(`${name}.self_attn.q_norm`, headDim));
+      k = b.norm(`${hook}.attn.k_norm`, k, rms(`${name}.self_attn.k_norm`, headDim));
+    }
+    const cache = b.source(`cache.${layer}`, { nHead: nKeyHead, headDim, axis: 'context' });
+    const turned = b.rotate(`${hook}.attn.hook_rot_q`, q, angles);
+    b.append(b.rotate(`${hook}.attn.hook_rot_k`, k, angles), v, cache);
+    const window = config.windows[layer];
+    const z = b.attention(
+      `${hook}.attn`,
+      turned,
+      cache,
+      1 / Math.sqrt(headDim),
+      window === undefined ? {} : { window },
+    );
+    const out = b.layer(`${name}.self_attn.o_proj`, nHead * headDim, nEmbd, { bias: biases.out });
+    const [attnOut] = b.linear(z, out, [`${hook}.hook_attn_out`, nEmbd]);
+    const mid = b.add(`${hook}.hook_resid_mid`, x, attnOut!);
+
+    const n2 = b.norm(`${hook}.ln2`, mid, rms(`${name}.post_attention_layernorm`, nEmbd));
+    const both = b.layers(`${name}.mlp`, ['gate_proj', 'up_proj'], nEmbd, [nInner, nInner], biases.mlp);
+    const outputs = [`${hook}.mlp.hook_pre`, `${hook}.mlp.hook_pre_linear`].map((one) => [one, nInner] as const);
+    const [gate, up] = b.linear(n2, both, ...outputs) as [string, string];
+    const post = b.multiply(`${hook}.mlp.hook_post`, b.activate(`${hook}.mlp.hook_gate`, config.activation, gate), up);
+    const down = b.layer(`${name}.mlp.down_proj`, nInner, nEmbd, { bias: biases.mlp });
+    const [mlpOut] = b.linear(post, down, [`${hook}.hook_mlp_out`, nEmbd]);
+    x = b.add(`${hook}.hook_resid_post`, mid, mlpOut!);
+  }
+  const normed = b.norm('ln_final', x, rms('norm', nEmbd));
+  b.alias('ln_final_out', normed);
+  const head = config.tieWordEmbeddings ? words : b.matrix('lm_head.weight', vocabSize, nEmbd);
+  b.linear(b.select('selected', normed), { weight: head }, ['logits', vocabSize]);
+  return b.plan({ nCtx, vocabSize });
+}
+
+export const llama: Family<LlamaConfig> = {
+  modelTypes: ['llama', 'mistral', 'qwen2', 'qwen3'],
+  kind: 'decoder',
+  title: 'Llama',
+  config: readConfig,
+  heads: () => ['next-words'],
+  plan: llamaPlan,
+  nameOf(name) {
+    const own = name.replace(/^model\./, '');
+    return own.endsWith('rotary_emb.inv_freq') ? undefined : own;
+  },
+  body: /^(embed_tokens|layers|norm|lm_head)\./,
+  ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['embed_tokens.weight', 'lm_head.weight']] : []),
+  layerField: () => 'num_hidden_layers',
+};

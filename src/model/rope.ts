@@ -1,0 +1,109 @@
+import { VitrineError } from '../plan/error.ts';
+import { show } from '../plan/show.ts';
+import type { Fields } from './fields.ts';
+
+/** Rotary position embeddings (Su et al. 2021) of a model: how fast each pair of a head turns with the position. */
+export interface Rotary {
+  /** Angles per position, one a pair. */
+  frequencies: number[];
+  /** Sines and cosines are multiplied by it (yarn). */
+  factor: number;
+}
+
+type Scaling = Readonly<Record<string, unknown>>;
+
+/**
+ * What config.json says of rotary embeddings: `rope_parameters` of newer files, `rope_theta` and `rope_scaling` of older ones.
+ * @param dims how much of a head is turned
+ * @throws VitrineError `unsupported-checkpoint` for a kind of scaling that is not computed here
+ */
+export function readRotary(fields: Fields, dims: number, theta = 10_000): Rotary {
+  const given = fields.get('rope_parameters') ?? fields.get('rope_scaling') ?? {};
+  if (typeof given !== 'object' || given === null) throw fields.bad('rope_scaling', 'an object');
+  const scaling = given as Scaling;
+  const number = (name: string, absent?: number): number => {
+    const value = scaling[name] ?? absent;
+    if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+    throw new VitrineError(
+      'bad-checkpoint',
+      `${name} of the rotary scaling in config.json is ${show(value)}; expected a number above 0.`,
+    );
+  };
+  const base = number('rope_theta', (fields.get('rope_theta') ?? fields.get('rotary_emb_base') ?? theta) as number);
+  const plain = Array.from({ length: dims / 2 }, (_, i) => base ** ((-2 * i) / dims));
+  const kind = scaling.rope_type ?? scaling.type ?? 'default';
+  switch (kind) {
+    case 'default':
+    // Grows only with texts longer than the model was made for, which no context here holds.
+    case 'dynamic':
+      return { frequencies: plain, factor: 1 };
+    case 'linear':
+      return { frequencies: plain.map((frequency) => frequency / number('factor')), factor: 1 };
+    case 'llama3':
+      return { frequencies: llama3(plain, number), factor: 1 };
+    case 'yarn':
+      return yarn(plain, number, { base, dims, positions: fields.get('max_position_embeddings') as number, scaling });
+    default:
+      throw fields.unsupported(
+        fields.get('rope_parameters') === undefined ? 'rope_scaling' : 'rope_parameters',
+        'of the kind default, linear, dynamic, llama3 or yarn',
+      );
+  }
+}
+
+/** Llama 3.1: slow frequencies are divided, fast ones stay, those between go from one to the other. */
+function llama3(plain: readonly number[], number: (name: string) => number): number[] {
+  const [factor, low, high] = [number('factor'), number('low_freq_factor'), number('high_freq_factor')];
+  const positions = number('original_max_position_embeddings');
+  return plain.map((frequency) => {
+    const wavelength = (2 * Math.PI) / frequency;
+    if (wavelength < positions / high) return frequency;
+    if (wavelength > positions / low) return frequency / factor;
+    const smooth = (positions / wavelength - low) / (high - low);
+    return ((1 - smooth) * frequency) / factor + smooth * frequency;
+  });
+}
+
+/** YaRN (Peng et al. 2023): the same by how often a pair turns within the text that the model was made for. */
+function yarn(
+  plain: readonly number[],
+  number: (name: string, absent?: number) => number,
+  of: { base: number; dims: number; positions: number; scaling: Scaling },
+): Rotary {
+  const { base, dims, scaling } = of;
+  const factor = number('factor');
+  const positions = number('original_max_position_embeddings', of.positions);
+  const pairOf = (turns: number) => (dims * Math.log(positions / (turns * 2 * Math.PI))) / (2 * Math.log(base));
+  const whole = scaling.truncate !== false;
+  const [first, last] = [pairOf(number('beta_fast', 32)), pairOf(number('beta_slow', 1))];
+  const low = Math.max(whole ? Math.floor(first) : first, 0);
+  const high = Math.min(whole ? Math.ceil(last) : last, dims - 1);
+  const width = high === low ? 0.001 : high - low;
+  const frequencies = plain.map((frequency, i) => {
+    const scaled = Math.min(1, Math.max(0, (i - low) / width));
+    return (frequency / factor) * scaled + frequency * (1 - scaled);
+  });
+  const magnitude = (scale: number) => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1);
+  const both = typeof scaling.mscale === 'number' && typeof scaling.mscale_all_dim === 'number';
+  const natural =
+    both && scaling.mscale && scaling.mscale_all_dim
+      ? magnitude(number('mscale')) / magnitude(number('mscale_all_dim'))
+      : magnitude(1);
+  return { frequencies, factor: number('attention_factor', natural) };
+}
+
+/** Cosines, then sines, of each position's angles: [positions, 2 pairs]. */
+export function rotaryTable({ frequencies, factor }: Rotary, positions: number): Float32Array {
+  const pairs = frequencies.length;
+  const table = new Float32Array(positions * 2 * pairs);
+  // Angles are products of float32 in the models' own code.
+  const rounded = frequencies.map(Math.fround);
+  for (let position = 0; position < positions; position++) {
+    for (let i = 0; i < pairs; i++) {
+      const angle = Math.fround(position * rounded[i]!);
+      table[position * 2 * pairs + i] = Math.cos(angle) * factor;
+      table[position * 2 * pairs + pairs + i] = Math.sin(angle) * factor;
+    }
+  }
+  return table;
+}

@@ -1,0 +1,223 @@
+import { PlanBuilder } from '../plan/builder.ts';
+import type { Activation, Plan } from '../plan/plan.ts';
+import type { EncoderDecoderConfig, Family, Holds } from './family.ts';
+import type { Fields } from './fields.ts';
+import { readGeneration } from './generation.ts';
+
+type ModelType = 't5' | 'mt5';
+
+/** What a checkpoint of T5 (v1.0, v1.1, Flan) or mT5 says of itself. */
+export interface T5Config extends EncoderDecoderConfig {
+  modelType: ModelType;
+  /** Width of a head; all heads together need not be as wide as the model. */
+  headDim: number;
+  nInner: number;
+  activation: Activation;
+  /** The MLP's hidden layer is multiplied by a second one. */
+  isGated: boolean;
+  layerNormEpsilon: number;
+  /** Relative positions are told apart by so many buckets, the farthest from this distance on. */
+  nBuckets: number;
+  maxDistance: number;
+  /** What the output layer reads is multiplied by nEmbd ** -0.5. */
+  scalesOutput: boolean;
+  /** The output layer is the word table. */
+  tieWordEmbeddings: boolean;
+}
+
+const writes = /^M?T5(ForConditionalGeneration|WithLMHeadModel|Model)$/;
+
+function readConfig(fields: Fields, holds: Holds): T5Config {
+  const modelType = fields.get('model_type') as ModelType;
+  const isMultilingual = modelType === 'mt5';
+  fields.fixed({ is_encoder_decoder: true, is_decoder: false, quantization_config: null });
+  for (const name of fields.architectures()) {
+    if (!writes.test(name))
+      throw fields.unsupported('architectures', 'a class that writes, as T5ForConditionalGeneration');
+  }
+  const nLayer = fields.size('num_layers', 'count', isMultilingual ? 8 : 6);
+  const nHead = fields.size('num_heads', 'count', isMultilingual ? 6 : 8);
+  const vocabSize = fields.size('vocab_size', 'vocabulary', isMultilingual ? 250112 : 32128);
+  const tieWordEmbeddings = fields.flag('tie_word_embeddings', !isMultilingual);
+  const nBuckets = fields.integer('relative_attention_num_buckets', 4, 1 << 12, 32);
+  if (nBuckets % 2 !== 0) throw fields.bad('relative_attention_num_buckets', 'an even number');
+  const padTokenId = 0;
+  return {
+    modelType,
+    nLayer,
+    nDecoderLayer: fields.size('num_decoder_layers', 'count', nLayer),
+    nHead,
+    nDecoderHead: nHead,
+    nEmbd: fields.size('d_model', 'width', 512),
+    headDim: fields.size('d_kv', 'width', 64),
+    nInner: fields.size('d_ff', 'width', isMultilingual ? 1024 : 2048),
+    nCtx: fields.size('n_positions', 'positions', 512),
+    vocabSize,
+    sourceVocabSize: vocabSize,
+    isRelative: true,
+    ...readActivation(fields, isMultilingual ? 'gated-gelu' : 'relu'),
+    layerNormEpsilon: fields.fraction('layer_norm_epsilon', 1e-6),
+    nBuckets,
+    // Farther than the buckets of one direction, or the logarithm between them means nothing.
+    maxDistance: fields.integer('relative_attention_max_distance', nBuckets / 2 + 1, 1 << 16, 128),
+    scalesOutput: fields.flag('scale_decoder_outputs', tieWordEmbeddings),
+    tieWordEmbeddings: tieWordEmbeddings || !holds('lm_head.weight'),
+    generation: { padTokenId, eosTokenIds: [1], decoderStartTokenId: padTokenId, ...readGeneration(fields, vocabSize) },
+    ...fields.tasks(),
+  };
+}
+
+/** `feed_forward_proj` says both: `relu`, `gated-gelu`, `gated-silu`. Newer files say them once more in fields of their own, which win. */
+function readActivation(fields: Fields, absent: string): Pick<T5Config, 'activation' | 'isGated'> {
+  const whole = fields.get('feed_forward_proj') ?? absent;
+  const found = typeof whole === 'string' ? /^(gated-)?([a-z_]+)$/.exec(whole) : undefined;
+  if (!found) throw fields.unsupported('feed_forward_proj', 'relu, gated-gelu or the like');
+  const kind = whole === 'gated-gelu' ? 'gelu_new' : found[2]!;
+  const isApart = fields.get('dense_act_fn') !== undefined;
+  return {
+    activation: isApart ? fields.activation('dense_act_fn', kind) : fields.activation('feed_forward_proj', kind, kind),
+    isGated: fields.flag('is_gated_act', found[1] !== undefined),
+  };
+}
+
+/**
+ * T5 (Raffel et al. 2019) as a plan: norms by root mean square before each sublayer, no biases, and a bias on the scores by the
+ * distance of query and key, one table for all blocks of a part. Tensor names are those of TransformerLens's HookedEncoderDecoder.
+ */
+export function t5Plan(config: T5Config): Plan {
+  const { nLayer, nHead, headDim, nDecoderLayer, nEmbd, nCtx, vocabSize } = config;
+  const b = new PlanBuilder();
+  const { norm, heads, mix, attention, mlp, distances } = sublayers(b, config);
+  const words = b.matrix('shared.weight', vocabSize, nEmbd);
+
+  let x = b.embed('encoder.embed.hook_embed', { weight: words, by: 'token' });
+  const text = b.source('text', { nHead, headDim, axis: 'rows' });
+  const nearby = distances('encoder');
+  for (let i = 0; i < nLayer; i++) {
+    const [hook, layer] = [`encoder.${i}`, `encoder.block.${i}.layer`];
+    b.alias(`${hook}.hook_resid_pre`, x);
+    const mid = b.add(`${hook}.hook_resid_mid`, x, attention(hook, `${layer}.0`, x, text, nearby));
+    x = b.add(`${hook}.hook_resid_post`, mid, mlp(hook, `${hook}.ln2`, `${layer}.1`, mid));
+  }
+  const encoded = norm('encoder_final_ln', 'encoder.final_layer_norm', x);
+  b.alias('encoded', encoded);
+  const memories = Array.from({ length: nDecoderLayer }, (_, i) => {
+    const [k, v] = heads(`decoder.${i}.cross_attn`, `decoder.block.${i}.layer.1.EncDecAttention`, encoded, ['k', 'v']);
+    const memory = b.source(`memory.${i}`, { nHead, headDim, axis: 'source' });
+    b.append(k!, v!, memory);
+    return memory;
+  });
+  b.endEncoder();
+
+  x = b.embed('decoder.embed.hook_embed', { weight: words, by: 'token' });
+  const before = distances('decoder');
+  for (let i = 0; i < nDecoderLayer; i++) {
+    const [hook, layer] = [`decoder.${i}`, `decoder.block.${i}.layer`];
+    b.alias(`${hook}.hook_resid_pre`, x);
+    const cache = b.source(`cache.${i}`, { nHead, headDim, axis: 'context' });
+    const mid = b.add(`${hook}.hook_resid_mid`, x, attention(hook, `${layer}.0`, x, cache, before));
+
+    const [crossHook, cross] = [`${hook}.cross_attn`, `${layer}.1.EncDecAttention`];
+    const [q] = heads(crossHook, cross, norm(`${hook}.ln2`, `${layer}.1.layer_norm`, mid), ['q']);
+    const crossOut = mix(crossHook, cross, q!, memories[i]!, `${hook}.hook_cross_attn_out`);
+    const midCross = b.add(`${hook}.hook_resid_mid_cross`, mid, crossOut);
+    x = b.add(`${hook}.hook_resid_post`, midCross, mlp(hook, `${hook}.ln3`, `${layer}.2`, midCross));
+  }
+
+  x = norm('decoder_final_ln', 'decoder.final_layer_norm', x);
+  if (config.scalesOutput) {
+    const scale = { computed: { from: [], values: () => new Float32Array(nEmbd).fill(nEmbd ** -0.5) } };
+    const row = b.embed('selected.scale', { weight: b.matrix('lm_head.scale', 1, nEmbd, scale), by: 'segment' });
+    x = b.multiply('selected.scaled', x, row);
+  }
+  const head = config.tieWordEmbeddings ? words : b.matrix('lm_head.weight', vocabSize, nEmbd);
+  b.linear(b.select('selected', x), { weight: head }, ['logits', vocabSize]);
+  return b.plan({ nCtx, vocabSize });
+}
+
+/** What the blocks are made of. */
+function sublayers(b: PlanBuilder, config: T5Config) {
+  const { nHead, headDim, nEmbd, nInner, activation, isGated, layerNormEpsilon: epsilon } = config;
+  const width = nHead * headDim;
+  const linear = (x: string, name: string, nIn: number, nOut: number, output: string) =>
+    b.linear(x, b.layer(name, nIn, nOut, { bias: false }), [output, nOut])[0]!;
+  const norm = (hook: string, name: string, x: string) =>
+    b.norm(hook, x, { weight: b.vector(`${name}.weight`, nEmbd), epsilon, centred: false });
+  /** `parts` of attention, one after the other, with a row of each head. */
+  const heads = (hook: string, layer: string, x: string, parts: readonly string[]) => {
+    const widths = parts.map(() => width);
+    const outputs = parts.map((part) => [`${hook}.hook_${part}`, nHead, headDim] as const);
+    return b.linear(x, b.layers(layer, parts, nEmbd, widths, false), ...outputs);
+  };
+  const mix = (hook: string, layer: string, q: string, source: string, output: string, bias?: string) =>
+    linear(b.attention(hook, q, source, 1, { bias }), `${layer}.o`, width, nEmbd, output);
+  return {
+    norm,
+    heads,
+    mix,
+    attention(hook: string, layer: string, x: string, source: string, bias: string): string {
+      const own = `${layer}.SelfAttention`;
+      const [q, k, v] = heads(`${hook}.attn`, own, norm(`${hook}.ln1`, `${layer}.layer_norm`, x), ['q', 'k', 'v']);
+      b.append(k!, v!, source);
+      return mix(`${hook}.attn`, own, q!, source, `${hook}.hook_attn_out`, bias);
+    },
+    mlp(hook: string, ln: string, layer: string, x: string): string {
+      const [normed, own] = [norm(ln, `${layer}.layer_norm`, x), `${layer}.DenseReluDense`];
+      const pre = linear(normed, `${own}.${isGated ? 'wi_0' : 'wi'}`, nEmbd, nInner, `${hook}.mlp.hook_pre`);
+      let post = b.activate(`${hook}.mlp.${isGated ? 'hook_gate' : 'hook_post'}`, activation, pre);
+      if (isGated) {
+        const other = linear(normed, `${own}.wi_1`, nEmbd, nInner, `${hook}.mlp.hook_pre_linear`);
+        post = b.multiply(`${hook}.mlp.hook_post`, post, other);
+      }
+      return linear(post, `${own}.wo`, nInner, nEmbd, `${hook}.hook_mlp_out`);
+    },
+    /** What is added to the scores by distance, from -maxDistance to maxDistance: each has the value of its bucket. */
+    distances(part: 'encoder' | 'decoder'): string {
+      const { nBuckets, maxDistance } = config;
+      const name = `${part}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
+      const columns = 2 * maxDistance + 1;
+      const values = (stored: Float32Array) =>
+        Float32Array.from({ length: nHead * columns }, (_, i) => {
+          const bucket = bucketOf((i % columns) - maxDistance, part === 'encoder', config);
+          return stored[bucket * nHead + Math.floor(i / columns)]!;
+        });
+      return b.matrix(name, nHead, columns, { computed: { from: [{ name, shape: [nBuckets, nHead] }], values } });
+    },
+  };
+}
+
+/**
+ * The bucket of a key so many places behind (negative) or after a query: one for each near distance, then ever wider ones. The
+ * encoder's are half for keys after the query. Rounded as float32, which decides at the borders.
+ */
+export function bucketOf(
+  distance: number,
+  isBidirectional: boolean,
+  { nBuckets, maxDistance }: Pick<T5Config, 'nBuckets' | 'maxDistance'>,
+): number {
+  const count = isBidirectional ? nBuckets / 2 : nBuckets;
+  const first = isBidirectional && distance > 0 ? count : 0;
+  const away = isBidirectional ? Math.abs(distance) : Math.max(0, -distance);
+  const exact = Math.floor(count / 2);
+  if (away < exact) return first + away;
+  const { fround, log } = Math;
+  const share = fround(fround(log(fround(away / exact))) / fround(log(maxDistance / exact)));
+  return first + Math.min(count - 1, exact + Math.trunc(fround(share * (count - exact))));
+}
+
+export const t5: Family<T5Config> = {
+  modelTypes: ['t5', 'mt5'],
+  kind: 'encoder-decoder',
+  title: 'T5',
+  config: readConfig,
+  heads: () => ['next-words'],
+  plan: t5Plan,
+  // Old files hold a table for cross-attention, which has none.
+  nameOf: (name) => (/EncDecAttention\.relative_attention_bias\.weight$/.test(name) ? undefined : name),
+  body: /^(shared|encoder|decoder|lm_head)\./,
+  ties({ tieWordEmbeddings }) {
+    const words = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'];
+    return [tieWordEmbeddings ? [...words, 'lm_head.weight'] : words];
+  },
+  layerField: () => 'num_layers',
+};

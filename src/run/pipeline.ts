@@ -1,0 +1,103 @@
+import type { Source } from '../load/source.ts';
+import { VitrineError } from '../plan/error.ts';
+import { quote } from './check.ts';
+import type { LoadOptions } from './loading.ts';
+import {
+  featureExtraction,
+  fillMask,
+  questionAnswering,
+  textClassification,
+  tokenClassification,
+  zeroShotClassification,
+} from './pipelines/encoder.ts';
+import { type PipelineProgress, telling } from './pipelines/progress.ts';
+import type { Task } from './pipelines/task.ts';
+import { textGeneration } from './pipelines/text-generation.ts';
+import { summarization, text2textGeneration, translation, translationOf } from './pipelines/text2text.ts';
+import type { Pipelines } from './pipelines/types.ts';
+import { imageClassification, imageFeatureExtraction } from './pipelines/vision.ts';
+
+/** What does each task of transformers.js. */
+const tasks = {
+  'feature-extraction': featureExtraction,
+  'fill-mask': fillMask,
+  'image-classification': imageClassification,
+  'image-feature-extraction': imageFeatureExtraction,
+  'question-answering': questionAnswering,
+  summarization,
+  'text-classification': textClassification,
+  'text-generation': textGeneration,
+  'text2text-generation': text2textGeneration,
+  'token-classification': tokenClassification,
+  translation,
+  'zero-shot-classification': zeroShotClassification,
+} as const;
+
+const aliases: Readonly<Record<string, keyof typeof tasks>> = {
+  'sentiment-analysis': 'text-classification',
+  ner: 'token-classification',
+  embeddings: 'feature-extraction',
+};
+
+/** `load`'s options, and transformers.js's names of some. */
+export interface PipelineOptions extends Omit<LoadOptions, 'device' | 'dtype'> {
+  /** `gpu` is `webgpu`. */
+  device?: LoadOptions['device'] | 'gpu';
+  /** `fp32` is `f32`, `fp16` is `f16`. */
+  dtype?: LoadOptions['dtype'] | 'fp32' | 'fp16';
+  /** `onProgress` in transformers.js's terms. */
+  progress_callback?: (info: PipelineProgress) => void;
+}
+
+/**
+ * A task on a model, with transformers.js's names of tasks, options and fields, so that code for it needs another import alone.
+ * Options may be written in camel case too. There is no default model: what is not named is not fetched.
+ * @throws VitrineError `bad-option` for an unknown task, a missing source, or a model that was trained for something else; and as
+ *   the loaders do
+ */
+export async function pipeline<Name extends keyof Pipelines>(
+  task: Name,
+  source: Source,
+  options: PipelineOptions = {},
+): Promise<Pipelines[Name]> {
+  const name: string = aliases[task] ?? task;
+  // Python names the languages too, and config.json may have settings under such a name.
+  const known = /^translation_\w+_to_\w+$/.test(name) ? translationOf(name) : undefined;
+  const own = Object.hasOwn(tasks, name) ? tasks[name as keyof typeof tasks] : known;
+  const found = own as unknown as Task<Disposable> | undefined;
+  if (!found) {
+    const all = [...Object.keys(tasks), ...Object.keys(aliases)].join(', ');
+    throw new VitrineError('bad-option', `There is no task ${quote(task)}; expected one of ${all}.`);
+  }
+  if (source === undefined || source === null || source === '') {
+    throw new VitrineError('bad-option', 'pipeline got no source; expected a hub id, a URL, a path or files.', {
+      hint: 'There is no default model.',
+    });
+  }
+  const model = await found.load(source, loadOptions(options));
+  try {
+    found.suits?.(model);
+  } catch (error) {
+    model[Symbol.dispose]();
+    throw error;
+  }
+  const dispose = async () => model[Symbol.dispose]();
+  const call = (...args: unknown[]) => found.call(model, args);
+  return Object.assign(call, {
+    task: name,
+    model,
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  }) as unknown as Pipelines[Name];
+}
+
+function loadOptions({ device, dtype, progress_callback: tell, ...rest }: PipelineOptions): LoadOptions {
+  const { onProgress } = rest;
+  const dtypes: Record<string, LoadOptions['dtype']> = { fp32: 'f32', fp16: 'f16' };
+  return {
+    ...rest,
+    ...(device !== undefined && device !== null && { device: device === 'gpu' ? 'webgpu' : device }),
+    ...(dtype !== undefined && dtype !== null && { dtype: dtypes[dtype] ?? (dtype as LoadOptions['dtype']) }),
+    ...(tell && { onProgress: telling(tell, onProgress) }),
+  } as LoadOptions;
+}

@@ -1,0 +1,58 @@
+import { VitrineError } from '../../plan/error.ts';
+import { type ChatMessage, renderChat } from '../../text/chat.ts';
+import { type Check, isString, listOf, oneOf, refuse } from '../check.ts';
+import { load } from '../load.ts';
+import type { Model } from '../model.ts';
+import type { GenerateOptions } from '../options.ts';
+import { generationChecks, generationOptions } from './generation.ts';
+import { isObject, readSettings, type Task } from './task.ts';
+
+const checks: Record<string, Check> = {
+  ...generationChecks,
+  returnFullText: oneOf(true, false),
+  chatTemplate: isString,
+  tools: listOf('tools', isObject),
+};
+
+type Chat = readonly ChatMessage[];
+const isChat = (value: unknown): value is Chat =>
+  Array.isArray(value) && value.length > 0 && value.every((message) => isObject(message) && 'role' in message);
+
+export const textGeneration: Task<Model> = {
+  load,
+  async call(model, [texts, options]) {
+    const settings = readSettings('text-generation', options, checks);
+    const isOne = typeof texts === 'string' || isChat(texts);
+    const list = (isOne ? [texts] : texts) as (string | Chat)[];
+    if (!Array.isArray(list)) throw refuse('texts', texts, 'a text, a chat or a list of them');
+    const found = [];
+    for (const text of list) found.push(await generated(model, text, settings));
+    return isOne ? found[0] : found;
+  },
+};
+
+async function generated(model: Model, input: string | Chat, settings: Record<string, unknown>) {
+  const { returnFullText = true, chatTemplate, tools, ...rest } = settings;
+  let prompt = input as string;
+  if (isChat(input)) {
+    if (typeof chatTemplate !== 'string') {
+      throw new VitrineError('bad-option', 'text-generation got a chat and no chat_template; expected both or a text.');
+    }
+    prompt = await renderChat(chatTemplate, input, tools === undefined ? {} : { tools: tools as object[] });
+  } else if (typeof input !== 'string') throw refuse('text', input, 'a text or a chat');
+  const completion = await model.complete(prompt, optionsOf(model, prompt, rest));
+  return (completion.sequences ?? [completion]).map(({ text }) => {
+    if (isChat(input)) return { generated_text: [...input, { role: 'assistant', content: text }] };
+    return { generated_text: returnFullText ? prompt + text : text };
+  });
+}
+
+/** Where nothing is said of a length, 256 tokens are written, as in Python. */
+function optionsOf(model: Model, prompt: string, settings: Record<string, unknown>): GenerateOptions {
+  const { maxLength, maxNewTokens } = settings;
+  const begins = model.tokenizer.encode(prompt).length;
+  if (maxNewTokens === undefined && maxLength !== undefined && (maxLength as number) <= begins) {
+    throw refuse('maxLength', maxLength, `more than the ${begins} tokens of the prompt`);
+  }
+  return { maxNewTokens: 256, ...generationOptions(settings, begins) };
+}

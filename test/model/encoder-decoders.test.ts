@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { WeightFormat } from '../../src/plan/backend.ts';
+import { EncoderDecoder, type SourceInput } from '../../src/run/encoder-decoder.ts';
+import type { Engine } from '../../src/run/engine.ts';
+import { encodingOf } from '../../src/run/memory.ts';
+import type { EncoderDecoderOptions } from '../../src/run/options.ts';
+import { tokenizerWithoutText } from '../../src/text/tokenizer.ts';
+import { backends, isFull } from '../backends.ts';
+import { expectClose } from '../close.ts';
+import { type FamilyCase, familyExpected, openFamily, tensorsOf } from './families.ts';
+
+/** The first differs from the second in its activation alone: on GPUs only in test:full. */
+const folders = ['marian-relu', 'marian-swish', 'bart', 't5-v1.0', 't5-v1.1'];
+
+const sourceOf = ({ input_ids, attention_mask }: FamilyCase, i: number): SourceInput => ({
+  ids: input_ids[i]!,
+  ...(attention_mask && { mask: attention_mask[i]! }),
+});
+
+/** The options of a fixture, which are all that holds: what the folder's files say is switched off. */
+function optionsOf(given: Record<string, unknown>): EncoderDecoderOptions {
+  const options: Record<string, unknown> = { ...given };
+  const beams = (options.num_beams as number) > 1;
+  return {
+    maxNewTokens: options.max_new_tokens as number,
+    numBeams: options.num_beams as number,
+    eosTokenId: options.eos_token_id as number[],
+    decoderStartTokenId: options.decoder_start_token_id as number,
+    forcedBosTokenId: (options.forced_bos_token_id as number) ?? null,
+    forcedEosTokenId: (options.forced_eos_token_id as number) ?? null,
+    noRepeatNgramSize: (options.no_repeat_ngram_size as number) ?? 0,
+    badWords: (options.bad_words_ids as number[][]) ?? [],
+    ...(beams && {
+      lengthPenalty: (options.length_penalty as number) ?? 1,
+      earlyStopping: (options.early_stopping as boolean) ?? false,
+      numReturnSequences: options.num_beams as number,
+    }),
+  };
+}
+
+/** A fixture on a backend, its weights in a format. */
+async function openOn(backend: (typeof backends)[number], folder: string, dtype: 'auto' | WeightFormat = 'auto') {
+  const { engine, checkpoint } = await openFamily(backend, folder, 'encoder-decoder', dtype);
+  const { config } = checkpoint;
+  const model = new EncoderDecoder(config, tokenizerWithoutText(config.vocabSize), engine, {
+    dtype: 'f32',
+    reason: '',
+  });
+  return { engine, model };
+}
+
+const largest = (values: ArrayLike<number>) => Array.from(values).reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+
+describe.each(backends)('encoder-decoders on $name', (backend) => {
+  describe.each(backend.name === 'webgpu' && !isFull ? folders.slice(1) : folders)('%s', (folder) => {
+    let engine: Engine;
+    let model: EncoderDecoder;
+    beforeAll(async () => {
+      ({ engine, model } = await openOn(backend, folder));
+    });
+    afterAll(() => model?.dispose());
+
+    test('hidden states and logits of every case', async () => {
+      const { cases, accept } = await familyExpected(folder);
+      const expected = await tensorsOf(folder, 'expected.safetensors');
+      for (const one of cases) {
+        const close = (found: Float32Array, output: string, i: number) => {
+          const { data } = expected.get(one.outputs[output]!.tensor)!;
+          const width = data.length / one.input_ids.length;
+          const wanted = data.subarray(i * width, (i + 1) * width);
+          expectClose(found, wanted, { absolute: accept[output]! }, `${one.name} ${output} ${i}`);
+        };
+        for (const [i, target] of one.decoder_input_ids!.entries()) {
+          const { encoded, logits } = await model.run(sourceOf(one, i), target);
+          close(encoded.data, 'encoder_last_hidden_state', i);
+          close(logits.data, 'logits', i);
+        }
+      }
+    });
+
+    test('sources of several lengths in one memory, and texts after each, give what each gives alone', async () => {
+      const { cases, accept } = await familyExpected(folder);
+      const expected = await tensorsOf(folder, 'expected.safetensors');
+      const { input_ids, attention_mask, decoder_input_ids, outputs } = cases.find(({ name }) => name === 'batch')!;
+      const kept = input_ids.map((ids, i) =>
+        ids.map((token, position) => ({ token, position })).filter((_, at) => attention_mask![i]![at] === 1),
+      );
+      const firsts = kept.map((_, i) => kept.slice(0, i).reduce((sum, { length }) => sum + length, 0));
+      const sources = kept.flatMap((rows, i) =>
+        encodingOf({ length: rows.length, rows }).rows.map((row, at) => {
+          const first = firsts[i]!;
+          return { ...row, at: first + at, first, memory: { first: first + at, count: rows.length } };
+        }),
+      );
+      const targets = decoder_input_ids!.flatMap((ids, slot) =>
+        ids.map((token, position) => {
+          return { token, position, slot, memory: { first: firsts[slot]!, count: kept[slot]!.length } };
+        }),
+      );
+      const size = { slots: 3, context: 8, rows: targets.length, logitRows: targets.length, source: 36 };
+      const program = await engine.current.program(engine.plan, size);
+      await program.run({ encodes: true, rows: sources, logitRows: [] });
+      const { logits } = await program.run({ rows: targets, logitRows: [...targets.keys()] });
+      const { data } = expected.get(outputs.logits!.tensor)!;
+      expectClose(logits, data, { absolute: accept.logits! }, 'logits');
+      program.dispose();
+    });
+
+    test.runIf(folder !== 'marian-relu')('every intermediate of both parts', async () => {
+      const { cases, trace } = await familyExpected(folder);
+      const expected = await tensorsOf(folder, 'trace.safetensors');
+      const one = cases.find(({ name }) => name === trace!.case)!;
+      const input = { source: sourceOf(one, 0), target: one.decoder_input_ids![0]! };
+      const found = await model.trace(input, { capture: [...expected.keys()] });
+      for (const [name, { data, shape }] of expected) {
+        expect(found.get(name)!.shape, name).toEqual(shape.slice(1));
+        expectClose(found.get(name)!.data, data, { relative: trace!.accept_relative_to_largest }, name);
+      }
+    });
+
+    test('generations, greedy and by beams, to the id', async () => {
+      const { generations } = await familyExpected(folder);
+      for (const { name, input_ids, options, sequences } of generations!) {
+        const completion = await model.complete(input_ids, optionsOf(options));
+        const found = completion.sequences ?? [completion];
+        expect(
+          found.map(({ ids }) => ids),
+          name,
+        ).toEqual(sequences.map(({ new_ids }) => new_ids));
+        for (const [i, { score }] of sequences.entries()) {
+          if (score !== undefined) expect(Math.abs(found[i]!.score! - score), name).toBeLessThan(1e-4);
+        }
+      }
+    });
+  });
+
+  // The largest error of a logit, where they have a spread of about 3: what rounding the weights costs models of 36 channels.
+  test.each([
+    ['f16', 2e-4],
+    ['q8', 0.3],
+    ['q4', 3],
+  ] as const)('weights in %s: logits within %f', async (dtype, most) => {
+    const errors: Record<string, number> = {};
+    // A software GPU compiles a format's kernels anew for each shape.
+    const every = ['marian-swish', 'bart', 't5-v1.0', 't5-v1.1'];
+    for (const folder of backend.name === 'webgpu' ? ['t5-v1.1'] : every) {
+      const { cases } = await familyExpected(folder);
+      const expected = await tensorsOf(folder, 'expected.safetensors');
+      const one = cases.find(({ name }) => name === 'src7-dec6')!;
+      const { model } = await openOn(backend, folder, dtype);
+      const { logits } = await model.run(sourceOf(one, 0), one.decoder_input_ids![0]!);
+      const { data } = expected.get(one.outputs.logits!.tensor)!;
+      errors[folder] = largest(logits.data.map((value, i) => value - data[i]!));
+      model.dispose();
+    }
+    for (const [folder, error] of Object.entries(errors)) expect(error, folder).toBeLessThan(most);
+    if (dtype !== 'f16') expect(largest(Object.values(errors))).toBeGreaterThan(most / 20);
+  });
+
+  test.each(backend.name === 'webgpu' ? ['t5-v1.1'] : ['bart', 't5-v1.1'])(
+    '%s: an edit of any tensor of either part, and nothing captured',
+    async (folder) => {
+      const [reference, { model }] = [(await openOn(backends[0]!, folder)).model, await openOn(backend, folder)];
+      const input = { source: [8, 5, 33, 90, 1], target: [2, 0, 44, 7] };
+      const plain = await reference.trace(input, { capture: ['*'] });
+      const seen = new Set<Float32Array>();
+      for (const [name, { data }] of plain) {
+        if (seen.has(data)) continue; // another name of a tensor
+        seen.add(data);
+        const edits = [{ name, scale: -1.5 }];
+        // Everything captured, every step runs by itself.
+        const { logits: expected } = await reference.trace(input, { edits, capture: ['*'] });
+        const { logits } = await model.trace(input, { edits });
+        expectClose(logits.data, expected.data, { absolute: 4e-4 }, `logits with ${name} edited`);
+        if (!name.endsWith('hook_scale')) expect(expected.data, name).not.toEqual(plain.logits.data);
+      }
+      expect(seen.size).toBeGreaterThan(90);
+      for (const one of [reference, model]) one.dispose();
+    },
+  );
+});
