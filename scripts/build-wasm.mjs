@@ -31,7 +31,7 @@ async function compile(extra) {
   }
 }
 
-/** What the kernels' compiler must know: the numbers of the enums, and the fields of what it writes with their types. */
+/** What the kernels' compiler must know: constants, the numbers of the enums, and the fields of what it writes with their types. */
 function layout(source) {
   const members = (text, pattern, value) => Object.fromEntries([...text.matchAll(pattern)].map(value));
   const enums = [...source.matchAll(/^export enum (\w+) \{(.*?)\n\}/gms)].map(([, name, text]) => [
@@ -42,7 +42,9 @@ function layout(source) {
     name,
     members(text, /^ {2}(\w+): (\w+);/gm, ([, field, type]) => [field, type]),
   ]);
-  return `export const layout = ${JSON.stringify(Object.fromEntries([...enums, ...classes]))} as const;\n`;
+  const constants = members(source, /^export const (\w+): i32 = (\d+);/gm, ([, name, value]) => [name, Number(value)]);
+  const all = { ...constants, ...Object.fromEntries([...enums, ...classes]) };
+  return `export const layout = ${JSON.stringify(all)} as const;\n`;
 }
 
 export async function buildKernels() {

@@ -17,12 +17,13 @@ import {
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { BATCH_WORDS, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
+import { layout } from './binary.ts';
 import { type Lowering, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
 import type { Machine } from './machine.ts';
 import type { WasmWeight } from './weights.ts';
 
-/** Batches of up to so many rows are as decoding is: the weights are read row by row (kernels/index.ts). */
-const FEW_ROWS = 4;
+/** Batches of up to so many rows are as decoding is: the weights are read row by row. */
+const { ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
 
 /** Steps in memory that run without a stop, or one that JavaScript performs. */
 type Stretch = { steps: number; count: number } | Exclude<Step, Runnable>;
@@ -174,14 +175,15 @@ export class WasmProgram implements Program {
     return { ...source, places, keys: half(), values: half() };
   }
 
-  /** What a thread needs at most: see linear-row.ts, linear-tile.ts, attention.ts. */
+  /** What a thread needs at most: see linear-row.ts, linear-tile.ts, attention-block.ts. */
   #scratchBytes(rows: number): number {
-    const columns = [...this.#weights.values()].map(({ spec }) => strideOf(spec.columns));
-    const row = 4 * Math.max(64, ...columns);
+    const matrices = [...this.#weights.values()].filter(({ spec }) => spec.kind === 'matrix');
+    const row = 4 * Math.max(64, ...matrices.map(({ spec }) => strideOf(spec.columns)));
     const few = (FEW_ROWS + 1) * row + ((FEW_ROWS + 1) * 2 * row) / 32 + 256;
-    const tile = 8 * 768 * 4 + (rows + 1) * 32;
+    const tile = 192 + 16 * row + Math.max(6 * row, Math.min(TILE_BYTES, (rows + 6) * row));
     const headDim = Math.max(0, ...[...this.#plan.sources.values()].map((source) => source.headDim));
-    const attention = (headDim + this.#mostKeys(rows) + 16) * 4;
+    const keys = this.#mostKeys(rows) + ATTENTION_ROWS + 16;
+    const attention = 4 * ((headDim + 16) * (2 * ATTENTION_ROWS + 16) + keys * ATTENTION_ROWS + rows + 16);
     return Math.ceil(Math.max(few, tile, attention) / 128) * 128;
   }
 

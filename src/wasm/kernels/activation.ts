@@ -1,4 +1,4 @@
-import { exp4 } from './simd';
+import { erf4, exp4 } from './simd';
 import { Activation } from './step';
 
 const SQRT_2_OVER_PI: f32 = 0.7978845608028654;
@@ -13,7 +13,7 @@ export function activate(kind: i32, x: v128): v128 {
     case Activation.gelu:
       return f32x4.mul(
         f32x4.mul(x, f32x4.splat(0.5)),
-        f32x4.add(f32x4.splat(1), erf(f32x4.mul(x, f32x4.splat(0.70710678118654752)))),
+        f32x4.add(f32x4.splat(1), erf4(f32x4.mul(x, f32x4.splat(0.70710678118654752)))),
       );
     case Activation.relu:
       return f32x4.max(x, f32x4.splat(0));
@@ -29,17 +29,4 @@ export function activate(kind: i32, x: v128): v128 {
 /** x / (1 + e^-y) */
 function logistic(x: v128, y: v128): v128 {
   return f32x4.div(x, f32x4.add(f32x4.splat(1), exp4(f32x4.neg(y))));
-}
-
-/** erf by Abramowitz & Stegun 7.1.26: absolute error below 1.5e-7, about float32's own. */
-function erf(x: v128): v128 {
-  const one = f32x4.splat(1);
-  const size = f32x4.abs(x);
-  const t = f32x4.div(one, f32x4.add(one, f32x4.mul(size, f32x4.splat(0.3275911))));
-  let p = f32x4.add(f32x4.mul(t, f32x4.splat(1.061405429)), f32x4.splat(-1.453152027));
-  p = f32x4.add(f32x4.mul(t, p), f32x4.splat(1.421413741));
-  p = f32x4.add(f32x4.mul(t, p), f32x4.splat(-0.284496736));
-  p = f32x4.add(f32x4.mul(t, p), f32x4.splat(0.254829592));
-  const y = f32x4.sub(one, f32x4.mul(f32x4.mul(t, p), exp4(f32x4.neg(f32x4.mul(size, size)))));
-  return v128.bitselect(x, y, i32x4.splat(0x80000000)); // with the sign of x
 }

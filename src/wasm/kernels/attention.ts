@@ -3,7 +3,7 @@ import { exp4, largest, madd, sum, sums } from './simd';
 import { Batch, countOf, firstOf, headStride, keysAt, placeOf, Row, rowAt, rowOf, Step } from './step';
 import { nextPiece } from './threads';
 
-/** Attention of one row and head at a time; the cache is read where it lies. */
+/** Attention of one row and head at a time, for few rows and where scores or pattern are wanted. */
 
 /** Row `r` of head `head` of a tensor [nHead, rows, keys]. */
 function keyRow(s: Step, batch: Batch, tensor: usize, head: i32, r: i32): usize {
@@ -11,7 +11,7 @@ function keyRow(s: Step, batch: Batch, tensor: usize, head: i32, r: i32): usize 
 }
 
 /** Keys or values of a query's head that a row sees. */
-function seen(s: Step, row: Row, head: i32, keys: usize): usize {
+export function seen(s: Step, row: Row, head: i32, keys: usize): usize {
   return keysAt(keys, s, (head * s.keyHeads) / s.nHead, firstOf(s, row));
 }
 
@@ -95,23 +95,19 @@ function mix(s: Step, pattern: usize, values: usize, count: i32, factor: f32, ou
   }
 }
 
-function outputAt(s: Step, r: i32, head: i32): usize {
+export function outputAt(s: Step, r: i32, head: i32): usize {
   return rowAt(s.output, r, s.nHead * s.headDim) + ((<usize>(head * s.headDim)) << 2);
 }
 
-/** Scores, softmax and mix of each row and head, through this thread's scratch. */
-export function attention(s: Step, batch: Batch, scratch: usize): void {
+/** Scores, softmax and mix of one row and head, through this thread's scratch. */
+export function attentionRow(s: Step, batch: Batch, r: i32, head: i32, scratch: usize): void {
   const pattern = scratch + (headStride(s.headDim) << 2);
-  for (let piece = nextPiece(); piece < s.nHead * batch.rows; piece = nextPiece()) {
-    const head = piece / batch.rows; // a head's keys and values stay in the L2 cache for all its rows
-    const r = piece - head * batch.rows;
-    const row = rowOf(batch, r);
-    const count = countOf(s, row);
-    rowScores(s, row, r, head, scratch, pattern);
-    fillMasked(pattern, count, (count + 3) & ~3);
-    const total = exponentials(pattern, count, pattern);
-    mix(s, pattern, seen(s, row, head, s.values), count, count ? 1 / total : 0, outputAt(s, r, head));
-  }
+  const row = rowOf(batch, r);
+  const count = countOf(s, row);
+  rowScores(s, row, r, head, scratch, pattern);
+  fillMasked(pattern, count, (count + 3) & ~3);
+  const total = exponentials(pattern, count, pattern);
+  mix(s, pattern, seen(s, row, head, s.values), count, count ? 1 / total : 0, outputAt(s, r, head));
 }
 
 function rowScores(s: Step, row: Row, r: i32, head: i32, scratch: usize, output: usize): void {
@@ -120,12 +116,12 @@ function rowScores(s: Step, row: Row, r: i32, head: i32, scratch: usize, output:
   if (s.distances) addDistances(s, row, head, output);
 }
 
-/** Adds to a row's scores what its table has for the keys' distances. */
-function addDistances(s: Step, row: Row, head: i32, output: usize): void {
+/** Adds to a row's scores, so many bytes apart, what its table has for the distances of the keys. */
+export function addDistances(s: Step, row: Row, head: i32, output: usize, apart: usize = 4): void {
   const most = s.farthest;
   const table = rowAt(s.distances, head, 2 * most + 1) + ((<usize>most) << 2);
   let distance = firstOf(s, row) - placeOf(s, row);
-  for (const end = output + ((<usize>countOf(s, row)) << 2); output < end; output += 4, distance++) {
+  for (const end = output + <usize>countOf(s, row) * apart; output < end; output += apart, distance++) {
     const at = table + (max(-most, min(most, distance)) << 2);
     store<f32>(output, load<f32>(output) + load<f32>(at));
   }

@@ -1,13 +1,16 @@
-import { attention, attentionMix, attentionScores, maskedSoftmax } from './attention';
+import { attentionMix, attentionScores, maskedSoftmax } from './attention';
+import { attention } from './attention-block';
 import { linearRow } from './linear-row';
 import { linearTile } from './linear-tile';
 import { norm, normScale } from './norm';
+import { tile } from './panels';
 import { activation, binary, cacheAppend, embed, rotate, selectRows } from './rows';
-import { Batch, Op, rowsOf, Step } from './step';
+import { writeNumbers } from './simd';
+import { Batch, FEW_ROWS, Op, rowsOf, Step } from './step';
 import { barrier, epoch, join, nextRun, RUN, start } from './threads';
 
-/** Up to so many rows a linear reads the weights row by row; beyond, it unpacks them to tiles first. */
-const FEW_ROWS = 4;
+// A function that is exported is not put into the one that calls it.
+export { tile };
 
 /** A run as its caller leaves it in memory for the other threads. */
 @unmanaged
@@ -33,6 +36,7 @@ export function run(steps: usize, count: i32, batch: usize, scratch: usize, scra
 
 /** Makes this instance thread 0 of `threads`. */
 export function lead(threads: i32, mayWait: bool): void {
+  writeNumbers();
   join(threads, mayWait);
 }
 

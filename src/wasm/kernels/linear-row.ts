@@ -1,4 +1,4 @@
-import { column, columns, finish, inputRow, takeColumns, widest } from './linear';
+import { column, columns, finish, inputRow, takeColumns, totalColumns } from './linear';
 import { normalize } from './norm';
 import { half4, largest, madd, sumInt, sums } from './simd';
 import { Batch, Format, rowsOf, Step, strideOf, Table } from './step';
@@ -32,7 +32,8 @@ export function linearRow(s: Step, batch: Batch, scratch: usize): void {
   }
 
   const inPlace = !s.normWeight && !quantised;
-  while (takeColumns(s, max(8, min(256, (widest(s) / (threadCount() * 8)) & ~3)))) {
+  const most = max(8, min(256, (totalColumns(s) / (threadCount() * 8 * s.partCount)) & ~3));
+  while (takeColumns(s, most, 1)) {
     for (let c = 0; c < columns; c += 4) {
       const count = min(4, columns - c);
       for (let r = 0; r < rows; r++) {

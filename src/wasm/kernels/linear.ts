@@ -1,5 +1,5 @@
 import { activate } from './activation';
-import { Batch, keysAt, Part, placeOf, rowAt, rowOf, Step } from './step';
+import { Batch, keysAt, Part, placeOf, rowAt, rowOf, Step, strideOf } from './step';
 import { nextPiece } from './threads';
 
 /** Input row `r` of a linear: the r-th row, or the r-th whose logits are wanted. */
@@ -7,40 +7,43 @@ export function inputRow(s: Step, batch: Batch, r: i32): usize {
   return rowAt(s.input, s.select ? rowOf(batch, r).logitRow : r, s.width);
 }
 
-/** The columns that a thread has taken: from the `within`-th of a part, which is the `column`-th of all. */
+/** What a thread has taken: a block of rows, and columns from the `within`-th of a part, which is the `column`-th of all. */
+export let blockOfRows: i32;
 let part = changetype<Part>(0);
 export let column: i32;
 let within: i32;
 export let columns: i32;
 
-/** Takes up to `most` columns of one part, while there are any. */
-export function takeColumns(s: Step, most: i32): bool {
+/** Takes up to `most` columns of one part for one of so many blocks of rows, while there are any. */
+export function takeColumns(s: Step, most: i32, blocks: i32): bool {
+  let perBlock = 0;
+  for (let i = 0; i < s.partCount; i++) perBlock += (partOf(s, i).width + most - 1) / most;
   let piece = nextPiece();
+  blockOfRows = piece / perBlock;
+  if (blockOfRows >= blocks) return false;
+  piece -= blockOfRows * perBlock;
   column = 0;
-  for (let i = 0; i < s.partCount; i++) {
+  for (let i = 0; ; i++) {
     part = partOf(s, i);
     const pieces = (part.width + most - 1) / most;
-    if (piece < pieces) {
-      within = piece * most;
-      column += within;
-      columns = min(most, part.width - within);
-      return true;
-    }
+    if (piece < pieces) break;
     piece -= pieces;
     column += part.width;
   }
-  return false;
+  within = piece * most;
+  column += within;
+  columns = min(most, part.width - within);
+  return true;
 }
 
 function partOf(s: Step, i: i32): Part {
   return changetype<Part>(s.parts + <usize>i * offsetof<Part>());
 }
 
-/** Columns of the widest part. */
-export function widest(s: Step): i32 {
-  let most = 0;
-  for (let i = 0; i < s.partCount; i++) most = max(most, partOf(s, i).width);
-  return most;
+export function totalColumns(s: Step): i32 {
+  let total = 0;
+  for (let i = 0; i < s.partCount; i++) total += partOf(s, i).width;
+  return total;
 }
 
 /** Takes `count` sums of row `r`, from the c-th of those taken, to where they belong, with bias, activation, gate and residual. */
@@ -53,6 +56,39 @@ export function finish(s: Step, batch: Batch, r: i32, c: i32, count: i32, values
   if (s.gate) values = f32x4.mul(values, v128.load(s.gate + at));
   if (s.second) values = f32x4.add(values, v128.load(s.second + at));
   storeLanes(part.at + at, values, count);
+}
+
+/** Takes a tile of sums [6, 8], of which `rows` and `count` columns count, where `finish` would take them. */
+export function finishTile(s: Step, batch: Batch, r: i32, rows: i32, c: i32, count: i32, y: usize): void {
+  if (count < 8 || s.gate || (part.kept && s.headDim & 7)) {
+    for (let i = 0; i < rows; i++, y += 32) {
+      finish(s, batch, r + i, c, min(4, count), v128.load(y));
+      if (count > 4) finish(s, batch, r + i, c + 4, count - 4, v128.load(y, 16));
+    }
+    return;
+  }
+  const bias = s.bias ? s.bias + ((<usize>(column + c)) << 2) : 0;
+  const bias0 = bias ? v128.load(bias) : f32x4.splat(0);
+  const bias1 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+  const stride = strideOf(part.width) << 2;
+  let at = <usize>r * stride + ((<usize>(within + c)) << 2);
+  const head = part.kept ? (within + c) / s.headDim : 0;
+  const inHead = (<usize>(within + c - head * s.headDim)) << 2;
+  for (let i = 0; i < rows; i++, y += 32, at += stride) {
+    let y0 = f32x4.add(v128.load(y), bias0);
+    let y1 = f32x4.add(v128.load(y, 16), bias1);
+    if (s.kind) {
+      y0 = activate(s.kind, y0);
+      y1 = activate(s.kind, y1);
+    }
+    if (s.second) {
+      y0 = f32x4.add(y0, v128.load(s.second + at));
+      y1 = f32x4.add(y1, v128.load(s.second + at, 16));
+    }
+    const to = part.kept ? keysAt(part.at, s, head, placeOf(s, rowOf(batch, r + i))) + inHead : part.at + at;
+    v128.store(to, y0);
+    v128.store(to, y1, 16);
+  }
 }
 
 /** Columns i .. i + count of a row's keys or values, to its place. */

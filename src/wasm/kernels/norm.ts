@@ -6,24 +6,35 @@ import { nextPiece } from './threads';
 
 function meanOf(s: Step, x: usize): f32 {
   if (!s.centred) return 0;
-  let total = f32x4.splat(0);
+  const end = x + ((<usize>s.width) << 2);
+  let a = f32x4.splat(0);
+  let b = a;
+  let c = a;
+  let d = a;
   // Past the width there are zeros.
-  for (let at = x, end = x + ((<usize>s.width) << 2); at < end; at += 16) total = f32x4.add(total, v128.load(at));
-  return sum(total) / <f32>s.width;
+  for (; x < end; x += 64) {
+    a = f32x4.add(a, v128.load(x));
+    b = f32x4.add(b, v128.load(x, 16));
+    c = f32x4.add(c, v128.load(x, 32));
+    d = f32x4.add(d, v128.load(x, 48));
+  }
+  return sum(f32x4.add(f32x4.add(a, b), f32x4.add(c, d))) / <f32>s.width;
 }
 
 function scaleOf(s: Step, x: usize, mean: f32): f32 {
-  const whole = x + ((<usize>s.width & ~3) << 2);
+  const whole = x + ((<usize>s.width & ~7) << 2);
   const end = x + ((<usize>s.width) << 2);
   const means = f32x4.splat(mean);
-  let squares = f32x4.splat(0);
-  let at = x;
-  for (; at < whole; at += 16) {
-    const d = f32x4.sub(v128.load(at), means);
-    squares = madd(d, d, squares);
+  let a = f32x4.splat(0);
+  let b = a;
+  for (; x < whole; x += 32) {
+    const first = f32x4.sub(v128.load(x), means);
+    const second = f32x4.sub(v128.load(x, 16), means);
+    a = madd(first, first, a);
+    b = madd(second, second, b);
   }
-  let total = sum(squares);
-  for (; at < end; at += 4) total += (load<f32>(at) - mean) * (load<f32>(at) - mean);
+  let total = sum(f32x4.add(a, b));
+  for (; x < end; x += 4) total += (load<f32>(x) - mean) * (load<f32>(x) - mean);
   return sqrt<f32>(total / <f32>s.width + s.epsilon);
 }
 

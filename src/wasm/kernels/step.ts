@@ -1,3 +1,12 @@
+/** Up to so many rows a linear reads the weights row by row; beyond, it unpacks them to tiles first. */
+export const FEW_ROWS: i32 = 4;
+
+/** Rows of a head whose attention a thread computes together. */
+export const ATTENTION_ROWS: i32 = 48;
+
+/** Bytes of the block of rows that a tile of a linear keeps at hand. */
+export const TILE_BYTES: i32 = 786432;
+
 /** Ops by the plan's names, as in all the enums here: the compiler (../lower.ts) has them from the build. */
 export enum Op {
   embed,
