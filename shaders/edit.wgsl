@@ -1,4 +1,4 @@
-// Edits a tensor in place: [rows, n] or [rows, nHead, n], or [nHead, rows, keys] with HEAD_FIRST. One dispatch an edit.
+// Edits a tensor in place: [rows, n], [logitRows, n] or [rows, nHead, n], or [nHead, rows, keys] with HEAD_FIRST. One dispatch an edit.
 override KIND: u32; // 0 set, 1 scale, 2 add
 override HEAD_FIRST: bool;
 override INNER: u32; // values per row and head
@@ -20,14 +20,15 @@ struct Places {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let width = select(places.width, INNER, places.width == 0);
-  if (id.x >= min(width, INNER) || id.y >= batch.rowCount) {
+  if (id.x >= min(width, INNER) || id.y >= rowCount()) {
     return;
   }
   // Keys that a row does not see stay masked: nothing may depend on them.
   if (HEAD_FIRST && id.x >= seenBy(id.y).count) {
     return;
   }
-  let position = batch.rows[id.y].place - batch.rows[id.y].first;
+  let row = select(id.y, batch.rows[id.y].logitRow, LOGIT_ROWS);
+  let position = batch.rows[row].place - batch.rows[row].first;
   var ordinal = position;
   if (places.positions > 0) {
     ordinal = 0;

@@ -55,7 +55,9 @@ export class CpuProgram implements Program {
       const context = Math.max(size.context, rows);
       return product(shapeOf(plan.tensors.get(name)!, { ...size, rows, context, source: size.source ?? 0 }));
     };
-    const { bufferOf, sizes } = assignBuffers([...(plan.encoder ?? []), ...plan.steps], lengthOf, capture);
+    // The results are read when all steps are done.
+    const keep = new Set([...capture, 'logits']);
+    const { bufferOf, sizes } = assignBuffers([...(plan.encoder ?? []), ...plan.steps], lengthOf, keep);
     this.#bufferOf = bufferOf;
     this.#buffers = sizes.map((length) => new Float32Array(length));
     const cached = [...this.#cache.values()].reduce((sum, { k, v }) => sum + k.length + v.length, 0);
@@ -206,7 +208,7 @@ export class CpuProgram implements Program {
       case 'activation':
         return activation(step.kind, tensor(step.input), tensor(step.output));
       case 'edit':
-        return applyEdits(step.edits, this.#plan.tensors.get(step.tensor)!, rows, sizes, tensor(step.tensor));
+        return applyEdits(step.edits, this.#plan.tensors.get(step.tensor)!, batch, sizes, tensor(step.tensor));
       case 'attention':
         return unfused(step);
       default:

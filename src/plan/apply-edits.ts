@@ -1,16 +1,17 @@
-import type { Row } from './backend.ts';
+import type { Batch } from './backend.ts';
 import { type AxisSizes, keyAxisOf, type TensorEdit, type TensorSpec } from './plan.ts';
 import { ordinalOf, seenBy } from './rows.ts';
 
-/** Applies edits in place to x, in its spec's shape: [rows, n], [rows, nHead, n] or [nHead, rows, keys]. */
+/** Applies edits in place to x, in its spec's shape: [rows, n], [logitRows, n], [rows, nHead, n] or [nHead, rows, keys]. */
 export function applyEdits(
   edits: readonly TensorEdit[],
   spec: TensorSpec,
-  rows: readonly Row[],
+  batch: Batch,
   sizes: AxisSizes,
   x: Float32Array,
 ): void {
   const { shape } = spec;
+  const rows = shape[0] === 'logitRows' ? batch.logitRows.map((row) => batch.rows[row]!) : batch.rows;
   const keys = keyAxisOf(spec);
   const nHead = keys ? (shape[0] as number) : shape.length === 3 ? (shape[1] as number) : 1;
   const inner = keys ? sizes[keys] : (shape.at(-1) as number);

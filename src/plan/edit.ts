@@ -20,6 +20,9 @@ export interface Edit {
   add?: number | ArrayLike<number>;
 }
 
+/** Tensors that no trace or edit names: what is picked for the logits, and these themselves, which are answered apart. */
+export const isInternal = (name: string) => name === 'logits' || name.startsWith('selected');
+
 /** Axes of a tensor that edits can pick from. Attention tensors are [nHead, rows, context], others [rows, ...]. */
 interface Axes {
   nHead: number | undefined;
@@ -40,7 +43,7 @@ export function withEdits(plan: Plan, edits: readonly Edit[], length: number, so
   for (const edit of edits) {
     const name = tensorNamed(plan, edit.name);
     const spec = plan.tensors.get(name);
-    if (!spec?.shape.includes('rows')) {
+    if (!spec || isInternal(name)) {
       throw bad(`edits names the tensor ${JSON.stringify(edit.name)}, which this model does not have.`);
     }
     const lengths = { rows: encoded.has(name) ? sourceLength : length, source: sourceLength };

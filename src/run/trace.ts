@@ -1,5 +1,5 @@
 import type { Row, RunResult } from '../plan/backend.ts';
-import { type Edit, withEdits } from '../plan/edit.ts';
+import { type Edit, isInternal, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { lensNames, tensorNamed } from '../plan/lens-names.ts';
 import { keyAxisOf, type Plan, shapeOf, stepOutputs, type TensorSpec } from '../plan/plan.ts';
@@ -24,7 +24,7 @@ export interface TraceOptions {
 
 /** Every tensor that a trace can capture, with second names and TransformerLens 4's. Internal ones, and the logits, are not among them. */
 export function tensorsOf(plan: Plan): TensorSpec[] {
-  const own = [...plan.tensors.values()].filter(({ name }) => name !== 'logits' && !name.startsWith('selected'));
+  const own = [...plan.tensors.values()].filter(({ name }) => !isInternal(name));
   const second = [...plan.aliases, ...lensNames(plan)].map(([name, first]) => ({
     name,
     shape: plan.tensors.get(tensorNamed(plan, first))!.shape,

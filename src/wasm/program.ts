@@ -250,7 +250,7 @@ export class WasmProgram implements Program {
   #perform(step: Exclude<Step, Runnable>, tensors: Map<string, number>, batch: Batch, sizes: AxisSizes): void {
     const name = step.op === 'edit' ? step.tensor : step.output;
     const values = step.op === 'edit' ? this.#read(name, tensors, sizes) : batch.input!;
-    if (step.op === 'edit') applyEdits(step.edits, this.#spec(name), batch.rows, sizes, values);
+    if (step.op === 'edit') applyEdits(step.edits, this.#spec(name), batch, sizes, values);
     const width = values.length / this.#rowsOf(name, sizes);
     this.#eachRow(name, tensors, sizes, (row, r) => row.set(values.subarray(r * width, (r + 1) * width)));
   }

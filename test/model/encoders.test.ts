@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Encoder } from '../../src/run/encoder.ts';
-import type { EncoderIds } from '../../src/run/encoder-input.ts';
 import { backends, isFull } from '../backends.ts';
 import { expectClose } from '../close.ts';
-import { type FamilyCase, type FamilyExpected, familyExpected, openEncoder, tensorsOf } from './families.ts';
+import { casesOf, type FamilyExpected, familyExpected, openEncoder, tensorsOf } from './families.ts';
 
 const folders = [
   'bert-mlm',
@@ -18,13 +17,6 @@ const folders = [
   'st-mean',
   'st-cls',
 ];
-
-const inputsOf = ({ input_ids, attention_mask, token_type_ids }: FamilyCase): EncoderIds[] =>
-  input_ids.map((ids, i) => ({
-    ids,
-    ...(attention_mask && { mask: attention_mask[i]! }),
-    ...(token_type_ids && { types: token_type_ids[i]! }),
-  }));
 
 const product = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 const likeness = (a: Float32Array, b: Float32Array) => product(a, b) / Math.sqrt(product(a, a) * product(b, b));
@@ -46,7 +38,7 @@ describe.each(backends)('on $name', (backend) => {
       const { cases, accept } = given;
       const expected = await tensorsOf(folder, 'expected.safetensors');
       for (const one of cases) {
-        const found = await encoder.run(inputsOf(one));
+        const found = await encoder.run(casesOf(one));
         const isMasked = (i: number) => one.attention_mask?.[i]?.[0] === 0;
         const check = (what: string, output: string, values: (i: number) => Float32Array, skipsMasked = false) => {
           const stored = one.outputs[output];
@@ -71,7 +63,7 @@ describe.each(backends)('on $name', (backend) => {
     test.runIf(/mlm|pooler/.test(folder))('every intermediate', async () => {
       const { cases, trace } = given;
       const expected = await tensorsOf(folder, 'trace.safetensors');
-      const input = inputsOf(cases.find(({ name }) => name === trace!.case)!)[0]!;
+      const input = casesOf(cases.find(({ name }) => name === trace!.case)!)[0]!;
       const found = await encoder.trace(input, { capture: [...expected.keys()] });
       for (const [name, { data, shape }] of expected) {
         expect(found.get(name)!.shape, name).toEqual(shape.slice(1));

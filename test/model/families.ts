@@ -5,6 +5,7 @@ import { readDirectory } from '../../src/load/safetensors.ts';
 import type { Kind } from '../../src/model/family.ts';
 import type { WeightFormat } from '../../src/plan/backend.ts';
 import { Encoder } from '../../src/run/encoder.ts';
+import type { EncoderIds } from '../../src/run/encoder-input.ts';
 import { Engine } from '../../src/run/engine.ts';
 import { readEncoderFiles } from '../../src/run/load-encoder.ts';
 import { settingsOf } from '../../src/run/load-vision.ts';
@@ -83,6 +84,14 @@ export async function openFamily<K extends Kind>(
   });
   return { checkpoint, engine };
 }
+
+/** The texts of an encoder's case, as `run` takes them. */
+export const casesOf = ({ input_ids, attention_mask, token_type_ids }: FamilyCase): EncoderIds[] =>
+  input_ids.map((ids, i) => ({
+    ids,
+    ...(attention_mask && { mask: attention_mask[i]! }),
+    ...(token_type_ids && { types: token_type_ids[i]! }),
+  }));
 
 /** What an encoder's folder may hold beside its config and weights. */
 export const encoderFiles = [

@@ -1,7 +1,7 @@
 import source from '../../../shaders/edit.wgsl?raw';
 import { keyAxisOf, type TensorEdit, type TensorSpec } from '../../plan/plan.ts';
 import type { Buffers } from '../buffers.ts';
-import { ceilDiv, type GpuTensor, type Kernel, keyConstants } from '../kernel.ts';
+import { ceilDiv, type GpuTensor, type Kernel, keyConstants, rowConstants } from '../kernel.ts';
 import { batchFile } from './files.ts';
 
 /** One edit of a tensor, in place. Its lists live in buffers of the program's: a pipeline serves texts of all lengths. */
@@ -27,6 +27,7 @@ export function edit(batch: GPUBuffer, buffers: Buffers, one: TensorEdit, spec: 
       ROW_STRIDE: x.stride,
       ROWS: x.rows,
       ...keyConstants({ axis: keys ?? 'context' }),
+      ...rowConstants(x),
     },
     bindings: {
       0: batch,
@@ -34,6 +35,6 @@ export function edit(batch: GPUBuffer, buffers: Buffers, one: TensorEdit, spec: 
       4: buffers.from('edit places', Uint32Array.from(places)),
       5: buffers.from('edit values', values),
     },
-    workgroups: ({ rows }) => [ceilDiv(inner, 64), rows, heads.length],
+    workgroups: (sizes) => [ceilDiv(inner, 64), sizes[x.axis], heads.length],
   };
 }
