@@ -5,7 +5,7 @@ import { randomText } from './measure.mjs';
 const settled = 8;
 
 /** Opens a peer on a wrapped device; gives both. Devices asked for later are not wrapped. */
-async function openCounted(open, row, countingDevice) {
+export async function openCounted(open, row, countingDevice) {
   let counting;
   const adapter = globalThis.GPUAdapter.prototype;
   const { requestDevice } = adapter;

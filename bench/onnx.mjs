@@ -2,8 +2,8 @@
 //   node bench/onnx.mjs FOLDER OUT --weights f32|int8|q4
 // The graph uses ONNX Runtime's fused operators where it has them (GroupQueryAttention, FastGelu,
 // SkipLayerNormalization, DynamicQuantizeMatMul, MatMulNBits), and computes only the last position's logits.
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Graph } from './onnx/graph.mjs';
@@ -140,12 +140,8 @@ export function writeOnnx(folder, out, weights) {
   if (!Object.hasOwn(linears, weights)) throw new Error(`--weights is ${weights}; expected f32, int8 or q4.`);
   const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
   const { tensor, close } = openSafetensors(join(folder, 'model.safetensors'));
-  const parts = gpt2Graph(config, tensor, weights).model('gpt2');
+  gpt2Graph(config, tensor, weights).write(out, 'gpt2');
   close();
-  mkdirSync(dirname(out), { recursive: true });
-  const file = openSync(out, 'w');
-  for (const part of parts) for (let done = 0; done < part.length; ) done += writeSync(file, part, done);
-  closeSync(file);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -1,9 +1,9 @@
 // Writes a seeded random checkpoint in GPT-2's shape, with residual channels in the thousands as trained GPT-2 has:
 //   node tools/make-checkpoint.mjs [FOLDER] --layers 12 --embd 768 --heads 12 --vocab 50257 --ctx 1024 --seed 1 --dtype f32
-import { mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runnerImport } from 'vite';
+import { writeSeeded } from './seeded.mjs';
 
 const root = join(import.meta.dirname, '..');
 const text = (value) => ({ type: 'string', default: value });
@@ -43,7 +43,7 @@ const normWeight = (layer) =>
 
 /** Tensors in file order: name, shape, spread, and what is added to or put into the random values. */
 const tensors = [];
-const add = (name, shape, spread, extra = {}) => tensors.push({ name, shape, spread, centre: 0, put: [], ...extra });
+const add = (name, shape, spread, extra = {}) => tensors.push({ name, shape, spread, ...extra });
 
 const norm = (name, centre) => {
   const put = outliers.map((channel) => [channel, 0.02]);
@@ -70,50 +70,7 @@ for (let layer = 0; layer < nLayer; layer++) {
 }
 norm('ln_f', normWeight(nLayer));
 
-const bytesPerValue = half ? 2 : 4;
-const header = {};
-let total = 0;
-for (const { name, shape } of tensors) {
-  const bytes = shape.reduce((product, axis) => product * axis, bytesPerValue);
-  header[name] = { dtype: half ? 'F16' : 'F32', shape, data_offsets: [total, (total += bytes)] };
-}
-const json = JSON.stringify(header);
-const padded = Buffer.from(json.padEnd(Math.ceil(json.length / 8) * 8));
-
-/** A generator of whole 32-bit numbers (mulberry32), seeded by the tensor's name too: no tensor depends on another. */
-function generator(name) {
-  let state = 2166136261 ^ seed; // FNV-1a
-  for (const letter of name) state = Math.imul(state ^ letter.charCodeAt(0), 16777619);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return mixed ^ (mixed >>> 14);
-  };
-}
-
-/** Writes a tensor's values: the sum of two uniform ones, with the spread given as standard deviation. */
-function writeTensor(file, { name, shape, spread, centre, put }) {
-  const next = generator(name);
-  const count = shape.reduce((product, axis) => product * axis);
-  const scale = (spread * Math.sqrt(6)) / 65536;
-  const values = new Float32Array(Math.min(count, 1 << 20));
-  const halves = half ? new Uint16Array(values.length) : undefined;
-  for (let start = 0; start < count; start += values.length) {
-    const length = Math.min(values.length, count - start);
-    for (let i = 0; i < length; i++) {
-      const bits = next();
-      values[i] = centre + ((bits & 0xffff) + (bits >>> 16) - 65535) * scale;
-    }
-    for (const [index, value] of put) if (index >= start && index < start + length) values[index - start] = value;
-    if (halves) for (let i = 0; i < length; i++) halves[i] = formats.halfFromFloat(values[i]);
-    const bytes = Buffer.from((halves ?? values).buffer, 0, length * bytesPerValue);
-    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-  }
-}
-
 const begun = performance.now();
-mkdirSync(folder, { recursive: true });
 const config = {
   architectures: ['GPT2LMHeadModel'],
   model_type: 'gpt2',
@@ -128,11 +85,5 @@ const config = {
   bos_token_id: vocabSize - 1,
   eos_token_id: vocabSize - 1,
 };
-writeFileSync(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-const file = openSync(join(folder, 'model.safetensors'), 'w');
-const length = Buffer.alloc(8);
-length.writeBigUInt64LE(BigInt(padded.length));
-writeSync(file, length);
-writeSync(file, padded);
-for (const tensor of tensors) writeTensor(file, tensor);
+const total = writeSeeded(folder, config, tensors, { seed, ...(half && { toHalf: formats.halfFromFloat }) });
 console.log(`${folder}: ${(total / 1e6).toFixed(0)} MB in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
