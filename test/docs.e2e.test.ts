@@ -14,6 +14,10 @@ const embedded = folderOf('public/models/tiny-tales');
 const standIns: Record<string, string> = {
   'sentence-transformers/all-MiniLM-L6-v2': folderOf('test/fixtures/families/st-mean'),
   'google/vit-base-patch16-224': folderOf('public/models/tiny-digits'),
+  'google-bert/bert-base-uncased': folderOf('public/models/tiny-blanks'),
+  'distilbert/distilbert-base-uncased-finetuned-sst-2-english': folderOf('test/fixtures/families/distilbert-seqcls'),
+  'dslim/bert-base-NER': folderOf('test/fixtures/families/bert-tokcls'),
+  'distilbert/distilbert-base-cased-distilled-squad': folderOf('test/fixtures/families/bert-qa'),
   'Helsinki-NLP/opus-mt-en-fr': folderOf('public/models/tiny-translate'),
   'google-t5/t5-small': folderOf('public/models/tiny-tasks'),
 };
