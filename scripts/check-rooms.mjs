@@ -18,7 +18,7 @@ const below = {
   analysis: ['plan', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'run', 'analysis'],
   embed: ['plan', 'model', 'load', 'text', 'image', 'run', 'analysis', 'index', 'host'],
-  static: ['plan', 'cpu', 'gpu', 'wasm', 'text', 'index', 'run'],
+  static: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'index', 'run'],
   page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'embed'],
 };
 const fileLimit = 400;

@@ -42,9 +42,7 @@ export type {
   WeightShape,
 } from './run/language-model.ts';
 export { load } from './run/load.ts';
-export { loadEncoder } from './run/load-encoder.ts';
-export { loadEncoderDecoder } from './run/load-encoder-decoder.ts';
-export { loadVision } from './run/load-vision.ts';
+export { loadEncoder, loadEncoderDecoder, loadVision } from './run/loaders.ts';
 export type { LoadOptions } from './run/loading.ts';
 export type { Model } from './run/model.ts';
 export type { EncoderDecoderOptions, GenerateOptions, History, LogitsProcessor } from './run/options.ts';

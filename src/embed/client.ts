@@ -5,13 +5,21 @@
 import type { Inspection, InspectOptions, LoadOptions, PipelineOptions, Pipelines, Source } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
 import { telling } from '../run/pipelines/progress.ts';
-import { loaderOf, type WorkerPipelines } from './kinds.ts';
+import { type Loader, loaderOf, type WorkerModels, type WorkerPipelines } from './kinds.ts';
 import { Line } from './line.ts';
-import { remotePipeline, WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision } from './model.ts';
+import {
+  remoteModel,
+  remotePipeline,
+  type WorkerClass,
+  WorkerEncoder,
+  WorkerEncoderDecoder,
+  WorkerModel,
+  WorkerVision,
+} from './model.ts';
 import { greetEngine, startEngine } from './start.ts';
 
 export type { Analyses, InWorker, WorkerPipelines } from './kinds.ts';
-export { WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision };
+export { type WorkerClass, WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision };
 
 /** Load options that can cross into a worker: no functions, no GPUDevice. `dtype`, `contextLength`, ... as in `load`. */
 export type WorkerLoadOptions = Omit<LoadOptions, 'fetch' | 'cache' | 'device'> & {
@@ -56,22 +64,26 @@ export class EngineWorker {
    * @throws VitrineError what `load` throws, and `bad-option` for what cannot cross into a worker
    */
   async load(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
-    return new WorkerModel(this.#line, await this.#line.load('load', source, options));
+    return this.#load('load', source, options);
   }
 
   /** Loads an encoder as `loadEncoder` does. */
   async loadEncoder(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerEncoder> {
-    return new WorkerEncoder(this.#line, await this.#line.load('loadEncoder', source, options));
+    return this.#load('loadEncoder', source, options);
   }
 
   /** Loads an encoder-decoder as `loadEncoderDecoder` does. */
   async loadEncoderDecoder(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerEncoderDecoder> {
-    return new WorkerEncoderDecoder(this.#line, await this.#line.load('loadEncoderDecoder', source, options));
+    return this.#load('loadEncoderDecoder', source, options);
   }
 
   /** Loads an image encoder as `loadVision` does. */
   async loadVision(source: Source, options: WorkerLoadOptions = {}): Promise<WorkerVision> {
-    return new WorkerVision(this.#line, await this.#line.load('loadVision', source, options));
+    return this.#load('loadVision', source, options);
+  }
+
+  async #load<L extends Loader>(loader: L, source: Source, options: object): Promise<WorkerModels[L]> {
+    return remoteModel(this.#line, loader, await this.#line.load(loader, source, options));
   }
 
   /** A task as `pipeline` makes it, its model in the worker. */

@@ -18,6 +18,9 @@ import { type Line, split } from './line.ts';
 
 type Loaded = Awaited<ReturnType<Line['load']>>;
 
+/** Tells its models, `model instanceof WorkerVision`; `EngineWorker` makes them. */
+export type WorkerClass<M> = abstract new (...args: never[]) => M;
+
 /** What every model in the worker has; its calls are those of its kind (kinds.ts). */
 class Remote {
   readonly #line: Line;
@@ -33,7 +36,7 @@ class Remote {
   }
 
   /** The class of what a loader gives, with the calls of its kind. */
-  static of<L extends Loader>(loader: L): new (line: Line, loaded: Loaded) => WorkerModels[L] {
+  static of<L extends Loader>(loader: L): WorkerClass<WorkerModels[L]> {
     const kind = class extends Remote {};
     const calls: Readonly<Record<string, readonly string[]>> = kinds[loader].calls;
     for (const [name, takes] of Object.entries(calls)) {
@@ -186,10 +189,16 @@ const classes = {
   loadVision: WorkerVision,
 } satisfies { [L in Loader]: unknown };
 
-/** The page's side of a pipeline whose model is in the worker. */
+/** @internal */
+export function remoteModel<L extends Loader>(line: Line, loader: L, loaded: Loaded): WorkerModels[L] {
+  const kind = classes[loader] as unknown as new (line: Line, loaded: Loaded) => WorkerModels[L];
+  return new kind(line, loaded);
+}
+
+/** @internal The page's side of a pipeline whose model is in the worker. */
 export function remotePipeline<Name extends keyof Pipelines>(line: Line, loaded: Loaded): WorkerPipelines[Name] {
   const loader = loaderOf(loaded.task!);
-  const model = new classes[loader](line, loaded);
+  const model = remoteModel(line, loader, loaded);
   const call = async (...args: unknown[]) => {
     const last = args.at(-1) as { signal?: AbortSignal } | undefined;
     const isHeard = isSignal.accepts(last?.signal);

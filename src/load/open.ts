@@ -6,11 +6,11 @@ import { Fields } from '../model/fields.ts';
 import { gpt2 } from '../model/gpt2.ts';
 import type { VisionConfig } from '../model/vit.ts';
 import { VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
 import { exists, type Files, parseJson, readText } from './files.ts';
-import { readGguf } from './gguf.ts';
 import { chooseGguf } from './gguf-choice.ts';
-import { ggufConfig, ggufLayout } from './gguf-model.ts';
 import { adapter, adapterIn, areChanges, isAdapterFile, refuseOtherHeads } from './other-kinds.ts';
 import { type Directory, pickled, readDirectory, readSharded } from './safetensors.ts';
 import { locate, type Source, type SourceOptions } from './source.ts';
@@ -69,7 +69,7 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
     const json = parseJson(config, 'config.json');
     if (areChanges(tensors.tensors)) throw (await adapterIn(files, signal)) ?? adapter(files.name);
     const fields = new Fields(json, 'config.json');
-    const family = familyOf(fields, kind);
+    const family = await untilAborted(familyOf(fields, kind), signal);
     const held = new Set(tensors.tensors.map(({ name }) => family.nameOf(name)));
     const parsed = family.config(fields, (name) => held.has(name));
     if ((family as unknown) === gpt2) refuseOtherHeads(json, tensors.tensors);
@@ -90,6 +90,10 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
 }
 
 async function openGguf(files: Files, file: string, options: Hearing): Promise<Checkpoint> {
+  const [{ readGguf }, { ggufConfig, ggufLayout }] = await untilAborted(
+    part('The reader of GGUF files', () => Promise.all([import('./gguf.ts'), import('./gguf-model.ts')])),
+    options.signal,
+  );
   const gguf = await readGguf(files, file, options.signal);
   if (!gguf) throw files.missing(file);
   const [config, layout] = [ggufConfig(gguf, file), ggufLayout(gguf, file)];

@@ -1,17 +1,43 @@
 import { VitrineError } from '../plan/error.ts';
-import { bert } from './bert.ts';
+import { part } from '../plan/part.ts';
 import type { BaseConfig, Family, Kind } from './family.ts';
 import type { Fields } from './fields.ts';
-import { gptNeo, opt } from './gpt-neo.ts';
-import { gptNeox } from './gpt-neox.ts';
 import { gpt2 } from './gpt2.ts';
-import { llama } from './llama.ts';
-import { marian } from './marian.ts';
-import { t5 } from './t5.ts';
-import { vit } from './vit.ts';
+
+/** A family before its file is fetched. */
+export interface FamilyEntry extends Pick<Family, 'kind' | 'modelTypes' | 'title'> {
+  open(): Promise<Family>;
+}
+
+type AnyFamily = Pick<Family, 'modelTypes' | 'kind'>;
+
+/** A family in a file of its own, so that a page fetches those alone whose models it opens. `title`: its own. */
+function apart(kind: Kind, modelTypes: readonly string[], title: string, fetch: () => Promise<AnyFamily>): FamilyEntry {
+  return { kind, modelTypes, title, open: () => part(`The family ${title}`, fetch) as Promise<Family<BaseConfig>> };
+}
 
 /** All families, by kind in the order in which a file that does not say its type is taken for one. */
-const families = [gpt2, llama, gptNeox, gptNeo, opt, bert, marian, t5, vit] as unknown as readonly Family<BaseConfig>[];
+export const families: readonly FamilyEntry[] = [
+  { kind: 'decoder', modelTypes: gpt2.modelTypes, title: gpt2.title, open: async () => gpt2 as unknown as Family },
+  apart('decoder', ['llama', 'mistral', 'qwen2', 'qwen3'], 'Llama', async () => (await import('./llama.ts')).llama),
+  apart('decoder', ['gpt_neox'], 'GPT-NeoX', async () => (await import('./gpt-neox.ts')).gptNeox),
+  apart('decoder', ['gpt_neo'], 'GPT-Neo', async () => (await import('./gpt-neo.ts')).gptNeo),
+  apart('decoder', ['opt'], 'OPT', async () => (await import('./gpt-neo.ts')).opt),
+  apart(
+    'encoder',
+    ['bert', 'distilbert', 'roberta', 'xlm-roberta'],
+    'BERT',
+    async () => (await import('./bert.ts')).bert,
+  ),
+  apart(
+    'encoder-decoder',
+    ['marian', 'bart', 'mbart', 'pegasus'],
+    'Marian or BART',
+    async () => (await import('./marian.ts')).marian,
+  ),
+  apart('encoder-decoder', ['t5', 'mt5'], 'T5', async () => (await import('./t5.ts')).t5),
+  apart('vision', ['vit', 'deit'], 'ViT', async () => (await import('./vit.ts')).vit),
+];
 
 /** What loads a kind, for whoever called another. */
 const loaders: Record<Kind, string> = {
@@ -25,7 +51,7 @@ const loaders: Record<Kind, string> = {
  * The family of a config.json: by its `model_type`, or where it has none, as GPT-2's early files, that of the kind asked for.
  * @throws VitrineError `unsupported-checkpoint` for a type that there is no family for, and for one of another kind than `kind`
  */
-export function familyOf(fields: Fields, kind: Kind | undefined): Family {
+export async function familyOf(fields: Fields, kind: Kind | undefined): Promise<Family> {
   const type = fields.get('model_type');
   const family = families.find((one) =>
     type === undefined ? one.kind === (kind ?? 'decoder') : one.modelTypes.includes(type as string),
@@ -37,7 +63,7 @@ export function familyOf(fields: Fields, kind: Kind | undefined): Family {
       .map((name) => JSON.stringify(name));
     throw fields.unsupported('model_type', known.join(', '));
   }
-  if (kind === undefined || family.kind === kind) return family;
+  if (kind === undefined || family.kind === kind) return family.open();
   const found = `The model is a ${type}, which ${loaders[family.kind]} takes`;
   throw new VitrineError('unsupported-checkpoint', `${found}; ${loaders[kind]} is for models of another kind.`, {
     hint: `Call ${loaders[family.kind]} instead.`,

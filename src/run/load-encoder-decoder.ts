@@ -13,10 +13,7 @@ import { sessionSize } from './session.ts';
 /** Keys and values may be asked for so many beams at once; a smaller limit of the adapter is fine. */
 const MOST_BEAMS = 8;
 
-/**
- * Loads a model that reads one text and writes another: Marian, BART, mBART, Pegasus, T5, mT5.
- * @throws VitrineError as `load` does
- */
+/** As loaders.ts has it, which fetches this. */
 export function loadEncoderDecoder(source: Source, options: LoadOptions = {}): Promise<EncoderDecoder> {
   const asked = { call: 'loadEncoderDecoder', kind: 'encoder-decoder' } as const;
   return loadAs(asked, source, options, loadEncoderDecoderCheckpoint);

@@ -12,10 +12,7 @@ import { encoderSize } from './encode.ts';
 import { Encoder } from './encoder.ts';
 import { type LoadOptions, loadAs, openEngine } from './loading.ts';
 
-/**
- * Loads an encoder: BERT, DistilBERT, RoBERTa, XLM-RoBERTa, or a folder of sentence-transformers.
- * @throws VitrineError as `load` does
- */
+/** As loaders.ts has it, which fetches this. */
 export function loadEncoder(source: Source, options: LoadOptions = {}): Promise<Encoder> {
   return loadAs({ call: 'loadEncoder', kind: 'encoder' }, source, options, loadEncoderCheckpoint);
 }

@@ -9,10 +9,7 @@ import { encoderSize } from './encode.ts';
 import { type LoadOptions, loadAs, openEngine } from './loading.ts';
 import { Vision } from './vision.ts';
 
-/**
- * Loads an image encoder: ViT or DeiT.
- * @throws VitrineError as `load` does
- */
+/** As loaders.ts has it, which fetches this. */
 export function loadVision(source: Source, options: LoadOptions = {}): Promise<Vision> {
   return loadAs({ call: 'loadVision', kind: 'vision' }, source, options, loadVisionCheckpoint);
 }

@@ -1,36 +1,31 @@
 import type { Source } from '../load/source.ts';
 import { VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
 import { quote } from './check.ts';
 import type { LoadOptions } from './loading.ts';
-import {
-  featureExtraction,
-  fillMask,
-  questionAnswering,
-  textClassification,
-  tokenClassification,
-  zeroShotClassification,
-} from './pipelines/encoder.ts';
 import { type PipelineProgress, telling } from './pipelines/progress.ts';
 import type { Task } from './pipelines/task.ts';
-import { textGeneration } from './pipelines/text-generation.ts';
-import { summarization, text2textGeneration, translation, translationOf } from './pipelines/text2text.ts';
 import type { Pipelines } from './pipelines/types.ts';
-import { imageClassification, imageFeatureExtraction } from './pipelines/vision.ts';
 
-/** What does each task of transformers.js. */
+const encoders = () => part('What does tasks of encoders', () => import('./pipelines/encoder.ts'));
+const translators = () => part('What does tasks of encoder-decoders', () => import('./pipelines/text2text.ts'));
+const images = () => part('What does tasks of images', () => import('./pipelines/vision.ts'));
+const writers = () => part('What does tasks of decoders', () => import('./pipelines/text-generation.ts'));
+
+/** What does each task of transformers.js, fetched when it is asked for. */
 const tasks = {
-  'feature-extraction': featureExtraction,
-  'fill-mask': fillMask,
-  'image-classification': imageClassification,
-  'image-feature-extraction': imageFeatureExtraction,
-  'question-answering': questionAnswering,
-  summarization,
-  'text-classification': textClassification,
-  'text-generation': textGeneration,
-  'text2text-generation': text2textGeneration,
-  'token-classification': tokenClassification,
-  translation,
-  'zero-shot-classification': zeroShotClassification,
+  'feature-extraction': async () => (await encoders()).featureExtraction,
+  'fill-mask': async () => (await encoders()).fillMask,
+  'image-classification': async () => (await images()).imageClassification,
+  'image-feature-extraction': async () => (await images()).imageFeatureExtraction,
+  'question-answering': async () => (await encoders()).questionAnswering,
+  summarization: async () => (await translators()).summarization,
+  'text-classification': async () => (await encoders()).textClassification,
+  'text-generation': async () => (await writers()).textGeneration,
+  'text2text-generation': async () => (await translators()).text2textGeneration,
+  'token-classification': async () => (await encoders()).tokenClassification,
+  translation: async () => (await translators()).translation,
+  'zero-shot-classification': async () => (await encoders()).zeroShotClassification,
 } as const;
 
 const aliases: Readonly<Record<string, keyof typeof tasks>> = {
@@ -62,10 +57,8 @@ export async function pipeline<Name extends keyof Pipelines>(
 ): Promise<Pipelines[Name]> {
   const name: string = aliases[task] ?? task;
   // Python names the languages too, and config.json may have settings under such a name.
-  const known = /^translation_\w+_to_\w+$/.test(name) ? translationOf(name) : undefined;
-  const own = Object.hasOwn(tasks, name) ? tasks[name as keyof typeof tasks] : known;
-  const found = own as unknown as Task<Disposable> | undefined;
-  if (!found) {
+  const isOfLanguages = /^translation_\w+_to_\w+$/.test(name);
+  if (!Object.hasOwn(tasks, name) && !isOfLanguages) {
     const all = [...Object.keys(tasks), ...Object.keys(aliases)].join(', ');
     throw new VitrineError('bad-option', `There is no task ${quote(task)}; expected one of ${all}.`);
   }
@@ -74,6 +67,8 @@ export async function pipeline<Name extends keyof Pipelines>(
       hint: 'There is no default model.',
     });
   }
+  const own = isOfLanguages ? (await translators()).translationOf(name) : await tasks[name as keyof typeof tasks]();
+  const found = own as unknown as Task<Disposable>;
   const model = await found.load(source, loadOptions(options));
   try {
     found.suits?.(model);

@@ -26,9 +26,10 @@ describe('the packed package', () => {
   test('is one package, and small', () => {
     expect(manifest.dependencies).toBeUndefined();
     const bytes = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
-    expect(bytes).toBeLessThan(2.5e6); // with source maps and declarations
+    // With source maps and declarations. The worker's script has all families, tokenizers and kernels once more, as it stands alone.
+    expect(bytes).toBeLessThan(3.5e6);
     for (const { name, path } of files) {
-      if (name.endsWith('.d.ts')) expect(statSync(path).size, name).toBeLessThan(50_000);
+      if (name.endsWith('.d.ts')) expect(statSync(path).size, name).toBeLessThan(75_000);
     }
   });
 
