@@ -111,11 +111,11 @@ export function engineAlone(entry: string): Plugin {
       handler: () => join(import.meta.dirname, '../src/embed/asked-vocabulary.ts'),
     },
   };
-  // Without imports and exports, tools take a file for CommonJS.
+  // Without imports and exports, tools take a file for CommonJS; on a line of its own they do not take it for part of a comment.
   const plainModule: Plugin = {
     name: 'plain-module',
     generateBundle(_, bundle) {
-      for (const chunk of Object.values(bundle)) if (chunk.type === 'chunk') chunk.code += 'export{};\n';
+      for (const chunk of Object.values(bundle)) if (chunk.type === 'chunk') chunk.code += '\nexport{};\n';
     },
   };
   let outDir = '';
