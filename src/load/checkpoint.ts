@@ -63,7 +63,7 @@ export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
   /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size. */
   read(weight: WeightSpec, signal?: AbortSignal): AsyncIterable<Float32Array>;
   tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles>;
-  /** The text of another file beside the weights; undefined if there is none. */
+  /** The text of another file beside the weights; undefined if there is none, as beside GGUF. */
   text(file: string, signal?: AbortSignal): Promise<string | undefined>;
   /** The tensors of another safetensors file, by name, as float32; for small ones, as they are all read at once. */
   tensorsOf(file: string, signal?: AbortSignal): Promise<Map<string, { data: Float32Array; shape: number[] }>>;

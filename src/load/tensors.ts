@@ -243,7 +243,8 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     }
   }
 
-  text(file: string, signal?: AbortSignal): Promise<string | undefined> {
+  async text(file: string, signal?: AbortSignal): Promise<string | undefined> {
+    if (this.#layout.tokenizer) return undefined; // a GGUF file is all that there is
     return readText(this.#files, file, signal);
   }
 
