@@ -19,7 +19,7 @@ const kinds = {
   translation: {
     load: loadEncoderDecoder,
     async run(model, { texts: [ids], tokens, beams }) {
-      const options = { maxNewTokens: tokens, minNewTokens: tokens, eosTokenId: null, numBeams: beams };
+      const options = { maxNewTokens: tokens, eosTokenId: null, numBeams: beams };
       return [(await model.complete(ids, options)).ids];
     },
     profile: (model, { texts: [ids], tokens }, options) =>

@@ -21,6 +21,8 @@ export interface Hypothesis {
 interface Candidate {
   beam: Beam;
   logits: Float32Array;
+  /** Their logSumExp. */
+  total: number;
   id: number;
   sum: number;
 }
@@ -53,11 +55,11 @@ export async function beamSearch(session: Session, search: Search): Promise<Hypo
       finished = finished.sort((a, b) => b.score - a.score).slice(0, numBeams);
     };
     const next: Beam[] = [];
-    for (const [place, { beam, logits, id, sum }] of ranked.entries()) {
+    for (const [place, { beam, logits, total, id, sum }] of ranked.entries()) {
       if (next.length === numBeams) break;
       const ends = eosTokenIds.includes(id);
       if (ends && place >= numBeams) continue;
-      const tokens = [...beam.tokens, scored(id, logits, settings.topLogprobs, search.tokenizer)];
+      const tokens = [...beam.tokens, scored(id, logits, settings.topLogprobs, search.tokenizer, total)];
       if (ends) finish(tokens, sum);
       else next.push({ tokens, sum, slot: beam.slot });
     }
@@ -82,17 +84,15 @@ export async function beamSearch(session: Session, search: Search): Promise<Hypo
 /** The best candidates of all beams, best first, the lower beam and id first among equals: enough to find numBeams that go on. */
 function rank(running: Beam[], rows: Float32Array[], { prompt, settings }: Search): Candidate[] {
   const count = Math.max(2, 1 + settings.eosTokenIds.length) * settings.numBeams;
+  const logprobs = new Float32Array(rows[0]?.length ?? 0); // of one beam after the other
   const candidates = running.flatMap((beam, i) => {
     const logits = rows[i]!;
     const total = logSumExp(logits);
     if (Number.isNaN(total)) throw broken(logits.findIndex(Number.isNaN), Number.NaN);
     const generated = beam.tokens.map((token) => token.id);
-    const scores = processLogits(
-      logits.map((logit) => logit - total),
-      settings,
-      { prompt, generated },
-    );
-    return best(scores, count).map((id) => ({ beam, logits, id, sum: beam.sum + scores[id]! }));
+    for (let id = 0; id < logits.length; id++) logprobs[id] = logits[id]! - total;
+    const scores = processLogits(logprobs, settings, { prompt, generated });
+    return best(scores, count).map((id) => ({ beam, logits, total, id, sum: beam.sum + scores[id]! }));
   });
   return candidates
     .filter(({ sum }) => sum > Number.NEGATIVE_INFINITY)

@@ -68,8 +68,14 @@ export interface Scored {
   top?: TopToken[];
 }
 
-export function scored(id: number, logits: Float32Array, topLogprobs: number, tokenizer: Tokenizer): Scored {
-  const total = logSumExp(logits);
+/** `total`: the logits' logSumExp, where it is known. */
+export function scored(
+  id: number,
+  logits: Float32Array,
+  topLogprobs: number,
+  tokenizer: Tokenizer,
+  total = logSumExp(logits),
+): Scored {
   const logprob = logits[id]! - total;
   if (topLogprobs === 0) return { id, logprob };
   const top = best(logits, topLogprobs).map((other) => ({
