@@ -151,14 +151,11 @@ export class Encoder extends Loaded<EncoderConfig> {
       if (shape[0] === 'rows') return { data: rowsOf(text, data).data, shape: [text.length, ...inner] };
       return patternOf(text, data, shape[0] as number);
     };
-    const logits = this.config.head ? whole('logits') : { data: new Float32Array(0), shape: [0, 0] };
-    return this.proved(
-      new Trace(
-        [...text.ids],
-        logits,
-        names.map((name) => [name, whole(tensorOf(name))]),
-      ),
-    );
+    const traced = names.map((name): [string, Tensor] => [name, whole(tensorOf(name))]);
+    if (!this.config.head)
+      return this.proved(new Trace([...text.ids], { data: new Float32Array(0), shape: [0, 0] }, traced));
+    const logits = whole('logits');
+    return this.proved(new Trace([...text.ids], logits, [...traced, ['logits', logits]]));
   }
 
   /** How long each step takes for one text. By the GPU's clock where the device has `timestamp-query`. */

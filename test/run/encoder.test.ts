@@ -304,6 +304,9 @@ describe('run, trace and profile', () => {
     const [trace, same] = [await bert.trace([pair], { capture: ['hidden'] }), await bert.trace({ ids, types })];
     expectClose(trace.get('hidden')!.data, a!.data, { absolute: 1e-6 });
     expectClose(trace.logits.data, same.logits.data, { absolute: 1e-6 });
+    expect(trace.get('logits')).toBe(trace.logits);
+    const four = await bert.trace(pair, { capture: ['blocks.0.attn.q.hook_out', 'blocks.0.attn.hook_q'] });
+    expect(four.get('blocks.0.attn.q.hook_out')).toEqual(four.get('blocks.0.attn.hook_q'));
     bert.dispose();
     const distil = await open('distilbert-seqcls');
     expect((await distil.run([pair])).logits).toHaveLength(1);
