@@ -113,10 +113,10 @@ const absent: Record<ModelType, (words: number) => MarianConfig['generation']> =
 export function marianPlan(config: MarianConfig): Plan {
   const { nLayer, nHead, nDecoderLayer, nDecoderHead, nEmbd, nCtx, vocabSize } = config;
   const b = new PlanBuilder();
-  const { embedding, attention, crossAttention, memory, mlp, sublayer, finalNorm } = sublayers(b, config);
+  const { attention, crossAttention, memory, mlp, sublayer, finalNorm } = sublayers(b, config);
   const { source, target, head } = wordsOf(config);
 
-  let x = embedding('encoder', b.matrix(source, config.sourceVocabSize, nEmbd));
+  let x = embedding(b, config, 'encoder', b.matrix(source, config.sourceVocabSize, nEmbd));
   const text = b.source('text', { nHead, headDim: nEmbd / nHead, axis: 'rows' });
   for (let i = 0; i < nLayer; i++) {
     const [hook, layer] = [`encoder.${i}`, `encoder.layers.${i}`];
@@ -133,7 +133,7 @@ export function marianPlan(config: MarianConfig): Plan {
   const memories = Array.from({ length: nDecoderLayer }, (_, i) => memory(i, encoded));
   b.endEncoder();
 
-  x = embedding('decoder', b.matrix(target, vocabSize, nEmbd));
+  x = embedding(b, config, 'decoder', b.matrix(target, vocabSize, nEmbd));
   for (let i = 0; i < nDecoderLayer; i++) {
     const [hook, layer] = [`decoder.${i}`, `decoder.layers.${i}`];
     b.alias(`${hook}.hook_resid_pre`, x);
@@ -156,13 +156,31 @@ export function marianPlan(config: MarianConfig): Plan {
   return b.plan({ nCtx, vocabSize });
 }
 
+/** A layer norm, by its names here and in the files. */
+const normOf = (b: PlanBuilder, nEmbd: number) => (hook: string, name: string, x: string, output?: string) => {
+  const [weight, bias] = [b.vector(`${name}.weight`, nEmbd), b.vector(`${name}.bias`, nEmbd)];
+  return b.norm(hook, x, { weight, bias, epsilon, centred: true }, output);
+};
+
+/** Words and positions of a part, summed. */
+function embedding(b: PlanBuilder, config: MarianConfig, part: 'encoder' | 'decoder', words: string): string {
+  const { nEmbd, nCtx, scaleEmbedding } = config;
+  const { normalizesEmbedding, isSinusoidal } = styles[config.modelType];
+  const [hook, full] = [`${part}.embed`, `${part}.embed.hook_full_embed`];
+  const scale = scaleEmbedding ? { scale: Math.sqrt(nEmbd) } : {};
+  const tokens = b.embed(`${hook}.hook_embed`, { weight: words, by: 'token', ...scale });
+  const table = isSinusoidal
+    ? { weight: b.matrix('embed_positions.weight', nCtx, nEmbd, sinusoids(nCtx, nEmbd)) }
+    : { weight: b.matrix(`${part}.embed_positions.weight`, nCtx + firstLearned, nEmbd), first: firstLearned };
+  const positions = b.embed(`${hook}.hook_pos_embed`, { ...table, by: 'position' });
+  if (!normalizesEmbedding) return b.add(full, tokens, positions);
+  return normOf(b, nEmbd)(`${hook}.ln`, `${part}.layernorm_embedding`, b.add(`${hook}.sum`, tokens, positions), full);
+}
+
 /** What the blocks are made of. */
-function sublayers(b: PlanBuilder, { nEmbd, nCtx, nDecoderHead, activation, scaleEmbedding, modelType }: MarianConfig) {
-  const { normalizesBefore, normalizesEmbedding, isSinusoidal } = styles[modelType];
-  const norm = (hook: string, name: string, x: string, output?: string) => {
-    const [weight, bias] = [b.vector(`${name}.weight`, nEmbd), b.vector(`${name}.bias`, nEmbd)];
-    return b.norm(hook, x, { weight, bias, epsilon, centred: true }, output);
-  };
+function sublayers(b: PlanBuilder, { nEmbd, nDecoderHead, activation, modelType }: MarianConfig) {
+  const { normalizesBefore } = styles[modelType];
+  const norm = normOf(b, nEmbd);
   const linear = (x: string, name: string, nIn: number, nOut: number, output: string) =>
     b.linear(x, b.layer(name, nIn, nOut), [output, nOut])[0]!;
   /** `parts` of attention, one after the other, with a row of each head. */
@@ -182,17 +200,6 @@ function sublayers(b: PlanBuilder, { nEmbd, nCtx, nDecoderHead, activation, scal
     return linear(z, `${layer}.out_proj`, nEmbd, nEmbd, output);
   };
   return {
-    embedding(part: string, words: string): string {
-      const [hook, full] = [`${part}.embed`, `${part}.embed.hook_full_embed`];
-      const scale = scaleEmbedding ? { scale: Math.sqrt(nEmbd) } : {};
-      const tokens = b.embed(`${hook}.hook_embed`, { weight: words, by: 'token', ...scale });
-      const table = isSinusoidal
-        ? { weight: b.matrix('embed_positions.weight', nCtx, nEmbd, sinusoids(nCtx, nEmbd)) }
-        : { weight: b.matrix(`${part}.embed_positions.weight`, nCtx + firstLearned, nEmbd), first: firstLearned };
-      const positions = b.embed(`${hook}.hook_pos_embed`, { ...table, by: 'position' });
-      if (!normalizesEmbedding) return b.add(full, tokens, positions);
-      return norm(`${hook}.ln`, `${part}.layernorm_embedding`, b.add(`${hook}.sum`, tokens, positions), full);
-    },
     /** x + f(x) as `sum`, with the norm before f or, as in 2017, behind the sum. */
     sublayer(x: string, hook: string, name: string, sum: string, f: (x: string) => string): string {
       if (normalizesBefore) return b.add(sum, x, f(norm(hook, name, x)));
