@@ -280,6 +280,23 @@ test('score is the log-probability of each token of a target, its start token as
   expect(await model.score(source, [])).toMatchObject({ ids: [], logprobs: [], perplexity: Number.NaN });
 });
 
+test("a trace takes TransformerLens 4's names of both parts, and so do edits", async () => {
+  const input = { source, target: [275, 4, 5] };
+  const capture = ['encoder_blocks.*.attn.q.hook_out', 'decoder_blocks.1.cross_attn.hook_pattern'];
+  const found = await model.trace(input, { capture });
+  expect([...found.keys()].sort()).toEqual([
+    'decoder_blocks.1.cross_attn.hook_pattern',
+    'encoder_blocks.0.attn.q.hook_out',
+    'encoder_blocks.1.attn.q.hook_out',
+    'logits',
+  ]);
+  expect(found.get('decoder_blocks.1.cross_attn.hook_pattern')!.shape).toEqual([3, 3, source.length]);
+  const edited = (name: string) => model.trace(input, { edits: [{ name, head: 0, scale: 0 }] });
+  expect((await edited('decoder_blocks.0.cross_attn.k.hook_out')).logits).toEqual(
+    (await edited('decoder.0.cross_attn.hook_k')).logits,
+  );
+});
+
 test('profile times each step of the decoder', async () => {
   const { steps, repeats } = await model.profile({ source, target: [275, 4, 5] }, { repeats: 2 });
   expect(repeats).toBe(2);

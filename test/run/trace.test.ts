@@ -176,6 +176,19 @@ describe('what is captured', () => {
     expect(model.tensors().some(({ name }) => name === 'logits' || name === 'selected')).toBe(false);
   });
 
+  test("TransformerLens 4's names and globs of them; a result has the name that was asked for, and so may an edit", async () => {
+    const found = await model.trace(ids, { capture: ['blocks.*.attn.q.hook_out', 'unembed.hook_in'] });
+    const ours = await model.trace(ids, { capture: ['blocks.*.attn.hook_q', 'ln_final.hook_normalized'] });
+    const { nLayer } = model.config;
+    const names = Array.from({ length: nLayer }, (_, i) => `blocks.${i}.attn.q.hook_out`);
+    expect([...found.keys()].sort()).toEqual([...names, 'unembed.hook_in'].sort());
+    for (const name of names) expect(found.get(name)).toEqual(ours.get(name.replace('q.hook_out', 'hook_q')));
+    expect(found.get('unembed.hook_in')).toEqual(ours.get('ln_final.hook_normalized'));
+    const edited = (name: string) => model.trace(ids, { edits: [{ name, head: 1, set: 0 }] });
+    expect((await edited('blocks.1.attn.o.hook_in')).logits).toEqual((await edited('blocks.1.attn.hook_z')).logits);
+    await expect(model.trace(ids, { capture: ['blocks.0.attn.q.hook_nothing'] })).rejects.toThrow('hook_nothing');
+  });
+
   test('logits of some positions, in the order asked for', async () => {
     const all = (await model.trace(ids)).logits;
     const width = all.shape[1]!;
