@@ -13,6 +13,7 @@ export default defineConfig({
     name: 'real',
     environment: 'node',
     include: ['test/real/**/*.test.ts'],
+    exclude: process.env.VITRINE_REAL === 'full' ? [] : ['**/*.full.test.ts'],
     execArgv: ['--experimental-wasm-relaxed-simd'], // Node 20 has it, but behind a flag
     isolate: false,
     maxWorkers: 1,

@@ -7,8 +7,11 @@ import { newest } from './newest.mjs';
 import { installBrowser, installPackages } from './setup.mjs';
 
 const root = join(import.meta.dirname, '..');
+const options = process.argv.slice(2);
+/** `--full`: all of the cases on a software GPU too, which takes an hour. */
+if (options.includes('--full')) process.env.VITRINE_REAL = 'full';
 /** Where the models are; `node scripts/test-real.mjs FOLDER` looks elsewhere. */
-const folder = process.argv[2] ?? join(root, 'models');
+const folder = options.find((option) => !option.startsWith('--')) ?? join(root, 'models');
 const models = JSON.parse(readFileSync(join(root, 'scripts/models.json'), 'utf8'));
 const isThere = ({ id, files }) =>
   Object.keys(files).every((file) => existsSync(join(folder, id, 'resolve/main', file)));

@@ -111,9 +111,9 @@ const calls = {
       tokenizer,
     };
   },
-  async generate(line: Line, id: number, prompt: unknown, options: unknown) {
+  async generate(line: Line, id: number, name: 'generate' | 'chat', prompt: unknown, options: unknown) {
     const model = heldBy(id).model as Model;
-    const tokens = model.generate(prompt as string, heard(line, options) as GenerateOptions);
+    const tokens = model[name](prompt as never, heard(line, options) as GenerateOptions);
     for (;;) {
       const next = line.left.aborted ? await tokens.return(undefined as never) : await tokens.next();
       if (next.done) return next.value;

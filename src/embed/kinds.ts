@@ -76,6 +76,7 @@ export const kinds: { readonly [L in Loader]: Kind<Models[L], L extends 'load' ?
     calls: {
       ...every,
       generate: ['prompt'],
+      chat: ['messages'],
       complete: ['prompt'],
       logits: ['prompt'],
       score: ['prompt'],

@@ -41,7 +41,8 @@ class Remote {
     const calls: Readonly<Record<string, readonly string[]>> = kinds[loader].calls;
     for (const [name, takes] of Object.entries(calls)) {
       const value = function (this: Remote, ...args: unknown[]) {
-        return name === 'generate' ? this.#generate(...(args as [unknown])) : this.#ask(name, takes, args);
+        if (name !== 'generate' && name !== 'chat') return this.#ask(name, takes, args);
+        return this.#generate(name, ...(args as [unknown]));
       };
       Object.defineProperty(kind.prototype, name, { value, configurable: true, writable: true });
     }
@@ -97,8 +98,12 @@ class Remote {
    * Text, token by token. The worker does not wait for the loop: the completion of one that is left early has the tokens
    * that were on their way.
    */
-  async *#generate(prompt: unknown, options: object = {}): AsyncGenerator<Token, Completion> {
-    const { plain, signal } = split('generate', options);
+  async *#generate(
+    name: 'generate' | 'chat',
+    prompt: unknown,
+    options: object = {},
+  ): AsyncGenerator<Token, Completion> {
+    const { plain, signal } = split(name, options);
     const tokens: Token[] = [];
     let wake = () => {};
     const onEvent = (token: Token) => {
@@ -108,7 +113,7 @@ class Remote {
     const leave = new AbortController();
     let ended = false;
     const hearing = { signal, onEvent, leave: leave.signal, onDevice: this.#onDevice };
-    const completion = this.#line.call('generate', [this.#loaded.id, prompt, plain], hearing).finally(() => {
+    const completion = this.#line.call('generate', [this.#loaded.id, name, prompt, plain], hearing).finally(() => {
       ended = true;
       wake();
     });

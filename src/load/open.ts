@@ -90,14 +90,15 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
 }
 
 async function openGguf(files: Files, file: string, options: Hearing): Promise<Checkpoint> {
-  const [{ readGguf }, { ggufConfig, ggufLayout }] = await untilAborted(
+  const [{ readGguf }, { ggufModel }] = await untilAborted(
     part('The reader of GGUF files', () => Promise.all([import('./gguf.ts'), import('./gguf-model.ts')])),
     options.signal,
   );
   const gguf = await readGguf(files, file, options.signal);
   if (!gguf) throw files.missing(file);
-  const [config, layout] = [ggufConfig(gguf, file), ggufLayout(gguf, file)];
-  return opened(new TensorCheckpoint(files, gpt2, config, gguf, layout, options.onProgress), file, options);
+  const { family, config, layout } = ggufModel(gguf, file);
+  const checkpoint = new TensorCheckpoint(files, family, config, gguf, layout, options.onProgress);
+  return opened(checkpoint as unknown as Checkpoint, file, options);
 }
 
 /** Says what there is to be read; the first that a load reports. */

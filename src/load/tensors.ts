@@ -6,7 +6,7 @@ import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
 import type { Directory, StoredTensor } from './safetensors.ts';
 import { readSmallTensors } from './small-tensors.ts';
 import { readTokenizerFiles } from './tokenizer-files.ts';
-import { fillValues, floatTypes, transposeRows, type ValueType } from './values.ts';
+import { fillValues, finest, floatTypes, inOrder, transposeRows, type ValueType } from './values.ts';
 
 /** Float32 bytes of one piece. */
 const pieceBytes = 4 << 20;
@@ -27,6 +27,8 @@ export interface TensorLayout {
   planName(name: string): string | undefined;
   /** What the plan must use, by its names. */
   body: RegExp;
+  /** The row that row i of a part of a weight is in its tensor, where they are in another order there; of a vector its values. */
+  orderOf(weight: WeightSpec, part: string): ((i: number) => number) | undefined;
   /** The file's name of a weight of the plan. */
   fileName(name: string): string;
   /** The tokenizer, where it is not in files of its own. */
@@ -40,12 +42,23 @@ export const safetensorsLayout = (family: Family, config: BaseConfig): TensorLay
   transposes: true,
   planName: (name) => family.nameOf(name),
   body: family.body,
+  orderOf: ({ order }) => order,
   fileName: (name) => name,
 });
 
 /** The tensors that a weight is made of, by the plan's names. */
 function storedNames({ name, parts, computed }: WeightSpec): string[] {
   return (computed?.from ?? parts ?? [{ name }]).map((piece) => piece.name);
+}
+
+type Values = AsyncGenerator<Float32Array, void, undefined>;
+
+/** A tensor of which a weight is made, by the plan's name of it, and what it is in the weight. */
+interface Piece {
+  name: string;
+  tensor: StoredTensor;
+  rows: number;
+  columns: number;
 }
 
 /** A file being read, up to the end of the last tensor that is wanted of it. */
@@ -58,6 +71,7 @@ interface Stream {
 
 /** A checkpoint whose tensors are ranges of files. */
 export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<Config> {
+  readonly name: string;
   config: Config;
   readonly family: Family<Config>;
   readonly bytes: number;
@@ -85,6 +99,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     layout: TensorLayout,
     onProgress?: (progress: Progress) => void,
   ) {
+    this.name = files.name;
     this.#files = files;
     this.#layout = layout;
     this.family = family;
@@ -118,10 +133,6 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     this.storedAs = layout.types.get(dtypes[0] ?? '')?.storedAs ?? 'other';
   }
 
-  get name(): string {
-    return this.#files.name;
-  }
-
   check(weights: readonly WeightSpec[]): WeightSpec[] {
     const stored = new Map(weights.map((weight) => [weight, this.#piecesOf(weight)]));
     const used = new Set([...stored.values()].flat().map(({ tensor }) => tensor));
@@ -135,7 +146,8 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   async settle(signal?: AbortSignal): Promise<void> {
-    const [words, head] = ['wte.weight', 'lm_head.weight'].map((name) => this.#tensors.get(name));
+    const tied = this.family.ties({ ...this.config, tieWordEmbeddings: true })[0] ?? [];
+    const [words, head] = tied.map((name) => this.#tensors.get(name));
     if (this.#layout.transposes || !words || !head || words.dtype !== head.dtype) return;
     if (words.shape.join() !== head.shape.join()) return;
     // Most differ at once; for the rest the file is kept first, if it will be, so that nothing is fetched twice.
@@ -143,7 +155,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     const inFile = [...this.#tensors.values()].filter(({ file }) => file === words.file);
     await this.#keep(words.file, inFile, signal);
     if (!(await this.#areEqual(words, head, words.end - words.start, signal))) return;
-    this.#tensors.delete('lm_head.weight');
+    this.#tensors.delete(tied[1]!);
     this.config = { ...this.config, tieWordEmbeddings: true };
     this.#report(head, head.end);
   }
@@ -171,57 +183,49 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   storedAsOf(weight: WeightSpec): StoredAs {
-    const [piece] = this.#piecesOf(weight);
-    return !piece || weight.computed ? 'f32' : this.#layout.types.get(piece.tensor.dtype)!.storedAs;
+    if (weight.computed) return 'f32';
+    const stored = this.#piecesOf(weight).map(({ tensor }) => this.#layout.types.get(tensor.dtype)!.storedAs);
+    return finest.find((one) => stored.includes(one)) ?? 'f32';
   }
 
-  async *read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
-    const { columns, computed, order, kind } = weight;
+  async *read(weight: WeightSpec, signal?: AbortSignal): Values {
     const pieces = this.#piecesOf(weight);
-    if (!computed && !order) {
-      const vector = new Float32Array(weight.kind === 'vector' ? columns : 0);
-      let filled = 0;
-      for (const { tensor, rows, columns } of pieces) {
-        for await (const part of this.#readTensor(tensor, rows, columns, this.#isTransposed(weight), signal)) {
-          if (weight.kind === 'matrix') yield part;
-          else {
-            vector.set(part, filled);
-            filled += part.length;
-          }
+    if (weight.computed) {
+      const stored: Float32Array[] = [];
+      for (const piece of pieces) stored.push(await this.#whole(piece, signal));
+      return yield weight.computed.values(...stored);
+    }
+    const vector = new Float32Array(weight.kind === 'vector' ? weight.columns : 0);
+    let filled = 0;
+    for (const piece of pieces) {
+      const order = this.#layout.orderOf(weight, piece.name);
+      const parts = order
+        ? [inOrder(await this.#whole(piece, signal), weight.kind === 'vector' ? 1 : piece.columns, order)]
+        : this.#readTensor(piece, this.#isTransposed(weight), signal);
+      for await (const part of parts) {
+        if (weight.kind === 'matrix') yield part;
+        else {
+          vector.set(part, filled);
+          filled += part.length;
         }
       }
-      if (weight.kind === 'vector') yield vector;
-      return;
     }
-    const stored: Float32Array[] = [];
-    for (const { tensor, rows, columns } of pieces) {
-      const whole = new Float32Array(rows * columns);
-      let at = 0;
-      for await (const part of this.#readTensor(tensor, rows, columns, false, signal)) {
-        whole.set(part, at);
-        at += part.length;
-      }
-      stored.push(whole);
+    if (weight.kind === 'vector') yield vector;
+  }
+
+  /** All of a stored tensor. */
+  async #whole(piece: Piece, signal: AbortSignal | undefined): Promise<Float32Array> {
+    const whole = new Float32Array(piece.rows * piece.columns);
+    let at = 0;
+    for await (const part of this.#readTensor(piece, false, signal)) {
+      whole.set(part, at);
+      at += part.length;
     }
-    if (computed) return yield computed.values(...stored);
-    const [whole] = stored as [Float32Array];
-    const width = kind === 'vector' ? 1 : columns;
-    const ordered = new Float32Array(whole.length);
-    for (let i = 0; i * width < whole.length; i++) {
-      const from = order!(i) * width;
-      ordered.set(whole.subarray(from, from + width), i * width);
-    }
-    yield ordered;
+    return whole;
   }
 
   /** A stored tensor's values in rows, in pieces of whole rows. */
-  async *#readTensor(
-    tensor: StoredTensor,
-    rows: number,
-    columns: number,
-    isTransposed: boolean,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<Float32Array, void, undefined> {
+  async *#readTensor({ tensor, rows, columns }: Piece, isTransposed: boolean, signal?: AbortSignal): Values {
     const stream = await this.#streamAt(tensor, signal);
     const fill = (values: Float32Array) => this.#fill(values, stream.reader, tensor, signal);
     let complete = false;
@@ -263,16 +267,17 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   /** The stored tensors that a weight is made of, checked, and what each is in it. */
-  #piecesOf(weight: WeightSpec): { tensor: StoredTensor; rows: number; columns: number }[] {
+  #piecesOf(weight: WeightSpec): Piece[] {
     const { name, kind, rows, columns, storedShape, parts, computed } = weight;
     if (computed) {
       return computed.from.map(({ name, shape }) => {
         const columns = shape.at(-1)!;
-        return { tensor: this.#tensor(name, shape), rows: shape.reduce((a, b) => a * b, 1) / columns, columns };
+        return { name, tensor: this.#tensor(name, shape), rows: shape.reduce((a, b) => a * b, 1) / columns, columns };
       });
     }
     if (kind === 'vector') {
       return (parts ?? [{ name, length: columns }]).map(({ name, length }) => ({
+        name,
         tensor: this.#tensor(name, storedShape ?? [length]),
         rows: 1,
         columns: length,
@@ -280,7 +285,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     }
     return (parts ?? [{ name, length: rows }]).map(({ name, length }) => {
       const shape = storedShape ?? (this.#isTransposed(weight) ? [columns, length] : [length, columns]);
-      return { tensor: this.#tensor(name, shape), rows: length, columns };
+      return { name, tensor: this.#tensor(name, shape), rows: length, columns };
     });
   }
 

@@ -85,3 +85,16 @@ export function transposeRows(
   }
   return out;
 }
+
+/** Rows of so many values, put in an order: row i is the given row. */
+export function inOrder(values: Float32Array, width: number, order: (i: number) => number): Float32Array {
+  const ordered = new Float32Array(values.length);
+  for (let i = 0; i * width < values.length; i++) {
+    const from = order(i) * width;
+    ordered.set(values.subarray(from, from + width), i * width);
+  }
+  return ordered;
+}
+
+/** What is kept of a weight whose parts are stored differently: all of the finest. */
+export const finest: readonly StoredAs[] = ['f32', 'bf16', 'f16', 'other', 'q8', 'q4'];

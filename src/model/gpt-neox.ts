@@ -2,7 +2,7 @@ import { PlanBuilder } from '../plan/builder.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { DecoderConfig, Family } from './family.ts';
 import type { Fields } from './fields.ts';
-import { type Rotary, readRotary, rotaryTable } from './rope.ts';
+import { type Rotary, readRotary, rotaryWeight } from './rope.ts';
 
 /** What a checkpoint of GPT-NeoX's kind (Pythia) says of itself. */
 export interface GptNeoxConfig extends DecoderConfig {
@@ -22,7 +22,10 @@ function readConfig(fields: Fields): GptNeoxConfig {
   const scaling = (fields.get('rope_parameters') ?? {}) as Record<string, unknown>;
   const share =
     scaling.partial_rotary_factor ?? fields.get('partial_rotary_factor') ?? fields.get('rotary_pct') ?? 0.25;
-  const dims = Math.floor((nEmbd / nHead) * Number(share));
+  const dims =
+    fields.get('rotary_ndims') === undefined
+      ? Math.floor((nEmbd / nHead) * Number(share))
+      : fields.size('rotary_ndims', 'width');
   if (!(dims > 0) || dims % 2 !== 0 || dims > nEmbd / nHead)
     throw fields.bad('rotary_pct', 'a share of a head that is even');
   return {
@@ -58,9 +61,7 @@ export function gptNeoxPlan(config: GptNeoxConfig): Plan {
     return Math.floor(within / headDim) * 3 * headDim + part * headDim + (within % headDim);
   };
   const words = b.matrix('embed_in.weight', vocabSize, nEmbd);
-  const angles = b.matrix('rotary', nCtx, 2 * rotary.frequencies.length, {
-    computed: { from: [], values: () => rotaryTable(rotary, nCtx) },
-  });
+  const angles = rotaryWeight(b, rotary, nCtx);
   let x = b.embed('hook_embed', { weight: words, by: 'token' });
   for (let layer = 0; layer < nLayer; layer++) {
     const [hook, name] = [`blocks.${layer}`, `layers.${layer}`];

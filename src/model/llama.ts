@@ -2,7 +2,7 @@ import { PlanBuilder } from '../plan/builder.ts';
 import type { Norm, Plan } from '../plan/plan.ts';
 import type { DecoderConfig, Family } from './family.ts';
 import type { Fields } from './fields.ts';
-import { type Rotary, readRotary, rotaryTable } from './rope.ts';
+import { type Rotary, readRotary, rotaryWeight } from './rope.ts';
 
 /** What a checkpoint of Llama's kind says of itself. */
 export interface LlamaConfig extends DecoderConfig {
@@ -97,9 +97,7 @@ export function llamaPlan(config: LlamaConfig): Plan {
     return { weight: b.vector(`${name}.weight`, columns), epsilon: config.rmsNormEpsilon, centred: false };
   };
   const words = b.matrix('embed_tokens.weight', vocabSize, nEmbd);
-  const angles = b.matrix('rotary', nCtx, 2 * rotary.frequencies.length, {
-    computed: { from: [], values: () => rotaryTable(rotary, nCtx) },
-  });
+  const angles = rotaryWeight(b, rotary, nCtx);
   let x = b.embed('hook_embed', { weight: words, by: 'token' });
   for (let layer = 0; layer < nLayer; layer++) {
     const [hook, name] = [`blocks.${layer}`, `layers.${layer}`];

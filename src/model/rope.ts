@@ -1,3 +1,4 @@
+import type { PlanBuilder } from '../plan/builder.ts';
 import { VitrineError } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import type { Fields } from './fields.ts';
@@ -8,6 +9,8 @@ export interface Rotary {
   frequencies: number[];
   /** Sines and cosines are multiplied by it (yarn). */
   factor: number;
+  /** The tensor of what each frequency is divided by (Llama 3 in GGUF files). */
+  dividedBy?: string;
 }
 
 type Scaling = Readonly<Record<string, unknown>>;
@@ -90,6 +93,15 @@ function yarn(
       ? magnitude(number('mscale')) / magnitude(number('mscale_all_dim'))
       : magnitude(1);
   return { frequencies, factor: number('attention_factor', natural) };
+}
+
+/** The table of a model's rotary embeddings, as the plan has it. */
+export function rotaryWeight(b: PlanBuilder, rotary: Rotary, positions: number): string {
+  const pairs = rotary.frequencies.length;
+  const from = rotary.dividedBy === undefined ? [] : [{ name: rotary.dividedBy, shape: [pairs] }];
+  const values = (divisors?: Float32Array) =>
+    rotaryTable({ ...rotary, frequencies: rotary.frequencies.map((one, i) => one / (divisors?.[i] ?? 1)) }, positions);
+  return b.matrix('rotary', positions, 2 * pairs, { computed: { from, values } });
 }
 
 /** Cosines, then sines, of each position's angles: [positions, 2 pairs]. */

@@ -1,9 +1,11 @@
 import type { ModelConfig } from '../model/config.ts';
 import type { TensorSpec } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
+import type { ChatMessage } from '../text/chat.ts';
 import type { DecodeOptions } from '../text/options.ts';
 import type { TextStream, Tokenizer } from '../text/tokenizer.ts';
 import type { DeviceCheck } from './canary/finding.ts';
+import type { ChatOptions } from './chat.ts';
 import type { GenerateOptions } from './options.ts';
 import type { Completion, Token } from './output.ts';
 import type { Score, ScoreOptions } from './score.ts';
@@ -76,6 +78,7 @@ export interface LanguageModel {
   readonly device: DeviceInfo;
   readonly tokenizer: ModelTokenizer;
   generate(prompt: Prompt, options?: GenerateOptions): AsyncGenerator<Token, Completion>;
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): AsyncGenerator<Token, Completion>;
   complete(prompt: Prompt, options?: GenerateOptions): Promise<Completion>;
   logits(prompt: Prompt, options?: LogitsOptions): Promise<{ data: Float32Array; shape: [number, number] }>;
   score(prompt: Prompt, options?: ScoreOptions): Promise<Score>;

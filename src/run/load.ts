@@ -2,6 +2,7 @@ import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Source } from '../load/source.ts';
 import type { Plan } from '../plan/plan.ts';
 import { loadTokenizer } from '../text/load.ts';
+import { chatTemplatesOf } from './chat.ts';
 import { refuse } from './check.ts';
 import { chunkOn } from './engine.ts';
 import { generationOf } from './generation-file.ts';
@@ -29,10 +30,14 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
     throw refuse('contextLength', contextLength, `at most the ${config.nCtx} positions that the model has`);
   }
   const context = contextLength ?? config.nCtx;
-  const readSmall = async () => ({
-    generation: await generationOf(checkpoint, config.vocabSize, signal),
-    tokenizer: await loadTokenizer(await checkpoint.tokenizerFiles(signal), config.vocabSize),
-  });
+  const readSmall = async () => {
+    const generation = await generationOf(checkpoint, config.vocabSize, signal);
+    const files = await checkpoint.tokenizerFiles(signal);
+    // Where settings of the tokenizer are read at all, the template is too; else it waits for a chat.
+    const templates = files.config === undefined ? undefined : await chatTemplatesOf(checkpoint, files, signal);
+    const chatTemplates = async () => templates ?? chatTemplatesOf(checkpoint, files);
+    return { generation, chatTemplates, tokenizer: await loadTokenizer(files, config.vocabSize) };
+  };
   const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, (plan) => ({
     context,
     cacheBytes: MOST_BEAMS * 2 * context * keyWidth(plan) * (kv === 'f16' ? 2 : 4),
@@ -40,12 +45,12 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
     trials: [{ rows: [{ token: 0, position: 0, slot: 0 }], logitRows: [0] }],
     chunk,
   }));
-  const { generation, tokenizer } = small;
+  const { generation, tokenizer, chatTemplates } = small;
   const ids = {
     bosTokenId: generation.bosTokenId ?? config.bosTokenId ?? tokenizer.eosId,
     eosTokenIds: generation.eosTokenIds ?? config.eosTokenIds,
   };
-  return new Model({ ...checkpoint.config, ...ids, generation }, tokenizer, engine, chosen);
+  return new Model({ ...checkpoint.config, ...ids, generation }, { tokenizer, chatTemplates }, engine, chosen);
 }
 
 /** Values of a position's keys in the widest layer. */

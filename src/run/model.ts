@@ -1,7 +1,9 @@
 import type { ModelConfig } from '../model/config.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Profile } from '../plan/profile.ts';
+import type { ChatMessage } from '../text/chat.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { type ChatOptions, type ChatTemplates, chatChecks, chatIds } from './chat.ts';
 import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
 import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
@@ -23,10 +25,18 @@ import type { Trace } from './traced.ts';
 export class Model extends Loaded<ModelConfig> implements LanguageModel {
   readonly tokenizer: Tokenizer;
 
+  readonly #chatTemplates: () => Promise<ChatTemplates>;
+
   /** @internal `load` makes models. */
-  constructor(config: ModelConfig, tokenizer: Tokenizer, engine: Engine, chosen: Chosen) {
+  constructor(
+    config: ModelConfig,
+    { tokenizer, chatTemplates }: { tokenizer: Tokenizer; chatTemplates(): Promise<ChatTemplates> },
+    engine: Engine,
+    chosen: Chosen,
+  ) {
     super(config, engine, chosen);
     this.tokenizer = tokenizer;
+    this.#chatTemplates = chatTemplates;
   }
 
   /**
@@ -46,6 +56,21 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
       ids.push(bosTokenId);
     }
     return yield* generate({ engine: this.engine, tokenizer: this.tokenizer, prompt: ids, settings });
+  }
+
+  /**
+   * Answers a chat: `generate` on the text that the checkpoint's chat template makes of the messages. Of a chat that goes on, only
+   * what is new is run. Tools are told to the template; what the model writes to call one is in the completion's text.
+   * @throws VitrineError `bad-option` where the model has no chat template or it does not take the messages, and as `generate`
+   */
+  async *chat(messages: readonly ChatMessage[], options: ChatOptions = {}): AsyncGenerator<Token, Completion> {
+    this.engine.alive();
+    checkOptions('chat', options, chatChecks);
+    const { tools: _, variables: __, template, addGenerationPrompt: ___, ...rest } = options;
+    rest.signal?.throwIfAborted();
+    const templates: ChatTemplates = template === undefined ? await this.#chatTemplates() : new Map();
+    const ids = await chatIds(this.tokenizer, templates, messages, options);
+    return yield* this.generate(ids, rest);
   }
 
   /** `generate` without the steps between. */
@@ -116,9 +141,10 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     return { vocabSize, eosTokenIds, encode, defaults: defaultsOf(generation, promptLength) };
   }
 
-  /** What the tokenizer puts before every text, as Llama's does. */
+  /** What the tokenizer puts before every text, as Llama's does, but not what it puts behind one. */
   get #beginning(): number[] {
-    return this.tokenizer.encode('', { special: true });
+    const { bosId, eosId } = this.tokenizer;
+    return this.tokenizer.encode('', { special: true }).filter((id) => id === bosId || id !== eosId);
   }
 
   #ids(prompt: Prompt): number[] {

@@ -117,7 +117,7 @@ export interface Scope {
 
 export const editsCheck = listOf('edits, { name, position?, head?, set | scale | add }', isEdit);
 
-const checks: Record<keyof GenerateOptions, Check> = {
+export const generateChecks: Record<keyof GenerateOptions, Check> = {
   maxNewTokens: integer(1),
   minNewTokens: integer(0),
   temperature: number(0),
@@ -162,9 +162,9 @@ const tokenIdOrNull: Check = {
 
 /** Of an encoder-decoder, beside the others; drafts are made from a text's own words, which a target has too few of. */
 const encoderDecoderChecks: Record<string, Check> = {
-  ...checks,
+  ...generateChecks,
   forcedBosTokenId: tokenIdOrNull,
-  forcedEosTokenId: checks.eosTokenId,
+  forcedEosTokenId: generateChecks.eosTokenId,
   decoderStartTokenId: tokenIdOrNull,
   speculate: { expects: 'nothing: an encoder-decoder does not draft', accepts: () => false },
 };
@@ -205,7 +205,7 @@ const isNumber = (value: unknown): boolean => typeof value === 'number';
  * @throws VitrineError `bad-option`, naming the option, what was found and what is expected
  */
 export function readGenerateOptions(options: GenerateOptions & EncoderDecoderOptions, scope: Scope): Settings {
-  checkOptions('generate', options, scope.isEncoderDecoder ? encoderDecoderChecks : checks);
+  checkOptions('generate', options, scope.isEncoderDecoder ? encoderDecoderChecks : generateChecks);
   const { badWords, logitBias = {}, stop = [], eosTokenId, speculate, signal, ...rest } = options;
   const { forcedBosTokenId, forcedEosTokenId, decoderStartTokenId: _, ...plain } = rest;
   const {

@@ -100,7 +100,9 @@ export function describeGguf(files: NonNullable<TokenizerFiles['gguf']>): Descri
     const content = metadata.flag(`add_${role}_token`, otherwise) ? named(role) : undefined;
     return content === undefined ? [] : [content];
   };
-  const [before, after] = [around('bos', model === 'llama'), around('eos', false)];
+  // llama.cpp's own defaults where a file is silent.
+  const begins = model === 'llama' || (pre as string).startsWith('llama');
+  const [before, after] = [around('bos', begins), around('eos', false)];
   const tokensAround = Object.fromEntries([...before, ...after].map((content) => [content, ids.get(content)!]));
   const added_tokens = tokens.flatMap((content, id): Json[] => {
     if (kind(id) === kinds.userDefined) return [{ id, content, normalized: true, spelled: true }];

@@ -196,8 +196,8 @@ const cases: [string, ErrorCode, string | RegExp, () => Bytes][] = [
   [
     'another architecture',
     unsupported,
-    'general.architecture in tiny.gguf is "llama"; expected "gpt2"',
-    field('general.architecture', 'llama'),
+    'general.architecture in tiny.gguf is "rwkv6"; expected one of "gpt2", "llama"',
+    field('general.architecture', 'rwkv6'),
   ],
   [
     'no architecture',

@@ -1,12 +1,11 @@
 import { expect } from 'vitest';
 import type { Checkpoint } from '../../src/load/checkpoint.ts';
-import { gpt2Plan } from '../../src/model/gpt2.ts';
 
 /** All weights of a checkpoint's plan by name, [rows, columns], read in the order that `check` gives. */
 export async function readAll(checkpoint: Checkpoint, signal?: AbortSignal): Promise<Map<string, Float32Array>> {
   const weights = new Map<string, Float32Array>();
   try {
-    for (const weight of checkpoint.check(gpt2Plan(checkpoint.config).weights)) {
+    for (const weight of checkpoint.check(checkpoint.family.plan(checkpoint.config).weights)) {
       const whole = new Float32Array(weight.rows * weight.columns);
       let filled = 0;
       for await (const piece of checkpoint.read(weight, signal)) {

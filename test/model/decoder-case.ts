@@ -1,12 +1,26 @@
 import { expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/load/open.ts';
-import { loadCheckpoint } from '../../src/run/load.ts';
-import type { TestBackend } from '../backends.ts';
+import { load, loadCheckpoint } from '../../src/run/load.ts';
+import { sharedDevice, type TestBackend } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { readFixtureJson } from '../fixtures.ts';
 import { familyExpected, familyFiles, openFamily, tensorsOf } from './families.ts';
 
 export const decoders = ['llama-gqa', 'llama-tied', 'qwen2', 'gpt-neox', 'gpt-neox-sequential', 'gpt-neo'];
+
+/** Made with transformers by tools/fixtures/decoders.py: families, windows and kinds of rotary scaling that the others lack. */
+export const seeded = [
+  'qwen3',
+  'qwen3-window',
+  'mistral-window',
+  'opt',
+  'rope-linear',
+  'rope-dynamic',
+  'rope-llama3',
+  'rope-yarn',
+  'rope-yarn-mscale',
+  'rope-neox-linear',
+];
 
 export function testDecoders(backend: TestBackend, folders: readonly string[]): void {
   test.each(folders)('%s: logits and every intermediate', async (folder) => {
@@ -104,6 +118,26 @@ export function testGeneration(device: 'cpu' | 'wasm', folders: readonly string[
       ).toEqual(sequences.map(({ new_ids }) => new_ids));
       for (const [i, { score }] of sequences.entries())
         if (score !== undefined) expect(found[i]!.score).toBeCloseTo(score, 3);
+    }
+    model.dispose();
+  });
+}
+
+/** Logits of a seeded folder as it is loaded, and what it writes. */
+export function testSeeded(device: 'cpu' | 'wasm' | 'webgpu', folders: readonly string[]): void {
+  test.each(folders)(`%s on ${device}: logits and a text`, async (folder) => {
+    const files = await familyFiles(folder, ['config.json', 'model.safetensors']);
+    const model = await load(files, { device: device === 'webgpu' ? await sharedDevice() : device, dtype: 'f32' });
+    const { cases, accept, generations } = await familyExpected(folder);
+    const expected = await tensorsOf(folder, 'expected.safetensors');
+    for (const { name, input_ids, outputs } of cases) {
+      const [ids] = input_ids;
+      const { data } = await model.logits(ids!, { positions: [...ids!.keys()] });
+      expectClose(data, expected.get(outputs.logits!.tensor)!.data, { absolute: accept.logits! }, name);
+    }
+    for (const { input_ids, sequences } of generations!) {
+      const { ids } = await model.complete(input_ids, { maxNewTokens: sequences[0]!.new_ids.length, eosTokenId: null });
+      expect(ids).toEqual(sequences[0]!.new_ids);
     }
     model.dispose();
   });

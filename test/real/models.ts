@@ -33,9 +33,34 @@ export interface MiniLm {
 
 export const expectedOfMiniLm = (): Promise<MiniLm> => readFixtureJson<MiniLm>('real/minilm/expected.json');
 
+type Tensors = (name: string) => { shape: number[]; data: Float32Array };
+
 /** Expected tensors: `embeddings` [44, 384], `hidden.N` [ids of text N, 384]. */
-export async function tensorsOfMiniLm(): Promise<(name: string) => { shape: number[]; data: Float32Array }> {
-  const file = await readFixture('real/minilm/expected.safetensors');
+export const tensorsOfMiniLm = (): Promise<Tensors> => tensorsOf('real/minilm/expected.safetensors');
+
+/** Greedy ids with the distance between the two best logits of each. */
+interface Greedy {
+  greedy: number[];
+  margins: number[];
+}
+
+/** Expected values for SmolLM2-135M-Instruct as Q4_1, its weights dequantised (test/fixtures/README.md). */
+export interface SmolLm2 {
+  accept: { logits: number; nll: number };
+  tokenizer: { text: string; ids: number[]; ids_with_special: number[] }[];
+  /** `logits` names those after the last id; `nll` are negative log-probabilities of the second id and all after it. */
+  cases: ({ text: string; ids: number[]; logits: string; nll: number[] } & Greedy)[];
+  chats: ({ messages: { role: string; content: string }[]; rendered: string; ids: number[]; reply: string } & Greedy)[];
+  passage: { text: string; ids: number[]; nll: number[] };
+}
+
+export const expectedOfSmolLm2 = (): Promise<SmolLm2> => readFixtureJson<SmolLm2>('real/smollm2/expected.json');
+
+/** Expected tensors: `logits.N` [49152] of each case. */
+export const tensorsOfSmolLm2 = (): Promise<Tensors> => tensorsOf('real/smollm2/expected.safetensors');
+
+async function tensorsOf(path: string): Promise<Tensors> {
+  const file = await readFixture(path);
   const length = Number(new DataView(file.buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + length)));
   return (name) => {

@@ -79,7 +79,13 @@ export async function openFragile({
   };
   const engine = await Engine.open({ plan, context: plan.nCtx, open, reopens: true, chunk, ...options });
   const tokenizer = await loadTokenizer(await checkpoint.tokenizerFiles(), plan.vocabSize);
-  return { model: new Model(checkpoint.config, tokenizer, engine, { dtype: 'f32', reason: 'asked for' }), opened };
+  return {
+    model: new Model(checkpoint.config, { tokenizer, chatTemplates: async () => new Map() }, engine, {
+      dtype: 'f32',
+      reason: 'asked for',
+    }),
+    opened,
+  };
 }
 
 export interface Fragile {

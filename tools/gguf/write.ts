@@ -71,7 +71,7 @@ function tensorEntry({ name, kind, rows, columns }: WeightSpec, type: TensorType
   const exact = kind === 'vector' || name === 'wpe.weight';
   const wanted = exact ? 'f32' : isFiner ? fileTypes[type].finer : type;
   return {
-    name: ggufNames.toGguf(name),
+    name: ggufNames.gpt2.toGguf(name),
     type: columns % tensorTypes[wanted].block === 0 ? wanted : 'f16',
     shape: kind === 'vector' ? [columns] : [rows, columns],
   };

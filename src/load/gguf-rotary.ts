@@ -1,0 +1,43 @@
+import { VitrineError } from '../plan/error.ts';
+import type { GgufFile } from './gguf.ts';
+
+/**
+ * What GGUF metadata says of rotary embeddings, as config.json would have it. What Llama 3 does to the frequencies is not told, but
+ * stands in the tensor `rope_freqs.weight`.
+ * @throws VitrineError `unsupported-checkpoint` for a kind of scaling that is not computed here
+ */
+export function ggufRotary(fields: GgufFile['fields'], architecture: string, file: string): Record<string, unknown> {
+  const of = (name: string) => fields.get(`${architecture}.rope.${name}`);
+  const theta = of('freq_base');
+  const found = theta === undefined ? {} : { rope_theta: theta };
+  const linear = of('scale_linear'); // of old files
+  const type = of('scaling.type') ?? (linear !== undefined && linear !== 1 ? 'linear' : 'none');
+  const factor = of('scaling.factor') ?? linear;
+  switch (type) {
+    case 'none':
+      return found;
+    case 'linear':
+      return factor === undefined || factor === 0 ? found : { ...found, rope_scaling: { rope_type: 'linear', factor } };
+    case 'yarn': {
+      const scaling = {
+        rope_type: 'yarn',
+        factor,
+        original_max_position_embeddings: of('scaling.original_context_length'),
+        beta_fast: of('scaling.yarn_beta_fast'),
+        beta_slow: of('scaling.yarn_beta_slow'),
+      };
+      // llama.cpp multiplies what the factor asks for by this.
+      const more = of('scaling.attn_factor') ?? of('scaling.yarn_attn_factor');
+      if (typeof more !== 'number' || more === 1 || typeof factor !== 'number')
+        return { ...found, rope_scaling: scaling };
+      return { ...found, rope_scaling: { ...scaling, attention_factor: more * (1 + 0.1 * Math.log(factor)) } };
+    }
+    default: {
+      const name = `${architecture}.rope.scaling.type in ${file}`;
+      throw new VitrineError(
+        'unsupported-checkpoint',
+        `${name} is ${JSON.stringify(type)}; expected "none", "linear" or "yarn".`,
+      );
+    }
+  }
+}
