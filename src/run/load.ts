@@ -31,12 +31,13 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
   }
   const context = contextLength ?? config.nCtx;
   const readSmall = async () => {
-    const generation = await generationOf(checkpoint, config.vocabSize, signal);
     const files = await checkpoint.tokenizerFiles(signal);
+    const tokenizer = await loadTokenizer(files, config.vocabSize);
+    const generation = await generationOf(checkpoint, config.vocabSize, signal);
     // Where settings of the tokenizer are read at all, the template is too; else it waits for a chat.
     const templates = files.config === undefined ? undefined : await chatTemplatesOf(checkpoint, files, signal);
     const chatTemplates = async () => templates ?? chatTemplatesOf(checkpoint, files);
-    return { generation, chatTemplates, tokenizer: await loadTokenizer(files, config.vocabSize) };
+    return { generation, chatTemplates, tokenizer };
   };
   const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, (plan) => ({
     context,

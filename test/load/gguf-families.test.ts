@@ -315,7 +315,12 @@ describe('what is broken or unsupported is refused', () => {
   });
 
   const spellings: [string, ErrorCode, RegExp, Record<string, GgufValue | undefined>][] = [
-    ['an unknown pre', unsupported, /tokenizer.ggml.pre in tiny.gguf is "viking"; expected "default"/, { pre: 'viking' }],
+    [
+      'an unknown pre',
+      unsupported,
+      /tokenizer.ggml.pre in tiny.gguf is "viking"; expected "default"/,
+      { pre: 'viking' },
+    ],
     ['another model', unsupported, /tokenizer.ggml.model in tiny.gguf is "rwkv"/, { model: 'rwkv' }],
     ['no merges', bad, /tokenizer.ggml.merges in tiny.gguf is missing/, { merges: undefined }],
     ['too few kinds', bad, /tokenizer.ggml.token_type in tiny.gguf has not one number/, { token_type: [1, 2] }],

@@ -197,6 +197,8 @@ class Piece {
           const more = `${hasBias ? ' by distance' : ''}${axis === 'source' ? ' of a memory' : ''}`;
           return [`attention ${heads}${shared} × ${headDim}${more}`];
         }
+        case 'rotate':
+          return [`rotary ${this.#plan.tensors.get(step.output)!.shape.slice(1).join(' × ')}`];
         case 'normScale':
           return [step.centred ? 'layerNorm' : 'rmsNorm'];
         default:
@@ -254,8 +256,8 @@ const HEADS = 2;
 export function narrowed(canary: Canary, rows: number, kept?: (values: Float32Array) => Float32Array) {
   const { attention } = canary;
   const width = widthOf(canary.tensors.get(canary.output)!);
-  // A norm behind the last layer is of all of its columns.
-  if (canary.steps.slice(lastLayer(canary)).some(({ op }) => op === 'norm'))
+  // A norm behind the last layer is of all of its columns, and what is turned is of whole heads.
+  if (canary.steps.slice(lastLayer(canary)).some(({ op }) => op === 'norm' || op === 'rotate'))
     return { of: canary, columns: range(width) };
   const heads = attention && someOf(attention.nHead, HEADS);
   const columnsOf = (some: number[]) =>
