@@ -132,8 +132,8 @@ const cases: [string, ErrorCode, string | RegExp, () => Contents][] = [
   [
     'config: another family',
     unsupported,
-    'model_type in config.json is "mamba"; expected "gpt2"',
-    config({ model_type: 'mamba' }),
+    'model_type in config.json is "bloom"; expected "gpt2"',
+    config({ model_type: 'bloom' }),
   ],
   [
     'config: unknown activation',

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
 import type { Trial } from '../../src/gpu/open.ts';
+import { familyOf } from '../../src/model/families.ts';
+import { Fields } from '../../src/model/fields.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import { vitPlan } from '../../src/model/vit.ts';
 import type { Backend, WeightFormat } from '../../src/plan/backend.ts';
@@ -148,4 +150,26 @@ test.each([
 ] as const)('what no other variant helps against ends the check: %s, %s', async (code, message) => {
   const check = checkOf(checkedOf('f32'), () => {});
   await expect(check(trialOf(refusing(code, message)))).rejects.toMatchObject({ code, message });
+});
+
+test.each([
+  ['llama', {}],
+  ['qwen3', { head_dim: 20 }],
+  ['gpt_neox', { rotary_pct: 0.5 }],
+])('%s, whose heads are turned: all of them at once', async (model_type, more) => {
+  const sizes = {
+    hidden_size: 128,
+    num_hidden_layers: 1,
+    num_attention_heads: 8,
+    intermediate_size: 64,
+    vocab_size: 150,
+  };
+  const fields = new Fields(
+    { model_type, ...sizes, num_key_value_heads: 4, max_position_embeddings: 24, ...more },
+    'config.json',
+  );
+  const family = familyOf(fields, 'decoder');
+  const findings = await checkKernels(createCpuBackend(), checkedPlan(family.plan(family.config(fields, () => true))));
+  expect(findings.filter(({ op }) => op.startsWith('rotary')).length).toBeGreaterThan(0);
+  for (const { op, error } of findings) expect(error, op).toEqual({ mean: 0, worst: 0 });
 });
