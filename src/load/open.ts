@@ -1,6 +1,6 @@
 import type { EncoderConfig } from '../model/bert.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { familyOf } from '../model/families.ts';
+import { familyOf, refuseKind } from '../model/families.ts';
 import type { BaseConfig, EncoderDecoderConfig, Kind } from '../model/family.ts';
 import { Fields } from '../model/fields.ts';
 import { gpt2 } from '../model/gpt2.ts';
@@ -62,7 +62,7 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
   if (weights !== undefined && isAdapterFile(weights)) throw (await adapterIn(files, signal)) ?? adapter(files.name);
   if (weights !== undefined) checkFormat(weights);
   if (weights && isGguf(weights))
-    return openGguf(files, weights, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
+    return openGguf(files, weights, kind, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
   const config = await readText(files, 'config.json', signal);
   const tensors = config === undefined ? undefined : await readTensors(files, weights, signal);
   if (config !== undefined && tensors) {
@@ -84,12 +84,12 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
     return opened(checkpoint, 'config.json', options) as unknown as Checkpoint<ConfigOf[K]>;
   }
   const gguf = weights === undefined ? chooseGguf((await files.list?.(signal)) ?? []) : undefined;
-  if (gguf !== undefined) return openGguf(files, gguf, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
+  if (gguf !== undefined) return openGguf(files, gguf, kind, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
   const refused = await adapterIn(files, signal);
   throw refused ?? (config === undefined ? files.missing('config.json') : await lacking(files, weights, signal));
 }
 
-async function openGguf(files: Files, file: string, options: Hearing): Promise<Checkpoint> {
+async function openGguf(files: Files, file: string, kind: Kind | undefined, options: Hearing): Promise<Checkpoint> {
   const [{ readGguf }, { ggufModel }] = await untilAborted(
     part('The reader of GGUF files', () => Promise.all([import('./gguf.ts'), import('./gguf-model.ts')])),
     options.signal,
@@ -97,6 +97,7 @@ async function openGguf(files: Files, file: string, options: Hearing): Promise<C
   const gguf = await readGguf(files, file, options.signal);
   if (!gguf) throw files.missing(file);
   const { family, config, layout } = ggufModel(gguf, file);
+  refuseKind(family, String(gguf.fields.get('general.architecture')), kind);
   const checkpoint = new TensorCheckpoint(files, family, config, gguf, layout, options.onProgress);
   return opened(checkpoint as unknown as Checkpoint, file, options);
 }

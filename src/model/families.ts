@@ -63,7 +63,13 @@ export async function familyOf(fields: Fields, kind: Kind | undefined): Promise<
       .map((name) => JSON.stringify(name));
     throw fields.unsupported('model_type', known.join(', '));
   }
-  if (kind === undefined || family.kind === kind) return family.open();
+  refuseKind(family, type as string, kind);
+  return family.open();
+}
+
+/** Refuses a model of another kind than was asked for, by what its file calls it, with the loader that takes it. */
+export function refuseKind(family: Pick<Family, 'kind'>, type: string, kind: Kind | undefined): void {
+  if (kind === undefined || family.kind === kind) return;
   const found = `The model is a ${type}, which ${loaders[family.kind]} takes`;
   throw new VitrineError('unsupported-checkpoint', `${found}; ${loaders[kind]} is for models of another kind.`, {
     hint: `Call ${loaders[family.kind]} instead.`,

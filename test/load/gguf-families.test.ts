@@ -219,6 +219,14 @@ describe('what only GGUF files have', () => {
   });
 });
 
+test('another loader says which one takes it', async () => {
+  const opening = openCheckpoint(file(await wide()), { kind: 'encoder' });
+  await expect(opening).rejects.toMatchObject({
+    code: 'unsupported-checkpoint',
+    message: expect.stringContaining('The model is a llama, which load takes'),
+  });
+});
+
 describe('what is broken or unsupported is refused', () => {
   const bad = 'bad-checkpoint';
   const unsupported = 'unsupported-checkpoint';

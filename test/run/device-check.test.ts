@@ -168,7 +168,7 @@ test.each([
     { model_type, ...sizes, num_key_value_heads: 4, max_position_embeddings: 24, ...more },
     'config.json',
   );
-  const family = familyOf(fields, 'decoder');
+  const family = await familyOf(fields, 'decoder');
   const findings = await checkKernels(createCpuBackend(), checkedPlan(family.plan(family.config(fields, () => true))));
   expect(findings.filter(({ op }) => op.startsWith('rotary')).length).toBeGreaterThan(0);
   for (const { op, error } of findings) expect(error, op).toEqual({ mean: 0, worst: 0 });
