@@ -51,8 +51,6 @@ function storedNames({ name, parts, computed }: WeightSpec): string[] {
   return (computed?.from ?? parts ?? [{ name }]).map((piece) => piece.name);
 }
 
-type Values = AsyncGenerator<Float32Array, void, undefined>;
-
 /** A tensor of which a weight is made, by the plan's name of it, and what it is in the weight. */
 interface Piece {
   name: string;
@@ -188,7 +186,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     return finest.find((one) => stored.includes(one)) ?? 'f32';
   }
 
-  async *read(weight: WeightSpec, signal?: AbortSignal): Values {
+  async *read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void> {
     const pieces = this.#piecesOf(weight);
     if (weight.computed) {
       const stored: Float32Array[] = [];
@@ -225,7 +223,11 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   /** A stored tensor's values in rows, in pieces of whole rows. */
-  async *#readTensor({ tensor, rows, columns }: Piece, isTransposed: boolean, signal?: AbortSignal): Values {
+  async *#readTensor(
+    { tensor, rows, columns }: Piece,
+    isTransposed: boolean,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Float32Array, void> {
     const stream = await this.#streamAt(tensor, signal);
     const fill = (values: Float32Array) => this.#fill(values, stream.reader, tensor, signal);
     let complete = false;
@@ -312,8 +314,8 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   #lacking(name: string, shape: readonly number[]): VitrineError {
     const why = this.#absent.get(name);
     if (why) return why;
-    const untied = 'config.json says tie_word_embeddings is false.';
-    const hint = name === 'lm_head.weight' ? untied : `It holds ${this.#sample.join(', ') || 'no tensor'}.`;
+    const holds = `It holds ${this.#sample.join(', ') || 'no tensor'}.`;
+    const hint = name === 'lm_head.weight' ? 'config.json says tie_word_embeddings is false.' : holds;
     return badCheckpoint(`${this.name} lacks the tensor ${this.#layout.fileName(name)} of shape [${shape}].`, hint);
   }
 
