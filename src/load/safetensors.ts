@@ -24,6 +24,14 @@ export interface StoredTensor {
   end: number;
 }
 
+/** A tensor of which a weight is made, by the plan's name of it, and what it is in the weight. */
+export interface Piece {
+  name: string;
+  tensor: StoredTensor;
+  rows: number;
+  columns: number;
+}
+
 /** What one request brings of a file before its header's length is known: more than GPT-2's headers take. */
 const openingBytes = 1 << 16;
 

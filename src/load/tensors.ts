@@ -3,7 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import type { Checkpoint, Progress, StoredAs, TokenizerFiles } from './checkpoint.ts';
 import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
-import type { Directory, StoredTensor } from './safetensors.ts';
+import type { Directory, Piece, StoredTensor } from './safetensors.ts';
 import { readSmallTensors } from './small-tensors.ts';
 import { readTokenizerFiles } from './tokenizer-files.ts';
 import { fillValues, finest, floatTypes, inOrder, transposeRows, type ValueType } from './values.ts';
@@ -49,14 +49,6 @@ export const safetensorsLayout = (family: Family, config: BaseConfig): TensorLay
 /** The tensors that a weight is made of, by the plan's names. */
 function storedNames({ name, parts, computed }: WeightSpec): string[] {
   return (computed?.from ?? parts ?? [{ name }]).map((piece) => piece.name);
-}
-
-/** A tensor of which a weight is made, by the plan's name of it, and what it is in the weight. */
-interface Piece {
-  name: string;
-  tensor: StoredTensor;
-  rows: number;
-  columns: number;
 }
 
 /** A file being read, up to the end of the last tensor that is wanted of it. */
