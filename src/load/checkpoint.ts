@@ -70,3 +70,10 @@ export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
   /** Ends what reading left open, such as a download. A later `read` opens it again. */
   close(): void;
 }
+
+/** `model_type` of config.json, of which a family may have several. */
+export const modelTypeOf = <Config extends BaseConfig>({
+  config,
+  family,
+}: Pick<Checkpoint<Config>, 'config' | 'family'>) =>
+  (config as Config & { modelType?: string }).modelType ?? family.modelTypes[0]!;

@@ -1,7 +1,7 @@
 import type { BaseConfig, Family } from '../model/family.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { WeightSpec } from '../plan/plan.ts';
-import type { Checkpoint, Progress, StoredAs, TokenizerFiles } from './checkpoint.ts';
+import { type Checkpoint, modelTypeOf, type Progress, type StoredAs, type TokenizerFiles } from './checkpoint.ts';
 import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
 import type { Directory, Piece, StoredTensor } from './safetensors.ts';
 import { readSmallTensors } from './small-tensors.ts';
@@ -252,7 +252,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
 
   async tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles> {
     if (this.#layout.tokenizer) return this.#layout.tokenizer;
-    return readTokenizerFiles(this.#files, this.family.modelTypes[0]!, signal);
+    return readTokenizerFiles(this.#files, modelTypeOf(this), signal);
   }
 
   close(): void {

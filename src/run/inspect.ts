@@ -1,13 +1,13 @@
+import { modelTypeOf } from '../load/checkpoint.ts';
 import { type ConfigOf, openCheckpoint } from '../load/open.ts';
-import type { Source, SourceOptions } from '../load/source.ts';
-import type { BaseConfig, Head, Kind } from '../model/family.ts';
+import type { Source } from '../load/source.ts';
+import type { Head, Kind } from '../model/family.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import { checkOptions } from './check.ts';
-import { loadChecks } from './loading.ts';
+import { type LoadOptions, loadChecks } from './loading.ts';
 
-export interface InspectOptions extends SourceOptions {
-  signal?: AbortSignal;
-}
+/** Those of the loaders; what is about running a model changes nothing of what it is. */
+export type InspectOptions = LoadOptions;
 
 /** What a checkpoint is, by its config and the names of its tensors. */
 export interface Inspection {
@@ -29,17 +29,15 @@ export interface Inspection {
  * @throws VitrineError as the loaders do: `unsupported-checkpoint` for what none of them takes, `bad-checkpoint`, `network`
  */
 export async function inspect(source: Source, options: InspectOptions = {}): Promise<Inspection> {
-  const { revision, endpoint, token, fetch, cache, signal } = loadChecks;
-  checkOptions('inspect', options, { revision, endpoint, token, fetch, cache, signal });
-  const checkpoint = await openCheckpoint(source, { ...options, kind: undefined });
+  checkOptions('inspect', options, loadChecks);
+  const { device, dtype, kv, tune, threads, contextLength, ...opening } = options;
+  const checkpoint = await openCheckpoint(source, { ...opening, kind: undefined });
   const { family, bytes } = checkpoint;
-  const config: BaseConfig = checkpoint.config;
   const { weights } = family.plan(checkpoint.config);
   checkpoint.check(weights);
   const parameters = [...sizesOf(weights).values()].reduce((a, b) => a + b, 0);
-  const { modelType = family.modelTypes[0]! } = config as BaseConfig & { modelType?: string };
   return {
-    family: modelType,
+    family: modelTypeOf(checkpoint),
     kind: family.kind,
     heads: family.heads(checkpoint.config),
     parameters,

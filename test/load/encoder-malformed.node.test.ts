@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { openCheckpoint } from '../../src/load/open.ts';
 import type { ErrorCode } from '../../src/plan/error.ts';
 import { loadEncoder } from '../../src/run/load-encoder.ts';
 import { expectClose } from '../close.ts';
@@ -398,4 +399,10 @@ test('messages of DistilBERT name its own fields', async () => {
   await refused({ n_layers: 1 }, /n_layers in config.json is 1/);
   await refused({ dim: 41 }, /dim in config.json is 41; expected a multiple of the 2 heads/);
   await refused({ hidden_dim: 80 }, /ffn.lin1.weight .*shape \[90,40\]; expected \[80,40\]/);
+});
+
+test("a tokenizer's files are those of the model's own type", async () => {
+  const { source } = await EncoderFolder.open('roberta-mlm');
+  const { modelType } = await (await openCheckpoint(source, { kind: 'encoder' })).tokenizerFiles();
+  expect(modelType).toBe('roberta');
 });

@@ -67,5 +67,7 @@ test('what no loader takes, and unknown options', async () => {
     code: 'unsupported-checkpoint',
     message: expect.stringMatching(/model_type in config.json is "mamba"; expected .*"bert".*"marian".*"vit"/),
   });
-  await expect(inspect([], { device: 'cpu' } as object)).rejects.toMatchObject({ code: 'bad-option' });
+  await expect(inspect([], { fast: true } as object)).rejects.toMatchObject({ code: 'bad-option' });
+  const [vit, vitWeights] = await familyFiles('vit', ['config.json', 'model.safetensors']);
+  expect(await inspect([vit!, vitWeights!], { device: 'cpu', dtype: 'q8' })).toMatchObject({ kind: 'vision' });
 });
