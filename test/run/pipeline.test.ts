@@ -20,6 +20,7 @@ const tasks = [
   'question-answering',
   'zero-shot-classification',
   'image-classification',
+  'text-generation',
 ];
 const { accept, cases } = await readFixtureJson<{ accept: number; cases: Case[] }>('families/pipelines.json');
 const ours = cases.filter(({ task }) => tasks.includes(task));
@@ -44,7 +45,7 @@ function expectLike(found: unknown, expected: unknown, within: number, where = '
 
 describe.each(['cpu', 'wasm'] as const)('tasks as in Python, on %s', (device) => {
   test('there are cases of every task', () => {
-    expect(ours).toHaveLength(10 + 14 + 12 + 10 + 3 + 4);
+    expect(ours).toHaveLength(10 + 14 + 12 + 10 + 3 + 4 + 5);
     expect(new Set(ours.map(({ task }) => task))).toEqual(new Set(tasks));
   });
 

@@ -41,7 +41,12 @@ async function generated(model: Model, input: string | Chat, settings: Record<st
     prompt = await renderChat(chatTemplate, input, tools === undefined ? {} : { tools: tools as object[] });
   } else if (typeof input !== 'string') throw refuse('text', input, 'a text or a chat');
   const completion = await model.complete(prompt, optionsOf(model, prompt, rest));
-  return (completion.sequences ?? [completion]).map(({ text }) => {
+  // As in Python: what decoding adds to the decoded prompt, so that a first word keeps the space before it.
+  const { encode, decode } = model.tokenizer;
+  const before = encode(prompt);
+  const { length } = decode(before, { special: false });
+  return (completion.sequences ?? [completion]).map(({ ids }) => {
+    const text = decode([...before, ...ids], { special: false }).slice(length);
     if (isChat(input)) return { generated_text: [...input, { role: 'assistant', content: text }] };
     return { generated_text: returnFullText ? prompt + text : text };
   });
