@@ -45,6 +45,7 @@ const foreign: Readonly<Record<string, unknown>> = {
   force_words_ids: null,
   forced_decoder_ids: null,
   sequence_bias: null,
+  stop_strings: null,
   exponential_decay_length_penalty: null,
   watermarking_config: null,
 };

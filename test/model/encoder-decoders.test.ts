@@ -119,6 +119,18 @@ describe.each(backends)('encoder-decoders on $name', (backend) => {
       }
     });
 
+    test.runIf(folder === 'marian-swish')('steps timed, and weights as they are kept', async () => {
+      const { steps } = await model.profile({ source: [5, 6, 7], target: [1, 2] }, { repeats: 1 });
+      const reads = steps.map(({ step }) => step).filter((step) => 'source' in step && step.source === 'memory.0');
+      expect(reads.length).toBeGreaterThan(0);
+      expect(steps.every(({ microseconds }) => microseconds >= 0)).toBe(true);
+      const sinusoids = await model.weight('embed_positions.weight', { rows: [0, 3] });
+      expect(sinusoids.shape).toEqual([2, 36]);
+      expectClose(sinusoids.data.subarray(36, 38), [Math.sin(3), Math.sin(3 / 10000 ** (2 / 36))], { absolute: 1e-6 });
+      const keys = await model.weight('decoder.layers.1.encoder_attn.k_proj.weight', { rows: [0] });
+      expect(keys.shape).toEqual([1, 36]);
+    });
+
     test('generations, greedy and by beams, to the id', async () => {
       const { generations } = await familyExpected(folder);
       for (const { name, input_ids, options, sequences } of generations!) {
