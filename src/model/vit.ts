@@ -26,7 +26,8 @@ export interface VisionConfig extends BaseConfig {
 }
 
 function readConfig(fields: Fields, holds: Holds): VisionConfig {
-  const modelType = fields.get('model_type') as 'vit' | 'deit';
+  const modelType = fields.get('model_type') as 'vit' | 'deit' | undefined;
+  if (modelType === undefined) throw fields.unsupported('model_type', '"vit" or "deit"');
   fields.fixed({ quantization_config: null, is_decoder: false, is_encoder_decoder: false });
   const nEmbd = fields.size('hidden_size', 'width', 768);
   const nHead = fields.size('num_attention_heads', 'count', 12);
