@@ -27,15 +27,15 @@ describe.skipIf(!isThere(minilm))('all-MiniLM-L6-v2 in Chromium, from a hub', ()
     return chosen.map((i) => texts[i]!);
   };
 
-  test('on the page', async () => {
+  test.each(['wasm', 'webgpu'])('on the page, %s', async (kind) => {
     const { page, endpoint } = opened;
-    const embed = async ([id, at, ...texts]: string[]) => {
-      const encoder = await vitrine.loadEncoder(id!, { endpoint: at!, device: 'wasm' });
+    const embed = async ([device, id, at, ...texts]: string[]) => {
+      const encoder = await vitrine.loadEncoder(id!, { endpoint: at!, device: device as 'wasm' });
       const vectors = await encoder.embed(texts);
       encoder.dispose();
       return vectors.map((vector) => Array.from(vector));
     };
-    await check(await page.evaluate(embed, [minilm, endpoint, ...(await textsOf())]));
+    await check(await page.evaluate(embed, [kind, minilm, endpoint, ...(await textsOf())]));
   });
 
   test('in the worker', async () => {
