@@ -19,6 +19,7 @@ const standIns: Record<string, string> = {
   'dslim/bert-base-NER': folderOf('test/fixtures/families/bert-tokcls'),
   'distilbert/distilbert-base-cased-distilled-squad': folderOf('test/fixtures/families/bert-qa'),
   'Helsinki-NLP/opus-mt-en-fr': folderOf('public/models/tiny-translate'),
+  'HuggingFaceTB/SmolLM2-135M-Instruct': folderOf('test/fixtures/families/qwen2'),
   'google-t5/t5-small': folderOf('public/models/tiny-tasks'),
 };
 const pages = [

@@ -3,7 +3,6 @@ import type { ModelConfig } from '../model/config.ts';
 import { familyOf, refuseKind } from '../model/families.ts';
 import type { BaseConfig, EncoderDecoderConfig, Kind } from '../model/family.ts';
 import { Fields } from '../model/fields.ts';
-import { gpt2 } from '../model/gpt2.ts';
 import type { VisionConfig } from '../model/vit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
@@ -72,7 +71,7 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
     const family = await untilAborted(familyOf(fields, kind), signal);
     const held = new Set(tensors.tensors.map(({ name }) => family.nameOf(name)));
     const parsed = family.config(fields, (name) => held.has(name));
-    if ((family as unknown) === gpt2) refuseOtherHeads(json, tensors.tensors);
+    if (family.kind === 'decoder') refuseOtherHeads(json, tensors.tensors);
     const checkpoint = new TensorCheckpoint(
       files,
       family,

@@ -2,7 +2,7 @@ import { VitrineError } from '../plan/error.ts';
 import { type Files, isObject, parseJson, readText } from './files.ts';
 import type { StoredTensor } from './safetensors.ts';
 
-/** What GPT-2 with another head is for, by the end of its class's name in transformers, and the head's weight. */
+/** What a decoder with another head is for, by the end of its class's name in transformers, and the head's weight. */
 const heads = [
   { end: 'SequenceClassification', does: 'classifies texts', weight: 'score.weight', task: 'text-classification' },
   { end: 'TokenClassification', does: 'labels words', weight: 'classifier.weight', task: 'token-classification' },
@@ -13,7 +13,7 @@ const heads = [
 const writes = /LMHead|DoubleHeads|CausalLM/;
 
 /**
- * Refuses a GPT-2 whose head does something else than write: its body alone would write nonsense.
+ * Refuses a decoder whose head does something else than write: its body alone would write nonsense.
  * @throws VitrineError `unsupported-checkpoint` if `architectures` in config.json says so, or where that says nothing, the
  *   tensors do
  */
@@ -23,7 +23,10 @@ export function refuseOtherHeads(config: unknown, tensors: readonly StoredTensor
   if (classes.some((name) => writes.test(name))) return;
   const other = classes.find((name) => /For[A-Z]\w*$/.test(name));
   if (other !== undefined) {
-    throw otherHead(`config.json says that the model is a ${other}`, (head) => other.endsWith(head.end));
+    const found = `config.json says that the model is a ${other}`;
+    const body = other.replace(/For[A-Z]\w*$/, '');
+    const writer = body === 'GPT2' ? 'GPT2LMHeadModel' : `${body}ForCausalLM`;
+    throw otherHead(found, (head) => other.endsWith(head.end), writer);
   }
   if (tensors.some(({ name }) => name === 'lm_head.weight')) return;
   for (const { name, file, shape } of tensors) {
@@ -33,11 +36,15 @@ export function refuseOtherHeads(config: unknown, tensors: readonly StoredTensor
   }
 }
 
-function otherHead(found: string, is: (head: (typeof heads)[number]) => boolean): VitrineError {
+function otherHead(
+  found: string,
+  is: (head: (typeof heads)[number]) => boolean,
+  writer = 'GPT2LMHeadModel',
+): VitrineError {
   const head = heads.find(is);
   const does = head ? `, which ${head.does}` : '';
   const elsewhere = head ? `; in Python, pipeline('${head.task}') of transformers does` : '';
-  return new VitrineError('unsupported-checkpoint', `${found}${does}; expected one that writes, as GPT2LMHeadModel.`, {
+  return new VitrineError('unsupported-checkpoint', `${found}${does}; expected one that writes, as ${writer}.`, {
     hint: `Nothing in Vitrine runs this head${elsewhere}.`,
   });
 }

@@ -54,6 +54,19 @@ describe.each(Object.entries(loaders))('%s is a LanguageModel', (_, loader) => {
     expect(model.tensors()).toEqual(reference.tensors());
   });
 
+  test('it chats', async () => {
+    const options = { template: '{{ messages[0].content }}', maxNewTokens: 5 };
+    const chat = [{ role: 'user', content: 'One day' }];
+    const { texts, completion } = await drained(model.chat(chat, options));
+    expect(untimed({ ...completion, seed: 0 })).toEqual(
+      untimed({ ...(await reference.complete('One day', { maxNewTokens: 5 })), seed: 0 }),
+    );
+    expect(texts.join('')).toBe(completion.text);
+    expect((await failure(model.chat(chat).next())).message).toContain('has no chat template');
+    const wrong = model.chat(chat, { tolls: [] } as object).next();
+    expect((await failure(wrong)).message).toContain('tolls');
+  });
+
   test('its tokenizer spells', async () => {
     const { tokenizer } = model;
     expect([tokenizer.vocabSize, tokenizer.eosId]).toEqual([reference.tokenizer.vocabSize, reference.tokenizer.eosId]);

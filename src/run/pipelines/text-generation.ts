@@ -1,9 +1,10 @@
-import { VitrineError } from '../../plan/error.ts';
-import { type ChatMessage, renderChat } from '../../text/chat.ts';
+import type { ChatMessage } from '../../text/chat.ts';
+import type { ChatOptions } from '../chat.ts';
 import { type Check, isString, listOf, oneOf, refuse } from '../check.ts';
 import { load } from '../load.ts';
 import type { Model } from '../model.ts';
 import type { GenerateOptions } from '../options.ts';
+import type { Completion } from '../output.ts';
 import { generationChecks, generationOptions } from './generation.ts';
 import { isObject, readSettings, type Task } from './task.ts';
 
@@ -33,23 +34,31 @@ export const textGeneration: Task<Model> = {
 
 async function generated(model: Model, input: string | Chat, settings: Record<string, unknown>) {
   const { returnFullText = true, chatTemplate, tools, ...rest } = settings;
-  let prompt = input as string;
   if (isChat(input)) {
-    if (typeof chatTemplate !== 'string') {
-      throw new VitrineError('bad-option', 'text-generation got a chat and no chat_template; expected both or a text.');
-    }
-    prompt = await renderChat(chatTemplate, input, tools === undefined ? {} : { tools: tools as object[] });
-  } else if (typeof input !== 'string') throw refuse('text', input, 'a text or a chat');
-  const completion = await model.complete(prompt, optionsOf(model, prompt, rest));
+    if (rest.maxLength !== undefined) throw refuse('maxLength', rest.maxLength, 'maxNewTokens, for a chat');
+    const given = { template: chatTemplate as string, tools: tools as object[] };
+    const { sequences, text } = await answered(model, input, { ...optionsOf(model, '', rest), ...given });
+    const texts = sequences?.map((one) => one.text) ?? [text];
+    return texts.map((content) => ({ generated_text: [...input, { role: 'assistant', content }] }));
+  }
+  if (typeof input !== 'string') throw refuse('text', input, 'a text or a chat');
+  const completion = await model.complete(input, optionsOf(model, input, rest));
   // As in Python: what decoding adds to the decoded prompt, so that a first word keeps the space before it.
   const { encode, decode } = model.tokenizer;
-  const before = encode(prompt);
+  const before = encode(input);
   const { length } = decode(before, { special: false });
   return (completion.sequences ?? [completion]).map(({ ids }) => {
     const text = decode([...before, ...ids], { special: false }).slice(length);
-    if (isChat(input)) return { generated_text: [...input, { role: 'assistant', content: text }] };
-    return { generated_text: returnFullText ? prompt + text : text };
+    return { generated_text: returnFullText ? input + text : text };
   });
+}
+
+async function answered(model: Model, chat: Chat, options: ChatOptions): Promise<Completion> {
+  const tokens = model.chat(chat, options);
+  for (;;) {
+    const next = await tokens.next();
+    if (next.done) return next.value;
+  }
 }
 
 /** Where nothing is said of a length, 256 tokens are written, as in Python. */
