@@ -27,7 +27,8 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
   }
   // A token needs a place only when another follows: the last one may stand right behind the context.
   const room = slides ? Number.POSITIVE_INFINITY : engine.context - prompt.length + 1;
-  const outputs = Array.from({ length: numReturnSequences }, () => new Output(settings, tokenizer, room));
+  const goesOn = !source && prompt.some((id) => !tokenizer.specialIds.has(id));
+  const outputs = Array.from({ length: numReturnSequences }, () => new Output(settings, tokenizer, room, goesOn));
   const clock = new Clock();
   const session = open(generation);
   const window = slidingWindow(prompt, outputs[0]!, engine.context);

@@ -100,10 +100,11 @@ export class Output {
   readonly #stops: StopStrings;
   readonly #tokens: Token[] = [];
 
-  constructor(settings: Settings, tokenizer: Tokenizer, room: number) {
+  /** @param within the tokens go on with a prompt's text */
+  constructor(settings: Settings, tokenizer: Tokenizer, room: number, within: boolean) {
     this.#settings = settings;
     this.#room = room;
-    this.#stream = tokenizer.stream();
+    this.#stream = tokenizer.stream({ within });
     this.#stops = new StopStrings(settings.stop);
   }
 

@@ -21,6 +21,8 @@ export interface DecodeOptions {
   special?: boolean;
   /** Takes the spaces before `.`, `?`, `'s` and their like out; by default as the checkpoint's files say. */
   cleanup?: boolean;
+  /** The ids go on with a text: a space before the first of them stays. */
+  within?: boolean;
 }
 
 /** What a model reads, one entry an id. */
@@ -53,7 +55,7 @@ const inputs: Expected = {
 const calls = {
   encode: { special: flag, ...inputs },
   inputs,
-  decode: { special: flag, cleanup: flag },
+  decode: { special: flag, cleanup: flag, within: flag },
 } satisfies Record<string, Expected>;
 
 export function checkEncode(call: 'encode' | 'inputs', text: unknown, options: object): void {

@@ -117,7 +117,13 @@ export function tokenizerOf(vocabulary: Vocabulary, vocabSize: number): Tokenize
       return options.cleanup === false ? bytesOf(id, first) : cleaned(bytesOf(id, first));
     };
     const isByte = (id: number) => isByteOf(vocabulary.spelling(id));
-    return textStream({ bytesOf: shownBytes, isByte, cleansUp: options.cleanup ?? cleansUp, trims });
+    return textStream({
+      bytesOf: shownBytes,
+      isByte,
+      cleansUp: options.cleanup ?? cleansUp,
+      trims,
+      within: options.within,
+    });
   };
   const pieces = (ids: ArrayLike<number>, options?: DecodeOptions): string[] => {
     checkIds(ids);
@@ -177,11 +183,13 @@ interface Pieces {
   cleansUp: boolean;
   /** Spaces at either end go. */
   trims: boolean;
+  /** It is no beginning of a text. */
+  within?: boolean | undefined;
 }
 
-function textStream({ bytesOf, isByte, cleansUp, trims }: Pieces): TextStream {
+function textStream({ bytesOf, isByte, cleansUp, trims, within = false }: Pieces): TextStream {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true }); // else it drops a U+FEFF at the beginning
-  let first = true;
+  let first = !within;
   let run = ''; // bytes that may become characters
   let waiting = '';
   const settle = (text: string, isLast: boolean): string => {
@@ -209,7 +217,7 @@ function textStream({ bytesOf, isByte, cleansUp, trims }: Pieces): TextStream {
       return settle(endRun() + decoder.decode(bytesOfBinary(bytes), { stream: true }), false);
     },
     flush() {
-      first = true;
+      first = !within;
       return settle(endRun() + decoder.decode(), true);
     },
   };

@@ -128,6 +128,15 @@ describe('transformers.js spelling', () => {
     await features.dispose();
   });
 
+  test('a text that goes on keeps the space before its first word', async () => {
+    const model = await load(await filesOf('llama-gqa'), { device: 'cpu' });
+    const { text } = await model.complete('The engine runs in the browser', { maxNewTokens: 8 });
+    expect(text.startsWith(' n')).toBe(true);
+    const { text: begun } = await model.complete('', { maxNewTokens: 8 });
+    expect(begun.startsWith(' ')).toBe(false);
+    model.dispose();
+  });
+
   test('text-generation is what load writes', async () => {
     const files = await Promise.all(
       ['config.json', 'model.safetensors'].map(
