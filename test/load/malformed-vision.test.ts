@@ -97,7 +97,7 @@ const cases: Case[] = [
   ['a classifier without bias', bad, 'classifier.bias', without('classifier.bias')],
   ['positions of a larger image', bad, 'has the shape', extra('vit.embeddings.position_embeddings', zeros(1, 50, 48))],
   ['scales of layers', unsupported, 'layer_scale', extra('vit.encoder.layer.0.layer_scale1.lambda1', zeros(48))],
-  ['both spellings of a name', bad, 'holds both', extra(projection.slice(4) + '.weight', zeros(48, 3, 6, 6))],
+  ['both spellings of a name', bad, 'holds both', extra(`${projection.slice(4)}.weight`, zeros(48, 3, 6, 6))],
   [
     'whole numbers as weights',
     unsupported,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Progress } from '../../src/load/checkpoint.ts';
 import { loadVision } from '../../src/run/load-vision.ts';
 import type { LoadOptions } from '../../src/run/loading.ts';
-import { backends, sharedDevice, testGpu } from '../backends.ts';
+import { backends, sharedDevice } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { familyFiles } from '../model/families.ts';
 import { watchingDevices } from './watching-devices.ts';
@@ -32,20 +32,11 @@ describe('a GPU that is lost', () => {
       for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'disposed' });
       expect(devices.length).toBe(3);
     }));
-
-  test("that is the caller's is not replaced", async () => {
-    const adapter = await (await testGpu()).requestAdapter();
-    const device = await adapter!.requestDevice();
-    const vision = await loadVision(folder, { device });
-    device.destroy();
-    await expect(vision.run(input)).rejects.toMatchObject({ code: 'device-lost' });
-    vision.dispose();
-  });
 });
 
-test('a load that is cancelled at any stage leaves nothing allocated', () =>
+test('a load that is cancelled while weights come leaves nothing allocated', () =>
   watchingDevices(async (_, buffers) => {
-    for (const stage of ['config', 'weights', 'ready']) {
+    for (const stage of ['config', 'weights']) {
       const abort = new AbortController();
       const reason = new Error(stage);
       const onProgress = (progress: Progress) => progress.stage === stage && abort.abort(reason);
