@@ -15,6 +15,7 @@ const fixtures = [
   ['llama-gqa', 'llama'],
   ['llama-tied', 'llama'],
   ['qwen2', 'qwen2'],
+  ['qwen3', 'qwen3'],
   ['gpt-neox', 'gptneox'],
   ['gpt-neox-sequential', 'gptneox'],
 ] as const;

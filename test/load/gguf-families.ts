@@ -7,7 +7,7 @@ import { type GgufParts, type GgufTensor, type GgufValue, Raw, string, u32, u64 
 
 /** Fixtures of decoders as llama.cpp's converter writes them: names, orders of rows, metadata. */
 
-type Config = Record<string, number | null>;
+type Config = Record<string, number | null> & { rope_parameters?: { rope_theta: number } };
 
 const llamaNames: Record<string, string> = {
   input_layernorm: 'attn_norm',
@@ -125,7 +125,7 @@ export async function familyGguf(folder: string, architecture: Architecture): Pr
     [`${architecture}.feed_forward_length`, config.intermediate_size!],
     [`${architecture}.attention.head_count`, heads],
     [`${architecture}.rope.dimension_count`, turned],
-    [`${architecture}.rope.freq_base`, f32(config.rope_theta ?? 10_000)],
+    [`${architecture}.rope.freq_base`, f32(config.rope_parameters?.rope_theta ?? config.rope_theta ?? 10_000)],
   ]);
   if (isNeox) {
     fields.set('gptneox.attention.layer_norm_epsilon', f32(config.layer_norm_eps!));
