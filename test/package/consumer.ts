@@ -1,11 +1,20 @@
 // A user's project, compiled under several TypeScripts against the packed declarations (types.ts).
 
-import { type ErrorCode, type LanguageModel, type LoadOptions, load, type Model, VitrineError } from 'vitrine';
+import {
+  type ErrorCode,
+  type Inspection,
+  type LanguageModel,
+  type LoadOptions,
+  load,
+  loadEncoder,
+  type Model,
+  VitrineError,
+} from 'vitrine';
 import { vitrine } from 'vitrine/ai-sdk';
 import { directLogitAttribution, logitLens, nearestTokens } from 'vitrine/analysis';
 import { type APIError, type Completion as OpenAICompletion, openai, openaiFetch } from 'vitrine/openai';
 import { type UsedModel, useModel } from 'vitrine/react';
-import { EngineWorker, type WorkerModel } from 'vitrine/worker';
+import { EngineWorker, type WorkerModel, WorkerVision } from 'vitrine/worker';
 import 'vitrine/engine';
 
 /** Code that takes a model of this thread or of a worker. */
@@ -43,6 +52,22 @@ export async function both(options: LoadOptions): Promise<void> {
   model.dispose();
   await there.dispose();
   await there[Symbol.asyncDispose]();
+}
+
+/** Every family, here and in a worker. */
+export async function families(engine: EngineWorker): Promise<string> {
+  const encoders = [await loadEncoder('a'), await engine.loadEncoder('a', { dtype: 'q8' })];
+  const vectors: Float32Array[] = (await Promise.all(encoders.map((one) => one.embed(['one'])))).flat();
+  const translator = await engine.loadEncoderDecoder('b');
+  for await (const { text } of translator.generate('one', { numBeams: 1 })) vectors.length = text.length;
+  const target: number[] = await (translator.tokenizer.target ?? translator.tokenizer).encode('one');
+  const vision = await engine.loadVision('c');
+  const [best]: { label: string; score: number }[] = await vision.classify('image.png', { topK: 1 });
+  const isVision: boolean = vision instanceof WorkerVision;
+  const unmask = await engine.pipeline('fill-mask', 'a', { dtype: 'fp16' });
+  await unmask('a [MASK]', { top_k: 2 });
+  const { heads }: Inspection = await engine.inspect('a');
+  return `${vectors.length} ${target.length} ${best?.label} ${isVision} ${unmask.model.config.nLayer} ${heads.join()}`;
 }
 
 /** The faces take a model of either kind. */
