@@ -16,6 +16,7 @@ import { marian } from './model/marian.ts';
 import { t5 } from './model/t5.ts';
 import { vit } from './model/vit.ts';
 import { provide } from './plan/part.ts';
+import * as beam from './run/beam.ts';
 import * as check from './run/canary/device-check.ts';
 import * as ladder from './run/canary/ladder.ts';
 import * as encoders from './run/load-encoder.ts';
@@ -25,6 +26,9 @@ import * as encoderTasks from './run/pipelines/encoder.ts';
 import * as decoderTasks from './run/pipelines/text-generation.ts';
 import * as textTasks from './run/pipelines/text2text.ts';
 import * as imageTasks from './run/pipelines/vision.ts';
+import * as scoring from './run/score.ts';
+import * as speculation from './run/speculate.ts';
+import * as weights from './run/weight.ts';
 import * as ggufVocabulary from './text/gguf.ts';
 import * as templates from './text/jinja.ts';
 import * as tokenizer from './text/own-vocabulary.ts';
@@ -50,6 +54,10 @@ provide('What does tasks of images', imageTasks);
 provide('What does tasks of decoders', decoderTasks);
 for (const family of [bert, gptNeo, gptNeox, llama, marian, opt, t5, vit])
   provide(`The family ${family.title}`, family);
+provide('What searches with beams', beam);
+provide('What drafts tokens', speculation);
+provide('What scores texts', scoring);
+provide('What reads weights', weights);
 provide('The check of the GPU', check);
 provide('The ladder of checks', ladder);
 

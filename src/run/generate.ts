@@ -1,13 +1,15 @@
 import type { DrawSettings } from '../plan/backend.ts';
 import { withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
-import { beamSearch } from './beam.ts';
+import { part } from '../plan/part.ts';
 import type { Settings } from './options.ts';
 import { Clock, type Completion, completionOf, Output, scored, type Token } from './output.ts';
 import { broken, sample } from './sampling.ts';
 import { Session } from './session.ts';
-import { speculate } from './speculate.ts';
 import type { Generation, Work } from './work.ts';
+
+const searching = () => part('What searches with beams', () => import('./beam.ts'));
+const drafting = () => part('What drafts tokens', () => import('./speculate.ts'));
 
 /**
  * Yields tokens as they are generated and returns the completion. Of several samples the first one's tokens are
@@ -59,7 +61,7 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
 async function* stepsOf(work: Work, room: number): AsyncGenerator<Token> {
   const { session, settings } = work;
   if (settings.numBeams > 1) return yield* search(work, room);
-  if (settings.speculate) return yield* speculate(work);
+  if (settings.speculate) return yield* (await drafting()).speculate(work);
   if (await drawsOnDevice(session, settings)) {
     const { forcedBosTokenId, beginSuppressTokens } = settings;
     if (forcedBosTokenId !== null || beginSuppressTokens.length > 0) yield* decode(work, 1);
@@ -198,7 +200,7 @@ async function* search(
   { tokenizer, prompt, settings, session, outputs, clock }: Work,
   room: number,
 ): AsyncGenerator<Token> {
-  const beams = await beamSearch(session, { prompt, settings, tokenizer, room, clock });
+  const beams = await (await searching()).beamSearch(session, { prompt, settings, tokenizer, room, clock });
   const texts = beams.map(({ tokens, score }, i) => {
     outputs[i]!.score = score;
     return tokens.map((token) => outputs[i]!.push(token));

@@ -1,10 +1,11 @@
+import { part } from '../plan/part.ts';
 import type { Plan, TensorSpec } from '../plan/plan.ts';
 import type { Engine } from './engine.ts';
 import type { DeviceInfo, WeightShape } from './language-model.ts';
 import type { Chosen } from './loading.ts';
 import { tensorsOf } from './trace.ts';
 import type { TracedTensor } from './traced.ts';
-import { type WeightOptions, weight } from './weight.ts';
+import type { WeightOptions } from './weight.ts';
 
 /** Values with their shape, the last axis innermost. */
 export interface Tensor {
@@ -46,6 +47,7 @@ export abstract class Loaded<Config> {
   /** Rows of a weight as the device holds them, rounded to its dtype. */
   async weight(name: string, options: WeightOptions = {}): Promise<TracedTensor> {
     this.engine.alive();
+    const { weight } = await part('What reads weights', () => import('./weight.ts'));
     return this.proved(await weight(this.engine, name, options));
   }
 

@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../model/config.ts';
 import { VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { ChatMessage } from '../text/chat.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -13,7 +14,7 @@ import { Loaded } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
 import type { Completion, Token } from './output.ts';
-import { type Score, type ScoreOptions, score } from './score.ts';
+import type { Score, ScoreOptions } from './score.ts';
 import { positionsIn, type TraceOptions, trace } from './trace.ts';
 import type { Trace } from './traced.ts';
 
@@ -110,6 +111,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
   /** Log-probability, rank and entropy of every token of a text of any length, and its perplexity. */
   async score(prompt: Prompt, options: ScoreOptions = {}): Promise<Score> {
     this.engine.alive();
+    const { score } = await part('What scores texts', () => import('./score.ts'));
     return this.proved(await score(this.engine, this.#ids(prompt), options));
   }
 
