@@ -33,7 +33,13 @@ function fuseOnce(steps: Step[], rules: readonly Rule[], keep: ReadonlySet<strin
     const sharedMaker = (tensor: string) => (firstReader.get(tensor) === step ? shared.get(tensor) : undefined);
     for (const rule of rules) {
       const fused = rule(step, (tensor) => hidden.get(tensor), sharedMaker);
-      if (fused) return steps.flatMap((s, i) => (i === index ? [fused.step] : fused.absorbs.includes(s) ? [] : [s]));
+      // What a layer's norm made must be there before any other step reads it.
+      const late = fused?.absorbs.some((one) => {
+        const reader = one.op === 'linear' && one.normed !== undefined && firstReader.get(one.normed);
+        return reader && steps.indexOf(reader) <= index;
+      });
+      if (fused && !late)
+        return steps.flatMap((s, i) => (i === index ? [fused.step] : fused.absorbs.includes(s) ? [] : [s]));
     }
   }
   return undefined;
