@@ -56,7 +56,9 @@ function makersOf(steps: Step[], keep: ReadonlySet<string>) {
       uses.set(name, (uses.get(name) ?? 0) + 1);
       if (!firstReader.has(name)) firstReader.set(name, step);
     }
-    for (const name of stepOutputs(step)) step.op === 'edit' ? edited.add(name) : makers.set(name, step);
+    // A layer is taken over by who reads its results, not what its norm made.
+    for (const name of step.op === 'linear' ? step.outputs : stepOutputs(step))
+      step.op === 'edit' ? edited.add(name) : makers.set(name, step);
   }
   const [hidden, shared] = [new Map<string, Step>(), new Map<string, Step>()];
   for (const [name, step] of makers) {

@@ -276,8 +276,7 @@ export function narrowed(canary: Canary, rows: number, kept?: (values: Float32Ar
   const isNarrow = narrowTensors(canary);
   const isWhole = canary.steps.slice(lastLayer(canary)).some(({ op }) => op === 'norm' || op === 'rotate');
   // A norm behind the last layer is of all of its columns, and so is what one in front of it made; what is turned is of whole heads.
-  if (isWhole || !isNarrow.has(canary.output))
-    return { of: canary, columns: range(width) };
+  if (isWhole || !isNarrow.has(canary.output)) return { of: canary, columns: range(width) };
   const heads = attention && someOf(attention.nHead, HEADS);
   const columnsOf = (some: number[]) =>
     some.flatMap((one) => range(attention!.source.headDim, one * attention!.source.headDim));
