@@ -41,6 +41,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (NORM) {
     s = statistics(start, lane);
   }
+  if (keepsNormed(group.x)) {
+    keepNormed(start, lane, WORKGROUP, s);
+  }
   var sums = vec2f();
   for (var unit = lane % LANES; unit < ROW_UNITS; unit += LANES) {
     let values = input16(start, unit, s);

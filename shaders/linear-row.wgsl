@@ -16,7 +16,11 @@ fn scales(row: u32, unit: u32) -> vec4f {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) local: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(global_invocation_id) id: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
   let i = id.x * 8; // beyond N nothing is stored
   let row = select(id.y, batch.rows[id.y].logitRow, SELECT);
   let start = row * ROW_UNITS * 4;
@@ -24,6 +28,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_inde
   var s = Statistics(0, 1);
   if (NORM) {
     s = statistics(start, lane);
+  }
+  if (keepsNormed(group.x)) {
+    keepNormed(start, local, WORKGROUP, s);
   }
   var low = vec4f();
   var high = vec4f();

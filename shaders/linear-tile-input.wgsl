@@ -1,7 +1,4 @@
-// What both tile kernels share: rows of x, and the weights of 16 inputs.
-override SELECT: bool; // of x only the rows whose logits are wanted
-override WEIGHT_ROW: u32; // first row used of the part of the weight that is bound
-@group(0) @binding(3) var<storage, read> x: array<vec4f>;
+// What both tile kernels share: where rows of x are, and the weights of 16 inputs.
 
 // Start of a row of x; rows beyond the last repeat it and are not stored.
 fn startOf(row: u32) -> u32 {

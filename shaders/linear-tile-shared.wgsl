@@ -4,6 +4,21 @@ const SIDE = 64u;
 var<workgroup> xTile: array<vec4f, 256>; // [row of the tile, quarter of the unit]
 var<workgroup> wTile: array<vec4f, 256>;
 
+// Of the row that four invocations have in common.
+fn statistics(start: u32, lane: u32) -> Statistics {
+  let pivot = centre(moments(start, 0, 0).x / 4);
+  var sums = vec2f();
+  for (var k = lane % 4; k < (K + 3) / 4; k += 4) {
+    sums += moments(start, k, pivot);
+  }
+  xTile[lane] = vec4f(sums, 0, 0);
+  workgroupBarrier();
+  let first = lane - lane % 4;
+  let all = xTile[first] + xTile[first + 1] + xTile[first + 2] + xTile[first + 3];
+  workgroupBarrier();
+  return statisticsOf(all.xy, pivot);
+}
+
 @compute @workgroup_size(16, 16)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -12,12 +27,19 @@ fn main(
 ) {
   let firstOutput = group.x * SIDE;
   let firstRow = group.y * SIDE;
-  let xStart = startOf(firstRow + lane / 4) + lane % 4;
+  let xStart = startOf(firstRow + lane / 4);
+  var s = Statistics(0, 1);
+  if (NORM) {
+    s = statistics(xStart, lane);
+  }
+  if (keepsNormed(group.x) && firstRow + lane / 4 < rowCount()) {
+    keepNormed(xStart, lane % 4, 4, s);
+  }
   let i = local.x * 4;
   let r = local.y * 4;
   var sums = mat4x4f(); // column j: outputs i ..= i + 3 of row r + j
   for (var unit = 0u; unit < ROW_UNITS; unit++) {
-    xTile[lane] = x[xStart + unit * 4];
+    xTile[lane] = input4(xStart, unit * 4 + lane % 4, s);
     if (lane < SIDE) {
       let w = scaled16(WEIGHT_ROW + firstOutput + lane, unit);
       wTile[lane * 4] = w[0];

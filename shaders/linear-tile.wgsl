@@ -9,8 +9,18 @@ fn products(v: mat4x4f, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) -> vec4f
   return vec4f(product(v, a), product(v, b), product(v, c), product(v, d));
 }
 
+fn keepRow(row: u32, start: u32, local: u32, s: Statistics) {
+  if (row < rowCount()) {
+    keepNormed(start, local, 8, s);
+  }
+}
+
 @compute @workgroup_size(8)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) local: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(global_invocation_id) id: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
   let i = id.x * 8; // beyond N nothing is stored
   let row = id.y * 8;
   let lane = laneOf(local);
@@ -24,21 +34,43 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_inde
     startOf(row + 6),
     startOf(row + 7),
   );
+  var s: array<Statistics, 8>;
+  if (NORM) {
+    s = array(
+      statistics(start[0], lane),
+      statistics(start[1], lane),
+      statistics(start[2], lane),
+      statistics(start[3], lane),
+      statistics(start[4], lane),
+      statistics(start[5], lane),
+      statistics(start[6], lane),
+      statistics(start[7], lane),
+    );
+  }
+  if (keepsNormed(group.x)) {
+    keepRow(row, start[0], local, s[0]);
+    keepRow(row + 1, start[1], local, s[1]);
+    keepRow(row + 2, start[2], local, s[2]);
+    keepRow(row + 3, start[3], local, s[3]);
+    keepRow(row + 4, start[4], local, s[4]);
+    keepRow(row + 5, start[5], local, s[5]);
+    keepRow(row + 6, start[6], local, s[6]);
+    keepRow(row + 7, start[7], local, s[7]);
+  }
   // One row each: outputs i ..= i + 3 and i + 4 ..= i + 7. Written out below, since what a loop variable picks would
   // live in memory, not in registers.
   var low: array<vec4f, 8>;
   var high: array<vec4f, 8>;
   let w = WEIGHT_ROW + i;
   for (var unit = 0u; unit < ROW_UNITS; unit++) {
-    let at = unit * 4;
-    let x0 = shared16(start[0] + at, lane);
-    let x1 = shared16(start[1] + at, lane);
-    let x2 = shared16(start[2] + at, lane);
-    let x3 = shared16(start[3] + at, lane);
-    let x4 = shared16(start[4] + at, lane);
-    let x5 = shared16(start[5] + at, lane);
-    let x6 = shared16(start[6] + at, lane);
-    let x7 = shared16(start[7] + at, lane);
+    let x0 = shared16(start[0], unit, s[0], lane);
+    let x1 = shared16(start[1], unit, s[1], lane);
+    let x2 = shared16(start[2], unit, s[2], lane);
+    let x3 = shared16(start[3], unit, s[3], lane);
+    let x4 = shared16(start[4], unit, s[4], lane);
+    let x5 = shared16(start[5], unit, s[5], lane);
+    let x6 = shared16(start[6], unit, s[6], lane);
+    let x7 = shared16(start[7], unit, s[7], lane);
     let w0 = scaled16(w, unit);
     let w1 = scaled16(w + 1, unit);
     let w2 = scaled16(w + 2, unit);

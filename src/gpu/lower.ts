@@ -130,6 +130,7 @@ function lowerLinear(step: Step & { op: 'linear' }, to: Lowering): Kernel[] {
       vectors: to.weights.vectors(step.bias, first, count, step.norm),
       bias: step.bias !== undefined,
       norm: step.norm,
+      normed: step.normed === undefined ? undefined : to.tensor(step.normed),
       activation: step.activation,
       gate: step.gate === undefined ? undefined : to.tensor(step.gate),
       residual: step.residual === undefined ? undefined : to.tensor(step.residual),

@@ -38,12 +38,15 @@ const inputsFirst = (steps: Step[]) => [
   ...steps.filter(({ op }) => op !== 'input'),
 ];
 
-/** A norm inside a tile would be computed for every tile; a gate and a residual would be one buffer more than can be bound. */
+/**
+ * A norm inside a tile is computed for every column of tiles. That costs about what its dispatch does, so it is done where it was measured:
+ * behind the attention of post-norm blocks. A gate and a residual would be one buffer more than can be bound.
+ */
 const rulesFor = (shape: StepList['shape']): Rule[] =>
   allRules
     .filter((rule) => rule !== normedLinear || shape === 'row')
-    .map((rule) => (step, maker) => {
-      const fused = rule(step, maker);
+    .map((rule) => (step, maker, shared) => {
+      const fused = rule(step, maker, shared);
       return fused?.step.op === 'linear' && fused.step.gate && fused.step.residual ? undefined : fused;
     });
 const rules = { row: rulesFor('row'), tile: rulesFor('tile') };

@@ -154,7 +154,11 @@ class Bench {
         .map((name) => gpuShape(plan, name, list).length),
     );
     const floats = Math.max(...used);
-    const [x, y] = [make('input', floats * 4), make('output', floats * 4)];
+    const [x, y, normed] = ['input', 'output', 'normed input'].map((label) => make(label, floats * 4)) as [
+      GPUBuffer,
+      GPUBuffer,
+      GPUBuffer,
+    ];
     let keys: GPUBuffer | undefined;
     const sources = makeSources(plan, size, kv, (_, bytes) =>
       keys && keys.size >= bytes ? keys : (keys = make('keys', bytes)),
@@ -165,7 +169,8 @@ class Bench {
     const target = { weights, variants, attention: 'registers' as const }; // no step here is attention
     return lists.flatMap((list) =>
       list.steps.flatMap((step) => {
-        const tensor = (name: string) => (stepInputs(step).includes(name) ? x : y);
+        const others = step.op === 'linear' ? step.outputs : [];
+        const tensor = (name: string) => (stepInputs(step).includes(name) ? x : others.includes(name) ? y : normed);
         const source = (name: string) => sources.get(name)!;
         return lowerAll(plan, { ...list, steps: [step] }, target, { ...to, tensor, source })[0]!.kernels;
       }),

@@ -1,7 +1,12 @@
 import { type Step, stepInputs, stepOutputs } from './plan.ts';
 
-/** A step that may take over the steps that made its inputs. `maker` gives the maker of a tensor that nobody else sees. */
-export type Rule = (step: Step, maker: (tensor: string) => Step | undefined) => Fused | undefined;
+/**
+ * A step that may take over the steps that made its inputs. `maker` gives the maker of a tensor that nobody else sees, `shared` that
+ * of one that others see too, but no step before this one.
+ */
+export type Rule = (step: Step, maker: Makers, shared: Makers) => Fused | undefined;
+
+type Makers = (tensor: string) => Step | undefined;
 
 interface Fused {
   step: Step;
@@ -23,29 +28,43 @@ export function fuse(steps: readonly Step[], rules: readonly Rule[], keep: Reado
 }
 
 function fuseOnce(steps: Step[], rules: readonly Rule[], keep: ReadonlySet<string>): Step[] | undefined {
-  const maker = hiddenMakers(steps, keep);
+  const { hidden, shared, firstReader } = makersOf(steps, keep);
   for (const [index, step] of steps.entries()) {
+    const sharedMaker = (tensor: string) => (firstReader.get(tensor) === step ? shared.get(tensor) : undefined);
     for (const rule of rules) {
-      const fused = rule(step, (tensor) => maker.get(tensor));
-      if (fused) return steps.flatMap((s, i) => (i === index ? [fused.step] : fused.absorbs.includes(s) ? [] : [s]));
+      const fused = rule(step, (tensor) => hidden.get(tensor), sharedMaker);
+      // What a layer's norm made must be there before any other step reads it.
+      const late = fused?.absorbs.some((one) => {
+        const reader = one.op === 'linear' && one.normed !== undefined && firstReader.get(one.normed);
+        return reader && steps.indexOf(reader) <= index;
+      });
+      if (fused && !late)
+        return steps.flatMap((s, i) => (i === index ? [fused.step] : fused.absorbs.includes(s) ? [] : [s]));
     }
   }
   return undefined;
 }
 
-/** Makers of the tensors that one step makes, one step reads, and nobody else wants. */
-function hiddenMakers(steps: Step[], keep: ReadonlySet<string>): Map<string, Step> {
+/** Makers of the tensors that one step makes, one step reads, and nobody else wants; and of the others that no edit touches. */
+function makersOf(steps: Step[], keep: ReadonlySet<string>) {
   const uses = new Map<string, number>();
+  const firstReader = new Map<string, Step>();
   const makers = new Map<string, Step>();
   const edited = new Set<string>();
   for (const step of steps) {
-    for (const name of stepInputs(step)) uses.set(name, (uses.get(name) ?? 0) + 1);
-    for (const name of stepOutputs(step)) step.op === 'edit' ? edited.add(name) : makers.set(name, step);
+    for (const name of stepInputs(step)) {
+      uses.set(name, (uses.get(name) ?? 0) + 1);
+      if (!firstReader.has(name)) firstReader.set(name, step);
+    }
+    // A layer is taken over by who reads its results, not what its norm made.
+    for (const name of step.op === 'linear' ? step.outputs : stepOutputs(step))
+      step.op === 'edit' ? edited.add(name) : makers.set(name, step);
   }
-  for (const name of makers.keys()) {
-    if (keep.has(name) || edited.has(name) || uses.get(name) !== 1) makers.delete(name);
+  const [hidden, shared] = [new Map<string, Step>(), new Map<string, Step>()];
+  for (const [name, step] of makers) {
+    if (!edited.has(name)) (keep.has(name) || uses.get(name) !== 1 ? shared : hidden).set(name, step);
   }
-  return makers;
+  return { hidden, shared, firstReader };
 }
 
 /** normScale + norm: the scale is computed where it is used. */
@@ -76,11 +95,20 @@ export const selectedLinear: Rule = (step, maker) => {
 /** norm + linear */
 export const normedLinear: Rule = (step, maker) => {
   if (step.op !== 'linear' || step.norm) return undefined;
-  const made = maker(step.input);
+  return withNorm(step, maker(step.input));
+};
+
+/** norm + linear of one output, which gives what the norm made to its other readers: a residual behind the layer, or a trace. */
+export const sharedNormLinear: Rule = (step, _, shared) => {
+  if (step.op !== 'linear' || step.norm || step.select || step.cache || step.outputs.length !== 1) return undefined;
+  return withNorm({ ...step, normed: step.input }, shared(step.input));
+};
+
+function withNorm(linear: Step & { op: 'linear' }, made: Step | undefined): Fused | undefined {
   if (made?.op !== 'norm' || made.scale !== undefined) return undefined;
   const { op: _, input, output: __, scale: ___, ...norm } = made;
-  return { step: { ...step, input, norm }, absorbs: [made] };
-};
+  return { step: { ...linear, input, norm }, absorbs: [made] };
+}
 
 /** linear + activation */
 export const activatedLinear: Rule = (step, maker) => {
@@ -136,6 +164,7 @@ export const allRules: readonly Rule[] = [
   embedding,
   selectedLinear,
   normedLinear,
+  sharedNormLinear,
   activatedLinear,
   residualLinear,
   cachedLinear,

@@ -141,6 +141,8 @@ export type Step =
       /** Read only the rows whose logits are wanted; the outputs are [logitRows, out]. */
       select?: boolean;
       norm?: Norm;
+      /** Gives the normed input too, which others read. */
+      normed?: string;
       activation?: Activation;
       gate?: string;
       residual?: string;
@@ -216,7 +218,7 @@ export function stepInputs(step: Step): string[] {
 }
 
 export function stepOutputs(step: Step): string[] {
-  if (step.op === 'linear') return step.outputs;
+  if (step.op === 'linear') return step.normed === undefined ? step.outputs : [...step.outputs, step.normed];
   if (step.op === 'cacheAppend') return [];
   if (step.op === 'edit') return [step.tensor];
   return [step.output];

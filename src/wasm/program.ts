@@ -2,7 +2,7 @@ import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
-import { allRules, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
+import { allRules, fuse, normedLinear, type Rule, sharedNormLinear } from '../plan/fuse.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import {
   type AxisSizes,
@@ -24,6 +24,9 @@ import type { WasmWeight } from './weights.ts';
 
 /** Batches of up to so many rows are as decoding is: the weights are read row by row. */
 const { ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
+
+/** A normed row that others read too is made once, not in each product. */
+const rules = allRules.filter((rule) => rule !== sharedNormLinear);
 
 /** Steps in memory that run without a stop, or one that JavaScript performs. */
 type Stretch = { steps: number; count: number } | Exclude<Step, Runnable>;
@@ -74,9 +77,9 @@ export class WasmProgram implements Program {
       this.#batch = this.#allocate(4 * (BATCH_WORDS + most * ROW_WORDS), 'The batch');
       const bytes = this.#scratchBytes(most);
       this.#scratch = { at: this.#allocate(bytes * machine.threads, 'The scratch memory'), bytes };
-      this.#few = this.#compile(plan.steps, Math.min(size.rows, FEW_ROWS), allRules);
+      this.#few = this.#compile(plan.steps, Math.min(size.rows, FEW_ROWS), rules);
       // With many rows a norm inside the product would be computed again by every thread.
-      const apart = allRules.filter((rule) => rule !== normedLinear);
+      const apart = rules.filter((rule) => rule !== normedLinear);
       this.#many = size.rows > FEW_ROWS ? this.#compile(plan.steps, size.rows, apart) : this.#few;
       this.#encoder = plan.encoder && this.#compile(plan.encoder, size.source ?? 0, apart);
     } catch (error) {

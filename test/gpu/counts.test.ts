@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { countingDevice } from '../../bench/counting-device.ts';
 import { createGpuBackend } from '../../src/gpu/backend.ts';
+import { bertPlan } from '../../src/model/bert.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import type { Drawn } from '../../src/plan/backend.ts';
 import { sharedDevice } from '../backends.ts';
@@ -10,10 +11,9 @@ import { randomValues } from '../ops/mini-plan.ts';
 /** GPT-2 small's depth and heads; narrow, because a count does not depend on the width. */
 const config = gpt2Config({ nLayer: 12, nHead: 12, nEmbd: 48, nInner: 192, nCtx: 1024, vocabSize: 1000 });
 
-async function open() {
+async function open(plan = gpt2Plan(config)) {
   const counting = countingDevice(await sharedDevice());
   const backend = createGpuBackend(counting.device);
-  const plan = gpt2Plan(config);
   for (const [i, spec] of plan.weights.entries()) {
     await backend.addWeight(spec, 'f32', piece(randomValues(spec.rows * spec.columns, i, 0.1)));
   }
@@ -69,6 +69,26 @@ test('a decoded token of GPT-2 small costs 64 dispatches, 1/8 submit or less, an
   await stream.return();
   backend.dispose();
   expect(counting.liveBuffers.size).toBe(0);
+});
+
+test('a forward of MiniLM costs 38 dispatches, whether of one row or of many', async () => {
+  const miniLm = bertPlan({
+    ...{ modelType: 'bert', nLayer: 6, nHead: 12, nEmbd: 48, nInner: 192, nCtx: 512, vocabSize: 1000, nSegments: 2 },
+    ...{ activation: 'gelu', layerNormEpsilon: 1e-12, padTokenId: 0, head: undefined, pools: false, labels: [] },
+    ...{ tieWordEmbeddings: true, problemType: undefined },
+  });
+  const { counting, backend, plan } = await open(miniLm);
+  const hidden = plan.aliases.get('hidden')!;
+  const program = await backend.program(plan, { slots: 1, context: 8, rows: 8, logitRows: 1 }, new Set([hidden]));
+  for (const count of [1, 8]) {
+    const rows = Array.from({ length: count }, (_, i) => ({ token: i, position: i, slot: 0, first: 0, sees: count }));
+    counting.reset();
+    const { captured } = await program.run({ rows, logitRows: [] });
+    expect(captured.get(hidden)!.length).toBe(count * 48);
+    // The embedding and its norm; then for each layer q, k and v, attention, out, up with the norm before it, down, norm.
+    expect(counting.counts.dispatches).toBe(2 + 6 * 6);
+  }
+  backend.dispose();
 });
 
 test('nothing is left allocated when programs and backends go', async () => {

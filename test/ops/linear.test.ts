@@ -26,6 +26,14 @@ async function expectFused(backend: TestBackend, one: LinearCase): Promise<void>
   expectClose(found.get('sum')!, expected.get('sum')!, tolerances(backend, one), 'sum');
 }
 
+/** Of a kernel that norms its input, and keeps that for others. */
+async function expectNormKept(backend: TestBackend, rows: number): Promise<void> {
+  const one: LinearCase = { rows, nIn: 37, nOut: 41, format: 'f32' };
+  const kept = ['normed', 'sum'];
+  const [expected, found] = [await runLinear(reference, one, kept), await runLinear(backend, one, kept)];
+  for (const name of kept) expectClose(found.get(name)!, expected.get(name)!, tolerances(backend, one), name);
+}
+
 const [reference, ...others] = [...backends, webgpuWorkgroups].map(openedOnce) as [TestBackend, ...TestBackend[]];
 
 describe.each(others)('linear on $name equals the CPU reference', (backend) => {
@@ -59,6 +67,7 @@ test('the reference itself: a product worked out by hand', async () => {
 describe.each(['registers', 'quads', 'lanes', 'lanes16', 'lanes64'] as const)('one row, variant %s', (row) => {
   const backend = openedOnce(webgpuVariants({ row }));
   test.each(formats)('%s', (format) => expectFused(backend, { rows: 1, nIn: 37, nOut: 41, format }));
+  test('a norm that others read too', () => expectNormKept(backend, 1));
 });
 
 describe.each([
@@ -68,4 +77,5 @@ describe.each([
 ] as const)('many rows, variant %s', (tile, some) => {
   const backend = openedOnce(webgpuVariants({ tile }));
   test.each(some)('%s', (format) => expectFused(backend, { rows: 70, nIn: 37, nOut: 41, format }));
+  test('a norm that others read too', () => expectNormKept(backend, 70));
 });

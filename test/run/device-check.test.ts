@@ -54,7 +54,8 @@ test('an encoder: texts are read whole, and no token is drawn', async () => {
       'attention 4 × 8',
       'linear 32 → 96 q8 + attention 4 × 8',
       'linear 32 → 32 q8 + add',
-      'linear 32 → 48 q8 + gelu',
+      'layerNorm + linear 32 → 48 q8 + gelu',
+      'layerNorm + linear 32 → 48 q8 + gelu, its norm',
       'linear 48 → 32 q8 + add',
       'layerNorm + linear 32 → 32 q8 + gelu',
       'layerNorm + linear 32 → 150 q8',
@@ -72,8 +73,8 @@ test('an encoder and a decoder: each kernel in the part that runs it', async () 
     'attention 4 × 8 by distance (many)',
     'rmsNorm + linear 32 → 96 q8 + attention 4 × 8 by distance (many)',
     'linear 32 → 32 q8 + add (many)',
-    'rmsNorm (many)',
-    'linear 32 → 40 q8 + silu (many)',
+    'rmsNorm + linear 32 → 40 q8 + silu (many)',
+    'rmsNorm + linear 32 → 40 q8 + silu, its norm (many)',
     'linear 32 → 40 q8 + multiply (many)',
     'linear 40 → 32 q8 + add (many)',
     ...both('embedding 32 → 150 q8'),
@@ -83,8 +84,8 @@ test('an encoder and a decoder: each kernel in the part that runs it', async () 
     ...both('rmsNorm + linear 32 → 32 q8'),
     ...both('attention 4 × 8 of a memory'),
     ...both('rmsNorm + linear 32 → 64 q8 + attention 4 × 8 of a memory'),
-    ...both('rmsNorm'),
-    ...both('linear 32 → 40 q8 + silu'),
+    ...both('rmsNorm + linear 32 → 40 q8 + silu'),
+    ...both('rmsNorm + linear 32 → 40 q8 + silu, its norm'),
     ...both('linear 32 → 40 q8 + multiply'),
     ...both('linear 40 → 32 q8 + add'),
     ...both('rmsNorm + linear 32 → 150 q8'),
@@ -132,7 +133,7 @@ const refusing = (code: 'no-webgpu' | 'out-of-memory', message: string): Partial
 
 test('a variant that does not compile is replaced, and what was found is kept', async () => {
   const trial = trialOf(
-    refusing('no-webgpu', 'The pipeline batch.wgsl + linear-row-quads.wgsl {} failed: no registers'),
+    refusing('no-webgpu', 'The pipeline batch.wgsl + linear-quads.wgsl + linear-row.wgsl {} failed: no registers'),
   );
   const found: DeviceCheck[] = [];
   const check = checkOf(checkedOf('f32'), (one) => found.push(one));

@@ -9,7 +9,7 @@ const oneRow = 1;
 /** Nothing was kept of an adapter of this name. */
 const unheardOf = () => ({ vendor: `acme ${Math.random()}` });
 
-const zeros = miscompiled('linear-row-quads', (code) => code.replace(/quadBroadcast\(own, \d\)/g, 'vec4f()'));
+const zeros = miscompiled('linear-quads', (code) => code.replace(/quadBroadcast\(own, \d\)/g, 'vec4f()'));
 const noTanh = miscompiled('linear-row', (code) => code.replace('tanh(clamp(', '(clamp('));
 
 test('a variant that computes wrong is replaced by another, and the text is right', async () => {

@@ -1,13 +1,12 @@
+import inputSource from '../../../shaders/linear-input.wgsl?raw';
+import ownSource from '../../../shaders/linear-own.wgsl?raw';
+import sharedQuadsSource from '../../../shaders/linear-quads.wgsl?raw';
 import rowSource from '../../../shaders/linear-row.wgsl?raw';
 import rowInputSource from '../../../shaders/linear-row-input.wgsl?raw';
 import lanesSource from '../../../shaders/linear-row-lanes.wgsl?raw';
-import rowOwnSource from '../../../shaders/linear-row-own.wgsl?raw';
-import rowQuadsSource from '../../../shaders/linear-row-quads.wgsl?raw';
 import storeSource from '../../../shaders/linear-store.wgsl?raw';
 import tileSource from '../../../shaders/linear-tile.wgsl?raw';
 import tileInputSource from '../../../shaders/linear-tile-input.wgsl?raw';
-import tileOwnSource from '../../../shaders/linear-tile-own.wgsl?raw';
-import tileQuadsSource from '../../../shaders/linear-tile-quads.wgsl?raw';
 import sharedSource from '../../../shaders/linear-tile-shared.wgsl?raw';
 import quadsSource from '../../../shaders/quads.wgsl?raw';
 import subgroupsSource from '../../../shaders/subgroups.wgsl?raw';
@@ -31,6 +30,8 @@ export interface Linear {
   vectors: GPUBuffer | undefined;
   bias: boolean;
   norm?: { epsilon: number; centred: boolean } | undefined;
+  /** Takes the normed input, in place of the cache. */
+  normed?: GpuTensor | undefined;
   activation?: Activation | undefined;
   /** At most one of the two. */
   gate?: GpuTensor | undefined;
@@ -38,13 +39,16 @@ export interface Linear {
   select: boolean;
   /** Takes the columns behind the output's. */
   cache?: GpuKeySource | undefined;
-  /** Bound in place of the output or the cache, where there is none. */
+  /** Bound in place of an output where there is none. */
   unused: GPUBuffer;
 }
 
 const file = (name: string, source: string): ShaderFile => ({ name, source });
 const subgroupsFile = file('subgroups.wgsl', subgroupsSource);
 const quadsFile = file('quads.wgsl', quadsSource);
+const inputFile = file('linear-input.wgsl', inputSource);
+const ownFile = file('linear-own.wgsl', ownSource);
+const sharedQuadsFile = file('linear-quads.wgsl', sharedQuadsSource);
 const rowInputFile = file('linear-row-input.wgsl', rowInputSource);
 const rowFile = file('linear-row.wgsl', rowSource);
 const tileInputFile = file('linear-tile-input.wgsl', tileInputSource);
@@ -73,13 +77,13 @@ function lanes(perTeam: number): Split {
 /** For few rows. Software GPUs want many results an invocation and no barrier; real ones neighbouring lanes on neighbouring addresses. */
 const rowSplits = {
   registers: {
-    files: [rowInputFile, file('linear-row-own.wgsl', rowOwnSource), rowFile],
+    files: [rowInputFile, ownFile, rowFile],
     outputs: 8 * 8,
     rows: 1,
     constants: { WORKGROUP: 8 },
   },
   quads: {
-    files: [quadsFile, rowInputFile, file('linear-row-quads.wgsl', rowQuadsSource), rowFile],
+    files: [quadsFile, rowInputFile, sharedQuadsFile, rowFile],
     outputs: 8 * 8,
     rows: 1,
     constants: { WORKGROUP: 8 },
@@ -93,12 +97,12 @@ const rowSplits = {
 /** For many rows. */
 const tileSplits = {
   registers: {
-    files: [tileInputFile, file('linear-tile-own.wgsl', tileOwnSource), tileFile],
+    files: [tileInputFile, ownFile, tileFile],
     outputs: 8 * 8,
     rows: 8,
   },
   quads: {
-    files: [quadsFile, tileInputFile, file('linear-tile-quads.wgsl', tileQuadsSource), tileFile],
+    files: [quadsFile, tileInputFile, sharedQuadsFile, tileFile],
     outputs: 8 * 8,
     rows: 8,
     needs: 'subgroups',
@@ -125,22 +129,26 @@ export function variantsOn(features: GPUSupportedFeatures): { [kind in keyof Var
   return { row: names<Variants['row']>(rowSplits), tile: names<Variants['tile']>(tileSplits) };
 }
 
-/** For few rows, a norm included. One dispatch for each part of the weight. */
+/** For few rows. One dispatch for each part of the weight. */
 export function linearRow(batch: GPUBuffer, linear: Linear, variant: Variants['row']): Kernel[] {
-  const { x, norm, count } = linear;
-  return linearKernels(batch, linear, rowSplits[variant], {
-    K: x.width,
-    NORM: norm ? 1 : 0,
-    CENTRED: norm?.centred ? 1 : 0,
-    EPSILON: norm?.epsilon ?? 0,
-    NORM_AT: norm ? (Math.ceil(count / 64) * 64) / 4 : 0,
-  });
+  return linearKernels(batch, linear, rowSplits[variant]);
 }
 
-/** For many rows, without a norm. */
+/** For many rows. */
 export function linearTile(batch: GPUBuffer, linear: Linear, variant: Variants['tile']): Kernel[] {
-  return linearKernels(batch, linear, tileSplits[variant], {});
+  return linearKernels(batch, linear, tileSplits[variant]);
 }
+
+/** The same for all layers without a norm, so that they are compiled once. */
+const noNorm = { NORM: 0, NORMED: 0, K: 0, CENTRED: 0, EPSILON: 0, NORM_AT: 0 };
+
+const normOf = ({ x, norm, normed, count }: Linear) =>
+  norm
+    ? {
+        ...{ NORM: 1, NORMED: normed ? 1 : 0, K: x.width, CENTRED: norm.centred ? 1 : 0, EPSILON: norm.epsilon },
+        NORM_AT: (Math.ceil(count / 64) * 64) / 4,
+      }
+    : noNorm;
 
 /** The same for all outputs, so that layers which leave the cache alone are compiled once. */
 const noCache = { CACHE_HALF: 0, CACHE_WIDTH: 1, KEYS_AT: 0, MEMORY: 0 };
@@ -152,7 +160,7 @@ const cacheSizes = (cache: GpuKeySource, output: GpuTensor | undefined) => ({
   ...keyConstants(cache),
 });
 
-function linearKernels(batch: GPUBuffer, linear: Linear, split: Split, constants: Record<string, number>): Kernel[] {
+function linearKernels(batch: GPUBuffer, linear: Linear, split: Split): Kernel[] {
   const { x, weight, first, count, output, gate, residual, cache, select, unused } = linear;
   const axis = output?.axis ?? 'rows';
   const most = Math.floor((MOST_WORKGROUPS * split.outputs) / 64) * 64;
@@ -174,6 +182,7 @@ function linearKernels(batch: GPUBuffer, linear: Linear, split: Split, constants
       activateFile,
       cacheWriteFile,
       file('linear-store.wgsl', storeSource),
+      inputFile,
       ...split.files,
     ],
     constants: {
@@ -190,7 +199,7 @@ function linearKernels(batch: GPUBuffer, linear: Linear, split: Split, constants
       SELECT: select ? 1 : 0,
       LOGIT_ROWS: axis === 'logitRows' ? 1 : 0,
       OUT_STRIDE: output?.stride ?? 0,
-      ...constants,
+      ...normOf(linear),
       ...split.constants,
     },
     bindings: {
@@ -201,7 +210,7 @@ function linearKernels(batch: GPUBuffer, linear: Linear, split: Split, constants
       4: linear.vectors ?? x.buffer,
       5: (gate ?? residual ?? x).buffer,
       6: output?.buffer ?? unused,
-      7: cache?.buffer ?? unused,
+      7: (cache ?? linear.normed)?.buffer ?? unused,
     },
     workgroups: (sizes) => [ceilDiv(n, split.outputs), ceilDiv(sizes[axis], split.rows)],
   }));

@@ -56,14 +56,16 @@ export function canariesOf(plan: Plan, formatOf: (weight: WeightSpec) => WeightF
   const found: Canary[] = [];
   const { encoder = [], steps } = plan;
   const all = [...encoder, ...steps];
-  const [encoded, made] = [encoder, steps].map((part) => cutsOf(part)) as [Set<string>, Set<string>];
+  const fused = [encoder, steps].map((part) => fuse(part, allRules, new Set(['logits'])));
+  const [encoded, made] = fused.map(cutsOf) as [Set<string>, Set<string>];
+  const normed = fused.flat().flatMap((step) => (step.op === 'linear' && step.normed ? [step] : []));
   const cuts = new Set([...encoded, ...made]);
   const heads = new Set(all.flatMap((step) => (step.op === 'attentionScores' ? [step.q] : [])));
   const keysAndValues = all.flatMap((step) => (step.op === 'cacheAppend' ? [step.k, step.v] : []));
-  const add = (output: string, between: ReadonlySet<string>) => {
-    const piece = new Piece(plan, sliceOf(all, output, between), formatOf);
+  const add = (output: string, between: ReadonlySet<string>, made = output, kept?: string) => {
+    const piece = new Piece(plan, sliceOf(all, made, between), formatOf);
     const part = encoded.has(output) ? 'encoder' : 'steps';
-    const canary = piece.canary(output, part, rows, found.length, random);
+    const canary = piece.canary({ output, kept, part }, rows, found.length, random);
     if (!seen.has(`${part} ${canary.op}`)) found.push(canary);
     seen.add(`${part} ${canary.op}`);
   };
@@ -73,14 +75,16 @@ export function canariesOf(plan: Plan, formatOf: (weight: WeightSpec) => WeightF
     const hasAttention = sliceOf(all, output, cuts).some(({ op }) => op === 'attentionMix');
     // Attention by itself too, so that it is known which of the two kernels is wrong.
     if (hasAttention) add(output, new Set([...cuts, ...heads, ...keysAndValues]));
-    add(output, cuts);
+    // A layer that gives what its norm made too is cut in front of the norm, and both are compared.
+    const layer = normed.find((step) => step.normed === output || step.outputs[0] === output);
+    if (!layer) add(output, cuts);
+    else add(output, new Set([...cuts].filter((name) => name !== layer.normed)), layer.outputs[0], layer.normed);
   }
   return found;
 }
 
 /** Tensors that no fusion hides. */
-function cutsOf(steps: readonly Step[]): Set<string> {
-  const fused = fuse(steps, allRules, new Set(['logits']));
+function cutsOf(fused: readonly Step[]): Set<string> {
   return new Set(fused.flatMap((step) => ('cache' in step ? [] : stepOutputs(step))));
 }
 
@@ -119,7 +123,13 @@ class Piece {
     this.#fit = (width) => (width === wide ? NARROW : width);
   }
 
-  canary(output: string, part: Canary['part'], rows: number, index: number, random: Random): Canary {
+  /** @param kept the tensor that the last layer's norm makes, where others read it too */
+  canary(
+    { output, kept: normed, part }: { output: string; kept: string | undefined; part: Canary['part'] },
+    rows: number,
+    index: number,
+    random: Random,
+  ): Canary {
     const rename = (name: string) => (name === 'logits' ? name : `canary${index}.${name}`);
     const made = new Set(this.#steps.flatMap(stepOutputs));
     const inputs = [...new Set(this.#steps.flatMap(stepInputs))].filter((name) => !made.has(name));
@@ -129,7 +139,7 @@ class Piece {
       const table = { name: `${rename(name)} table`, kind: 'matrix', rows, columns, storedTransposed: false } as const;
       return { spec: table, format: 'f32', values: random(rows * columns, 2) };
     });
-    const kept: string[] = [];
+    const kept = normed === undefined ? [] : [rename(normed)];
     const looks = tables.flatMap(({ spec }, i): Step[] => {
       const input = tensors.get(rename(inputs[i]!))!;
       const look = (name: string): Step => ({
@@ -146,7 +156,14 @@ class Piece {
     const mix = this.#steps.find((step) => step.op === 'attentionMix');
     const source = mix && this.#plan.sources.get(mix.source)!;
     return {
-      ...{ op: this.#describe(), part, kept, tensors, looks: looks.length, output: rename(output) },
+      ...{
+        op: `${this.#describe()}${output === normed ? ', its norm' : ''}`,
+        part,
+        kept,
+        tensors,
+        looks: looks.length,
+        output: rename(output),
+      },
       steps: [...looks, ...this.#steps.map((step) => renamed(step, rename))],
       weights: [...tables, ...this.#weights.map((given) => this.#weight(given, rename, random))],
       sources: new Map(mix && source && [[rename(mix.source), source]]),
@@ -256,9 +273,10 @@ const HEADS = 2;
 export function narrowed(canary: Canary, rows: number, kept?: (values: Float32Array) => Float32Array) {
   const { attention } = canary;
   const width = widthOf(canary.tensors.get(canary.output)!);
-  // A norm behind the last layer is of all of its columns, and what is turned is of whole heads.
-  if (canary.steps.slice(lastLayer(canary)).some(({ op }) => op === 'norm' || op === 'rotate'))
-    return { of: canary, columns: range(width) };
+  const isNarrow = narrowTensors(canary);
+  const isWhole = canary.steps.slice(lastLayer(canary)).some(({ op }) => op === 'norm' || op === 'rotate');
+  // A norm behind the last layer is of all of its columns, and so is what one in front of it made; what is turned is of whole heads.
+  if (isWhole || !isNarrow.has(canary.output)) return { of: canary, columns: range(width) };
   const heads = attention && someOf(attention.nHead, HEADS);
   const columnsOf = (some: number[]) =>
     some.flatMap((one) => range(attention!.source.headDim, one * attention!.source.headDim));
@@ -267,7 +285,6 @@ export function narrowed(canary: Canary, rows: number, kept?: (values: Float32Ar
   const kv = new Set(canary.steps.flatMap((step) => (step.op === 'cacheAppend' ? [step.k, step.v] : [])));
   const across = (tensor: string) => (shared && kv.has(tensor) ? columnsOf(shared) : columns);
 
-  const isNarrow = narrowTensors(canary);
   const tensors = new Map(
     [...canary.tensors].map(([name, { shape }]) => {
       const isRows = shape[0] === 'rows' || shape[0] === 'logitRows';

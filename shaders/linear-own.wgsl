@@ -1,4 +1,4 @@
-// Each invocation reads and norms the row of x for itself.
+// Each invocation reads and norms its rows of x for itself.
 fn laneOf(local: u32) -> u32 {
   return 0;
 }

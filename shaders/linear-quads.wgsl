@@ -1,4 +1,4 @@
-// Four invocations (quads.wgsl) share reading and norming the row of x.
+// Four invocations (quads.wgsl) share reading and norming the rows of x.
 fn quadSum(value: vec2f) -> vec2f {
   let pair = value + quadSwapX(value);
   return pair + quadSwapY(pair);
