@@ -1,4 +1,3 @@
-import { lensTokens, nearestTokens, overview, rowSimilarities } from '../analysis/index.ts';
 import {
   models as cachedModels,
   type GenerateOptions,
@@ -17,6 +16,7 @@ import {
   type Tokenizer,
 } from '../index.ts';
 import { errorJson, VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
 import { Trace, type TracedTensor } from '../run/traced.ts';
 import { type Analyses, kinds, type Loader, type Models, type Spelling, spellings } from './kinds.ts';
 import type { Answer, Call } from './protocol.ts';
@@ -46,12 +46,14 @@ const loaders: { [L in Loader]: (source: Source, options: LoadOptions) => Promis
   loadEncoderDecoder,
   loadVision,
 };
-const analyses: Record<keyof Analyses, unknown> = {
-  overview,
-  lens: lensTokens,
-  nearest: nearestTokens,
-  similarities: rowSimilarities,
+/** Functions of vitrine/analysis, fetched by who looks inside. */
+const analyses: Record<keyof Analyses, 'overview' | 'lensTokens' | 'nearestTokens' | 'rowSimilarities'> = {
+  overview: 'overview',
+  lens: 'lensTokens',
+  nearest: 'nearestTokens',
+  similarities: 'rowSimilarities',
 };
+const looking = () => part('What looks inside', () => import('../analysis/index.ts'));
 
 type Work = (...args: unknown[]) => unknown;
 
@@ -127,7 +129,7 @@ const calls = {
     try {
       const analysis = Object.hasOwn(analyses, name) ? analyses[name as keyof Analyses] : undefined;
       const result = await (analysis
-        ? (analysis as Work)(model, ...subjects, given)
+        ? ((await looking())[analysis] as Work)(model, ...subjects, given)
         : (model[name as 'weight'] as Work).call(model, ...subjects, given));
       if (!(result instanceof Trace)) return result;
       return { tokens: result.tokens, logits: result.logits, tensors: new Map(result) } satisfies PlainTrace;

@@ -28,6 +28,7 @@ export async function buildDrain(): Promise<string> {
       minify: false,
       target: 'es2022',
       lib: { entry: fileURLToPath(new URL('drain.ts', import.meta.url)), formats: ['es'] },
+      rolldownOptions: { output: { codeSplitting: false } },
     },
   });
   return (built as { output: { code: string }[] }[])[0]!.output[0]!.code;

@@ -31,7 +31,7 @@ const files: Record<Exclude<Op, 'attention'>, Record<Language, readonly string[]
   norm: { wgsl: ['norm.wgsl'], cpu: ['norm.ts'], wasm: ['norm.ts'] },
   selectRows: { wgsl: ['select-rows.wgsl'], cpu: ['select-rows.ts'], wasm: ['rows.ts'] },
   linear: {
-    wgsl: ['linear-input.wgsl', 'linear-row.wgsl'],
+    wgsl: ['linear-input.wgsl', 'linear-row-input.wgsl', 'linear-row.wgsl'],
     cpu: ['linear.ts'],
     wasm: ['linear.ts', 'linear-row.ts'],
   },
