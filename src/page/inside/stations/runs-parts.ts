@@ -38,6 +38,7 @@ export function partsOf({ steps }: Profile): Part[] {
 function described(step: Step): Pick<Part, 'title' | 'ops'> {
   const ops = opsOf(step);
   if (step.op === 'attention') return { title: words.ops[step.op], ops };
+  if (step.op === 'embed' && step.tables.length === 1) return { title: words.lookups[step.tables[0]!.by], ops };
   const names = ops.flatMap((op) => {
     // The scale is part of the norm, but where a plan has it as a step of its own.
     if (op === 'normScale' && ops.length > 1) return [];

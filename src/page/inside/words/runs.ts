@@ -50,6 +50,8 @@ export const words = {
     activation: 'Activation',
     edit: 'Edit',
   } satisfies Record<Op, string>,
+  /** What a lookup in one table is, by what it goes. */
+  lookups: { token: 'Token embedding', position: 'Position embedding', segment: 'Segment embedding' },
   /** What a product is of, by the end of its weight's name. */
   products: {
     'attn.c_attn.weight': 'Q, K, V',
