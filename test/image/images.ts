@@ -1,4 +1,6 @@
-import type { RawImage } from '../../src/image/source.ts';
+import { expect } from 'vitest';
+import { preprocess } from '../../src/image/preprocess.ts';
+import type { ImageSource, RawImage } from '../../src/image/source.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
 
 export interface ResizeCase {
@@ -60,3 +62,15 @@ export async function vitTensors(): Promise<(name: string) => { shape: number[];
     return { shape: header[name].shape, bytes: new Uint8Array(file.slice(8 + length + start, 8 + length + end)) };
   };
 }
+
+export async function bytesIn(image: ImageSource, signal?: AbortSignal): Promise<number[]> {
+  const { pixels, shape } = await preprocess(image, asBytes, { signal });
+  return interleaved(pixels, shape);
+}
+
+/** What is said of something that is no image. */
+export const failure = (image: unknown, signal?: AbortSignal) =>
+  bytesIn(image as ImageSource, signal).then(
+    () => expect.unreachable('it was taken for an image'),
+    (error: unknown) => error as Error & { code: string; hint?: string },
+  );

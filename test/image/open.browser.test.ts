@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { preprocess } from '../../src/image/preprocess.ts';
 import { sendableImage } from '../../src/image/sendable.ts';
 import type { ImageSource } from '../../src/image/source.ts';
-import { asBytes, bytesOf, casesOf, type FileCase, interleaved, vitTensors } from './images.ts';
+import { asBytes, bytesIn, bytesOf, casesOf, type FileCase, failure, interleaved, vitTensors } from './images.ts';
 
 const files = await casesOf<FileCase>('files.json');
 const blobOf = (name: string): Blob => {
@@ -10,17 +10,6 @@ const blobOf = (name: string): Blob => {
   return new Blob([bytesOf(files.find((one) => one.name === name)!.file)], { type });
 };
 const rgbOf = (name: string): number[] => [...bytesOf(files.find((one) => one.name === name)!.rgb)];
-
-async function bytesIn(image: ImageSource, signal?: AbortSignal): Promise<number[]> {
-  const { pixels, shape } = await preprocess(image, asBytes, { signal });
-  return interleaved(pixels, shape);
-}
-
-const failure = (image: unknown, signal?: AbortSignal) =>
-  bytesIn(image as ImageSource, signal).then(
-    () => expect.unreachable('it was taken for an image'),
-    (error: unknown) => error as Error & { code: string; hint?: string },
-  );
 
 describe('files, decoded by the browser', () => {
   test.each(files.map((one) => [one.name, one] as const))('%s', async (name, { width, height, rgb }) => {

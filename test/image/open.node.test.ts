@@ -6,22 +6,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { preprocess } from '../../src/image/preprocess.ts';
-import type { ImageSource } from '../../src/image/source.ts';
-import { asBytes, bytesOf, casesOf, type FileCase, interleaved } from './images.ts';
+import { asBytes, bytesIn, bytesOf, casesOf, type FileCase, failure, interleaved } from './images.ts';
 
 const files = await casesOf<FileCase>('files.json');
 const fileOf = (name: string) => files.find((one) => one.name === name)!;
-
-async function bytesIn(image: ImageSource, signal?: AbortSignal): Promise<number[]> {
-  const { pixels, shape } = await preprocess(image, asBytes, { signal });
-  return interleaved(pixels, shape);
-}
-
-const failure = (image: unknown, signal?: AbortSignal) =>
-  bytesIn(image as ImageSource, signal).then(
-    () => expect.unreachable('it was taken for an image'),
-    (error: unknown) => error as Error & { code: string; hint?: string },
-  );
 
 describe('files, decoded by sharp', () => {
   test.each(files.map((one) => [one.name, one] as const))('%s', async (_, { file, width, height, rgb }) => {

@@ -3,12 +3,12 @@ import { openCheckpoint } from '../../src/load/open.ts';
 import { type ErrorCode, VitrineError } from '../../src/plan/error.ts';
 import { loadEncoderDecoder } from '../../src/run/load-encoder-decoder.ts';
 import { familyCheckpoint } from '../model/families.ts';
-import { encodeSafetensors, files, type TensorData, type TinyCheckpoint } from './tiny-checkpoint.ts';
+import { bad, extra, unsupported, without, zeros } from './break-checkpoint.ts';
+import { encodeSafetensors, files, type TinyCheckpoint } from './tiny-checkpoint.ts';
 
 type Change = (parts: TinyCheckpoint & { generation: Record<string, unknown> }) => unknown;
 type Case = [name: string, code: ErrorCode, message: string | RegExp, change: Change];
 
-const [bad, unsupported] = ['bad-checkpoint', 'unsupported-checkpoint'] as const;
 const config =
   (fields: Record<string, unknown>): Change =>
   (parts) =>
@@ -17,19 +17,6 @@ const generation =
   (fields: Record<string, unknown>): Change =>
   (parts) =>
     Object.assign(parts.generation, fields);
-const zeros = (...shape: number[]): TensorData => ({
-  ...{ dtype: 'F16', shape },
-  bytes: new Uint8Array(2 * shape.reduce((a, b) => a * b, 1)),
-});
-const without =
-  (name: string): Change =>
-  ({ tensors }) => {
-    if (!tensors.delete(name)) throw new Error(`The fixture has no ${name}.`);
-  };
-const extra =
-  (name: string, tensor: TensorData): Change =>
-  ({ tensors }) =>
-    tensors.set(name, tensor);
 
 /** Of any family, by what its files call things. */
 const common = (width: string, layers: string, heads: string): Case[] => [

@@ -5,7 +5,8 @@ import { testGpu } from '../backends.ts';
 import { readFixtureJson } from '../fixtures.ts';
 import { familyCheckpoint } from '../model/families.ts';
 import { watchingDevices } from '../run/watching-devices.ts';
-import { encodeSafetensors, files, type TensorData, type TinyCheckpoint } from './tiny-checkpoint.ts';
+import { bad, extra, unsupported, without, zeros } from './break-checkpoint.ts';
+import { encodeSafetensors, files, type TinyCheckpoint } from './tiny-checkpoint.ts';
 
 interface Parts extends TinyCheckpoint {
   processor: Record<string, unknown>;
@@ -13,7 +14,6 @@ interface Parts extends TinyCheckpoint {
 type Change = (parts: Parts) => unknown;
 type Case = [name: string, code: ErrorCode, message: string | RegExp, change: Change];
 
-const [bad, unsupported] = ['bad-checkpoint', 'unsupported-checkpoint'] as const;
 const config =
   (fields: Record<string, unknown>): Change =>
   (parts) =>
@@ -22,19 +22,6 @@ const processor =
   (fields: Record<string, unknown>): Change =>
   (parts) =>
     Object.assign(parts.processor, fields);
-const zeros = (...shape: number[]): TensorData => ({
-  ...{ dtype: 'F16', shape },
-  bytes: new Uint8Array(2 * shape.reduce((a, b) => a * b, 1)),
-});
-const without =
-  (name: string): Change =>
-  ({ tensors }) => {
-    if (!tensors.delete(name)) throw new Error(`The fixture has no ${name}.`);
-  };
-const extra =
-  (name: string, tensor: TensorData): Change =>
-  ({ tensors }) =>
-    tensors.set(name, tensor);
 
 const q = 'vit.encoder.layer.0.attention.attention.query';
 const projection = 'vit.embeddings.patch_embeddings.projection';
