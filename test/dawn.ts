@@ -9,3 +9,15 @@ export const dawn: GPU = create([]);
 Object.assign(globalThis, globals);
 if (!('navigator' in globalThis)) Object.defineProperty(globalThis, 'navigator', { value: {} }); // Node 20
 Object.defineProperty(navigator, 'gpu', { value: dawn, configurable: true });
+
+/**
+ * Dawn asks for what is done at every turn of the event loop, by `setImmediate`, for as long as anything is awaited: a core
+ * that software Vulkan would compile and compute on. A millisecond between two questions costs a test nothing.
+ */
+const { setImmediate: immediately } = globalThis;
+const isNative = (callback: unknown) => Function.prototype.toString.call(callback).includes('[native code]');
+globalThis.setImmediate = Object.assign(
+  (callback: (...args: unknown[]) => void, ...args: unknown[]) =>
+    isNative(callback) ? setTimeout(callback, 1) : immediately(callback, ...args),
+  immediately,
+) as typeof setImmediate;
