@@ -14,10 +14,12 @@ const below = {
   load: ['plan', 'model'],
   text: ['plan', 'load'],
   image: ['plan'],
-  run: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image'],
+  adapter: ['plan', 'model', 'load'],
+  run: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'adapter'],
   analysis: ['plan', 'run'],
+  learn: ['plan', 'model', 'load', 'adapter', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'run', 'analysis'],
-  embed: ['plan', 'model', 'load', 'text', 'image', 'run', 'analysis', 'index', 'host'],
+  embed: ['plan', 'model', 'load', 'text', 'image', 'adapter', 'run', 'analysis', 'index', 'host'],
   static: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'index', 'run'],
   page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'embed'],
 };
@@ -26,7 +28,8 @@ const fileLimit = 400;
 const budgets = [
   {
     name: 'engine',
-    paths: /^(shaders|src\/(?!page\/|embed\/|wasm\/|host\/|image\/|text\/|run\/canary\/|run\/pipeline))/,
+    paths:
+      /^(shaders|src\/(?!page\/|embed\/|learn\/|adapter\/|wasm\/|host\/|image\/|text\/|run\/canary\/|run\/pipeline))/,
     limit: 16000,
   },
   { name: 'pipelines', paths: /^src\/run\/pipeline/, limit: 800 },
@@ -34,6 +37,8 @@ const budgets = [
   { name: 'canary', paths: /^src\/run\/canary\//, limit: 900 },
   { name: 'image', paths: /^src\/image\//, limit: 800 },
   { name: 'text', paths: /^src\/text\//, limit: 3150 },
+  { name: 'adapter', paths: /^src\/adapter\//, limit: 900 },
+  { name: 'learn', paths: /^src\/learn\//, limit: 1500 },
   { name: 'host', paths: /^src\/host\//, limit: 400 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3500 },
 ];

@@ -5,6 +5,7 @@ export const entries = {
   engine: 'src/embed/worker.ts',
   static: 'src/static.ts',
   analysis: 'src/analysis/index.ts',
+  learn: 'src/learn/index.ts',
   elements: 'src/embed/elements.ts',
   openai: 'src/embed/openai.ts',
   'ai-sdk': 'src/embed/ai-sdk.ts',

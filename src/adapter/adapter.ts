@@ -1,0 +1,60 @@
+import { VitrineError } from '../plan/error.ts';
+import { configFile, type LoraConfig, readLoraConfig, weightFile } from './config.ts';
+import { type AdapterParts, type AdapterTensor, partsOf } from './parts.ts';
+import { writeSafetensors } from './write.ts';
+
+/** What an adapter is made of: it can be sent to a worker. */
+export interface AdapterContent {
+  /** Where it comes from, for messages. */
+  name: string;
+  /** adapter_config.json, as peft writes it. */
+  config: Readonly<Record<string, unknown>>;
+  /** adapter_model.safetensors: its tensors by name. */
+  tensors: ReadonlyMap<string, AdapterTensor>;
+}
+
+/** Changes to a model, small beside it: low-rank ones of its layers (LoRA), and tensors in place of its own. */
+export class Adapter {
+  readonly content: AdapterContent;
+  readonly config: LoraConfig;
+
+  /** @throws VitrineError `bad-checkpoint`, `unsupported-checkpoint` as `loadAdapter` */
+  constructor(content: AdapterContent) {
+    this.content = content;
+    this.config = readLoraConfig(content.config);
+    this.parts(); // what is wrong is told now
+  }
+
+  get name(): string {
+    return this.content.name;
+  }
+
+  /** @internal @param isLinear for `all-linear`, whether a module is a linear layer and not the output layer */
+  parts(isLinear?: (module: string) => boolean): AdapterParts {
+    return partsOf(this.config, this.content.tensors, weightFile, isLinear);
+  }
+
+  /** Its files in peft's format, by name: Python's peft loads them. */
+  files(): Record<string, Uint8Array<ArrayBuffer>> {
+    const config = { ...this.content.config, inference_mode: true };
+    return {
+      [configFile]: new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`) as Uint8Array<ArrayBuffer>,
+      [weightFile]: writeSafetensors(this.content.tensors, { format: 'pt' }),
+    };
+  }
+}
+
+/** Whether a value is an adapter, by its content: it may come from another copy of the library. */
+export function isAdapter(value: unknown): value is Adapter {
+  const content = (value as Partial<Adapter> | null)?.content;
+  return typeof content === 'object' && content !== null && 'tensors' in content;
+}
+
+export function notAnAdapter(found: string): VitrineError {
+  const hint = "loadAdapter of 'vitrine/learn' makes one.";
+  return new VitrineError(
+    'bad-option',
+    `The adapter is ${found}; expected an adapter, a list of them with weights, or null.`,
+    { hint },
+  );
+}

@@ -1,0 +1,123 @@
+import { badCheckpoint } from '../load/files.ts';
+import { VitrineError } from '../plan/error.ts';
+import { configFile, type LoraConfig } from './config.ts';
+import { endsWith, isTarget, ratioOf } from './target.ts';
+
+/** Values with their shape, the last axis innermost. */
+export interface AdapterTensor {
+  data: Float32Array;
+  shape: readonly number[];
+}
+
+/** What is added to a module: scale * b a, of a linear layer over its inputs, of an embedding by id. */
+export interface LowRank {
+  /** The module's name as transformers has it, or of a GGUF file's its tensor without `.weight`. */
+  module: string;
+  /** [rank, inputs], or of an embedding [rank, words]. */
+  a: Float32Array;
+  /** [outputs, rank] */
+  b: Float32Array;
+  rank: number;
+  inputs: number;
+  outputs: number;
+  scale: number;
+  isEmbedding: boolean;
+}
+
+/** A tensor that takes the place of the base's, by its name in transformers. */
+export interface Replaced extends AdapterTensor {
+  name: string;
+}
+
+/** The parts of an adapter. */
+export interface AdapterParts {
+  lowRank: LowRank[];
+  replaced: Replaced[];
+}
+
+const low = /^(.+)\.lora_(embedding_)?([AB])(?:\.default)?(?:\.weight)?$/;
+
+/**
+ * Pairs the tensors of a LoRA adapter and holds them against its config.
+ * @param tensors by their names in the file
+ * @throws VitrineError `bad-checkpoint` where tensors and config do not fit together, `unsupported-checkpoint` for tensors of
+ *   methods other than LoRA
+ */
+export function partsOf(
+  config: LoraConfig,
+  tensors: ReadonlyMap<string, AdapterTensor>,
+  file: string,
+  isLinear: (module: string) => boolean = () => true,
+): AdapterParts {
+  const halves = new Map<string, { isEmbedding: boolean; A?: AdapterTensor; B?: AdapterTensor }>();
+  const replaced: Replaced[] = [];
+  for (const [stored, tensor] of tensors) {
+    const name = stored.replace(/^base_model\.model\./, '').replace(/\.modules_to_save(\.default)?\./, '.');
+    const [, module, embedding, half] = low.exec(name) ?? [];
+    if (module !== undefined) {
+      const pair = halves.get(module) ?? { isEmbedding: embedding !== undefined };
+      if (pair[half as 'A' | 'B'] || pair.isEmbedding !== (embedding !== undefined)) {
+        throw badCheckpoint(`${file} holds two tensors for lora_${half} of ${module}.`);
+      }
+      halves.set(module, { ...pair, [half as 'A' | 'B']: tensor });
+    } else if (/\.(lora_|base_layer\.(?!weight|bias)|original_module)/.test(name)) {
+      throw new VitrineError('unsupported-checkpoint', `${file} holds ${stored}, which is no part of plain LoRA.`, {
+        hint: 'Merge the adapter in Python, with merge_and_unload(), and load the model that comes of it.',
+      });
+    } else if (!name.endsWith('.base_layer.weight')) {
+      replaced.push({ name: name.replace(/\.base_layer\.bias$/, '.bias'), ...tensor });
+    }
+  }
+  const lowRank = [...halves].map(([module, pair]) => lowRankOf(config, module, pair, file));
+  const modules = lowRank.map(({ module }) => module);
+  for (const module of modules) {
+    if (isTarget(config, module, isLinear(module))) continue;
+    throw badCheckpoint(`${file} adapts ${module}, which target_modules in ${configFile} does not name.`);
+  }
+  for (const { name } of replaced) checkReplaced(config, name, modules, file);
+  if (lowRank.length + replaced.length === 0) throw badCheckpoint(`${file} holds no tensor of an adapter.`);
+  return { lowRank, replaced };
+}
+
+function lowRankOf(
+  config: LoraConfig,
+  module: string,
+  { A, B, isEmbedding }: { A?: AdapterTensor; B?: AdapterTensor; isEmbedding: boolean },
+  file: string,
+): LowRank {
+  const name = (half: 'A' | 'B') => `lora_${isEmbedding ? 'embedding_' : ''}${half} of ${module}`;
+  if (!A || !B) throw badCheckpoint(`${file} lacks ${name(A ? 'B' : 'A')}.`, 'Save the adapter again.');
+  const { rank, scale } = ratioOf(config, module);
+  for (const [half, tensor, axis] of [
+    ['A', A, 0],
+    ['B', B, 1],
+  ] as const) {
+    const { shape } = tensor;
+    // A convolution's are [rank, ...] and [outputs, rank, 1, 1]; as a layer over patches these are matrices.
+    if (shape.length >= 2 && shape[axis] === rank && shape.every((size) => size > 0)) continue;
+    const expected = axis === 0 ? `[${rank}, inputs]` : `[outputs, ${rank}]`;
+    throw badCheckpoint(
+      `${name(half)} in ${file} has the shape [${shape}]; expected ${expected}, as the rank in ${configFile} makes it.`,
+    );
+  }
+  const [inputs, outputs] = [A.data.length / rank, B.data.length / rank];
+  return { module, a: A.data, b: B.data, rank, inputs, outputs, scale, isEmbedding };
+}
+
+/** A tensor that stands for the base's has to be asked for: as a module to save, or as a bias. */
+function checkReplaced(
+  { bias, modulesToSave }: LoraConfig,
+  name: string,
+  adapted: readonly string[],
+  file: string,
+): void {
+  const module = name.replace(/\.[^.]+$/, '');
+  const isSaved = modulesToSave.some((saved) => endsWith(module, saved) || `.${module}.`.includes(`.${saved}.`));
+  if (isSaved) return;
+  const isBias = name.endsWith('.bias');
+  if (isBias && (bias === 'all' || (bias === 'lora_only' && adapted.includes(module)))) return;
+  throw badCheckpoint(
+    `${file} holds ${name}, which neither modules_to_save nor bias in ${configFile} asks for.`,
+    'It would take the place of the base’s tensor.',
+  );
+}

@@ -1,0 +1,60 @@
+import { badCheckpoint, exists, type Files, parseJson, readText } from '../load/files.ts';
+import { pickled } from '../load/safetensors.ts';
+import { readSmallTensors } from '../load/small-tensors.ts';
+import { locate, type Source, type SourceOptions } from '../load/source.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
+import { Adapter } from './adapter.ts';
+import { configFile, weightFile } from './config.ts';
+
+export interface AdapterOptions extends SourceOptions {
+  /** Cancels the load, which rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Files by name, as `adapter.files()` gives them. */
+export type NamedFiles = Readonly<Record<string, Uint8Array<ArrayBuffer> | ArrayBuffer | Blob | string>>;
+
+/** Where an adapter is: as `Source` of models, or its files by name. */
+export type AdapterSource = Source | NamedFiles;
+
+/** Reads and checks an adapter's files. */
+export async function readAdapter(source: AdapterSource, options: AdapterOptions = {}): Promise<Adapter> {
+  const { signal, ...where } = options;
+  signal?.throwIfAborted();
+  const { files } = await locate(isNamedFiles(source) ? blobsOf(source) : source, where);
+  return untilAborted(readFolder(files, signal), signal);
+}
+
+async function readFolder(files: Files, signal: AbortSignal | undefined): Promise<Adapter> {
+  const text = await readText(files, configFile, signal);
+  if (text === undefined) throw await lacking(files, signal);
+  const config = parseJson(text, configFile) as Record<string, unknown>;
+  const pickle = 'adapter_model.bin';
+  if (!(await exists(files, weightFile, signal)) && (await exists(files, pickle, signal))) {
+    throw pickled(pickle, 'Save the adapter again in Python, with save_pretrained(FOLDER, safe_serialization=True).');
+  }
+  const tensors = await readSmallTensors(files, weightFile, signal);
+  return new Adapter({ name: files.name, config, tensors });
+}
+
+/** Why there is no adapter. */
+async function lacking(files: Files, signal: AbortSignal | undefined) {
+  if (await exists(files, 'config.json', signal)) {
+    const hint = `It is a model: an adapter has ${configFile} and ${weightFile}.`;
+    return badCheckpoint(`There is no ${configFile} in ${files.name}.`, hint);
+  }
+  return files.missing(configFile);
+}
+
+function isNamedFiles(source: AdapterSource): source is NamedFiles {
+  return (
+    typeof source === 'object' &&
+    source !== null &&
+    Object.getPrototypeOf(source) === Object.prototype &&
+    !('length' in source)
+  );
+}
+
+function blobsOf(files: NamedFiles): Blob[] {
+  return Object.entries(files).map(([name, content]) => new File([content], name));
+}

@@ -1,0 +1,8 @@
+/**
+ * Adapting models: LoRA adapters, loaded and saved in the format of Hugging Face's peft.
+ * @module vitrine/learn
+ */
+
+export { Adapter } from '../adapter/adapter.ts';
+export type { AdapterOptions, AdapterSource, NamedFiles } from '../adapter/read.ts';
+export { loadAdapter } from './load-adapter.ts';
