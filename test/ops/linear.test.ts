@@ -13,7 +13,7 @@ import {
 } from './linear-case.ts';
 import { MiniPlan } from './mini-plan.ts';
 
-const formats: WeightFormat[] = ['f32', 'f16', 'q8', 'q4'];
+const formats: WeightFormat[] = ['f32', 'bf16', 'f16', 'q8', 'q4'];
 /** On GPUs one table for one row and for many: software compiles each kernel of it for a second. The others are in test:full. */
 const onGpu: readonly LinearShape[] = [
   [1, 37, 41],
