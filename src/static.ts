@@ -4,6 +4,7 @@
  */
 import * as tokenizers from '@huggingface/tokenizers';
 import * as vocabulary from 'gpt-tokenizer/bpeRanks/r50k_base';
+import * as cpuAdjoints from './cpu/adjoint.ts';
 import * as cpu from './cpu/backend.ts';
 import * as gpu from './gpu/open.ts';
 import * as gguf from './load/gguf.ts';
@@ -42,6 +43,7 @@ provide('The reader of SentencePiece models', sentencePieces);
 provide('The reader of GGUF files', [gguf, ggufModel]);
 provide('The reader of GGUF vocabularies', ggufVocabulary);
 provide('The JavaScript backend', cpu);
+provide('What differentiates on the CPU', cpuAdjoints);
 provide('The interpreter of chat templates', templates);
 provide('The WebGPU backend', gpu);
 provide('The WebAssembly backend', wasm);

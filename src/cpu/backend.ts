@@ -1,5 +1,6 @@
-import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
+import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import { CpuProgram } from './program.ts';
 import { type CpuWeight, readWeight } from './weights.ts';
@@ -15,14 +16,16 @@ export function createCpuBackend(): Backend {
     get bytes() {
       return [...weights.values()].reduce((sum, weight) => sum + weight.bytes, 0);
     },
-    async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<WeightRows>) {
+    async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>) {
       const weight = await readWeight(spec, spec.kind === 'vector' ? 'f32' : format, pieces);
       if (disposed) throw new VitrineError('disposed', `The CPU backend was disposed while ${spec.name} was read.`);
       weights.set(spec.name, weight);
     },
     async program(plan, size, capture = new Set()) {
       if (disposed) throw new VitrineError('disposed', 'The CPU backend was disposed.');
-      return new CpuProgram(plan, size, capture, weights);
+      const learns = plan.steps.some(({ op }) => op === 'adjoint');
+      const adjoints = learns && (await part('What differentiates on the CPU', () => import('./adjoint.ts')));
+      return new CpuProgram(plan, size, capture, weights, adjoints ? adjoints.adjoint : undefined);
     },
     dispose() {
       disposed = true;

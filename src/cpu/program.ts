@@ -34,9 +34,18 @@ export class CpuProgram implements Program {
   readonly #cache: Map<string, KeyCache>;
   readonly #buffers: Float32Array[];
   readonly #bufferOf: ReadonlyMap<string, number>;
+  readonly #adjoint: typeof import('./adjoint.ts').adjoint | undefined;
   #disposed = false;
 
-  constructor(plan: Plan, size: ProgramSize, capture: ReadonlySet<string>, weights: ReadonlyMap<string, CpuWeight>) {
+  /** @param adjoint performs the steps of a gradient, where the plan has any */
+  constructor(
+    plan: Plan,
+    size: ProgramSize,
+    capture: ReadonlySet<string>,
+    weights: ReadonlyMap<string, CpuWeight>,
+    adjoint?: typeof import('./adjoint.ts').adjoint,
+  ) {
+    this.#adjoint = adjoint;
     this.#plan = plan;
     this.size = size;
     this.#capture = capture;
@@ -49,7 +58,8 @@ export class CpuProgram implements Program {
         return [name, { nHead, headDim, k: new Float32Array(floats), v: new Float32Array(floats) }];
       }),
     );
-    const encoded = new Set(plan.encoder?.flatMap(stepOutputs));
+    const encoder = [...(plan.encoder ?? []), ...(plan.encoderBackward ?? [])];
+    const encoded = new Set(encoder.flatMap(stepOutputs));
     const lengthOf = (name: string) => {
       const rows = encoded.has(name) ? (size.source ?? 0) : size.rows;
       const context = Math.max(size.context, rows);
@@ -57,7 +67,8 @@ export class CpuProgram implements Program {
     };
     // The results are read when all steps are done.
     const keep = new Set([...capture, 'logits']);
-    const { bufferOf, sizes } = assignBuffers([...(plan.encoder ?? []), ...plan.steps], lengthOf, keep);
+    const all = [...(plan.encoder ?? []), ...plan.steps, ...(plan.encoderBackward ?? [])];
+    const { bufferOf, sizes } = assignBuffers(all, lengthOf, keep);
     this.#bufferOf = bufferOf;
     this.#buffers = sizes.map((length) => new Float32Array(length));
     const cached = [...this.#cache.values()].reduce((sum, { k, v }) => sum + k.length + v.length, 0);
@@ -122,6 +133,7 @@ export class CpuProgram implements Program {
   }
 
   #stepsOf({ encodes }: Batch): readonly Step[] {
+    if (encodes === 'backward') return this.#plan.encoderBackward!;
     return encodes ? this.#plan.encoder! : this.#plan.steps;
   }
 
@@ -209,6 +221,13 @@ export class CpuProgram implements Program {
         return activation(step.kind, tensor(step.input), tensor(step.output));
       case 'edit':
         return applyEdits(step.edits, this.#plan.tensors.get(step.tensor)!, batch, sizes, tensor(step.tensor));
+      case 'adjoint':
+        return this.#adjoint!(step, {
+          ...{ plan: this.#plan, batch, sizes, tensor },
+          weight: (name) => this.#weight(name),
+          cache: (source) => this.#cache.get(source)!,
+          places: (source) => this.#placesOf(source, batch),
+        });
       case 'attention':
         return unfused(step);
       default:

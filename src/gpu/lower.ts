@@ -1,3 +1,4 @@
+import { noAdjoint } from '../plan/adjoint.ts';
 import { strideOf } from '../plan/formats.ts';
 import { keyAxisOf, type Plan, type Step, widthOf } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
@@ -103,6 +104,8 @@ function lower(step: Step, to: Lowering): Kernel[] {
       const spec = to.plan.tensors.get(step.tensor)!;
       return step.edits.map((one) => edit(batch, to.buffers, one, spec, tensor(step.tensor)));
     }
+    case 'adjoint':
+      return noAdjoint(step, 'WebGPU');
     default:
       return step satisfies never;
   }

@@ -5,4 +5,7 @@
 
 export { Adapter } from '../adapter/adapter.ts';
 export type { AdapterOptions, AdapterSource, NamedFiles } from '../adapter/read.ts';
+export { type GradientOptions, Gradients, gradients } from './gradients.ts';
+export type { Learner } from './inside.ts';
 export { loadAdapter } from './load-adapter.ts';
+export type { Label, LossOption } from './loss.ts';

@@ -1,6 +1,5 @@
 import type { ModelConfig } from '../model/config.ts';
 import type { BaseConfig, Family } from '../model/family.ts';
-import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 
 /** The tokenizer files a checkpoint carries; absent for a checkpoint without any. */
@@ -38,8 +37,23 @@ export interface Progress {
   warning?: string;
 }
 
+/** A stored tensor of which a weight of the plan is made, and what it is of it. */
+export interface StoredPart {
+  /** Its name in the file, and the plan's. */
+  name: string;
+  planName: string;
+  /** Its shape in the file. */
+  shape: readonly number[];
+  /** The part's rows and columns as the plan has them. */
+  rows: number;
+  columns: number;
+  isTransposed: boolean;
+  /** The row there that row i is here, of a vector the value. */
+  order: ((i: number) => number) | undefined;
+}
+
 /** How weights are stored; `other` is quantised in a way that no format of ours has. */
-export type StoredAs = WeightFormat | 'other';
+export type StoredAs = 'f32' | 'f16' | 'bf16' | 'q8' | 'q4' | 'other';
 
 /** An opened checkpoint: config and tensor directory read and checked, no weight read yet. */
 export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
@@ -59,12 +73,12 @@ export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
   check(weights: readonly WeightSpec[]): WeightSpec[];
   /** Finds out what only weights tell: whether the output layer of a GGUF file is a copy of its words. `config` says so then. */
   settle?(signal?: AbortSignal): Promise<void>;
+  /** The stored tensors of a weight, in the order in which it has them; of a computed one those that it is computed from. */
+  partsOf?(weight: WeightSpec): StoredPart[];
   /** How one weight is stored. */
   storedAsOf(weight: WeightSpec): StoredAs;
   /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size. */
   read(weight: WeightSpec, signal?: AbortSignal): AsyncIterable<Float32Array>;
-  /** `read` for a format that it is to be kept in: a matrix in bfloat16, for that format, as it is stored. */
-  readFor(format: WeightFormat, weight: WeightSpec, signal?: AbortSignal): AsyncIterable<WeightRows>;
   tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles>;
   /** The text of another file beside the weights; undefined if there is none, as beside GGUF. */
   text(file: string, signal?: AbortSignal): Promise<string | undefined>;

@@ -10,7 +10,7 @@ import type { GgufFile } from './gguf.ts';
 import { type GgufNames, ggufNames } from './gguf-names.ts';
 import { ggufRotary } from './gguf-rotary.ts';
 import { ggufTypes } from './gguf-types.ts';
-import type { TensorLayout } from './tensors.ts';
+import type { TensorLayout } from './layout.ts';
 
 /** An architecture of GGUF files: the family that it is, and where its metadata has what config.json has. */
 interface Architecture {

@@ -10,10 +10,11 @@ import { untilAborted } from '../plan/until-aborted.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
 import { exists, type Files, parseJson, readText } from './files.ts';
 import { chooseGguf } from './gguf-choice.ts';
+import { safetensorsLayout } from './layout.ts';
 import { adapter, adapterIn, areChanges, isAdapterFile, refuseOtherHeads } from './other-kinds.ts';
 import { type Directory, pickled, readDirectory, readSharded } from './safetensors.ts';
 import { locate, type Source, type SourceOptions } from './source.ts';
-import { safetensorsLayout, TensorCheckpoint } from './tensors.ts';
+import { TensorCheckpoint } from './tensors.ts';
 
 export type { Source } from './source.ts';
 

@@ -19,8 +19,6 @@ export interface EncoderConfig extends BaseConfig {
   /** Whether there is a pooler, whose output stands for the whole text. */
   pools: boolean;
   tieWordEmbeddings: boolean;
-  /** The output layer of masked words has a bias of its own, beside the head's, which then takes no part. */
-  hasOutputBias: boolean;
   /** Names of classes, in order of the logits. */
   labels: string[];
   /** What the classes are: one of them, several at once, or a number to be guessed; undefined where the file is silent. */
@@ -61,9 +59,6 @@ const wordHeads = {
   roberta: ['lm_head.dense', 'lm_head.layer_norm', 'lm_head.decoder.weight', 'lm_head.bias'],
 } as const;
 
-/** The output layer's own bias, by the head's: another name of it where the layer is tied to the words. */
-const outputBias = (bias: string) => bias.replace(/bias$/, 'decoder.bias');
-
 const styleOf = (type: ModelType) => (type === 'xlm-roberta' ? 'roberta' : type);
 
 /** By the end of a class's name in transformers. */
@@ -94,7 +89,6 @@ function readConfig(fields: Fields, holds: Holds): EncoderConfig {
   const padTokenId = fields.integer('pad_token_id', 0, 1 << 24, styleOf(modelType) === 'roberta' ? 1 : 0);
   const positions = fields.size('max_position_embeddings', 'positions', 512);
   const head = chooseHead(fields, holds, modelType);
-  const tieWordEmbeddings = fields.flag('tie_word_embeddings', true);
   return {
     modelType,
     nLayer: fields.size(of('num_hidden_layers', 'n_layers'), 'count', isDistil ? 6 : 12),
@@ -112,8 +106,7 @@ function readConfig(fields: Fields, holds: Holds): EncoderConfig {
     pools:
       holds('pooler.dense.weight') &&
       (head === undefined || (head === 'classes' && modelType === 'bert') || holds('cls.seq_relationship.weight')),
-    tieWordEmbeddings,
-    hasOutputBias: !tieWordEmbeddings && holds(outputBias(wordHeads[styleOf(modelType)][3])),
+    tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
     labels: head === 'classes' || head === 'token-classes' ? fields.labels() : [],
     problemType: fields.oneOf('problem_type', problemTypes),
   };
@@ -155,7 +148,7 @@ export function bertPlan(config: EncoderConfig): Plan {
 
   const words = b.matrix('embeddings.word_embeddings.weight', vocabSize, nEmbd);
   const table = b.matrix('embeddings.position_embeddings.weight', nCtx + firstPosition, nEmbd);
-  const tokens = b.embed('embed.hook_embed', { weight: words, by: 'token' });
+  const tokens = b.embed('embed.hook_embed', { weight: words, by: 'token', padding: config.padTokenId });
   let sum = b.add('embed.sum', tokens, b.embed('embed.hook_pos_embed', { weight: table, by: 'position' }));
   if (nSegments > 0) {
     const types = b.matrix('embeddings.token_type_embeddings.weight', nSegments, nEmbd);
@@ -212,7 +205,7 @@ function addHead(b: PlanBuilder, config: EncoderConfig, x: string): void {
     const epsilon = config.layerNormEpsilon;
     const normed = b.norm('mlm_head.ln', post, { weight, bias: normBias, epsilon, centred: true });
     const words = b.matrix(config.tieWordEmbeddings ? 'embeddings.word_embeddings.weight' : output, vocabSize, nEmbd);
-    const layerOut = { weight: words, bias: b.vector(config.hasOutputBias ? outputBias(bias) : bias, vocabSize) };
+    const layerOut = { weight: words, bias: b.vector(bias, vocabSize) };
     b.linear(b.select('selected.words', normed), layerOut, ['logits', vocabSize]);
     if (config.pools) dense('cls.seq_relationship', 2, pooled(), 'nsp');
   } else if (head === 'classes') {
@@ -261,12 +254,8 @@ export const bert: Family<EncoderConfig> = {
   body: /^(embeddings|encoder|transformer)\./,
   ties({ modelType, tieWordEmbeddings }) {
     const [, , output, bias] = wordHeads[styleOf(modelType)];
-    return tieWordEmbeddings
-      ? [
-          ['embeddings.word_embeddings.weight', output],
-          [bias, outputBias(bias)],
-        ]
-      : [];
+    const biases = [bias, bias.replace(/bias$/, 'decoder.bias')];
+    return tieWordEmbeddings ? [['embeddings.word_embeddings.weight', output], biases] : [biases];
   },
   layerField: ({ modelType }) => (modelType === 'distilbert' ? 'n_layers' : 'num_hidden_layers'),
 };

@@ -9,6 +9,7 @@ export interface GptNeoConfig extends DecoderConfig {
   layerNormEpsilon: number;
   /** The most of the last keys that a row of each layer sees; undefined for all. */
   windows: (number | undefined)[];
+  padTokenId: number | undefined;
   /** Whether layers have biases, and norms weights. */
   biased: boolean;
 }
@@ -31,6 +32,7 @@ function readNeo(fields: Fields): GptNeoConfig {
     vocabSize,
     activation: fields.activation('activation_function', 'gelu_new'),
     layerNormEpsilon: fields.fraction('layer_norm_epsilon', 1e-5),
+    padTokenId: undefined,
     windows: kindsOf(fields, nLayer).map((kind) => (kind === 'local' ? window : undefined)),
     biased: true,
     tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
@@ -84,6 +86,7 @@ function readOpt(fields: Fields): GptNeoConfig {
     activation: fields.activation('activation_function', 'relu'),
     layerNormEpsilon: 1e-5,
     windows: Array.from({ length: nLayer }, () => undefined),
+    padTokenId: fields.tokenIds('pad_token_id', [1], vocabSize)[0],
     biased: fields.flag('enable_bias', true),
     tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
     bosTokenId: fields.tokenIds('bos_token_id', [2], vocabSize)[0] ?? null,
@@ -134,7 +137,7 @@ export function gptNeoPlan(config: GptNeoConfig): Plan {
   const layer = (name: string, nIn: number, nOut: number) => b.layer(name, nIn, nOut, { bias: biased });
   const words = b.matrix(`${of.words}.weight`, vocabSize, nEmbd);
   const table = b.matrix(`${of.positions}.weight`, nCtx + of.firstPosition, nEmbd);
-  const tokens = b.embed('hook_embed', { weight: words, by: 'token' });
+  const tokens = b.embed('hook_embed', { weight: words, by: 'token', padding: config.padTokenId });
   const positions = b.embed('hook_pos_embed', { weight: table, by: 'position', first: of.firstPosition });
   let x = b.add('blocks.0.hook_resid_pre', tokens, positions);
   for (let index = 0; index < nLayer; index++) {

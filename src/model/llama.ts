@@ -18,6 +18,7 @@ export interface LlamaConfig extends DecoderConfig {
   normsHeads: boolean;
   /** The most of the last keys that a row of each layer sees; undefined for all. */
   windows: (number | undefined)[];
+  padTokenId: number | undefined;
 }
 
 function readConfig(fields: Fields): LlamaConfig {
@@ -55,6 +56,7 @@ function readConfig(fields: Fields): LlamaConfig {
     },
     normsHeads: modelType === 'qwen3',
     windows: readWindows(fields, modelType, nLayer),
+    padTokenId: fields.tokenIds('pad_token_id', [], vocabSize)[0],
     tieWordEmbeddings: fields.flag('tie_word_embeddings', false),
     bosTokenId:
       fields.tokenIds('bos_token_id', modelType === 'llama' || modelType === 'mistral' ? [1] : [], vocabSize)[0] ??
@@ -98,7 +100,7 @@ export function llamaPlan(config: LlamaConfig): Plan {
   };
   const words = b.matrix('embed_tokens.weight', vocabSize, nEmbd);
   const angles = rotaryWeight(b, rotary, nCtx);
-  let x = b.embed('hook_embed', { weight: words, by: 'token' });
+  let x = b.embed('hook_embed', { weight: words, by: 'token', padding: config.padTokenId });
   for (let layer = 0; layer < nLayer; layer++) {
     const [hook, name] = [`blocks.${layer}`, `layers.${layer}`];
     b.alias(`${hook}.hook_resid_pre`, x);

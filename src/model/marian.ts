@@ -150,7 +150,7 @@ export function marianPlan(config: MarianConfig): Plan {
   }
 
   const weight = b.matrix(head, vocabSize, nEmbd);
-  const bias = () => b.vector('final_logits_bias', vocabSize, { storedShape: [1, vocabSize] });
+  const bias = () => b.vector('final_logits_bias', vocabSize, { storedShape: [1, vocabSize], isBuffer: true });
   const output = { weight, ...(config.hasLogitsBias && { bias: bias() }) };
   b.linear(b.select('selected', finalNorm('decoder', x)), output, ['logits', vocabSize]);
   return b.plan({ nCtx, vocabSize });
@@ -168,7 +168,8 @@ function embedding(b: PlanBuilder, config: MarianConfig, part: 'encoder' | 'deco
   const { normalizesEmbedding, isSinusoidal } = styles[config.modelType];
   const [hook, full] = [`${part}.embed`, `${part}.embed.hook_full_embed`];
   const scale = scaleEmbedding ? { scale: Math.sqrt(nEmbd) } : {};
-  const tokens = b.embed(`${hook}.hook_embed`, { weight: words, by: 'token', ...scale });
+  const padding = config.generation.padTokenId;
+  const tokens = b.embed(`${hook}.hook_embed`, { weight: words, by: 'token', padding, ...scale });
   const table = isSinusoidal
     ? { weight: b.matrix('embed_positions.weight', nCtx, nEmbd, sinusoids(nCtx, nEmbd)) }
     : { weight: b.matrix(`${part}.embed_positions.weight`, nCtx + firstLearned, nEmbd), first: firstLearned };
@@ -272,8 +273,7 @@ export const marian: Family<MarianConfig> = {
   plan: marianPlan,
   nameOf: (name) => name.replace(/^model\./, ''),
   // Sinusoids that old files hold are made anew, and fairseq's buffers take no part.
-  // Untied parts have words of their own, and the shared ones beside them take no part either.
-  body: /^(lm_head|(encoder|decoder)\.(?!embed_positions\.|version$))/,
+  body: /^(shared|lm_head|(encoder|decoder)\.(?!embed_positions\.|version$))/,
   ties(config) {
     const { target, head } = wordsOf(config);
     const everywhere = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'];

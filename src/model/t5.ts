@@ -27,9 +27,6 @@ export interface T5Config extends EncoderDecoderConfig {
 
 const writes = /^M?T5(ForConditionalGeneration|WithLMHeadModel|Model)$/;
 
-/** What files call the words, of which they may have any. */
-const wordNames = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'];
-
 function readConfig(fields: Fields, holds: Holds): T5Config {
   const modelType = fields.get('model_type') as ModelType;
   const isMultilingual = modelType === 'mt5';
@@ -41,7 +38,7 @@ function readConfig(fields: Fields, holds: Holds): T5Config {
   const nLayer = fields.size('num_layers', 'count', isMultilingual ? 8 : 6);
   const nHead = fields.size('num_heads', 'count', isMultilingual ? 6 : 8);
   const vocabSize = fields.size('vocab_size', 'vocabulary', isMultilingual ? 250112 : 32128);
-  const saysTied = fields.flag('tie_word_embeddings', !isMultilingual);
+  const tieWordEmbeddings = fields.flag('tie_word_embeddings', !isMultilingual);
   const nBuckets = fields.integer('relative_attention_num_buckets', 4, 1 << 12, 32);
   if (nBuckets % 2 !== 0) throw fields.bad('relative_attention_num_buckets', 'an even number');
   const padTokenId = 0;
@@ -63,9 +60,8 @@ function readConfig(fields: Fields, holds: Holds): T5Config {
     nBuckets,
     // Farther than the buckets of one direction, or the logarithm between them means nothing.
     maxDistance: fields.integer('relative_attention_max_distance', nBuckets / 2 + 1, 1 << 16, 128),
-    // Of mT5, transformers 5 says that it is tied, whatever its file holds, and scales nothing.
-    scalesOutput: fields.flag('scale_decoder_outputs', saysTied && !(isMultilingual && fields.writtenBy() >= 5)),
-    tieWordEmbeddings: !holds('lm_head.weight') || !wordNames.some(holds),
+    scalesOutput: fields.flag('scale_decoder_outputs', tieWordEmbeddings),
+    tieWordEmbeddings: tieWordEmbeddings || !holds('lm_head.weight'),
     generation: { padTokenId, eosTokenIds: [1], decoderStartTokenId: padTokenId, ...readGeneration(fields, vocabSize) },
     ...fields.tasks(),
   };
@@ -180,12 +176,18 @@ function sublayers(b: PlanBuilder, config: T5Config) {
       const { nBuckets, maxDistance } = config;
       const name = `${part}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
       const columns = 2 * maxDistance + 1;
+      /** Where the stored table has value i of [nHead, columns]. */
+      const placeOf = (i: number) =>
+        bucketOf((i % columns) - maxDistance, part === 'encoder', config) * nHead + Math.floor(i / columns);
       const values = (stored: Float32Array) =>
-        Float32Array.from({ length: nHead * columns }, (_, i) => {
-          const bucket = bucketOf((i % columns) - maxDistance, part === 'encoder', config);
-          return stored[bucket * nHead + Math.floor(i / columns)]!;
-        });
-      return b.matrix(name, nHead, columns, { computed: { from: [{ name, shape: [nBuckets, nHead] }], values } });
+        Float32Array.from({ length: nHead * columns }, (_, i) => stored[placeOf(i)]!);
+      const adjoint = (gradient: Float32Array) => {
+        const sums = new Float32Array(nBuckets * nHead);
+        for (const [i, value] of gradient.entries()) sums[placeOf(i)]! += value;
+        return [sums];
+      };
+      const from = [{ name, shape: [nBuckets, nHead] }];
+      return b.matrix(name, nHead, columns, { computed: { from, values, adjoint } });
     },
   };
 }
@@ -220,7 +222,8 @@ export const t5: Family<T5Config> = {
   nameOf: (name) => (/EncDecAttention\.relative_attention_bias\.weight$/.test(name) ? undefined : name),
   body: /^(shared|encoder|decoder|lm_head)\./,
   ties({ tieWordEmbeddings }) {
-    return [tieWordEmbeddings ? [...wordNames, 'lm_head.weight'] : wordNames];
+    const words = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'];
+    return [tieWordEmbeddings ? [...words, 'lm_head.weight'] : words];
   },
   layerField: () => 'num_layers',
 };

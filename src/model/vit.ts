@@ -151,6 +151,13 @@ function prefixTokens(b: PlanBuilder, { nEmbd, nPrefix }: VisionConfig, bias: st
           );
         return table;
       },
+      adjoint: (gradient) => {
+        const tokens = names.map((_, i) => gradient.slice(i * nEmbd, (i + 1) * nEmbd));
+        return [
+          Float32Array.from({ length: nEmbd }, (_, j) => -tokens.reduce((sum, one) => sum + one[j]!, 0)),
+          ...tokens,
+        ];
+      },
     },
   });
   return b.embed('embed.hook_prefix', { weight, by: 'segment' });

@@ -1,4 +1,4 @@
-import type { Activation } from './plan.ts';
+export type Activation = 'gelu_new' | 'gelu' | 'relu' | 'silu' | 'tanh';
 
 /** The MLP's activation functions, each of one number. */
 export const activate: Record<Activation, (x: number) => number> = {

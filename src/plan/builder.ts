@@ -10,7 +10,9 @@ export interface Layer {
 export type Output = readonly [name: string, ...axes: number[]];
 
 /** How a weight is stored, where that is not as [rows, columns] under its own name. */
-type Stored = Pick<WeightSpec, 'storedShape' | 'parts' | 'order' | 'computed'> & { storedTransposed?: boolean };
+type Stored = Pick<WeightSpec, 'storedShape' | 'parts' | 'order' | 'isBuffer' | 'computed'> & {
+  storedTransposed?: boolean;
+};
 
 /**
  * Writes a plan down step by step. Each method adds a step, or a few, and gives the name of the tensor that they make, so that

@@ -1,3 +1,9 @@
+import type { Activation } from './activate.ts';
+import { type Adjoint, adjointInputs, adjointOutputs } from './adjoint.ts';
+import type { TensorEdit } from './tensor-edit.ts';
+
+export type { Activation, TensorEdit };
+
 /**
  * The widths a tensor's axes can have: a number, or a size known only when the plan runs. `context` counts the keys of a text
  * itself, `source` those of the text that it was encoded from.
@@ -33,8 +39,15 @@ export interface WeightSpec {
   parts?: readonly WeightPiece[];
   /** The row of the stored tensor that row i is, where they are in another order there; of a vector its values. */
   order?: (i: number) => number;
+  /** It is no parameter: learning leaves it as it is. */
+  isBuffer?: boolean;
   /** Made from other tensors of the file, or from none (sinusoids), instead of being read. */
-  computed?: { from: readonly StoredShape[]; values(...stored: Float32Array[]): Float32Array };
+  computed?: {
+    from: readonly StoredShape[];
+    values(...stored: Float32Array[]): Float32Array;
+    /** What a gradient of the values [rows, columns] is of each stored tensor. */
+    adjoint?(gradient: Float32Array): Float32Array[];
+  };
 }
 
 /** A stored tensor of so many of a weight's rows (of a vector's columns). */
@@ -48,8 +61,6 @@ export interface StoredShape {
   name: string;
   shape: readonly number[];
 }
-
-export type Activation = 'gelu_new' | 'gelu' | 'relu' | 'silu' | 'tanh';
 
 /** Layer normalisation (Ba, Kiros & Hinton 2016), or, not `centred`, root mean square normalisation (Zhang & Sennrich 2019). */
 export interface Norm {
@@ -68,6 +79,8 @@ export interface EmbedTable {
   first?: number;
   /** Its values are multiplied by this. */
   scale?: number;
+  /** The number whose row is not learnt, as it stands for no token: PyTorch's padding_idx. */
+  padding?: number | undefined;
 }
 
 /** Keys and values that attention reads, [places, nHead, headDim] each, and how long they live. */
@@ -99,19 +112,6 @@ interface Scores extends Keys {
    * row's own; farther ones take the nearest.
    */
   bias?: string;
-}
-
-/** An edit made ready to run (see edit.ts): new values for some positions and heads of one tensor. */
-export interface TensorEdit {
-  kind: 'set' | 'scale' | 'add';
-  /** Positions of the text, in order of `values`; undefined: all. */
-  positions: number[] | undefined;
-  /** Heads, in order of `values`; undefined: all, or the tensor has none. */
-  heads: number[] | undefined;
-  /** One number for all, or [positions, heads, inner] values; [heads, inner] values with `shared`. */
-  values: number | Float32Array;
-  /** The values are those of one position, used at each. */
-  shared: boolean;
 }
 
 /**
@@ -166,9 +166,12 @@ export type Step =
   | ({ op: 'attention'; output: string } & Scores)
   | { op: 'activation'; kind: Activation; input: string; output: string }
   /** Changes `tensor` in place. */
-  | { op: 'edit'; tensor: string; edits: TensorEdit[] };
+  | { op: 'edit'; tensor: string; edits: TensorEdit[] }
+  | Adjoint;
 
 export type Op = Step['op'];
+/** Ops of a model itself, not of a gradient. */
+export type ForwardOp = Exclude<Op, 'adjoint'>;
 
 /** What a model is: weights, named tensors, and the steps between them. */
 export interface Plan {
@@ -183,6 +186,8 @@ export interface Plan {
   /** The part that fills the memory, where there is one; its runs are those with `Batch.encodes`. */
   encoder?: Step[];
   steps: Step[];
+  /** The gradient of `encoder`, after that of `steps`; its runs are those with `Batch.encodes` of 'backward'. */
+  encoderBackward?: Step[];
 }
 
 /** The tensors a step reads and writes; liveness, fusion and edits all follow from these two. */
@@ -212,6 +217,8 @@ export function stepInputs(step: Step): string[] {
       return [step.input];
     case 'edit':
       return [step.tensor];
+    case 'adjoint':
+      return adjointInputs(step);
     default:
       return step satisfies never;
   }
@@ -221,6 +228,7 @@ export function stepOutputs(step: Step): string[] {
   if (step.op === 'linear') return step.normed === undefined ? step.outputs : [...step.outputs, step.normed];
   if (step.op === 'cacheAppend') return [];
   if (step.op === 'edit') return [step.tensor];
+  if (step.op === 'adjoint') return adjointOutputs(step);
   return [step.output];
 }
 
@@ -239,6 +247,8 @@ export function stepWeights(step: Step): string[] {
     case 'attentionScores':
     case 'attention':
       return given(step.bias);
+    case 'adjoint':
+      return 'weight' in step ? [step.weight] : [];
     default:
       return [];
   }

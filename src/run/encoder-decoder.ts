@@ -7,7 +7,7 @@ import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
 import { generate } from './generate.ts';
 import type { ProfileOptions } from './language-model.ts';
-import { Loaded, type Tensor } from './loaded.ts';
+import { type Insides, insides, Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import type { SourceText } from './memory.ts';
 import { type EncoderDecoderOptions, readGenerateOptions } from './options.ts';
@@ -136,6 +136,18 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
     } finally {
       this.engine.giveBack(session);
     }
+  }
+
+  /** @internal A target has no start token, as in `score`. */
+  get [insides](): Insides {
+    const read = (input: unknown) => {
+      const { source, target } = (input ?? {}) as { source: SourceInput; target: TargetInput };
+      const ids = this.#targetIds(target);
+      const seen = this.#fitting([this.#start(), ...ids.slice(0, -1)]);
+      const rows = seen.map((token, at) => ({ token, position: at, segment: 0, at }));
+      return { ids, length: rows.length, rows, source: this.#source(source) };
+    };
+    return { kind: 'encoder-decoder', engine: this.engine, read };
   }
 
   /** The decoder's first token. */

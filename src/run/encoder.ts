@@ -15,7 +15,7 @@ import type { Engine } from './engine.ts';
 import { type Filling, type FillOptions, fill } from './fill.ts';
 import { cutOf, type Headed, type HeadOptions, headChecks, using } from './heads.ts';
 import type { ProfileOptions } from './language-model.ts';
-import { Loaded, type Tensor } from './loaded.ts';
+import { type Insides, insides, Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import { editsCheck } from './options.ts';
 import { type Entity, type TagOptions, tag } from './tag.ts';
@@ -172,6 +172,12 @@ export class Encoder extends Loaded<EncoderConfig> {
     this.engine.alive();
     const { config, sentences } = this;
     return this.proved(await call({ config, sentences, runs: this.#runs, reader: this.#reader, hidden: this.#hidden }));
+  }
+
+  /** @internal */
+  get [insides](): Insides {
+    const read = (input: unknown, index: number) => this.#reader.read(input as EncoderInput, index);
+    return { kind: 'encoder', engine: this.engine, read };
   }
 
   /** The head gives one answer for a whole text, by its first row. */

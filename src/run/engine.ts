@@ -1,6 +1,7 @@
+import type { StoredPart } from '../load/checkpoint.ts';
 import type { Backend } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { newTask } from '../plan/task.ts';
 import type { SourceText } from './memory.ts';
 import { Session } from './session.ts';
@@ -20,6 +21,8 @@ export interface EngineOptions {
   plan: Plan;
   /** Positions a session has. */
   context: number;
+  /** The stored tensors of a weight. */
+  partsOf?: (weight: WeightSpec) => StoredPart[] | undefined;
   /** Opens a backend and puts the weights on it. */
   open(attempt: Attempt): Promise<Backend>;
   /** Whether a lost device may be replaced by opening another; not if it was the caller's own. */
@@ -74,6 +77,13 @@ export class Engine {
   static async open(options: EngineOptions): Promise<Engine> {
     const { signal } = new AbortController();
     return new Engine(options, await options.open({ lost: undefined, leaving: false, signal }));
+  }
+
+  /** The stored tensors of a weight; without a checkpoint it is one, as the plan has it. */
+  partsOf(weight: WeightSpec): StoredPart[] {
+    const { name, rows, columns, kind, storedTransposed: isTransposed, order } = weight;
+    const shape = kind === 'vector' ? [columns] : isTransposed ? [columns, rows] : [rows, columns];
+    return this.#options.partsOf?.(weight) ?? [{ name, planName: name, shape, rows, columns, isTransposed, order }];
   }
 
   /** The most rows of a prefill that are run at once. */

@@ -1,8 +1,11 @@
+import type { Kind } from '../model/family.ts';
 import { part } from '../plan/part.ts';
 import type { Plan, TensorSpec } from '../plan/plan.ts';
+import type { EncoderText } from './encode.ts';
 import type { Engine } from './engine.ts';
 import type { DeviceInfo, WeightShape } from './language-model.ts';
 import type { Chosen } from './loading.ts';
+import type { SourceText } from './memory.ts';
 import { tensorsOf } from './trace.ts';
 import type { TracedTensor } from './traced.ts';
 import type { WeightOptions } from './weight.ts';
@@ -11,6 +14,25 @@ import type { WeightOptions } from './weight.ts';
 export interface Tensor {
   data: Float32Array;
   shape: number[];
+}
+
+/** What a text or an image is to the plan itself. */
+export interface PlanInput extends EncoderText {
+  /** A text's ids; of an encoder-decoder those of what is written, each by the row before it. */
+  ids: readonly number[];
+  /** What an encoder-decoder reads. */
+  source?: SourceText;
+  /** Rows of an image before its patches. */
+  prefix?: number;
+}
+
+/** How rooms above this one work with a model's plan; no user's call, hence no name. */
+export const insides = Symbol('insides');
+export interface Insides {
+  kind: Kind;
+  engine: Engine;
+  /** @throws VitrineError as `trace` does for what it does not take */
+  read(input: unknown, index: number): PlanInput | Promise<PlanInput>;
 }
 
 /**
@@ -27,6 +49,9 @@ export abstract class Loaded<Config> {
     this.engine = engine;
     this.#chosen = chosen;
   }
+
+  /** @internal */
+  abstract get [insides](): Insides;
 
   /** What really runs it. */
   get device(): DeviceInfo {

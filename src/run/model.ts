@@ -10,7 +10,7 @@ import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
 import { generate } from './generate.ts';
 import type { LanguageModel, LogitsOptions, ProfileOptions, Prompt } from './language-model.ts';
-import { Loaded } from './loaded.ts';
+import { type Insides, insides, Loaded } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
 import type { Completion, Token } from './output.ts';
@@ -135,6 +135,15 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     } finally {
       this.engine.giveBack(session);
     }
+  }
+
+  /** @internal */
+  get [insides](): Insides {
+    const read = (prompt: unknown) => {
+      const ids = this.#fitting(prompt as Prompt);
+      return { ids, length: ids.length, rows: ids.map((token, at) => ({ token, position: at, segment: 0, at })) };
+    };
+    return { kind: 'decoder', engine: this.engine, read };
   }
 
   #scope(promptLength: number): Scope {

@@ -11,7 +11,7 @@ import { bestClasses, type ClassifyOptions, type ClassScore, classChecks } from 
 import { EncoderRuns, type EncoderText, profileText, traceText } from './encode.ts';
 import type { Engine } from './engine.ts';
 import type { ProfileOptions } from './language-model.ts';
-import { Loaded, type Tensor } from './loaded.ts';
+import { type Insides, insides, Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import { editsCheck } from './options.ts';
 import { captures, positionsIn, select, type TraceOptions } from './trace.ts';
@@ -128,6 +128,15 @@ export class Vision extends Loaded<VisionConfig> {
     checkOptions('profile', options, { repeats: integer(1), signal: isSignal });
     const { repeats = 10, signal } = options;
     return this.proved(await profileText(this.engine, await this.#rowsOf(input, signal), [0], repeats, signal));
+  }
+
+  /** @internal */
+  get [insides](): Insides {
+    const read = async (input: unknown) => {
+      const rows = await this.#rowsOf(input as VisionInput, undefined);
+      return { ...rows, ids: [], prefix: this.config.nPrefix };
+    };
+    return { kind: 'vision', engine: this.engine, read };
   }
 
   /** An edit of the patches as one of all rows, of which the first have none. */

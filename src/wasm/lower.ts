@@ -28,7 +28,7 @@ export interface Lowering {
 }
 
 /** Steps that kernels perform; JavaScript does the others. */
-export type Runnable = Exclude<Step, { op: 'edit' | 'input' }>;
+export type Runnable = Exclude<Step, { op: 'edit' | 'input' | 'adjoint' }>;
 
 export const STEP_BYTES = 4 * Object.keys(layout.Step).length;
 

@@ -1,3 +1,4 @@
+import { noAdjoint } from '../plan/adjoint.ts';
 import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
@@ -29,7 +30,8 @@ const { ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
 const rules = allRules.filter((rule) => rule !== sharedNormLinear);
 
 /** Steps in memory that run without a stop, or one that JavaScript performs. */
-type Stretch = { steps: number; count: number } | Exclude<Step, Runnable>;
+type Stretch = { steps: number; count: number } | Performed;
+type Performed = Extract<Step, { op: 'edit' | 'input' }>;
 
 interface StepList {
   steps: readonly Step[];
@@ -225,6 +227,7 @@ export class WasmProgram implements Program {
     const stretches: Stretch[] = [];
     for (let i = 0; i < steps.length; ) {
       const step = steps[i]!;
+      if (step.op === 'adjoint') return noAdjoint(step, 'WebAssembly');
       if (!runs(step)) {
         stretches.push(step);
         i++;
@@ -250,7 +253,7 @@ export class WasmProgram implements Program {
   }
 
   /** An edit, or the copy of a batch's own numbers. */
-  #perform(step: Exclude<Step, Runnable>, tensors: Map<string, number>, batch: Batch, sizes: AxisSizes): void {
+  #perform(step: Performed, tensors: Map<string, number>, batch: Batch, sizes: AxisSizes): void {
     const name = step.op === 'edit' ? step.tensor : step.output;
     const values = step.op === 'edit' ? this.#read(name, tensors, sizes) : batch.input!;
     if (step.op === 'edit') applyEdits(step.edits, this.#spec(name), batch, sizes, values);
@@ -312,7 +315,7 @@ export class WasmProgram implements Program {
   }
 }
 
-const runs = (step: Step): step is Runnable => step.op !== 'edit' && step.op !== 'input';
+const runs = (step: Step): step is Runnable => !['edit', 'input', 'adjoint'].includes(step.op);
 
 /** Bytes of a head's key, rounded up to whole vectors. */
 const placeBytes = ({ headDim }: KeySource): number => Math.ceil(headDim / 4) * 16;

@@ -26,7 +26,6 @@ export enum Op {
 
 export enum Format {
   f32,
-  bf16,
   f16,
   q8,
   q4,

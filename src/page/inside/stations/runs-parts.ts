@@ -1,5 +1,5 @@
 import type { Profile } from '../../../index.ts';
-import { type Op, type Step, stepOutputs } from '../../../plan/plan.ts';
+import { type ForwardOp, type Step, stepOutputs } from '../../../plan/plan.ts';
 import { words } from '../words/runs.ts';
 
 /** A step as it comes once in every block, or once in all, with its times. */
@@ -8,7 +8,7 @@ export interface Part {
   key: string;
   title: string;
   /** The ops of the unfused plan that it does. */
-  ops: readonly Op[];
+  ops: readonly ForwardOp[];
   shaders: readonly string[];
   /** Of each block; of the whole model for a step that comes once. */
   times: { layer: number | undefined; microseconds: number }[];
@@ -49,14 +49,14 @@ function described(step: Step): Pick<Part, 'title' | 'ops'> {
 }
 
 /** The ops that fusion put together in a step (src/plan/fuse.ts). */
-function opsOf(step: Step): Op[] {
+function opsOf(step: Step): ForwardOp[] {
   switch (step.op) {
     case 'attention':
       return ['attentionScores', 'maskedSoftmax', 'attentionMix'];
     case 'norm':
       return step.scale === undefined ? ['normScale', 'norm'] : ['norm'];
     case 'linear': {
-      const all: [Op, boolean][] = [
+      const all: [ForwardOp, boolean][] = [
         ['normScale', step.norm !== undefined],
         ['norm', step.norm !== undefined],
         ['linear', true],
@@ -66,6 +66,8 @@ function opsOf(step: Step): Op[] {
       ];
       return all.flatMap(([op, does]) => (does ? [op] : []));
     }
+    case 'adjoint':
+      return []; // no profile of a model has one
     default:
       return [step.op];
   }

@@ -1,4 +1,4 @@
-import type { Op } from '../../../plan/plan.ts';
+import type { ForwardOp } from '../../../plan/plan.ts';
 import type { Part } from './runs-parts.ts';
 
 /** The engine's source as text, a file at a time: the page shows it, and imports none of it. */
@@ -23,7 +23,7 @@ export const pathOf = (language: Language, file: string): string =>
   ({ wgsl: 'shaders/', cpu: 'src/cpu/', wasm: 'src/wasm/kernels/' })[language] + file;
 
 /** Files that do an op, the kernel itself last. An op has one name everywhere; these are the exceptions and the rest. */
-const files: Record<Exclude<Op, 'attention'>, Record<Language, readonly string[]>> = {
+const files: Record<Exclude<ForwardOp, 'attention'>, Record<Language, readonly string[]>> = {
   embed: { wgsl: ['embed.wgsl'], cpu: ['embed.ts'], wasm: ['rows.ts'] },
   input: { wgsl: [], cpu: [], wasm: [] },
   binary: { wgsl: ['binary.wgsl'], cpu: ['binary.ts'], wasm: ['rows.ts'] },

@@ -1,4 +1,4 @@
-import type { Op } from '../../../plan/plan.ts';
+import type { ForwardOp } from '../../../plan/plan.ts';
 
 /** The words of the station that shows how the model runs. */
 export const words = {
@@ -49,7 +49,7 @@ export const words = {
     attention: 'Attention',
     activation: 'Activation',
     edit: 'Edit',
-  } satisfies Record<Op, string>,
+  } satisfies Record<ForwardOp, string>,
   /** What a lookup in one table is, by what it goes. */
   lookups: { token: 'Token embedding', position: 'Position embedding', segment: 'Segment embedding' },
   /** What a product is of, by the end of its weight's name. */

@@ -1,0 +1,175 @@
+import { type Edit, withEdits } from '../plan/edit.ts';
+import { gradient, gradOf, gradOfWeight, losses } from '../plan/gradient.ts';
+import { tensorNamed } from '../plan/lens-names.ts';
+import type { AxisSizes } from '../plan/plan.ts';
+import { keyAxisOf, type Plan, shapeOf, stepOutputs } from '../plan/plan.ts';
+import { trimmed } from '../plan/trim.ts';
+import type { Engine } from '../run/engine.ts';
+import type { Insides, PlanInput, Tensor } from '../run/loaded.ts';
+import { Runner } from '../run/runner.ts';
+import { refuseDropped } from '../run/trace.ts';
+import { bad, type Lost } from './loss.ts';
+import { type Packed, pack } from './pack.ts';
+import type { StoredWeight } from './stored.ts';
+
+/** Rows that are differentiated in one run where inputs are many. */
+const mostRows = 512;
+
+/** What is asked for: tensors under any of their names, and stored weights. */
+export interface Wrt {
+  names: readonly string[];
+  stored: readonly StoredWeight[];
+}
+
+export interface Work {
+  inputs: readonly PlanInput[];
+  losts: readonly Lost[];
+  wanted: Wrt;
+  edits: readonly Edit[];
+  signal: AbortSignal | undefined;
+}
+
+/** A batch's loss, the gradients of tensors for each input, and of the plan's weights [rows, columns]. */
+export interface Differentiated {
+  loss: number;
+  tensors: Map<string, Tensor[]>;
+  weights: Map<string, Float32Array>;
+}
+
+export async function differentiate(
+  inside: Insides,
+  { inputs, losts, wanted, edits, signal }: Work,
+): Promise<Differentiated> {
+  const { engine, kind } = inside;
+  const lossKind = losts[0]!.kind;
+  if (losts.some((one) => one.kind !== lossKind)) {
+    throw bad('The labels are of different kinds', 'all of them classes, lists or numbers');
+  }
+  const count = losts.reduce((sum, one) => sum + one.count, 0);
+  if (count === 0 && lossKind !== 'dot') throw bad('No token of the inputs has a label', 'at least one');
+  const scale = lossKind === 'dot' ? 1 : 1 / count;
+  const names = wanted.names.map((name) => tensorNamed(engine.plan, name));
+  const weights = [...new Set(wanted.stored.flatMap(({ of }) => of.map(({ weight }) => weight.name)))];
+  const sum: Differentiated = { loss: 0, tensors: new Map(wanted.names.map((name) => [name, []])), weights: new Map() };
+  // Positions of an edit count one text, so each has a plan of its own then.
+  for (const range of rangesOf(inputs, edits.length > 0 ? 0 : mostRows)) {
+    const [some, lost] = [inputs.slice(...range), losts.slice(...range)];
+    const base = trimmed(edited(inside, edits, some[0]!), new Set(['logits', ...names]));
+    const plan = gradient(base, lossKind, { tensors: names, weights });
+    const packed = pack(some, lost, kind === 'decoder' || kind === 'encoder-decoder', scale);
+    const capture = [losses, ...names.map(gradOf), ...weights.map(gradOfWeight)];
+    const run = await runOnce(engine, plan, packed, capture, signal);
+    for (const value of run.get(losses)!.data) sum.loss += value * scale;
+    for (const name of weights) addTo(sum.weights, name, run.get(gradOfWeight(name))?.data);
+    for (const [n, name] of wanted.names.entries()) {
+      const share = shareOf(base, names[n]!, run.get(gradOf(names[n]!)), packed);
+      sum.tensors.get(name)!.push(...some.map((input, i) => share(input, lost[i]!, i)));
+    }
+  }
+  return sum;
+}
+
+function edited({ engine: { plan } }: Insides, edits: readonly Edit[], { length, source, rows }: PlanInput): Plan {
+  if (edits.length === 0) return plan;
+  refuseDropped(source);
+  if (rows.length < length) throw bad('edits and a mask that drops ids were given', 'one of them');
+  return withEdits(plan, edits, length, source?.length);
+}
+
+/** Inputs that are run together: as many as have so many rows, one at least. */
+function* rangesOf(inputs: readonly PlanInput[], most: number): Generator<[number, number]> {
+  let [start, rows] = [0, 0];
+  for (const [i, input] of inputs.entries()) {
+    const own = Math.max(input.rows.length, input.source?.rows.length ?? 0);
+    if (i > start && rows + own > most) {
+      yield [start, i];
+      [start, rows] = [i, 0];
+    }
+    rows += own;
+  }
+  yield [start, inputs.length];
+}
+
+type Captured = Map<string, { data: Float32Array; sizes: AxisSizes }>;
+
+/** Runs a plan with its gradient: the encoder forward, the rest forward and back, and the encoder back. */
+async function runOnce(
+  engine: Engine,
+  plan: Plan,
+  { size, batch, encoding }: Packed,
+  capture: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Captured> {
+  const named = capture.map((name) => [name, plan.aliases.get(name) ?? name] as const);
+  const kept = new Set(named.map(([, name]) => name).filter((name) => plan.tensors.has(name)));
+  const runner = new Runner(engine, plan, size, kept);
+  const runs = encoding ? [encoding, batch, { ...encoding, encodes: 'backward' as const }] : [batch];
+  try {
+    await engine.turn(signal);
+    return await runner.use(signal, async (program) => {
+      const found: Captured = new Map();
+      for (const one of runs) {
+        const { captured, sizes } = await program.run(one);
+        for (const [name, data] of captured) found.set(name, { data, sizes });
+      }
+      return new Map(named.flatMap(([name, own]) => (found.has(own) ? [[name, found.get(own)!] as const] : [])));
+    });
+  } finally {
+    runner.dispose();
+  }
+}
+
+function addTo(sums: Map<string, Float32Array>, name: string, data: Float32Array | undefined): void {
+  const sum = sums.get(name);
+  if (!data) return;
+  if (!sum) sums.set(name, data);
+  else for (let i = 0; i < data.length; i++) sum[i]! += data[i]!;
+}
+
+/** Gives an input's share of a tensor's gradient, in the shape of a trace: 0 where its mask drops something, or without a gradient. */
+function shareOf(
+  plan: Plan,
+  name: string,
+  found: { data: Float32Array; sizes: AxisSizes } | undefined,
+  packed: Packed,
+) {
+  const spec = plan.tensors.get(name)!;
+  const isEncoded = Boolean(plan.encoder?.some((step) => stepOutputs(step).includes(name)));
+  const keyAxis = keyAxisOf(spec);
+  let logits = 0;
+  return (input: PlanInput, lost: Lost, i: number): Tensor => {
+    const { prefix = 0 } = input;
+    const source = input.source ?? { length: 0, rows: [] };
+    const own = isEncoded ? { ...source, first: packed.sourceFirst[i]! } : { ...input, first: packed.first[i]! };
+    const keys = keyAxis === 'source' ? source : own;
+    const placesOf = ({ rows }: Pick<PlanInput, 'rows'> | typeof source) =>
+      rows.map((row) => ('at' in row ? (row.at as number) : row.position));
+    const isLogits = spec.shape[0] === 'logitRows';
+    const sizes = { rows: own.length, logitRows: lost.rows.length, context: keys.length, source: keys.length };
+    const shape = shapeOf(spec, sizes);
+    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const first = isLogits ? logits : own.first;
+    logits += lost.rows.length;
+    if (!found) return { data, shape };
+    const places = isLogits ? [...lost.rows.keys()] : placesOf(own);
+    if (keyAxis) {
+      const [width, keyPlaces] = [found.sizes[keyAxis], placesOf(keys)];
+      const total = found.data.length / (shape[0]! * width);
+      for (let head = 0; head < shape[0]!; head++) {
+        for (const [r, at] of places.entries()) {
+          const row = ((head * total + first + r) * width) | 0;
+          for (const [k, key] of keyPlaces.entries()) {
+            if (k < width) data[(head * own.length + at) * keys.length + key] = found.data[row + k]!;
+          }
+        }
+      }
+      return { data, shape };
+    }
+    const width = data.length / shape[0]!;
+    for (const [r, at] of places.entries()) {
+      data.set(found.data.subarray((first + r) * width, (first + r + 1) * width), at * width);
+    }
+    if (name !== 'embed.hook_embed' || prefix === 0) return { data, shape };
+    return { data: data.slice(prefix * width), shape: [shape[0]! - prefix, width] };
+  };
+}

@@ -1,0 +1,66 @@
+import type { Batch, ProgramSize, Row } from '../plan/backend.ts';
+import type { PlanInput } from '../run/loaded.ts';
+import { encodingOf } from '../run/memory.ts';
+import type { Lost } from './loss.ts';
+
+/** Inputs as one run: their rows one behind the other, none of them padding. */
+export interface Packed {
+  size: ProgramSize;
+  /** Of the decoder, or of a plan that has one part alone. */
+  batch: Batch;
+  /** The encoder's run, of an encoder-decoder. */
+  encoding?: Batch;
+  /** Where each input's rows begin, and its source's. */
+  first: number[];
+  sourceFirst: number[];
+}
+
+/**
+ * Packs inputs with what their losses need.
+ * @param isCausal a row sees its text up to itself, not all of it
+ * @param lossScale what the gradient is multiplied by
+ */
+export function pack(
+  inputs: readonly PlanInput[],
+  losts: readonly Lost[],
+  isCausal: boolean,
+  lossScale: number,
+): Packed {
+  const rows: Row[] = [];
+  const sources: Row[] = [];
+  const [logitRows, first, sourceFirst]: [number[], number[], number[]] = [[], [], []];
+  for (const [i, { rows: own, source }] of inputs.entries()) {
+    first.push(rows.length);
+    sourceFirst.push(sources.length);
+    const start = rows.length;
+    const memory = source && { first: sources.length, count: source.rows.length };
+    for (const row of source ? encodingOf(source).rows : []) {
+      const at = memory!.first + row.at!;
+      sources.push({ ...row, at, first: memory!.first, memory: { first: at, count: memory!.count } });
+    }
+    logitRows.push(...losts[i]!.rows.map((row) => start + row));
+    for (const [at, { token, position, segment }] of own.entries()) {
+      const seen = { at: start + at, first: start, sees: isCausal ? at + 1 : own.length };
+      rows.push({ token, position, segment, slot: 0, ...seen, ...(memory && { memory }) });
+    }
+  }
+  const numbers = inputs.flatMap(({ input }) => input ?? []);
+  const batch = {
+    ...{ rows, logitRows, lossScale, labels: joined(losts.map(({ labels }) => labels)) },
+    ...(numbers.length > 0 && { input: joined(numbers) }),
+  };
+  const size = { slots: 1, context: rows.length, rows: rows.length, logitRows: Math.max(1, logitRows.length) };
+  if (sources.length === 0) return { size, batch, first, sourceFirst };
+  const encoding = { encodes: true, rows: sources, logitRows: [] };
+  return { size: { ...size, source: sources.length }, batch, encoding, first, sourceFirst };
+}
+
+export function joined(parts: readonly ArrayLike<number>[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
