@@ -64,6 +64,9 @@ function quantised(checkpoint: Checkpoint, choice: Choice): Checkpoint {
     check: (weights) => checkpoint.check(weights),
     tokenizerFiles: (signal) => checkpoint.tokenizerFiles(signal),
     close: () => checkpoint.close(),
+    readFor(_, weight, signal) {
+      return this.read(weight, signal);
+    },
     async *read(weight, signal) {
       const format = formatOf(weight, choice);
       const row = new Float32Array(strideOf(weight.columns));

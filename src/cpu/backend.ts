@@ -1,4 +1,4 @@
-import type { Backend, WeightFormat } from '../plan/backend.ts';
+import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import type { WeightSpec } from '../plan/plan.ts';
@@ -16,7 +16,7 @@ export function createCpuBackend(): Backend {
     get bytes() {
       return [...weights.values()].reduce((sum, weight) => sum + weight.bytes, 0);
     },
-    async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>) {
+    async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<WeightRows>) {
       const weight = await readWeight(spec, spec.kind === 'vector' ? 'f32' : format, pieces);
       if (disposed) throw new VitrineError('disposed', `The CPU backend was disposed while ${spec.name} was read.`);
       weights.set(spec.name, weight);

@@ -1,4 +1,4 @@
-import type { WeightFormat } from '../plan/backend.ts';
+import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { BLOCK, type PackedRows, packedBytes, packRows, strideOf } from '../plan/formats.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 
@@ -15,7 +15,7 @@ export interface CpuWeight {
 export async function readWeight(
   spec: WeightSpec,
   format: WeightFormat,
-  pieces: AsyncIterable<Float32Array>,
+  pieces: AsyncIterable<WeightRows>,
 ): Promise<CpuWeight> {
   const stride = strideOf(spec.columns);
   const packed = emptyRows(format, spec.rows * stride);
@@ -34,6 +34,7 @@ function emptyRows(format: WeightFormat, weights: number): PackedRows {
   switch (format) {
     case 'f32':
       return { values: new Float32Array(weights) };
+    case 'bf16':
     case 'f16':
       return { values: new Uint16Array(weights) };
     case 'q8':

@@ -1,4 +1,4 @@
-import type { Backend, WeightFormat } from '../plan/backend.ts';
+import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
@@ -98,7 +98,7 @@ export function createGpuBackend(
     get bytes() {
       return weights.bytes;
     },
-    async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>) {
+    async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<WeightRows>) {
       alive();
       await weights.add(spec, spec.kind === 'vector' ? 'f32' : format, pieces);
     },

@@ -1,4 +1,4 @@
-import type { WeightFormat } from '../plan/backend.ts';
+import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
 import type { Norm, WeightSpec } from '../plan/plan.ts';
@@ -21,7 +21,7 @@ export class WeightStore implements Weights {
     return [...this.#weights.values()].reduce((sum, weight) => sum + weight.bytes, 0);
   }
 
-  async add(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>): Promise<void> {
+  async add(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<WeightRows>): Promise<void> {
     this.#weights.set(spec.name, await uploadWeight(this.#device, this.#buffers, spec, format, pieces));
   }
 

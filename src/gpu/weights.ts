@@ -1,4 +1,4 @@
-import type { WeightFormat } from '../plan/backend.ts';
+import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { BLOCK, type PackedRows, packedBytes, packRows, strideOf } from '../plan/formats.ts';
 import type { Norm, WeightSpec } from '../plan/plan.ts';
@@ -37,7 +37,7 @@ export async function uploadWeight(
   buffers: Buffers,
   spec: WeightSpec,
   format: WeightFormat,
-  pieces: AsyncIterable<Float32Array>,
+  pieces: AsyncIterable<WeightRows>,
 ): Promise<GpuWeight> {
   const stride = strideOf(spec.columns);
   const valueBytes = valueBytesOf(format, stride);
@@ -55,7 +55,7 @@ export async function uploadWeight(
         });
       }
     });
-    const pack = (rows: Float32Array) => packRows(format, rows, spec.columns);
+    const pack = (rows: WeightRows) => packRows(format, rows, spec.columns);
     await send({ device, buffers }, spec, parts, pieces, pack, { valueBytes, scaleBytes });
   } catch (error) {
     for (const part of parts) buffers.destroy(part.values, part.scales);
@@ -84,8 +84,8 @@ async function send(
   { device, buffers }: { device: GPUDevice; buffers: Buffers },
   spec: WeightSpec,
   parts: WeightPart[],
-  pieces: AsyncIterable<Float32Array>,
-  pack: (rows: Float32Array) => PackedRows,
+  pieces: AsyncIterable<WeightRows>,
+  pack: (rows: WeightRows) => PackedRows,
   rowBytes: { valueBytes: number; scaleBytes: number },
 ): Promise<void> {
   let row = 0;
@@ -121,6 +121,7 @@ function valueBytesOf(format: WeightFormat, stride: number): number {
   switch (format) {
     case 'f32':
       return stride * 4;
+    case 'bf16':
     case 'f16':
       return stride * 2;
     case 'q8':

@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../model/config.ts';
 import type { BaseConfig, Family } from '../model/family.ts';
+import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 
 /** The tokenizer files a checkpoint carries; absent for a checkpoint without any. */
@@ -53,7 +54,7 @@ export interface StoredPart {
 }
 
 /** How weights are stored; `other` is quantised in a way that no format of ours has. */
-export type StoredAs = 'f32' | 'f16' | 'bf16' | 'q8' | 'q4' | 'other';
+export type StoredAs = WeightFormat | 'other';
 
 /** An opened checkpoint: config and tensor directory read and checked, no weight read yet. */
 export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
@@ -79,6 +80,8 @@ export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
   storedAsOf(weight: WeightSpec): StoredAs;
   /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size. */
   read(weight: WeightSpec, signal?: AbortSignal): AsyncIterable<Float32Array>;
+  /** `read` for a format that it is to be kept in: a matrix in bfloat16, for that format, as it is stored. */
+  readFor(format: WeightFormat, weight: WeightSpec, signal?: AbortSignal): AsyncIterable<WeightRows>;
   tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles>;
   /** The text of another file beside the weights; undefined if there is none, as beside GGUF. */
   text(file: string, signal?: AbortSignal): Promise<string | undefined>;

@@ -1,4 +1,5 @@
 import type { BaseConfig, Family } from '../model/family.ts';
+import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import {
@@ -14,7 +15,7 @@ import type { TensorLayout } from './layout.ts';
 import type { Directory, Piece, StoredTensor } from './safetensors.ts';
 import { readSmallTensors } from './small-tensors.ts';
 import { readTokenizerFiles } from './tokenizer-files.ts';
-import { fillValues, finest, inOrder, transposeRows } from './values.ts';
+import { fillValues, finestOf, inOrder, transposeRows, unsound } from './values.ts';
 
 /** Float32 bytes of one piece. */
 const pieceBytes = 4 << 20;
@@ -27,6 +28,8 @@ const reportBytes = 1 << 20;
 function storedNames({ name, parts, computed }: WeightSpec): string[] {
   return (computed?.from ?? parts ?? [{ name }]).map((piece) => piece.name);
 }
+
+const rowsFor = (inBits: boolean, length: number) => (inBits ? new Uint16Array(length) : new Float32Array(length));
 
 /** A file being read, up to the end of the last tensor that is wanted of it. */
 interface Stream {
@@ -160,14 +163,23 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   storedAsOf(weight: WeightSpec): StoredAs {
     if (weight.computed) return 'f32';
     const stored = this.#piecesOf(weight).map(({ tensor }) => this.#layout.types.get(tensor.dtype)!.storedAs);
-    return finest.find((one) => stored.includes(one)) ?? 'f32';
+    return finestOf(stored);
   }
 
-  async *read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void> {
+  read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void> {
+    return this.#read(weight, false, signal) as AsyncGenerator<Float32Array, void>;
+  }
+
+  readFor(format: WeightFormat, weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<WeightRows, void> {
+    const isAsStored = format === 'bf16' && weight.kind === 'matrix' && this.storedAsOf(weight) === 'bf16';
+    return this.#read(weight, isAsStored, signal);
+  }
+
+  async *#read(weight: WeightSpec, asStored: boolean, signal?: AbortSignal): AsyncGenerator<WeightRows, void> {
     const pieces = this.#piecesOf(weight);
     if (weight.computed) {
       const stored: Float32Array[] = [];
-      for (const piece of pieces) stored.push(await this.#whole(piece, signal));
+      for (const piece of pieces) stored.push((await this.#whole(piece, false, signal)) as Float32Array);
       return yield weight.computed.values(...stored);
     }
     const vector = new Float32Array(weight.kind === 'vector' ? weight.columns : 0);
@@ -175,8 +187,8 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     for (const piece of pieces) {
       const order = this.#layout.orderOf(weight, piece.name);
       const parts = order
-        ? [inOrder(await this.#whole(piece, signal), weight.kind === 'vector' ? 1 : piece.columns, order)]
-        : this.#readTensor(piece, this.#isTransposed(weight), signal);
+        ? [inOrder(await this.#whole(piece, asStored, signal), weight.kind === 'vector' ? 1 : piece.columns, order)]
+        : this.#readTensor(piece, this.#isTransposed(weight), asStored, signal);
       for await (const part of parts) {
         if (weight.kind === 'matrix') yield part;
         else {
@@ -189,10 +201,10 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   /** All of a stored tensor. */
-  async #whole(piece: Piece, signal: AbortSignal | undefined): Promise<Float32Array> {
-    const whole = new Float32Array(piece.rows * piece.columns);
+  async #whole(piece: Piece, asStored: boolean, signal: AbortSignal | undefined): Promise<WeightRows> {
+    const whole = rowsFor(asStored, piece.rows * piece.columns);
     let at = 0;
-    for await (const part of this.#readTensor(piece, false, signal)) {
+    for await (const part of this.#readTensor(piece, false, asStored, signal)) {
       whole.set(part, at);
       at += part.length;
     }
@@ -203,15 +215,16 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   async *#readTensor(
     { tensor, rows, columns }: Piece,
     isTransposed: boolean,
+    asStored: boolean,
     signal?: AbortSignal,
-  ): AsyncGenerator<Float32Array, void> {
+  ): AsyncGenerator<WeightRows, void> {
     const stream = await this.#streamAt(tensor, signal);
-    const fill = (values: Float32Array) => this.#fill(values, stream.reader, tensor, signal);
+    const fill = (values: WeightRows) => this.#fill(values, stream.reader, tensor, signal);
     let complete = false;
     try {
-      const whole = isTransposed ? await fill(new Float32Array(rows * columns)) : undefined;
+      const whole = isTransposed ? await fill(rowsFor(asStored, rows * columns)) : undefined;
       const step = Math.max(1, Math.floor(pieceBytes / 4 / columns));
-      const piece = new Float32Array(Math.min(step, rows) * columns);
+      const piece = rowsFor(asStored, Math.min(step, rows) * columns);
       for (let row = 0; row < rows; row += step) {
         const part = piece.subarray(0, Math.min(step, rows - row) * columns);
         yield whole ? transposeRows(whole, rows, row, part, columns) : await fill(part);
@@ -342,11 +355,11 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   async #fill(
-    values: Float32Array,
+    values: WeightRows,
     reader: ByteReader,
     tensor: StoredTensor,
     signal: AbortSignal | undefined,
-  ): Promise<Float32Array> {
+  ): Promise<WeightRows> {
     await fillValues(values, this.#layout.types.get(tensor.dtype)!, async (bytes) => {
       const count = await reader.fill(bytes, signal, () => this.#report(tensor, reader.position));
       if (count < bytes.length) {
@@ -354,17 +367,9 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
         throw badCheckpoint(`${found}; expected byte ${tensor.end}.`, 'Fetch it again.');
       }
     });
-    // Zero times a finite number is zero; the sum shows any other without a branch for each.
-    let zero = 0;
-    for (let i = 0; i < values.length; i++) zero += values[i]! * 0;
-    if (zero !== 0) {
-      const index = values.findIndex((value) => !Number.isFinite(value));
-      throw badCheckpoint(
-        `${tensor.name} in ${tensor.file} holds ${values[index]}; expected numbers.`,
-        'Fetch it again.',
-      );
-    }
-    return values;
+    const found = unsound(values);
+    if (found === undefined) return values;
+    throw badCheckpoint(`${tensor.name} in ${tensor.file} holds ${found}; expected numbers.`, 'Fetch it again.');
   }
 
   #report(tensor: StoredTensor, position: number): void {

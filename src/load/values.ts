@@ -1,3 +1,4 @@
+import type { WeightRows } from '../plan/backend.ts';
 import { halfTable } from '../plan/half.ts';
 import type { StoredAs } from './checkpoint.ts';
 
@@ -24,10 +25,11 @@ export const floatTypes: ReadonlyMap<string, ValueType> = new Map([
  * at its end, and are widened in place from the front, which never catches up with what is still to be read.
  */
 export async function fillValues(
-  values: Float32Array,
+  values: WeightRows,
   type: ValueType,
   read: (bytes: Uint8Array) => Promise<void>,
 ): Promise<void> {
+  if (values instanceof Uint16Array) return read(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   const count = values.length;
   if (type.bytes > 4 * type.block) return fillFromDoubles(values, read);
   const length = (count / type.block) * type.bytes;
@@ -64,14 +66,27 @@ function unpackBlocks(values: Float32Array, bytes: Uint8Array, { block, bytes: s
   }
 }
 
+/** The first value that is no number, if any; of bfloat16 too. */
+export function unsound(values: WeightRows): number | undefined {
+  let found = 0;
+  if (values instanceof Uint16Array) {
+    for (let i = 0; i < values.length; i++) if ((values[i]! & 0x7f80) === 0x7f80) found++;
+    const bits = found && values.find((value) => (value & 0x7f80) === 0x7f80)!;
+    return found ? new Float32Array(Uint32Array.of(bits << 16).buffer)[0] : undefined;
+  }
+  // Zero times a finite number is zero; the sum shows any other without a branch for each.
+  for (let i = 0; i < values.length; i++) found += values[i]! * 0;
+  return found === 0 ? undefined : values.find((value) => !Number.isFinite(value));
+}
+
 /** Rows of the transpose of `stored` [columns, rows], from row `first` on, into `out` [out.length / columns, columns]. */
-export function transposeRows(
-  stored: Float32Array,
+export function transposeRows<T extends WeightRows>(
+  stored: T,
   rows: number,
   first: number,
-  out: Float32Array,
+  out: T,
   columns: number,
-): Float32Array {
+): T {
   const count = out.length / columns;
   const block = 32; // 32 x 32 floats of both sides stay in the first cache
   for (let r0 = 0; r0 < count; r0 += block) {
@@ -87,8 +102,8 @@ export function transposeRows(
 }
 
 /** Rows of so many values, put in an order: row i is the given row. */
-export function inOrder(values: Float32Array, width: number, order: (i: number) => number): Float32Array {
-  const ordered = new Float32Array(values.length);
+export function inOrder<T extends WeightRows>(values: T, width: number, order: (i: number) => number): T {
+  const ordered = values.slice() as T;
   for (let i = 0; i * width < values.length; i++) {
     const from = order(i) * width;
     ordered.set(values.subarray(from, from + width), i * width);
@@ -96,5 +111,10 @@ export function inOrder(values: Float32Array, width: number, order: (i: number) 
   return ordered;
 }
 
-/** What is kept of a weight whose parts are stored differently: all of the finest. */
-export const finest: readonly StoredAs[] = ['f32', 'bf16', 'f16', 'other', 'q8', 'q4'];
+const finestFirst: readonly StoredAs[] = ['f32', 'bf16', 'f16', 'other', 'q8', 'q4'];
+
+/** What is kept of a weight whose parts are stored differently: all of the finest, and beside bfloat16, which has fewer bits, f32. */
+export function finestOf(stored: readonly StoredAs[]): StoredAs {
+  if (stored.includes('bf16') && stored.some((one) => one !== 'bf16')) return 'f32';
+  return finestFirst.find((one) => stored.includes(one)) ?? 'f32';
+}

@@ -19,6 +19,8 @@ export interface EncoderConfig extends BaseConfig {
   /** Whether there is a pooler, whose output stands for the whole text. */
   pools: boolean;
   tieWordEmbeddings: boolean;
+  /** The output layer of masked words has a bias of its own, beside the head's, which then takes no part. */
+  hasOutputBias: boolean;
   /** Names of classes, in order of the logits. */
   labels: string[];
   /** What the classes are: one of them, several at once, or a number to be guessed; undefined where the file is silent. */
@@ -59,6 +61,9 @@ const wordHeads = {
   roberta: ['lm_head.dense', 'lm_head.layer_norm', 'lm_head.decoder.weight', 'lm_head.bias'],
 } as const;
 
+/** The output layer's own bias, by the head's: another name of it where the layer is tied to the words. */
+const outputBias = (bias: string) => bias.replace(/bias$/, 'decoder.bias');
+
 const styleOf = (type: ModelType) => (type === 'xlm-roberta' ? 'roberta' : type);
 
 /** By the end of a class's name in transformers. */
@@ -89,6 +94,7 @@ function readConfig(fields: Fields, holds: Holds): EncoderConfig {
   const padTokenId = fields.integer('pad_token_id', 0, 1 << 24, styleOf(modelType) === 'roberta' ? 1 : 0);
   const positions = fields.size('max_position_embeddings', 'positions', 512);
   const head = chooseHead(fields, holds, modelType);
+  const tieWordEmbeddings = fields.flag('tie_word_embeddings', true);
   return {
     modelType,
     nLayer: fields.size(of('num_hidden_layers', 'n_layers'), 'count', isDistil ? 6 : 12),
@@ -106,7 +112,8 @@ function readConfig(fields: Fields, holds: Holds): EncoderConfig {
     pools:
       holds('pooler.dense.weight') &&
       (head === undefined || (head === 'classes' && modelType === 'bert') || holds('cls.seq_relationship.weight')),
-    tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
+    tieWordEmbeddings,
+    hasOutputBias: !tieWordEmbeddings && holds(outputBias(wordHeads[styleOf(modelType)][3])),
     labels: head === 'classes' || head === 'token-classes' ? fields.labels() : [],
     problemType: fields.oneOf('problem_type', problemTypes),
   };
@@ -205,7 +212,7 @@ function addHead(b: PlanBuilder, config: EncoderConfig, x: string): void {
     const epsilon = config.layerNormEpsilon;
     const normed = b.norm('mlm_head.ln', post, { weight, bias: normBias, epsilon, centred: true });
     const words = b.matrix(config.tieWordEmbeddings ? 'embeddings.word_embeddings.weight' : output, vocabSize, nEmbd);
-    const layerOut = { weight: words, bias: b.vector(bias, vocabSize) };
+    const layerOut = { weight: words, bias: b.vector(config.hasOutputBias ? outputBias(bias) : bias, vocabSize) };
     b.linear(b.select('selected.words', normed), layerOut, ['logits', vocabSize]);
     if (config.pools) dense('cls.seq_relationship', 2, pooled(), 'nsp');
   } else if (head === 'classes') {
@@ -254,8 +261,12 @@ export const bert: Family<EncoderConfig> = {
   body: /^(embeddings|encoder|transformer)\./,
   ties({ modelType, tieWordEmbeddings }) {
     const [, , output, bias] = wordHeads[styleOf(modelType)];
-    const biases = [bias, bias.replace(/bias$/, 'decoder.bias')];
-    return tieWordEmbeddings ? [['embeddings.word_embeddings.weight', output], biases] : [biases];
+    return tieWordEmbeddings
+      ? [
+          ['embeddings.word_embeddings.weight', output],
+          [bias, outputBias(bias)],
+        ]
+      : [];
   },
   layerField: ({ modelType }) => (modelType === 'distilbert' ? 'n_layers' : 'num_hidden_layers'),
 };

@@ -66,6 +66,11 @@ export class Fields {
     return `${this.#named(name)} in ${this.#file} is ${show(this.#fields.get(name))}`;
   }
 
+  /** Major version of the transformers that wrote the file; 0 where it is silent. */
+  writtenBy(): number {
+    return Number.parseInt(String(this.get('transformers_version')), 10) || 0;
+  }
+
   /** A size of the model; `absent` where the field may be missing. */
   size(name: string, kind: keyof typeof most, absent?: number): number {
     return this.integer(name, 1, most[kind], absent);

@@ -273,7 +273,8 @@ export const marian: Family<MarianConfig> = {
   plan: marianPlan,
   nameOf: (name) => name.replace(/^model\./, ''),
   // Sinusoids that old files hold are made anew, and fairseq's buffers take no part.
-  body: /^(shared|lm_head|(encoder|decoder)\.(?!embed_positions\.|version$))/,
+  // Untied parts have words of their own, and the shared ones beside them take no part either.
+  body: /^(lm_head|(encoder|decoder)\.(?!embed_positions\.|version$))/,
   ties(config) {
     const { target, head } = wordsOf(config);
     const everywhere = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'];

@@ -27,6 +27,9 @@ export interface T5Config extends EncoderDecoderConfig {
 
 const writes = /^M?T5(ForConditionalGeneration|WithLMHeadModel|Model)$/;
 
+/** What files call the words, of which they may have any. */
+const wordNames = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'];
+
 function readConfig(fields: Fields, holds: Holds): T5Config {
   const modelType = fields.get('model_type') as ModelType;
   const isMultilingual = modelType === 'mt5';
@@ -38,7 +41,7 @@ function readConfig(fields: Fields, holds: Holds): T5Config {
   const nLayer = fields.size('num_layers', 'count', isMultilingual ? 8 : 6);
   const nHead = fields.size('num_heads', 'count', isMultilingual ? 6 : 8);
   const vocabSize = fields.size('vocab_size', 'vocabulary', isMultilingual ? 250112 : 32128);
-  const tieWordEmbeddings = fields.flag('tie_word_embeddings', !isMultilingual);
+  const saysTied = fields.flag('tie_word_embeddings', !isMultilingual);
   const nBuckets = fields.integer('relative_attention_num_buckets', 4, 1 << 12, 32);
   if (nBuckets % 2 !== 0) throw fields.bad('relative_attention_num_buckets', 'an even number');
   const padTokenId = 0;
@@ -60,8 +63,9 @@ function readConfig(fields: Fields, holds: Holds): T5Config {
     nBuckets,
     // Farther than the buckets of one direction, or the logarithm between them means nothing.
     maxDistance: fields.integer('relative_attention_max_distance', nBuckets / 2 + 1, 1 << 16, 128),
-    scalesOutput: fields.flag('scale_decoder_outputs', tieWordEmbeddings),
-    tieWordEmbeddings: tieWordEmbeddings || !holds('lm_head.weight'),
+    // Of mT5, transformers 5 says that it is tied, whatever its file holds, and scales nothing.
+    scalesOutput: fields.flag('scale_decoder_outputs', saysTied && !(isMultilingual && fields.writtenBy() >= 5)),
+    tieWordEmbeddings: !holds('lm_head.weight') || !wordNames.some(holds),
     generation: { padTokenId, eosTokenIds: [1], decoderStartTokenId: padTokenId, ...readGeneration(fields, vocabSize) },
     ...fields.tasks(),
   };
@@ -222,8 +226,7 @@ export const t5: Family<T5Config> = {
   nameOf: (name) => (/EncDecAttention\.relative_attention_bias\.weight$/.test(name) ? undefined : name),
   body: /^(shared|encoder|decoder|lm_head)\./,
   ties({ tieWordEmbeddings }) {
-    const words = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'];
-    return [tieWordEmbeddings ? [...words, 'lm_head.weight'] : words];
+    return [tieWordEmbeddings ? [...wordNames, 'lm_head.weight'] : wordNames];
   },
   layerField: () => 'num_layers',
 };

@@ -3,7 +3,10 @@ import type { Profile } from './profile.ts';
 import type { TokenScore } from './token-scores.ts';
 
 /** How the rows of a matrix are kept in memory (see formats.ts). Vectors are always f32. */
-export type WeightFormat = 'f32' | 'f16' | 'q8' | 'q4';
+export type WeightFormat = 'f32' | 'bf16' | 'f16' | 'q8' | 'q4';
+
+/** Whole rows [rows, columns] of a weight, in float32 or, as Uint16, in bfloat16 as a file has it. */
+export type WeightRows = Float32Array | Uint16Array;
 
 /**
  * One row of a batch: its numbers, and the keys that it sees. A decoder's row sees those of its slot up to itself; an encoder's
@@ -157,7 +160,7 @@ export interface Backend {
    * Takes one weight. `pieces` are its values in row order ([rows, columns], each piece a whole number of rows), and
    * may be reused by the caller after the next one is asked for.
    */
-  addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>): Promise<void>;
+  addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<WeightRows>): Promise<void>;
   /**
    * Begins what `program` will need of a plan of this size, before the weights are there; program does without, only
    * later. Rejects with what will also make `program` reject.

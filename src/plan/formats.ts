@@ -1,5 +1,5 @@
-import type { WeightFormat } from './backend.ts';
-import { halfFromFloat, halfTable, halvesFromFloats } from './half.ts';
+import type { WeightFormat, WeightRows } from './backend.ts';
+import { brainsFromFloats, halfFromFloat, halfTable, halvesFromFloats } from './half.ts';
 
 /** Weights that share one scale in q8 and q4. */
 export const BLOCK = 32;
@@ -11,6 +11,7 @@ export const strideOf = (columns: number): number => Math.ceil(columns / 64) * 6
  * Rows of a matrix as they lie in memory, on every backend:
  *
  * - f32: `values` Float32 [rows, stride]
+ * - bf16: `values` Uint16 (the upper half of a float32) [rows, stride]
  * - f16: `values` Uint16 (IEEE half) [rows, stride]
  * - q8:  `values` Int8 [rows, stride], weight = value * scale
  * - q4:  `values` Uint8 [rows, stride / 2], weight = (nibble - 8) * scale; byte j of a group of eight weights holds
@@ -30,6 +31,7 @@ export function packedBytes(format: WeightFormat, rows: number, columns: number)
   switch (format) {
     case 'f32':
       return weights * 4;
+    case 'bf16':
     case 'f16':
       return weights * 2;
     case 'q8':
@@ -41,12 +43,18 @@ export function packedBytes(format: WeightFormat, rows: number, columns: number)
   }
 }
 
-/** Packs whole rows `[rows, columns]` of float32 weights. */
-export function packRows(format: WeightFormat, weights: Float32Array, columns: number): PackedRows {
+/** Packs whole rows `[rows, columns]` of weights; those in bfloat16 stay as they are, for that format alone. */
+export function packRows(format: WeightFormat, weights: WeightRows, columns: number): PackedRows {
   const padded = padRows(weights, columns);
+  if (padded instanceof Uint16Array) {
+    if (format !== 'bf16') throw new Error(`Rows in bfloat16 are to be packed as ${format}.`);
+    return { values: padded };
+  }
   switch (format) {
     case 'f32':
       return { values: padded };
+    case 'bf16':
+      return { values: brainsFromFloats(padded) };
     case 'f16':
       return { values: halvesFromFloats(padded) };
     case 'q8':
@@ -65,7 +73,10 @@ export function unpackRow(format: WeightFormat, packed: PackedRows, row: number,
   const { values, scales } = packed;
   const start = row * stride;
   if (format === 'f32') out.set((values as Float32Array).subarray(start, start + stride));
-  else if (format === 'f16') for (let i = 0; i < stride; i++) out[i] = half[values[start + i]!]!;
+  else if (format === 'bf16') {
+    const bits = new Uint32Array(out.buffer, out.byteOffset, stride);
+    for (let i = 0; i < stride; i++) bits[i] = values[start + i]! << 16;
+  } else if (format === 'f16') for (let i = 0; i < stride; i++) out[i] = half[values[start + i]!]!;
   else
     for (let i = 0; i < stride; i++) {
       const scale = half[scales![(start + i) >> 5]!]!;
@@ -78,11 +89,11 @@ function q4At(values: Uint8Array, index: number): number {
   return (index & 4 ? byte >> 4 : byte & 15) - 8;
 }
 
-function padRows(weights: Float32Array, columns: number): Float32Array {
+function padRows(weights: WeightRows, columns: number): WeightRows {
   const stride = strideOf(columns);
   if (stride === columns) return weights;
   const rows = weights.length / columns;
-  const padded = new Float32Array(rows * stride);
+  const padded = weights instanceof Uint16Array ? new Uint16Array(rows * stride) : new Float32Array(rows * stride);
   for (let r = 0; r < rows; r++) padded.set(weights.subarray(r * columns, (r + 1) * columns), r * stride);
   return padded;
 }

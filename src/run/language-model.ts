@@ -22,7 +22,7 @@ export interface DeviceInfo {
   /** The adapter or engine, as the platform names it. */
   adapter: string;
   /** How the weights of its matrices are kept. */
-  dtype: 'f32' | 'f16' | 'q8' | 'q4';
+  dtype: 'f32' | 'bf16' | 'f16' | 'q8' | 'q4';
   /** Bytes of weights. */
   bytes: number;
   /** Of the processor that work on a run; on a GPU the one that feeds it. */

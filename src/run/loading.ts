@@ -30,8 +30,8 @@ export interface LoadOptions extends SourceOptions {
    */
   device?: 'auto' | 'webgpu' | 'wasm' | 'cpu' | Device;
   /**
-   * How the weights are kept. `auto` (default): each as the file has it; where that is no format of ours, f32 (BF16) or q8
-   * (GGUF's other quantised types); f32 in plain JavaScript, which would unpack them again for every token. A model that
+   * How the weights are kept. `auto` (default): each as the file has it; where that is no format of ours (GGUF's other
+   * quantised types), q8; in plain JavaScript, which would unpack them again for every token, f32 but for BF16. A model that
    * takes more than half of the machine's memory so, or more than WebAssembly has, is kept in the finest format that does not.
    */
   dtype?: 'auto' | WeightFormat;
@@ -68,7 +68,7 @@ export const loadChecks: Record<keyof LoadOptions, Check> = {
     expects: `${devices.expects}, or a GPUDevice`,
     accepts: (value) => devices.accepts(value) || isDevice(value),
   },
-  dtype: oneOf('auto', 'f32', 'f16', 'q8', 'q4'),
+  dtype: oneOf('auto', 'f32', 'bf16', 'f16', 'q8', 'q4'),
   kv: oneOf('f32', 'f16'),
   tune: oneOf(true, false),
   threads: integer(1, 64),
@@ -198,7 +198,8 @@ export async function openEngine<Config extends BaseConfig, Small>(
     for (const weight of weights) {
       loading?.throwIfAborted();
       await Promise.race([prepared, undefined]); // what cannot be compiled needs no more weights
-      await backend.addWeight(weight, formats.of(weight), checkpoint.read(weight, loading));
+      const format = formats.of(weight);
+      await backend.addWeight(weight, format, checkpoint.readFor(format, weight, loading));
     }
     await prepared;
     loading?.throwIfAborted();

@@ -15,7 +15,7 @@ export interface WeightFormats {
   reason: string;
 }
 
-const finestFirst = ['f32', 'f16', 'q8', 'q4'] as const satisfies WeightFormat[];
+const finestFirst = ['f32', 'bf16', 'f16', 'q8', 'q4'] as const satisfies WeightFormat[];
 
 /**
  * The formats of `weights` on a backend: `dtype`, or for `auto` as the file has them, or the finest ones that fit in what the
@@ -42,7 +42,8 @@ export function weightFormats(
   const room = Math.min(backend?.capacity ?? Number.POSITIVE_INFINITY, memoryOfMachine() / 2);
   if (dtype !== 'auto' || whole.bytes <= room) return whole;
   const reason = `its weights as ${whole.dtype} would take ${gigabytes(whole.bytes)} of the ${gigabytes(room)} that there are for them`;
-  const choices = finestFirst.map((finest) => atBest(finest, reason));
+  const narrower = finestFirst.filter((format) => format !== 'bf16'); // f16 has as many bytes and finer steps
+  const choices = narrower.map((finest) => atBest(finest, reason));
   return choices.find(({ bytes }) => bytes <= room) ?? choices.at(-1)!;
 }
 
@@ -60,9 +61,8 @@ function coarser(a: WeightFormat, b: WeightFormat): WeightFormat {
 
 /** The format nearest to a file's own, on a kind of backend. */
 function nearest(stored: StoredAs, kind: Backend['kind'] | undefined): WeightFormat {
-  if (kind === 'cpu') return 'f32';
-  if (stored === 'other') return 'q8';
-  return stored === 'bf16' ? 'f32' : stored;
+  if (kind === 'cpu' && stored !== 'bf16') return 'f32'; // two bytes become a float by a shift
+  return stored === 'other' ? 'q8' : stored;
 }
 
 /**

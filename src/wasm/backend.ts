@@ -1,4 +1,4 @@
-import type { Backend, WeightFormat } from '../plan/backend.ts';
+import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { COMPILING, within } from '../plan/patience.ts';
 import type { WeightSpec } from '../plan/plan.ts';
@@ -52,7 +52,7 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
     },
     /** What is left is for caches and activations. */
     capacity: 0.75 * machine.memory.maximum,
-    async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<Float32Array>) {
+    async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<WeightRows>) {
       const weight = await readWeight(running().memory, spec, spec.kind === 'vector' ? 'f32' : format, pieces);
       const { memory } = running();
       const former = weights.get(spec.name);

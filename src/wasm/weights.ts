@@ -1,4 +1,4 @@
-import type { WeightFormat } from '../plan/backend.ts';
+import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { packedBytes, packRows } from '../plan/formats.ts';
 import type { WeightSpec } from '../plan/plan.ts';
@@ -18,7 +18,7 @@ export async function readWeight(
   memory: WasmMemory,
   spec: WeightSpec,
   format: WeightFormat,
-  pieces: AsyncIterable<Float32Array>,
+  pieces: AsyncIterable<WeightRows>,
 ): Promise<WasmWeight> {
   const total = packedBytes(format, spec.rows, spec.columns);
   const at = memory.allocate(total, spec.name);

@@ -75,7 +75,7 @@ test('a forward of MiniLM costs 38 dispatches, whether of one row or of many', a
   const miniLm = bertPlan({
     ...{ modelType: 'bert', nLayer: 6, nHead: 12, nEmbd: 48, nInner: 192, nCtx: 512, vocabSize: 1000, nSegments: 2 },
     ...{ activation: 'gelu', layerNormEpsilon: 1e-12, padTokenId: 0, head: undefined, pools: false, labels: [] },
-    ...{ tieWordEmbeddings: true, problemType: undefined },
+    ...{ tieWordEmbeddings: true, hasOutputBias: false, problemType: undefined },
   });
   const { counting, backend, plan } = await open(miniLm);
   const hidden = plan.aliases.get('hidden')!;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { check, workgroups } from './planted.ts';
 
-const formats = ['f32', 'f16', 'q8', 'q4'] as const;
+const formats = ['f32', 'bf16', 'f16', 'q8', 'q4'] as const;
 const variants = { registers: { variants: { row: 'registers', tile: 'registers' } }, workgroups, quads: {} } as const;
 const cases = Object.entries(variants).flatMap(([name, options]) =>
   formats.flatMap((format) => (['f32', 'f16'] as const).map((kv) => ({ name, format, kv, options }))),

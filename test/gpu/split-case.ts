@@ -30,7 +30,7 @@ export function testParts(formats: readonly WeightFormat[]): void {
         return [...many, ...one];
       };
       // 1,000 rows of 64 to 512 bytes: whole, and in three parts or more.
-      const perRow = { f32: 512, f16: 256, q8: 128, q4: 64 }[format];
+      const perRow = { f32: 512, bf16: 256, f16: 256, q8: 128, q4: 64 }[format];
       const whole = await run(2 ** 27);
       const parts = await run(Math.max(400 * perRow, 48 * 1024));
       expect(whole.length).toBe(4000);

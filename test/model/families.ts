@@ -78,7 +78,10 @@ export async function openFamily<K extends Kind>(
     async open() {
       const backend = await open();
       const formats = weightFormats(checkpoint, plan, weights, dtype, backend);
-      for (const weight of weights) await backend.addWeight(weight, formats.of(weight), checkpoint.read(weight));
+      for (const weight of weights) {
+        const format = formats.of(weight);
+        await backend.addWeight(weight, format, checkpoint.readFor(format, weight));
+      }
       return backend;
     },
   });

@@ -24,8 +24,9 @@ export async function openOn(
   const plan = gpt2Plan(checkpoint.config);
   checkpoint.check(plan.weights);
   for (const weight of plan.weights) {
-    const stored: WeightFormat = checkpoint.storedAs === 'f16' ? 'f16' : 'f32';
-    await backend.addWeight(weight, weight.name === 'wpe.weight' ? 'f32' : (format ?? stored), checkpoint.read(weight));
+    const stored = checkpoint.storedAs === 'other' ? 'f32' : checkpoint.storedAs;
+    const kept = weight.name === 'wpe.weight' ? 'f32' : (format ?? stored);
+    await backend.addWeight(weight, kept, checkpoint.readFor(kept, weight));
   }
   return { plan, backend };
 }

@@ -8,7 +8,8 @@ const [registers, workgroups] = [webgpuVariants({ row: 'registers', tile: 'regis
 ) as [TestBackend, TestBackend];
 
 describe.each([gpu, registers, workgroups])('linear on $name equals the CPU reference', (backend) => {
-  for (const format of ['f32', 'f16', 'q8', 'q4'] as const) testLinear(backend, reference, format, linearShapes);
+  for (const format of ['f32', 'bf16', 'f16', 'q8', 'q4'] as const)
+    testLinear(backend, reference, format, linearShapes);
 });
 
 testVocabulary([workgroups], reference);

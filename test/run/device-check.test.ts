@@ -22,22 +22,25 @@ function checkedOf(format: WeightFormat, shape: Partial<Parameters<typeof gpt2Co
   return { plan, size: { slots: 1, context: plan.nCtx, rows: 16, logitRows: 4 }, formatOf, kv: 'f32' };
 }
 
-test.each(['f32', 'f16', 'q8', 'q4'] as const)('the check agrees with the reference itself, %s', async (format) => {
-  const findings = await checkKernels(createCpuBackend(), checkedOf(format));
-  const ops = [...new Set(findings.map(({ op }) => op))];
-  expect(ops).toEqual([
-    `embedding 96 → 500 ${format} + positions + add`,
-    'attention 4 × 24',
-    `layerNorm + linear 96 → 288 ${format} + attention 4 × 24`,
-    `linear 96 → 96 ${format} + add`,
-    `layerNorm + linear 96 → 384 ${format} + gelu_new`,
-    `linear 384 → 96 ${format} + add`,
-    `layerNorm + linear 96 → 500 ${format}`,
-    'token scores',
-  ]);
-  expect(findings.filter(({ rows }) => rows === 'many')).toHaveLength(7);
-  for (const { op, error } of findings) expect(error, op).toEqual({ mean: 0, worst: 0 });
-});
+test.each(['f32', 'bf16', 'f16', 'q8', 'q4'] as const)(
+  'the check agrees with the reference itself, %s',
+  async (format) => {
+    const findings = await checkKernels(createCpuBackend(), checkedOf(format));
+    const ops = [...new Set(findings.map(({ op }) => op))];
+    expect(ops).toEqual([
+      `embedding 96 → 500 ${format} + positions + add`,
+      'attention 4 × 24',
+      `layerNorm + linear 96 → 288 ${format} + attention 4 × 24`,
+      `linear 96 → 96 ${format} + add`,
+      `layerNorm + linear 96 → 384 ${format} + gelu_new`,
+      `linear 384 → 96 ${format} + add`,
+      `layerNorm + linear 96 → 500 ${format}`,
+      'token scores',
+    ]);
+    expect(findings.filter(({ rows }) => rows === 'many')).toHaveLength(7);
+    for (const { op, error } of findings) expect(error, op).toEqual({ mean: 0, worst: 0 });
+  },
+);
 
 /** Of a plan that is no decoder, or more than one. */
 const checkedPlan = (plan: Plan, source?: number): Checked => ({

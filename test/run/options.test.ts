@@ -267,7 +267,7 @@ describe('load refuses', () => {
     [{ device: 'cuda' }, 'device'],
     [{ device: {} }, 'device'],
     [{ device: null }, 'device'],
-    [{ dtype: 'bf16' }, 'dtype', '"bf16"'],
+    [{ dtype: 'fp16' }, 'dtype', '"fp16"'],
     [{ dtype: 16 }, 'dtype'],
     [{ contextLength: 0 }, 'contextLength'],
     [{ contextLength: 9 }, 'contextLength', '8'],

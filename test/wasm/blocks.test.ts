@@ -136,7 +136,7 @@ describe.each(variants.filter(({ options }) => options.threads !== 2))('WebAssem
     expectClose(finite(found), finite(expected), { absolute: 1e-5 }, 'z');
   });
 
-  describe.each(['f32', 'f16', 'q8', 'q4'] as const)('layers of %s', (format) => {
+  describe.each(['f32', 'bf16', 'f16', 'q8', 'q4'] as const)('layers of %s', (format) => {
     test.each([
       [5, 40, 8],
       [6, 33, 12],

@@ -8,7 +8,7 @@ import { openOn } from '../model/opened.ts';
 import { MiniPlan, randomValues } from '../ops/mini-plan.ts';
 import { variants } from './variants.ts';
 
-const formats: WeightFormat[] = ['f32', 'f16', 'q8', 'q4'];
+const formats: WeightFormat[] = ['f32', 'bf16', 'f16', 'q8', 'q4'];
 const reference = createCpuBackend();
 
 /** layerNorm -> linear with three outputs -> cache -> attention -> linear -> + residual, as in a block; all fuse. */
@@ -42,7 +42,7 @@ function block(rows: number, nHead: number, headDim: number, format: WeightForma
 }
 
 /** Against q8 and q4 weights the input of few rows is rounded to 15 bits, block by block. */
-const roundings = { f32: 1, f16: 1, q8: 10, q4: 10 };
+const roundings = { f32: 1, bf16: 1, f16: 1, q8: 10, q4: 10 };
 
 describe.each(variants)('WebAssembly, $name', (variant) => {
   const backend = openedOnce(variant);

@@ -3,6 +3,7 @@ import batch from '../../../shaders/batch.wgsl?raw';
 import cacheF16 from '../../../shaders/cache/f16.wgsl?raw';
 import cacheF32 from '../../../shaders/cache/f32.wgsl?raw';
 import cacheWrite from '../../../shaders/cache-write.wgsl?raw';
+import bf16 from '../../../shaders/weights/bf16.wgsl?raw';
 import f16 from '../../../shaders/weights/f16.wgsl?raw';
 import f32 from '../../../shaders/weights/f32.wgsl?raw';
 import q4 from '../../../shaders/weights/q4.wgsl?raw';
@@ -16,6 +17,7 @@ export const batchFile: ShaderFile = { name: 'batch.wgsl', source: batch };
 export const activateFile: ShaderFile = { name: 'activate.wgsl', source: activate };
 export const formatFile: Record<WeightFormat, ShaderFile> = {
   f32: { name: 'weights/f32.wgsl', source: f32 },
+  bf16: { name: 'weights/bf16.wgsl', source: bf16 },
   f16: { name: 'weights/f16.wgsl', source: f16 },
   q8: { name: 'weights/q8.wgsl', source: q8 },
   q4: { name: 'weights/q4.wgsl', source: q4 },

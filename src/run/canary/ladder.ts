@@ -43,7 +43,7 @@ const always = () => true;
 
 function stagesOn(device: GPUDevice): Stage[] {
   const { row, tile } = variantsOn(device.features);
-  const formats = ['f32', 'f16', 'q8', 'q4'] as const;
+  const formats = ['f32', 'bf16', 'f16', 'q8', 'q4'] as const;
   const others = ['gelu', 'relu', 'silu'] as const;
   return [
     ...formats.map(

@@ -1,6 +1,6 @@
 import { column, columns, finish, inputRow, takeColumns, totalColumns } from './linear';
 import { normalize } from './norm';
-import { half4, largest, madd, sumInt, sums } from './simd';
+import { brain4, half4, largest, madd, sumInt, sums } from './simd';
 import { Batch, Format, rowsOf, Step, strideOf, Table } from './step';
 import { threadCount } from './threads';
 
@@ -41,7 +41,8 @@ export function linearRow(s: Step, batch: Batch, scratch: usize): void {
         const xScales = scales + ((stride * r) >> 3);
         let y: v128;
         if (format == Format.f32) y = dots<f32>(s, x, column + c, count);
-        else if (format == Format.f16) y = dots<u16>(s, x, column + c, count);
+        else if (format == Format.bf16) y = dots<u16>(s, x, column + c, count);
+        else if (format == Format.f16) y = dots<i16>(s, x, column + c, count);
         else if (format == Format.q8) y = dotsOfBlocks<i8>(s, x, xScales, column + c, count, factors);
         else y = dotsOfBlocks<u8>(s, x, xScales, column + c, count, factors);
         finish(s, batch, r, c, count, y);
@@ -59,16 +60,18 @@ function weightRow(s: Step, column: i32, i: i32, count: i32, rowBytes: usize): u
   return changetype<Table>(s.tables).weight + <usize>(column + min(i, count - 1)) * rowBytes;
 }
 
-/** The first four of eight values of f32 or, as u16, of f16. */
+/** The first four of eight values of f32 or, as u16, of bf16, as i16, of f16. */
 function low4<T>(at: usize): v128 {
-  return isFloat<T>() ? v128.load(at) : half4(v128.load_ext<i16>(at));
+  if (isFloat<T>()) return v128.load(at);
+  return isSigned<T>() ? half4(v128.load_ext<i16>(at)) : brain4(v128.load_ext<u16>(at));
 }
 
 function high4<T>(at: usize): v128 {
-  return isFloat<T>() ? v128.load(at, 16) : half4(v128.load_ext<i16>(at, 8));
+  if (isFloat<T>()) return v128.load(at, 16);
+  return isSigned<T>() ? half4(v128.load_ext<i16>(at, 8)) : brain4(v128.load_ext<u16>(at, 8));
 }
 
-/** Four products of x with weight rows of f32 or f16. */
+/** Four products of x with weight rows of f32, bf16 or f16. */
 function dots<T>(s: Step, x: usize, column: i32, count: i32): v128 {
   const stride = strideOf(s.width);
   const rowBytes = stride * sizeof<T>();

@@ -1,5 +1,5 @@
 import { activate } from './activation';
-import { half, half4 } from './simd';
+import { brain4, half, half4 } from './simd';
 import { Batch, Format, keysAt, Kind, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table } from './step';
 import { nextPiece } from './threads';
 
@@ -13,6 +13,12 @@ export function unpack(table: Table, r: i32, width: i32, from: i32, count: i32, 
   const end = to + ((<usize>count) << 2);
   if (format == Format.f32) {
     memory.copy(to, weight + (first << 2), (<usize>count) << 2);
+  } else if (format == Format.bf16) {
+    let at = weight + (first << 1);
+    for (; to < end; to += 32, at += 16) {
+      v128.store(to, brain4(v128.load_ext<u16>(at)));
+      v128.store(to, brain4(v128.load_ext<u16>(at, 8)), 16);
+    }
   } else if (format == Format.f16) {
     let at = weight + (first << 1);
     for (; to < end; to += 32, at += 16) {

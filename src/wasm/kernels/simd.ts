@@ -35,6 +35,11 @@ export function half4(bits: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shl(bits, 13), i32x4.splat(0x8fffe000)), f32x4.splat(5.192296858534828e33));
 }
 
+/** Bits of bfloat16 in 32 bits as floats, whose upper half they are. */
+export function brain4(bits: v128): v128 {
+  return i32x4.shl(bits, 16);
+}
+
 export function half(address: usize): f32 {
   return reinterpret<f32>((load<i16>(address) << 13) & 0x8fffe000) * 5.192296858534828e33;
 }

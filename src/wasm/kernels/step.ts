@@ -26,6 +26,7 @@ export enum Op {
 
 export enum Format {
   f32,
+  bf16,
   f16,
   q8,
   q4,
