@@ -1,10 +1,9 @@
 import { effect, signal } from '@preact/signals';
 import type { WorkerModel } from '../embed/client.ts';
-import { textOf } from '../embed/manuscript.ts';
 import { explain } from './failure.ts';
 import { failure, retry, shown } from './models.ts';
 import { type TextToken, tokensNow } from './tokens.ts';
-import { branchAt, manuscript, phase } from './writing.ts';
+import { branchAt, phase, shownText } from './writing.ts';
 
 /** What else could stand where a token of the text stands. */
 export interface Alternatives {
@@ -18,6 +17,8 @@ interface Question {
   index: number;
   text: string;
   model: WorkerModel;
+  /** The mouse leaves the caret where it was put; keys go on in the list. */
+  by: 'mouse' | 'keys';
   /** Undefined until the model has answered. */
   found?: Alternatives;
 }
@@ -34,19 +35,26 @@ export function followAsked(): void {
 }
 
 function holds({ text, model }: Pick<Question, 'text' | 'model'>): boolean {
-  return phase.value === 'idle' && text === textOf(manuscript.value) && model === shown.value?.model;
+  return phase.value === 'idle' && text === shownText.value && model === shown.value?.model;
+}
+
+/** Closes the list, if it is open. */
+export function letGo(): boolean {
+  const was = asked.peek();
+  asked.value = undefined;
+  return was !== undefined;
 }
 
 /** Asks about the token that holds, or ends at, a character of the text. */
-export async function askAt(character: number): Promise<void> {
+export async function askAt(character: number, by: Question['by']): Promise<void> {
   if (!shown.value) return;
   const { ref, model } = shown.value;
-  const text = textOf(manuscript.value);
+  const text = shownText.value;
   try {
     const all = await tokensNow();
     const index = all.findLastIndex(({ start, text }) => text && start < Math.max(character, 1));
     if (index < 0 || !holds({ text, model })) return;
-    const question = { index, text, model };
+    const question = { index, text, model, by };
     asked.value = question;
     const found = await alternativesOf(all, index, model);
     if (asked.value === question) asked.value = { ...question, found };
@@ -54,7 +62,7 @@ export async function askAt(character: number): Promise<void> {
     if (!holds({ text, model })) return;
     asked.value = undefined;
     failure.value = explain(error, ref, 'run');
-    retry.value = () => void askAt(character);
+    retry.value = () => void askAt(character, by);
   }
 }
 

@@ -1,4 +1,5 @@
 import { useEffect } from 'preact/hooks';
+import { openAddress } from './link.ts';
 import { Branches } from './views/branches.tsx';
 import { Dialogs } from './views/dialogs.tsx';
 import { DropTarget } from './views/drop-target.tsx';
@@ -47,6 +48,7 @@ function useShortcuts(): void {
       if (event.isComposing || document.querySelector('dialog[open]')) return;
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
+        openAddress();
         void complete();
       } else if (event.key === 'Escape' && phase.value !== 'idle') stop();
     };

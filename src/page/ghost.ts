@@ -1,8 +1,7 @@
 import { batch, effect, signal } from '@preact/signals';
-import { textOf } from '../embed/manuscript.ts';
 import type { Token } from '../index.ts';
 import { shown } from './models.ts';
-import { accept, manuscript, phase } from './writing.ts';
+import { accept, phase, shownText } from './writing.ts';
 
 /** What the model would write next, offered in grey behind the text until the visitor takes it or writes on. */
 export interface Ghost {
@@ -12,6 +11,9 @@ export interface Ghost {
 }
 
 export const ghost = signal<Ghost | undefined>(undefined);
+
+/** An input method is at work on a word: what it has so far is no text to go on from. */
+export const composing = signal(false);
 
 const key = 'vitrine-ghost';
 export const ghostOn = signal(remembered());
@@ -25,17 +27,17 @@ let abort = new AbortController();
 /** Offers the likeliest continuation whenever the visitor has typed and pauses. */
 export function followTyping(): void {
   let timer = 0;
-  let former = textOf(manuscript.value);
+  let former = shownText.value;
   effect(() => {
     // The first run compiles kernels, which takes seconds on some GPUs: before the first keystroke rather than after it.
     if (shown.value && ghostOn.value) void shown.value.model.complete(former, { maxNewTokens: 2 }).catch(() => {});
   });
   effect(() => {
-    const text = textOf(manuscript.value);
+    const text = shownText.value;
     const changed = text !== former;
-    former = text;
+    if (!composing.value) former = text;
     const model = shown.value?.model;
-    const wanted = ghostOn.value && phase.value === 'idle' && model && text.trim();
+    const wanted = ghostOn.value && phase.value === 'idle' && !composing.value && model && text.trim();
     if (ghost.peek()?.after !== text) {
       abort.abort();
       clearTimeout(timer);
@@ -62,7 +64,7 @@ export function followTyping(): void {
 /** Takes the whole offer, or its first word. */
 export function acceptGhost(howMuch: 'all' | 'word'): boolean {
   const offered = ghost.value;
-  if (!offered || offered.after !== textOf(manuscript.value)) return false;
+  if (!offered || offered.after !== shownText.value) return false;
   const second = offered.tokens.findIndex(({ text }, i) => i > 0 && /^\s/.test(text));
   const count = howMuch === 'all' || second < 0 ? offered.tokens.length : second;
   const [taken, left] = [offered.tokens.slice(0, count), offered.tokens.slice(count)];

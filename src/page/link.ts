@@ -5,7 +5,7 @@ import { type Device, fromHash, toHash } from './permalink.ts';
 import { defaults, randomSeed } from './settings.ts';
 import { embedded, linkOf, type ModelRef, parseModelRef } from './sources.ts';
 import { colouring } from './tokens.ts';
-import { prompt, replaceText, settings } from './writing.ts';
+import { openText, prompt, replaceText, settings } from './writing.ts';
 
 /** Keeps the address true to the page, and the page to the address. */
 
@@ -14,34 +14,46 @@ export const askedModel = signal<ModelRef | undefined>(undefined);
 
 const settleMs = 300; // browsers refuse more than about a hundred changes of the address in half a minute
 
-/** The page as a link. */
+/** The page as a link, with its text. */
 export function currentLink(): string {
   const address = new URL(location.href);
-  address.hash = currentHash();
+  address.hash = hashWith(prompt.value);
   return address.href;
 }
 
+/** The address as the page last read or wrote it. */
+let known = '';
+let timer = 0;
+
 export function followLink(): void {
-  open(location.hash);
-  let timer = 0;
-  const writeAddress = () => {
-    const hash = currentHash();
-    clearTimeout(timer);
-    timer = window.setTimeout(() => {
-      if (location.hash.replace(/^#/, '') !== hash) window.history.replaceState(null, '', `#${hash}`);
-    }, settleMs);
-  };
+  openText(fromHash(location.hash).prompt);
+  openAddress(() => {});
   effect(writeAddress);
-  addEventListener('hashchange', () => {
-    open(location.hash);
-    writeAddress(); // an address that changes nothing is not what the page would write
-  });
+  addEventListener('hashchange', () => openAddress());
 }
 
-function currentHash(): string {
+/** Opens the address if it is another than the page knows: its event may come after a click that followed it. */
+export function openAddress(openPrompt = replaceText): void {
+  if (location.hash === known) return;
+  known = location.hash;
+  open(known, openPrompt);
+  writeAddress(); // an address that changes nothing is not what the page would write
+}
+
+function writeAddress(): void {
+  const hash = hashWith(undefined);
+  clearTimeout(timer);
+  timer = window.setTimeout(() => {
+    if (location.hash !== known) return; // its event is on the way
+    if (known.replace(/^#/, '') !== hash) window.history.replaceState(null, '', `#${hash}`);
+    known = location.hash;
+  }, settleMs);
+}
+
+function hashWith(text: string | undefined): string {
   const model = askedModel.value ?? shown.value?.ref;
   return toHash({
-    prompt: prompt.value,
+    prompt: text,
     model: model && linkOf(model),
     device: device.value,
     settings: settings.value,
@@ -50,11 +62,11 @@ function currentHash(): string {
   });
 }
 
-function open(hash: string): void {
+function open(hash: string, openPrompt: (text: string) => void): void {
   if (!hash.replace(/^#/, '')) return;
   const link = fromHash(hash);
   settings.value = { ...defaults, seed: randomSeed(), ...link.settings };
-  if (link.prompt !== undefined) replaceText(link.prompt);
+  if (link.prompt !== undefined) openPrompt(link.prompt);
   colouring.value = link.colouring;
   view.value = link.inside ?? startingView;
   insideOpen.value = link.inside !== undefined;

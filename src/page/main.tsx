@@ -9,10 +9,12 @@ import { keepOffline, takeUpdate } from './offline.ts';
 import { embedded } from './sources.ts';
 import { followTheme } from './theme.ts';
 import { followTokens } from './tokens.ts';
+import { keepText } from './writing.ts';
 
 await takeUpdate();
 followTheme();
 followLink();
+keepText();
 followTokens();
 followTyping();
 followAsked();

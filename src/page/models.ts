@@ -55,8 +55,12 @@ export function show(ref: ModelRef): Promise<Shown | undefined> {
 }
 
 /** The shown model, after the load under way if there is one. */
-export function settled(): Promise<Shown | undefined> {
-  return current;
+export async function settled(): Promise<Shown | undefined> {
+  for (;;) {
+    const waited = current;
+    await waited;
+    if (waited === current) return shown.value; // else another load took its place
+  }
 }
 
 async function replace(ref: ModelRef): Promise<Shown | undefined> {

@@ -1,8 +1,13 @@
+import { signal } from '@preact/signals';
+
 /**
  * The page without a network: a service worker (service-worker.ts) keeps the whole build after the first visit. A new
  * build is fetched beside it, and taken when a page opens while no other shows the old one, so that no tab ever sees
  * files of two builds.
  */
+
+/** A newer build lies ready, and cannot be taken while other tabs show this one. */
+export const updateWaits = signal(false);
 
 /** Absent in pages that are not from https or localhost; Vite's server has no build to keep. */
 const workers = import.meta.env.PROD ? navigator.serviceWorker : undefined;
@@ -19,7 +24,10 @@ export async function takeUpdate(): Promise<void> {
   if (controller) {
     const waiting = (await workers.getRegistration())?.waiting;
     await navigator.locks.request(lock, { ifAvailable: true }, async (alone) => {
-      if (!alone) return;
+      if (!alone) {
+        updateWaits.value = waiting != null;
+        return;
+      }
       if (!waiting) return controller.postMessage('drop others');
       if (!(await takesOver(waiting))) return;
       location.reload();
@@ -42,10 +50,22 @@ function takesOver(build: ServiceWorker): Promise<boolean> {
 
 /** Begins to keep the page and to serve this one, or looks for a newer build of it. A browser that refuses has a page with a network only. */
 export async function keepOffline(): Promise<void> {
-  await workers?.register(new URL('service-worker.js', document.baseURI)).catch(() => {});
+  const registration = await workers?.register(new URL('service-worker.js', document.baseURI)).catch(() => undefined);
+  registration?.addEventListener('updatefound', () => {
+    const build = registration.installing;
+    build?.addEventListener('statechange', async () => {
+      if (build.state === 'installed' && workers?.controller) updateWaits.value = !(await isAlone());
+    });
+  });
   if (!workers || workers.controller) return;
   const { active } = await workers.ready;
   const claim = () => active?.state === 'activated' && active.postMessage('claim');
   active?.addEventListener('statechange', claim);
   claim();
+}
+
+/** Whether no other tab shows the page. */
+async function isAlone(): Promise<boolean> {
+  const { held = [] } = await navigator.locks.query();
+  return held.filter(({ name }) => name === lock).length < 2;
 }

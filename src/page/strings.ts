@@ -29,6 +29,7 @@ export const strings = {
   offers: (text: string) => `The model offers: ${text}`,
   take: 'takes it',
   tabKey: 'Tab',
+  takeTouch: 'Take these words',
   takeIt: (text: string) => `Take what the model offers: ${text}`,
   offerKeys: 'Ctrl → one word · Esc lets it go',
 
@@ -39,7 +40,7 @@ export const strings = {
   scaleEnds: {
     probability: ['expected, 100 %', 'unexpected, 0 %'],
     rank: ['likeliest', 'least likely'],
-    entropy: ['no doubt', 'anything goes'],
+    entropy: ['no doubt', 'open, 5 nats and more'],
   } as Record<Colouring, [string, string]>,
   alternativesHint: 'Click a coloured token, or press Alt ↓ in the text, for what else was likely there.',
   alternatives: (text: string) => `What else could stand in the place of ${text}`,
@@ -131,7 +132,7 @@ export const strings = {
   runsOn: (kind: string, adapter: string) => (adapter ? `${kind}, ${adapter}` : kind),
   noModel: 'No model',
   held: (dtype: string, count: number) => `${dtype}, ${bytes(count)} in memory`,
-  local: 'Nothing you write leaves this device.',
+  local: 'Nothing you write leaves this device, unless you copy a link with it.',
 
   loading: (name: string) => `Loading ${name}`,
   loaded: (count: number, total: number | undefined) => (total ? `${bytes(count)} of ${bytes(total)}` : bytes(count)),
@@ -191,6 +192,10 @@ export const strings = {
     'The GPU computes something else than it should, so the model runs on the processor: the same text, more slowly. A newer driver or browser may help.',
   noGpu:
     'This browser offers no GPU, so the model runs on the processor: the same text, more slowly. Current versions of Chrome, Edge, Safari and Firefox have WebGPU.',
+  softwareGpu:
+    'This browser offers a GPU in software only, which the processor would compute, so the model runs on the processor itself: the same text. A newer driver, or hardware acceleration in the browser’s settings, may bring the real one.',
+  updateWaits:
+    'A newer version of this page is ready. It is taken when the page opens in one tab alone: close its other tabs, then reload this one.',
   details: 'Details',
   dismiss: 'Dismiss',
   tryAgain: 'Try again',

@@ -1,9 +1,8 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { WorkerModel } from '../embed/client.ts';
-import { textOf } from '../embed/manuscript.ts';
 import { shown } from './models.ts';
 import type { Colouring } from './permalink.ts';
-import { manuscript, phase } from './writing.ts';
+import { phase, shownText } from './writing.ts';
 
 /** The text as the model reads it: token by token, and how it takes each one. */
 export interface TextToken {
@@ -28,7 +27,7 @@ const read = signal<{ model: WorkerModel; text: string; tokens: TextToken[] } | 
 /** The tokens of the text as it is; undefined until they have been read. */
 export const tokens = computed(() => {
   const { model, text, tokens } = read.value ?? {};
-  return text === textOf(manuscript.value) && model === shown.value?.model ? tokens : undefined;
+  return text === shownText.value && model === shown.value?.model ? tokens : undefined;
 });
 
 const settleMs = 200;
@@ -38,7 +37,7 @@ export function followTokens(): void {
   let abort = new AbortController();
   let timer = 0;
   effect(() => {
-    const text = textOf(manuscript.value);
+    const text = shownText.value;
     const idle = phase.value === 'idle';
     abort.abort();
     abort = new AbortController();
@@ -51,7 +50,7 @@ export function followTokens(): void {
 
 /** The tokens of the text as it is now, read if they have not been. */
 export async function tokensNow(signal?: AbortSignal): Promise<TextToken[]> {
-  return tokens.value ?? (await readTokens(textOf(manuscript.value), signal));
+  return tokens.value ?? (await readTokens(shownText.value, signal));
 }
 
 async function readTokens(text: string, signal?: AbortSignal): Promise<TextToken[]> {
@@ -70,7 +69,16 @@ async function readTokens(text: string, signal?: AbortSignal): Promise<TextToken
   return all;
 }
 
-/** How strongly a token is coloured, 0 to 1: more for what the model expected less. */
+/** Nats from which entropy has its full colour: a text's entropies lie far below that of a draw from all words alike. */
+export const fullEntropy = 5;
+
+/** How strongly a token is drawn, 0 to 1. */
+export function shadeOf(token: TextToken, by: Colouring, vocabSize: number): number | undefined {
+  if (by === 'entropy') return token.entropy === null ? undefined : Math.min(1, token.entropy / fullEntropy);
+  return strengthOf(token, by, vocabSize);
+}
+
+/** How much less than everything the model expected a token, 0 to 1, on the scale of the vocabulary. */
 export function strengthOf(token: TextToken, by: Colouring, vocabSize: number): number | undefined {
   const { logprob, rank, entropy } = token;
   if (logprob === null || rank === null || entropy === null) return undefined;

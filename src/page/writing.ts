@@ -1,63 +1,54 @@
-import { batch, computed, signal } from '@preact/signals';
-import { append, edit, type Manuscript, textOf, upTo, written } from '../embed/manuscript.ts';
+import { batch, computed, effect, signal } from '@preact/signals';
 import type { Completion, Token } from '../index.ts';
 import { announcement } from './announce.ts';
-import { type Branch, branches, branchOff, forgetBranches, goTo, shownBranch } from './branches.ts';
 import { explain } from './failure.ts';
 import { failure, loading, retry, type Shown, settled, show, shown } from './models.ts';
 import { defaults, randomSeed, type Settings } from './settings.ts';
 import { embedded } from './sources.ts';
+import * as state from './state/document.ts';
+import { keep, kept } from './state/kept.ts';
 import { strings } from './strings.ts';
 
-/** The text, the settings, and the run that writes on. */
+/** The document on the page, the settings, and the run that writes on. */
 
-export interface Run {
-  tokens: number;
-  /** While it runs: measured between tokens here. Afterwards: the engine's own figure. */
-  tokensPerSecond: number | undefined;
-  /** Undefined for a greedy run, in which it plays no part. */
-  seed: number | undefined;
-  finishReason: Completion['finishReason'] | undefined;
-}
-
-export const manuscript = signal<Manuscript>(written(strings.opening));
 export const settings = signal<Settings>({ ...defaults, seed: randomSeed() });
-/** The run under way, or the last one. */
-export const run = signal<Run | undefined>(undefined);
-export const phase = signal<'idle' | 'waiting' | 'running'>('idle');
 
-/** What happened to the text after a moment. */
-type Change = 'completed' | 'typed' | 'other';
+const history = signal(state.begun(state.opened(strings.opening)));
 
-interface Moment {
-  manuscript: Manuscript;
-  run: Run | undefined;
-  branches: readonly Branch[];
-  shownBranch: number | undefined;
-  change: Change;
+/** A run under way. Its document takes its place in the history when it ends, or is forgotten if it wrote nothing. */
+interface Transaction {
+  /** The history that it goes on from; the page's own stays as it is until it commits. */
+  base: state.History;
+  draft: state.Document;
+  phase: 'waiting' | 'running';
+  abort: AbortController;
 }
 
-const history = signal<Moment[]>([]);
-/** Moments that were undone, the next one to come back last. */
-const future = signal<Moment[]>([]);
-const longestHistory = 100;
+const transaction = signal<Transaction | undefined>(undefined);
+
+/** What is shown: the history's present document, or what a run has made of it so far. */
+export const page = computed(() => transaction.value?.draft ?? state.present(history.value));
+export const manuscript = computed(() => state.manuscriptOf(page.value));
+export const shownText = computed(() => state.textIn(page.value));
+/** The run under way, or the last one. */
+export const run = computed(() => page.value.run);
+export const phase = computed(() => transaction.value?.phase ?? 'idle');
 
 /** The text without the completion that was just written: what a permalink needs to write that again. */
 export const prompt = computed(() => {
-  const last = history.value.at(-1);
-  return textOf(last?.change === 'completed' ? last.manuscript : manuscript.value);
+  return state.textIn(
+    transaction.value ? state.present(transaction.value.base) : state.beforeCompletion(history.value),
+  );
 });
 
-export const canUndo = computed(() => phase.value === 'idle' && history.value.length > 0);
-export const canRedo = computed(() => phase.value === 'idle' && future.value.length > 0);
+export const canUndo = computed(() => phase.value === 'idle' && history.value.at > 0);
+export const canRedo = computed(() => {
+  return phase.value === 'idle' && history.value.at < history.value.documents.length - 1;
+});
 /** True if the last thing that happened to the text is a sampled completion. */
 export const canRewrite = computed(() => {
-  return phase.value === 'idle' && history.value.at(-1)?.change === 'completed' && settings.value.temperature > 0;
+  return canUndo.value && page.value.change === 'completed' && settings.value.temperature > 0;
 });
-
-let abort = new AbortController();
-let endedAt = Number.NEGATIVE_INFINITY;
-const lateStopMs = 250;
 
 export function set<Key extends keyof Settings>(key: Key, value: Settings[Key]): void {
   settings.value = { ...settings.value, [key]: value };
@@ -69,55 +60,93 @@ const burstMs = 1000;
 
 /** The visitor typed; what is typed without a pause is undone as one. */
 export function type(text: string): void {
+  if (phase.value !== 'idle') return;
   const now = performance.now();
-  if (now - typedLast > burstMs) remember('typed');
+  const goesOn = now - typedLast <= burstMs;
+  const next = state.typed(page.value, text);
+  change(goesOn ? state.replaced(history.value, next) : state.pushed(history.value, next));
   typedLast = now;
-  manuscript.value = edit(manuscript.value, text);
 }
 
 /** The visitor took tokens that the model offered. */
 export function accept(tokens: readonly Pick<Token, 'id' | 'text' | 'logprob'>[]): void {
-  if (phase.value !== 'idle' || tokens.length === 0) return;
-  remember('other');
-  manuscript.value = tokens.reduce(append, manuscript.value);
+  if (tokens.length > 0) push(state.appended(page.value, tokens, 'other'));
 }
 
 /** Another token in place of the one that begins at a character: the text branches there. */
 export function branchAt(start: number, token: Pick<Token, 'id' | 'text' | 'logprob'>): void {
-  if (phase.value !== 'idle') return;
-  remember('other');
-  batch(() => {
-    const next = append(upTo(manuscript.value, start), token);
-    branchOff(manuscript.value, start, next);
-    manuscript.value = next;
-    run.value = undefined;
-  });
+  push(state.branchedAt(page.value, start, token));
 }
 
 /** Back to a branch that was left. */
 export function showBranch(id: number): void {
-  if (phase.value !== 'idle' || id === shownBranch.value) return;
-  remember('other');
+  if (id !== page.value.shown) push(state.showing(page.value, id));
+}
+
+export function reset(): void {
+  push({ ...state.opened(strings.opening), change: 'other' });
+}
+
+/** Puts another text in place, as a link does; a run under way ends with what it wrote. */
+export function replaceText(text: string): void {
+  stop();
+  endedAt = Number.NEGATIVE_INFINITY; // a click that follows is aimed at the new text
+  push({ ...state.opened(text), change: 'other' });
+}
+
+/** The text that the page opens with: a link's, else what stood here before a reload. There is nothing to undo but what that had. */
+export function openText(text: string | undefined): void {
+  const former = text === undefined ? kept() : state.begun(state.opened(text));
+  if (former) change(former);
+}
+
+const keptAfterMs = 300;
+
+/** Keeps the text for a reload: it stands in no address, so it gets into no history that a browser sends elsewhere. */
+export function keepText(): void {
+  let timer = 0;
+  effect(() => {
+    const present = history.value;
+    clearTimeout(timer);
+    timer = window.setTimeout(() => keep(present), keptAfterMs);
+  });
+  addEventListener('pagehide', () => keep(history.value));
+}
+
+export function undo(): void {
+  if (canUndo.value) change(state.moved(history.value, -1));
+}
+
+export function redo(): void {
+  if (canRedo.value) change(state.moved(history.value, 1));
+}
+
+function push(document: state.Document): void {
+  if (phase.value === 'idle') change(state.pushed(history.value, document));
+}
+
+/** Another history: what is typed next is undone by itself, and a text that was too long may fit now. */
+function change(next: state.History): void {
+  typedLast = Number.NEGATIVE_INFINITY;
   batch(() => {
-    manuscript.value = goTo(id, manuscript.value) ?? manuscript.value;
-    run.value = undefined;
+    if (failure.value?.code === 'context-full') failure.value = undefined;
+    history.value = next;
   });
 }
 
-export async function complete(): Promise<void> {
-  if (phase.value !== 'idle') return;
-  abort = new AbortController();
-  const { signal } = abort;
-  batch(() => {
-    failure.value = undefined;
-    run.value = undefined;
-    phase.value = 'waiting';
-  });
-  const load = shown.value || loading.value ? settled() : show(embedded);
-  const ready = await Promise.race([load, aborted(signal)]);
-  if (ready && !signal.aborted) await write(ready, signal);
-  phase.value = 'idle';
-  endedAt = performance.now();
+let endedAt = Number.NEGATIVE_INFINITY;
+const lateStopMs = 250;
+
+export function complete(): Promise<void> {
+  return runFrom(history.value).then(() => {});
+}
+
+/** Writes another completion in place of the last one, which stays if the new run writes nothing. */
+export async function rewrite(): Promise<void> {
+  if (!canRewrite.value) return;
+  const { seed } = settings.value;
+  set('seed', randomSeed());
+  if ((await runFrom(state.moved(history.value, -1))) === 'rolled back') set('seed', seed);
 }
 
 /** The button that completes, or stops. A click that was aimed at Stop, and came when the run had just ended, does nothing. */
@@ -126,132 +155,92 @@ export function completeOrStop(): void {
   else if (performance.now() - endedAt > lateStopMs) void complete();
 }
 
+/** Ends the run under way at once. */
 export function stop(): void {
-  abort.abort();
+  const mine = transaction.value;
+  mine?.abort.abort();
+  if (mine) end(mine, 'abort');
 }
 
-export function undo(): void {
-  const last = history.value.at(-1);
-  if (!canUndo.value || !last) return;
+type Ending = 'committed' | 'rolled back';
+
+async function runFrom(base: state.History): Promise<Ending> {
+  if (transaction.value) return 'rolled back';
+  const draft = { ...state.present(base), run: undefined };
+  const abort = new AbortController();
+  const mine: Transaction = { base, draft, phase: 'waiting', abort };
   batch(() => {
-    future.value = [...future.value, momentBefore(last.change)];
-    history.value = history.value.slice(0, -1);
-    goBackTo(last);
+    failure.value = undefined;
+    transaction.value = mine;
   });
+  const load = shown.value || loading.value ? settled() : show(embedded);
+  const ready = await Promise.race([load, aborted(abort.signal)]);
+  if (ready && !abort.signal.aborted) await write(ready, mine);
+  end(mine);
+  return state.present(history.value).run === mine.draft.run && mine.draft.run?.tokens ? 'committed' : 'rolled back';
 }
 
-export function redo(): void {
-  const next = future.value.at(-1);
-  if (!canRedo.value || !next) return;
-  batch(() => {
-    history.value = [...history.value, momentBefore(next.change)];
-    future.value = future.value.slice(0, -1);
-    goBackTo(next);
-  });
-}
-
-function goBackTo(moment: Moment): void {
-  leaveMoment();
-  manuscript.value = moment.manuscript;
-  run.value = moment.run;
-  branches.value = moment.branches;
-  shownBranch.value = moment.shownBranch;
-}
-
-/** Takes the last completion back and writes another. */
-export function rewrite(): void {
-  undo();
-  set('seed', randomSeed());
-  void complete();
-}
-
-export function reset(): void {
-  if (phase.value !== 'idle') return;
-  remember('other');
-  forgetBranches();
-  manuscript.value = written(strings.opening);
-  run.value = undefined;
-}
-
-/** Puts another text in place, as a link does. */
-export function replaceText(text: string): void {
-  stop();
-  if (textOf(manuscript.value)) remember('other');
-  forgetBranches();
-  manuscript.value = written(text);
-  run.value = undefined;
-}
-
-function remember(change: Change): void {
-  leaveMoment();
-  history.value = [...history.value, momentBefore(change)].slice(-longestHistory);
-  future.value = [];
-}
-
-/** What is typed next is undone by itself, and a text that was too long may fit now. */
-function leaveMoment(): void {
-  typedLast = Number.NEGATIVE_INFINITY;
-  if (failure.value?.code === 'context-full') failure.value = undefined;
-}
-
-/** The page as it is, before a change. */
-function momentBefore(change: Change): Moment {
-  return {
-    manuscript: manuscript.value,
-    run: run.value,
-    branches: branches.value,
-    shownBranch: shownBranch.value,
-    change,
-  };
-}
-
-async function write({ ref, model }: Shown, signal: AbortSignal): Promise<void> {
+async function write({ ref, model }: Shown, mine: Transaction): Promise<void> {
   const { seed, ...dials } = settings.value;
-  const before = textOf(manuscript.value);
-  remember('completed');
+  const { signal } = mine.abort;
+  const sampled = dials.temperature > 0 ? seed : undefined;
   batch(() => {
-    phase.value = 'running';
-    run.value = {
-      tokens: 0,
-      tokensPerSecond: undefined,
-      seed: dials.temperature > 0 ? seed : undefined,
-      finishReason: undefined,
-    };
+    mine.phase = 'running';
+    draw(mine, {
+      ...mine.draft,
+      run: { tokens: 0, tokensPerSecond: undefined, seed: sampled, finishReason: undefined },
+    });
     announcement.value = strings.writingBegins;
   });
   try {
-    const tokens = model.generate(before, { ...dials, seed, signal });
+    const tokens = model.generate(state.textIn(mine.draft), { ...dials, seed, signal });
     const stopwatch = new Stopwatch();
     for (;;) {
       const next = await tokens.next();
-      if (next.done) {
-        finish(next.value);
-        break;
-      }
-      take(next.value, stopwatch);
+      if (signal.aborted) return;
+      if (next.done) return finish(mine, next.value);
+      take(mine, next.value, stopwatch);
     }
   } catch (error) {
-    const stopped = signal.aborted || shown.value?.model !== model; // another model in its place ends it too
-    if (!stopped) {
-      failure.value = explain(error, ref, 'run');
-      retry.value = () => void complete();
-    } else if (run.value) run.value = { ...run.value, finishReason: 'abort' };
+    if (signal.aborted) return;
+    if (shown.value?.model !== model) return end(mine, 'abort'); // another model in its place ends it too
+    failure.value = explain(error, ref, 'run');
+    retry.value = () => void complete();
   }
-  const after = textOf(manuscript.value);
-  if (after === before) history.value = history.value.slice(0, -1); // nothing to undo
-  if (run.value?.tokens) announcement.value = strings.wrote(after.slice(before.length));
 }
 
-function take(token: Token, stopwatch: Stopwatch): void {
-  if (!run.value) return;
+/** Shows what a run has made of its document, if it is still the one under way. */
+function draw(mine: Transaction, draft: state.Document): void {
+  mine.draft = draft;
+  if (transaction.value?.abort === mine.abort) transaction.value = { ...mine };
+}
+
+function take(mine: Transaction, token: Token, stopwatch: Stopwatch): void {
+  const { run, ...draft } = state.appended(mine.draft, [token], 'completed');
+  draw(mine, { ...draft, run: { ...run!, tokens: run!.tokens + 1, tokensPerSecond: stopwatch.lap() } });
+}
+
+function finish(mine: Transaction, { finishReason, timing }: Completion): void {
+  const run = { ...mine.draft.run!, finishReason, tokensPerSecond: timing.tokensPerSecond };
+  draw(mine, { ...mine.draft, run });
+}
+
+/** Commits what a run wrote. One that wrote nothing leaves everything as it was, and says how it ended. */
+function end(mine: Transaction, how?: 'abort'): void {
+  if (transaction.value?.abort !== mine.abort) return;
+  const { base, draft } = transaction.value;
+  const run = draft.run && how ? { ...draft.run, finishReason: how } : draft.run;
+  mine.draft = { ...draft, run };
   batch(() => {
-    manuscript.value = append(manuscript.value, token);
-    run.value = { ...run.value!, tokens: run.value!.tokens + 1, tokensPerSecond: stopwatch.lap() };
+    transaction.value = undefined;
+    if (run?.tokens) change(state.pushed(base, mine.draft));
+    else if (run?.finishReason && (!how || base === history.value)) {
+      change(state.replaced(base, { ...state.present(base), run }));
+    }
   });
-}
-
-function finish({ finishReason, timing }: Completion): void {
-  if (run.value) run.value = { ...run.value, finishReason, tokensPerSecond: timing.tokensPerSecond };
+  endedAt = performance.now();
+  const before = state.textIn(state.present(base));
+  if (run?.tokens) announcement.value = strings.wrote(state.textIn(mine.draft).slice(before.length));
 }
 
 /** Laps per second since the first one, once there is a tenth of a second to measure. */

@@ -1,10 +1,9 @@
 import { computed, effect, signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { WorkerModel } from '../../embed/client.ts';
-import { textOf } from '../../embed/manuscript.ts';
 import type { Edit, TracedTensor } from '../../index.ts';
 import { shown } from '../models.ts';
-import { manuscript, phase } from '../writing.ts';
+import { phase, shownText } from '../writing.ts';
 import { editsOf, touches } from './touch.ts';
 
 /** One text, run by one model with one set of edits: every tensor of it, read when it is first drawn. */
@@ -96,7 +95,7 @@ export function follow(): () => void {
   let timer = 0;
   let wanted = 0;
   const stop = effect(() => {
-    const text = textOf(manuscript.value);
+    const text = shownText.value;
     const model = shown.value?.model;
     clearTimeout(timer);
     wanted++;

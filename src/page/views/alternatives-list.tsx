@@ -1,14 +1,15 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { asked, choose } from '../alternatives.ts';
+import { asked, choose, letGo } from '../alternatives.ts';
 import { strings } from '../strings.ts';
 import { tokens } from '../tokens.ts';
 
 /** The ten likeliest tokens in the place of one: arrow keys and Enter choose, Escape leaves. */
 export function AlternativesList({ onLeave }: { onLeave: () => void }) {
   const box = useRef<HTMLDivElement>(null);
-  const { index, found } = asked.value!;
+  const { index, found, by } = asked.value!;
   const place = usePlace(box, index);
   useEffect(() => {
+    if (by === 'mouse') return;
     const list = box.current!;
     const current = list.querySelector<HTMLElement>('[aria-current="true"]');
     (current ?? list.querySelector('button') ?? list).focus({ preventScroll: true });
@@ -20,14 +21,12 @@ export function AlternativesList({ onLeave }: { onLeave: () => void }) {
     addEventListener('pointerdown', onPointer);
     return () => removeEventListener('pointerdown', onPointer);
   }, []);
-  const leave = () => {
-    asked.value = undefined;
-    onLeave();
-  };
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === 'Escape') leave();
-    else if (!step) return;
+    if (event.key === 'Escape') {
+      letGo();
+      onLeave();
+    } else if (!step) return;
     else {
       const buttons = [...box.current!.querySelectorAll('button')];
       const at = buttons.indexOf(document.activeElement as HTMLButtonElement);

@@ -1,21 +1,21 @@
-import { branches, shownBranch, treeOf } from '../branches.ts';
+import { branchRows } from '../state/document.ts';
 import { strings } from '../strings.ts';
-import { manuscript, phase, showBranch } from '../writing.ts';
+import { page, phase, showBranch } from '../writing.ts';
 
 const excerptLength = 60;
 
 /** The ways the text went, each under the one it left; choosing one shows it again. */
 export function Branches() {
-  if (branches.value.length < 2) return null;
-  const rows = treeOf(branches.value, shownBranch.value, manuscript.value);
+  const { branches, shown } = page.value;
+  if (branches.length < 2) return null;
   return (
     <nav class="branches" aria-label={strings.branches}>
       <ul>
-        {rows.map(({ branch, depth, departs }) => (
+        {branchRows(page.value).map(({ branch, depth, departs }) => (
           <li style={{ '--depth': depth }}>
             <button
               type="button"
-              aria-current={branch.id === shownBranch.value}
+              aria-current={branch.id === shown}
               aria-label={strings.branch(depth, departs)}
               disabled={phase.value !== 'idle'}
               onClick={() => showBranch(branch.id)}

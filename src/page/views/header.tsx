@@ -19,7 +19,7 @@ export function Header() {
     <header class="header">
       <h1 class="wordmark">{strings.title}</h1>
       <p class="tagline">{strings.tagline}</p>
-      <button type="button" class="quiet" aria-expanded={insideOpen.value} onClick={lookInside}>
+      <button type="button" class="quiet" onClick={lookInside}>
         <Layers />
         <span>{strings.seeInsideShort}</span>
       </button>

@@ -60,6 +60,7 @@ function Hub({ asked, onChoose }: { asked?: ModelRef; onChoose: (ref: ModelRef) 
     if (!ref) return;
     try {
       const size = await downloadSize(ref, signal);
+      if (signal.aborted) return;
       if (size === 'missing') setFailed(missing(ref));
       setFound(size === 'missing' ? { state: 'none' } : { state: 'found', ref, size });
     } catch (error) {
@@ -92,6 +93,7 @@ function Hub({ asked, onChoose }: { asked?: ModelRef; onChoose: (ref: ModelRef) 
           type="text"
           value={text}
           onInput={(event) => {
+            abort.current.abort(); // what was looked up before is not what stands here
             setText(event.currentTarget.value);
             setFound({ state: 'none' });
           }}

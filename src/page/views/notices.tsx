@@ -1,9 +1,11 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
+import type { DeviceInfo } from '../../index.ts';
 import { announcement } from '../announce.ts';
 import type { WayOut } from '../failure.ts';
 import { askedModel } from '../link.ts';
 import { device, failure, retry, runOn, show, shown, unkept } from '../models.ts';
+import { updateWaits } from '../offline.ts';
 import { embedded, nameOf } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { run } from '../writing.ts';
@@ -15,7 +17,7 @@ const gpuNoteDismissed = signal(false);
 const ways: Record<WayOut, [label: string, act: () => void]> = {
   tryAgain: [strings.tryAgain, () => retry.value?.()],
   useEmbedded: [strings.useEmbedded, () => void show(embedded)],
-  useProcessor: [strings.useProcessor, () => runOn('auto')],
+  useProcessor: [strings.useProcessor, () => runOn('wasm')],
   otherModel: [strings.otherModel, () => openModelDialog()],
 };
 
@@ -30,11 +32,9 @@ export function Notices() {
           <p class="notice">{strings.contextFull(shown.value.model.config.nCtx)}</p>
         )}
         {unkept.value && <UnkeptNotice />}
+        {updateWaits.value && <Notice text={strings.updateWaits} onDismiss={() => (updateWaits.value = false)} />}
         {withoutGpu() && !gpuNoteDismissed.value && (
-          <Notice
-            text={shown.value?.model.device.check?.passed === false ? strings.wrongGpu : strings.noGpu}
-            onDismiss={() => (gpuNoteDismissed.value = true)}
-          >
+          <Notice text={whyNoGpu(shown.value!.model.device)} onDismiss={() => (gpuNoteDismissed.value = true)}>
             <a href="check.html">{strings.checkDevice}</a>
           </Notice>
         )}
@@ -48,6 +48,12 @@ export function Notices() {
 
 function withoutGpu(): boolean {
   return shown.value !== undefined && shown.value.model.device.kind !== 'webgpu' && device.value === 'auto';
+}
+
+/** The GPU computes something else, or there is a software one only, or none. */
+function whyNoGpu({ check, reason }: DeviceInfo): string {
+  if (check?.passed === false) return strings.wrongGpu;
+  return /is software/.test(reason) ? strings.softwareGpu : strings.noGpu;
 }
 
 interface NoticeProps {

@@ -1,5 +1,5 @@
-import { textOf } from '../../embed/manuscript.ts';
 import type { Progress } from '../../index.ts';
+import { openAddress } from '../link.ts';
 import { loading, shown } from '../models.ts';
 import { strings } from '../strings.ts';
 import {
@@ -7,12 +7,12 @@ import {
   canRewrite,
   canUndo,
   completeOrStop,
-  manuscript,
   phase,
   redo,
   reset,
   rewrite,
   run,
+  shownText,
   undo,
 } from '../writing.ts';
 import { CopyButton } from './copy-button.tsx';
@@ -22,12 +22,12 @@ const apple = /Mac|iPhone|iPad/.test(navigator.platform);
 /** The edge the text stands on: it shows progress along its line, and carries the actions and the figures. */
 export function Shelf() {
   const busy = phase.value !== 'idle';
-  const empty = textOf(manuscript.value) === '';
+  const empty = shownText.value === '';
   return (
     <div class="shelf">
       <Line />
       <div class="actions">
-        <button type="button" class="primary" onClick={completeOrStop} data-busy={busy}>
+        <button type="button" class="primary" onClick={press} data-busy={busy}>
           {busy ? strings.stop : strings.complete}
           <kbd>{busy ? strings.stopKey : apple ? strings.completeKeyApple : strings.completeKey}</kbd>
         </button>
@@ -41,7 +41,7 @@ export function Shelf() {
           {strings.redo}
         </button>
         <CopyButton
-          text={() => textOf(manuscript.value)}
+          text={() => shownText.value}
           label={strings.copy}
           done={strings.copied}
           title={strings.copyHint}
@@ -54,6 +54,12 @@ export function Shelf() {
       <Figures />
     </div>
   );
+}
+
+/** What is pressed right after a link was followed goes on from that link's text. */
+function press(): void {
+  openAddress();
+  completeOrStop();
 }
 
 function Line() {

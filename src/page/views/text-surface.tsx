@@ -1,12 +1,12 @@
-import { useEffect, useRef } from 'preact/hooks';
-import { segments, shared, stretches, textOf } from '../../embed/manuscript.ts';
-import { askAt, asked } from '../alternatives.ts';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { segments, shared, stretches } from '../../embed/manuscript.ts';
+import { askAt, asked, letGo } from '../alternatives.ts';
 import { announcement } from '../announce.ts';
-import { acceptGhost, dismiss, ghost } from '../ghost.ts';
+import { acceptGhost, composing, dismiss, ghost } from '../ghost.ts';
 import { shown } from '../models.ts';
 import { strings } from '../strings.ts';
-import { colouring, strengthOf, tokens } from '../tokens.ts';
-import { manuscript, phase, redo, type, undo } from '../writing.ts';
+import { colouring, shadeOf, strengthOf, tokens } from '../tokens.ts';
+import { manuscript, phase, redo, shownText, type, undo } from '../writing.ts';
 import { AlternativesList } from './alternatives-list.tsx';
 
 /**
@@ -19,7 +19,7 @@ export function TextSurface() {
   const end = useRef<HTMLSpanElement>(null);
   const running = phase.value === 'running';
   const busy = phase.value !== 'idle';
-  const text = textOf(manuscript.value);
+  const text = shownText.value;
   useFollowing(end, running);
 
   useEffect(() => {
@@ -29,14 +29,10 @@ export function TextSurface() {
   useEffect(() => {
     if (!running && document.activeElement === area.current) area.current?.setSelectionRange(-1, -1);
   }, [running]);
-  const backToText = () => {
-    area.current?.focus();
-    area.current?.setSelectionRange(-1, -1);
-  };
 
   return (
-    <div class="surface" data-running={running}>
-      <div class="flow" aria-hidden="true">
+    <div class="surface" data-running={running} data-composing={composing.value}>
+      <div class="flow" aria-hidden="true" dir="auto">
         <Flow />
         {ghost.value?.after === text && <span class="ghost">{offered()}</span>}
         <span class="end" ref={end} />
@@ -48,9 +44,12 @@ export function TextSurface() {
         onKeyDown={(event) => onKey(event, event.currentTarget)}
         onBeforeInput={(event) => onBrowserUndo(event as InputEvent, event.currentTarget)}
         onClick={({ currentTarget: { selectionStart, selectionEnd } }) => {
-          if (colouring.value && !busy && selectionStart === selectionEnd) void askAt(selectionStart + 1);
+          if (colouring.value && !busy && selectionStart === selectionEnd) void askAt(selectionStart + 1, 'mouse');
         }}
+        onCompositionStart={() => (composing.value = true)}
+        onCompositionEnd={() => (composing.value = false)}
         readOnly={busy}
+        dir="auto"
         aria-label={strings.text}
         aria-describedby="text-hint"
         placeholder={strings.placeholder}
@@ -60,7 +59,7 @@ export function TextSurface() {
       <p id="text-hint" class="unseen">
         {strings.textHint}
       </p>
-      {asked.value && <AlternativesList onLeave={backToText} />}
+      {asked.value && <AlternativesList onLeave={() => area.current?.focus()} />}
     </div>
   );
 }
@@ -75,13 +74,14 @@ function Flow() {
   const vocabSize = shown.value?.model.config.vocabSize ?? 1;
   return segments(manuscript.value, known).map(({ by: author, text, token }) => {
     const strength = by && strengthOf(known[token!]!, by, vocabSize);
+    const shade = by && shadeOf(known[token!]!, by, vocabSize);
     return (
       <span
         class={`${author} token`}
         data-token={token}
         data-strength={strength}
         data-asked={asked.value?.index === token}
-        style={strength === undefined ? {} : { '--strength': strength }}
+        style={shade === undefined ? {} : { '--strength': shade }}
       >
         {text}
       </span>
@@ -97,10 +97,10 @@ function onKey(event: KeyboardEvent, area: HTMLTextAreaElement): void {
   const done = (() => {
     if (event.key === 'Tab' && !event.shiftKey && !control && !event.altKey) return atEnd && acceptGhost('all');
     if (event.key === 'ArrowRight' && (control || event.altKey)) return atEnd && acceptGhost('word');
-    if (event.key === 'Escape') return dismiss();
+    if (event.key === 'Escape') return letGo() || dismiss();
     if (event.key === ' ' && control) return ghost.value && say(strings.offers(offered()));
     if (event.key === 'ArrowDown' && event.altKey)
-      return phase.value === 'idle' && void askAt(area.selectionStart) === undefined;
+      return phase.value === 'idle' && void askAt(area.selectionStart, 'keys') === undefined;
     if (event.key.toLowerCase() === 'z' && control) return changed(area, event.shiftKey ? redo : undo);
     if (event.key.toLowerCase() === 'y' && control) return changed(area, redo);
     return false;
@@ -120,7 +120,7 @@ function onBrowserUndo(event: InputEvent, area: HTMLTextAreaElement): void {
 function changed(area: HTMLTextAreaElement, how: () => void): true {
   const before = area.value;
   how();
-  area.value = textOf(manuscript.value);
+  area.value = shownText.value;
   const caret = area.value.length - shared(before, area.value).tail;
   if (area.value !== before) area.setSelectionRange(caret, caret);
   return true;
@@ -131,22 +131,21 @@ function say(what: string): true {
   return true;
 }
 
-/** Keeps the growing end in view until the visitor scrolls away from it. */
+/** Keeps the growing end in view until the visitor scrolls it out of view, by whatever means; back at it, it is followed again. */
 function useFollowing(end: { current: HTMLElement | null }, running: boolean): void {
   const following = useRef(false);
   useEffect(() => {
     following.current = running;
-    const leave = () => {
-      following.current = false;
+    const look = () => {
+      const { top, bottom } = end.current!.getBoundingClientRect();
+      following.current = bottom > 0 && top < innerHeight;
     };
-    addEventListener('wheel', leave, { passive: true });
-    addEventListener('touchmove', leave, { passive: true });
-    return () => {
-      removeEventListener('wheel', leave);
-      removeEventListener('touchmove', leave);
-    };
+    if (!running) return undefined;
+    addEventListener('scroll', look, { passive: true });
+    return () => removeEventListener('scroll', look);
   }, [running]);
-  useEffect(() => {
+  // Before the browser paints: where the end is in view after this, a scroll that finds it elsewhere is the visitor's.
+  useLayoutEffect(() => {
     if (following.current) end.current?.scrollIntoView({ block: 'nearest' });
   });
 }

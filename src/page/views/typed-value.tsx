@@ -35,7 +35,7 @@ export function TypedValue({ id, label, text, read, onChange, digits }: Props) {
       onFocus={(event) => event.currentTarget.select()}
       onChange={take}
       onKeyDown={(event) => {
-        if (event.key === 'Enter' && !event.ctrlKey && !event.metaKey) take();
+        if (event.key === 'Enter') take(); // with Control it completes, too: with what was typed
       }}
     />
   );

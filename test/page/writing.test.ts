@@ -1,0 +1,145 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import type { WorkerModel } from '../../src/embed/client.ts';
+import { loading, show, shown } from '../../src/page/models.ts';
+import { embedded } from '../../src/page/sources.ts';
+import * as writing from '../../src/page/writing.ts';
+
+/** Loads under way, which the test ends. */
+const loads = vi.hoisted((): { resolve(model: unknown): void; reject(error: unknown): void }[] => []);
+vi.mock('../../src/embed/client.ts', () => ({
+  EngineWorker: class {
+    cachedModels = {};
+    load = () => new Promise((resolve, reject) => loads.push({ resolve, reject }));
+  },
+}));
+
+/** A model that writes what the test hands it, token by token, and ends when it is told. */
+class Writer {
+  readonly #waiting: ((token: string | undefined) => void)[] = [];
+  readonly asked: string[] = [];
+
+  async *generate(prompt: string, { signal }: { signal: AbortSignal }) {
+    this.asked.push(prompt);
+    for (;;) {
+      const text = await new Promise<string | undefined>((resolve, reject) => {
+        this.#waiting.push(resolve);
+        signal.addEventListener('abort', () => reject(signal.reason));
+      });
+      if (text === undefined) return { finishReason: 'eos', timing: { tokensPerSecond: 1 } };
+      yield { id: 1, text, logprob: -1 };
+    }
+  }
+
+  /** Hands over a token, or the end; resolves when the page has taken it. */
+  async write(text: string | undefined): Promise<void> {
+    await expect.poll(() => this.#waiting.length).toBe(1);
+    this.#waiting.pop()!(text);
+    for (let i = 0; i < 10; i++) await undefined;
+  }
+}
+
+let model: Writer;
+beforeEach(() => {
+  model = new Writer();
+  loading.value = undefined;
+  shown.value = { ref: embedded, model: model as unknown as WorkerModel, device: 'auto' };
+  writing.stop();
+  writing.openText('Once');
+  writing.set('temperature', 0.8);
+});
+
+const text = () => writing.shownText.value;
+
+async function completeWith(...tokens: string[]): Promise<void> {
+  const run = writing.complete();
+  for (const token of tokens) await model.write(token);
+  await model.write(undefined);
+  await run;
+}
+
+describe('a run is a transaction', () => {
+  test('that commits what it wrote as one step', async () => {
+    await completeWith(' upon', ' a');
+    expect(text()).toBe('Once upon a');
+    expect(writing.prompt.value).toBe('Once');
+    expect(writing.run.value).toMatchObject({ tokens: 2, finishReason: 'eos' });
+    writing.undo();
+    expect(text()).toBe('Once');
+    writing.redo();
+    expect(text()).toBe('Once upon a');
+  });
+
+  test('*Another* that is stopped before its first token keeps the old completion, its seed and what can be undone', async () => {
+    await completeWith(' upon');
+    const { seed } = writing.settings.value;
+    const run = writing.rewrite();
+    await expect.poll(() => model.asked).toEqual(['Once', 'Once']);
+    expect(text()).toBe('Once');
+    writing.stop();
+    await run;
+    expect(text()).toBe('Once upon');
+    expect(writing.settings.value.seed).toBe(seed);
+    expect(writing.run.value).toMatchObject({ tokens: 1 });
+    writing.undo();
+    expect(text()).toBe('Once');
+  });
+
+  test('*Another* takes the place of the last completion, one step after the same text', async () => {
+    await completeWith(' upon');
+    const run = writing.rewrite();
+    await model.write(' there');
+    await model.write(undefined);
+    await run;
+    expect(text()).toBe('Once there');
+    writing.undo();
+    expect(text()).toBe('Once');
+    expect(writing.canUndo.value).toBe(false);
+  });
+
+  test('an empty one keeps what can be done again, and says how it ended', async () => {
+    await completeWith(' upon');
+    writing.undo();
+    await completeWith();
+    expect(writing.run.value).toMatchObject({ tokens: 0, finishReason: 'eos' });
+    expect(writing.canRedo.value).toBe(true);
+    writing.redo();
+    expect(text()).toBe('Once upon');
+  });
+
+  test('one that is stopped keeps what it wrote, and takes nothing that comes later', async () => {
+    const run = writing.complete();
+    await model.write(' upon');
+    writing.stop();
+    expect(writing.phase.value).toBe('idle');
+    await run;
+    expect(text()).toBe('Once upon');
+    expect(writing.run.value).toMatchObject({ tokens: 1, finishReason: 'abort' });
+  });
+
+  test('a link that is followed meanwhile shows its own text, and can be completed at once', async () => {
+    const run = writing.complete();
+    await model.write(' upon');
+    writing.replaceText('The sun');
+    writing.completeOrStop(); // no time passes: the click is aimed at the new text
+    expect(writing.phase.value).toBe('waiting');
+    await run;
+    await expect.poll(() => model.asked).toEqual(['Once', 'The sun']);
+    writing.stop();
+    expect(text()).toBe('The sun');
+    writing.undo();
+    expect(text()).toBe('Once upon');
+  });
+
+  test('waits for the load that took the place of the one it was waiting for', async () => {
+    const ref = { kind: 'url' as const, url: 'https://models.example/' };
+    void show(ref);
+    const run = writing.complete();
+    void show(ref); // as a link does
+    loads[0]!.reject(new DOMException('superseded', 'AbortError'));
+    loads[1]!.resolve(Object.assign(model, { device: { kind: 'wasm' } }));
+    await model.write(' upon');
+    await model.write(undefined);
+    await run;
+    expect(text()).toBe('Once upon');
+  });
+});
