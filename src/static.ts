@@ -17,6 +17,7 @@ import { marian } from './model/marian.ts';
 import { t5 } from './model/t5.ts';
 import { vit } from './model/vit.ts';
 import { provide } from './plan/part.ts';
+import * as adapt from './run/adapt.ts';
 import * as beam from './run/beam.ts';
 import * as check from './run/canary/device-check.ts';
 import * as ladder from './run/canary/ladder.ts';
@@ -56,6 +57,7 @@ provide('What does tasks of images', imageTasks);
 provide('What does tasks of decoders', decoderTasks);
 for (const family of [bert, gptNeo, gptNeox, llama, marian, opt, t5, vit])
   provide(`The family ${family.title}`, family);
+provide('What adapts models', adapt);
 provide('What searches with beams', beam);
 provide('What drafts tokens', speculation);
 provide('What scores texts', scoring);

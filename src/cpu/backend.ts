@@ -21,6 +21,9 @@ export function createCpuBackend(): Backend {
       if (disposed) throw new VitrineError('disposed', `The CPU backend was disposed while ${spec.name} was read.`);
       weights.set(spec.name, weight);
     },
+    removeWeights(names) {
+      for (const name of names) weights.delete(name);
+    },
     async program(plan, size, capture = new Set()) {
       if (disposed) throw new VitrineError('disposed', 'The CPU backend was disposed.');
       const learns = plan.steps.some(({ op }) => op === 'adjoint');

@@ -4,6 +4,14 @@ import type { CpuWeight } from './weights.ts';
 /** Output rows computed together: each value of x loaded serves four products. */
 const TILE = 4;
 
+/** What an adapter adds to a layer (see plan.ts): its input [rows, parts * rank], and up [out, rank]. */
+export interface CpuLowRank {
+  x: Float32Array;
+  up: Float32Array;
+  rank: number;
+  parts: readonly number[];
+}
+
 /**
  * y [rows, out] = x [rows, in] weightᵀ + bias; weight [out, in]. The columns of y go to `outputs` side by side, which may
  * be of different widths. Weights are walked once, four rows at a time, which stay in the L1 cache for all of x.
@@ -13,6 +21,7 @@ export function linear(
   weight: CpuWeight,
   bias: Float32Array | undefined,
   outputs: readonly Float32Array[],
+  lowRank?: CpuLowRank,
 ): void {
   const { rows: nOut, columns: nIn } = weight.spec;
   const { stride, format, packed } = weight;
@@ -33,7 +42,8 @@ export function linear(
       for (let n = 0; n < count; n++) {
         let [o, column] = [0, first + n];
         for (; column >= widths[o]!; o++) column -= widths[o]!;
-        outputs[o]![r * widths[o]! + column] = sums[n]! + (bias ? bias[first + n]! : 0);
+        const more = lowRank ? added(lowRank, r, first + n) : 0;
+        outputs[o]![r * widths[o]! + column] = sums[n]! + more + (bias ? bias[first + n]! : 0);
       }
     }
   }
@@ -68,4 +78,14 @@ function dot4(
   sums[1] = s1;
   sums[2] = s2;
   sums[3] = s3;
+}
+
+/** What is added to a row's sum for a column of the layer. */
+function added({ x, up, rank, parts }: CpuLowRank, row: number, column: number): number {
+  let part = 0;
+  for (let end = parts[0]!; column >= end; end += parts[part]!) part++;
+  const from = (row * parts.length + part) * rank;
+  let sum = 0;
+  for (let i = 0; i < rank; i++) sum += x[from + i]! * up[column * rank + i]!;
+  return sum;
 }

@@ -172,6 +172,7 @@ export class CpuProgram implements Program {
           this.#weight(step.weight),
           this.#optional(step.bias),
           step.outputs.map(tensor),
+          step.lowRank && { ...step.lowRank, x: tensor(step.lowRank.input), up: this.#vector(step.lowRank.weight) },
         );
       }
       case 'rotate': {

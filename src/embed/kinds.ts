@@ -67,7 +67,7 @@ interface Kind<M, More extends string = never> {
   calls: Readonly<Record<Asked<M> | More, readonly string[]>>;
 }
 
-const every = { weight: ['name'] } as const;
+const every = { weight: ['name'], setAdapter: ['adapter'] } as const;
 
 /** All that a model in the worker is asked. The type has every call of its class. */
 export const kinds: { readonly [L in Loader]: Kind<Models[L], L extends 'load' ? keyof Analyses : never> } = {

@@ -102,6 +102,9 @@ export function createGpuBackend(
       alive();
       await weights.add(spec, spec.kind === 'vector' ? 'f32' : format, pieces);
     },
+    removeWeights(names) {
+      weights.remove(names);
+    },
     async prepare(plan, size, formatOf) {
       alive();
       const shapes = expected(device, plan, formatOf);

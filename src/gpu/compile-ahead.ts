@@ -48,6 +48,6 @@ export function expected(device: GPUDevice, plan: Plan, formatOf: (weight: Weigh
       return { spec, format, stride: strideOf(spec.columns), parts, bytes };
     },
     vector: () => standIn,
-    vectors: (bias, _first, _count, norm) => (bias === undefined && !norm ? undefined : standIn),
+    vectors: ({ bias, norm }) => (bias === undefined && !norm ? undefined : standIn),
   };
 }

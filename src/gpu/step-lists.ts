@@ -40,14 +40,17 @@ const inputsFirst = (steps: Step[]) => [
 
 /**
  * A norm inside a tile is computed for every column of tiles, so it is fused only where its result is read again, behind the attention
- * of post-norm blocks: on the software GPU measured it costs about what the saved dispatch does. A gate and a residual would be one buffer more than can be bound.
+ * of post-norm blocks: on the software GPU measured it costs about what the saved dispatch does. A gate and a residual would be one buffer more than can be bound, and so
+ * would be a gate or residual, an adapter and what a norm made.
  */
 const rulesFor = (shape: StepList['shape']): Rule[] =>
   allRules
     .filter((rule) => rule !== normedLinear || shape === 'row')
     .map((rule) => (step, maker, shared) => {
       const fused = rule(step, maker, shared);
-      return fused?.step.op === 'linear' && fused.step.gate && fused.step.residual ? undefined : fused;
+      if (fused?.step.op !== 'linear') return fused;
+      const { gate, residual, normed, lowRank } = fused.step;
+      return (gate && residual) || ((gate || residual) && normed && lowRank) ? undefined : fused;
     });
 const rules = { row: rulesFor('row'), tile: rulesFor('tile') };
 

@@ -1,16 +1,17 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
-import type { Norm, WeightSpec } from '../plan/plan.ts';
+import type { WeightSpec } from '../plan/plan.ts';
 import { Buffers } from './buffers.ts';
-import { type GpuWeight, uploadWeight, type Weights } from './weights.ts';
+import { type GpuWeight, lowRankAt, lowRankNumbers, uploadWeight, type Vectors, type Weights } from './weights.ts';
 
 /** The weights of a model on one device. */
 export class WeightStore implements Weights {
   readonly #device: GPUDevice;
   readonly #buffers: Buffers;
   readonly #weights = new Map<string, GpuWeight>();
-  readonly #vectors = new Map<string, GPUBuffer>();
+  /** What layers have besides their weights, and the weights that it was made of. */
+  readonly #vectors = new Map<string, { buffer: GPUBuffer; of: string[] }>();
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -35,13 +36,29 @@ export class WeightStore implements Weights {
     return this.matrix(name).parts[0]!.values;
   }
 
-  vectors(bias: string | undefined, first: number, count: number, norm: Norm | undefined): GPUBuffer | undefined {
-    if (bias === undefined && !norm) return undefined;
-    const key = JSON.stringify([bias, first, count, norm?.weight, norm?.bias]);
+  /** Frees weights, and what was made of them. */
+  remove(names: readonly string[]): void {
+    for (const name of names) {
+      for (const { values, scales } of this.#weights.get(name)?.parts ?? []) this.#buffers.destroy(values, scales);
+      this.#weights.delete(name);
+    }
+    for (const [key, { buffer, of }] of this.#vectors) {
+      if (!of.some((name) => names.includes(name))) continue;
+      this.#buffers.destroy(buffer);
+      this.#vectors.delete(key);
+    }
+  }
+
+  vectors({ bias, first, count, norm, lowRank }: Vectors): GPUBuffer | undefined {
+    if (bias === undefined && !norm && !lowRank) return undefined;
+    const of = [bias, norm?.weight, norm?.bias, lowRank?.weight].filter((name) => name !== undefined);
+    const key = JSON.stringify([bias, first, count, norm?.weight, norm?.bias, lowRank]);
     const known = this.#vectors.get(key);
-    if (known) return known;
+    if (known) return known.buffer;
     const stride = norm ? this.matrix(norm.weight).stride : 0;
-    const buffer = this.#buffers.create('vectors', (strideOf(count) + 2 * stride) * 4);
+    const low = lowRankAt(count, stride);
+    const floats = low + (lowRank ? 4 + count * lowRank.rank : 0);
+    const buffer = this.#buffers.create('vectors', floats * 4);
     const encoder = this.#device.createCommandEncoder();
     const copy = (name: string | undefined, from: number, to: number, length: number) => {
       if (name !== undefined) encoder.copyBufferToBuffer(this.vector(name), from * 4, buffer, to * 4, length * 4);
@@ -49,14 +66,18 @@ export class WeightStore implements Weights {
     copy(bias, first, 0, count);
     copy(norm?.weight, 0, strideOf(count), stride);
     copy(norm?.bias, 0, strideOf(count) + stride, stride);
+    if (lowRank) {
+      this.#device.queue.writeBuffer(buffer, low * 4, lowRankNumbers(lowRank, first));
+      copy(lowRank.weight, first * lowRank.rank, low + 4, count * lowRank.rank);
+    }
     this.#device.queue.submit([encoder.finish()]);
-    this.#vectors.set(key, buffer);
+    this.#vectors.set(key, { buffer, of });
     return buffer;
   }
 
   /** `buffers.allocate` for what `make` makes there and, with `vectors`, here: none of it is left where it fails. */
   async allocate<T>(buffers: Buffers, what: string | (() => string), make: () => T): Promise<T> {
-    let fresh: [string, GPUBuffer][] = [];
+    let fresh: [string, { buffer: GPUBuffer }][] = [];
     try {
       return await buffers.allocate(what, () => {
         const before = this.#vectors.size;
@@ -67,7 +88,7 @@ export class WeightStore implements Weights {
         }
       });
     } catch (error) {
-      for (const [key, buffer] of fresh) {
+      for (const [key, { buffer }] of fresh) {
         this.#vectors.delete(key);
         this.#buffers.destroy(buffer);
       }

@@ -1,7 +1,7 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { BLOCK, type PackedRows, packedBytes, packRows, strideOf } from '../plan/formats.ts';
-import type { Norm, WeightSpec } from '../plan/plan.ts';
+import type { LowRank, Norm, WeightSpec } from '../plan/plan.ts';
 import { type Buffers, checked } from './buffers.ts';
 
 /** Rows [first, first + rows) of a matrix. A matrix larger than the device's binding limit has several. */
@@ -16,8 +16,27 @@ export interface WeightPart {
 export interface Weights {
   matrix(name: string): GpuWeight;
   vector(name: string): GPUBuffer;
-  /** Bias of columns [first, first + count), norm weight, norm bias in one buffer: a shader may bind eight, no more. */
-  vectors(bias: string | undefined, first: number, count: number, norm: Norm | undefined): GPUBuffer | undefined;
+  /** In one buffer, as a shader may bind eight, no more; absent where there is none of it. */
+  vectors(of: Vectors): GPUBuffer | undefined;
+}
+
+/** What a layer's columns [first, first + count) have: biases, what a norm has, and of an adapter how its input lies and its rows. */
+export interface Vectors {
+  first: number;
+  count: number;
+  bias: string | undefined;
+  norm: Norm | undefined;
+  lowRank: LowRank | undefined;
+}
+
+/** Where an adapter's numbers begin among the vectors: behind the biases and what the norm has, in floats. */
+export const lowRankAt = (count: number, normStride: number): number => strideOf(count) + 2 * normStride;
+
+/** The numbers that a kernel reads of an adapter: quads of its rank, the columns before its second and third part, and its input's stride. */
+export function lowRankNumbers({ rank, parts }: LowRank, first: number): Float32Array<ArrayBuffer> {
+  const [a = 0, b = Number.MAX_SAFE_INTEGER] = parts;
+  const before = (column: number) => Math.max(0, Math.min(column - first, 2 ** 24));
+  return Float32Array.of(rank / 4, before(a), before(a + b), strideOf(parts.length * rank));
 }
 
 export interface GpuWeight {

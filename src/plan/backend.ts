@@ -161,6 +161,8 @@ export interface Backend {
    * may be reused by the caller after the next one is asked for.
    */
   addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<WeightRows>): Promise<void>;
+  /** Frees weights that no program needs any more. */
+  removeWeights(names: readonly string[]): void;
   /**
    * Begins what `program` will need of a plan of this size, before the weights are there; program does without, only
    * later. Rejects with what will also make `program` reject.

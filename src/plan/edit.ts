@@ -1,6 +1,15 @@
 import { VitrineError } from './error.ts';
 import { tensorNamed } from './lens-names.ts';
-import { type Axis, keyAxisOf, type Plan, type Step, stepOutputs, type TensorEdit, type TensorSpec } from './plan.ts';
+import {
+  type Axis,
+  isAdded,
+  keyAxisOf,
+  type Plan,
+  type Step,
+  stepOutputs,
+  type TensorEdit,
+  type TensorSpec,
+} from './plan.ts';
 
 /** One edit of a tensor, applied where the tensor is made. Exactly one of `set`, `scale` and `add`. */
 export interface Edit {
@@ -21,7 +30,7 @@ export interface Edit {
 }
 
 /** Tensors that no trace or edit names: what is picked for the logits, and these themselves, which are answered apart. */
-export const isInternal = (name: string) => name === 'logits' || name.startsWith('selected');
+export const isInternal = (name: string) => name === 'logits' || name.startsWith('selected') || isAdded(name);
 
 /** Axes of a tensor that edits can pick from. Attention tensors are [nHead, rows, context], others [rows, ...]. */
 interface Axes {

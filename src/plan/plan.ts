@@ -115,6 +115,20 @@ interface Scores extends Keys {
 }
 
 /**
+ * What an adapter adds to the sums of a linear layer, before its activation (LoRA, Hu et al. 2021): to the columns of the p-th part of
+ * the layer, columns [p rank, (p + 1) rank) of input [rows, parts * rank] times the transpose of their rows of weight [out, rank].
+ */
+export interface LowRank {
+  input: string;
+  /** A vector of out * rank values, so that no row is padded. */
+  weight: string;
+  /** A multiple of 4. */
+  rank: number;
+  /** Columns of each part. */
+  parts: readonly number[];
+}
+
+/**
  * One step: an op over named tensors. `[rows, ...]` tensors have one row for each row of the batch. The optional fields of
  * `linear` are what fusion puts there: `select` and `norm` before, `activation`, `gate` and `residual` after the product.
  */
@@ -131,12 +145,13 @@ export type Step =
   | ({ op: 'norm'; input: string; scale?: string; output: string } & Norm)
   /** output [logitRows, n] = the rows of input [rows, n] whose logits are wanted */
   | { op: 'selectRows'; input: string; output: string }
-  /** outputs side by side = act(norm(input) weightᵀ + bias) * gate + residual; weight [out, in], each output as wide as its tensor */
+  /** outputs side by side = act(norm(input) weightᵀ + lowRank + bias) * gate + residual; weight [out, in], each output as wide as its tensor */
   | {
       op: 'linear';
       input: string;
       weight: string;
       bias?: string;
+      lowRank?: LowRank;
       outputs: string[];
       /** Read only the rows whose logits are wanted; the outputs are [logitRows, out]. */
       select?: boolean;
@@ -173,6 +188,12 @@ export type Op = Step['op'];
 /** Ops of a model itself, not of a gradient. */
 export type ForwardOp = Exclude<Op, 'adjoint'>;
 
+/** A weight that is no part of the checkpoint, with its values, kept as float32. */
+export interface AddedWeight {
+  spec: WeightSpec;
+  values: Float32Array;
+}
+
 /** What a model is: weights, named tensors, and the steps between them. */
 export interface Plan {
   /** Positions the model was made for: the longest context. */
@@ -188,7 +209,12 @@ export interface Plan {
   steps: Step[];
   /** The gradient of `encoder`, after that of `steps`; its runs are those with `Batch.encodes` of 'backward'. */
   encoderBackward?: Step[];
+  /** What an adapter brought along; on a device only as long as a program needs it. The list is the adapter's identity. */
+  added?: readonly AddedWeight[];
 }
+
+/** Tensors and weights that an adapter brings begin so: nobody asks for them by name. */
+export const isAdded = (name: string): boolean => name.startsWith('adapter ');
 
 /** The tensors a step reads and writes; liveness, fusion and edits all follow from these two. */
 export function stepInputs(step: Step): string[] {
@@ -201,7 +227,7 @@ export function stepInputs(step: Step): string[] {
     case 'norm':
       return step.scale === undefined ? [step.input] : [step.input, step.scale];
     case 'linear':
-      return [step.input, step.gate, step.residual].filter((name) => name !== undefined);
+      return [step.input, step.lowRank?.input, step.gate, step.residual].filter((name) => name !== undefined);
     case 'cacheAppend':
       return [step.k, step.v];
     case 'attentionScores':
@@ -241,7 +267,7 @@ export function stepWeights(step: Step): string[] {
     case 'norm':
       return given(step.weight, step.bias);
     case 'linear':
-      return given(step.weight, step.bias, step.norm?.weight, step.norm?.bias);
+      return given(step.weight, step.bias, step.lowRank?.weight, step.norm?.weight, step.norm?.bias);
     case 'rotate':
       return [step.table];
     case 'attentionScores':

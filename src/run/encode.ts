@@ -46,15 +46,18 @@ export function encoderSize(
   return { slots: 1, context: rows, rows, logitRows: Math.max(1, Math.min(rows, Math.floor(mostLogits / vocabSize))) };
 }
 
-/** Programs of an encoder, one for each set of tensors that is asked for. */
+/** Programs of an encoder, one for each set of tensors that is asked for, of each plan that is in use. */
 export class EncoderRuns {
   readonly #engine: Engine;
-  readonly #runners = new Map<string, Runner>();
+  readonly #runners = new Map<Plan, Map<string, Runner>>();
+  /** The plans of calls that have begun. */
+  readonly #running: Plan[] = [];
   /** Rows at once where the device has no memory for as many as suit it. */
   #most: number | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    engine.onAdapt(() => this.#tidy());
   }
 
   /**
@@ -70,16 +73,34 @@ export class EncoderRuns {
     take: (encoded: Encoded, text: Text) => T,
     onTexts: (done: number) => void = () => {},
   ): Promise<T[]> {
+    const { plan } = this.#engine;
+    this.#running.push(plan);
+    try {
+      return await this.#run(plan, texts, wanted, signal, take, onTexts);
+    } finally {
+      this.#running.splice(this.#running.indexOf(plan), 1);
+      this.#tidy();
+    }
+  }
+
+  async #run<Text extends EncoderText, T>(
+    plan: Plan,
+    texts: readonly Text[],
+    wanted: Wanted<Text>,
+    signal: AbortSignal | undefined,
+    take: (encoded: Encoded, text: Text) => T,
+    onTexts: (done: number) => void,
+  ): Promise<T[]> {
     const results = new Array<T>(texts.length);
     let left = [...texts.keys()].sort((a, b) => texts[b]!.rows.length - texts[a]!.rows.length);
     while (left.length > 0) {
-      const runner = this.#runnerFor(wanted);
+      const runner = this.#runnerFor(plan, wanted);
       const count = fitting(left, texts, runner.size.rows);
       const batch = left.slice(0, count).map((i) => texts[i]!);
       await this.#engine.turn(signal);
       const encoded = await runBatch(runner, batch, wanted, signal).catch((error: unknown) => {
         // Another call may have shrunk it meanwhile.
-        if (!this.#shrink(error, runner) && [...this.#runners.values()].includes(runner)) throw error;
+        if (!this.#shrink(error, runner) && [...this.#of(plan).values()].includes(runner)) throw error;
       });
       if (!encoded) continue;
       for (const [place, text] of batch.entries()) results[left[place]!] = take(encoded[place]!, text);
@@ -94,20 +115,35 @@ export class EncoderRuns {
     const isFull = error instanceof VitrineError && error.code === 'out-of-memory';
     if (!isFull || size.rows <= this.#engine.context) return false;
     this.#most = Math.floor(size.rows / 2);
-    for (const runner of this.#runners.values()) runner.dispose();
-    this.#runners.clear();
+    for (const plan of this.#runners.keys()) this.#drop(plan);
     return true;
   }
 
-  #runnerFor({ capture, logitRows }: Pick<Wanted<never>, 'capture' | 'logitRows'>): Runner {
+  /** Frees the programs of plans that nobody runs any more. */
+  #tidy(): void {
+    for (const plan of this.#runners.keys())
+      if (!this.#engine.lasts(plan) && !this.#running.includes(plan)) this.#drop(plan);
+  }
+
+  #drop(plan: Plan): void {
+    for (const runner of this.#of(plan).values()) runner.dispose();
+    this.#runners.delete(plan);
+  }
+
+  #of(plan: Plan): Map<string, Runner> {
+    return this.#runners.get(plan) ?? new Map<string, Runner>();
+  }
+
+  #runnerFor(plan: Plan, { capture, logitRows }: Pick<Wanted<never>, 'capture' | 'logitRows'>): Runner {
     const names = new Set([...capture, ...(logitRows ? ['logits'] : [])]);
     const key = [...names].sort().join(' ');
-    const known = this.#runners.get(key);
+    const runners = this.#of(plan);
+    const known = runners.get(key);
     if (known) return known;
-    const { plan, current, context } = this.#engine;
+    const { current, context } = this.#engine;
     const size = encoderSize(current.kind, plan, context, this.#most);
     const runner = new Runner(this.#engine, trimmed(plan, names), size, new Set(capture));
-    this.#runners.set(key, runner);
+    this.#runners.set(plan, runners.set(key, runner));
     return runner;
   }
 }

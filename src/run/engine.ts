@@ -1,8 +1,10 @@
-import type { StoredPart } from '../load/checkpoint.ts';
+import type { Checkpoint, StoredPart } from '../load/checkpoint.ts';
+import type { BaseConfig } from '../model/family.ts';
 import type { Backend } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { newTask } from '../plan/task.ts';
+import { AddedWeights } from './added-weights.ts';
 import type { SourceText } from './memory.ts';
 import { Session } from './session.ts';
 
@@ -19,6 +21,8 @@ const maxIdleBytes = 2 ** 28;
 
 export interface EngineOptions {
   plan: Plan;
+  /** Where the weights come from: what adapters are made for. */
+  checkpoint?: Checkpoint<BaseConfig>;
   /** Positions a session has. */
   context: number;
   /** The stored tensors of a weight. */
@@ -50,8 +54,15 @@ export const chunkOn = { webgpu: 256, wasm: 64, cpu: 16 };
 
 /** A plan on its backend: lends sessions, keeps idle ones, replaces a lost device. */
 export class Engine {
-  readonly plan: Plan;
+  /** The checkpoint's own. */
+  readonly base: Plan;
+  readonly checkpoint: Checkpoint<BaseConfig> | undefined;
   readonly context: number;
+  /** What an adapter makes of the base, where one is on. */
+  #plan: Plan;
+  readonly #added = new AddedWeights();
+  readonly #onAdapt = new Set<() => void>();
+  #changing: Promise<unknown> = Promise.resolve();
   readonly #options: EngineOptions;
   #backend: Backend;
   /** Why the backend is gone. */
@@ -67,7 +78,9 @@ export class Engine {
   readonly #waiting = new Map<(reason: unknown) => void, Backend | undefined>();
 
   private constructor(options: EngineOptions, backend: Backend) {
-    this.plan = options.plan;
+    this.base = options.plan;
+    this.checkpoint = options.checkpoint;
+    this.#plan = options.plan;
     this.context = options.context;
     this.#options = options;
     this.#backend = backend;
@@ -84,6 +97,61 @@ export class Engine {
     const { name, rows, columns, kind, storedTransposed: isTransposed, order } = weight;
     const shape = kind === 'vector' ? [columns] : isTransposed ? [columns, rows] : [rows, columns];
     return this.#options.partsOf?.(weight) ?? [{ name, planName: name, shape, rows, columns, isTransposed, order }];
+  }
+
+  /** What the next run runs. Who takes several steps keeps the one that it began with. */
+  get plan(): Plan {
+    return this.#plan;
+  }
+
+  /**
+   * From the next run on, this plan: the base or what an adapter makes of it. What it adds is on the device before. Runs that have
+   * begun keep theirs; what nobody runs any more is freed.
+   */
+  async adapt(plan: Plan, signal?: AbortSignal): Promise<void> {
+    this.hold(plan);
+    try {
+      await this.attempt(signal, (backend) => this.bring(plan, backend));
+      signal?.throwIfAborted();
+      this.alive();
+    } catch (error) {
+      this.release(plan);
+      throw error;
+    }
+    const former = this.#plan;
+    this.#plan = plan;
+    this.#idle = this.#idle.filter((session) => this.lasts(session.plan) || session.dispose());
+    for (const tell of this.#onAdapt) tell();
+    this.release(former);
+  }
+
+  /** One change of adapters after the other, in the order in which they were asked for. */
+  inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const begun = this.#changing.then(change);
+    this.#changing = begun.catch(() => {});
+    return begun;
+  }
+
+  /** Whether programs of this plan are worth keeping: they are of the base, or of what is on. */
+  lasts(plan: Plan): boolean {
+    return plan === this.base || plan === this.#plan;
+  }
+
+  /** Calls back after each change of the plan. */
+  onAdapt(tell: () => void): void {
+    this.#onAdapt.add(tell);
+  }
+
+  hold(plan: Plan): void {
+    this.#added.hold(plan);
+  }
+
+  release(plan: Plan): void {
+    this.#added.release(plan, this.#backend);
+  }
+
+  bring(plan: Plan, backend: Backend): Promise<void> {
+    return this.#added.bring(plan, backend);
   }
 
   /** The most rows of a prefill that are run at once. */
@@ -193,7 +261,7 @@ export class Engine {
    */
   borrow(ids: readonly number[], slots = 1, source?: SourceText): Session {
     this.alive();
-    const fitting = this.#idle.filter((session) => session.slots === slots);
+    const fitting = this.#idle.filter((session) => session.slots === slots && session.plan === this.#plan);
     const sharedBy = (session: Session) => session.shared(ids, source);
     let best: Session | undefined;
     for (const session of fitting) if (!best || sharedBy(session) > sharedBy(best)) best = session;
@@ -210,7 +278,8 @@ export class Engine {
   }
 
   giveBack(session: Session): void {
-    if (!session.reusable || session.busy || this.#end.signal.aborted) return session.dispose();
+    if (!session.reusable || !this.lasts(session.plan) || session.busy || this.#end.signal.aborted)
+      return session.dispose();
     this.#idle.push(session); // the least recently used come first
     while (this.#idle.length > maxIdle || (this.#idle.length > 1 && this.#idleBytes > maxIdleBytes)) {
       this.#idle.shift()!.dispose();

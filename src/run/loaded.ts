@@ -1,6 +1,7 @@
 import type { Kind } from '../model/family.ts';
 import { part } from '../plan/part.ts';
-import type { Plan, TensorSpec } from '../plan/plan.ts';
+import { isAdded, type Plan, type TensorSpec } from '../plan/plan.ts';
+import type { Adapters, SetAdapterOptions } from './adapt.ts';
 import type { EncoderText } from './encode.ts';
 import type { Engine } from './engine.ts';
 import type { DeviceInfo, WeightShape } from './language-model.ts';
@@ -76,6 +77,17 @@ export abstract class Loaded<Config> {
     return this.proved(await weight(this.engine, name, options));
   }
 
+  /**
+   * Puts a LoRA adapter on, or a blend of several (`[[a, 0.7], [b, 0.3]]`), in place of the one that is on; null takes it off. The base
+   * stays as it is. The next call uses it; one that has begun keeps what it began with.
+   * @throws VitrineError `bad-checkpoint` for an adapter of another base, `bad-option` for what is no adapter; then nothing is changed
+   */
+  async setAdapter(adapter: Adapters | null, options: SetAdapterOptions = {}): Promise<void> {
+    this.engine.alive();
+    const { setAdapter } = await part('What adapts models', () => import('./adapt.ts'));
+    await this.engine.inTurn(() => setAdapter(this.engine, adapter, options));
+  }
+
   /** Frees all memory, the device's too. Safe to call twice. */
   dispose(): void {
     this.engine.dispose();
@@ -98,8 +110,10 @@ export abstract class Loaded<Config> {
 
 /** A plan's weights; of several that are one layer here, each under its own name. */
 function weightsOf({ weights }: Plan): WeightShape[] {
-  return weights.flatMap(({ name, kind, rows, columns, parts }): WeightShape[] => {
-    if (!parts) return [{ name, shape: [rows, columns] }];
-    return parts.map(({ name, length }) => ({ name, shape: kind === 'vector' ? [1, length] : [length, columns] }));
-  });
+  return weights
+    .filter(({ name, parts }) => parts || !isAdded(name))
+    .flatMap(({ name, kind, rows, columns, parts }): WeightShape[] => {
+      if (!parts) return [{ name, shape: [rows, columns] }];
+      return parts.map(({ name, length }) => ({ name, shape: kind === 'vector' ? [1, length] : [length, columns] }));
+    });
 }

@@ -208,6 +208,7 @@ export async function openEngine<Config extends BaseConfig, Small>(
   };
   const engine = await Engine.open({
     plan,
+    checkpoint,
     context,
     chunk,
     reopens,

@@ -10,6 +10,11 @@ export interface Host {
   /** The most rows of a prefill that are run at once. */
   readonly chunk: number;
   backend(signal?: AbortSignal): Promise<Backend>;
+  /** A program of this plan is wanted, from now on until `release`: what an adapter added stays on the device. */
+  hold(plan: Plan): void;
+  release(plan: Plan): void;
+  /** Puts what an adapter added to a plan on a backend, if it is not there. */
+  bring(plan: Plan, backend: Backend): Promise<void>;
   turn(signal: AbortSignal | undefined): Promise<void>;
   until<T>(signal: AbortSignal | undefined, promise: Promise<T>, on?: Backend): Promise<T>;
   attempt<T>(signal: AbortSignal | undefined, use: (backend: Backend) => Promise<T>): Promise<T>;
@@ -33,6 +38,7 @@ export class Runner {
     this.plan = plan;
     this.size = size;
     this.#capture = capture;
+    engine.hold(plan);
   }
 
   /** Whether a program is still being made, for a call that may have ended. */
@@ -78,6 +84,7 @@ export class Runner {
   }
 
   dispose(): void {
+    if (!this.#disposed) this.engine.release(this.plan);
     this.#disposed = true;
     this.#program?.dispose();
   }
@@ -86,6 +93,7 @@ export class Runner {
   protected async fill(_program: Program, _wanted: () => void): Promise<void> {}
 
   async #make(backend: Backend, signal: AbortSignal | undefined): Promise<Program> {
+    await this.engine.bring(this.plan, backend);
     const program = await backend.program(this.plan, this.size, this.#capture);
     const wanted = () => {
       signal?.throwIfAborted();

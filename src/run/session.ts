@@ -40,7 +40,7 @@ export function sessionSize(
 export class Session extends Runner {
   /** Ids whose keys and values each slot's cache holds. */
   readonly held: number[][];
-  /** Whether another text may go on with it: its plan is the model's own. */
+  /** Whether another text may go on with it: its plan is the model's own, with an adapter or without. */
   readonly reusable: boolean;
   /** What the memory of a draw has been tried for. */
   readonly #tries = { full: false };

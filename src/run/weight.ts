@@ -19,9 +19,14 @@ const rowsAtOnce = 1024;
  * @returns data [rows, columns]; a vector is one row
  * @throws VitrineError `bad-option` for a weight or row that is not there
  */
-export async function weight(engine: Engine, name: string, options: WeightOptions = {}): Promise<TracedTensor> {
+export async function weight(
+  engine: Engine,
+  name: string,
+  options: WeightOptions = {},
+  plan: Plan = engine.plan,
+): Promise<TracedTensor> {
   checkOptions('weight', options, { rows: listOf('integers', Number.isInteger), signal: isSignal });
-  const found = specOf(engine.plan, name);
+  const found = specOf(plan, name);
   if (!found) {
     throw new VitrineError('bad-option', `The model has no weight ${quote(name)}.`, {
       hint: 'model.weights() lists every name with its shape.',
@@ -38,7 +43,9 @@ export async function weight(engine: Engine, name: string, options: WeightOption
   const most = Math.max(1, Math.min(rows.length, rowsAtOnce));
   const size = { slots: 1, context: 1, rows: most, logitRows: 1 };
   let first = 0;
-  await engine.attempt(options.signal, async (backend) => {
+  engine.hold(plan);
+  const reading = engine.attempt(options.signal, async (backend) => {
+    await engine.bring(plan, backend);
     const program = await backend.program(lookupPlan(kept), size, new Set(['row']));
     try {
       for (let at = first; at < rows.length; at += most) {
@@ -58,6 +65,7 @@ export async function weight(engine: Engine, name: string, options: WeightOption
       program.dispose();
     }
   });
+  await reading.finally(() => engine.release(plan));
   options.signal?.throwIfAborted();
   return { data, shape: [rows.length, spec.columns] };
 }

@@ -59,6 +59,13 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
       if (former) memory.free(former.values);
       weights.set(spec.name, weight);
     },
+    removeWeights(names) {
+      for (const name of names) {
+        const weight = weights.get(name);
+        if (weight) machine?.memory.free(weight.values);
+        weights.delete(name);
+      }
+    },
     async program(plan, size, capture = new Set()) {
       const program = new WasmProgram(running(), plan, size, capture, weights, (gone) => programs.delete(gone));
       programs.add(program);

@@ -1,5 +1,14 @@
 import { VitrineError } from '../plan/error.ts';
-import { type EmbedTable, type KeySource, keyAxisOf, type Norm, type Plan, type Step, widthOf } from '../plan/plan.ts';
+import {
+  type EmbedTable,
+  type KeySource,
+  keyAxisOf,
+  type LowRank,
+  type Norm,
+  type Plan,
+  type Step,
+  widthOf,
+} from '../plan/plan.ts';
 import { layout } from './binary.ts';
 import type { WasmWeight } from './weights.ts';
 
@@ -188,6 +197,7 @@ function linear(step: Step & { op: 'linear' }, to: Lowering): Fields<'Step'> {
     parts: write('Part', parts, to),
     partCount: parts.length,
     bias: optional(step.bias, to),
+    ...(step.lowRank && lowRank(step.lowRank, to)),
     ...(step.norm && norm(step.norm, to)),
     kind: Activation[step.activation ?? 'none'],
     gate: step.gate === undefined ? 0 : to.tensor(step.gate),
@@ -196,4 +206,14 @@ function linear(step: Step & { op: 'linear' }, to: Lowering): Fields<'Step'> {
     select: +!!step.select,
     ...(step.cache !== undefined && source(step.cache, to)),
   };
+}
+
+function lowRank({ input, weight, rank, parts }: LowRank, to: Lowering): Fields<'Step'> {
+  const ends = to.allocate(4 * parts.length);
+  let end = 0;
+  parts.forEach((columns, i) => {
+    ends.words[i] = end += columns;
+  });
+  const { at: lowEnds } = ends;
+  return { low: to.tensor(input), up: to.weight(weight).values, rank, lowParts: parts.length, lowEnds };
 }

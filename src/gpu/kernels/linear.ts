@@ -13,7 +13,7 @@ import subgroupsSource from '../../../shaders/subgroups.wgsl?raw';
 import type { Activation } from '../../plan/plan.ts';
 import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants } from '../kernel.ts';
 import type { ShaderFile } from '../shader.ts';
-import type { GpuWeight } from '../weights.ts';
+import { type GpuWeight, lowRankAt } from '../weights.ts';
 import { activationNumber } from './activation.ts';
 import { activateFile, batchFile, cacheWriteFile, formatFile } from './files.ts';
 
@@ -26,9 +26,11 @@ export interface Linear {
   count: number;
   /** Absent where all columns go to the cache. */
   output: GpuTensor | undefined;
-  /** Bias of these columns, then the norm's weight and bias, each padded to a multiple of 64; absent without any. */
+  /** Bias of these columns, then the norm's weight and bias, each padded to a multiple of 64, and what an adapter has; absent without any. */
   vectors: GPUBuffer | undefined;
   bias: boolean;
+  /** The input of what an adapter adds: in place of a gate or residual where there is none, else of the cache. */
+  lowRank?: GpuTensor | undefined;
   norm?: { epsilon: number; centred: boolean } | undefined;
   /** Takes the normed input, in place of the cache. */
   normed?: GpuTensor | undefined;
@@ -150,6 +152,12 @@ const normOf = ({ x, norm, normed, count }: Linear) =>
       }
     : noNorm;
 
+/** The operand's binding, 1, or the cache's, 2; 0 without an adapter. Its rank is no constant: adapters share their pipelines. */
+const lowRankOf = ({ x, norm, lowRank, gate, residual, count }: Linear) => ({
+  LOW_RANK: lowRank ? (gate || residual ? 2 : 1) : 0,
+  LOW_RANK_AT: lowRank ? lowRankAt(count, norm ? x.stride : 0) / 4 : 0,
+});
+
 /** The same for all outputs, so that layers which leave the cache alone are compiled once. */
 const noCache = { CACHE_HALF: 0, CACHE_WIDTH: 1, KEYS_AT: 0, MEMORY: 0 };
 
@@ -161,7 +169,7 @@ const cacheSizes = (cache: GpuKeySource, output: GpuTensor | undefined) => ({
 });
 
 function linearKernels(batch: GPUBuffer, linear: Linear, split: Split): Kernel[] {
-  const { x, weight, first, count, output, gate, residual, cache, select, unused } = linear;
+  const { x, weight, first, count, output, gate, residual, cache, select, unused, lowRank } = linear;
   const axis = output?.axis ?? 'rows';
   const most = Math.floor((MOST_WORKGROUPS * split.outputs) / 64) * 64;
   const runs = weight.parts.flatMap((part) => {
@@ -200,6 +208,7 @@ function linearKernels(batch: GPUBuffer, linear: Linear, split: Split): Kernel[]
       LOGIT_ROWS: axis === 'logitRows' ? 1 : 0,
       OUT_STRIDE: output?.stride ?? 0,
       ...normOf(linear),
+      ...lowRankOf(linear),
       ...split.constants,
     },
     bindings: {
@@ -208,9 +217,9 @@ function linearKernels(batch: GPUBuffer, linear: Linear, split: Split): Kernel[]
       2: part.scales,
       3: x.buffer,
       4: linear.vectors ?? x.buffer,
-      5: (gate ?? residual ?? x).buffer,
+      5: (gate ?? residual ?? lowRank ?? x).buffer,
       6: output?.buffer ?? unused,
-      7: (cache ?? linear.normed)?.buffer ?? unused,
+      7: (cache ?? linear.normed ?? (gate || residual ? lowRank : undefined))?.buffer ?? unused,
     },
     workgroups: (sizes) => [ceilDiv(n, split.outputs), ceilDiv(sizes[axis], split.rows)],
   }));

@@ -1,5 +1,6 @@
 import { activate } from './activation';
 import { Batch, keysAt, Part, placeOf, rowAt, rowOf, Step, strideOf } from './step';
+import { madd, sums } from './simd';
 import { nextPiece } from './threads';
 
 /** Input row `r` of a linear: the r-th row, or the r-th whose logits are wanted. */
@@ -49,6 +50,7 @@ export function totalColumns(s: Step): i32 {
 /** Takes `count` sums of row `r`, from the c-th of those taken, to where they belong, with bias, activation, gate and residual. */
 export function finish(s: Step, batch: Batch, r: i32, c: i32, count: i32, values: v128): void {
   const i = within + c;
+  if (s.low) values = f32x4.add(values, lowRank(s, r, c, count));
   if (s.bias) values = f32x4.add(values, v128.load(s.bias + ((<usize>(column + c)) << 2)));
   if (s.kind) values = activate(s.kind, values);
   if (part.kept) return append(s, placeOf(s, rowOf(batch, r)), part.at, i, count, values);
@@ -77,6 +79,10 @@ export function finishTile(s: Step, batch: Batch, r: i32, rows: i32, c: i32, cou
   for (let i = 0; i < rows; i++, y += 32, at += stride) {
     let y0 = f32x4.add(v128.load(y), bias0);
     let y1 = f32x4.add(v128.load(y, 16), bias1);
+    if (s.low) {
+      y0 = f32x4.add(y0, lowRank(s, r + i, c, 4));
+      y1 = f32x4.add(y1, lowRank(s, r + i, c + 4, 4));
+    }
     if (s.kind) {
       y0 = activate(s.kind, y0);
       y1 = activate(s.kind, y1);
@@ -89,6 +95,31 @@ export function finishTile(s: Step, batch: Batch, r: i32, rows: i32, c: i32, cou
     v128.store(to, y0);
     v128.store(to, y1, 16);
   }
+}
+
+/** What an adapter adds to the four columns from the c-th of those taken; a part of the adapter's ends only where one of the layer's does. */
+function lowRank(s: Step, r: i32, c: i32, count: i32): v128 {
+  const first = column + c;
+  let part = 0;
+  while (first >= load<i32>(s.lowEnds + ((<usize>part) << 2))) part++;
+  const bytes = (<usize>s.rank) << 2;
+  let x = rowAt(s.low, r, s.rank * s.lowParts) + <usize>part * bytes;
+  let w0 = s.up + <usize>first * bytes;
+  let w1 = s.up + <usize>(first + min(1, count - 1)) * bytes;
+  let w2 = s.up + <usize>(first + min(2, count - 1)) * bytes;
+  let w3 = s.up + <usize>(first + min(3, count - 1)) * bytes;
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  for (const end = x + bytes; x < end; x += 16, w0 += 16, w1 += 16, w2 += 16, w3 += 16) {
+    const t = v128.load(x);
+    a0 = madd(t, v128.load(w0), a0);
+    a1 = madd(t, v128.load(w1), a1);
+    a2 = madd(t, v128.load(w2), a2);
+    a3 = madd(t, v128.load(w3), a3);
+  }
+  return sums(a0, a1, a2, a3);
 }
 
 /** Columns i .. i + count of a row's keys or values, to its place. */

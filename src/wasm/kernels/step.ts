@@ -74,6 +74,12 @@ export class Step {
   parts: usize;
   partCount: i32;
   bias: usize;
+  /** What an adapter adds to a linear: its input [.., lowParts * rank], vectors [out, rank], and how many columns each part has. */
+  low: usize;
+  up: usize;
+  rank: i32;
+  lowParts: i32;
+  lowEnds: usize;
   normWeight: usize;
   normBias: usize;
   epsilon: f32;

@@ -1,0 +1,77 @@
+import { type Adapter, isAdapter, notAnAdapter } from '../adapter/adapter.ts';
+import { changesOf, type Weighted } from '../adapter/bind.ts';
+import type { Checkpoint } from '../load/checkpoint.ts';
+import type { BaseConfig } from '../model/family.ts';
+import { adapted } from '../plan/adapt.ts';
+import type { Plan, StoredShape } from '../plan/plan.ts';
+import { checkOptions, isSignal, number, quote } from './check.ts';
+import type { Engine } from './engine.ts';
+import { weight } from './weight.ts';
+
+/** An adapter, or a blend of several: each with the share that what it adds has. */
+export type Adapters = Adapter | readonly (readonly [adapter: Adapter, share: number])[];
+
+export interface SetAdapterOptions {
+  /** What the adapter adds is multiplied by this; 1 by default. Tensors that take the place of the base's are not. */
+  scale?: number;
+  signal?: AbortSignal;
+}
+
+let made = 0;
+
+/** As `model.setAdapter`. */
+export async function setAdapter(
+  engine: Engine,
+  adapter: Adapters | null,
+  options: SetAdapterOptions = {},
+): Promise<void> {
+  engine.alive();
+  checkOptions('setAdapter', options, { scale: number(-Number.MAX_VALUE), signal: isSignal });
+  const { scale = 1, signal } = options;
+  signal?.throwIfAborted();
+  const weighted = weightedOf(adapter, scale);
+  await engine.adapt(weighted.length === 0 ? engine.base : await planWith(engine, weighted, signal), signal);
+}
+
+function weightedOf(adapter: unknown, scale: number): Weighted[] {
+  if (adapter === null) return [];
+  if (isAdapter(adapter)) return [[adapter, scale]];
+  if (!Array.isArray(adapter) || adapter.length === 0) throw notAnAdapter(quote(adapter));
+  return adapter.map((one: unknown): Weighted => {
+    const [of, share] = Array.isArray(one) ? (one as unknown[]) : [];
+    if (isAdapter(of) && typeof share === 'number' && Number.isFinite(share)) return [of, share * scale];
+    throw notAnAdapter(`a list with ${quote(one)}`);
+  });
+}
+
+/** The base's plan with adapters on. */
+async function planWith(engine: Engine, adapters: readonly Weighted[], signal: AbortSignal | undefined): Promise<Plan> {
+  const { base: plan } = engine;
+  const checkpoint = engine.checkpoint!;
+  const { family, config } = checkpoint;
+  const changes = await changesOf(
+    adapters,
+    { family, config, plan },
+    {
+      weight: async (name) => (await weight(engine, name, { ...(signal && { signal }) }, plan)).data,
+      stored: (tensor) => readStored(checkpoint, tensor, signal),
+    },
+  );
+  return adapted(plan, changes, ++made);
+}
+
+/** A tensor of the checkpoint, read again. */
+async function readStored(
+  checkpoint: Checkpoint<BaseConfig>,
+  { name, shape }: StoredShape,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const columns = shape.reduce((a, b) => a * b, 1);
+  const spec = { name, kind: 'vector', rows: 1, columns, storedShape: shape, storedTransposed: false } as const;
+  try {
+    for await (const values of checkpoint.read(spec, signal)) return values.slice();
+    return new Float32Array(columns);
+  } finally {
+    checkpoint.close();
+  }
+}

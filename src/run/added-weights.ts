@@ -1,0 +1,50 @@
+import type { Backend } from '../plan/backend.ts';
+import type { AddedWeight, Plan } from '../plan/plan.ts';
+
+type Added = readonly AddedWeight[];
+
+/** What adapters add to plans: on a backend as long as somebody holds such a plan. */
+export class AddedWeights {
+  /** How many hold each. */
+  readonly #holders = new Map<Added, number>();
+  readonly #on = new WeakMap<Backend, Map<Added, Promise<void>>>();
+
+  hold({ added }: Plan): void {
+    if (added) this.#holders.set(added, (this.#holders.get(added) ?? 0) + 1);
+  }
+
+  /** @param backend where it may be */
+  release({ added }: Plan, backend: Backend): void {
+    if (!added) return;
+    const left = (this.#holders.get(added) ?? 0) - 1;
+    if (left > 0) return void this.#holders.set(added, left);
+    this.#holders.delete(added);
+    const coming = this.#on.get(backend)?.get(added);
+    this.#on.get(backend)?.delete(added);
+    const free = () => backend.removeWeights(added.map(({ spec }) => spec.name));
+    // What is still on its way is freed when it is there.
+    coming?.then(free, free);
+  }
+
+  bring({ added }: Plan, backend: Backend): Promise<void> {
+    if (!added) return Promise.resolve();
+    const here = this.#on.get(backend) ?? new Map<Added, Promise<void>>();
+    this.#on.set(backend, here);
+    const known = here.get(added);
+    if (known) return known;
+    const coming = send(added, backend);
+    here.set(added, coming);
+    coming.catch(() => {
+      if (here.get(added) === coming) here.delete(added); // there may be room later
+    });
+    return coming;
+  }
+}
+
+/** All at once: on a GPU each waits for the device. */
+async function send(added: Added, backend: Backend): Promise<void> {
+  async function* whole(values: Float32Array) {
+    yield values;
+  }
+  await Promise.all(added.map(({ spec, values }) => backend.addWeight(spec, 'f32', whole(values))));
+}
