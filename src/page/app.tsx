@@ -1,5 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import { openAddress } from './link.ts';
+import { guest } from './models.ts';
 import { Branches } from './views/branches.tsx';
 import { Dialogs } from './views/dialogs.tsx';
 import { DropTarget } from './views/drop-target.tsx';
@@ -9,17 +10,28 @@ import { ModelLabel } from './views/model-label.tsx';
 import { Notices } from './views/notices.tsx';
 import { Offer } from './views/offer.tsx';
 import { ReadingAids } from './views/reading-aids.tsx';
+import { RoomSlot } from './views/room-slot.tsx';
 import { Sampling } from './views/sampling.tsx';
 import { Shelf } from './views/shelf.tsx';
 import { TextSurface } from './views/text-surface.tsx';
 import { complete, phase, stop } from './writing.ts';
 
-/** The page: the text on its shelf, and beside it the model's card and the dials. */
+/** The page: the text on its shelf, and beside it the model's card and the dials; or the room of a model that does not write. */
 export function App() {
   useShortcuts();
   return (
     <>
       <Header />
+      {guest.value ? <RoomSlot /> : <Writing />}
+      <Dialogs />
+      <DropTarget />
+    </>
+  );
+}
+
+function Writing() {
+  return (
+    <>
       <main class="case">
         <div class="text">
           <TextSurface />
@@ -35,8 +47,6 @@ export function App() {
         </aside>
       </main>
       <InsideSlot />
-      <Dialogs />
-      <DropTarget />
     </>
   );
 }
@@ -45,7 +55,7 @@ export function App() {
 function useShortcuts(): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.isComposing || document.querySelector('dialog[open]')) return;
+      if (event.isComposing || guest.value || document.querySelector('dialog[open]')) return;
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         openAddress();

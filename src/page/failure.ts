@@ -3,7 +3,7 @@ import { type ModelRef, nameOf } from './sources.ts';
 import { strings } from './strings.ts';
 
 /** What can be offered to get out of a failure. */
-export type WayOut = 'tryAgain' | 'useEmbedded' | 'useProcessor' | 'otherModel';
+export type WayOut = 'giveToken' | 'tryAgain' | 'useEmbedded' | 'useProcessor' | 'otherModel';
 
 /** A failure as a visitor reads it. */
 export interface Failure {
@@ -13,18 +13,28 @@ export interface Failure {
   /** The engine's own words. */
   details: string;
   waysOut: WayOut[];
+  /** The hub's id of a model that it hands out to some alone. */
+  gated?: string;
+}
+
+/** The hub's answer to who has not accepted a model's licence; it has the same one for what is private, or not there. */
+function gatedId(error: unknown, ref: ModelRef): string | undefined {
+  const refused = error instanceof VitrineError && error.code === 'network' && /\b(401|403)\b/.test(error.message);
+  return refused && ref.kind === 'hub' ? ref.id : undefined;
 }
 
 /** An error of loading `ref`, or of running it. */
 export function explain(error: unknown, ref: ModelRef, during: 'load' | 'run'): Failure {
   const code = error instanceof VitrineError ? error.code : undefined;
-  const [what, advice] = sentence(error, ref, during);
+  const gated = during === 'load' ? gatedId(error, ref) : undefined;
+  const [what, advice] = gated ? strings.gated(gated) : sentence(error, ref, during);
   const details = error instanceof Error ? error.message : String(error);
   const waysOut: WayOut[] = [];
   if (code === 'no-webgpu' || code === 'device-lost') waysOut.push('useProcessor');
-  if (!code || code === 'network' || code === 'device-lost') waysOut.push('tryAgain');
+  if (gated) waysOut.push('giveToken');
+  else if (!code || code === 'network' || code === 'device-lost') waysOut.push('tryAgain');
   if (during === 'load') waysOut.push('otherModel');
-  return { code, what, advice, details, waysOut };
+  return { code, what, advice, details, waysOut, ...(gated && { gated }) };
 }
 
 export function missing(ref: ModelRef): Failure {

@@ -1,9 +1,11 @@
 import { effect, signal } from '@preact/signals';
+import { embeddedKinds } from './embedded.ts';
 import { insideOpen, startingView, view } from './inside-open.ts';
-import { device, loading, runOn, shown } from './models.ts';
-import { type Device, fromHash, toHash } from './permalink.ts';
+import { device, guest, loading, opened, runOn } from './models.ts';
+import { type Device, fromHash, type Link, toHash } from './permalink.ts';
+import { roomText } from './room-text.ts';
 import { defaults, randomSeed } from './settings.ts';
-import { embedded, linkOf, type ModelRef, parseModelRef } from './sources.ts';
+import { embedded, isSame, linkOf, type ModelRef, parseModelRef } from './sources.ts';
 import { colouring } from './tokens.ts';
 import { openText, prompt, replaceText, settings } from './writing.ts';
 
@@ -17,19 +19,24 @@ const settleMs = 300; // browsers refuse more than about a hundred changes of th
 /** The page as a link, with its text. */
 export function currentLink(): string {
   const address = new URL(location.href);
-  address.hash = hashWith(prompt.value);
+  address.hash = hashWith(guest.value ? roomText.value : prompt.value);
   return address.href;
 }
 
 /** The address as the page last read or wrote it. */
 let known = '';
 let timer = 0;
+/** The model that the page is to open when it begins. */
+let first = embedded;
 
-export function followLink(): void {
-  openText(fromHash(location.hash).prompt);
+/** @returns the model to open first */
+export function followLink(): ModelRef {
+  const link = fromHash(location.hash);
+  openText(isOfRoom(link) ? undefined : link.prompt);
   openAddress(() => {});
   effect(writeAddress);
   addEventListener('hashchange', () => openAddress());
+  return first;
 }
 
 /** Opens the address if it is another than the page knows: its event may come after a click that followed it. */
@@ -51,7 +58,7 @@ function writeAddress(): void {
 }
 
 function hashWith(text: string | undefined): string {
-  const model = askedModel.value ?? shown.value?.ref;
+  const model = askedModel.value ?? opened.value?.ref;
   return toHash({
     prompt: text,
     model: model && linkOf(model),
@@ -66,19 +73,30 @@ function open(hash: string, openPrompt: (text: string) => void): void {
   if (!hash.replace(/^#/, '')) return;
   const link = fromHash(hash);
   settings.value = { ...defaults, seed: randomSeed(), ...link.settings };
-  if (link.prompt !== undefined) openPrompt(link.prompt);
+  if (isOfRoom(link)) roomText.value = link.prompt;
+  else if (link.prompt !== undefined) openPrompt(link.prompt);
   colouring.value = link.colouring;
   view.value = link.inside ?? startingView;
   insideOpen.value = link.inside !== undefined;
-  openModel(link.model ? parseModelRef(link.model) : embedded, link.device ?? 'auto');
+  openModel(modelOf(link), link.device ?? 'auto');
 }
 
+const modelOf = ({ model }: Link) => (model ? parseModelRef(model) : embedded);
+
+/** Its text is for a model of this page that does not write. */
+function isOfRoom(link: Link): boolean {
+  const ref = modelOf(link);
+  return ref?.kind === 'embedded' && embeddedKinds[ref.name] !== 'decoder';
+}
+
+/** Models of this page are opened; the visitor is asked about others. */
 function openModel(ref: ModelRef | undefined, on: Device): void {
-  const current = loading.value?.ref ?? shown.value?.ref;
-  const isCurrent = ref && current && linkOf(ref) === linkOf(current);
-  askedModel.value = ref === embedded || isCurrent ? undefined : ref;
-  const next = ref === embedded ? embedded : current;
-  // Without a current one the page is about to load its first.
-  if (!current) device.value = on;
-  else if (next !== current || on !== device.value) runOn(on, next);
+  const current = loading.value?.ref ?? opened.value?.ref;
+  const isOwn = ref?.kind === 'embedded';
+  askedModel.value = isOwn || isSame(ref, current) ? undefined : ref;
+  const next = (isOwn ? ref : current) ?? embedded;
+  if (!current) {
+    first = next;
+    device.value = on;
+  } else if (!isSame(next, current) || on !== device.value) runOn(on, next);
 }

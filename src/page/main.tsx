@@ -6,17 +6,16 @@ import { followTyping } from './ghost.ts';
 import { followLink } from './link.ts';
 import { show } from './models.ts';
 import { keepOffline, takeUpdate } from './offline.ts';
-import { embedded } from './sources.ts';
 import { followTheme } from './theme.ts';
 import { followTokens } from './tokens.ts';
 import { keepText } from './writing.ts';
 
 await takeUpdate();
 followTheme();
-followLink();
+const first = followLink();
 keepText();
 followTokens();
 followTyping();
 followAsked();
 render(<App />, document.getElementById('page')!);
-void show(embedded).then(keepOffline); // the model first, then what the next visit needs
+void show(first).then(keepOffline); // the model first, then what the next visit needs

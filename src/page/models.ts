@@ -1,20 +1,38 @@
-import { signal } from '@preact/signals';
-import { EngineWorker, type WorkerModel } from '../embed/client.ts';
-import type { Progress } from '../index.ts';
+import { computed, signal } from '@preact/signals';
+import {
+  EngineWorker,
+  type WorkerEncoder,
+  type WorkerEncoderDecoder,
+  type WorkerModel,
+  type WorkerVision,
+} from '../embed/client.ts';
+import type { Inspection, Progress } from '../index.ts';
 import { announcement } from './announce.ts';
+import { embeddedKinds } from './embedded.ts';
 import { explain, type Failure } from './failure.ts';
 import type { Device } from './permalink.ts';
-import { embedded, type ModelRef, nameOf, sourceOf } from './sources.ts';
+import { embedded, isSame, type ModelRef, nameOf, sourceOf } from './sources.ts';
 import { strings } from './strings.ts';
 
-/** The model that is shown, the one being loaded, and what went wrong. */
+/** The model that writes, the one whose room is open, the one being loaded, and what went wrong. */
 
-export interface Shown {
+interface Opened {
   ref: ModelRef;
-  model: WorkerModel;
   /** The choice it was loaded with. */
   device: Device;
 }
+
+export interface Shown extends Opened {
+  model: WorkerModel;
+}
+
+/** A model that does something else than to write on. */
+export type Guest = Opened &
+  (
+    | { kind: 'encoder'; model: WorkerEncoder }
+    | { kind: 'encoder-decoder'; model: WorkerEncoderDecoder }
+    | { kind: 'vision'; model: WorkerVision }
+  );
 
 export interface Loading {
   ref: ModelRef;
@@ -23,7 +41,12 @@ export interface Loading {
   cancel(): void;
 }
 
+/** The model that writes; it stays while another one's room is open. */
 export const shown = signal<Shown | undefined>(undefined);
+/** The model whose room is open in place of the text. */
+export const guest = signal<Guest | undefined>(undefined);
+/** What the page is of now. */
+export const opened = computed(() => guest.value ?? shown.value);
 export const loading = signal<Loading | undefined>(undefined);
 export const failure = signal<Failure | undefined>(undefined);
 export const device = signal<Device>('auto');
@@ -50,7 +73,8 @@ let current: Promise<Shown | undefined> = Promise.resolve(undefined);
  */
 export function show(ref: ModelRef): Promise<Shown | undefined> {
   loading.value?.cancel();
-  current = replace(ref);
+  if (guest.value && isSame(ref, shown.value?.ref) && device.value === shown.value?.device) leaveRoom();
+  else current = replace(ref);
   return current;
 }
 
@@ -75,21 +99,14 @@ async function replace(ref: ModelRef): Promise<Shown | undefined> {
     if (loading.value?.cancel === mine.cancel) loading.value = { ...mine, progress };
   };
   try {
-    const options = {
-      device: chosen,
-      onProgress,
-      signal: abort.signal,
-      ...(ref.kind === 'embedded' && { cache: false as const }), // it is kept with the page, by the service worker
-    };
-    const model = await engine.load(sourceOf(ref), options).catch((error) => {
-      if (!engine.ended || abort.signal.aborted) throw error;
-      engine.terminate(); // one that stopped takes its models with it
-      engine = new EngineWorker();
-      return engine.load(sourceOf(ref), options);
-    });
-    void shown.value?.model.dispose();
-    shown.value = { ref, model, device: chosen };
-    announcement.value = strings.ready(mine.name, strings.kinds[model.device.kind]);
+    const found = await load(ref, { device: chosen, onProgress, signal: abort.signal });
+    void guest.value?.model.dispose();
+    guest.value = found.kind === 'decoder' ? undefined : { ref, device: chosen, ...found };
+    if (found.kind === 'decoder') {
+      void shown.value?.model.dispose();
+      shown.value = { ref, device: chosen, model: found.model };
+    }
+    announcement.value = strings.ready(mine.name, strings.kinds[found.model.device.kind]);
   } catch (error) {
     if (!abort.signal.aborted) {
       failure.value = explain(error, ref, 'load');
@@ -98,14 +115,65 @@ async function replace(ref: ModelRef): Promise<Shown | undefined> {
   } finally {
     if (loading.value?.cancel === mine.cancel) {
       loading.value = undefined;
-      device.value = shown.value?.device ?? chosen; // as before, if it failed or was cancelled
+      device.value = opened.value?.device ?? chosen; // as before, if it failed or was cancelled
     }
   }
   return shown.value;
 }
 
+interface LoadOptions {
+  device: Device;
+  onProgress: (progress: Progress) => void;
+  signal: AbortSignal;
+}
+
+/** A model by the loader of its kind, in a new worker if the one before has stopped. */
+async function load(ref: ModelRef, options: LoadOptions) {
+  const { signal } = options;
+  // The one that writes is kept with the page, by the service worker.
+  const kept = { ...tokenOf(ref), ...(isSame(ref, embedded) && { cache: false as const }) };
+  const once = async () => {
+    const source = sourceOf(ref);
+    const all = { ...options, ...kept };
+    const kind = ref.kind === 'embedded' ? embeddedKinds[ref.name] : (await inspect(ref, signal)).kind;
+    switch (kind) {
+      case 'decoder':
+        return { kind, model: await engine.load(source, all) };
+      case 'encoder':
+        return { kind, model: await engine.loadEncoder(source, all) };
+      case 'encoder-decoder':
+        return { kind, model: await engine.loadEncoderDecoder(source, all) };
+      case 'vision':
+        return { kind, model: await engine.loadVision(source, all) };
+      default:
+        return kind satisfies never;
+    }
+  };
+  return once().catch((error) => {
+    if (!engine.ended || signal.aborted) throw error;
+    engine.terminate(); // one that stopped takes its models with it
+    engine = new EngineWorker();
+    return once();
+  });
+}
+
+const tokenOf = (ref: ModelRef) => (ref.kind === 'hub' && ref.token ? { token: ref.token } : {});
+
+/** What a model is and how large, before a weight of it is fetched. */
+export function inspect(ref: ModelRef, signal: AbortSignal): Promise<Inspection> {
+  return engine.inspect(sourceOf(ref), { ...tokenOf(ref), signal });
+}
+
+/** Closes the room that is open, and goes back to the text. */
+export function leaveRoom(): void {
+  void guest.value?.model.dispose();
+  guest.value = undefined;
+  if (shown.value) device.value = shown.value.device;
+  else void show(embedded);
+}
+
 /** Loads a model, or what is shown again, on another device. */
-export function runOn(next: Device, ref = shown.value?.ref ?? loading.value?.ref ?? embedded): void {
+export function runOn(next: Device, ref = opened.value?.ref ?? loading.value?.ref ?? embedded): void {
   device.value = next;
   void show(ref);
 }

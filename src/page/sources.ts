@@ -1,19 +1,28 @@
 import type { Source } from '../index.ts';
-import { chooseGguf } from '../load/gguf-choice.ts';
+import { type EmbeddedName, embeddedKinds } from './embedded.ts';
 import { strings } from './strings.ts';
 
-/** A model as the page refers to it. */
+/** A model as the page refers to it. `token`: of the hub, for a gated model; it is kept nowhere. */
 export type ModelRef =
-  | { kind: 'embedded' }
-  | { kind: 'hub'; id: string }
+  | { kind: 'embedded'; name: EmbeddedName }
+  | { kind: 'hub'; id: string; token?: string }
   | { kind: 'url'; url: string }
   | { kind: 'files'; files: File[] };
 
-export const embedded: ModelRef = { kind: 'embedded' };
+/** The one that writes, which a first visit opens. */
+export const embedded: ModelRef = { kind: 'embedded', name: 'tiny-tales' };
 
-/** What a visitor typed, or a link holds: an address if it looks like one, else a hub id; undefined if neither. */
+const addressOf = (name: string) => new URL(`models/${name}/`, document.baseURI).href;
+
+/**
+ * What a visitor typed, or a link holds: the name or the address of a model of this page, an address if it looks like one, else a
+ * hub id; undefined if neither.
+ */
 export function parseModelRef(text: string): ModelRef | undefined {
   const trimmed = text.trim();
+  const names = Object.keys(embeddedKinds) as EmbeddedName[];
+  const own = names.find((name) => trimmed === name || trimmed === addressOf(name));
+  if (own) return { kind: 'embedded', name: own };
   if (/^https?:\/\//i.test(trimmed)) {
     if (!URL.canParse(trimmed)) return undefined;
     const isFile = /\.(safetensors|gguf)$/i.test(new URL(trimmed).pathname);
@@ -26,7 +35,7 @@ export function parseModelRef(text: string): ModelRef | undefined {
 export function nameOf(ref: ModelRef): string {
   switch (ref.kind) {
     case 'embedded':
-      return strings.embeddedName;
+      return strings.embeddedNames[ref.name];
     case 'hub':
       return ref.id;
     case 'url':
@@ -38,17 +47,23 @@ export function nameOf(ref: ModelRef): string {
   }
 }
 
-/** What a link can hold of it; undefined for the embedded model and for files. */
+/** What a link can hold of it; undefined for the one that a visit opens, and for files. */
 export function linkOf(ref: ModelRef): string | undefined {
   if (ref.kind === 'hub') return ref.id;
+  if (ref.kind === 'embedded') return ref.name === 'tiny-tales' ? undefined : ref.name;
   return ref.kind === 'url' ? ref.url : undefined;
+}
+
+/** Whether two are one model, as far as names tell. */
+export function isSame(a: ModelRef | undefined, b: ModelRef | undefined): boolean {
+  return a === b || (a !== undefined && a.kind === b?.kind && a.kind !== 'files' && linkOf(a) === linkOf(b));
 }
 
 /** What `load` takes. */
 export function sourceOf(ref: ModelRef): Source {
   switch (ref.kind) {
     case 'embedded':
-      return new URL('models/tiny-tales/', document.baseURI).href;
+      return addressOf(ref.name);
     case 'hub':
       return ref.id;
     case 'url':
@@ -58,36 +73,6 @@ export function sourceOf(ref: ModelRef): Source {
     default:
       return ref satisfies never;
   }
-}
-
-/**
- * Bytes that loading it will download; undefined if the host does not say. Asks for headers only (for a sharded
- * model, its index). Throws a TypeError without a network, and resolves to 'missing' if there is no such model.
- */
-export async function downloadSize(ref: ModelRef, signal: AbortSignal): Promise<number | undefined | 'missing'> {
-  const folder = ref.kind === 'hub' ? `https://huggingface.co/${ref.id}/resolve/main/` : String(sourceOf(ref));
-  if (!folder.endsWith('/')) return lengthOf(await fetch(folder, { method: 'HEAD', signal }));
-  const whole = await fetch(new URL('model.safetensors', folder), { method: 'HEAD', signal });
-  if (whole.ok) return lengthOf(whole);
-  const index = await fetch(new URL('model.safetensors.index.json', folder), { signal });
-  if (!index.ok) return ref.kind === 'hub' ? ggufSize(ref.id, signal) : 'missing';
-  const { metadata } = (await index.json()) as { metadata?: { total_size?: number } };
-  return metadata?.total_size;
-}
-
-/** Bytes of the GGUF file that `load` takes of a repository without safetensors. */
-async function ggufSize(id: string, signal: AbortSignal): Promise<number | undefined | 'missing'> {
-  const response = await fetch(`https://huggingface.co/api/models/${id}?blobs=true`, { signal });
-  const { siblings = [] } = (await response.json().catch(() => ({}))) as {
-    siblings?: { rfilename: string; size?: number }[];
-  };
-  const chosen = chooseGguf(siblings.map(({ rfilename }) => rfilename));
-  return chosen === undefined ? 'missing' : siblings.find(({ rfilename }) => rfilename === chosen)?.size;
-}
-
-function lengthOf(response: Response): number | undefined | 'missing' {
-  if (!response.ok) return 'missing';
-  return Number(response.headers.get('content-length')) || undefined;
 }
 
 /** The files of a drop: those dropped, and those directly inside dropped folders. */

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../plan/error.ts';
-import type { Colouring, Device } from './permalink.ts';
+import type { EmbeddedName } from './embedded.ts';
+import type { Colouring } from './permalink.ts';
 import type { Dial } from './settings.ts';
 
 /** Every word of the page; translate this file. */
@@ -19,9 +20,17 @@ function percentText(share: number): string {
 
 export const strings = {
   title: 'Vitrine',
-  tagline: 'GPT-2, running in this page',
+  tagline: 'Transformers, running in this page',
   opening: 'Once upon a time',
-  embeddedName: 'Tiny Tales',
+  embeddedNames: {
+    'tiny-tales': 'Tiny Tales',
+    'tiny-digits': 'Tiny Digits',
+    'tiny-dates': 'Tiny Dates',
+    'tiny-translate': 'Tiny Translate',
+    'tiny-blanks': 'Tiny Blanks',
+    'tiny-tasks': 'Tiny Tasks',
+  } satisfies Record<EmbeddedName, string>,
+  back: 'Back to writing',
 
   text: 'Your text',
   textHint:
@@ -125,7 +134,9 @@ export const strings = {
 
   modelSection: 'Model',
   changeModel: 'Change model',
-  shape: (layers: number, heads: number, width: number) => `${layers} blocks of ${heads} heads, ${width} wide`,
+  patches: ([height, width]: readonly [number, number], count: number) =>
+    `${height} × ${width} pixels in ${number.format(count)} patches`,
+  shape: (layers: number | string, heads: number, width: number) => `${layers} blocks of ${heads} heads, ${width} wide`,
   words: (vocabulary: number, context: number) =>
     `${number.format(vocabulary)} tokens known, ${number.format(context)} at a time`,
   kinds: { webgpu: 'WebGPU', wasm: 'Processor', cpu: 'Processor' },
@@ -139,54 +150,13 @@ export const strings = {
   cancel: 'Cancel',
   ready: (name: string, device: string) => `${name} is ready on ${device}.`,
 
-  dialogTitle: 'Choose a model',
   close: 'Close',
-  embeddedAbout: 'A toy of 7.7 million parameters that tells children’s stories. It came with this page.',
-  hubTitle: 'On the web',
-  hubAbout: 'Any GPT-2 of the Hugging Face hub, or the address of a folder with config.json and model.safetensors.',
-  hubField: 'Hub id or address',
-  hubSuggestions: [
-    ['openai-community/gpt2', 'GPT-2 small'],
-    ['distilbert/distilgpt2', 'DistilGPT-2'],
-    ['openai-community/gpt2-medium', 'GPT-2 medium'],
-  ] as [id: string, name: string][],
-  check: 'Find',
-  checking: 'Asking for its size…',
-  asks: (name: string, size: number | undefined) =>
-    size === undefined ? `${name} does not say how large it is.` : `${name} is a download of ${bytes(size)}.`,
   asksLink: (name: string) => `This link asks for the model ${name}.`,
   findIt: 'Show its size',
-  download: 'Download',
-  filesTitle: 'On this device',
-  filesAbout:
-    'config.json and model.safetensors of a GPT-2, and its tokenizer if it has its own. Or drop them anywhere on this page.',
-  chooseFiles: 'Choose files',
   dropHere: 'Drop config.json and model.safetensors to load them',
   fileModel: (names: string[]) => names.find((name) => /\.(safetensors|gguf)$/.test(name)) ?? names[0] ?? 'Files',
   unkept: (name: string) => `${name} could not be kept in this browser: the next visit will download it again.`,
-  cachedTitle: 'Downloaded before',
-  noneCached: 'There is none any more.',
-  unfinished: (count: number) => `${bytes(count)}, unfinished`,
-  use: 'Use',
-  useCached: (name: string) => `Use ${name}`,
-  delete: 'Delete',
-  deleteCached: (name: string) => `Delete ${name} from this device`,
-  deleted: (name: string, count: number) => `${name} is deleted, ${bytes(count)} are free again.`,
-  keep: 'Keep these models',
-  keeping: {
-    unasked: 'When the disk is full, the browser may delete them.',
-    granted: 'They stay on this device until you delete them.',
-    refused:
-      'The browser may still delete them when the disk is full. It may agree later, or once this page is installed.',
-  },
-  device: 'Run on',
   checkDevice: 'Check this GPU',
-  deviceNames: {
-    auto: 'GPU if there is one',
-    webgpu: 'GPU (WebGPU)',
-    wasm: 'Processor (WebAssembly)',
-    cpu: 'Processor (JavaScript)',
-  } satisfies Record<Device, string>,
 
   wrongGpu:
     'The GPU computes something else than it should, so the model runs on the processor: the same text, more slowly. A newer driver or browser may help.',
@@ -206,9 +176,12 @@ export const strings = {
   failures: {
     'bad-checkpoint': [
       'This is not a model Vitrine can read.',
-      'A GPT-2 needs its config.json and model.safetensors, complete and undamaged.',
+      'A model needs its config.json and its weights, complete and undamaged.',
     ],
-    'unsupported-checkpoint': ['This model is of a kind Vitrine does not run.', 'It runs models of the GPT-2 family.'],
+    'unsupported-checkpoint': [
+      'This model is of a kind Vitrine does not run.',
+      'See the details, and choose another one.',
+    ],
     network: ['The model could not be fetched.', 'Check the connection and the name or address, then try again.'],
     'no-webgpu': [
       'This browser offers no GPU to the page.',
@@ -231,10 +204,16 @@ export const strings = {
   ],
   offline: ['There is no network connection.', 'The embedded model works without one.'] as [string, string],
   notFound: (name: string) =>
-    [`There is no GPT-2 at ${name}.`, 'Check the spelling: a hub id looks like openai-community/gpt2.'] as [
+    [`There is no model at ${name}.`, 'Check the spelling: a hub id looks like openai-community/gpt2.'] as [
       string,
       string,
     ],
+  gated: (id: string) =>
+    [
+      `The hub does not hand out ${id} to everyone.`,
+      'Either its licence has to be accepted first, or there is no such model.',
+    ] as [string, string],
+  giveToken: 'Accept the licence',
   contextFull: (context: number) =>
     `The text fills the ${number.format(context)} tokens this model can read at a time. Take some of it away to go on.`,
 };

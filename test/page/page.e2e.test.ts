@@ -144,7 +144,7 @@ describe('the page', () => {
       const field = page.locator('#hub-id');
       await field.fill(`${server.url}no-such-model/`);
       await field.press('Enter');
-      await page.getByText(/There is no GPT-2 at/).waitFor();
+      await page.getByText(/There is no model at/).waitFor();
       await field.fill(`${server.url}tiny-gpt2/`);
       await field.press('Enter');
       await page.getByText(/is a download of 1\.8 MB/).waitFor();

@@ -1,5 +1,6 @@
-import type { Page } from 'playwright';
+import type { Page, Route } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { encodeSafetensors, tinyCheckpoint } from '../load/tiny-checkpoint.ts';
 import { openSite, type Site } from '../site.ts';
 import { stopClock } from './watch.ts';
 
@@ -15,6 +16,19 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 afterEach(() => page.context().close());
+
+const { config, tensors } = tinyCheckpoint({ vocabSize: 50257 });
+const checkpoint = new Map<string, Buffer>([
+  ['config.json', Buffer.from(JSON.stringify(config))],
+  ['model.safetensors', Buffer.from(encodeSafetensors(tensors))],
+]);
+
+/** A small model's files, whoever is asked for them. */
+function answerAsHost(route: Route): Promise<void> {
+  const body = checkpoint.get(new URL(route.request().url()).pathname.split('/').at(-1)!);
+  const headers = { 'access-control-allow-origin': '*', 'access-control-allow-headers': '*' };
+  return route.fulfill({ status: body ? 200 : 404, headers, body: body ?? '' });
+}
 
 type Options = { width?: number; height?: number; serviceWorkers?: 'allow' | 'block' };
 
@@ -155,12 +169,10 @@ describe('a visitor of the page', () => {
     await open('prompt=Hello&model=openai-community/gpt2');
     await page.getByText('This link asks for the model openai-community/gpt2.').waitFor();
     expect(outside).toEqual([]);
-    await page.route('https://huggingface.co/**', (route) => {
-      const headers = { 'access-control-allow-origin': '*', 'content-length': '548105171' };
-      return route.fulfill({ status: 200, headers, body: '' });
-    });
+    await page.route('https://huggingface.co/**', answerAsHost);
     await button('Show its size').click();
-    await page.getByText('openai-community/gpt2 is a download of 548.1 MB.').waitFor();
+    await page.getByText('openai-community/gpt2 is a download of 1.6 MB.').waitFor();
+    await page.getByText('gpt2, a decoder: it writes on; 0.4 million parameters.').waitFor();
     expect(outside.every((address) => address.includes('/openai-community/gpt2/'))).toBe(true);
   });
 
@@ -182,16 +194,17 @@ describe('a visitor of the page', () => {
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
+    let found = false;
     await page.route('**/slow/**', async (route) => {
-      if (route.request().method() === 'HEAD') {
-        return route.fulfill({ status: 200, headers: { 'content-length': '1000000' }, body: '' });
-      }
+      if (!found) return answerAsHost(route);
       await held;
       return route.abort();
     });
     await button('Change model').click();
     await page.locator('#hub-id').fill(`${site.url}slow/`);
     await page.keyboard.press('Enter');
+    await button('Download').waitFor();
+    found = true;
     await button('Download').click();
     await page.getByText(/^Loading .*slow/).waitFor();
     await button('Cancel').click();

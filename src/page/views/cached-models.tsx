@@ -2,8 +2,9 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { CachedModel } from '../../index.ts';
 import { announcement } from '../announce.ts';
 import { cachedModels } from '../models.ts';
+import { words } from '../rooms/words/models.ts';
 import { type ModelRef, nameOf, parseModelRef } from '../sources.ts';
-import { bytes, strings } from '../strings.ts';
+import { bytes } from '../strings.ts';
 
 type Keeping = 'unasked' | 'granted' | 'refused';
 
@@ -22,21 +23,21 @@ export function CachedModels({ onChoose }: { onChoose: (ref: ModelRef) => void }
     await cachedModels.delete(name);
     setDeleted(true);
     await refresh();
-    announcement.value = strings.deleted(name, size);
+    announcement.value = words.deleted(name, size);
     heading.current?.focus(); // the button that had the focus is gone
   };
   if (!models.length && !deleted) return null;
   return (
     <section class="cached">
       <h3 ref={heading} tabIndex={-1}>
-        {strings.cachedTitle}
+        {words.cachedTitle}
       </h3>
       <ul>
         {models.map((model) => (
           <Row key={model.name} model={model} onChoose={onChoose} onDelete={() => void remove(model)} />
         ))}
       </ul>
-      {!models.length && <p>{strings.noneCached}</p>}
+      {!models.length && <p>{words.noneCached}</p>}
       {models.some((model) => model.complete) && <Keep keeping={keeping} onAsked={setKeeping} />}
     </section>
   );
@@ -54,14 +55,14 @@ function Row({ model: { name, bytes: size, complete }, onChoose, onDelete }: Row
   return (
     <li>
       <span class="name">{label}</span>
-      <span class="size">{complete ? bytes(size) : strings.unfinished(size)}</span>
+      <span class="size">{complete ? bytes(size) : words.unfinished(size)}</span>
       {ref && complete && (
-        <button type="button" class="quiet" onClick={() => onChoose(ref)} aria-label={strings.useCached(label)}>
-          {strings.use}
+        <button type="button" class="quiet" onClick={() => onChoose(ref)} aria-label={words.useCached(label)}>
+          {words.use}
         </button>
       )}
-      <button type="button" class="quiet" onClick={onDelete} aria-label={strings.deleteCached(label)}>
-        {strings.delete}
+      <button type="button" class="quiet" onClick={onDelete} aria-label={words.deleteCached(label)}>
+        {words.delete}
       </button>
     </li>
   );
@@ -72,10 +73,10 @@ function Keep({ keeping, onAsked }: { keeping: Keeping; onAsked: (keeping: Keepi
   const ask = async () => onAsked((await navigator.storage.persist()) ? 'granted' : 'refused');
   return (
     <p role="status">
-      {strings.keeping[keeping]}{' '}
+      {words.keeping[keeping]}{' '}
       {keeping === 'unasked' && (
         <button type="button" class="quiet" onClick={() => void ask()}>
-          {strings.keep}
+          {words.keep}
         </button>
       )}
     </p>

@@ -1,5 +1,6 @@
 import { insideOpen } from '../inside-open.ts';
 import { currentLink } from '../link.ts';
+import { guest } from '../models.ts';
 import { strings } from '../strings.ts';
 import { currentTheme, switchTheme } from '../theme.ts';
 import { CopyButton } from './copy-button.tsx';
@@ -19,10 +20,12 @@ export function Header() {
     <header class="header">
       <h1 class="wordmark">{strings.title}</h1>
       <p class="tagline">{strings.tagline}</p>
-      <button type="button" class="quiet" onClick={lookInside}>
-        <Layers />
-        <span>{strings.seeInsideShort}</span>
-      </button>
+      {!guest.value && (
+        <button type="button" class="quiet" onClick={lookInside}>
+          <Layers />
+          <span>{strings.seeInsideShort}</span>
+        </button>
+      )}
       <CopyButton text={currentLink} title={strings.linkHint} label={strings.link} done={strings.linkCopied}>
         <Link />
       </CopyButton>

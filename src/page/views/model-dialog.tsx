@@ -1,11 +1,15 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Inspection } from '../../index.ts';
 import { explain, type Failure, missing } from '../failure.ts';
 import { askedModel } from '../link.ts';
-import { device, runOn, show, shown } from '../models.ts';
+import { device, inspect, runOn, show } from '../models.ts';
 import { type Device, devices } from '../permalink.ts';
-import { downloadSize, embedded, linkOf, type ModelRef, nameOf, parseModelRef } from '../sources.ts';
+import { does, words } from '../rooms/words/models.ts';
+import { linkOf, type ModelRef, nameOf, parseModelRef } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { CachedModels } from './cached-models.tsx';
+import { Gallery } from './gallery.tsx';
+import { GatedModel } from './gated-model.tsx';
 import { Close } from './icons.tsx';
 
 interface Props {
@@ -26,22 +30,22 @@ export function ModelDialog({ asked, onClose }: Props) {
   return (
     <dialog ref={dialog} class="models" onClose={onClose} aria-labelledby="dialog-title">
       <div class="title">
-        <h2 id="dialog-title">{strings.dialogTitle}</h2>
+        <h2 id="dialog-title">{words.dialogTitle}</h2>
         <button type="button" class="quiet" onClick={() => dialog.current?.close()} title={strings.close}>
           <Close />
           <span class="unseen">{strings.close}</span>
         </button>
       </div>
+      <Gallery onChoose={choose} />
       <Hub asked={asked} onChoose={choose} />
       <CachedModels onChoose={choose} />
       <Files onChoose={choose} />
-      <Embedded onChoose={choose} />
       <DeviceChoice />
     </dialog>
   );
 }
 
-type Found = { state: 'none' } | { state: 'asking' } | { state: 'found'; ref: ModelRef; size: number | undefined };
+type Found = { state: 'none' } | { state: 'asking' } | { state: 'found'; ref: ModelRef; what: Inspection };
 
 function Hub({ asked, onChoose }: { asked?: ModelRef; onChoose: (ref: ModelRef) => void }) {
   const [text, setText] = useState((asked && linkOf(asked)) ?? '');
@@ -49,20 +53,24 @@ function Hub({ asked, onChoose }: { asked?: ModelRef; onChoose: (ref: ModelRef) 
   const [failed, setFailed] = useState<Failure | undefined>(undefined);
   const abort = useRef(new AbortController());
 
-  const find = async (wanted: string) => {
+  /** Whatever was asked before is of no interest any more. */
+  const leave = () => {
     abort.current.abort();
     abort.current = new AbortController();
-    const { signal } = abort.current;
-    const ref = parseModelRef(wanted);
+    setFailed(undefined);
+    setFound({ state: 'none' });
+  };
+  const find = async (wanted: string, token?: string) => {
+    leave();
     setText(wanted);
-    setFailed(ref ? undefined : missing({ kind: 'hub', id: wanted }));
-    setFound({ state: ref ? 'asking' : 'none' });
-    if (!ref) return;
+    const { signal } = abort.current;
+    const parsed = parseModelRef(wanted);
+    if (!parsed) return setFailed(missing({ kind: 'hub', id: wanted }));
+    const ref = parsed.kind === 'hub' && token ? { ...parsed, token } : parsed;
+    setFound({ state: 'asking' });
     try {
-      const size = await downloadSize(ref, signal);
-      if (signal.aborted) return;
-      if (size === 'missing') setFailed(missing(ref));
-      setFound(size === 'missing' ? { state: 'none' } : { state: 'found', ref, size });
+      const what = await inspect(ref, signal);
+      if (!signal.aborted) setFound({ state: 'found', ref, what });
     } catch (error) {
       if (signal.aborted) return;
       setFailed(explain(error, ref, 'load'));
@@ -76,8 +84,8 @@ function Hub({ asked, onChoose }: { asked?: ModelRef; onChoose: (ref: ModelRef) 
 
   return (
     <section>
-      <h3>{strings.hubTitle}</h3>
-      <p>{strings.hubAbout}</p>
+      <h3>{words.hubTitle}</h3>
+      <p>{words.hubAbout}</p>
       <form
         class="find"
         onSubmit={(event) => {
@@ -86,48 +94,47 @@ function Hub({ asked, onChoose }: { asked?: ModelRef; onChoose: (ref: ModelRef) 
         }}
       >
         <label class="unseen" for="hub-id">
-          {strings.hubField}
+          {words.hubField}
         </label>
         <input
           id="hub-id"
           type="text"
           value={text}
           onInput={(event) => {
-            abort.current.abort(); // what was looked up before is not what stands here
+            leave();
             setText(event.currentTarget.value);
-            setFound({ state: 'none' });
           }}
-          placeholder={strings.hubField}
+          placeholder={words.hubField}
           spellcheck={false}
           autocapitalize="off"
           autocomplete="off"
         />
         <button type="submit" class="plain" disabled={!text.trim()}>
-          {strings.check}
+          {words.check}
         </button>
       </form>
       <p class="suggestions">
-        {strings.hubSuggestions.map(([id, name]) => (
+        {words.hubSuggestions.map(([id, name]) => (
           <button type="button" class="quiet" key={id} title={id} onClick={() => void find(id)}>
             {name}
           </button>
         ))}
       </p>
       <div aria-live="polite" class="found">
-        {found.state === 'asking' && <p>{strings.checking}</p>}
+        {found.state === 'asking' && <p>{words.checking}</p>}
         {found.state === 'found' && (
           <p>
-            {strings.asks(nameOf(found.ref), found.size)}{' '}
+            <span>
+              {words.asks(nameOf(found.ref), found.what.bytes)}{' '}
+              <span class="summary">{words.found(does(found.what), found.what.family, found.what.parameters)}</span>
+            </span>
             <button type="button" class="primary" onClick={() => onChoose(found.ref)}>
-              {strings.download}
+              {words.download}
             </button>
           </p>
         )}
-        {failed && (
-          <p class="failed">
-            {failed.what} {failed.advice}
-          </p>
-        )}
+        {failed && <Failed failed={failed} />}
+        {failed?.gated && <GatedModel id={failed.gated} onToken={(token) => void find(failed.gated!, token)} />}
       </div>
     </section>
   );
@@ -137,8 +144,8 @@ function Files({ onChoose }: { onChoose: (ref: ModelRef) => void }) {
   const input = useRef<HTMLInputElement>(null);
   return (
     <section>
-      <h3>{strings.filesTitle}</h3>
-      <p>{strings.filesAbout}</p>
+      <h3>{words.filesTitle}</h3>
+      <p>{words.filesAbout}</p>
       <input
         ref={input}
         id="files"
@@ -146,40 +153,41 @@ function Files({ onChoose }: { onChoose: (ref: ModelRef) => void }) {
         tabIndex={-1}
         type="file"
         multiple
-        aria-label={strings.chooseFiles}
+        aria-label={words.chooseFiles}
         onChange={(event) => {
           const files = [...(event.currentTarget.files ?? [])];
           if (files.length) onChoose({ kind: 'files', files });
         }}
       />
       <button type="button" class="plain" onClick={() => input.current?.click()}>
-        {strings.chooseFiles}
+        {words.chooseFiles}
       </button>
     </section>
   );
 }
 
-function Embedded({ onChoose }: { onChoose: (ref: ModelRef) => void }) {
-  if (shown.value?.ref.kind === 'embedded') return null;
+function Failed({ failed: { what, advice, details } }: { failed: Failure }) {
   return (
-    <section>
-      <h3>{strings.embeddedName}</h3>
-      <p>{strings.embeddedAbout}</p>
-      <button type="button" class="plain" onClick={() => onChoose(embedded)}>
-        {strings.useEmbedded}
-      </button>
-    </section>
+    <div class="failed">
+      {what} {advice}
+      {details && (
+        <details>
+          <summary>{strings.details}</summary>
+          {details}
+        </details>
+      )}
+    </div>
   );
 }
 
 function DeviceChoice() {
   return (
     <section class="device-choice">
-      <label for="device">{strings.device}</label>
+      <label for="device">{words.device}</label>
       <select id="device" value={device.value} onChange={(event) => runOn(event.currentTarget.value as Device)}>
         {devices.map((name) => (
           <option value={name} key={name}>
-            {strings.deviceNames[name]}
+            {words.deviceNames[name]}
           </option>
         ))}
       </select>

@@ -1,11 +1,11 @@
-import { loading, shown } from '../models.ts';
+import { guest, leaveRoom, loading, opened } from '../models.ts';
 import { nameOf } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { openModelDialog } from './dialogs.tsx';
 
 /** What stands in the case: the model's card, as beside an exhibit. */
 export function ModelLabel() {
-  const card = shown.value;
+  const card = opened.value;
   return (
     <section class="label" aria-label={strings.modelSection}>
       <h2>{card ? nameOf(card.ref) : (loading.value?.name ?? strings.noModel)}</h2>
@@ -13,15 +13,25 @@ export function ModelLabel() {
       <button type="button" class="quiet" onClick={() => openModelDialog()}>
         {strings.changeModel}
       </button>
+      {guest.value && (
+        <button type="button" class="quiet" onClick={leaveRoom}>
+          {strings.back}
+        </button>
+      )}
     </section>
   );
 }
 
-function Facts({ model: { config, device } }: NonNullable<typeof shown.value>) {
+function Facts({ model: { config, device } }: NonNullable<typeof opened.value>) {
+  const layers = 'nDecoderLayer' in config ? `${config.nLayer} + ${config.nDecoderLayer}` : config.nLayer;
   return (
     <>
-      <p>{strings.shape(config.nLayer, config.nHead, config.nEmbd)}</p>
-      <p>{strings.words(config.vocabSize, config.nCtx)}</p>
+      <p>{strings.shape(layers, config.nHead, config.nEmbd)}</p>
+      {'patchSize' in config ? (
+        <p>{strings.patches(config.imageSize, config.nCtx - config.nPrefix)}</p>
+      ) : (
+        <p>{strings.words(config.vocabSize, config.nCtx)}</p>
+      )}
       <p class="device" data-kind={device.kind} title={device.reason}>
         {strings.runsOn(strings.kinds[device.kind], device.adapter)}
       </p>

@@ -4,7 +4,7 @@ import type { DeviceInfo } from '../../index.ts';
 import { announcement } from '../announce.ts';
 import type { WayOut } from '../failure.ts';
 import { askedModel } from '../link.ts';
-import { device, failure, retry, runOn, show, shown, unkept } from '../models.ts';
+import { device, failure, guest, opened, retry, runOn, show, shown, unkept } from '../models.ts';
 import { updateWaits } from '../offline.ts';
 import { embedded, nameOf } from '../sources.ts';
 import { strings } from '../strings.ts';
@@ -15,6 +15,10 @@ import { Close } from './icons.tsx';
 const gpuNoteDismissed = signal(false);
 
 const ways: Record<WayOut, [label: string, act: () => void]> = {
+  giveToken: [
+    strings.giveToken,
+    () => failure.value?.gated && openModelDialog({ kind: 'hub', id: failure.value.gated }),
+  ],
   tryAgain: [strings.tryAgain, () => retry.value?.()],
   useEmbedded: [strings.useEmbedded, () => void show(embedded)],
   useProcessor: [strings.useProcessor, () => runOn('wasm')],
@@ -28,13 +32,13 @@ export function Notices() {
       <div role="alert">{failure.value && <FailureNotice />}</div>
       <div role="status">
         {askedModel.value && <AskedModelNotice />}
-        {run.value?.finishReason === 'context' && shown.value && (
+        {run.value?.finishReason === 'context' && shown.value && !guest.value && (
           <p class="notice">{strings.contextFull(shown.value.model.config.nCtx)}</p>
         )}
         {unkept.value && <UnkeptNotice />}
         {updateWaits.value && <Notice text={strings.updateWaits} onDismiss={() => (updateWaits.value = false)} />}
         {withoutGpu() && !gpuNoteDismissed.value && (
-          <Notice text={whyNoGpu(shown.value!.model.device)} onDismiss={() => (gpuNoteDismissed.value = true)}>
+          <Notice text={whyNoGpu(opened.value!.model.device)} onDismiss={() => (gpuNoteDismissed.value = true)}>
             <a href="check.html">{strings.checkDevice}</a>
           </Notice>
         )}
@@ -47,7 +51,7 @@ export function Notices() {
 }
 
 function withoutGpu(): boolean {
-  return shown.value !== undefined && shown.value.model.device.kind !== 'webgpu' && device.value === 'auto';
+  return opened.value !== undefined && opened.value.model.device.kind !== 'webgpu' && device.value === 'auto';
 }
 
 /** The GPU computes something else, or there is a software one only, or none. */

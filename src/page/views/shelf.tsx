@@ -1,4 +1,3 @@
-import type { Progress } from '../../index.ts';
 import { openAddress } from '../link.ts';
 import { loading, shown } from '../models.ts';
 import { strings } from '../strings.ts';
@@ -62,7 +61,7 @@ function press(): void {
   completeOrStop();
 }
 
-function Line() {
+export function Line() {
   if (!loading.value) return <div class="line" data-running={phase.value === 'running'} />;
   const { name, progress } = loading.value;
   const done = progress?.total ? progress.loaded / progress.total : 0;
@@ -81,7 +80,7 @@ function Line() {
 }
 
 function Figures() {
-  if (loading.value) return <LoadFigures name={loading.value.name} progress={loading.value.progress} />;
+  if (loading.value) return <LoadFigures />;
   const last = run.value;
   if (!last) return <p class="figures">{shown.value ? strings.local : ''}</p>;
   const { tokens, tokensPerSecond, seed, finishReason } = last;
@@ -101,12 +100,15 @@ function Figures() {
   );
 }
 
-function LoadFigures({ name, progress }: { name: string; progress: Progress | undefined }) {
+/** What is being loaded, how far it is, and the way to leave it. */
+export function LoadFigures() {
+  if (!loading.value) return null;
+  const { name, progress, cancel } = loading.value;
   return (
     <p class="figures">
       <span>{strings.loading(name)}</span>
       {progress && <span>{strings.loaded(progress.loaded, progress.total)}</span>}
-      <button type="button" class="quiet" onClick={() => loading.value?.cancel()}>
+      <button type="button" class="quiet" onClick={cancel}>
         {strings.cancel}
       </button>
     </p>

@@ -1,0 +1,204 @@
+import './encoder.css';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { WorkerEncoder } from '../../embed/client.ts';
+import type { Trace } from '../../index.ts';
+import { percent } from '../inside/draw/numbers.ts';
+import { useLater } from '../inside/reading.ts';
+import { roomText } from '../room-text.ts';
+import { attentionsOf } from './anatomy.ts';
+import { Blocks } from './blocks.tsx';
+import { Failed } from './failed.tsx';
+import { useSettled } from './later-text.ts';
+import { AddAndNorm } from './lessons/add-and-norm.tsx';
+import { MaskedWords } from './lessons/masked-words.tsx';
+import { Packing } from './lessons/packing.tsx';
+import { SelfAttention } from './self-attention.tsx';
+import { Shares, softmax } from './shares.tsx';
+import { words } from './words/encoder.ts';
+import { maskedText, splitWords } from './words-of.ts';
+
+interface Blank {
+  /** Its row in the text. */
+  at: number;
+  /** Best first. */
+  fits: { id: number; text: string; share: number }[];
+  /** The word that was there. */
+  was: { text: string; share: number; rank: number } | { text: string };
+}
+
+interface BlanksRun {
+  masked: string;
+  texts: string[];
+  blanks: Blank[];
+  trace: Trace;
+}
+
+/** The room of a model that knows what fits: any word can be taken away. */
+export function BlanksRoom({ model }: { model: WorkerEncoder }) {
+  const [text, setText] = useState(roomText.peek() ?? words.opening);
+  const [away, setAway] = useState<ReadonlySet<number>>(() => new Set(roomText.peek() === undefined ? [6] : []));
+  const parts = useMemo(() => splitWords(text), [text]);
+  const gone = [...away].filter((i) => parts.words[i] !== undefined).sort((a, b) => a - b);
+  const asked = useSettled({ text, gone }, 150);
+  const {
+    value: run,
+    failure,
+    stale,
+  } = useLater(
+    (signal) => (asked.text.trim() ? runOf(model, asked.text, asked.gone, signal) : undefined),
+    [model, asked],
+  );
+  const change = (next: string) => {
+    roomText.value = next;
+    setText(next);
+  };
+  const toggle = (i: number) => setAway(new Set(away.has(i) ? gone.filter((one) => one !== i) : [...gone, i]));
+  const take = (blank: number, word: string) => {
+    const i = gone[blank]!;
+    change(parts.with(i, word));
+    setAway(new Set(gone.filter((one) => one !== i)));
+  };
+  return (
+    <>
+      <header>
+        <h2>{words.blanksTitle}</h2>
+        <p class="summary">{words.blanksLead}</p>
+      </header>
+      <div class="source-input">
+        <label class="unseen" for="blanks-text">
+          {words.text}
+        </label>
+        <textarea
+          id="blanks-text"
+          rows={2}
+          dir="auto"
+          value={text}
+          spellcheck={false}
+          onInput={(event) => {
+            change(event.currentTarget.value);
+            setAway(new Set(gone));
+          }}
+        />
+        <p class="summary">{words.blanksHint}</p>
+      </div>
+      <div class="words" role="group" aria-label={words.blanksHint}>
+        {parts.words.map((word, i) => (
+          <button
+            type="button"
+            key={i}
+            aria-pressed={away.has(i)}
+            aria-label={words.word(word, away.has(i))}
+            onClick={() => toggle(i)}
+          >
+            <bdi>{word}</bdi>
+          </button>
+        ))}
+        {gone.length > 1 && (
+          <button type="button" class="quiet" onClick={() => setAway(new Set())}>
+            {words.putBack}
+          </button>
+        )}
+      </div>
+      <Failed failure={failure} />
+      {gone.length === 0 && <p class="summary">{words.noBlank}</p>}
+      {run && (
+        <>
+          <div class="blanks" data-stale={stale}>
+            {run.blanks.map((blank, i) => (
+              <Fits key={blank.at} blank={blank} place={i} count={run.blanks.length} onTake={(word) => take(i, word)} />
+            ))}
+          </div>
+          <Opened model={model} run={run} />
+        </>
+      )}
+    </>
+  );
+}
+
+function Fits({
+  blank,
+  place,
+  count,
+  onTake,
+}: {
+  blank: Blank;
+  place: number;
+  count: number;
+  onTake: (word: string) => void;
+}) {
+  const { fits, was } = blank;
+  return (
+    <section class="fits" aria-label={words.fits(place, count)}>
+      <h3>{words.fits(place, count)}</h3>
+      <Shares
+        label={words.fits(place, count)}
+        shares={fits.map(({ id, text, share }) => ({ key: id, label: text, share, onPick: () => onTake(text) }))}
+      />
+      <p class="summary">
+        {'share' in was ? words.was(was.text, percent(was.share), was.rank) : words.wasUnknown(was.text)}
+      </p>
+    </section>
+  );
+}
+
+function Opened({ model, run }: { model: WorkerEncoder; run: BlanksRun }) {
+  const tensors = useMemo(() => model.tensors(), [model]);
+  const first = run.blanks[0]?.at ?? 0;
+  const [row, setRow] = useState(first);
+  useEffect(() => setRow(first), [first, run.texts.length]);
+  const trace = (capture: string[], signal: AbortSignal) => model.trace(run.masked, { capture, signal });
+  const read = { source: run.texts, target: run.texts, trace: run.trace };
+  const has = (name: string) => tensors.some((tensor) => tensor.name === name);
+  return (
+    <>
+      <SelfAttention tensors={tensors} read={read} row={Math.min(row, run.texts.length - 1)} onRow={setRow} />
+      <Blocks tensors={tensors} trace={trace} of={run} labels={() => run.texts} />
+      <MaskedWords model={model} text={run.masked} />
+      {has('blocks.0.hook_normalized_resid_post') && (
+        <AddAndNorm stack="blocks" tensors={tensors} texts={run.texts} trace={trace} of={run} />
+      )}
+      <Packing model={model} texts={[run.masked, ...words.packed]} />
+    </>
+  );
+}
+
+const most = 8;
+
+async function runOf(
+  model: WorkerEncoder,
+  text: string,
+  gone: readonly number[],
+  signal: AbortSignal,
+): Promise<BlanksRun> {
+  const { tokenizer } = model;
+  const mask = await tokenizer.spelling(tokenizer.maskId!);
+  const parts = splitWords(text);
+  const masked = maskedText(parts, new Set(gone), mask);
+  const capture = attentionsOf(model.tensors()).map(({ name }) => name);
+  const trace = await model.trace(masked, { capture, signal });
+  const { tokens, logits } = trace;
+  const width = logits.shape[1]!;
+  const places = [...tokens.keys()].filter((i) => tokens[i] === tokenizer.maskId);
+  const blanks = await Promise.all(
+    places.map(async (at, i): Promise<Blank> => {
+      const shares = softmax(logits.data.subarray(at * width, (at + 1) * width));
+      const best = [...shares.keys()].sort((a, b) => shares[b]! - shares[a]!).slice(0, most);
+      const fits = await Promise.all(
+        best.map(async (id) => ({ id, text: await wordOf(tokenizer, id), share: shares[id]! })),
+      );
+      return { at, fits, was: await wasOf(tokenizer, parts.words[gone[i]!] ?? '', shares) };
+    }),
+  );
+  const texts = await Promise.all(tokens.map((id) => (id === tokenizer.maskId ? words.blank : wordOf(tokenizer, id))));
+  return { masked, texts, blanks, trace };
+}
+
+const wordOf = async (tokenizer: WorkerEncoder['tokenizer'], id: number) =>
+  (await tokenizer.spelling(id)).replace(/^[▁Ġ]/, '');
+
+async function wasOf(tokenizer: WorkerEncoder['tokenizer'], text: string, shares: Float64Array): Promise<Blank['was']> {
+  const ids = [await tokenizer.encode(` ${text}`), await tokenizer.encode(text)].find(({ length }) => length === 1);
+  if (!ids) return { text };
+  const share = shares[ids[0]!]!;
+  return { text, share, rank: 1 + shares.reduce((count, other) => count + Number(other > share), 0) };
+}

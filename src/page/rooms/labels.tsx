@@ -1,0 +1,128 @@
+import './encoder.css';
+import { useState } from 'preact/hooks';
+import type { WorkerEncoder } from '../../embed/client.ts';
+import { useLater } from '../inside/reading.ts';
+import { roomText } from '../room-text.ts';
+import { attentionsOf } from './anatomy.ts';
+import { Blocks } from './blocks.tsx';
+import { Failed } from './failed.tsx';
+import { useSettled } from './later-text.ts';
+import { SelfAttention } from './self-attention.tsx';
+import { Shares } from './shares.tsx';
+import { words } from './words/encoder.ts';
+
+/** The room of an encoder whose head sorts texts, marks words or finds answers. */
+export function LabelsRoom({ model }: { model: WorkerEncoder }) {
+  const head = model.config.head as 'classes' | 'token-classes' | 'answers';
+  const [text, setText] = useState(roomText.peek() ?? words.labelsOpening);
+  const [question, setQuestion] = useState(words.questionOpening);
+  const asked = useSettled({ text, question }, 300);
+  const { value, failure, stale } = useLater(
+    (signal) => (asked.text.trim() ? answerOf(model, head, asked, signal) : undefined),
+    [model, asked],
+  );
+  return (
+    <>
+      <header>
+        <h2>{words.labelsTitle[head]}</h2>
+        <p class="summary">{words.labelsLead}</p>
+      </header>
+      <div class="sentence-fields">
+        <label for="labels-text">{words.text}</label>
+        <textarea
+          id="labels-text"
+          rows={3}
+          dir="auto"
+          value={text}
+          spellcheck={false}
+          onInput={(event) => {
+            roomText.value = event.currentTarget.value;
+            setText(event.currentTarget.value);
+          }}
+        />
+        {head === 'answers' && (
+          <>
+            <label for="question">{words.question}</label>
+            <input
+              id="question"
+              type="text"
+              dir="auto"
+              value={question}
+              onInput={(event) => setQuestion(event.currentTarget.value)}
+            />
+          </>
+        )}
+      </div>
+      <Failed failure={failure} />
+      {value && (
+        <section class="fits" data-stale={stale}>
+          {value.length > 0 ? (
+            <Shares label={head === 'classes' ? words.classes : words.entities} shares={value} />
+          ) : (
+            <p class="summary">{words.none}</p>
+          )}
+        </section>
+      )}
+      <Opened model={model} text={asked.text} />
+    </>
+  );
+}
+
+async function answerOf(
+  model: WorkerEncoder,
+  head: 'classes' | 'token-classes' | 'answers',
+  { text, question }: { text: string; question: string },
+  signal: AbortSignal,
+) {
+  switch (head) {
+    case 'classes': {
+      const [found] = await model.classify([text], { topK: 10, signal });
+      return found!.map(({ label, score }) => ({ label, share: score }));
+    }
+    case 'token-classes': {
+      const found = await model.tag(text, { aggregate: 'simple', signal });
+      return found.map(({ label, word, score, start }) => ({
+        key: start ?? 0,
+        label: `${word}: ${label}`,
+        share: score,
+      }));
+    }
+    case 'answers': {
+      const found = await model.answer(question, text, { topK: 5, signal });
+      return found.map(({ answer, score }, i) => ({ key: i, label: answer, share: score }));
+    }
+    default:
+      return head satisfies never;
+  }
+}
+
+function Opened({ model, text }: { model: WorkerEncoder; text: string }) {
+  const tensors = model.tensors();
+  const [row, setRow] = useState(0);
+  const { value } = useLater(
+    async (signal) => {
+      const trace = await model.trace(text, { capture: attentionsOf(tensors).map(({ name }) => name), signal });
+      const texts = await Promise.all(trace.tokens.map((id) => model.tokenizer.spelling(id)));
+      return { trace, texts: texts.map((one) => one.replace(/^[▁Ġ]/, '')) };
+    },
+    [model, text],
+  );
+  if (!value) return null;
+  const { trace, texts } = value;
+  return (
+    <>
+      <SelfAttention
+        tensors={tensors}
+        read={{ source: texts, target: texts, trace }}
+        row={Math.min(row, texts.length - 1)}
+        onRow={setRow}
+      />
+      <Blocks
+        tensors={tensors}
+        trace={(capture, signal) => model.trace(text, { capture, signal })}
+        of={value}
+        labels={() => texts}
+      />
+    </>
+  );
+}

@@ -1,0 +1,126 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { TensorSpec, TracedTensor } from '../../../index.ts';
+import { Matrix } from '../../inside/draw/matrix.tsx';
+import { useLater } from '../../inside/reading.ts';
+import { type Stack, stacksOf } from '../anatomy.ts';
+import { Fold } from '../fold.tsx';
+import { Stepper } from '../stepper.tsx';
+import { words as common } from '../words/common.ts';
+import { words } from '../words/lessons.ts';
+
+interface Props {
+  stack: Stack;
+  tensors: readonly TensorSpec[];
+  texts: readonly string[];
+  trace: (capture: string[], signal: AbortSignal) => Promise<ReadonlyMap<string, TracedTensor>>;
+  of: unknown;
+}
+
+/** The norm behind the sum, as the first transformers have it, with the numbers of one token. */
+export function AddAndNorm(props: Props) {
+  return (
+    <Fold title={words.normTitle} summary={words.normSummary} name="add-and-norm">
+      {() => <Lesson {...props} />}
+    </Fold>
+  );
+}
+
+const partsOf = (block: string) => [
+  `${block}.hook_resid_pre`,
+  `${block}.hook_attn_out`,
+  `${block}.hook_resid_mid`,
+  `${block}.ln1.hook_normalized`,
+];
+
+function Lesson({ stack, tensors, texts, trace, of }: Props) {
+  const count = useMemo(() => stacksOf(tensors).get(stack) ?? 1, [tensors, stack]);
+  const [layer, setLayer] = useState(0);
+  const [token, setToken] = useState(0);
+  const at = Math.min(token, texts.length - 1);
+  const blocks = Array.from({ length: count }, (_, i) => `${stack}.${i}`);
+  const names = blocks.flatMap((block) => [...partsOf(block), `${block}.ln1.hook_scale`]);
+  const { value, stale } = useLater((signal) => trace(names, signal), [of, stack]);
+  if (!value) return null;
+  const rowOf = (name: string) => {
+    const { data, shape } = value.get(name)!;
+    return data.subarray(at * shape[1]!, (at + 1) * shape[1]!);
+  };
+  const rows = partsOf(`${stack}.${layer}`).map((name) => ({ name, data: rowOf(name) }));
+  const limit = Math.max(...rows.map(({ data }) => data.reduce((most, one) => Math.max(most, Math.abs(one)), 0)));
+  const scale = rowOf(`${stack}.${layer}.ln1.hook_scale`)[0]!;
+  return (
+    <>
+      <p class="lead">{words.normNote}</p>
+      <div class="steppers">
+        <Stepper what={words.normToken} value={at} count={texts.length} onChange={setToken} />
+        <b class="token">
+          <bdi>{texts[at]}</bdi>
+        </b>
+        <Stepper what={common.block} value={layer} count={count} onChange={setLayer} />
+      </div>
+      <ol class="tensors strips">
+        {rows.map(({ name, data }, i) => (
+          <li key={name} data-stream={i !== 1}>
+            <h4>
+              {words.normParts[i]} <code>{name}</code>
+            </h4>
+            <Matrix
+              label={name}
+              data={data}
+              rows={1}
+              columns={data.length}
+              scale="signed"
+              limit={limit}
+              tensor={name}
+              cellSize={[8, 18]}
+              stale={stale}
+            />
+          </li>
+        ))}
+      </ol>
+      <p class="says">{words.normSays(texts[at]!, spread(rows[2]!.data), scale)}</p>
+      <Spreads
+        label={words.normEach(count)}
+        before={blocks.map((block) => spread(rowOf(`${block}.hook_resid_mid`)))}
+        after={blocks.map((block) => spread(rowOf(`${block}.ln1.hook_normalized`)))}
+      />
+      <p class="lead">{words.normWhy}</p>
+    </>
+  );
+}
+
+function Spreads({ label, before, after }: { label: string; before: readonly number[]; after: readonly number[] }) {
+  const most = Math.max(...before, ...after);
+  const bar = (value: number) => (
+    <td>
+      <span class="amount" style={{ '--share': value / most }} /> {value.toFixed(2)}
+    </td>
+  );
+  return (
+    <table class="spreads">
+      <caption>{label}</caption>
+      <thead>
+        <tr>
+          <th scope="col">{common.block}</th>
+          <th scope="col">{words.normBefore}</th>
+          <th scope="col">{words.normAfter}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {before.map((value, i) => (
+          <tr key={i}>
+            <th scope="row">{i}</th>
+            {bar(value)}
+            {bar(after[i]!)}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** The standard deviation. */
+function spread(values: Float32Array): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+}

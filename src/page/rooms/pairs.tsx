@@ -1,0 +1,110 @@
+import './pairs.css';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { WorkerEncoderDecoder } from '../../embed/client.ts';
+import type { EmbeddedName } from '../embedded.ts';
+import { useLater } from '../inside/reading.ts';
+import { roomText } from '../room-text.ts';
+import { Beams } from './beams.tsx';
+import { Blocks } from './blocks.tsx';
+import { CrossAttention } from './cross-attention.tsx';
+import { AddAndNorm } from './lessons/add-and-norm.tsx';
+import { CrossAttentionLesson } from './lessons/cross-attention.tsx';
+import { Sinusoids } from './lessons/sinusoids.tsx';
+import { type PairRun, runOf } from './pair-run.ts';
+import { SourceInput } from './source-input.tsx';
+import { words as common } from './words/common.ts';
+import { titleOf, words } from './words/pairs.ts';
+import { useWriting, type Writing } from './writing-on.ts';
+
+/** The room of a model that reads one text and writes another. */
+export function PairsRoom({ model, name }: { model: WorkerEncoderDecoder; name: EmbeddedName | undefined }) {
+  const [source, setSource] = useState<string | undefined>(undefined);
+  const writing = useWriting(model, source);
+  const done = writing.completion;
+  const { value: run, failure } = useLater(
+    (signal) => (done && source ? runOf(model, source, done, signal) : undefined),
+    [done],
+  );
+  const [title, lead] = titleOf(name);
+  return (
+    <>
+      <header>
+        <h2>{title}</h2>
+        <p class="summary">{lead}</p>
+      </header>
+      <SourceInput
+        model={model}
+        name={name}
+        start={roomText.peek()}
+        onText={(text) => {
+          roomText.value = text;
+          setSource(text);
+        }}
+      />
+      <Written writing={writing} source={source} />
+      {failure !== undefined && (
+        <p role="alert" class="failed">
+          {common.failed(failure instanceof Error ? failure.message : String(failure))}
+        </p>
+      )}
+      {run && source && <Opened model={model} run={run} source={source} />}
+    </>
+  );
+}
+
+function Written({ writing, source }: { writing: Writing; source: string | undefined }) {
+  const { text, running, failure, completion, stop } = writing;
+  if (!source) return <p class="summary">{words.empty}</p>;
+  return (
+    <section class="written" aria-label={words.written}>
+      <p class="text" dir="auto" aria-live="polite" data-running={running}>
+        {text || (running ? <span class="summary">{words.writing}</span> : '')}
+      </p>
+      <p class="summary">
+        {running && (
+          <button type="button" class="quiet" onClick={stop}>
+            {common.stop}
+          </button>
+        )}
+        {completion && words.tokens(completion.ids.length, completion.timing.tokensPerSecond)}
+        {completion?.finishReason === 'abort' && `, ${words.stopped}`}
+      </p>
+      {failure !== undefined && (
+        <p role="alert" class="failed">
+          {words.failed(failure instanceof Error ? failure.message : String(failure))}
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** What is inside: the same parts for every encoder-decoder, as far as its plan has them. */
+function Opened({ model, run, source }: { model: WorkerEncoderDecoder; run: PairRun; source: string }) {
+  const tensors = useMemo(() => model.tensors(), [model]);
+  const [row, setRow] = useState(0);
+  useEffect(() => setRow(0), [run]);
+  const has = (name: string) => tensors.some((tensor) => tensor.name === name);
+  return (
+    <>
+      <CrossAttention model={model} run={run} row={Math.min(row, run.target.length - 1)} onRow={setRow} />
+      <Beams model={model} source={source} />
+      <Blocks
+        tensors={tensors}
+        trace={(capture, signal) => model.trace(run.input, { capture, signal })}
+        of={run}
+        labels={(stack) => (stack === 'encoder' ? run.source : run.target)}
+      />
+      <CrossAttentionLesson model={model} run={run} row={Math.min(row, run.target.length - 1)} />
+      {has('encoder.embed.hook_pos_embed') && <Sinusoids model={model} run={run} />}
+      {has('encoder.0.hook_normalized_resid_post') && (
+        <AddAndNorm
+          stack="encoder"
+          tensors={tensors}
+          texts={run.source}
+          trace={(capture, signal) => model.trace(run.input, { capture, signal })}
+          of={run}
+        />
+      )}
+    </>
+  );
+}

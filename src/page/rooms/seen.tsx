@@ -1,0 +1,43 @@
+import { useEffect, useRef } from 'preact/hooks';
+import type { WorkerVision } from '../../embed/client.ts';
+import { words } from './words/vision.ts';
+
+export type Pixels = Awaited<ReturnType<WorkerVision['preprocess']>>;
+
+interface Props {
+  /** [channels, height, width], normalised. */
+  pixels: Pixels;
+  patches: readonly [rows: number, columns: number];
+  /** It lies over a picture of the heads, and is no picture of its own. */
+  under?: boolean;
+}
+
+/** An image as the model reads it, with its patches; from the darkest to the brightest of its values. */
+export function Seen({ pixels: { pixels: data, shape }, patches: [rows, columns], under = false }: Props) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [channels = 1, height = 1, width = 1] = shape;
+  useEffect(() => {
+    const element = canvas.current!;
+    [element.width, element.height] = [width, height];
+    element.getContext('2d')!.putImageData(imageOf(data, channels, height, width), 0, 0);
+  }, [data]);
+  const style = { '--rows': rows, '--columns': columns, aspectRatio: `${width} / ${height}` };
+  return (
+    <div class="seen" data-under={under} style={style} {...(!under && { role: 'img', 'aria-label': words.sees })}>
+      <canvas ref={canvas} />
+    </div>
+  );
+}
+
+function imageOf(values: Float32Array, channels: number, height: number, width: number): ImageData {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) [least, most] = [Math.min(least, value), Math.max(most, value)];
+  const image = new ImageData(width, height);
+  const size = width * height;
+  const byte = (value: number) => (most > least ? (255 * (value - least)) / (most - least) : 0);
+  for (let i = 0; i < size; i++) {
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = byte(values[Math.min(c, channels - 1) * size + i]!);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+}

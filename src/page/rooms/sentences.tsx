@@ -1,0 +1,119 @@
+import './encoder.css';
+import { useMemo, useState } from 'preact/hooks';
+import type { WorkerEncoder } from '../../embed/client.ts';
+import type { Trace } from '../../index.ts';
+import { useLater } from '../inside/reading.ts';
+import { Figure } from '../inside/station.tsx';
+import { roomText } from '../room-text.ts';
+import { attentionsOf } from './anatomy.ts';
+import { Blocks } from './blocks.tsx';
+import { CosineTable, cosine } from './cosines.tsx';
+import { Failed } from './failed.tsx';
+import { useSettled } from './later-text.ts';
+import { AddAndNorm } from './lessons/add-and-norm.tsx';
+import { Packing } from './lessons/packing.tsx';
+import { SelfAttention } from './self-attention.tsx';
+import { Shares } from './shares.tsx';
+import { words } from './words/encoder.ts';
+
+interface SentencesRun {
+  texts: readonly string[];
+  vectors: readonly Float32Array[];
+  /** Of the sentence that is compared with. */
+  tokens: readonly string[];
+  trace: Trace;
+}
+
+/** The room of a model that makes a point of each sentence: ranked by how alike they are, and all pairs. */
+export function SentencesRoom({ model }: { model: WorkerEncoder }) {
+  const [first, ...others] = (roomText.peek() ?? `${words.queryOpening}\n${words.sentencesOpening}`).split('\n');
+  const [query, setQuery] = useState(first!);
+  const [list, setList] = useState(others.join('\n'));
+  const texts = useSettled([query, ...list.split('\n')].map((text) => text.trim()).filter(Boolean), 300);
+  const {
+    value: run,
+    failure,
+    stale,
+  } = useLater((signal) => (texts.length > 0 ? runOf(model, texts, signal) : undefined), [model, texts]);
+  const change = (nextQuery: string, nextList: string) => {
+    roomText.value = `${nextQuery}\n${nextList}`;
+    setQuery(nextQuery);
+    setList(nextList);
+  };
+  const { pooling } = model.sentences;
+  return (
+    <>
+      <header>
+        <h2>{words.sentencesTitle}</h2>
+        <p class="summary">{words.sentencesLead}</p>
+      </header>
+      <div class="sentence-fields">
+        <label for="query">{words.query}</label>
+        <input
+          id="query"
+          type="text"
+          dir="auto"
+          value={query}
+          onInput={(event) => change(event.currentTarget.value, list)}
+        />
+        <label for="sentences">{words.sentences}</label>
+        <textarea
+          id="sentences"
+          rows={6}
+          dir="auto"
+          value={list}
+          spellcheck={false}
+          onInput={(event) => change(query, event.currentTarget.value)}
+        />
+      </div>
+      <Failed failure={failure} />
+      {run && run.texts.length > 1 ? (
+        <div class="ranked" data-stale={stale}>
+          <Figure title={words.ranked} note={words.pooling([pooling].flat().join(', '), run.vectors[0]!.length)}>
+            <Shares label={words.ranked} shares={rankedOf(run)} show={(share) => share.toFixed(3).replace('-', '−')} />
+          </Figure>
+          <Figure title={words.table} note={words.tableOf}>
+            <CosineTable texts={run.texts} vectors={run.vectors} />
+          </Figure>
+        </div>
+      ) : (
+        <p class="summary">{words.more}</p>
+      )}
+      {run && <Opened model={model} run={run} />}
+    </>
+  );
+}
+
+function Opened({ model, run }: { model: WorkerEncoder; run: SentencesRun }) {
+  const tensors = useMemo(() => model.tensors(), [model]);
+  const [row, setRow] = useState(1);
+  const [text] = run.texts;
+  const trace = (capture: string[], signal: AbortSignal) => model.trace(text!, { capture, signal });
+  const read = { source: run.tokens, target: run.tokens, trace: run.trace };
+  return (
+    <>
+      <SelfAttention tensors={tensors} read={read} row={Math.min(row, run.tokens.length - 1)} onRow={setRow} />
+      <Blocks tensors={tensors} trace={trace} of={run} labels={() => run.tokens} />
+      {tensors.some(({ name }) => name === 'blocks.0.hook_normalized_resid_post') && (
+        <AddAndNorm stack="blocks" tensors={tensors} texts={run.tokens} trace={trace} of={run} />
+      )}
+      <Packing model={model} texts={run.texts} />
+    </>
+  );
+}
+
+async function runOf(model: WorkerEncoder, texts: readonly string[], signal: AbortSignal): Promise<SentencesRun> {
+  const capture = attentionsOf(model.tensors()).map(({ name }) => name);
+  const [vectors, trace] = await Promise.all([
+    model.embed(texts, { signal }),
+    model.trace(texts[0]!, { capture, signal }),
+  ]);
+  const tokens = await Promise.all(trace.tokens.map((id) => model.tokenizer.spelling(id)));
+  return { texts, vectors, trace, tokens: tokens.map((token) => token.replace(/^[▁Ġ]/, '')) };
+}
+
+function rankedOf({ texts, vectors }: SentencesRun) {
+  const [query] = vectors;
+  const all = texts.slice(1).map((label, i) => ({ key: i, label, share: cosine(query!, vectors[i + 1]!) }));
+  return all.sort((a, b) => b.share - a.share);
+}
