@@ -1,9 +1,8 @@
 import { effect, signal } from '@preact/signals';
 import { embeddedKinds } from './embedded.ts';
 import { insideOpen, startingView, view } from './inside-open.ts';
-import { device, guest, loading, opened, runOn } from './models.ts';
+import { device, guest, loading, opened, roomText, runOn } from './models.ts';
 import { type Device, fromHash, type Link, toHash } from './permalink.ts';
-import { roomText } from './room-text.ts';
 import { defaults, randomSeed } from './settings.ts';
 import { embedded, isSame, linkOf, type ModelRef, parseModelRef } from './sources.ts';
 import { colouring } from './tokens.ts';

@@ -45,6 +45,8 @@ export interface Loading {
 export const shown = signal<Shown | undefined>(undefined);
 /** The model whose room is open in place of the text. */
 export const guest = signal<Guest | undefined>(undefined);
+/** What the visitor wrote in the room that is open, for links; undefined where it stands as it was found. */
+export const roomText = signal<string | undefined>(undefined);
 /** What the page is of now. */
 export const opened = computed(() => guest.value ?? shown.value);
 export const loading = signal<Loading | undefined>(undefined);

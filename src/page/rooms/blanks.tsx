@@ -4,7 +4,7 @@ import type { WorkerEncoder } from '../../embed/client.ts';
 import type { Trace } from '../../index.ts';
 import { percent } from '../inside/draw/numbers.ts';
 import { useLater } from '../inside/reading.ts';
-import { roomText } from '../room-text.ts';
+import { roomText } from '../models.ts';
 import { attentionsOf } from './anatomy.ts';
 import { Blocks } from './blocks.tsx';
 import { Failed } from './failed.tsx';

@@ -2,7 +2,7 @@ import './encoder.css';
 import { useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../embed/client.ts';
 import { useLater } from '../inside/reading.ts';
-import { roomText } from '../room-text.ts';
+import { roomText } from '../models.ts';
 import { attentionsOf } from './anatomy.ts';
 import { Blocks } from './blocks.tsx';
 import { Failed } from './failed.tsx';

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import type { EmbeddedName } from '../embedded.ts';
 import { useLater } from '../inside/reading.ts';
-import { roomText } from '../room-text.ts';
+import { roomText } from '../models.ts';
 import { Beams } from './beams.tsx';
 import { Blocks } from './blocks.tsx';
 import { CrossAttention } from './cross-attention.tsx';

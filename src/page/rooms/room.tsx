@@ -4,83 +4,51 @@ import './look.css';
 import './lessons/lessons.css';
 import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { explain } from '../failure.ts';
-import { failure, type Guest, guest, leaveRoom, loading, retry, show } from '../models.ts';
-import { roomText } from '../room-text.ts';
-import { linkOf, nameOf } from '../sources.ts';
-import { Later } from '../views/later.tsx';
-import { ModelLabel } from '../views/model-label.tsx';
-import { Notices } from '../views/notices.tsx';
-import { Line, LoadFigures } from '../views/shelf.tsx';
+import { type Guest, roomText } from '../models.ts';
+import { nameOf } from '../sources.ts';
 import { cards, words } from './words/models.ts';
 
-/** The room of the open model: what it does, and what goes on in it, for what the visitor puts in. */
-export function Room() {
-  const open = guest.value;
-  if (!open) return null;
-  return (
-    <main class="room" data-kind={open.kind}>
-      <div class="stage inside">
-        {loading.value && (
-          <div class="room-load">
-            <Line />
-            <LoadFigures />
-          </div>
-        )}
-        <Notices />
-        <View key={`${linkOf(open.ref)} ${open.model.device.kind}`} open={open} />
-      </div>
-      <aside class="rail">
-        <ModelLabel />
-        <Sources open={open} />
-      </aside>
-    </main>
-  );
-}
-
-function View({ open }: { open: Guest }) {
-  useEffect(() => () => void (roomText.value = undefined), []);
-  const onFailure = (error: unknown) => {
-    leaveRoom();
-    failure.value = explain(error, open.ref, 'load');
-    retry.value = () => void show(open.ref);
+/** What is shown of a model: by what it does, whatever its family. A room that is left takes its text with it. */
+export async function viewOf(open: Guest): Promise<ComponentType<object>> {
+  const View = await roomOf(open);
+  return () => {
+    useEffect(() => () => void (roomText.value = undefined), []);
+    return <View />;
   };
-  return <Later load={() => viewOf(open)} with={{}} onFailure={onFailure} />;
 }
 
-/** What is shown of a model: by what it does, whatever its family. */
-async function viewOf(open: Guest): Promise<ComponentType<object>> {
-  const { ref } = open;
-  switch (open.kind) {
+async function roomOf({ kind, model, ref }: Guest): Promise<ComponentType<object>> {
+  switch (kind) {
     case 'vision': {
       const { VisionRoom } = await import('./vision.tsx');
-      return () => <VisionRoom model={open.model} />;
+      return () => <VisionRoom model={model} />;
     }
     case 'encoder-decoder': {
       const { PairsRoom } = await import('./pairs.tsx');
-      return () => <PairsRoom model={open.model} name={ref.kind === 'embedded' ? ref.name : undefined} />;
+      return () => <PairsRoom model={model} name={ref.kind === 'embedded' ? ref.name : undefined} />;
     }
     case 'encoder': {
-      if (open.model.config.head === 'masked-words') {
+      const { head } = model.config;
+      if (head === 'masked-words') {
         const { BlanksRoom } = await import('./blanks.tsx');
-        return () => <BlanksRoom model={open.model} />;
+        return () => <BlanksRoom model={model} />;
       }
-      if (open.model.config.head === undefined) {
+      if (head === undefined) {
         const { SentencesRoom } = await import('./sentences.tsx');
-        return () => <SentencesRoom model={open.model} />;
+        return () => <SentencesRoom model={model} />;
       }
       const { LabelsRoom } = await import('./labels.tsx');
-      return () => <LabelsRoom model={open.model} />;
+      return () => <LabelsRoom model={model} />;
     }
     default:
-      return open satisfies never;
+      return kind satisfies never;
   }
 }
 
 /** Whose work a model of this page stands on. */
-function Sources({ open: { ref } }: { open: Guest }) {
-  if (ref.kind !== 'embedded') return null;
-  return (
+export function sourcesOf({ ref }: Guest): ComponentType<object> {
+  if (ref.kind !== 'embedded') return () => null;
+  return () => (
     <p class="sources">
       {cards[ref.name].sources}{' '}
       <a

@@ -1,16 +1,36 @@
 import { explain } from '../failure.ts';
-import { failure, guest, leaveRoom, retry, show } from '../models.ts';
+import { failure, guest, leaveRoom, loading, retry, show } from '../models.ts';
+import { linkOf } from '../sources.ts';
 import { Later } from './later.tsx';
+import { ModelLabel } from './model-label.tsx';
+import { Notices } from './notices.tsx';
+import { Line, LoadFigures } from './shelf.tsx';
 
-const load = () => import('../rooms/room.tsx').then(({ Room }) => Room);
-
-/** Where a model that does not write is at home; its code is fetched when the first is opened. */
+/** Where a model that does not write is at home; what is in its room is fetched when it is opened. */
 export function RoomSlot() {
+  const open = guest.value!;
+  const room = () => import('../rooms/room.tsx');
   const onFailure = (error: unknown) => {
-    const { ref } = guest.value!;
     leaveRoom();
-    failure.value = explain(error, ref, 'load');
-    retry.value = () => void show(ref);
+    failure.value = explain(error, open.ref, 'load');
+    retry.value = () => void show(open.ref);
   };
-  return <Later load={load} with={{}} onFailure={onFailure} />;
+  return (
+    <main class="room" key={`${linkOf(open.ref)} ${open.device}`}>
+      <div class="stage inside">
+        {loading.value && (
+          <div class="room-load">
+            <Line />
+            <LoadFigures />
+          </div>
+        )}
+        <Notices />
+        <Later load={async () => (await room()).viewOf(open)} with={{}} onFailure={onFailure} />
+      </div>
+      <aside class="rail">
+        <ModelLabel />
+        <Later load={async () => (await room()).sourcesOf(open)} with={{}} onFailure={() => {}} />
+      </aside>
+    </main>
+  );
 }
