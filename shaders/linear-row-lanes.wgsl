@@ -1,5 +1,5 @@
 // output [1 row, out] = norm(x) weightᵀ, the inputs split over lanes: for few rows on real GPUs, which want many
-// invocations that read neighbouring addresses. A workgroup is TEAMS of LANES; each team makes two outputs.
+// invocations that read neighbouring addresses. A workgroup is TEAMS of LANES; each team takes two rows of the weight.
 const WORKGROUP = 64u;
 override LANES: u32; // a power of two
 override TEAMS = WORKGROUP / LANES;
@@ -34,7 +34,9 @@ fn statistics(start: u32, lane: u32) -> Statistics {
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = (group.x * TEAMS + lane / LANES) * OUTPUTS;
+  let i = (group.x * TEAMS + lane / LANES) * select(OUTPUTS, 1u, UP > 0);
+  let w = WEIGHT_ROW + i;
+  let other = w + select(1u, UP, UP > 0);
   let row = select(group.y, batch.rows[group.y].logitRow, SELECT);
   let start = row * ROW_UNITS * 4;
   var s = Statistics(0, 1);
@@ -47,7 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var sums = vec2f();
   for (var unit = lane % LANES; unit < ROW_UNITS; unit += LANES) {
     let values = input16(start, unit, s);
-    sums += vec2f(product(WEIGHT_ROW + i, unit, values), product(WEIGHT_ROW + i + 1, unit, values));
+    sums += vec2f(product(w, unit, values), product(other, unit, values));
   }
   partial[lane] = sums;
   for (var half = LANES / 2; half > 0; half /= 2) {
@@ -57,6 +59,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
   if (lane % LANES == 0) {
-    store2(group.y, i, partial[lane]);
+    if (UP > 0) {
+      storeGated(group.y, i, partial[lane].x, partial[lane].y);
+    } else {
+      store2(group.y, i, partial[lane]);
+    }
   }
 }

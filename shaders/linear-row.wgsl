@@ -1,4 +1,4 @@
-// output [1 row, out] = norm(x) weightᵀ, eight outputs an invocation, no barrier: for few rows on software GPUs, where a
+// output [1 row, out] = norm(x) weightᵀ, eight rows of the weight an invocation, no barrier: for few rows on software GPUs, where a
 // barrier costs more than reading again. In front of it: how an invocation comes by its inputs, for itself or in fours.
 override WORKGROUP: u32;
 
@@ -21,7 +21,7 @@ fn main(
   @builtin(global_invocation_id) id: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let i = id.x * 8; // beyond N nothing is stored
+  let i = id.x * select(8u, 4u, UP > 0); // beyond N nothing is stored
   let row = select(id.y, batch.rows[id.y].logitRow, SELECT);
   let start = row * ROW_UNITS * 4;
   let lane = laneOf(local);
@@ -35,10 +35,15 @@ fn main(
   var low = vec4f();
   var high = vec4f();
   let w = WEIGHT_ROW + i;
+  let w4 = w + select(4u, UP, UP > 0);
   for (var unit = 0u; unit < ROW_UNITS; unit++) {
     let values = shared16(start, unit, s, lane);
     low += products(w, unit, values) * scales(w, unit);
-    high += products(w + 4, unit, values) * scales(w + 4, unit);
+    high += products(w4, unit, values) * scales(w4, unit);
+  }
+  if (UP > 0) {
+    storeGated4(id.y, i, low, high);
+    return;
   }
   store4(id.y, i, low);
   store4(id.y, i + 4, high);

@@ -1,8 +1,10 @@
 // Where the results of a linear layer go, in front of both of its kernels:
 // act(sum + what an adapter adds + bias) * gate, or + residual, to `output`, and with CACHE the columns from KEYS_AT on to a source of keys.
+// Of a gated layer, the first half's results, activated, times the second half's.
 override N: u32; // outputs of the part of the weight that is bound
 override COLUMN: u32; // column of the output that its first row makes
 override BIAS: bool;
+override UP: u32; // of a gated layer: from a row of the weight to that whose result multiplies it; else 0
 override GATE: bool;
 override RESIDUAL: bool;
 override CACHE: bool;
@@ -37,7 +39,7 @@ fn lowRank(row: u32, column: u32) -> f32 {
   return sum;
 }
 
-fn finished(row: u32, column: u32, product: f32) -> f32 {
+fn biased(row: u32, column: u32, product: f32) -> f32 {
   var sum = product;
   if (LOW_RANK > 0) {
     sum += lowRank(row, column);
@@ -45,7 +47,11 @@ fn finished(row: u32, column: u32, product: f32) -> f32 {
   if (BIAS) {
     sum += vectors[column / 4][column % 4];
   }
-  return activate(sum);
+  return sum;
+}
+
+fn finished(row: u32, column: u32, sum: f32) -> f32 {
+  return activate(biased(row, column, sum));
 }
 
 // Where a column of keys or values is in the source, [2, places, nHead * headDim].
@@ -72,6 +78,22 @@ fn store(row: u32, i: u32, sum: f32) {
     value += operand[at];
   }
   output[at] = value;
+}
+
+// Column i of a gated layer.
+fn storeGated(row: u32, i: u32, sum: f32, up: f32) {
+  if (i < N) {
+    let column = COLUMN + i;
+    output[row * OUT_STRIDE + column] = finished(row, column, sum) * biased(row, column + UP, up);
+  }
+}
+
+// Columns i to i + 3 of a gated layer.
+fn storeGated4(row: u32, i: u32, sums: vec4f, ups: vec4f) {
+  storeGated(row, i, sums.x, ups.x);
+  storeGated(row, i + 1, sums.y, ups.y);
+  storeGated(row, i + 2, sums.z, ups.z);
+  storeGated(row, i + 3, sums.w, ups.w);
 }
 
 // Columns i and i + 1, i even.

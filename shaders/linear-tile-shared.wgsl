@@ -19,13 +19,21 @@ fn statistics(start: u32, lane: u32) -> Statistics {
   return statisticsOf(all.xy, pivot);
 }
 
+// The row of weights that is a tile's i-th: of a gated layer two, then the two that multiply them, so that one invocation has both.
+fn tileRow(i: u32) -> u32 {
+  if (UP > 0) {
+    return i / 4 * 2 + i % 2 + select(0u, UP, i % 4 >= 2);
+  }
+  return i;
+}
+
 @compute @workgroup_size(16, 16)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let firstOutput = group.x * SIDE;
+  let firstOutput = group.x * select(SIDE, SIDE / 2u, UP > 0);
   let firstRow = group.y * SIDE;
   let xStart = startOf(firstRow + lane / 4);
   var s = Statistics(0, 1);
@@ -41,7 +49,7 @@ fn main(
   for (var unit = 0u; unit < ROW_UNITS; unit++) {
     xTile[lane] = input4(xStart, unit * 4 + lane % 4, s);
     if (lane < SIDE) {
-      let w = scaled16(WEIGHT_ROW + firstOutput + lane, unit);
+      let w = scaled16(WEIGHT_ROW + firstOutput + tileRow(lane), unit);
       wTile[lane * 4] = w[0];
       wTile[lane * 4 + 1] = w[1];
       wTile[lane * 4 + 2] = w[2];
@@ -59,8 +67,14 @@ fn main(
     workgroupBarrier();
   }
   for (var j = 0u; j < 4; j++) {
-    if (firstRow + r + j < rowCount()) {
-      store4(firstRow + r + j, firstOutput + i, sums[j]);
+    let row = firstRow + r + j;
+    if (row < rowCount()) {
+      if (UP > 0) {
+        storeGated(row, firstOutput + i / 2, sums[j].x, sums[j].z);
+        storeGated(row, firstOutput + i / 2 + 1, sums[j].y, sums[j].w);
+      } else {
+        store4(row, firstOutput + i, sums[j]);
+      }
     }
   }
 }

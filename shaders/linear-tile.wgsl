@@ -21,7 +21,7 @@ fn main(
   @builtin(global_invocation_id) id: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let i = id.x * 8; // beyond N nothing is stored
+  let i = id.x * select(8u, 4u, UP > 0); // beyond N nothing is stored
   let row = id.y * 8;
   let lane = laneOf(local);
   let start = array(
@@ -57,11 +57,12 @@ fn main(
     keepRow(row + 6, start[6], local, s[6]);
     keepRow(row + 7, start[7], local, s[7]);
   }
-  // One row each: outputs i ..= i + 3 and i + 4 ..= i + 7. Written out below, since what a loop variable picks would
+  // One row each: outputs i ..= i + 3 and i + 4 ..= i + 7, or what multiplies the first four. Written out below, since what a loop variable picks would
   // live in memory, not in registers.
   var low: array<vec4f, 8>;
   var high: array<vec4f, 8>;
   let w = WEIGHT_ROW + i;
+  let other = w + select(4u, UP, UP > 0);
   for (var unit = 0u; unit < ROW_UNITS; unit++) {
     let x0 = shared16(start[0], unit, s[0], lane);
     let x1 = shared16(start[1], unit, s[1], lane);
@@ -83,10 +84,10 @@ fn main(
     low[5] += products(x5, w0, w1, w2, w3);
     low[6] += products(x6, w0, w1, w2, w3);
     low[7] += products(x7, w0, w1, w2, w3);
-    let w4 = scaled16(w + 4, unit);
-    let w5 = scaled16(w + 5, unit);
-    let w6 = scaled16(w + 6, unit);
-    let w7 = scaled16(w + 7, unit);
+    let w4 = scaled16(other, unit);
+    let w5 = scaled16(other + 1, unit);
+    let w6 = scaled16(other + 2, unit);
+    let w7 = scaled16(other + 3, unit);
     high[0] += products(x0, w4, w5, w6, w7);
     high[1] += products(x1, w4, w5, w6, w7);
     high[2] += products(x2, w4, w5, w6, w7);
@@ -98,8 +99,12 @@ fn main(
   }
   for (var r = 0u; r < 8; r++) {
     if (row + r < rowCount()) {
-      store4(row + r, i, low[r]);
-      store4(row + r, i + 4, high[r]);
+      if (UP > 0) {
+        storeGated4(row + r, i, low[r], high[r]);
+      } else {
+        store4(row + r, i, low[r]);
+        store4(row + r, i + 4, high[r]);
+      }
     }
   }
 }

@@ -230,6 +230,7 @@ export class CpuProgram implements Program {
           places: (source) => this.#placesOf(source, batch),
         });
       case 'attention':
+      case 'rotateAppend':
         return unfused(step);
       default:
         return step satisfies never;

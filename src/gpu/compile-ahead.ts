@@ -27,7 +27,7 @@ export function kernelsAhead(
     tensor: () => standIn,
     source: (name: string) => sources.get(name)!,
   };
-  const kernels = stepListsOf(plan, size)
+  const kernels = stepListsOf(plan, size, target.weights)
     .flatMap((list) => lowerAll(plan, list, target, to))
     .flatMap((step) => step.kernels);
   if (![...sources.values()].some(({ axis }) => axis === 'context')) return kernels; // it writes no text

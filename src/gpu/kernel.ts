@@ -21,6 +21,8 @@ export interface GpuTensor {
   buffer: GPUBuffer;
   width: number;
   stride: number;
+  /** Of its first value in a row: not 0 where several lie side by side in one buffer. */
+  offset: number;
   /** Rows there is room for, and which of a run's they are. */
   rows: number;
   axis: 'rows' | 'logitRows';

@@ -53,7 +53,7 @@ export function layOut(
   const rows = Math.max(size.rows, size.source ?? 0);
   const batch = buffers.create('batch', 4 * (BATCH_WORDS + rows * ROW_WORDS));
   const unused = buffers.create('unused', 16);
-  const lists = stepListsOf(plan, size, capture).map((list): KernelList => {
+  const lists = stepListsOf(plan, size, compiler.weights, capture).map((list): KernelList => {
     const tensors = makeTensors(plan, list, capture, buffers);
     const steps = lowerAll(plan, list, compiler, {
       ...{ batch, unused, buffers },
@@ -127,7 +127,11 @@ function makeTensors(
   const shape = (name: string) => gpuShape(plan, name, list);
   // What is kept shares with nothing: `spoil` fills it with NaN, which must not turn up in another tensor's padding.
   const pool = (name: string) => (keep.has(name) ? name : keyAxisOf(plan.tensors.get(name)!) ? 'attention' : 'rows');
-  const { bufferOf, sizes } = assignBuffers(list.steps, (name) => shape(name).length, keep, pool);
+  const same = (name: string) => list.joined.get(name)?.first ?? name;
+  const { bufferOf, sizes } = assignBuffers(list.steps, (name) => shape(name).length, keep, pool, same);
   const made = sizes.map((floats, i) => buffers.create(`tensor ${i}`, floats * 4));
-  return new Map([...bufferOf].map(([name, i]) => [name, { buffer: made[i]!, ...shape(name) }] as const));
+  const names = new Set([...bufferOf.keys(), ...list.joined.keys()]);
+  return new Map(
+    [...names].map((name) => [name, { buffer: made[bufferOf.get(same(name))!]!, ...shape(name) }] as const),
+  );
 }

@@ -11,7 +11,7 @@ import { edit } from './kernels/edit.ts';
 import { embed } from './kernels/embed.ts';
 import { type Linear, linearRow, linearTile, type Variants } from './kernels/linear.ts';
 import { norm, normScale } from './kernels/norm.ts';
-import { rotate } from './kernels/rotate.ts';
+import { rotate, rotateAppend } from './kernels/rotate.ts';
 import { selectRows } from './kernels/select-rows.ts';
 import type { StepList } from './step-lists.ts';
 import type { Weights } from './weights.ts';
@@ -40,13 +40,13 @@ export function lowerAll(plan: Plan, list: StepList, target: Target, to: Placeme
   const tensor = (name: string): GpuTensor => ({ buffer: to.tensor(name), ...gpuShape(plan, name, list) });
   return list.steps.map((step) => ({
     step,
-    kernels: lower(step, { ...target, ...to, plan, tensor, shape: list.shape }),
+    kernels: lower(step, { ...target, ...to, plan, tensor, shape: list.shape, joined: list.joined }),
   }));
 }
 
 type Lowering = Target &
   Omit<Placement, 'tensor'> &
-  Pick<StepList, 'shape'> & { plan: Plan; tensor(name: string): GpuTensor };
+  Pick<StepList, 'shape' | 'joined'> & { plan: Plan; tensor(name: string): GpuTensor };
 
 /** The dispatches of a step. */
 function lower(step: Step, to: Lowering): Kernel[] {
@@ -83,6 +83,19 @@ function lower(step: Step, to: Lowering): Kernel[] {
       const headDim = to.plan.tensors.get(step.input)!.shape[2] as number;
       return [rotate(batch, tensor(step.input), weights.matrix(step.table), headDim, tensor(step.output))];
     }
+    case 'rotateAppend': {
+      const { q, k, v, output, norms } = step;
+      const cache = source(step.source);
+      const given = {
+        ...{ q: tensor(q), k: tensor(k), v: tensor(v), output: tensor(output), cache },
+        table: weights.matrix(step.table),
+        norms: norms && {
+          ...{ q: norms.q.epsilon, k: norms.k.epsilon },
+          weights: weights.vectors({ bias: norms.q.weight, norm: norms.k, lowRank: undefined, first: 0, count: cache.headDim })!,
+        },
+      };
+      return [rotateAppend(batch, given)];
+    }
     case 'cacheAppend':
       return [cacheAppend(batch, tensor(step.k), tensor(step.v), source(step.source))];
     case 'attentionScores':
@@ -116,14 +129,16 @@ function lowerLinear(step: Step & { op: 'linear' }, to: Lowering): Kernel[] {
   const { batch, variants, unused } = to;
   const weight = to.weights.matrix(step.weight);
   const source = step.cache === undefined ? undefined : to.source(step.cache);
-  const pieces = step.outputs.map((name) => ({ output: to.tensor(name), cache: undefined as typeof source }));
+  const joined = to.joined.get(step.outputs[0] ?? '');
+  const outputs = joined ? [{ ...to.tensor(joined.first), width: joined.width }] : step.outputs.map(to.tensor);
+  const pieces = outputs.map((output) => ({ output, cache: undefined as typeof source }));
   const last = pieces.at(-1);
   // Results come by fours, and halves of the cache in twos.
   if (source && last && last.output.width % 4 === 0) last.cache = source;
   const all = source && !last?.cache ? [...pieces, { output: undefined, cache: source }] : pieces;
   let first = 0;
   return all.flatMap(({ output, cache }) => {
-    const count = (output?.width ?? 0) + (cache ? 2 * cache.nHead * cache.headDim : 0);
+    const count = (step.gated ? 2 : 1) * (output?.width ?? 0) + (cache ? 2 * cache.nHead * cache.headDim : 0);
     const linear: Linear = {
       x: to.tensor(step.input),
       weight,
@@ -136,6 +151,7 @@ function lowerLinear(step: Step & { op: 'linear' }, to: Lowering): Kernel[] {
       norm: step.norm,
       normed: step.normed === undefined ? undefined : to.tensor(step.normed),
       activation: step.activation,
+      gated: step.gated ?? false,
       gate: step.gate === undefined ? undefined : to.tensor(step.gate),
       residual: step.residual === undefined ? undefined : to.tensor(step.residual),
       select: step.select ?? false,
@@ -151,7 +167,7 @@ function lowerLinear(step: Step & { op: 'linear' }, to: Lowering): Kernel[] {
 export function gpuShape(
   plan: Plan,
   name: string,
-  { sizes }: StepList,
+  { sizes, joined }: Pick<StepList, 'sizes' | 'joined'>,
 ): Omit<GpuTensor, 'buffer'> & { length: number } {
   const spec = plan.tensors.get(name)!;
   const keys = keyAxisOf(spec);
@@ -159,8 +175,10 @@ export function gpuShape(
   const rows = sizes[axis];
   if (keys) {
     const [width, heads] = [sizes[keys], spec.shape[0] as number];
-    return { width, stride: width, rows, axis, length: heads * rows * width };
+    return { width, stride: width, offset: 0, rows, axis, length: heads * rows * width };
   }
   const width = widthOf(spec);
-  return { width, stride: strideOf(width), rows, axis, length: rows * strideOf(width) };
+  const place = joined.get(name);
+  const stride = strideOf(place?.width ?? width);
+  return { width, stride, offset: place?.offset ?? 0, rows, axis, length: rows * stride };
 }

@@ -1,7 +1,8 @@
 import type { ProgramSize } from '../plan/backend.ts';
 import { allRules, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
-import type { AxisSizes, KeySource, Plan, Step } from '../plan/plan.ts';
+import { type AxisSizes, type KeySource, type Plan, type Step, stepInputs, widthOf } from '../plan/plan.ts';
 import type { CacheFormat } from './kernel.ts';
+import type { Weights } from './weights.ts';
 
 /** Steps as the kernels do them, for runs of these sizes at most. */
 export interface StepList {
@@ -10,10 +11,24 @@ export interface StepList {
   /** Which linear kernel: for one row, or for many. */
   shape: 'row' | 'tile';
   part: 'one' | 'many' | 'encoder';
+  /** Tensors that lie side by side in the buffer of the first of them, so that one product makes them all. */
+  joined: ReadonlyMap<string, Joined>;
+}
+
+export interface Joined {
+  first: string;
+  /** Of a row of this tensor, and of all of them. */
+  offset: number;
+  width: number;
 }
 
 /** The lists of a program: for one row (decoding), for many (prefill), and the encoder's, where there is one. */
-export function stepListsOf(plan: Plan, size: ProgramSize, capture: ReadonlySet<string> = new Set()): StepList[] {
+export function stepListsOf(
+  plan: Plan,
+  size: ProgramSize,
+  weights: Pick<Weights, 'matrix'>,
+  capture: ReadonlySet<string> = new Set(),
+): StepList[] {
   const list = (part: StepList['part'], steps: readonly Step[], rows: number): StepList => {
     const shape = part === 'one' ? 'row' : 'tile';
     const isCached = steps.some((step) => 'source' in step && plan.sources.get(step.source)!.axis === 'context');
@@ -23,7 +38,8 @@ export function stepListsOf(plan: Plan, size: ProgramSize, capture: ReadonlySet<
       context: isCached ? size.context : rows,
       source: size.source ?? 0,
     };
-    return { part, shape, sizes, steps: inputsFirst(fuse(steps, rules[shape], capture)) };
+    const fused = inputsFirst(fuse(steps, rulesFor(shape, weights), capture));
+    return { part, shape, sizes, steps: fused, joined: joinedIn(fused, plan, capture) };
   };
   return [
     list('one', plan.steps, 1),
@@ -41,18 +57,37 @@ const inputsFirst = (steps: Step[]) => [
 /**
  * A norm inside a tile is computed for every column of tiles, so it is fused only where its result is read again, behind the attention
  * of post-norm blocks: on the software GPU measured it costs about what the saved dispatch does. A gate and a residual would be one buffer more than can be bound, and so
- * would be a gate or residual, an adapter and what a norm made.
+ * would be a gate or residual, an adapter and what a norm made; both halves of a gated layer's weight must be in one.
  */
-const rulesFor = (shape: StepList['shape']): Rule[] =>
+const rulesFor = (shape: StepList['shape'], weights: Pick<Weights, 'matrix'>): Rule[] =>
   allRules
     .filter((rule) => rule !== normedLinear || shape === 'row')
-    .map((rule) => (step, maker, shared) => {
-      const fused = rule(step, maker, shared);
+    .map((rule) => (...given) => {
+      const fused = rule(...given);
       if (fused?.step.op !== 'linear') return fused;
-      const { gate, residual, normed, lowRank } = fused.step;
-      return (gate && residual) || ((gate || residual) && normed && lowRank) ? undefined : fused;
+      const { gate, residual, normed, lowRank, gated, weight } = fused.step;
+      const isTooMuch = (gate && residual) || ((gate || residual) && normed && lowRank);
+      return isTooMuch || (gated && weights.matrix(weight).parts.length > 1) ? undefined : fused;
     });
-const rules = { row: rulesFor('row'), tile: rulesFor('tile') };
+
+/** Queries, keys and values that one layer makes for the one step that reads them. */
+function joinedIn(steps: readonly Step[], plan: Plan, capture: ReadonlySet<string>): Map<string, Joined> {
+  const readers = (name: string) => steps.filter((step) => stepInputs(step).includes(name)).length;
+  const joined = new Map<string, Joined>();
+  for (const step of steps) {
+    if (step.op !== 'rotateAppend') continue;
+    const names = [step.q, step.k, step.v];
+    const isOurs = (other: Step) => other.op === 'linear' && other.outputs.join() === names.join();
+    if (!steps.some(isOurs) || names.some((name) => capture.has(name) || readers(name) > 1)) continue;
+    const widths = names.map((name) => widthOf(plan.tensors.get(name)!));
+    const width = widths.reduce((a, b) => a + b);
+    names.forEach((name, i) => {
+      const offset = widths.slice(0, i).reduce((a, b) => a + b, 0);
+      joined.set(name, { first: step.q, offset, width });
+    });
+  }
+  return joined;
+}
 
 /** Bytes of a source's keys and values in a program of this size. */
 export function sourceBytes(source: KeySource, size: ProgramSize, kv: CacheFormat): number {

@@ -144,7 +144,7 @@ class Bench {
     const { device, weights, kv } = this.#on;
     const plan = this.#plan;
     const size = { slots: 1, context: rows, rows, logitRows: 1, source: rows };
-    const lists = stepListsOf(plan, size)
+    const lists = stepListsOf(plan, size, weights)
       .filter(({ part }) => (part === 'one') === (rows === 1))
       .map((list) => ({ ...list, steps: list.steps.filter(({ op }) => op === 'linear') }));
     const make = (label: string, bytes: number) => this.#buffers.create(`tuning: ${label}`, bytes);

@@ -1,12 +1,12 @@
-import { type Step, stepInputs, stepOutputs } from './plan.ts';
+import { type Norm, type Step, stepInputs, stepOutputs } from './plan.ts';
 
 /**
  * A step that may take over the steps that made its inputs. `maker` gives the maker of a tensor that nobody else sees, `shared` that
- * of one that others see too, but no step before this one.
+ * of one that others see too, but no step before this one; `reader` the first step that reads a tensor, its edits among them.
  */
-export type Rule = (step: Step, maker: Makers, shared: Makers) => Fused | undefined;
+export type Rule = (step: Step, maker: Find, shared: Find, reader: Find) => Fused | undefined;
 
-type Makers = (tensor: string) => Step | undefined;
+type Find = (tensor: string) => Step | undefined;
 
 interface Fused {
   step: Step;
@@ -32,7 +32,12 @@ function fuseOnce(steps: Step[], rules: readonly Rule[], keep: ReadonlySet<strin
   for (const [index, step] of steps.entries()) {
     const sharedMaker = (tensor: string) => (firstReader.get(tensor) === step ? shared.get(tensor) : undefined);
     for (const rule of rules) {
-      const fused = rule(step, (tensor) => hidden.get(tensor), sharedMaker);
+      const fused = rule(
+        step,
+        (tensor) => hidden.get(tensor),
+        sharedMaker,
+        (tensor) => firstReader.get(tensor),
+      );
       // What a layer's norm made must be there before any other step reads it.
       const late = fused?.absorbs.some((one) => {
         const reader = one.op === 'linear' && one.normed !== undefined && firstReader.get(one.normed);
@@ -135,8 +140,25 @@ export const residualLinear: Rule = (step, maker) => {
 
 /** A linear layer to which something may be added: of one output, and nothing added yet. */
 function plainLinear(step: Step | undefined): (Step & { op: 'linear' }) | undefined {
-  return step?.op === 'linear' && !step.residual && step.outputs.length === 1 && !step.cache ? step : undefined;
+  const isPlain = step?.op === 'linear' && !step.residual && !step.gated && step.outputs.length === 1 && !step.cache;
+  return isPlain ? step : undefined;
 }
+
+/** linear of two outputs + activation of the first + multiply: the gated layer of Llama's MLP (GLU, Shazeer 2020). */
+export const gatedLinear: Rule = (step, maker) => {
+  if (step.op !== 'binary' || step.kind !== 'multiply') return undefined;
+  const activation = maker(step.a);
+  if (activation?.op !== 'activation') return undefined;
+  const linear = maker(activation.input);
+  if (linear?.op !== 'linear' || linear !== maker(step.b)) return undefined;
+  const [gate, up, more] = linear.outputs;
+  if (gate !== activation.input || up !== step.b || more !== undefined) return undefined;
+  if (linear.activation || linear.gate || linear.residual) return undefined;
+  return {
+    step: { ...linear, activation: activation.kind, gated: true, outputs: [step.output] },
+    absorbs: [linear, activation],
+  };
+};
 
 /** linear + cacheAppend: keys and values go straight to the cache. An edit of the queries would come before the new step. */
 export const cachedLinear: Rule = (step, maker) => {
@@ -148,6 +170,42 @@ export const cachedLinear: Rule = (step, maker) => {
   if (linear.outputs.at(-2) !== step.k || linear.outputs.at(-1) !== step.v) return undefined;
   return { step: { ...linear, outputs: others, cache: step.source }, absorbs: [linear] };
 };
+
+/** rotate of queries + rotate of keys, each behind a norm of its heads or not, + cacheAppend */
+export const rotatedAppend: Rule = (step, maker, _, reader) => {
+  if (step.op !== 'cacheAppend') return undefined;
+  const keys = maker(step.k);
+  if (keys?.op !== 'rotate') return undefined;
+  const keyNorm = headNorm(maker(keys.input));
+  const linear = maker(keyNorm?.input ?? keys.input);
+  if (linear?.op !== 'linear' || linear.outputs.length !== 3) return undefined;
+  const [q, k, v] = linear.outputs as [string, string, string];
+  if (k !== (keyNorm?.input ?? keys.input) || v !== step.v) return undefined;
+  const queryNorm = headNorm(reader(q));
+  const queries = reader(queryNorm?.output ?? q);
+  if (queries?.op !== 'rotate' || queries.table !== keys.table || !queryNorm !== !keyNorm) return undefined;
+  // What reads the turned queries comes behind the new step, and so nothing edits them.
+  const attention = reader(queries.output);
+  const isBehind = attention !== undefined && 'source' in attention && attention.source === step.source;
+  if (maker(queries.output) !== queries || !isBehind) return undefined;
+  if (queryNorm && maker(queryNorm.output) !== queryNorm) return undefined;
+  const { table, output } = queries;
+  const norms = queryNorm && keyNorm ? { norms: { q: onlyNorm(queryNorm), k: onlyNorm(keyNorm) } } : {};
+  return {
+    step: { op: 'rotateAppend', q, k, v, table, source: step.source, output, ...norms },
+    absorbs: [queries, keys, queryNorm, keyNorm].filter((one) => one !== undefined),
+  };
+};
+
+type NormStep = Step & { op: 'norm' };
+
+/** A norm that the kernel of `rotateAppend` has: by root mean square, with a weight alone. */
+function headNorm(step: Step | undefined): NormStep | undefined {
+  const isOurs = step?.op === 'norm' && step.scale === undefined && !step.centred && step.bias === undefined;
+  return isOurs ? step : undefined;
+}
+
+const onlyNorm = ({ weight, epsilon, centred }: NormStep): Norm => ({ weight, epsilon, centred });
 
 /** attentionScores + maskedSoftmax + attentionMix, by online softmax (Milakov & Gimelshein 2018; FlashAttention, Dao et al. 2022) */
 export const wholeAttention: Rule = (step, maker) => {
@@ -167,6 +225,8 @@ export const allRules: readonly Rule[] = [
   sharedNormLinear,
   activatedLinear,
   residualLinear,
+  gatedLinear,
   cachedLinear,
+  rotatedAppend,
   wholeAttention,
 ];

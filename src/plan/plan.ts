@@ -159,6 +159,8 @@ export type Step =
       /** Gives the normed input too, which others read. */
       normed?: string;
       activation?: Activation;
+      /** The weight has twice as many rows: what the second half makes multiplies what the activation made of the first half. */
+      gated?: boolean;
       gate?: string;
       residual?: string;
       /** Key source that takes the columns behind those of `outputs`: as many keys, then as many values. */
@@ -171,6 +173,20 @@ export type Step =
   | { op: 'rotate'; input: string; table: string; output: string }
   /** Appends keys and values [rows, nHead, headDim] to a source, at the rows' places. */
   | ({ op: 'cacheAppend'; k: string; v: string } & Keys)
+  /**
+   * Fused rotations + cacheAppend: output [rows, nHead, headDim] = q turned; k turned, and v, appended to a source. With `norms` each
+   * head of q and k is normed first.
+   */
+  | {
+      op: 'rotateAppend';
+      q: string;
+      k: string;
+      v: string;
+      table: string;
+      norms?: { q: Norm; k: Norm };
+      source: string;
+      output: string;
+    }
   /** output [nHead, rows, context | source] = q kᵀ * scale + bias over the keys that each row sees, -Infinity beyond */
   | ({ op: 'attentionScores'; output: string } & Scores)
   /** output [nHead, rows, context | source] = softmax over the keys that each row sees, 0 beyond */
@@ -230,6 +246,8 @@ export function stepInputs(step: Step): string[] {
       return [step.input, step.lowRank?.input, step.gate, step.residual].filter((name) => name !== undefined);
     case 'cacheAppend':
       return [step.k, step.v];
+    case 'rotateAppend':
+      return [step.q, step.k, step.v];
     case 'attentionScores':
     case 'attention':
       return [step.q];
@@ -270,6 +288,8 @@ export function stepWeights(step: Step): string[] {
       return given(step.weight, step.bias, step.lowRank?.weight, step.norm?.weight, step.norm?.bias);
     case 'rotate':
       return [step.table];
+    case 'rotateAppend':
+      return given(step.table, step.norms?.q.weight, step.norms?.k.weight);
     case 'attentionScores':
     case 'attention':
       return given(step.bias);

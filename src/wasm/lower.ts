@@ -88,6 +88,17 @@ function lower(step: Runnable, to: Lowering): Fields<'Step'> {
       const headDim = width(step.input, to) / nHead;
       return { ...through(step, to), angles: values, pairs: spec.columns / 2, nHead, headDim };
     }
+    case 'rotateAppend': {
+      const { values, spec } = to.weight(step.table);
+      const { norms } = step;
+      return {
+        ...through({ input: step.q, output: step.output }, to),
+        ...{ second: tensor(step.k), gate: tensor(step.v), angles: values, pairs: spec.columns / 2 },
+        ...(norms && { normWeight: to.weight(norms.q.weight).values, normBias: to.weight(norms.k.weight).values }),
+        ...(norms && { epsilon: norms.q.epsilon, scale: norms.k.epsilon }),
+        ...{ nHead: headsOf(step.q, to), ...source(step.source, to) },
+      };
+    }
     case 'linear':
       return linear(step, to);
     case 'cacheAppend':

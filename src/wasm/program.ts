@@ -3,7 +3,7 @@ import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
-import { allRules, fuse, normedLinear, type Rule, sharedNormLinear } from '../plan/fuse.ts';
+import { allRules, fuse, gatedLinear, normedLinear, type Rule, sharedNormLinear } from '../plan/fuse.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import {
   type AxisSizes,
@@ -26,8 +26,8 @@ import type { WasmWeight } from './weights.ts';
 /** Batches of up to so many rows are as decoding is: the weights are read row by row. */
 const { ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
 
-/** A normed row that others read too is made once, not in each product. */
-const rules = allRules.filter((rule) => rule !== sharedNormLinear);
+/** A normed row that others read too is made once, not in each product; no kernel here makes both halves of a gated layer together. */
+const rules = allRules.filter((rule) => ![sharedNormLinear, gatedLinear].includes(rule));
 
 /** Steps in memory that run without a stop, or one that JavaScript performs. */
 type Stretch = { steps: number; count: number } | Performed;

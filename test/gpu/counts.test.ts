@@ -2,8 +2,13 @@ import { expect, test } from 'vitest';
 import { countingDevice } from '../../bench/counting-device.ts';
 import { createGpuBackend } from '../../src/gpu/backend.ts';
 import { bertPlan } from '../../src/model/bert.ts';
+import { type GptNeoConfig, gptNeoPlan } from '../../src/model/gpt-neo.ts';
+import { type GptNeoxConfig, gptNeoxPlan } from '../../src/model/gpt-neox.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
+import { type LlamaConfig, llamaPlan } from '../../src/model/llama.ts';
+import type { Rotary } from '../../src/model/rope.ts';
 import type { Drawn } from '../../src/plan/backend.ts';
+import type { Plan } from '../../src/plan/plan.ts';
 import { sharedDevice } from '../backends.ts';
 import { gpt2Config } from '../model/shapes.ts';
 import { randomValues } from '../ops/mini-plan.ts';
@@ -69,6 +74,45 @@ test('a decoded token of GPT-2 small costs 64 dispatches, 1/8 submit or less, an
   await stream.return();
   backend.dispose();
   expect(counting.liveBuffers.size).toBe(0);
+});
+
+const narrow = { nLayer: 3, nHead: 6, nEmbd: 48, nInner: 96, nCtx: 64, vocabSize: 100 };
+const tokens = { tieWordEmbeddings: true, bosTokenId: null, eosTokenIds: [] };
+const rotary: Rotary = { frequencies: [1, 0.5, 0.25, 0.125], factor: 1 };
+const windows = [undefined, undefined, undefined];
+const llamaConfig: LlamaConfig = {
+  ...{ ...narrow, ...tokens, modelType: 'llama', nKeyHead: 2, headDim: 8, rmsNormEpsilon: 1e-6, rotary, windows },
+  ...{ activation: 'silu', biases: { qkv: false, out: false, mlp: false }, normsHeads: false },
+};
+const neox: GptNeoxConfig = {
+  ...{ ...narrow, ...tokens, rotary, activation: 'gelu', layerNormEpsilon: 1e-5 },
+  ...{ parallelResidual: true, attentionBias: true },
+};
+const neo: GptNeoConfig = {
+  ...{ ...narrow, ...tokens, modelType: 'gpt_neo', activation: 'gelu_new', layerNormEpsilon: 1e-5 },
+  ...{ windows: [undefined, 5, undefined], biased: true },
+};
+
+/** What a layer of each costs; the embedding and the logits are two more a token. */
+const decoders: [family: string, perLayer: number, plan: () => Plan][] = [
+  ['llama', 6, () => llamaPlan(llamaConfig)],
+  ['mistral', 6, () => llamaPlan({ ...llamaConfig, modelType: 'mistral', windows: [9, 9, 9] })],
+  ['qwen2', 6, () => llamaPlan({ ...llamaConfig, modelType: 'qwen2', biases: { qkv: true, out: false, mlp: false } })],
+  ['qwen3', 6, () => llamaPlan({ ...llamaConfig, modelType: 'qwen3', normsHeads: true })],
+  ['gpt_neox', 6, () => gptNeoxPlan(neox)],
+  ['gpt_neox, one after the other', 6, () => gptNeoxPlan({ ...neox, parallelResidual: false })],
+  ['gpt_neo', 5, () => gptNeoPlan(neo)],
+  ['opt', 5, () => gptNeoPlan({ ...neo, modelType: 'opt', activation: 'relu', windows })],
+];
+
+test.each(decoders)('a token of %s costs %i dispatches a layer', async (_, perLayer, planOf) => {
+  const { counting, backend, plan } = await open(planOf());
+  const program = await backend.program(plan, { slots: 1, context: 16, rows: 1, logitRows: 1 });
+  counting.reset();
+  const { logits } = await program.run({ rows: [{ token: 1, position: 0, slot: 0 }], logitRows: [0] });
+  expect(logits.every(Number.isFinite)).toBe(true);
+  expect(counting.counts.dispatches).toBe(3 * perLayer + 2);
+  backend.dispose();
 });
 
 test('a forward of MiniLM costs 38 dispatches, whether of one row or of many', async () => {

@@ -35,6 +35,8 @@ export interface Linear {
   /** Takes the normed input, in place of the cache. */
   normed?: GpuTensor | undefined;
   activation?: Activation | undefined;
+  /** Of the count rows of the weight the second half makes what multiplies the first half's results. */
+  gated: boolean;
   /** At most one of the two. */
   gate?: GpuTensor | undefined;
   residual?: GpuTensor | undefined;
@@ -169,9 +171,10 @@ const cacheSizes = (cache: GpuKeySource, output: GpuTensor | undefined) => ({
 });
 
 function linearKernels(batch: GPUBuffer, linear: Linear, split: Split): Kernel[] {
-  const { x, weight, first, count, output, gate, residual, cache, select, unused, lowRank } = linear;
+  const { x, weight, first, gated, output, gate, residual, cache, select, unused, lowRank } = linear;
   const axis = output?.axis ?? 'rows';
-  const most = Math.floor((MOST_WORKGROUPS * split.outputs) / 64) * 64;
+  const [count, outputs] = [linear.count, split.outputs].map((n) => (gated ? n / 2 : n)) as [number, number];
+  const most = Math.floor((MOST_WORKGROUPS * outputs) / 64) * 64;
   const runs = weight.parts.flatMap((part) => {
     const start = Math.max(first, part.first);
     const end = Math.min(first + count, part.first + part.rows);
@@ -198,6 +201,7 @@ function linearKernels(batch: GPUBuffer, linear: Linear, split: Split): Kernel[]
       WEIGHT_ROW: from - part.first,
       COLUMN: from - first,
       N: n,
+      UP: gated ? count : 0,
       BIAS: linear.bias ? 1 : 0,
       ACTIVATION: linear.activation ? activationNumber[linear.activation] : 0,
       GATE: gate ? 1 : 0,
@@ -221,6 +225,6 @@ function linearKernels(batch: GPUBuffer, linear: Linear, split: Split): Kernel[]
       6: output?.buffer ?? unused,
       7: (cache ?? linear.normed ?? (gate || residual ? lowRank : undefined))?.buffer ?? unused,
     },
-    workgroups: (sizes) => [ceilDiv(n, split.outputs), ceilDiv(sizes[axis], split.rows)],
+    workgroups: (sizes) => [ceilDiv(n, outputs), ceilDiv(sizes[axis], split.rows)],
   }));
 }

@@ -83,9 +83,12 @@ export function canariesOf(plan: Plan, formatOf: (weight: WeightSpec) => WeightF
   return found;
 }
 
-/** Tensors that no fusion hides. */
+/** Tensors that no fusion hides; those between a layer and its keys are compared by the attention that follows. */
 function cutsOf(fused: readonly Step[]): Set<string> {
-  return new Set(fused.flatMap((step) => ('cache' in step ? [] : stepOutputs(step))));
+  const turned = fused.flatMap((step) => (step.op === 'rotateAppend' ? [...stepInputs(step), step.output] : []));
+  const cuts = new Set(fused.flatMap((step) => ('cache' in step ? [] : stepOutputs(step))));
+  for (const name of turned) cuts.delete(name);
+  return cuts;
 }
 
 /** The steps that make `output` of the tensors in `between`. */

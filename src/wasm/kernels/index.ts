@@ -4,7 +4,7 @@ import { linearRow } from './linear-row';
 import { linearTile } from './linear-tile';
 import { norm, normScale } from './norm';
 import { tile } from './panels';
-import { activation, binary, cacheAppend, embed, rotate, selectRows } from './rows';
+import { activation, binary, cacheAppend, embed, rotate, rotateAppend, selectRows } from './rows';
 import { writeNumbers } from './simd';
 import { Batch, FEW_ROWS, Op, rowsOf, Step } from './step';
 import { barrier, epoch, join, nextRun, RUN, start } from './threads';
@@ -85,6 +85,8 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
       return selectRows(s, batch);
     case Op.rotate:
       return rotate(s, batch);
+    case Op.rotateAppend:
+      return rotateAppend(s, batch);
     case Op.linear:
       if (rowsOf(s, batch) <= FEW_ROWS) return linearRow(s, batch, scratch);
       return linearTile(s, batch, scratch);

@@ -102,25 +102,53 @@ export function activation(s: Step, batch: Batch): void {
 
 /** output = input, each head's first pairs turned by the angles of the row's position (see plan.ts) */
 export function rotate(s: Step, batch: Batch): void {
-  const pairs = s.pairs;
-  const half = (<usize>pairs) << 2;
   for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
     const from = rowAt(s.input, r, s.width);
     const to = rowAt(s.output, r, s.width);
-    memory.copy(to, from, (<usize>s.width) << 2);
-    const angles = rowAt(s.angles, rowOf(batch, r).position, 2 * pairs);
+    const angles = rowAt(s.angles, rowOf(batch, r).position, 2 * s.pairs);
+    const bytes = (<usize>s.headDim) << 2;
+    for (let head = 0; head < s.nHead; head++) turn(s, from + head * bytes, to + head * bytes, angles, 0, 0);
+  }
+}
+
+/** output = queries turned; keys turned, and values, to their places in a source */
+export function rotateAppend(s: Step, batch: Batch): void {
+  const bytes = (<usize>s.headDim) << 2;
+  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+    const angles = rowAt(s.angles, rowOf(batch, r).position, 2 * s.pairs);
+    const from = rowAt(s.input, r, s.width);
+    const to = rowAt(s.output, r, s.width);
     for (let head = 0; head < s.nHead; head++) {
-      const x = from + ((<usize>(head * s.headDim)) << 2);
-      const y = to + ((<usize>(head * s.headDim)) << 2);
-      for (let i: usize = 0; i < half; i += 4) {
-        const cos = load<f32>(angles + i);
-        const sin = load<f32>(angles + half + i);
-        const a = load<f32>(x + i);
-        const b = load<f32>(x + half + i);
-        store<f32>(y + i, a * cos - b * sin);
-        store<f32>(y + half + i, b * cos + a * sin);
-      }
+      turn(s, from + head * bytes, to + head * bytes, angles, s.normWeight, s.epsilon);
     }
+    const place = placeOf(s, rowOf(batch, r));
+    const row = rowAt(0, r, s.keyHeads * s.headDim);
+    for (let head = 0; head < s.keyHeads; head++) {
+      const at = row + head * bytes;
+      turn(s, s.second + at, keysAt(s.keys, s, head, place), angles, s.normBias, s.scale);
+      memory.copy(keysAt(s.values, s, head, place), s.gate + at, bytes);
+    }
+  }
+}
+
+/** A head turned, and normed first by its root mean square where there is a weight. */
+function turn(s: Step, x: usize, y: usize, angles: usize, weight: usize, epsilon: f32): void {
+  const bytes = (<usize>s.headDim) << 2;
+  memory.copy(y, x, bytes);
+  if (weight) {
+    let squares: f32 = 0;
+    for (let i: usize = 0; i < bytes; i += 4) squares += load<f32>(y + i) * load<f32>(y + i);
+    const factor: f32 = <f32>1 / sqrt<f32>(squares / <f32>s.headDim + epsilon);
+    for (let i: usize = 0; i < bytes; i += 4) store<f32>(y + i, load<f32>(y + i) * factor * load<f32>(weight + i));
+  }
+  const half = (<usize>s.pairs) << 2;
+  for (let i: usize = 0; i < half; i += 4) {
+    const cos = load<f32>(angles + i);
+    const sin = load<f32>(angles + half + i);
+    const a = load<f32>(y + i);
+    const b = load<f32>(y + half + i);
+    store<f32>(y + i, a * cos - b * sin);
+    store<f32>(y + half + i, b * cos + a * sin);
   }
 }
 

@@ -15,6 +15,7 @@ export enum Op {
   norm,
   selectRows,
   rotate,
+  rotateAppend,
   linear,
   cacheAppend,
   attentionScores,
@@ -63,8 +64,9 @@ export class Step {
   /** Input tensor [rows, width]; of attention ops q, scores or pattern. */
   input: usize;
   width: i32;
-  /** b of a binary, scale of a norm, v of a cacheAppend, residual of a linear. */
+  /** b of a binary, scale of a norm, v of a cacheAppend, k of a rotateAppend, residual of a linear. */
   second: usize;
+  /** Of a linear; of a rotateAppend v. */
   gate: usize;
   output: usize;
   /** Of an embed, its tables; of a linear, its weight [.., width]; and how many. */
@@ -80,6 +82,7 @@ export class Step {
   rank: i32;
   lowParts: i32;
   lowEnds: usize;
+  /** Of a rotateAppend the weights of the norms of queries and of keys. */
   normWeight: usize;
   normBias: usize;
   epsilon: f32;
@@ -104,6 +107,7 @@ export class Step {
   nHead: i32;
   /** Of a tensor [nHead, rows, keys]: the most keys. */
   keyWidth: i32;
+  /** Of scores; of a rotateAppend the epsilon of the keys' norm. */
   scale: f32;
   /** What is added to scores by distance, [nHead, 2 d + 1], and d. */
   distances: usize;

@@ -36,6 +36,7 @@ const files: Record<Exclude<ForwardOp, 'attention'>, Record<Language, readonly s
     wasm: ['linear.ts', 'linear-row.ts'],
   },
   rotate: { wgsl: ['rotate.wgsl'], cpu: ['rotate.ts'], wasm: ['rows.ts'] },
+  rotateAppend: { wgsl: ['rotate-append.wgsl'], cpu: ['rotate.ts'], wasm: ['rows.ts'] },
   cacheAppend: { wgsl: ['cache-append.wgsl'], cpu: ['attention.ts'], wasm: ['rows.ts'] },
   attentionScores: { wgsl: ['attention-scores.wgsl'], cpu: ['attention.ts'], wasm: ['attention.ts'] },
   maskedSoftmax: { wgsl: ['masked-softmax.wgsl'], cpu: ['masked-softmax.ts'], wasm: ['attention.ts'] },

@@ -42,6 +42,7 @@ export const words = {
     selectRows: 'Last row',
     linear: 'Product',
     rotate: 'Rotary positions',
+    rotateAppend: 'Rotary, cache',
     cacheAppend: 'Cache',
     attentionScores: 'Attention scores',
     maskedSoftmax: 'Mask and softmax',
