@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { encoderDecoderPlan, encoderPlan } from '../run/check-plans.ts';
+import { encoderDecoderPlan, encoderPlan, rotaryPlan } from '../run/check-plans.ts';
 import { miscompiled, misdispatched } from './altered.ts';
 import { type Case, check, workgroups } from './planted.ts';
 
@@ -80,6 +80,27 @@ const faults: Case[] = [
     rows: 'one',
   },
   {
+    what: 'heads turned the other way',
+    how: miscompiled('rotate-append', (code) => code.replace('select(-other, other,', 'select(other, -other,')),
+    op: 'rotary',
+    rows: 'one',
+    plan: rotaryPlan(),
+  },
+  {
+    what: 'values in place of keys',
+    how: miscompiled('rotate-append', (code) => code.replace('append(valuesStart() + at', 'append(at')),
+    op: 'rotary',
+    rows: 'many',
+    plan: rotaryPlan(),
+  },
+  {
+    what: 'a gate that opens nothing',
+    how: miscompiled('linear-row', (code) => code.replace('* biased(column + UP, up)', '')),
+    op: '+ silu + multiply',
+    rows: 'one',
+    plan: rotaryPlan(),
+  },
+  {
     what: 'positions left out',
     how: miscompiled('embed', (code) => code.replace('return batch.rows[row].position;', 'return 0;')),
     op: 'embedding',
@@ -101,6 +122,7 @@ const honest: Case[] = [
   { what: 'q8, halves in the cache', op: '', rows: 'one', format: 'q8', options: { kv: 'f16' } },
   { what: 'f16 by lanes and workgroups', op: '', rows: 'one', format: 'f16', options: workgroups },
   { what: 'q4', op: 'linear', rows: 'one', format: 'q4', options: { variants: row } },
+  { what: 'heads that are turned', op: 'rotary', rows: 'many', plan: rotaryPlan() },
   { what: 'an encoder', op: '', rows: 'many', plan: encoderPlan() },
   { what: 'an encoder and a decoder', op: '', rows: 'many', plan: encoderDecoderPlan() },
 ];

@@ -1,3 +1,4 @@
+import { llamaPlan } from '../../src/model/llama.ts';
 import { PlanBuilder } from '../../src/plan/builder.ts';
 import type { Norm, Plan } from '../../src/plan/plan.ts';
 
@@ -32,6 +33,16 @@ export function encoderPlan(width = 32): Plan {
   const active = norm('head.ln', b.activate('active', 'gelu', dense!));
   b.linear(active, { weight: words, bias: b.vector('head.decoder', vocabSize) }, ['logits', vocabSize]);
   return b.plan({ nCtx, vocabSize });
+}
+
+/** A block of a decoder whose heads are normed and turned, with a gated MLP. */
+export function rotaryPlan(): Plan {
+  return llamaPlan({
+    ...{ modelType: 'qwen3', nLayer: 1, nHead, nKeyHead: 2, headDim, nEmbd: width, nInner: 40, nCtx, vocabSize },
+    ...{ activation: 'silu', rmsNormEpsilon: 1e-6, rotary: { frequencies: [1, 0.5, 0.1], factor: 1 }, windows: [9] },
+    ...{ biases: { qkv: true, out: false, mlp: true }, normsHeads: true, tieWordEmbeddings: true },
+    ...{ bosTokenId: null, eosTokenIds: [] },
+  });
 }
 
 /** A block each of an encoder of patches and of a decoder that reads its memory: root mean squares, distances, gates, shared keys. */

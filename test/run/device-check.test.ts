@@ -157,10 +157,18 @@ test.each([
 });
 
 test.each([
-  ['llama', {}],
-  ['qwen3', { head_dim: 20 }],
-  ['gpt_neox', { rotary_pct: 0.5 }],
-])('%s, whose heads are turned: all of them at once', async (model_type, more) => {
+  ['llama', {}, 'rmsNorm + linear 128 → 256 q8 + rotary 8 × 16 + rotary 4 × 16 + attention 8 of 4 × 16'],
+  [
+    'qwen3',
+    { head_dim: 20 },
+    'rmsNorm + linear 128 → 320 q8 + rmsNorm + rmsNorm + rotary 8 × 20 + rotary 4 × 20 + attention 8 of 4 × 20',
+  ],
+  [
+    'gpt_neox',
+    { rotary_pct: 0.5 },
+    'layerNorm + linear 128 → 384 q8 + rotary 8 × 16 + rotary 8 × 16 + attention 8 × 16',
+  ],
+])('%s, whose heads are turned: all of them at once', async (model_type, more, turned) => {
   const sizes = {
     hidden_size: 128,
     num_hidden_layers: 1,
@@ -174,6 +182,8 @@ test.each([
   );
   const family = await familyOf(fields, 'decoder');
   const findings = await checkKernels(createCpuBackend(), checkedPlan(family.plan(family.config(fields, () => true))));
-  expect(findings.filter(({ op }) => op.startsWith('rotary')).length).toBeGreaterThan(0);
+  const ops = new Set(findings.map(({ op }) => op));
+  expect(ops).toContain(turned);
+  if (model_type !== 'gpt_neox') expect(ops).toContain('rmsNorm + linear 128 → 128 q8 + silu + multiply');
   for (const { op, error } of findings) expect(error, op).toEqual({ mean: 0, worst: 0 });
 });
