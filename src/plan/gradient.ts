@@ -150,6 +150,7 @@ class Backward {
         return this.#add(step.tensor, { of: 'edit', edits: step.edits, reads });
       }
       case 'attention':
+      case 'rotateAppend':
       case 'adjoint':
         throw new Error(`A gradient is made of a plan as written: it has no ${step.op}.`);
       default:
