@@ -77,7 +77,7 @@ test('a decoded token of GPT-2 small costs 64 dispatches, 1/8 submit or less, an
 });
 
 const narrow = { nLayer: 3, nHead: 6, nEmbd: 48, nInner: 96, nCtx: 64, vocabSize: 100 };
-const tokens = { padTokenId: null, tieWordEmbeddings: true, bosTokenId: null, eosTokenIds: [] };
+const tokens = { padTokenId: undefined, tieWordEmbeddings: true, bosTokenId: null, eosTokenIds: [] };
 const rotary: Rotary = { frequencies: [1, 0.5, 0.25, 0.125], factor: 1 };
 const windows = [undefined, undefined, undefined];
 const llamaConfig: LlamaConfig = {

@@ -41,7 +41,7 @@ export function rotaryPlan(): Plan {
     ...{ modelType: 'qwen3', nLayer: 1, nHead, nKeyHead: 2, headDim, nEmbd: width, nInner: 40, nCtx, vocabSize },
     ...{ activation: 'silu', rmsNormEpsilon: 1e-6, rotary: { frequencies: [1, 0.5, 0.1], factor: 1 }, windows: [9] },
     ...{ biases: { qkv: true, out: false, mlp: true }, normsHeads: true, tieWordEmbeddings: true },
-    ...{ bosTokenId: null, padTokenId: null, eosTokenIds: [] },
+    ...{ bosTokenId: null, padTokenId: undefined, eosTokenIds: [] },
   });
 }
 
