@@ -91,7 +91,13 @@ function lower(step: Step, to: Lowering): Kernel[] {
         table: weights.matrix(step.table),
         norms: norms && {
           ...{ q: norms.q.epsilon, k: norms.k.epsilon },
-          weights: weights.vectors({ bias: norms.q.weight, norm: norms.k, lowRank: undefined, first: 0, count: cache.headDim })!,
+          weights: weights.vectors({
+            bias: norms.q.weight,
+            norm: norms.k,
+            lowRank: undefined,
+            first: 0,
+            count: cache.headDim,
+          })!,
         },
       };
       return [rotateAppend(batch, given)];
