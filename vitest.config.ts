@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
-import { chromiumFlags, findBrowser, softwareVulkan } from './scripts/browser.mjs';
+import { chromiumFlags, findHeadless, softwareVulkan } from './scripts/browser.mjs';
 import { buildKernels } from './scripts/build-wasm.mjs';
 import { isolation } from './scripts/serve.mjs';
 
@@ -112,7 +112,7 @@ export default defineConfig({
             headless: true,
             screenshotFailures: false,
             provider: playwright({
-              launchOptions: { executablePath: await findBrowser(), args: chromiumFlags },
+              launchOptions: { executablePath: await findHeadless(), args: chromiumFlags },
             }),
             instances: [{ browser: 'chromium' }],
           },

@@ -32,6 +32,13 @@ export async function findBrowser() {
   }
 }
 
+const headless = '/usr/bin/chromium-headless-shell';
+
+/** The Chromium that has no windows: a page costs half of what it costs in the whole one, which is taken where this is not there. */
+export async function findHeadless() {
+  return !process.env.CHROMIUM_PATH && existsSync(headless) ? headless : findBrowser();
+}
+
 const onPath = (name) =>
   (process.env.PATH ?? '')
     .split(delimiter)

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { findBrowser, findFirefox, findWebKit } from './browser.mjs';
+import { findBrowser, findFirefox, findHeadless, findWebKit } from './browser.mjs';
 
 const root = join(import.meta.dirname, '..');
 
@@ -21,26 +21,41 @@ function run(command, args, env = {}, cwd = root) {
   return result.status === 0;
 }
 
+const read = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {});
+
 function packagesOf(lockFile) {
-  return existsSync(lockFile) ? JSON.parse(readFileSync(lockFile, 'utf8')).packages : {};
+  return read(lockFile).packages ?? {};
+}
+
+const kinds = ['dependencies', 'devDependencies', 'optionalDependencies'];
+
+/** What was added to package.json by hand is not yet in the lock file. */
+function lockIsCurrent(folder) {
+  const wanted = read(join(folder, 'package.json'));
+  const locked = packagesOf(join(folder, 'package-lock.json'))[''] ?? {};
+  return kinds.every((kind) =>
+    Object.entries(wanted[kind] ?? {}).every(([name, range]) => locked[kind]?.[name] === range),
+  );
 }
 
 /** npm notes in node_modules what it installed; whatever the lock file wants and is not there is out of date. */
 function packagesAreCurrent(folder) {
   const installed = packagesOf(join(folder, 'node_modules/.package-lock.json'));
   return Object.entries(packagesOf(join(folder, 'package-lock.json'))).every(
-    ([path, wanted]) => path === '' || wanted.optional || installed[path]?.version === wanted.version,
+    ([path, wanted]) =>
+      path === '' || wanted.optional || (installed[path]?.version === wanted.version && existsSync(join(folder, path))),
   );
 }
 
-/** Installs the npm packages of a folder's package-lock.json unless they are there. */
+/** Installs the npm packages of a folder's package-lock.json, and what its package.json has beyond, unless they are there. */
 export function installPackages(folder = root) {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
     throw new Error(`Node ${process.versions.node} is too old: Vitrine is built with Node 20.19 or newer.`);
   }
-  if (packagesAreCurrent(folder)) return;
-  if (!run('npm', ['ci', '--no-audit', '--no-fund'], {}, folder)) {
+  const command = lockIsCurrent(folder) ? 'ci' : 'install';
+  if (command === 'ci' && packagesAreCurrent(folder)) return;
+  if (!run('npm', [command, '--no-audit', '--no-fund'], {}, folder)) {
     throw new Error('npm could not install the packages. Is the npm registry reachable from here?');
   }
 }
@@ -56,11 +71,13 @@ function installDebian(...packages) {
   run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet);
 }
 
-/** Finds a Chromium for the tests, or installs one: Debian's when root, otherwise Playwright's. */
+/** Finds a Chromium for the tests, or installs one: Debian's when root, with the one that has no windows, otherwise Playwright's. */
 export async function installBrowser() {
-  if (await findBrowser()) return;
-  console.log('No Chromium found for the tests: installing one (CHROMIUM_PATH names your own).');
-  installDebian('chromium');
+  const found = await findHeadless();
+  const isDebians = found === '/usr/bin/chromium' && isRoot && apt && !process.env.CHROMIUM_PATH;
+  if (found && !isDebians) return;
+  console.log('Installing a Chromium for the tests (CHROMIUM_PATH names your own).');
+  installDebian('chromium', 'chromium-headless-shell');
   if (!(await findBrowser()))
     run('npx', ['playwright', 'install', ...(isRoot && apt ? ['--with-deps'] : []), 'chromium']);
   if (!(await findBrowser())) {

@@ -3,7 +3,7 @@
 // `npm run test:full` runs only the slow tests (*.full.test.ts).
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { installBrowser, installOtherBrowsers, installPackages } from './setup.mjs';
 
@@ -13,6 +13,8 @@ const check = process.argv.includes('--check');
 const full = process.argv.includes('--full');
 const count = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
+/** Seconds that each test file took. */
+const files = [];
 
 const tsc = 'node_modules/typescript/bin/tsc';
 const vite = 'node_modules/vite/bin/vite.js';
@@ -81,6 +83,9 @@ async function tests(project) {
   let failed = 0;
   try {
     const counts = JSON.parse(readFileSync(report, 'utf8'));
+    for (const { name, startTime, endTime } of counts.testResults) {
+      files.push({ name: `${project}: ${relative(root, name)}`, seconds: Math.round((endTime - startTime) / 1000) });
+    }
     failed = counts.numFailedTests;
     count.passed += counts.numPassedTests;
     count.skipped += counts.numPendingTests + counts.numTodoTests;
@@ -141,6 +146,12 @@ try {
 }
 
 console.log('');
+if (!check && files.length > 0) {
+  console.log('The slowest files:');
+  for (const { name, seconds } of files.sort((a, b) => b.seconds - a.seconds).slice(0, 10)) {
+    console.log(`${String(seconds).padStart(5)} s  ${name}`);
+  }
+}
 if (failures.length) console.log(`Failed: ${failures.join('; ')}`);
 if (count.skipped) console.log(`${count.skipped} skipped`);
 console.log(`${count.passed} passed, ${count.failed} failed`);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright';
-import { chromiumFlags, findBrowser } from '../scripts/browser.mjs';
+import { chromiumFlags, findHeadless } from '../scripts/browser.mjs';
 import { serve } from '../scripts/serve.mjs';
 
 /** The built page in a headless Chromium, for end-to-end tests. */
@@ -32,7 +32,7 @@ export function sharedBrowser(): Promise<Browser> {
 }
 
 async function launchBrowser(flags: string[] = []): Promise<Browser> {
-  const executablePath = await findBrowser();
+  const executablePath = await findHeadless();
   if (!executablePath) throw new Error('There is no Chromium: run `node scripts/setup.mjs` first.');
   return chromium.launch({ executablePath, args: [...chromiumFlags, ...flags] });
 }

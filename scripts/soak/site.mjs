@@ -1,7 +1,7 @@
 // A Chromium with the built library, and a way to kill its GPU process.
 import { join } from 'node:path';
 import { chromium } from 'playwright';
-import { chromiumFlags, findBrowser } from '../browser.mjs';
+import { chromiumFlags, findHeadless } from '../browser.mjs';
 import { serve } from '../serve.mjs';
 
 /** Else Chromium gives up the GPU after a few crashes, and blames the page's origin for them. */
@@ -14,7 +14,7 @@ export async function openSoak({ flags = crashFlags } = {}) {
   const root = join(import.meta.dirname, '../..');
   const folders = { '/dist/': join(root, 'dist'), '/models/': join(root, 'test/fixtures') };
   const { url, close } = await serve(import.meta.dirname, 0, { folders });
-  const executablePath = await findBrowser();
+  const executablePath = await findHeadless();
   const browser = await chromium.launch({ executablePath, args: [...chromiumFlags, ...memoryFlags, ...flags] });
   const page = await browser.newPage();
   page.setDefaultTimeout(300_000); // a loaded machine is no failure

@@ -1,6 +1,6 @@
 // Visits a host in Chromium and judges what came of it.
 import { chromium } from 'playwright';
-import { chromiumFlags, findBrowser } from '../../scripts/browser.mjs';
+import { chromiumFlags, findHeadless } from '../../scripts/browser.mjs';
 
 /** Milliseconds that a host may take, on a busy machine. */
 const patience = Number(process.env.PATIENCE ?? 180_000);
@@ -9,7 +9,7 @@ const patience = Number(process.env.PATIENCE ?? 180_000);
 export const absent = /(404|ERR_FILE_NOT_FOUND) .*\/models\/tiny-tales\/(tokenizer\.json|vocab\.json|merges\.txt)$/;
 
 export async function openBrowser() {
-  const executablePath = await findBrowser();
+  const executablePath = await findHeadless();
   if (!executablePath) throw new Error('There is no Chromium: run `node scripts/setup.mjs` first.');
   return chromium.launch({ executablePath, args: chromiumFlags });
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { chromiumFlags, findBrowser } from '../../scripts/browser.mjs';
+import { chromiumFlags, findHeadless } from '../../scripts/browser.mjs';
 import { pieceBytes } from '../../src/load/cache-download.ts';
 import { drainSite, id, type Vitrine } from './drain-site.ts';
 import { piecesAsked } from './pieces-asked.ts';
@@ -28,7 +28,7 @@ afterAll(async () => {
 /** The page in a browser process of its own, with the profile that the one before left. */
 async function launch(): Promise<Page> {
   const flags = ['--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
-  const started = spawn((await findBrowser())!, [...chromiumFlags, ...flags], {
+  const started = spawn((await findHeadless())!, [...chromiumFlags, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true, // a process group, so that all of it can be killed
   });

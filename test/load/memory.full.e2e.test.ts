@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { chromiumFlags, findBrowser } from '../../scripts/browser.mjs';
+import { chromiumFlags, findHeadless } from '../../scripts/browser.mjs';
 import { serve } from '../../scripts/serve.mjs';
 import type * as Library from '../../src/index.ts';
 import { gpt2Xl, serveNoise } from './noise-server.ts';
@@ -34,7 +34,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 beforeEach(async () => {
-  browser = await chromium.launch({ executablePath: await findBrowser(), args: chromiumFlags });
+  browser = await chromium.launch({ executablePath: await findHeadless(), args: chromiumFlags });
   context = await browser.newContext();
   page = await open();
 });

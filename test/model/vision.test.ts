@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RawImage } from '../../src/image/source.ts';
 import type { WeightFormat } from '../../src/plan/backend.ts';
 import type { Vision } from '../../src/run/vision.ts';
-import { backends } from '../backends.ts';
+import { backends, isFull } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { readFixture, readModelFile } from '../fixtures.ts';
 import { vitTensors } from '../image/images.ts';
@@ -74,7 +74,9 @@ describe.each(backends)('vit on $name', (backend) => {
     }
   });
 
-  test.each(Object.entries(costs))('dtype %s', async (dtype, cost) => {
+  const isSoftware = backend.name === 'webgpu' && !isFull; // it compiles a format's kernels for seconds; q4 has layers in q8 too
+  const formats = Object.entries(costs);
+  test.each(isSoftware ? formats.slice(-1) : formats)('dtype %s', async (dtype, cost) => {
     const coarse = await openVision(backend, 'vit', dtype as WeightFormat);
     const error = Math.max(
       ...(await Promise.all(
@@ -224,20 +226,23 @@ interface Digits {
   cases: { predicted: number; pixels: number[]; logits: number[]; cls_attention_last_layer_head0: number[] }[];
 }
 
-test.each(backends)('the trained model tiny-digits on $name answers as its card says', async (backend) => {
-  const bytes = new TextDecoder().decode(await readModelFile('tiny-digits/reference.json'));
-  const { cases } = JSON.parse(bytes) as Digits;
-  const vision = await openVision(backend, 'models/tiny-digits');
-  for (const { predicted, pixels, logits, cls_attention_last_layer_head0: looks } of backend === cpu
-    ? cases
-    : cases.slice(0, 3)) {
-    const image = { data: Uint8Array.from(pixels), width: 28, height: 28, channels: 1 as const };
-    expectClose((await vision.run(image)).logits.data, logits, { absolute: 2e-4 }, String(predicted));
-    expect((await vision.classify(image, { topK: 1 }))[0]!.label).toBe(String(predicted));
-    const pattern = (await vision.trace(image, { capture: ['blocks.3.attn.hook_pattern'] })).get(
-      'blocks.3.attn.hook_pattern',
-    )!;
-    expectClose(pattern.data.slice(0, 50), looks, { absolute: 2e-5 }, 'what the class token looks at');
-  }
-  vision.dispose();
-});
+test.each(isFull ? backends : backends.filter(({ name }) => name !== 'webgpu'))(
+  'the trained model tiny-digits on $name answers as its card says',
+  async (backend) => {
+    const bytes = new TextDecoder().decode(await readModelFile('tiny-digits/reference.json'));
+    const { cases } = JSON.parse(bytes) as Digits;
+    const vision = await openVision(backend, 'models/tiny-digits');
+    for (const { predicted, pixels, logits, cls_attention_last_layer_head0: looks } of backend === cpu
+      ? cases
+      : cases.slice(0, 3)) {
+      const image = { data: Uint8Array.from(pixels), width: 28, height: 28, channels: 1 as const };
+      expectClose((await vision.run(image)).logits.data, logits, { absolute: 2e-4 }, String(predicted));
+      expect((await vision.classify(image, { topK: 1 }))[0]!.label).toBe(String(predicted));
+      const pattern = (await vision.trace(image, { capture: ['blocks.3.attn.hook_pattern'] })).get(
+        'blocks.3.attn.hook_pattern',
+      )!;
+      expectClose(pattern.data.slice(0, 50), looks, { absolute: 2e-5 }, 'what the class token looks at');
+    }
+    vision.dispose();
+  },
+);
