@@ -32,14 +32,17 @@ const inChromiumOnceANight = ['test/{gpu,model,ops}/**/*.test.ts'];
 const usesGpu =
   /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|(altered|planted|split-case)\.ts'/;
 
-/** Tests in Node that need a GPU, by what they import: one process runs them all, and compiles each pipeline once. */
-const onGpu = readdirSync('test', { recursive: true, encoding: 'utf8' })
+const read = (path: string) => readFileSync(path, 'utf8');
+const inNodeAll = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .map((path) => `test/${path.replaceAll('\\', '/')}`)
-  .filter(
-    (path) =>
-      /^(?!test\/real\/).*(?<!\.(e2e|browser))\.test\.ts$/.test(path) && usesGpu.test(readFileSync(path, 'utf8')),
-  )
-  .filter((path) => path.includes('.full.') === full || (full && /\bisFull\b/.test(readFileSync(path, 'utf8'))));
+  .filter((path) => /^(?!test\/(real|browsers)\/).*(?<!\.(e2e|browser))\.test\.ts$/.test(path));
+/** Tests that `test:full` runs for what they do in it alone. */
+const asking = full ? inNodeAll.filter((path) => !path.includes('.full.') && /\bisFull\b/.test(read(path))) : [];
+
+/** Tests in Node that need a GPU, by what they import: one process runs them all, and compiles each pipeline once. */
+const onGpu = inNodeAll
+  .filter((path) => usesGpu.test(read(path)))
+  .filter((path) => path.includes('.full.') === full || asking.includes(path));
 
 const kind = full ? '.full' : '';
 const fullOnly = full ? [] : ['test/**/*.full.*'];
@@ -65,13 +68,18 @@ export default defineConfig({
         test: {
           ...inNode,
           name: 'unit',
-          include: [`test/**/*${kind}.test.ts`],
+          include: [`test/**/*${kind}.test.ts`, ...asking],
           exclude: ['test/**/*.{node,browser,e2e}.test.ts', 'test/{browsers,real}/**', ...onGpu, ...fullOnly],
         },
       },
       {
         extends: true,
-        test: { ...inNode, name: 'node', include: [`test/**/*${kind}.node.test.ts`], exclude: [...onGpu, ...fullOnly] },
+        test: {
+          ...inNode,
+          name: 'node',
+          include: [`test/**/*${kind}.node.test.ts`, ...asking.filter((path) => path.endsWith('.node.test.ts'))],
+          exclude: [...onGpu, ...fullOnly],
+        },
       },
       {
         extends: true,

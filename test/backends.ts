@@ -7,8 +7,7 @@ import type { Backend } from '../src/plan/backend.ts';
 import { createWasmBackend } from '../src/wasm/backend.ts';
 import { failOnUncaptured } from './uncaptured.ts';
 
-/** Whether this is `npm run test:full`, in which GPUs too get every shape: software compiles the kernels of each for seconds. */
-export const isFull: boolean = import.meta.env.VITRINE_FULL === '1';
+export { isFull } from './full.ts';
 
 /** A backend that op and model suites run over. */
 export interface TestBackend {
