@@ -68,6 +68,7 @@ export default defineConfig({
         test: {
           ...inNode,
           name: 'unit',
+          isolate: false, // a process for each file costs more than the tests
           include: [`test/**/*${kind}.test.ts`, ...asking],
           exclude: ['test/**/*.{node,browser,e2e}.test.ts', 'test/{browsers,real}/**', ...onGpu, ...fullOnly],
         },
