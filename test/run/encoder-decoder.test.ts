@@ -7,7 +7,7 @@ import { load } from '../../src/run/load.ts';
 import { loadEncoder } from '../../src/run/load-encoder.ts';
 import { loadEncoderDecoder } from '../../src/run/load-encoder-decoder.ts';
 import { loadTokenizer } from '../../src/text/load.ts';
-import { testGpu } from '../backends.ts';
+import { isFull, testGpu } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { readModelFile } from '../fixtures.ts';
 import { familyExpected } from '../model/families.ts';
