@@ -36,6 +36,8 @@ import * as templates from './text/jinja.ts';
 import * as tokenizer from './text/own-vocabulary.ts';
 import * as sentencePieces from './text/spm.ts';
 import * as wasm from './wasm/backend.ts';
+import * as kernels from './wasm/binary-plain.ts';
+import * as relaxedKernels from './wasm/binary-relaxed.ts';
 
 provide("GPT-2's vocabulary", vocabulary);
 provide('The tokenizer library', tokenizers);
@@ -48,6 +50,8 @@ provide('What differentiates on the CPU', cpuAdjoints);
 provide('The interpreter of chat templates', templates);
 provide('The WebGPU backend', gpu);
 provide('The WebAssembly backend', wasm);
+provide('The WebAssembly kernels', kernels);
+provide('The WebAssembly kernels for relaxed SIMD', relaxedKernels);
 provide('What runs encoders', encoders);
 provide('What runs encoder-decoders', encoderDecoders);
 provide('What runs image encoders', imageEncoders);

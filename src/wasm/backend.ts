@@ -4,7 +4,7 @@ import { COMPILING, within } from '../plan/patience.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import type { Machine } from './machine.ts';
 import { WasmMemory } from './memory.ts';
-import { canRun, compile, environment, type Kernels } from './module.ts';
+import { environment, type Kernels, kernelsOf, relaxedSupported } from './module.ts';
 import { WasmProgram } from './program.ts';
 import { mayWait, startThreads, usefulThreads, whyAlone } from './threads.ts';
 import { readWeight, type WasmWeight } from './weights.ts';
@@ -17,16 +17,8 @@ export interface WasmOptions {
   threads?: number;
   /** Relaxed SIMD (fused multiply-add). Default: where there is. */
   relaxed?: boolean;
-}
-
-/** Whether WebAssembly with 128-bit SIMD is here; a Content-Security-Policy without `wasm-unsafe-eval` may still forbid it. */
-export function wasmSupported(): boolean {
-  return canRun({ relaxed: false, shared: false });
-}
-
-/** Whether it is here with fused multiply-add. */
-export function relaxedSupported(): boolean {
-  return canRun({ relaxed: true, shared: false });
+  /** Whether many rows are multiplied with q8 and q4 weights by 8-bit products; relaxed SIMD alone has them. Default: where they are fast. */
+  i8Products?: boolean;
 }
 
 /**
@@ -80,7 +72,8 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
   };
 }
 
-async function startMachine({ threads: wanted, relaxed = relaxedSupported() }: WasmOptions): Promise<Machine> {
+async function startMachine(options: WasmOptions): Promise<Machine> {
+  const { threads: wanted } = options;
   if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1)) {
     throw new VitrineError('bad-option', `threads is ${wanted}; expected a whole number from 1.`);
   }
@@ -88,25 +81,27 @@ async function startMachine({ threads: wanted, relaxed = relaxedSupported() }: W
   let why = threads > 1 ? whyAlone() : undefined;
   if (threads > 1 && why === undefined) {
     try {
-      return await assemble(threads, relaxed);
+      return await assemble(threads, options);
     } catch (error) {
       if (error instanceof VitrineError) throw error;
       why = `no others started: ${(error as Error).message}`;
     }
   }
   // The memory of threads that failed may still be in one's hands: this one has its own.
-  return { ...(await assemble(1, relaxed)), note: why && `one thread, because ${why}` };
+  return { ...(await assemble(1, options)), note: why && `one thread, because ${why}` };
 }
 
 /** @throws VitrineError where there is no such machine, another error where its threads do not start */
-async function assemble(threads: number, relaxed: boolean): Promise<Machine> {
+async function assemble(threads: number, options: WasmOptions): Promise<Machine> {
+  const { relaxed = relaxedSupported(), i8Products } = options;
   const shared = threads > 1;
-  if (!canRun({ relaxed, shared })) {
+  const bytes = await kernelsOf({ relaxed, shared });
+  if (!bytes) {
     throw new VitrineError('bad-option', `This engine has no WebAssembly with ${relaxed ? 'relaxed ' : ''}SIMD.`, {
       hint: "Use device: 'cpu', or a newer browser.",
     });
   }
-  const compiling = within(COMPILING, compile({ relaxed, shared }), 'nothing has come of compiling');
+  const compiling = within(COMPILING, WebAssembly.compile(bytes), 'nothing has come of compiling');
   const module = await compiling.catch((cause: unknown) => {
     throw new VitrineError('bad-option', `WebAssembly is forbidden here: ${cause}.`, {
       hint: "Add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy, or use device: 'cpu'.",
@@ -117,7 +112,7 @@ async function assemble(threads: number, relaxed: boolean): Promise<Machine> {
   const starting = WebAssembly.instantiate(module, environment(memory.memory));
   const instance = await within(COMPILING, starting, 'nothing has come of starting the WebAssembly module');
   const kernels = instance.exports as unknown as Kernels;
-  kernels.lead(threads, mayWait);
+  kernels.lead(threads, mayWait, i8Products === undefined ? -1 : +i8Products);
   const stop = shared ? await startThreads(threads, module, memory.memory, kernels) : () => {};
   const name = `WebAssembly ${relaxed ? 'relaxed ' : ''}SIMD, ${threads} thread${threads > 1 ? 's' : ''}`;
   return { kernels, memory, threads, name, stop };

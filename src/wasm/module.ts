@@ -1,9 +1,9 @@
-import { plain, relaxed } from './binary.ts';
+import { part } from '../plan/part.ts';
 
 /** What kernels/index.ts exports. */
 export interface Kernels {
   run(steps: number, count: number, batch: number, scratch: number, scratchBytes: number): void;
-  lead(threads: number, mayWait: boolean): void;
+  lead(threads: number, mayWait: boolean, i8Products: number): void;
   runsSoFar(): number;
 }
 
@@ -15,26 +15,30 @@ export interface Build {
   shared: boolean;
 }
 
-const known = new Map<string, boolean>();
+/** A function of one relaxed instruction, i8x16.relaxed_swizzle: the two builds are files of their own, and one is fetched. */
+const swizzle = [
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0],
+  ...[10, 15, 1, 13, 0, 65, 0, 253, 15, 65, 0, 253, 15, 253, 128, 2, 11],
+];
+let relaxedIsThere: boolean | undefined;
 
-/** Whether this engine can run a build of the kernels. A Content-Security-Policy may still forbid it. */
-export function canRun(build: Build): boolean {
+/** Whether this engine has relaxed SIMD. */
+export function relaxedSupported(): boolean {
   if (typeof WebAssembly === 'undefined') return false;
-  const key = JSON.stringify(build);
-  const answer = known.get(key) ?? WebAssembly.validate(bytesOf(build));
-  known.set(key, answer);
-  return answer;
+  relaxedIsThere ??= WebAssembly.validate(Uint8Array.from(swizzle));
+  return relaxedIsThere;
 }
 
-export function compile(build: Build): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(bytesOf(build));
+/** The kernels, or undefined where this engine cannot run that build. A Content-Security-Policy may still forbid it. */
+export async function kernelsOf({ relaxed, shared }: Build): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (typeof WebAssembly === 'undefined') return undefined;
+  const { hex } = relaxed
+    ? await part('The WebAssembly kernels for relaxed SIMD', () => import('./binary-relaxed.ts'))
+    : await part('The WebAssembly kernels', () => import('./binary-plain.ts'));
+  // The import section says of its memory: its name ("memory"), kind 2, limits 3 (a maximum, shared) or 1 (a maximum). All else is equal.
+  const text = shared ? hex : hex.replace('6d656d6f72790203', '6d656d6f72790201');
+  const bytes = Uint8Array.from(text.match(/../g)!, (byte) => Number.parseInt(byte, 16));
+  return WebAssembly.validate(bytes) ? bytes : undefined;
 }
 
 export const environment = (memory: WebAssembly.Memory): WebAssembly.Imports => ({ env: { memory } });
-
-function bytesOf({ relaxed: wanted, shared }: Build): Uint8Array<ArrayBuffer> {
-  const binary = atob(wanted ? relaxed : plain);
-  // The import section says of its memory: name, kind 2, limits 3 (a maximum, shared) or 1 (a maximum). All else is equal.
-  const text = shared ? binary : binary.replace('memory\x02\x03', 'memory\x02\x01');
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}

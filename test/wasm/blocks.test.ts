@@ -136,6 +136,35 @@ describe.each(variants.filter(({ options }) => options.threads !== 2))('WebAssem
     expectClose(finite(found), finite(expected), { absolute: 1e-5 }, 'z');
   });
 
+  test.each(['q8', 'q4'] as const)('products of digits with weights of %s are exact', async (format) => {
+    const [rows, nIn, nOut] = [13, 160, 21];
+    const whole = (count: number, seed: number, most: number) =>
+      randomValues(count * nIn, seed, most).map((value, i) => (i % 32 ? Math.trunc(value) : most));
+    // The largest of each block makes its scale 1, so that digits and weights are the numbers themselves.
+    const largest = variant.options.i8Products ? 8191 : 32767;
+    const x = whole(rows, 1, largest);
+    const w = format === 'q8' ? whole(nOut, 2, 127) : whole(nOut, 2, 7).map((value, i) => (i % 32 ? value : -8));
+    const plan = new MiniPlan(rows);
+    plan.step({
+      op: 'linear',
+      input: plan.input('x', x, nIn),
+      weight: plan.matrix('weight', nOut, nIn, w, format),
+      outputs: [plan.tensor('y', 'rows', nOut)],
+    });
+    const y = (await plan.run(await backend.open(), ['y'])).captured.get('y')!;
+    const product = (r: number, c: number) => {
+      // The sums of a block are exact; those of blocks are rounded to float32.
+      let sum = 0;
+      for (let b = 0; b < nIn; b += 32) {
+        let block = 0;
+        for (let k = b; k < b + 32; k++) block += x[r * nIn + k]! * w[c * nIn + k]!;
+        sum = Math.fround(sum + Math.fround(block));
+      }
+      return sum;
+    };
+    expect(y).toEqual(Float32Array.from({ length: rows * nOut }, (_, i) => product(Math.floor(i / nOut), i % nOut)));
+  });
+
   describe.each(['f32', 'bf16', 'f16', 'q8', 'q4'] as const)('layers of %s', (format) => {
     test.each([
       [5, 40, 8],
@@ -145,9 +174,12 @@ describe.each(variants.filter(({ options }) => options.threads !== 2))('WebAssem
       [49, 3, 24],
       [140, 1600, 8], // more rows than one block has
     ])('%i rows of %i, heads of %i', async (rows, nIn, headDim) => {
+      // x in digits of 15 or 14 bits, and a softmax of scores that are sums of 1600 products
+      const digits = variant.options.i8Products ? 2.5e-4 : 7e-5;
+      const relative = format === 'q8' || format === 'q4' ? digits : 3e-5;
       const expected = await layersOf(reference, rows, nIn, headDim, format);
       const found = await layersOf(await backend.open(), rows, nIn, headDim, format);
-      for (const [name, values] of expected) expectClose(found.get(name)!, values, { relative: 3e-5 }, name);
+      for (const [name, values] of expected) expectClose(found.get(name)!, values, { relative }, name);
     });
   });
 });

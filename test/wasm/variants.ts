@@ -1,4 +1,5 @@
-import { createWasmBackend, relaxedSupported, type WasmOptions } from '../../src/wasm/backend.ts';
+import { createWasmBackend, type WasmOptions } from '../../src/wasm/backend.ts';
+import { relaxedSupported } from '../../src/wasm/module.ts';
 import type { TestBackend } from '../backends.ts';
 
 const inNode = typeof process !== 'undefined' && !!process.versions?.node;
@@ -13,9 +14,13 @@ async function open(options: WasmOptions) {
 
 /** The backend in every way it can run: with and without threads and relaxed SIMD. */
 export const variants: (TestBackend & { options: WasmOptions })[] = [1, 2, 3].flatMap((threads) =>
-  [false, true].map((relaxed) => ({
-    name: `${threads} threads, ${relaxed ? 'relaxed' : 'plain'} SIMD`,
-    options: { threads, relaxed },
-    open: () => open({ threads, relaxed }),
+  [
+    { threads, relaxed: false },
+    { threads, relaxed: true, i8Products: false },
+    { threads, relaxed: true, i8Products: true },
+  ].map((options) => ({
+    name: `${threads} threads, ${options.relaxed ? 'relaxed' : 'plain'} SIMD${options.i8Products ? ', i8 products' : ''}`,
+    options,
+    open: () => open(options),
   })),
 );

@@ -1,16 +1,17 @@
 import { attentionMix, attentionScores, maskedSoftmax } from './attention';
 import { attention } from './attention-block';
+import { hasI8Products, tileOfFours, tileOfPairs } from './integer-tiles';
 import { linearRow } from './linear-row';
 import { linearTile } from './linear-tile';
 import { norm, normScale } from './norm';
 import { tile } from './panels';
 import { activation, binary, cacheAppend, embed, rotate, rotateAppend, selectRows } from './rows';
 import { writeNumbers } from './simd';
-import { Batch, FEW_ROWS, Op, rowsOf, Step } from './step';
-import { barrier, epoch, join, nextRun, RUN, start } from './threads';
+import { Batch, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
+import { barrier, epoch, I8_PRODUCTS, join, nextRun, RUN, start } from './threads';
 
 // A function that is exported is not put into the one that calls it.
-export { tile };
+export { tile, tileOfFours, tileOfPairs };
 
 /** A run as its caller leaves it in memory for the other threads. */
 @unmanaged
@@ -34,9 +35,10 @@ export function run(steps: usize, count: i32, batch: usize, scratch: usize, scra
   work(0);
 }
 
-/** Makes this instance thread 0 of `threads`. */
-export function lead(threads: i32, mayWait: bool): void {
+/** Makes this instance thread 0 of `threads`; `i8Products`: whether tiles use them, negative for where they are fast. */
+export function lead(threads: i32, mayWait: bool, i8Products: i32): void {
   writeNumbers();
+  store<i32>(I8_PRODUCTS, i8Products < 0 ? hasI8Products(I8_PRODUCTS) : i8Products);
   join(threads, mayWait);
 }
 
@@ -89,7 +91,9 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
       return rotateAppend(s, batch);
     case Op.linear:
       if (rowsOf(s, batch) <= FEW_ROWS) return linearRow(s, batch, scratch);
-      return linearTile(s, batch, scratch);
+      if (changetype<Table>(s.tables).format < Format.q8) return linearTile<f32>(s, batch, scratch);
+      if (ASC_FEATURE_RELAXED_SIMD && load<i32>(I8_PRODUCTS)) return linearTile<i8>(s, batch, scratch);
+      return linearTile<i16>(s, batch, scratch);
     case Op.cacheAppend:
       return cacheAppend(s, batch);
     case Op.attentionScores:

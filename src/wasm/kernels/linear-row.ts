@@ -1,6 +1,6 @@
 import { column, columns, finish, inputRow, takeColumns, totalColumns } from './linear';
 import { normalize } from './norm';
-import { brain4, half4, largest, madd, sumInt, sums } from './simd';
+import { brain4, digits4, half4, largest, madd, sumInt, sums } from './simd';
 import { Batch, Format, rowsOf, Step, strideOf, Table } from './step';
 import { threadCount } from './threads';
 
@@ -122,10 +122,6 @@ function digits(x: usize, stride: usize, isQ8: bool, to: usize, scales: usize): 
       store<f32>(offsets, -8 * <f32>(nibbleOrder(x, factor, to) + nibbleOrder(x + 16, factor, to + 16)));
     }
   }
-}
-
-function digits4(x: usize, factor: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), factor)));
 }
 
 /**

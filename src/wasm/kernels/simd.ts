@@ -44,6 +44,11 @@ export function half(address: usize): f32 {
   return reinterpret<f32>((load<i16>(address) << 13) & 0x8fffe000) * 5.192296858534828e33;
 }
 
+/** Four floats times a factor, rounded to whole numbers. */
+export function digits4(x: usize, factor: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), factor)));
+}
+
 /**
  * Numbers of polynomials, in memory: engines build a constant vector anew wherever it is used, in up to six instructions,
  * while one that is read is one instruction.

@@ -8,6 +8,7 @@ const GENERATION: usize = 192; // counts the barriers
 const NEXT: usize = 256; // the next piece of the step to be taken
 const SLEEPERS: usize = 320; // threads in an atomic wait, those in thread.js too
 export const RUN: usize = 384; // what to run: steps, their number, batch, scratch, its bytes per thread
+export const I8_PRODUCTS: usize = 448; // whether tiles of q8 and q4 are of i8 products
 
 let threads: i32 = 1;
 let mayWait: bool = false;
