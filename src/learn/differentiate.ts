@@ -8,6 +8,7 @@ import type { Engine } from '../run/engine.ts';
 import type { Insides, PlanInput, Tensor } from '../run/loaded.ts';
 import { Runner } from '../run/runner.ts';
 import { refuseDropped } from '../run/trace.ts';
+import { ofPatches, patches } from '../run/vision.ts';
 import { bad, type Lost } from './loss.ts';
 import { type Packed, pack } from './pack.ts';
 import type { StoredWeight } from './stored.ts';
@@ -69,11 +70,29 @@ export async function differentiate(
   return sum;
 }
 
-function edited({ engine: { plan } }: Insides, edits: readonly Edit[], { length, source, rows }: PlanInput): Plan {
+/** Inner tensors of one input, forward alone, as `differentiate` gives their gradients. */
+export async function forward(
+  { engine, kind }: Insides,
+  input: PlanInput,
+  names: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Map<string, Tensor>> {
+  const own = names.map((name) => tensorNamed(engine.plan, name));
+  const plan = trimmed(engine.plan, new Set(own));
+  const lost: Lost = { kind: 'dot', rows: [0], labels: [], count: 0 };
+  const packed = pack([input], [lost], kind === 'decoder' || kind === 'encoder-decoder', 1);
+  const run = await runOnce(engine, plan, packed, own, signal);
+  return new Map(names.map((name, i) => [name, shareOf(plan, own[i]!, run.get(own[i]!), packed)(input, lost, 0)]));
+}
+
+function edited({ engine: { plan } }: Insides, edits: readonly Edit[], input: PlanInput): Plan {
+  const { length, source, rows, prefix } = input;
   if (edits.length === 0) return plan;
   refuseDropped(source);
   if (rows.length < length) throw bad('edits and a mask that drops ids were given', 'one of them');
-  return withEdits(plan, edits, length, source?.length);
+  const isOfPatches = ({ name }: Edit) => prefix !== undefined && tensorNamed(plan, name) === patches;
+  const moved = edits.map((edit) => (isOfPatches(edit) ? ofPatches(edit, length, prefix!) : edit));
+  return withEdits(plan, moved, length, source?.length);
 }
 
 /** Inputs that are run together: as many as have so many rows, one at least. */
@@ -103,7 +122,8 @@ async function runOnce(
   const named = capture.map((name) => [name, plan.aliases.get(name) ?? name] as const);
   const kept = new Set(named.map(([, name]) => name).filter((name) => plan.tensors.has(name)));
   const runner = new Runner(engine, plan, size, kept);
-  const runs = encoding ? [encoding, batch, { ...encoding, encodes: 'backward' as const }] : [batch];
+  const back = encoding && plan.encoderBackward ? [{ ...encoding, encodes: 'backward' as const }] : [];
+  const runs = [...(encoding ? [encoding] : []), batch, ...back];
   try {
     await engine.turn(signal);
     return await runner.use(signal, async (program) => {
@@ -169,7 +189,7 @@ function shareOf(
     for (const [r, at] of places.entries()) {
       data.set(found.data.subarray((first + r) * width, (first + r + 1) * width), at * width);
     }
-    if (name !== 'embed.hook_embed' || prefix === 0) return { data, shape };
+    if (name !== patches || prefix === 0) return { data, shape };
     return { data: data.slice(prefix * width), shape: [shape[0]! - prefix, width] };
   };
 }

@@ -98,7 +98,7 @@ export async function gradients(model: Learner, input: unknown, options: Gradien
   return new Gradients(sum.loss, sum.tensors, weights, aliases);
 }
 
-function isLoss(value: unknown): boolean {
+export function isLoss(value: unknown): boolean {
   if (value === 'next-token') return true;
   if (typeof value !== 'object' || value === null) return false;
   const keys = Object.keys(value);

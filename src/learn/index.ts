@@ -5,6 +5,12 @@
 
 export { Adapter } from '../adapter/adapter.ts';
 export type { AdapterOptions, AdapterSource, NamedFiles } from '../adapter/read.ts';
+export {
+  attributionPatching,
+  type IntegratedOptions,
+  integratedGradients,
+  type PatchingOptions,
+} from './attribution.ts';
 export { type GradientOptions, Gradients, gradients } from './gradients.ts';
 export type { Learner } from './inside.ts';
 export { loadAdapter } from './load-adapter.ts';

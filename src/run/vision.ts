@@ -31,7 +31,7 @@ export interface VisionResult {
 export type ClassifyImageOptions = Pick<ClassifyOptions, 'topK' | 'scores' | 'signal'>;
 
 /** The tensor that only patches have. */
-const patches = 'embed.hook_embed';
+export const patches = 'embed.hook_embed';
 
 /** A loaded image encoder: ViT or DeiT. */
 export class Vision extends Loaded<VisionConfig> {
@@ -105,7 +105,7 @@ export class Vision extends Loaded<VisionConfig> {
     const { labels, nPrefix, distilled } = this.config;
     const names = select(plan, capture);
     const tensorOf = (name: string) => tensorNamed(plan, name);
-    const moved = edits.map((edit) => (tensorOf(edit.name) === patches ? this.#ofPatches(edit, rows.length) : edit));
+    const moved = edits.map((edit) => (tensorOf(edit.name) === patches ? ofPatches(edit, rows.length, nPrefix) : edit));
     const edited = edits.length > 0 ? withEdits(plan, moved, rows.length) : plan;
     const logitRows = labels.length === 0 ? [] : distilled ? [0, 1] : [0];
     const kept = new Set([...names.map(tensorOf), ...(distilled ? ['distilled'] : [])]);
@@ -139,14 +139,6 @@ export class Vision extends Loaded<VisionConfig> {
     return { kind: 'vision', engine: this.engine, read };
   }
 
-  /** An edit of the patches as one of all rows, of which the first have none. */
-  #ofPatches(edit: Edit, rows: number): Edit {
-    const { nPrefix } = this.config;
-    const count = rows - nPrefix;
-    const wanted = edit.position ?? Array.from({ length: count }, (_, i) => i);
-    return { ...edit, position: positionsIn([wanted].flat(), count).map((position) => nPrefix + position) };
-  }
-
   /** DeiT with a teacher answers with the mean of its two heads, each on its own token. */
   #logits(first: Float32Array, second: Float32Array | undefined): Tensor {
     const { length } = this.config.labels;
@@ -176,6 +168,13 @@ export class Vision extends Loaded<VisionConfig> {
     const rows = Array.from({ length }, (_, at) => ({ token: 0, position: at, segment: Math.min(at, nPrefix), at }));
     return { length, rows, input: whole };
   }
+}
+
+/** An edit of the patches as one of all rows, of which the first `prefix` have none. */
+export function ofPatches(edit: Edit, rows: number, prefix: number): Edit {
+  const count = rows - prefix;
+  const wanted = edit.position ?? Array.from({ length: count }, (_, i) => i);
+  return { ...edit, position: positionsIn([wanted].flat(), count).map((position) => prefix + position) };
 }
 
 /** @throws VitrineError `bad-option` for a model without a head that classifies */
