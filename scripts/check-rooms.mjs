@@ -17,7 +17,7 @@ const below = {
   adapter: ['plan', 'model', 'load'],
   run: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'adapter'],
   analysis: ['plan', 'run'],
-  learn: ['plan', 'model', 'load', 'adapter', 'run'],
+  learn: ['plan', 'model', 'load', 'text', 'adapter', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'run', 'analysis'],
   embed: ['plan', 'model', 'load', 'text', 'image', 'adapter', 'run', 'analysis', 'index', 'host'],
   static: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'index', 'run'],
@@ -39,7 +39,7 @@ const budgets = [
   { name: 'text', paths: /^src\/text\//, limit: 3150 },
   { name: 'adapter', paths: /^src\/adapter\//, limit: 900 },
   { name: 'adjoints', paths: /^src\/(plan|cpu)\/(adjoint|gradient|activation-slope)/, limit: 1000 },
-  { name: 'learn', paths: /^src\/learn\//, limit: 1500 },
+  { name: 'learn', paths: /^src\/learn\//, limit: 2200 },
   { name: 'host', paths: /^src\/host\//, limit: 400 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3500 },
 ];

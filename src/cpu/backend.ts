@@ -21,6 +21,12 @@ export function createCpuBackend(): Backend {
       if (disposed) throw new VitrineError('disposed', `The CPU backend was disposed while ${spec.name} was read.`);
       weights.set(spec.name, weight);
     },
+    setWeight(name, values) {
+      const { spec, stride, packed } = weights.get(name)!;
+      for (let row = 0; row < spec.rows; row++) {
+        packed.values.set(values.subarray(row * spec.columns, (row + 1) * spec.columns), row * stride);
+      }
+    },
     removeWeights(names) {
       for (const name of names) weights.delete(name);
     },

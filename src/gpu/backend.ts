@@ -102,6 +102,9 @@ export function createGpuBackend(
       alive();
       await weights.add(spec, spec.kind === 'vector' ? 'f32' : format, pieces);
     },
+    setWeight(name, values) {
+      weights.set(name, values);
+    },
     removeWeights(names) {
       weights.remove(names);
     },

@@ -1,6 +1,6 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { strideOf } from '../plan/formats.ts';
+import { packRows, strideOf } from '../plan/formats.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import { Buffers } from './buffers.ts';
 import { type GpuWeight, lowRankAt, lowRankNumbers, uploadWeight, type Vectors, type Weights } from './weights.ts';
@@ -11,7 +11,7 @@ export class WeightStore implements Weights {
   readonly #buffers: Buffers;
   readonly #weights = new Map<string, GpuWeight>();
   /** What layers have besides their weights, and the weights that it was made of. */
-  readonly #vectors = new Map<string, { buffer: GPUBuffer; of: string[] }>();
+  readonly #vectors = new Map<string, { buffer: GPUBuffer; of: string[]; fill(encoder: GPUCommandEncoder): void }>();
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -34,6 +34,28 @@ export class WeightStore implements Weights {
 
   vector(name: string): GPUBuffer {
     return this.matrix(name).parts[0]!.values;
+  }
+
+  /** Writes over a weight kept as f32, and over what was made of it. */
+  set(name: string, values: Float32Array): void {
+    const { spec, parts } = this.matrix(name);
+    const { columns } = spec;
+    for (const part of parts) {
+      const own = values.subarray(part.first * columns, (part.first + part.rows) * columns);
+      const { values: packed } = packRows('f32', own, columns);
+      this.#device.queue.writeBuffer(
+        part.values,
+        0,
+        packed.buffer as ArrayBuffer,
+        packed.byteOffset,
+        packed.byteLength,
+      );
+    }
+    const made = [...this.#vectors.values()].filter(({ of }) => of.includes(name));
+    const encoder = made.length > 0 && this.#device.createCommandEncoder();
+    if (!encoder) return;
+    for (const { fill } of made) fill(encoder);
+    this.#device.queue.submit([encoder.finish()]);
   }
 
   /** Frees weights, and what was made of them. */
@@ -59,19 +81,20 @@ export class WeightStore implements Weights {
     const low = lowRankAt(count, stride);
     const floats = low + (lowRank ? 4 + count * lowRank.rank : 0);
     const buffer = this.#buffers.create('vectors', floats * 4);
-    const encoder = this.#device.createCommandEncoder();
-    const copy = (name: string | undefined, from: number, to: number, length: number) => {
-      if (name !== undefined) encoder.copyBufferToBuffer(this.vector(name), from * 4, buffer, to * 4, length * 4);
+    const fill = (encoder: GPUCommandEncoder) => {
+      const copy = (name: string | undefined, from: number, to: number, length: number) => {
+        if (name !== undefined) encoder.copyBufferToBuffer(this.vector(name), from * 4, buffer, to * 4, length * 4);
+      };
+      copy(bias, first, 0, count);
+      copy(norm?.weight, 0, strideOf(count), stride);
+      copy(norm?.bias, 0, strideOf(count) + stride, stride);
+      if (lowRank) copy(lowRank.weight, first * lowRank.rank, low + 4, count * lowRank.rank);
     };
-    copy(bias, first, 0, count);
-    copy(norm?.weight, 0, strideOf(count), stride);
-    copy(norm?.bias, 0, strideOf(count) + stride, stride);
-    if (lowRank) {
-      this.#device.queue.writeBuffer(buffer, low * 4, lowRankNumbers(lowRank, first));
-      copy(lowRank.weight, first * lowRank.rank, low + 4, count * lowRank.rank);
-    }
+    if (lowRank) this.#device.queue.writeBuffer(buffer, low * 4, lowRankNumbers(lowRank, first));
+    const encoder = this.#device.createCommandEncoder();
+    fill(encoder);
     this.#device.queue.submit([encoder.finish()]);
-    this.#vectors.set(key, { buffer, of });
+    this.#vectors.set(key, { buffer, of, fill });
     return buffer;
   }
 

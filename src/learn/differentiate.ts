@@ -122,21 +122,32 @@ async function runOnce(
   const named = capture.map((name) => [name, plan.aliases.get(name) ?? name] as const);
   const kept = new Set(named.map(([, name]) => name).filter((name) => plan.tensors.has(name)));
   const runner = new Runner(engine, plan, size, kept);
-  const back = encoding && plan.encoderBackward ? [{ ...encoding, encodes: 'backward' as const }] : [];
-  const runs = [...(encoding ? [encoding] : []), batch, ...back];
   try {
     await engine.turn(signal);
-    return await runner.use(signal, async (program) => {
-      const found: Captured = new Map();
-      for (const one of runs) {
-        const { captured, sizes } = await program.run(one);
-        for (const [name, data] of captured) found.set(name, { data, sizes });
-      }
-      return new Map(named.flatMap(([name, own]) => (found.has(own) ? [[name, found.get(own)!] as const] : [])));
-    });
+    const found = await runsOf(runner, { batch, ...(encoding && { encoding }) }, signal);
+    return new Map(named.flatMap(([name, own]) => (found.has(own) ? [[name, found.get(own)!] as const] : [])));
   } finally {
     runner.dispose();
   }
+}
+
+/** The runs of a batch, of which the last that makes a tensor counts; `logits` are the loss's own. */
+export async function runsOf(
+  runner: Runner,
+  { batch, encoding }: Pick<Packed, 'batch' | 'encoding'>,
+  signal: AbortSignal | undefined,
+): Promise<Captured> {
+  const back = encoding && runner.plan.encoderBackward ? [{ ...encoding, encodes: 'backward' as const }] : [];
+  const runs = [...(encoding ? [encoding] : []), batch, ...back];
+  return runner.use(signal, async (program) => {
+    const found: Captured = new Map();
+    for (const one of runs) {
+      const { captured, sizes, logits } = await program.run(one);
+      for (const [name, data] of captured) found.set(name, { data, sizes });
+      if (one === batch) found.set('logits', { data: logits, sizes });
+    }
+    return found;
+  });
 }
 
 function addTo(sums: Map<string, Float32Array>, name: string, data: Float32Array | undefined): void {

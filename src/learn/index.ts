@@ -11,7 +11,13 @@ export {
   integratedGradients,
   type PatchingOptions,
 } from './attribution.ts';
+export type { Checkpoint } from './checkpoint.ts';
+export type { Example } from './examples.ts';
 export { type GradientOptions, Gradients, gradients } from './gradients.ts';
 export type { Learner } from './inside.ts';
 export { loadAdapter } from './load-adapter.ts';
 export type { Label, LossOption } from './loss.ts';
+export type { TrainOptions } from './options.ts';
+export { type Step, type Trained, Training, train } from './train.ts';
+export { TrainedModel } from './trained.ts';
+export { Diverged, type Evaluation } from './training.ts';

@@ -2,6 +2,7 @@ import type { StoredPart } from '../load/checkpoint.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import type { Tensor } from '../run/loaded.ts';
+import { weight } from '../run/weight.ts';
 
 /** A stored tensor, and the weights of the plan that are made of it. */
 export interface StoredWeight {
@@ -63,6 +64,49 @@ function asStored(
   const turned = new Float32Array(own.length);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) turned[c * rows + r] = own[r * columns + c]!;
   return turned;
+}
+
+/** The values of a stored tensor as the base has them, in its own layout. */
+export async function readStored(engine: Engine, { name, shape, of }: StoredWeight): Promise<Float32Array> {
+  const plain = of.find(({ weight: spec }) => !spec.computed);
+  if (plain) {
+    const { weight: spec, part, index } = plain;
+    const { data } = await weight(engine, part.planName, {}, engine.base);
+    if (spec.order && spec.kind === 'matrix') return data; // its rows come as the file has them
+    return asStored({ ...spec, parts: [] }, part, index, data).slice();
+  }
+  const size = shape.reduce((a, b) => a * b, 1);
+  const { planName } = of[0]!.part;
+  const spec = {
+    name: planName,
+    kind: 'vector',
+    rows: 1,
+    columns: size,
+    storedShape: shape,
+    storedTransposed: false,
+  } as const;
+  for await (const values of engine.checkpoint!.read(spec)) return values.slice();
+  throw new Error(`${name} has no values.`);
+}
+
+/** Puts a stored tensor's values where the plan's weight has them: what `storedGradient` takes out. */
+export function asPlan(
+  weight: WeightSpec,
+  { rows, columns, isTransposed, order }: StoredPart,
+  index: number,
+  stored: Float32Array,
+  values: Float32Array,
+): void {
+  const isVector = weight.kind === 'vector';
+  const first = (weight.parts ?? []).slice(0, index).reduce((sum, { length }) => sum + length, 0);
+  const width = isVector ? 1 : columns;
+  const count = isVector ? columns : rows;
+  for (let row = 0; row < count; row++) {
+    const to = (first + row) * width;
+    if (order) values.set(stored.subarray(order(row) * width, (order(row) + 1) * width), to);
+    else if (isTransposed && !isVector) for (let c = 0; c < width; c++) values[to + c] = stored[c * rows + row]!;
+    else values.set(stored.subarray(row * width, (row + 1) * width), to);
+  }
 }
 
 function permuted(values: Float32Array, width: number, order: (i: number) => number): Float32Array {

@@ -161,6 +161,8 @@ export interface Backend {
    * may be reused by the caller after the next one is asked for.
    */
   addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<WeightRows>): Promise<void>;
+  /** Writes other values [rows, columns] over a weight that is kept as f32: programs that read it do so from their next run on. */
+  setWeight(name: string, values: Float32Array): void;
   /** Frees weights that no program needs any more. */
   removeWeights(names: readonly string[]): void;
   /**

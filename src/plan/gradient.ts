@@ -99,7 +99,7 @@ class Backward {
     const reads = { logits: 'logits' };
     const of =
       kind === 'crossEntropy' ? { of: kind, reads, losses } : { of: 'pointLoss' as const, kind, reads, losses };
-    this.#add('logits', of);
+    this.#add('logits', of, true);
   }
 
   /** The gradient of a list of steps, behind what is there already. */

@@ -140,12 +140,13 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
 
   /** @internal A target has no start token, as in `score`. */
   get [insides](): Insides {
-    const read = (input: unknown) => {
+    const read = (input: unknown, _: number, cuts = false) => {
+      const most = cuts ? this.engine.context : undefined;
       const { source, target } = (input ?? {}) as { source: SourceInput; target: TargetInput };
-      const ids = this.#targetIds(target);
+      const ids = this.#targetIds(target).slice(0, most);
       const seen = this.#fitting([this.#start(), ...ids.slice(0, -1)]);
       const rows = seen.map((token, at) => ({ token, position: at, segment: 0, at }));
-      return { ids, length: rows.length, rows, source: this.#source(source) };
+      return { ids, length: rows.length, rows, source: this.#source(source, most) };
     };
     return { kind: 'encoder-decoder', engine: this.engine, read };
   }
@@ -162,15 +163,16 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
     });
   }
 
-  #source(input: SourceInput): SourceText {
+  #source(input: SourceInput, most?: number): SourceText {
     const { sourceVocabSize, isRelative } = this.config;
     const isPlain = typeof input === 'string' || isList(input);
     if (!isPlain && !(typeof input === 'object' && input !== null && 'ids' in input)) {
       throw new VitrineError('bad-option', `The source is ${quote(input)}; expected a text, ids, or { ids, mask? }.`);
     }
     const { ids, mask } = isPlain ? { ids: input as TargetInput, mask: undefined } : input;
-    const tokens =
+    const whole =
       typeof ids === 'string' ? this.tokenizer.encode(ids, { special: true }) : checked('source', ids, sourceVocabSize);
+    const tokens = whole.slice(0, most);
     const kept = mask === undefined ? undefined : checked('mask of the source', mask, 2);
     if (kept && kept.length !== tokens.length) {
       throw new VitrineError(

@@ -176,7 +176,8 @@ export class Encoder extends Loaded<EncoderConfig> {
 
   /** @internal */
   get [insides](): Insides {
-    const read = (input: unknown, index: number) => this.#reader.read(input as EncoderInput, index);
+    const read = (input: unknown, index: number, truncation = false) =>
+      this.#reader.read(input as EncoderInput, index, cutOf({ truncation }, this.#reader));
     return { kind: 'encoder', engine: this.engine, read };
   }
 

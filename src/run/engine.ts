@@ -25,8 +25,6 @@ export interface EngineOptions {
   checkpoint?: Checkpoint<BaseConfig>;
   /** Positions a session has. */
   context: number;
-  /** The stored tensors of a weight. */
-  partsOf?: (weight: WeightSpec) => StoredPart[] | undefined;
   /** Opens a backend and puts the weights on it. */
   open(attempt: Attempt): Promise<Backend>;
   /** Whether a lost device may be replaced by opening another; not if it was the caller's own. */
@@ -96,7 +94,7 @@ export class Engine {
   partsOf(weight: WeightSpec): StoredPart[] {
     const { name, rows, columns, kind, storedTransposed: isTransposed, order } = weight;
     const shape = kind === 'vector' ? [columns] : isTransposed ? [columns, rows] : [rows, columns];
-    return this.#options.partsOf?.(weight) ?? [{ name, planName: name, shape, rows, columns, isTransposed, order }];
+    return this.checkpoint?.partsOf?.(weight) ?? [{ name, planName: name, shape, rows, columns, isTransposed, order }];
   }
 
   /** What the next run runs. Who takes several steps keeps the one that it began with. */

@@ -1,10 +1,11 @@
 import type { Kind } from '../model/family.ts';
 import { part } from '../plan/part.ts';
 import { isAdded, type Plan, type TensorSpec } from '../plan/plan.ts';
+import type { ChatMessage } from '../text/chat.ts';
 import type { Adapters, SetAdapterOptions } from './adapt.ts';
 import type { EncoderText } from './encode.ts';
 import type { Engine } from './engine.ts';
-import type { DeviceInfo, WeightShape } from './language-model.ts';
+import type { DeviceInfo, Prompt, WeightShape } from './language-model.ts';
 import type { Chosen } from './loading.ts';
 import type { SourceText } from './memory.ts';
 import { tensorsOf } from './trace.ts';
@@ -32,8 +33,15 @@ export const insides = Symbol('insides');
 export interface Insides {
   kind: Kind;
   engine: Engine;
-  /** @throws VitrineError as `trace` does for what it does not take */
-  read(input: unknown, index: number): PlanInput | Promise<PlanInput>;
+  /**
+   * @param cuts what is too long is cut, not refused
+   * @throws VitrineError as `trace` does for what it does not take
+   */
+  read(input: unknown, index: number, cuts?: boolean): PlanInput | Promise<PlanInput>;
+  /** Ids of a decoder's text, of any length, as `generate` takes it. */
+  encode?(text: Prompt): number[];
+  /** Ids of a dialogue by the model's chat template. */
+  chat?(messages: readonly ChatMessage[], addGenerationPrompt: boolean): Promise<number[]>;
 }
 
 /**

@@ -212,7 +212,6 @@ export async function openEngine<Config extends BaseConfig, Small>(
     context,
     chunk,
     reopens,
-    partsOf: (weight) => checkpoint.partsOf?.(weight),
     leaves: ways.length > 1,
     open({ lost, leaving, signal }) {
       // A GPU that is lost is replaced by a GPU, as long as the engine does not leave it.

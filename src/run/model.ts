@@ -139,11 +139,15 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
 
   /** @internal */
   get [insides](): Insides {
-    const read = (prompt: unknown) => {
-      const ids = this.#fitting(prompt as Prompt);
+    const read = (prompt: unknown, _: number, cuts = false) => {
+      const whole = this.#ids(prompt as Prompt);
+      const ids = this.#fitting(cuts ? whole.slice(0, this.engine.context) : whole);
       return { ids, length: ids.length, rows: ids.map((token, at) => ({ token, position: at, segment: 0, at })) };
     };
-    return { kind: 'decoder', engine: this.engine, read };
+    const encode = (text: Prompt) => this.#ids(text);
+    const chat = async (messages: readonly ChatMessage[], addGenerationPrompt: boolean) =>
+      chatIds(this.tokenizer, await this.#chatTemplates(), messages, { addGenerationPrompt });
+    return { kind: 'decoder', engine: this.engine, read, encode, chat };
   }
 
   #scope(promptLength: number): Scope {

@@ -1,5 +1,6 @@
 import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
+import { strideOf } from '../plan/formats.ts';
 import { COMPILING, within } from '../plan/patience.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import type { Machine } from './machine.ts';
@@ -50,6 +51,14 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
       const former = weights.get(spec.name);
       if (former) memory.free(former.values);
       weights.set(spec.name, weight);
+    },
+    setWeight(name, values) {
+      const { spec, values: at } = weights.get(name)!;
+      const stride = strideOf(spec.columns);
+      const kept = running().memory.floats(at, spec.rows * stride);
+      for (let row = 0; row < spec.rows; row++) {
+        kept.set(values.subarray(row * spec.columns, (row + 1) * spec.columns), row * stride);
+      }
     },
     removeWeights(names) {
       for (const name of names) {

@@ -19,9 +19,10 @@ describe('attributionPatching', () => {
   it('tells the cells that patchingSweep finds, by two runs and a gradient', async () => {
     const model = await load(tales, { device: 'cpu' });
     const fast = await load(tales, { device: 'wasm' });
-    const [clean, corrupted] = ['Tom sat. Tom', 'Tim sat. Tim'].map((text) =>
-      model.tokenizer.encode(text),
-    ) as [number[], number[]];
+    const [clean, corrupted] = ['Tom sat. Tom', 'Tim sat. Tim'].map((text) => model.tokenizer.encode(text)) as [
+      number[],
+      number[],
+    ];
     expect(clean.length).toBe(corrupted.length);
     const best = (logits: { data: Float32Array; shape: number[] }) => {
       const last = logits.data.subarray(-logits.shape[1]!);

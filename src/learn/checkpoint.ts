@@ -1,0 +1,13 @@
+/** A run as far as it came: plain data, which can be kept and sent. */
+export interface Checkpoint {
+  /** Steps that were taken. */
+  step: number;
+  tokens: number;
+  method: 'lora' | 'full';
+  /** adapter_config.json; of a whole model nothing. */
+  config: Readonly<Record<string, unknown>>;
+  params: { name: string; shape: readonly number[]; values: Float32Array; first: Float32Array; second: Float32Array }[];
+  /** The smallest loss of an evaluation, and how many have not been smaller since. */
+  best: number;
+  waited: number;
+}

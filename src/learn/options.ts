@@ -1,0 +1,124 @@
+import type { Adapter } from '../adapter/adapter.ts';
+import { type Check, checkOptions, integer, isSignal, listOf, number, oneOf, refuse } from '../run/check.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import type { Example } from './examples.ts';
+import type { OptimiserOptions } from './optimiser.ts';
+
+export interface TrainOptions extends Partial<OptimiserOptions> {
+  /** What is learnt: low-rank products of layers (the default), or all weights. */
+  method?: 'lora' | 'full';
+  /** Of LoRA: the rank, 8 by default, alpha (16), and whether the scale is alpha / sqrt(rank). */
+  rank?: number;
+  alpha?: number;
+  rslora?: boolean;
+  /** Of LoRA: ends of module names, a pattern, or `all-linear`; all linear layers of the blocks by default. */
+  targets?: readonly string[] | string;
+  /** Examples of a step, 8 by default; or tokens at most. */
+  batchSize?: number;
+  batchTokens?: number;
+  /** Batches whose gradients make a step together. */
+  accumulate?: number;
+  /** How long: times through all examples (3 by default), or steps. */
+  epochs?: number;
+  steps?: number;
+  shuffle?: boolean;
+  seed?: number;
+  /** What is evaluated after each epoch: examples, or the share of them that is kept for it. */
+  evaluate?: readonly Example[] | number;
+  /** Ends after so many evaluations without a smaller loss. */
+  patience?: number;
+  /** Goes on from an adapter, or exactly where a run was when it gave its checkpoint. */
+  resume?: Adapter | Checkpoint;
+  /** Cuts examples that are too long, which else are refused. */
+  truncation?: boolean;
+  signal?: AbortSignal;
+}
+
+const fraction = number(0, 1, 'above');
+const checks: Record<keyof TrainOptions, Check> = {
+  method: oneOf('lora', 'full'),
+  rank: integer(1, 1 << 14),
+  alpha: number(0, Number.MAX_VALUE, 'above'),
+  rslora: oneOf(true, false),
+  targets: {
+    expects: 'a list of module names, a pattern, or "all-linear"',
+    accepts: (value) =>
+      (typeof value === 'string' && value !== '') ||
+      (Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string' && one !== '')),
+  },
+  learningRate: number(0, Number.MAX_VALUE, 'above'),
+  schedule: oneOf('linear', 'cosine', 'constant'),
+  warmupSteps: integer(0),
+  weightDecay: number(0),
+  betas: {
+    expects: 'two numbers from 0 and below 1',
+    accepts: (value) =>
+      Array.isArray(value) &&
+      value.length === 2 &&
+      value.every((one) => typeof one === 'number' && one >= 0 && one < 1),
+  },
+  epsilon: number(0, Number.MAX_VALUE, 'above'),
+  maxGradNorm: { expects: 'a number above 0', accepts: (value) => typeof value === 'number' && value > 0 },
+  batchSize: integer(1),
+  batchTokens: integer(1),
+  accumulate: integer(1),
+  epochs: integer(1),
+  steps: integer(1),
+  shuffle: oneOf(true, false),
+  seed: integer(0),
+  evaluate: {
+    expects: 'a list of examples, or a share of them below 1',
+    accepts: (value) => Array.isArray(value) || (fraction.accepts(value) && value !== 1),
+  },
+  patience: integer(1),
+  resume: {
+    expects: 'an adapter, or what checkpoint() gave',
+    accepts: (value) => typeof value === 'object' && value !== null,
+  },
+  truncation: oneOf(true, false),
+  signal: isSignal,
+};
+
+/** Rates that suit a method. */
+const rates = { lora: 1e-3, full: 5e-5 };
+
+export type Settings = OptimiserOptions &
+  Required<Pick<TrainOptions, 'method' | 'batchSize' | 'accumulate' | 'epochs' | 'shuffle' | 'seed' | 'truncation'>> &
+  Pick<
+    TrainOptions,
+    'rank' | 'alpha' | 'rslora' | 'targets' | 'batchTokens' | 'steps' | 'evaluate' | 'patience' | 'resume' | 'signal'
+  >;
+
+/** @throws VitrineError `bad-option` */
+export function readTrainOptions(options: TrainOptions): Settings {
+  checkOptions('train', options, checks);
+  const { method = 'lora', batchSize, batchTokens, epochs, steps, patience, evaluate } = options;
+  if (batchSize !== undefined && batchTokens !== undefined)
+    throw refuse('batchTokens', batchTokens, 'this or batchSize');
+  if (epochs !== undefined && steps !== undefined) throw refuse('steps', steps, 'this or epochs');
+  if (patience !== undefined && evaluate === undefined) throw refuse('patience', patience, 'evaluate beside it');
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return {
+    ...{
+      method,
+      learningRate: rates[method],
+      schedule: 'linear',
+      warmupSteps: 0,
+      weightDecay: 0.01,
+      betas: [0.9, 0.999],
+    },
+    ...{
+      epsilon: 1e-8,
+      maxGradNorm: 1,
+      batchSize: 8,
+      accumulate: 1,
+      epochs: 3,
+      shuffle: true,
+      seed: 0,
+      truncation: false,
+    },
+    ...given,
+  };
+}
+
+export const isExamples = listOf('examples', (one) => typeof one === 'object' && one !== null);

@@ -1,0 +1,258 @@
+import type { Adapter } from '../adapter/adapter.ts';
+import { BaseNames } from '../adapter/names.ts';
+import type { AddedWeight, Plan, Step, TensorSpec, WeightSpec } from '../plan/plan.ts';
+import type { Engine } from '../run/engine.ts';
+import { weight } from '../run/weight.ts';
+import type { Moments } from './optimiser.ts';
+import { asPlan, readStored, type StoredWeight, storedGradient, storedWeights } from './stored.ts';
+
+/** What is learnt: a tensor, its own copy in the plan, and how the two become each other. */
+export interface Param {
+  /** Its name in an adapter's file, or of the whole model in the model's. */
+  name: string;
+  shape: readonly number[];
+  values: Float32Array;
+  moments: Moments;
+  /** Weights of two or more axes decay. */
+  decays: boolean;
+  /** A head that begins at nothing learns at ten times the rate. */
+  isFast: boolean;
+  /** Its gradient, from those of the plan's weights. */
+  gradientOf(gradients: ReadonlyMap<string, Float32Array>): Float32Array | undefined;
+  /** Puts its values into the plan's weights; gives those. */
+  write(): AddedWeight[];
+}
+
+/** A plan that is trained: its own copies of what is learnt are `added`. */
+export interface Trainable {
+  plan: Plan;
+  params: Param[];
+}
+
+const moments = ({ length }: Float32Array): Moments => ({
+  first: new Float32Array(length),
+  second: new Float32Array(length),
+});
+
+let made = 0;
+
+/** Makes a plan whose weights are learnt, out of the base's. */
+export class TrainingPlan {
+  readonly #engine: Engine;
+  readonly #base: Plan;
+  readonly #prefix = `adapter train ${++made}: `;
+  readonly #added = new Map<string, AddedWeight>();
+  /** Layers of the plan, or their parts, that have a product besides. */
+  readonly #products = new Map<string, { a: string; b: string }>();
+  /** Weights in place of the base's; for a table with several uses, of which. */
+  readonly #replaced = new Map<string, string>();
+  /** What computed weights are computed from, by the files' names. */
+  readonly #stored = new Map<string, Float32Array>();
+  readonly params: Param[] = [];
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#base = engine.base;
+  }
+
+  /** A low-rank product of a layer, or a part of one, as an adapter has it: b's rows as they are stored. */
+  addProduct(
+    module: string,
+    { spec, part, first, length }: { spec: WeightSpec; part: string; first: number; length: number },
+    { a, b, rank, scale }: { a: Float32Array; b: Float32Array; rank: number; scale: number },
+  ): void {
+    const down = this.#add(`${part}, down`, matrix(rank, spec.columns), a);
+    const place = (row: number) => (spec.order ? spec.order(first + row) - first : row);
+    const up = this.#add(`${part}, up`, matrix(length, rank), new Float32Array(b.length));
+    const turn = (from: Float32Array, to: Float32Array, isBack: boolean) => {
+      for (let row = 0; row < length; row++) {
+        const [own, stored] = [row * rank, place(row) * rank];
+        for (let r = 0; r < rank; r++) {
+          if (isBack) to[stored + r] = from[own + r]! * scale;
+          else to[own + r] = from[stored + r]! * scale;
+        }
+      }
+      return to;
+    };
+    this.#products.set(part, { a: down.spec.name, b: up.spec.name });
+    const own = (name: string, values: Float32Array, shape: number[]) => ({
+      ...{ name: `base_model.model.${module}.${name}.weight`, shape, values, moments: moments(values) },
+      ...{ decays: true, isFast: false },
+    });
+    this.params.push(
+      {
+        ...own('lora_A', a, [rank, spec.columns]),
+        gradientOf: (gradients) => gradients.get(down.spec.name),
+        write: () => [down],
+      },
+      {
+        ...own('lora_B', b, [length, rank]),
+        gradientOf: (gradients) => {
+          const gradient = gradients.get(up.spec.name);
+          return gradient && turn(gradient, new Float32Array(b.length), true);
+        },
+        write: () => {
+          turn(b, up.values, false);
+          return [up];
+        },
+      },
+    );
+  }
+
+  /** Learns a stored tensor itself: the plan gets a copy of each weight that is made of it. */
+  async addWhole(stored: StoredWeight, name: string, values: Float32Array, isFast = false): Promise<void> {
+    const copies: AddedWeight[] = [];
+    for (const { weight: spec } of stored.of) copies.push(await this.#copy(spec));
+    this.#stored.set(stored.name, values);
+    const own = stored.of.map((one, i) => ({ ...one, weight: copies[i]!.spec }));
+    const isMatrix = stored.shape.length > 1;
+    this.params.push({
+      ...{ name, shape: stored.shape, values, moments: moments(values), decays: isMatrix, isFast },
+      gradientOf: (gradients) => storedGradient({ ...stored, of: own }, gradients)?.data,
+      write: () => {
+        for (const [i, { weight: spec, part, index }] of stored.of.entries()) {
+          if (spec.computed) {
+            const from = this.#engine.partsOf(spec).map((one) => this.#stored.get(one.name)!);
+            copies[i]!.values.set(spec.computed.values(...from));
+          } else asPlan(spec, part, index, values, copies[i]!.values);
+        }
+        return copies;
+      },
+    });
+  }
+
+  /** The plan's own copy of one of the base's weights. */
+  async #copy(spec: WeightSpec): Promise<AddedWeight> {
+    const known = this.#replaced.get(spec.name);
+    if (known) return this.#added.get(known)!;
+    const all = storedWeights(this.#engine, this.#base);
+    for (const { name } of spec.computed ? this.#engine.partsOf(spec) : []) {
+      if (!this.#stored.has(name)) this.#stored.set(name, await readStored(this.#engine, all.get(name)!));
+    }
+    const names = spec.parts?.map(({ name }) => name) ?? [spec.name];
+    const values = new Float32Array(spec.rows * spec.columns);
+    let at = 0;
+    for (const name of names) {
+      const { data } = await weight(this.#engine, name, {}, this.#base);
+      values.set(data, at);
+      at += data.length;
+    }
+    const { name: _, ...rest } = spec;
+    const added = this.#add(spec.name, rest, values);
+    this.#replaced.set(spec.name, added.spec.name);
+    return added;
+  }
+
+  #add(name: string, spec: Omit<WeightSpec, 'name'>, values: Float32Array): AddedWeight {
+    const added = { spec: { ...spec, name: `${this.#prefix}${name}` }, values };
+    this.#added.set(added.spec.name, added);
+    return added;
+  }
+
+  /** The plan, everything learnt in it. */
+  plan(): Plan {
+    const tensors = new Map(this.#base.tensors);
+    const steps = (list: readonly Step[]) => list.flatMap((step) => this.#step(step, tensors));
+    const { encoder } = this.#base;
+    for (const param of this.params) param.write();
+    const added = [...this.#added.values()];
+    return {
+      ...this.#base,
+      ...{ tensors, weights: [...this.#base.weights, ...added.map(({ spec }) => spec)], added },
+      ...(encoder && { encoder: steps(encoder) }),
+      steps: steps(this.#base.steps),
+    };
+  }
+
+  #step(step: Step, tensors: Map<string, TensorSpec>): Step[] {
+    const of = (name: string) => this.#replaced.get(name) ?? name;
+    const bias = 'bias' in step && step.bias !== undefined && { bias: of(step.bias) };
+    switch (step.op) {
+      case 'embed':
+        return [{ ...step, tables: step.tables.map((table) => ({ ...table, weight: of(table.weight) })) }];
+      case 'norm':
+        return [{ ...step, weight: of(step.weight), ...bias }];
+      case 'attentionScores':
+        return [{ ...step, ...bias }];
+      case 'linear': {
+        const spec = this.#base.weights.find(({ name }) => name === step.weight)!;
+        return this.#linear({ ...step, weight: of(step.weight), ...bias }, spec, tensors);
+      }
+      default:
+        return [step];
+    }
+  }
+
+  /** A layer, and what the products of its parts add to their outputs. */
+  #linear(step: Step & { op: 'linear' }, spec: WeightSpec, tensors: Map<string, TensorSpec>): Step[] {
+    const parts = spec.parts ?? [{ name: spec.name, length: spec.rows }];
+    if (!parts.some(({ name }) => this.#products.has(name))) return [step];
+    const tensor = (name: string, shape: TensorSpec['shape']) => {
+      tensors.set(name, { name, shape });
+      return name;
+    };
+    const widthOf = (name: string) =>
+      tensors
+        .get(name)!
+        .shape.slice(1)
+        .reduce<number>((a, b) => a * (b as number), 1);
+    const [base, more]: [string[], Step[]] = [[], []];
+    let next = 0;
+    for (const { name, length } of parts) {
+      const own: string[] = [];
+      for (let width = 0; width < length; next++) {
+        own.push(step.outputs[next]!);
+        width += widthOf(step.outputs[next]!);
+      }
+      const product = this.#products.get(name);
+      if (!product) {
+        base.push(...own);
+        continue;
+      }
+      const shapeOf = (output: string) => tensors.get(output)!.shape;
+      const rank = this.#added.get(product.a)!.spec.rows;
+      const low = tensor(`${this.#prefix}${name}, low`, [shapeOf(own[0]!)[0]!, rank]);
+      const sums = own.map((output) => tensor(`${this.#prefix}${output}, base`, shapeOf(output)));
+      const products = own.map((output) => tensor(`${this.#prefix}${output}, more`, shapeOf(output)));
+      base.push(...sums);
+      more.push(
+        { op: 'linear', input: step.input, weight: product.a, outputs: [low] },
+        { op: 'linear', input: low, weight: product.b, outputs: products },
+        ...own.map((output, i): Step => ({ op: 'binary', kind: 'add', a: sums[i]!, b: products[i]!, output })),
+      );
+    }
+    return [{ ...step, outputs: base }, ...more];
+  }
+}
+
+const matrix = (rows: number, columns: number) => ({ kind: 'matrix', rows, columns, storedTransposed: false }) as const;
+
+/** Everything that a model learns: all its parameters. */
+export async function wholeModel(engine: Engine): Promise<TrainingPlan> {
+  const training = new TrainingPlan(engine);
+  for (const stored of storedWeights(engine, engine.base).values()) {
+    await training.addWhole(stored, stored.name, await readStored(engine, stored));
+  }
+  return training;
+}
+
+/** What an adapter learns: its products and its own tensors. */
+export async function adapterPlan(engine: Engine, adapter: Adapter): Promise<TrainingPlan> {
+  const training = new TrainingPlan(engine);
+  const { family, config } = engine.checkpoint!;
+  const names = new BaseNames({ family, config, plan: engine.base });
+  const { lowRank, replaced } = adapter.parts((module) => names.isLinear(module));
+  for (const { module, a, b, rank, scale } of lowRank) {
+    const place = names.find(`${module}.weight`);
+    if (place === undefined || place === 'idle') continue;
+    training.addProduct(module, place, { a: a.slice(), b: b.slice(), rank, scale });
+  }
+  const stored = [...storedWeights(engine, engine.base).values()];
+  for (const { name, data } of replaced) {
+    const place = names.find(name);
+    if (place === undefined || place === 'idle') continue;
+    const own = stored.find(({ planName }) => planName === place.part);
+    if (own) await training.addWhole(own, `base_model.model.${name}`, data.slice());
+  }
+  return training;
+}

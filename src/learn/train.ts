@@ -1,0 +1,264 @@
+import { Adapter, isAdapter } from '../adapter/adapter.ts';
+import { VitrineError } from '../plan/error.ts';
+import { quote, refuse } from '../run/check.ts';
+import { uniform } from '../run/random.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { type Example, type Read, readExamples } from './examples.ts';
+import { insideOf, type Learner } from './inside.ts';
+import { headOf } from './loss.ts';
+import { rateOf } from './optimiser.ts';
+import { isExamples, readTrainOptions, type Settings, type TrainOptions } from './options.ts';
+import { adapterPlan, wholeModel } from './params.ts';
+import { adapterOf, freshAdapter, modelOf, textsOf } from './trained.ts';
+import { batchesOf, Diverged, type Evaluation, kindOf, mostOf, Trainer } from './training.ts';
+
+/** A step that was taken. Loss and norm are of before it. */
+export interface Step {
+  /** From 0, and how many there will be. */
+  step: number;
+  steps: number;
+  /** How often all examples have been learnt from, with a fraction. */
+  epoch: number;
+  loss: number;
+  learningRate: number;
+  /** Of all gradients together, before it was clipped. */
+  gradNorm: number;
+  /** Learnt from so far. */
+  tokens: number;
+  tokensPerSecond: number;
+  /** What is left at this pace. */
+  secondsLeft: number;
+  /** After an epoch, where `evaluate` is given. */
+  evaluation?: Evaluation;
+}
+
+/** What a run made. */
+export interface Trained {
+  adapter: Adapter;
+  /** Steps that were taken. */
+  steps: number;
+  /** Of the last step. */
+  loss: number;
+  evaluation: Evaluation | undefined;
+}
+
+/**
+ * Teaches a model examples, step by step: an async generator of steps, which returns what was learnt. Afterwards, and after leaving the
+ * loop, the model has the adapter on; its own weights stay as they are. After an abort `run.adapter` is what was learnt until then.
+ * @throws VitrineError `bad-option` for options and examples, `context-full`, `out-of-memory`, `device-lost`; `diverged` for a loss that
+ *   is not finite, with the last finite `adapter`; the signal's reason when it aborts
+ */
+export function train(model: Learner, examples: readonly Example[], options: TrainOptions = {}): Training {
+  return new Training(model, examples, options);
+}
+
+/** A run of `train`. */
+export class Training implements AsyncGenerator<Step, Trained> {
+  readonly #model: Learner;
+  readonly #steps: AsyncGenerator<Step, Trained>;
+  #trainer: Trainer | undefined;
+  #settings: Settings | undefined;
+  #config: Readonly<Record<string, unknown>> = {};
+  #texts: ReadonlyMap<string, string> = new Map();
+  readonly #state = { step: 0, tokens: 0, best: Number.POSITIVE_INFINITY, waited: 0, loss: Number.NaN };
+  #evaluation: Evaluation | undefined;
+  #trained: Trained | undefined;
+
+  /** @internal `train` makes them. */
+  constructor(model: Learner, examples: readonly Example[], options: TrainOptions) {
+    this.#model = model;
+    this.#steps = this.#run(examples, options);
+  }
+
+  next(): Promise<IteratorResult<Step, Trained>> {
+    return this.#steps.next();
+  }
+
+  /** Ends the run; its value is what was learnt so far. */
+  async return(): Promise<IteratorResult<Step, Trained>> {
+    if (!this.#trained && this.#trainer) await this.#finish();
+    await this.#steps.return(undefined as unknown as Trained);
+    return { done: true, value: this.#trained! };
+  }
+
+  throw(error: unknown): Promise<IteratorResult<Step, Trained>> {
+    return this.#steps.throw(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  /** What was learnt until the last whole step; undefined before the run has begun. */
+  get adapter(): Adapter | undefined {
+    if (this.#trained) return this.#trained.adapter;
+    if (!this.#trainer) return undefined;
+    const { params } = this.#trainer;
+    if (this.#settings!.method === 'full') return modelOf(insideOf(this.#model).engine, params, this.#texts);
+    return adapterOf(params, { name: 'the trained adapter', config: this.#config });
+  }
+
+  /** The run as it is after the last whole step: given as `resume` with the same examples and options it goes on as if it had not stopped. */
+  checkpoint(): Checkpoint {
+    if (!this.#trainer) throw new VitrineError('bad-option', 'The run has not begun; expected at least one step.');
+    const { step, tokens, best, waited } = this.#state;
+    const params = this.#trainer.params.map(({ name, shape, values, moments: { first, second } }) => ({
+      ...{ name, shape, values: values.slice(), first: first.slice(), second: second.slice() },
+    }));
+    return { step, tokens, best, waited, method: this.#settings!.method, config: this.#config, params };
+  }
+
+  async *#run(examples: readonly Example[], options: TrainOptions): AsyncGenerator<Step, Trained> {
+    const settings = readTrainOptions(options);
+    settings.signal?.throwIfAborted();
+    const { learnt, judged } = await this.#begin(examples, settings);
+    const { seed, shuffle, accumulate, signal } = settings;
+    const perEpoch = Math.ceil(batchesOf(learnt, settings).length / accumulate);
+    const steps = settings.steps ?? settings.epochs * perEpoch;
+    const trainer = this.#trainer!;
+    const state = this.#state;
+    try {
+      const began = performance.now();
+      const before = { step: state.step, tokens: state.tokens };
+      let groups: Read[][][] = [];
+      for (let epoch = -1; state.step < steps; ) {
+        const now = Math.floor(state.step / perEpoch);
+        if (now !== epoch) {
+          epoch = now;
+          const order = shuffle ? shuffled(learnt, seed, epoch) : learnt;
+          groups = inGroups(batchesOf(order, settings), accumulate);
+        }
+        const at = state.step % perEpoch;
+        // Batches of so many tokens may come out fewer in another order.
+        const group = groups[at % groups.length]!;
+        const { step } = state;
+        const learningRate = rateOf(step, steps, settings);
+        const { loss, tokens, gradients, norm } = await trainer.gradients(group);
+        if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+          throw new Diverged(step, Number.isFinite(loss) ? 'gradient' : 'loss', this.adapter!);
+        }
+        signal?.throwIfAborted();
+        await trainer.update(gradients, norm, step, learningRate);
+        Object.assign(state, { step: step + 1, tokens: state.tokens + tokens, loss });
+        const seconds = Math.max(1e-6, (performance.now() - began) / 1000);
+        const isJudged = judged.length > 0 && (at + 1 === perEpoch || step + 1 === steps);
+        if (isJudged) this.#evaluation = await trainer.evaluate(judged, batchesOf(judged, settings));
+        yield {
+          ...{ step, steps, epoch: (step + 1) / perEpoch, loss, learningRate, gradNorm: norm, tokens: state.tokens },
+          tokensPerSecond: (state.tokens - before.tokens) / seconds,
+          secondsLeft: (seconds / (step + 1 - before.step)) * (steps - step - 1),
+          ...(isJudged && { evaluation: this.#evaluation! }),
+        };
+        if (isJudged && this.#isTired(settings)) break;
+      }
+      return await this.#finish();
+    } finally {
+      trainer.dispose();
+    }
+  }
+
+  /** Reads the examples and makes the plan that learns. */
+  async #begin(examples: readonly Example[], settings: Settings): Promise<{ learnt: Read[]; judged: Read[] }> {
+    const inside = insideOf(this.#model);
+    const { engine } = inside;
+    const { evaluate, truncation: cuts, resume, method } = settings;
+    if (!isExamples.accepts(examples)) throw refuse('examples', examples, isExamples.expects);
+    const head = headOf(inside, this.#model.config);
+    const { eosTokenIds: ends = [] } = this.#model.config as { eosTokenIds?: number[] };
+    const reading = (list: readonly Example[], what: string) => readExamples(inside, head, list, { cuts, ends, what });
+    const all = await reading(examples, 'examples');
+    const own = Array.isArray(evaluate) ? await reading(evaluate as Example[], 'examples to evaluate') : [];
+    const share = typeof evaluate === 'number' ? Math.max(1, Math.round(evaluate * all.length)) : 0;
+    if (share >= all.length && share > 0)
+      throw refuse('evaluate', evaluate, 'a share that leaves examples to learn from');
+    const mixed = share > 0 ? shuffled(all, settings.seed, -1) : all;
+    const [judged, learnt] = share > 0 ? [mixed.slice(0, share), mixed.slice(share)] : [own, all];
+    const last = isAdapter(resume) ? undefined : (resume as Checkpoint | undefined);
+    if (last && (!Array.isArray(last.params) || last.method !== method)) {
+      throw refuse('resume', last, `an adapter, or a checkpoint of a run with method ${quote(method)}`);
+    }
+    const training = method === 'full' ? await this.#whole() : await this.#adapted(settings, last);
+    const params = training.params;
+    for (const saved of last?.params ?? []) {
+      const param = params.find(({ name, values }) => name === saved.name && values.length === saved.values.length);
+      if (!param) throw refuse('resume', last, `a checkpoint of this model, which has no ${saved.name} of its size`);
+      param.values.set(saved.values);
+      param.moments.first.set(saved.first);
+      param.moments.second.set(saved.second);
+    }
+    if (last)
+      Object.assign(this.#state, { step: last.step, tokens: last.tokens, best: last.best, waited: last.waited });
+    this.#settings = settings;
+    this.#trainer = new Trainer(
+      inside,
+      training.plan(),
+      params,
+      kindOf(all),
+      settings,
+      mostOf([...all, ...own], settings),
+    );
+    engine.alive();
+    return { learnt, judged };
+  }
+
+  async #whole() {
+    const { engine } = insideOf(this.#model);
+    const { dtype } = this.#model.device;
+    if (!['f32', 'f16', 'bf16'].includes(dtype)) {
+      throw new VitrineError(
+        'bad-option',
+        `method is "full", and the model's weights are ${dtype}; expected f32, f16 or bf16.`,
+        {
+          hint: "Load it with dtype: 'f32', or train with method: 'lora'.",
+        },
+      );
+    }
+    this.#texts = await textsOf(engine);
+    return wholeModel(engine);
+  }
+
+  async #adapted(settings: Settings, last: Checkpoint | undefined) {
+    const { engine } = insideOf(this.#model);
+    const tensors = new Map(last?.params.map(({ name, shape, values }) => [name, { shape, data: values }]));
+    const begun = last && new Adapter({ name: 'the checkpoint', config: last.config, tensors });
+    const adapter = begun ?? (isAdapter(settings.resume) ? settings.resume : freshAdapter(engine, settings));
+    this.#config = adapter.content.config;
+    return adapterPlan(engine, adapter);
+  }
+
+  /** Whether so many evaluations have not been better as one is willing to wait for. */
+  #isTired({ patience }: Settings): boolean {
+    const { loss } = this.#evaluation!;
+    const state = this.#state;
+    state.waited = loss < state.best ? 0 : state.waited + 1;
+    state.best = Math.min(state.best, loss);
+    return patience !== undefined && state.waited >= patience;
+  }
+
+  async #finish(): Promise<Trained> {
+    const { step: steps, loss } = this.#state;
+    const adapter = this.adapter!;
+    this.#trained = { adapter, steps, loss, evaluation: this.#evaluation };
+    this.#trainer!.dispose();
+    await this.#model.setAdapter(adapter);
+    return this.#trained;
+  }
+}
+
+/** In another order for each epoch (Fisher & Yates 1938). */
+function shuffled(list: readonly Read[], seed: number, epoch: number): Read[] {
+  const order = [...list];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(uniform(seed, i, epoch + 1) * (i + 1));
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
+function inGroups<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+}

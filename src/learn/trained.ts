@@ -1,0 +1,145 @@
+import { Adapter, type AdapterContent } from '../adapter/adapter.ts';
+import { readLoraConfig } from '../adapter/config.ts';
+import { moduleOf } from '../adapter/modules.ts';
+import { BaseNames } from '../adapter/names.ts';
+import type { AdapterTensor } from '../adapter/parts.ts';
+import { isTarget } from '../adapter/target.ts';
+import { writeSafetensors } from '../adapter/write.ts';
+import { modelTypeOf } from '../load/checkpoint.ts';
+import { VitrineError } from '../plan/error.ts';
+import type { Engine } from '../run/engine.ts';
+import { uniform } from '../run/random.ts';
+import { bad } from './loss.ts';
+import type { Settings } from './options.ts';
+import type { Param } from './params.ts';
+
+/** A model all of whose weights were learnt, beside the one that it was: `setAdapter` puts it on, and its files are a whole model. */
+export class TrainedModel extends Adapter {
+  readonly #texts: ReadonlyMap<string, string>;
+  readonly #weights: ReadonlyMap<string, AdapterTensor>;
+
+  /** @param texts the other files of the model's folder */
+  constructor(
+    content: AdapterContent,
+    weights: ReadonlyMap<string, AdapterTensor>,
+    texts: ReadonlyMap<string, string>,
+  ) {
+    super(content);
+    this.#weights = weights;
+    this.#texts = texts;
+  }
+
+  /** config.json, model.safetensors and what else the folder had. */
+  override files(): Record<string, Uint8Array<ArrayBuffer>> {
+    const encoder = new TextEncoder();
+    const texts = [...this.#texts].map(
+      ([name, text]) => [name, encoder.encode(text) as Uint8Array<ArrayBuffer>] as const,
+    );
+    return { ...Object.fromEntries(texts), 'model.safetensors': writeSafetensors(this.#weights, { format: 'pt' }) };
+  }
+}
+
+/** Files of a model's folder beside its weights. */
+const folderFiles = [
+  ...['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'],
+  ...['vocab.json', 'merges.txt', 'vocab.txt', 'added_tokens.json', 'chat_template.jinja', 'preprocessor_config.json'],
+  ...['modules.json', 'sentence_bert_config.json', 'config_sentence_transformers.json', '1_Pooling/config.json'],
+];
+
+/** @throws VitrineError `bad-option` for a base that has no folder, as a GGUF file */
+export async function textsOf({ checkpoint }: Engine): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  for (const name of folderFiles) {
+    const text = await checkpoint!.text(name);
+    if (text !== undefined) texts.set(name, text);
+  }
+  if (texts.has('config.json')) return texts;
+  throw new VitrineError('bad-option', 'method is "full", and the model comes of a single file.', {
+    hint: 'Load it from a folder with config.json, or train with method: "lora".',
+  });
+}
+
+/** What is put on when nothing is given: products of the layers of the blocks, a as peft begins it, b nothing. */
+export function freshAdapter(
+  engine: Engine,
+  { rank = 8, alpha = 16, rslora = false, targets, seed }: Settings,
+): Adapter {
+  const { family, config } = engine.checkpoint!;
+  const base = { family, config, plan: engine.base };
+  const names = new BaseNames(base);
+  const layers = engine.base.weights.flatMap(({ name, kind, parts }) =>
+    kind === 'matrix' ? (parts ?? [{ name }]).map((part) => part.name) : [],
+  );
+  const modules = layers
+    .filter((name) => name.endsWith('.weight'))
+    .map((name) => moduleOf(base, name.slice(0, -'.weight'.length)))
+    .filter((module) => names.isLinear(module));
+  const ends = modules.flatMap((module) => /\.\d+\.(.*)$/.exec(module)?.[1] ?? []);
+  const json = {
+    peft_type: 'LORA',
+    base_model_name_or_path: engine.checkpoint!.name,
+    ...{ r: rank, lora_alpha: alpha, use_rslora: rslora, lora_dropout: 0, bias: 'none', inference_mode: true },
+    target_modules: targets ?? [...new Set(ends)],
+    fan_in_fan_out: modelTypeOf({ family, config }) === 'gpt2',
+    modules_to_save: null as string[] | null,
+    task_type: null,
+  };
+  const lora = readLoraConfig(json);
+  const chosen = modules.filter((module) => isTarget(lora, module, names.isLinear(module)));
+  if (chosen.length === 0) {
+    throw bad('targets names no linear layer of this model', `some of ${[...new Set(ends)].join(', ')}`);
+  }
+  const tensors = new Map<string, AdapterTensor>();
+  for (const [i, module] of chosen.entries()) {
+    const place = names.find(`${module}.weight`);
+    if (place === undefined || place === 'idle') continue;
+    const inputs = place.spec.columns;
+    const bound = 1 / Math.sqrt(inputs);
+    const a = Float32Array.from({ length: rank * inputs }, (_, at) => (2 * uniform(seed, at, i) - 1) * bound);
+    tensors.set(`base_model.model.${module}.lora_A.weight`, { data: a, shape: [rank, inputs] });
+    const b = new Float32Array(place.length * rank);
+    tensors.set(`base_model.model.${module}.lora_B.weight`, { data: b, shape: [place.length, rank] });
+  }
+  return new Adapter({ name: 'the trained adapter', config: json, tensors });
+}
+
+/** What was learnt, as an adapter of peft's form: copies of the parameters. */
+export function adapterOf(
+  params: readonly Param[],
+  { name, config }: Pick<AdapterContent, 'name' | 'config'>,
+): Adapter {
+  return new Adapter({ name, config, tensors: copiesOf(params) });
+}
+
+function copiesOf(params: readonly Param[]): Map<string, AdapterTensor> {
+  return new Map(params.map(({ name, shape, values }) => [name, { data: values.slice(), shape }]));
+}
+
+/** What was learnt of all weights, as something that can be put on, and a model's files. */
+export function modelOf(engine: Engine, params: readonly Param[], texts: ReadonlyMap<string, string>): TrainedModel {
+  const weights = copiesOf(params);
+  const { family, config } = engine.checkpoint!;
+  const ties = family.ties(config);
+  const names = new BaseNames({ family, config, plan: engine.base });
+  const tensors = new Map<string, AdapterTensor>();
+  const places = new Set<string>();
+  for (const [name, tensor] of weights) {
+    // Each use of a tied tensor goes by a name of its own.
+    const tie = ties.find((all) => all.includes(family.nameOf(name) ?? name));
+    for (const one of tie ?? [name]) {
+      const place = names.find(one);
+      if (place === undefined || place === 'idle' || places.has(`${place.part} ${place.uses}`)) continue;
+      places.add(`${place.part} ${place.uses}`);
+      tensors.set(`base_model.model.${one}`, tensor);
+    }
+  }
+  const saved = [...tensors.keys()].map((name) => name.replace(/^base_model\.model\./, '').replace(/\.[^.]+$/, ''));
+  const json = {
+    peft_type: 'LORA',
+    r: 1,
+    lora_alpha: 1,
+    target_modules: ['none'],
+    modules_to_save: [...new Set(saved)],
+  };
+  return new TrainedModel({ name: 'the trained model', config: json, tensors }, weights, texts);
+}

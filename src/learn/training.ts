@@ -1,0 +1,212 @@
+import type { Adapter } from '../adapter/adapter.ts';
+import { VitrineError } from '../plan/error.ts';
+import { gradient, gradOfWeight, type Loss, losses } from '../plan/gradient.ts';
+import type { AddedWeight, Plan } from '../plan/plan.ts';
+import { trimmed } from '../plan/trim.ts';
+import type { Engine } from '../run/engine.ts';
+import type { Insides } from '../run/loaded.ts';
+import { Runner } from '../run/runner.ts';
+import { runsOf } from './differentiate.ts';
+import type { Read } from './examples.ts';
+import { bad } from './loss.ts';
+import { adamW, normOf } from './optimiser.ts';
+import type { Settings } from './options.ts';
+import { pack } from './pack.ts';
+import type { Param } from './params.ts';
+
+/** What a set of examples gives. */
+export interface Evaluation {
+  loss: number;
+  /** The share of examples whose class is right, where examples have classes. */
+  accuracy?: number;
+}
+
+/** Steps of an optimiser on a device, over the examples that they are given. */
+export class Trainer {
+  readonly params: Param[];
+  readonly #engine: Engine;
+  readonly #settings: Settings;
+  readonly #isCausal: boolean;
+  readonly #train: Runner;
+  readonly #evaluate: Runner;
+
+  /** @param most rows, logit rows and rows of a source that a batch may have */
+  constructor(
+    inside: Insides,
+    plan: Plan,
+    params: readonly Param[],
+    kind: Loss,
+    settings: Settings,
+    most: { rows: number; logitRows: number; source: number },
+  ) {
+    this.#engine = inside.engine;
+    this.#settings = settings;
+    this.#isCausal = inside.kind === 'decoder' || inside.kind === 'encoder-decoder';
+    const base = trimmed(plan, new Set(['logits']));
+    const weights = plan.added!.map(({ spec }) => spec.name);
+    const whole = gradient(base, kind, { tensors: [], weights });
+    const has = weights.filter((name) => whole.tensors.has(gradOfWeight(name)));
+    const size = {
+      ...{ slots: 1, context: most.rows, rows: most.rows, logitRows: most.logitRows },
+      ...(most.source > 0 && { source: most.source }),
+    };
+    const kept = new Map(has.map((name) => [name, new Float32Array(0)]));
+    // What the loss does not depend on is not learnt, as PyTorch leaves what has no gradient.
+    this.params = params.filter((param) => param.gradientOf(sized(kept, plan.added!)) !== undefined);
+    this.#train = new Runner(this.#engine, whole, size, new Set([losses, ...has.map(gradOfWeight)]));
+    this.#evaluate = new Runner(
+      this.#engine,
+      gradient(base, kind, { tensors: [], weights: [] }),
+      size,
+      new Set([losses]),
+    );
+  }
+
+  /** Gradients of several batches together; the loss is the mean over all of their targets. */
+  async gradients(batches: readonly (readonly Read[])[]) {
+    const { signal } = this.#settings;
+    const count = batches.flat().reduce((sum, { lost }) => sum + lost.count, 0);
+    const sums = new Map<string, Float32Array>();
+    let [loss, tokens] = [0, 0];
+    for (const batch of batches) {
+      if (batch.every(({ lost }) => lost.rows.length === 0)) continue;
+      const packed = pack(
+        batch.map(({ input }) => input),
+        batch.map(({ lost }) => lost),
+        this.#isCausal,
+        1 / count,
+      );
+      tokens += packed.batch.rows.length + (packed.encoding?.rows.length ?? 0);
+      await this.#engine.turn(signal);
+      const found = await runsOf(this.#train, packed, signal);
+      for (const value of found.get(losses)!.data) loss += value / count;
+      for (const [name, { data }] of found) {
+        const weight = /^grad\.weights:(.*)$/.exec(name)?.[1];
+        if (weight === undefined) continue;
+        const sum = sums.get(weight);
+        if (!sum) sums.set(weight, data);
+        else for (let i = 0; i < data.length; i++) sum[i]! += data[i]!;
+      }
+    }
+    const gradients = this.params.map((param) => param.gradientOf(sums) ?? new Float32Array(param.values.length));
+    return { loss, tokens, gradients, norm: normOf(gradients) };
+  }
+
+  /** Moves all parameters at once. */
+  async update(gradients: readonly Float32Array[], norm: number, step: number, rate: number): Promise<void> {
+    const { maxGradNorm, weightDecay } = this.#settings;
+    const scale = Math.min(1, maxGradNorm / (norm + 1e-6));
+    for (const [i, { values, moments, decays, isFast }] of this.params.entries()) {
+      const how = { step, rate: isFast ? 10 * rate : rate, scale, decay: decays ? weightDecay : 0 };
+      adamW(values, gradients[i]!, moments, how, this.#settings);
+    }
+    await this.send();
+  }
+
+  /** Puts the parameters on the device; a program that is made anew gets them by itself. */
+  async send(): Promise<void> {
+    const changed = new Set<AddedWeight>(this.params.flatMap((param) => param.write()));
+    await this.#train.use(undefined, async () => {
+      for (const { spec, values } of changed) this.#engine.current.setWeight(spec.name, values);
+    });
+  }
+
+  async evaluate(examples: readonly Read[], batches: readonly (readonly Read[])[]): Promise<Evaluation> {
+    const { signal } = this.#settings;
+    const count = examples.reduce((sum, { lost }) => sum + lost.count, 0);
+    let [loss, right, labelled] = [0, 0, 0];
+    for (const batch of batches) {
+      const packed = pack(
+        batch.map(({ input }) => input),
+        batch.map(({ lost }) => lost),
+        this.#isCausal,
+        1,
+      );
+      await this.#engine.turn(signal);
+      const found = await runsOf(this.#evaluate, packed, signal);
+      for (const value of found.get(losses)!.data) loss += value / count;
+      if (batch[0]!.label === undefined) continue;
+      const logits = found.get('logits')!.data;
+      const width = logits.length / batch.length;
+      for (const [i, { label }] of batch.entries()) {
+        const own = logits.subarray(i * width, (i + 1) * width);
+        labelled++;
+        if (own.indexOf(own.reduce((a, b) => Math.max(a, b))) === label) right++;
+      }
+    }
+    return { loss, ...(labelled > 0 && { accuracy: right / labelled }) };
+  }
+
+  dispose(): void {
+    this.#train.dispose();
+    this.#evaluate.dispose();
+  }
+}
+
+/** Gradients of the right sizes, to ask which parameters have one. */
+function sized(kept: ReadonlyMap<string, Float32Array>, added: readonly AddedWeight[]): Map<string, Float32Array> {
+  return new Map(added.flatMap(({ spec, values }) => (kept.has(spec.name) ? [[spec.name, values] as const] : [])));
+}
+
+/** Examples one behind the other in batches: of so many, or of so many rows at most. */
+export function batchesOf(examples: readonly Read[], { batchSize, batchTokens }: Settings): Read[][] {
+  const batches: Read[][] = [];
+  let rows = 0;
+  for (const example of examples) {
+    const own = example.input.rows.length + (example.input.source?.rows.length ?? 0);
+    const last = batches.at(-1);
+    const fits = last && (batchTokens === undefined ? last.length < batchSize : rows + own <= batchTokens);
+    if (fits) last.push(example);
+    else {
+      batches.push([example]);
+      rows = 0;
+    }
+    rows += own;
+  }
+  return batches;
+}
+
+/** What the largest batch may need. */
+export function mostOf(examples: readonly Read[], { batchSize, batchTokens }: Settings) {
+  const most = (size: (one: Read) => number) => {
+    const sizes = examples.map(size).sort((a, b) => b - a);
+    if (batchTokens !== undefined)
+      return Math.max(
+        sizes[0] ?? 0,
+        Math.min(
+          batchTokens,
+          sizes.reduce((a, b) => a + b, 0),
+        ),
+      );
+    return sizes.slice(0, batchSize).reduce((a, b) => a + b, 0);
+  };
+  return {
+    rows: most(({ input }) => input.rows.length),
+    logitRows: Math.max(
+      1,
+      most(({ lost }) => lost.rows.length),
+    ),
+    source: most(({ input }) => input.source?.rows.length ?? 0),
+  };
+}
+
+/** @throws VitrineError `bad-option` where examples have losses of different kinds */
+export function kindOf(examples: readonly Read[]): Loss {
+  const { kind } = examples[0]!.lost;
+  if (examples.some(({ lost }) => lost.kind !== kind)) {
+    throw bad('The labels are of different kinds', 'all of them classes, lists or numbers');
+  }
+  return kind;
+}
+
+/** A loss that is no number: what was learnt until then is in the error. */
+export class Diverged extends VitrineError {
+  readonly adapter: Adapter;
+
+  constructor(step: number, what: string, adapter: Adapter) {
+    super('diverged', `The ${what} of step ${step} is no finite number.`, {
+      hint: 'Take a smaller learningRate, or more warmupSteps. The error has the last adapter that was finite.',
+    });
+    this.adapter = adapter;
+  }
+}

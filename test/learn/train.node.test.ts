@@ -1,0 +1,217 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { load, type Model } from '../../src/index.ts';
+import { type Adapter, type Example, type Learner, loadAdapter, type Step, train } from '../../src/learn/index.ts';
+import type { TrainOptions } from '../../src/learn/options.ts';
+import { expectClose } from '../close.ts';
+import { openLearner, tensorsIn } from './models.ts';
+
+interface Run {
+  learningRate: number;
+  log: { loss: number; gradNorm: number; learningRate: number }[];
+}
+
+interface Course {
+  data: Example[];
+  batch: number;
+  optimizer: {
+    betas: [number, number];
+    epsilon: number;
+    weightDecay: number;
+    maxGradNorm: number;
+    warmupSteps: number;
+  };
+  full: Run;
+  lora: Run;
+}
+
+const fixtures = new URL('../fixtures/learning/', import.meta.url);
+const courseOf = (name: string) =>
+  (JSON.parse(readFileSync(new URL(`${name}/learning.json`, fixtures), 'utf8')) as { training: Course }).training;
+
+/** The settings of a fixture's run. */
+const settingsOf = (
+  { batch, optimizer: { betas, epsilon, weightDecay, maxGradNorm, warmupSteps } }: Course,
+  run: Run,
+) => ({
+  ...{ betas, epsilon, weightDecay, maxGradNorm, warmupSteps, learningRate: run.learningRate },
+  ...{ batchSize: batch, steps: run.log.length, shuffle: false, schedule: 'linear' as const },
+});
+
+async function expectRun(name: string, method: 'full' | 'lora', times = 1): Promise<void> {
+  const course = courseOf(name);
+  const run = course[method];
+  const model = await openLearner(name);
+  const resume = method === 'lora' ? await loadAdapter(new URL(`${name}/adapter-start`, fixtures)) : undefined;
+  const options: TrainOptions = { method, ...settingsOf(course, run), ...(resume && { resume }) };
+  const training = train(model, course.data, options);
+  const steps: Step[] = [];
+  for await (const step of training) steps.push(step);
+  expect(steps.length).toBe(run.log.length);
+  for (const [i, { loss, gradNorm, learningRate }] of run.log.entries()) {
+    const found = steps[i]!;
+    expect(Math.abs(found.loss / loss - 1), `loss of step ${i}: ${found.loss} for ${loss}`).toBeLessThan(1e-4 * times);
+    const norms = `norm of step ${i}: ${found.gradNorm} for ${gradNorm}`;
+    expect(Math.abs(found.gradNorm / gradNorm - 1), norms).toBeLessThan(1e-3 * times);
+    expect(Math.abs(found.learningRate / learningRate - 1)).toBeLessThan(1e-12);
+  }
+  if (method === 'lora') {
+    const end = tensorsIn(`learning/${name}/adapter-end/adapter_model.safetensors`);
+    const { tensors } = training.adapter!.content;
+    expect([...tensors.keys()].sort()).toEqual([...end.keys()].sort());
+    for (const [tensor, { data, shape }] of end) {
+      expect(tensors.get(tensor)!.shape, tensor).toEqual(shape);
+      expectClose(tensors.get(tensor)!.data, data, { relative: 2e-3 * times }, tensor);
+    }
+  }
+  model.dispose();
+}
+
+describe.each(['tiny-gpt2', 'bert-seqcls', 'llama-gqa'])('%s on cpu', (name) => {
+  it.each(['lora', 'full'] as const)('a run of %s has the losses, norms and rates of PyTorch', async (method) => {
+    await expectRun(name, method);
+  });
+});
+
+describe('a run', () => {
+  const data: Example[] = [
+    { ids: [5, 6, 7, 8, 9] },
+    { ids: [11, 12, 13] },
+    { ids: [300, 301, 302, 303] },
+    { ids: [40, 41, 42, 43, 44, 45, 46] },
+    { ids: [9, 8, 7] },
+  ];
+  const options: TrainOptions = { batchSize: 2, epochs: 3, seed: 7, learningRate: 1e-2, targets: ['c_attn', 'c_fc'] };
+  const lossesOf = async (training: AsyncIterable<Step>) => {
+    const losses: number[] = [];
+    for await (const { loss } of training) losses.push(loss);
+    return losses;
+  };
+
+  it('leaves the model with the adapter on, which tells what was learnt, and the base as it was', async () => {
+    const model = (await openLearner('tiny-gpt2')) as Model;
+    const text = [5, 6, 7, 8, 9];
+    const { logits: before } = await model.trace(text);
+    const training = train(model, data, options);
+    const losses = await lossesOf(training);
+    expect(losses.length).toBe(9);
+    expect(losses.at(-1)!).toBeLessThan(losses[0]!);
+    const { logits: on } = await model.trace(text);
+    expect(on.data).not.toEqual(before.data);
+    await model.setAdapter(null);
+    expect((await model.trace(text)).logits.data).toEqual(before.data);
+    await model.setAdapter(await loadAdapter(training.adapter!.files()));
+    expectClose((await model.trace(text)).logits.data, on.data, { relative: 1e-6 });
+    model.dispose();
+  });
+
+  it('has the same losses again, and goes on from a checkpoint as if it had not stopped', async () => {
+    const model = await openLearner('tiny-gpt2');
+    const whole = await lossesOf(train(model, data, options));
+    await model.setAdapter(null);
+    const first = train(model, data, options);
+    const begun: number[] = [];
+    for await (const { loss } of first) {
+      begun.push(loss);
+      if (begun.length === 4) break;
+    }
+    expect(begun).toEqual(whole.slice(0, 4));
+    const checkpoint = structuredClone(first.checkpoint());
+    expect(await lossesOf(train(model, data, { ...options, resume: checkpoint }))).toEqual(whole.slice(4));
+    model.dispose();
+  });
+
+  it('sums up the gradients of several batches as those of one', async () => {
+    const model = await openLearner('tiny-gpt2');
+    const same = { ...options, shuffle: false, epochs: 2 };
+    const once = await lossesOf(train(model, data, { ...same, batchSize: 4 }));
+    const summed = await lossesOf(train(model, data, { ...same, batchSize: 2, accumulate: 2 }));
+    expectClose(summed, once, { relative: 1e-6 });
+    model.dispose();
+  });
+
+  it('keeps what was learnt when it is aborted, and rejects with the reason', async () => {
+    const model = await openLearner('tiny-gpt2');
+    const stop = new AbortController();
+    const training = train(model, data, { ...options, signal: stop.signal });
+    await training.next();
+    await training.next();
+    const learnt = training.adapter!.content.tensors;
+    stop.abort(new Error('enough'));
+    await expect(training.next()).rejects.toThrow('enough');
+    expect(training.adapter!.content.tensors).toEqual(learnt);
+    expect(training.checkpoint().step).toBe(2);
+    model.dispose();
+  });
+
+  it('of all weights gives a whole model, which loads alone', async () => {
+    const model = (await openLearner('tiny-gpt2')) as Model;
+    const training = train(model, data, { method: 'full', batchSize: 5, epochs: 1, learningRate: 1e-3 });
+    for await (const _ of training);
+    const files = training.adapter!.files();
+    const { logits } = await model.trace([5, 6, 7]);
+    const alone = await load(
+      Object.entries(files).map(([name, bytes]) => new File([bytes], name)),
+      { device: 'cpu' },
+    );
+    expectClose((await alone.trace([5, 6, 7])).logits.data, logits.data, { relative: 1e-6 });
+    await model.setAdapter(null);
+    expect((await model.trace([5, 6, 7])).logits.data).not.toEqual(logits.data);
+    model.dispose();
+    alone.dispose();
+  });
+
+  it('judges examples after each epoch, and ends where they do not improve', async () => {
+    const model = await openLearner('bert-seqcls');
+    const examples = courseOf('bert-seqcls').data;
+    const steps: Step[] = [];
+    const judged = { evaluate: 0.25, patience: 1, learningRate: 0.5, maxGradNorm: 1e6 };
+    for await (const step of train(model, examples, { batchSize: 3, epochs: 40, ...judged })) steps.push(step);
+    const found = steps.flatMap(({ evaluation }) => evaluation ?? []);
+    expect(found.every(({ accuracy }) => accuracy! >= 0 && accuracy! <= 1)).toBe(true);
+    expect(found.at(-1)!.loss).toBeGreaterThanOrEqual(Math.min(...found.slice(0, -1).map(({ loss }) => loss)));
+    expect(steps.length).toBeLessThan(80);
+    model.dispose();
+  });
+
+  it('that diverges tells so, with the last adapter that was finite', async () => {
+    const model = await openLearner('llama-gqa');
+    const wild = {
+      ...options,
+      targets: ['q_proj', 'down_proj'],
+      learningRate: 1e30,
+      epochs: 30,
+      schedule: 'constant' as const,
+    };
+    const error = await lossesOf(train(model, data, wild)).catch((one: unknown) => one);
+    expect(error).toMatchObject({ code: 'diverged' });
+    const tensors = [...(error as { adapter: Adapter }).adapter.content.tensors.values()];
+    expect(tensors.every(({ data: values }) => values.every(Number.isFinite))).toBe(true);
+    model.dispose();
+  });
+
+  it('refuses what it cannot learn, in words', async () => {
+    const [model, bert] = [await openLearner('tiny-gpt2'), await openLearner('bert-seqcls')];
+    const refused: [Learner, Example[], TrainOptions, RegExp][] = [
+      [model, [], {}, /empty/],
+      [model, [{ ids: [1, 5000] }], {}, /5000/],
+      [model, [{ text: 5 } as unknown as Example], {}, /Example 0/],
+      [model, [{ ids: Array.from({ length: 129 }, () => 1) }], {}, /128/],
+      [model, data, { rank: 0 }, /rank/],
+      [model, data, { targets: ['nothing'] }, /nothing|c_attn/],
+      [model, data, { batchSize: 2, batchTokens: 5 }, /batchTokens/],
+      [model, data, { patience: 2 }, /patience/],
+      [model, data, { lerningRate: 1 } as TrainOptions, /lerningRate/],
+      [bert, [{ ids: [5, 6], label: 'no such class' }], {}, /no such class/],
+      [bert, [{ ids: [5, 6], label: 9 }], {}, /Example 0.*9/],
+      [bert, [{ ids: [5, 6] }], {}, /Example 0/],
+    ];
+    for (const [of, examples, given, words] of refused) {
+      const error = await lossesOf(train(of, examples, given)).catch((one: Error) => one);
+      expect((error as Error).message).toMatch(words);
+      expect(error).toMatchObject({ name: 'VitrineError' });
+    }
+    model.dispose();
+    bert.dispose();
+  });
+});
