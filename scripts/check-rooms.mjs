@@ -20,7 +20,7 @@ const below = {
   learn: ['plan', 'model', 'load', 'text', 'adapter', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'run', 'analysis'],
   embed: ['plan', 'model', 'load', 'text', 'image', 'adapter', 'run', 'analysis', 'index', 'host'],
-  static: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'index', 'run'],
+  static: ['plan', 'model', 'adapter', 'cpu', 'gpu', 'wasm', 'load', 'text', 'index', 'run'],
   page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'embed'],
 };
 const fileLimit = 400;

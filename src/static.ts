@@ -4,6 +4,7 @@
  */
 import * as tokenizers from '@huggingface/tokenizers';
 import * as vocabulary from 'gpt-tokenizer/bpeRanks/r50k_base';
+import * as ggufAdapters from './adapter/read-gguf.ts';
 import * as cpuAdjoints from './cpu/adjoint.ts';
 import * as cpu from './cpu/backend.ts';
 import * as gpu from './gpu/open.ts';
@@ -44,6 +45,7 @@ provide('The tokenizer library', tokenizers);
 provide('The reader of tokenizers', tokenizer);
 provide('The reader of SentencePiece models', sentencePieces);
 provide('The reader of GGUF files', [gguf, ggufModel]);
+provide('The reader of GGUF adapters', ggufAdapters);
 provide('The reader of GGUF vocabularies', ggufVocabulary);
 provide('The JavaScript backend', cpu);
 provide('What differentiates on the CPU', cpuAdjoints);

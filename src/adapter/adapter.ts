@@ -1,5 +1,6 @@
 import { VitrineError } from '../plan/error.ts';
 import { configFile, type LoraConfig, readLoraConfig, weightFile } from './config.ts';
+import { inOrder } from './interleaved.ts';
 import { type AdapterParts, type AdapterTensor, partsOf } from './parts.ts';
 import { writeSafetensors } from './write.ts';
 
@@ -11,11 +12,13 @@ export interface AdapterContent {
   config: Readonly<Record<string, unknown>>;
   /** adapter_model.safetensors: its tensors by name. */
   tensors: ReadonlyMap<string, AdapterTensor>;
+  /** Rows of queries and keys are as llama.cpp has them: of each head the pairs that are turned side by side. */
+  interleaved?: boolean;
 }
 
 /** Changes to a model, small beside it: low-rank ones of its layers (LoRA), and tensors in place of its own. */
 export class Adapter {
-  readonly content: AdapterContent;
+  content: AdapterContent;
   readonly config: LoraConfig;
 
   /** @throws VitrineError `bad-checkpoint`, `unsupported-checkpoint` as `loadAdapter` */
@@ -34,8 +37,22 @@ export class Adapter {
     return partsOf(this.config, this.content.tensors, weightFile, isLinear);
   }
 
-  /** Its files in peft's format, by name: Python's peft loads them. */
+  /** @internal The rows of a head, which only a model tells: what is interleaved is put in order by it. */
+  ordered(headDim: number): void {
+    if (!this.content.interleaved) return;
+    this.content = { ...this.content, tensors: inOrder(this.content.tensors, headDim), interleaved: false };
+  }
+
+  /**
+   * Its files in peft's format, by name: Python's peft loads them.
+   * @throws VitrineError `bad-option` for an adapter of llama.cpp's that was on no model yet
+   */
   files(): Record<string, Uint8Array<ArrayBuffer>> {
+    if (this.content.interleaved) {
+      throw new VitrineError('bad-option', `${this.name} has rows in an order that depends on its model.`, {
+        hint: 'Put it on its model first: setAdapter.',
+      });
+    }
     const config = { ...this.content.config, inference_mode: true };
     return {
       [configFile]: new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`) as Uint8Array<ArrayBuffer>,
@@ -44,11 +61,14 @@ export class Adapter {
   }
 }
 
-/** Whether a value is an adapter, by its content: it may come from another copy of the library. */
+/** Whether a value is an adapter, by its content: it may have crossed into a worker, or come from another copy of the library. */
 export function isAdapter(value: unknown): value is Adapter {
   const content = (value as Partial<Adapter> | null)?.content;
   return typeof content === 'object' && content !== null && 'tensors' in content;
 }
+
+/** An adapter that came from a worker's caller has its content alone. */
+export const asAdapter = (value: Adapter): Adapter => (value instanceof Adapter ? value : new Adapter((value as Adapter).content));
 
 export function notAnAdapter(found: string): VitrineError {
   const hint = "loadAdapter of 'vitrine/learn' makes one.";

@@ -1,5 +1,6 @@
 import { badCheckpoint } from '../load/files.ts';
 import { inOrder, transposeRows } from '../load/values.ts';
+import type { BaseConfig } from '../model/family.ts';
 import type { Changes, Product, Uses } from '../plan/adapt.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { StoredShape } from '../plan/plan.ts';
@@ -32,6 +33,8 @@ export async function changesOf(adapters: readonly Weighted[], base: Base, value
   const tables = new Map<string, Table>();
   const given = new Map<string, Given>();
   for (const [adapter, factor] of adapters) {
+    const { headDim } = base.config as BaseConfig & { headDim?: number };
+    if (headDim !== undefined) adapter.ordered(headDim);
     const { lowRank, replaced } = adapter.parts((module) => names.isLinear(module));
     checkWhole(adapter, lowRank, names, base.config.nLayer);
     for (const one of lowRank) {

@@ -2,6 +2,7 @@ import { badCheckpoint, exists, type Files, parseJson, readText } from '../load/
 import { pickled } from '../load/safetensors.ts';
 import { readSmallTensors } from '../load/small-tensors.ts';
 import { locate, type Source, type SourceOptions } from '../load/source.ts';
+import { part } from '../plan/part.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import { Adapter } from './adapter.ts';
 import { configFile, weightFile } from './config.ts';
@@ -21,12 +22,15 @@ export type AdapterSource = Source | NamedFiles;
 export async function readAdapter(source: AdapterSource, options: AdapterOptions = {}): Promise<Adapter> {
   const { signal, ...where } = options;
   signal?.throwIfAborted();
-  const { files } = await locate(isNamedFiles(source) ? blobsOf(source) : source, where);
-  return untilAborted(readFolder(files, signal), signal);
+  const { files, weights } = await locate(isNamedFiles(source) ? blobsOf(source) : source, where);
+  return untilAborted(readFiles(files, weights, signal), signal);
 }
 
-async function readFolder(files: Files, signal: AbortSignal | undefined): Promise<Adapter> {
+async function readFiles(files: Files, weights: string | undefined, signal: AbortSignal | undefined): Promise<Adapter> {
+  if (weights && isGguf(weights)) return readGgufFile(files, weights, signal);
   const text = await readText(files, configFile, signal);
+  const gguf = text === undefined ? (await files.list?.(signal))?.filter(isGguf) : undefined;
+  if (gguf?.length === 1) return readGgufFile(files, gguf[0]!, signal);
   if (text === undefined) throw await lacking(files, signal);
   const config = parseJson(text, configFile) as Record<string, unknown>;
   const pickle = 'adapter_model.bin';
@@ -35,6 +39,13 @@ async function readFolder(files: Files, signal: AbortSignal | undefined): Promis
   }
   const tensors = await readSmallTensors(files, weightFile, signal);
   return new Adapter({ name: files.name, config, tensors });
+}
+
+const isGguf = (file: string) => /\.gguf$/i.test(file);
+
+async function readGgufFile(files: Files, file: string, signal: AbortSignal | undefined): Promise<Adapter> {
+  const { readGgufAdapter } = await part('The reader of GGUF adapters', () => import('./read-gguf.ts'));
+  return readGgufAdapter(files, file, signal);
 }
 
 /** Why there is no adapter. */

@@ -207,10 +207,12 @@ function canCross(value: unknown): boolean {
   }
 }
 
-/** Options with a whole address of the hub. */
+/** Options with a whole address of the hub, and of an adapter. */
 function atWhole(options: unknown): LoadOptions {
-  const { endpoint } = (options ?? {}) as LoadOptions;
-  return endpoint === undefined ? (options as LoadOptions) : { ...(options as object), endpoint: addressOf(endpoint) };
+  const { endpoint, adapter } = (options ?? {}) as LoadOptions;
+  if (endpoint === undefined && adapter === undefined) return options as LoadOptions;
+  const where = endpoint !== undefined && { endpoint: addressOf(endpoint) };
+  return { ...(options as LoadOptions), ...where, ...(adapter && { adapter: crossing(adapter as Source) }) };
 }
 
 /** A worker has an address of its own, so paths are told whole; it takes no URL objects. */

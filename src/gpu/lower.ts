@@ -142,6 +142,7 @@ function lowerLinear(step: Step & { op: 'linear' }, to: Lowering): Kernel[] {
   // Results come by fours, and halves of the cache in twos.
   if (source && last && last.output.width % 4 === 0) last.cache = source;
   const all = source && !last?.cache ? [...pieces, { output: undefined, cache: source }] : pieces;
+  const given = { bias: step.bias, norm: step.norm, lowRank: step.lowRank };
   let first = 0;
   return all.flatMap(({ output, cache }) => {
     const count = (step.gated ? 2 : 1) * (output?.width ?? 0) + (cache ? 2 * cache.nHead * cache.headDim : 0);
@@ -151,7 +152,7 @@ function lowerLinear(step: Step & { op: 'linear' }, to: Lowering): Kernel[] {
       first,
       count,
       output,
-      vectors: to.weights.vectors({ bias: step.bias, norm: step.norm, lowRank: step.lowRank, first, count }),
+      vectors: to.weights.vectors({ weight: step.weight, ...given, first, count }),
       bias: step.bias !== undefined,
       lowRank: step.lowRank && to.tensor(step.lowRank.input),
       norm: step.norm,

@@ -71,10 +71,10 @@ export class WeightStore implements Weights {
     }
   }
 
-  vectors({ bias, first, count, norm, lowRank }: Vectors): GPUBuffer | undefined {
+  vectors({ weight, bias, first, count, norm, lowRank }: Vectors): GPUBuffer | undefined {
     if (bias === undefined && !norm && !lowRank) return undefined;
-    const of = [bias, norm?.weight, norm?.bias, lowRank?.weight].filter((name) => name !== undefined);
-    const key = JSON.stringify([bias, first, count, norm?.weight, norm?.bias, lowRank]);
+    const of = [weight, bias, norm?.weight, norm?.bias, lowRank?.weight].filter((name) => name !== undefined);
+    const key = JSON.stringify([weight, bias, first, count, norm?.weight, norm?.bias, lowRank]);
     const known = this.#vectors.get(key);
     if (known) return known.buffer;
     const stride = norm ? this.matrix(norm.weight).stride : 0;

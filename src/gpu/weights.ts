@@ -22,6 +22,8 @@ export interface Weights {
 
 /** What a layer's columns [first, first + count) have: biases, what a norm has, and of an adapter how its input lies and its rows. */
 export interface Vectors {
+  /** The layer's own, with which they go. */
+  weight: string;
   first: number;
   count: number;
   bias: string | undefined;

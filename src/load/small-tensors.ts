@@ -1,6 +1,6 @@
 import { ByteReader, badCheckpoint, exists, type Files } from './files.ts';
-import { pickled, readDirectory } from './safetensors.ts';
-import { fillValues, floatTypes } from './values.ts';
+import { pickled, readDirectory, type StoredTensor } from './safetensors.ts';
+import { fillValues, floatTypes, type ValueType } from './values.ts';
 
 /**
  * The tensors of a safetensors file beside the model's own, by name, all read at once: those of a layer, not of a model.
@@ -17,9 +17,20 @@ export async function readSmallTensors(
     if (!(await exists(files, pickle, signal))) throw files.missing(file);
     throw pickled(pickle, 'Save the model again in Python, with save_pretrained(FOLDER, safe_serialization=True).');
   }
+  return valuesOf(files, file, stored, floatTypes, signal);
+}
+
+/** The values of tensors of a file, by name; those of other types than these are left alone. */
+export async function valuesOf(
+  files: Files,
+  file: string,
+  stored: readonly StoredTensor[],
+  types: ReadonlyMap<string, ValueType>,
+  signal?: AbortSignal,
+): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
   const tensors = new Map<string, { data: Float32Array; shape: number[] }>();
   for (const { name, dtype, shape, start, end } of stored) {
-    const type = floatTypes.get(dtype);
+    const type = types.get(dtype);
     if (!type) continue;
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
     const opened = await files.open(file, start, end, signal);

@@ -1,4 +1,5 @@
-import { type Adapter, isAdapter, notAnAdapter } from '../adapter/adapter.ts';
+import { type Adapter, asAdapter, isAdapter, notAnAdapter } from '../adapter/adapter.ts';
+import { type AdapterOptions, type AdapterSource, readAdapter } from '../adapter/read.ts';
 import { changesOf, type Weighted } from '../adapter/bind.ts';
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { BaseConfig } from '../model/family.ts';
@@ -15,6 +16,20 @@ export interface SetAdapterOptions {
   /** What the adapter adds is multiplied by this; 1 by default. Tensors that take the place of the base's are not. */
   scale?: number;
   signal?: AbortSignal;
+}
+
+/** What the option `adapter` of a loader means: adapters, read where they are if need be. */
+export async function adaptersOf(
+  given: Adapters | AdapterSource,
+  { fetch, cache, endpoint, token, signal }: AdapterOptions,
+): Promise<Adapters> {
+  if (isAdapter(given) || (Array.isArray(given) && given.some(Array.isArray))) return given as Adapters;
+  const source = given as AdapterSource;
+  // What is said of a hub is for hub ids alone; a revision is the model's own.
+  const isHub = typeof source === 'string' && /^\w[\w.-]*(\/\w[\w.-]*)?$/.test(source);
+  const hub = { ...(endpoint !== undefined && { endpoint }), ...(token !== undefined && { token }) };
+  const own = { ...(fetch && { fetch }), ...(cache !== undefined && { cache }), ...(signal && { signal }) };
+  return readAdapter(source, { ...own, ...(isHub && hub) });
 }
 
 let made = 0;
@@ -35,11 +50,11 @@ export async function setAdapter(
 
 function weightedOf(adapter: unknown, scale: number): Weighted[] {
   if (adapter === null) return [];
-  if (isAdapter(adapter)) return [[adapter, scale]];
+  if (isAdapter(adapter)) return [[asAdapter(adapter), scale]];
   if (!Array.isArray(adapter) || adapter.length === 0) throw notAnAdapter(quote(adapter));
   return adapter.map((one: unknown): Weighted => {
     const [of, share] = Array.isArray(one) ? (one as unknown[]) : [];
-    if (isAdapter(of) && typeof share === 'number' && Number.isFinite(share)) return [of, share * scale];
+    if (isAdapter(of) && typeof share === 'number' && Number.isFinite(share)) return [asAdapter(of), share * scale];
     throw notAnAdapter(`a list with ${quote(one)}`);
   });
 }

@@ -1,3 +1,4 @@
+import type { AdapterSource } from '../adapter/read.ts';
 import type { CacheStore } from '../load/cache-store.ts';
 import type { Checkpoint, Progress } from '../load/checkpoint.ts';
 import { heard } from '../load/heard.ts';
@@ -6,11 +7,14 @@ import type { Source, SourceOptions } from '../load/source.ts';
 import { Changed } from '../load/versions.ts';
 import type { BaseConfig, Kind } from '../model/family.ts';
 import type { Backend, Batch, ProgramSize, WeightFormat } from '../plan/backend.ts';
+import { part } from '../plan/part.ts';
 import type { Plan } from '../plan/plan.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
+import type { Adapters } from './adapt.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
 import { Engine } from './engine.ts';
 import type { DeviceInfo } from './language-model.ts';
+import type { Loaded } from './loaded.ts';
 import {
   checkBefore,
   type Device,
@@ -53,6 +57,8 @@ export interface LoadOptions extends SourceOptions {
   threads?: number;
   /** The most tokens of a text; by default, and at most, what the model was made for. */
   contextLength?: number;
+  /** Put on as `model.setAdapter` does, before the model is given: one of `loadAdapter`, a blend of them, or where one is. */
+  adapter?: Adapters | AdapterSource;
   onProgress?: (progress: Progress) => void;
   /** Cancels the load, which then frees what it took and rejects with the signal's reason. */
   signal?: AbortSignal;
@@ -81,6 +87,10 @@ export const loadChecks: Record<keyof LoadOptions, Check> = {
     expects: '"opfs", false, or an object with get and put',
     accepts: (value) => value === 'opfs' || value === false || isStore(value),
   },
+  adapter: {
+    expects: 'an adapter, or where one is',
+    accepts: (value) => (typeof value === 'object' && value !== null) || isString.accepts(value),
+  },
   onProgress: isFunction,
   signal: isSignal,
 };
@@ -99,14 +109,14 @@ function isStore(value: unknown): boolean {
  * Opens a checkpoint of a kind and makes a model of it; where its files change meanwhile, it is opened anew.
  * @param call the function that the caller called, for messages
  */
-export async function loadAs<K extends Kind, T>(
+export async function loadAs<K extends Kind, T extends Loaded<ConfigOf[K]>>(
   { call, kind }: { call: string; kind: K },
   source: Source,
   options: LoadOptions,
   make: (checkpoint: Checkpoint<ConfigOf[K]>, options: LoadOptions) => Promise<T>,
 ): Promise<T> {
   checkOptions(call, options, loadChecks);
-  const { device = 'auto', dtype, kv, tune, threads, contextLength, ...opening } = options;
+  const { device = 'auto', dtype, kv, tune, threads, contextLength, adapter, ...opening } = options;
   if (threads !== undefined && device !== 'auto' && device !== 'wasm') {
     throw refuse('threads', threads, 'undefined: they are for device "wasm" or "auto"');
   }
@@ -114,13 +124,31 @@ export async function loadAs<K extends Kind, T>(
   if (typeof device !== 'string' || device === 'webgpu' || (device === 'auto' && globalThis.navigator?.gpu))
     gpuPart().catch(() => {});
   const hearing = heard(options.onProgress, options.signal);
+  // What is wrong with an adapter is told before the model's weights are fetched.
+  const adapters = adapter === undefined ? undefined : await openAdapters(adapter, opening);
   for (let again = 0; ; again++) {
     try {
       const checkpoint = await openCheckpoint(source, { ...opening, ...hearing, kind, anew: again > 0 });
-      return await make(checkpoint, { ...options, ...hearing });
+      const model = await make(checkpoint, { ...options, ...hearing });
+      return adapters ? await withAdapter(model, adapters, options.signal) : model;
     } catch (error) {
       if (!(error instanceof Changed) || again === 2) throw error;
     }
+  }
+}
+
+async function openAdapters(adapter: NonNullable<LoadOptions['adapter']>, options: SourceOptions & { signal?: AbortSignal }) {
+  const { adaptersOf } = await part('What adapts models', () => import('./adapt.ts'));
+  return adaptersOf(adapter, options);
+}
+
+async function withAdapter<T extends Loaded<unknown>>(model: T, adapters: Adapters, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    await model.setAdapter(adapters, { ...(signal && { signal }) });
+    return model;
+  } catch (error) {
+    model.dispose();
+    throw error;
   }
 }
 
