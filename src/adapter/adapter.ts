@@ -68,7 +68,8 @@ export function isAdapter(value: unknown): value is Adapter {
 }
 
 /** An adapter that came from a worker's caller has its content alone. */
-export const asAdapter = (value: Adapter): Adapter => (value instanceof Adapter ? value : new Adapter((value as Adapter).content));
+export const asAdapter = (value: Adapter): Adapter =>
+  value instanceof Adapter ? value : new Adapter((value as Adapter).content);
 
 export function notAnAdapter(found: string): VitrineError {
   const hint = "loadAdapter of 'vitrine/learn' makes one.";

@@ -21,7 +21,7 @@ export interface BaseValues {
 export type Weighted = readonly [adapter: Adapter, factor: number];
 
 type Table = Changes['tables'][number];
-type Given = { place: Place; from: string; values: Float32Array };
+type Given = { place: Place; from: Adapter; values: Float32Array };
 
 /**
  * What adapters change in a base.
@@ -53,16 +53,18 @@ export async function changesOf(adapters: readonly Weighted[], base: Base, value
       if (!place) throw another(adapter, `holds ${one.name}`, base);
       const key = `${place.part} ${place.uses}`;
       const other = given.get(key);
+      // One tensor under two names: a bias that is tied.
+      if (other?.from === adapter && other.values.every((value, i) => value === one.data[i])) continue;
       if (other) {
         throw new VitrineError(
           'bad-option',
-          `Both ${other.from} and ${adapter.name} have a ${one.name} of their own.`,
+          `Both ${other.from.name} and ${adapter.name} have a ${one.name} of their own.`,
           {
             hint: 'Tensors that take the place of the base’s come from one adapter.',
           },
         );
       }
-      given.set(key, { place, from: adapter.name, values: ofBase(one, place, adapter, base) });
+      given.set(key, { place, from: adapter, values: ofBase(one, place, adapter, base) });
     }
   }
   return { layers, tables: [...tables.values()], replaced: await wholes([...given.values()], base, values) };

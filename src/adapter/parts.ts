@@ -74,8 +74,9 @@ export function partsOf(
     if (isTarget(config, module, isLinear(module))) continue;
     throw badCheckpoint(`${file} adapts ${module}, which target_modules in ${configFile} does not name.`);
   }
-  for (const { name } of replaced) checkReplaced(config, name, modules, file);
   if (lowRank.length + replaced.length === 0) throw badCheckpoint(`${file} holds no tensor of an adapter.`);
+  for (const { name } of replaced) checkReplaced(config, name, modules, file);
+  checkNames(config, modules, replaced, file);
   return { lowRank, replaced };
 }
 
@@ -104,6 +105,31 @@ function lowRankOf(
   return { module, a: A.data, b: B.data, rank, inputs, outputs, scale, isEmbedding };
 }
 
+/** What the config names has to be there: each end of a name, and of the modules to save one at least, as peft lists all kinds of heads. */
+function checkNames(
+  { targets, modulesToSave }: LoraConfig,
+  modules: readonly string[],
+  replaced: readonly Replaced[],
+  file: string,
+): void {
+  const unknown =
+    typeof targets === 'string' ? undefined : targets.find((name) => !modules.some((one) => endsWith(one, name)));
+  if (unknown !== undefined) {
+    throw badCheckpoint(
+      `target_modules in ${configFile} names ${JSON.stringify(unknown)}, but ${file} adapts no such module.`,
+      `It adapts ${modules.slice(0, 3).join(', ')}${modules.length > 3 ? ', ...' : ''}.`,
+    );
+  }
+  if (modulesToSave.length === 0 || replaced.some(({ name }) => isSaved(modulesToSave, name))) return;
+  throw badCheckpoint(
+    `${file} holds none of the modules_to_save in ${configFile}: ${modulesToSave.join(', ')}.`,
+    'Save it again.',
+  );
+}
+
+const isSaved = (modulesToSave: readonly string[], name: string): boolean =>
+  modulesToSave.some((saved) => `.${name}`.includes(`.${saved}.`));
+
 /** A tensor that stands for the base's has to be asked for: as a module to save, or as a bias. */
 function checkReplaced(
   { bias, modulesToSave }: LoraConfig,
@@ -112,8 +138,7 @@ function checkReplaced(
   file: string,
 ): void {
   const module = name.replace(/\.[^.]+$/, '');
-  const isSaved = modulesToSave.some((saved) => endsWith(module, saved) || `.${module}.`.includes(`.${saved}.`));
-  if (isSaved) return;
+  if (isSaved(modulesToSave, name)) return;
   const isBias = name.endsWith('.bias');
   if (isBias && (bias === 'all' || (bias === 'lora_only' && adapted.includes(module)))) return;
   throw badCheckpoint(

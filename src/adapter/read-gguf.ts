@@ -28,7 +28,10 @@ export async function readGgufAdapter(files: Files, file: string, signal?: Abort
   const { fields, tensors: stored } = gguf;
   const field = (name: string) => fields.get(name);
   if (field('general.type') !== 'adapter') {
-    throw badCheckpoint(`general.type in ${file} is ${show(field('general.type'))}; expected "adapter".`, 'It is no adapter.');
+    throw badCheckpoint(
+      `general.type in ${file} is ${show(field('general.type'))}; expected "adapter".`,
+      'It is no adapter.',
+    );
   }
   if (field('adapter.type') !== 'lora') throw unsupported('adapter.type', field('adapter.type'), file, '"lora"');
   const alora = 'adapter.alora.invocation_tokens';
@@ -45,7 +48,8 @@ export async function readGgufAdapter(files: Files, file: string, signal?: Abort
   const ranks = new Map<string, number>();
   for (const [whole, tensor] of values) {
     const [, own, half] = /^(.+)\.weight\.lora_([ab])$/.exec(whole) ?? [];
-    if (own === undefined) throw badCheckpoint(`${file} holds ${whole}; expected tensors that end in .lora_a or .lora_b.`);
+    if (own === undefined)
+      throw badCheckpoint(`${file} holds ${whole}; expected tensors that end in .lora_a or .lora_b.`);
     const hub = names.toHub(`${own}.weight`).replace(/\.weight$/, '');
     const module = /^(lm_head|embed_out)$/.test(hub) ? hub : `${before}${hub}`;
     const b = values.get(`${own}.weight.lora_b`);
@@ -67,7 +71,9 @@ function turned({ data, shape }: AdapterTensor): AdapterTensor {
 
 function configOf(ranks: ReadonlyMap<string, number>, alpha: number): Record<string, unknown> {
   const rank = Math.max(0, ...ranks.values());
-  const others = [...ranks].filter(([, own]) => own !== rank).map(([module, own]) => [module.replaceAll('.', '\\.'), own]);
+  const others = [...ranks]
+    .filter(([, own]) => own !== rank)
+    .map(([module, own]) => [module.replaceAll('.', '\\.'), own]);
   return {
     peft_type: 'LORA',
     r: rank,

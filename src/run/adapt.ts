@@ -1,6 +1,6 @@
 import { type Adapter, asAdapter, isAdapter, notAnAdapter } from '../adapter/adapter.ts';
-import { type AdapterOptions, type AdapterSource, readAdapter } from '../adapter/read.ts';
 import { changesOf, type Weighted } from '../adapter/bind.ts';
+import { type AdapterOptions, type AdapterSource, readAdapter } from '../adapter/read.ts';
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { BaseConfig } from '../model/family.ts';
 import { adapted } from '../plan/adapt.ts';

@@ -137,12 +137,19 @@ export async function loadAs<K extends Kind, T extends Loaded<ConfigOf[K]>>(
   }
 }
 
-async function openAdapters(adapter: NonNullable<LoadOptions['adapter']>, options: SourceOptions & { signal?: AbortSignal }) {
+async function openAdapters(
+  adapter: NonNullable<LoadOptions['adapter']>,
+  options: SourceOptions & { signal?: AbortSignal },
+) {
   const { adaptersOf } = await part('What adapts models', () => import('./adapt.ts'));
   return adaptersOf(adapter, options);
 }
 
-async function withAdapter<T extends Loaded<unknown>>(model: T, adapters: Adapters, signal: AbortSignal | undefined): Promise<T> {
+async function withAdapter<T extends Loaded<unknown>>(
+  model: T,
+  adapters: Adapters,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   try {
     await model.setAdapter(adapters, { ...(signal && { signal }) });
     return model;
