@@ -21,7 +21,7 @@ export interface BaseValues {
 export type Weighted = readonly [adapter: Adapter, factor: number];
 
 type Table = Changes['tables'][number];
-type Given = { place: Place; from: Adapter; values: Float32Array };
+type Given = { place: Place; from: Weighted; values: Float32Array };
 
 /**
  * What adapters change in a base.
@@ -32,7 +32,8 @@ export async function changesOf(adapters: readonly Weighted[], base: Base, value
   const layers = new Map<string, Product>();
   const tables = new Map<string, Table>();
   const given = new Map<string, Given>();
-  for (const [adapter, factor] of adapters) {
+  for (const weighted of adapters) {
+    const [adapter, factor] = weighted;
     const { headDim } = base.config as BaseConfig & { headDim?: number };
     if (headDim !== undefined) adapter.ordered(headDim);
     const { lowRank, replaced } = adapter.parts((module) => names.isLinear(module));
@@ -54,17 +55,17 @@ export async function changesOf(adapters: readonly Weighted[], base: Base, value
       const key = `${place.part} ${place.uses}`;
       const other = given.get(key);
       // One tensor under two names: a bias that is tied.
-      if (other?.from === adapter && other.values.every((value, i) => value === one.data[i])) continue;
+      if (other?.from === weighted && other.values.every((value, i) => value === one.data[i])) continue;
       if (other) {
         throw new VitrineError(
           'bad-option',
-          `Both ${other.from.name} and ${adapter.name} have a ${one.name} of their own.`,
+          `Both ${other.from[0].name} and ${adapter.name} have a ${one.name} of their own.`,
           {
             hint: 'Tensors that take the place of the base’s come from one adapter.',
           },
         );
       }
-      given.set(key, { place, from: adapter, values: ofBase(one, place, adapter, base) });
+      given.set(key, { place, from: weighted, values: ofBase(one, place, adapter, base) });
     }
   }
   return { layers, tables: [...tables.values()], replaced: await wholes([...given.values()], base, values) };

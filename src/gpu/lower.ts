@@ -92,6 +92,7 @@ function lower(step: Step, to: Lowering): Kernel[] {
         norms: norms && {
           ...{ q: norms.q.epsilon, k: norms.k.epsilon },
           weights: weights.vectors({
+            weight: norms.q.weight,
             bias: norms.q.weight,
             norm: norms.k,
             lowRank: undefined,

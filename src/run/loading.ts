@@ -10,11 +10,10 @@ import type { Backend, Batch, ProgramSize, WeightFormat } from '../plan/backend.
 import { part } from '../plan/part.ts';
 import type { Plan } from '../plan/plan.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
-import type { Adapters } from './adapt.ts';
+import type { Adapters, SetAdapterOptions } from './adapt.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
 import { Engine } from './engine.ts';
 import type { DeviceInfo } from './language-model.ts';
-import type { Loaded } from './loaded.ts';
 import {
   checkBefore,
   type Device,
@@ -105,11 +104,17 @@ function isStore(value: unknown): boolean {
   return typeof get === 'function' && typeof put === 'function';
 }
 
+/** What a loaded model does with adapters. */
+interface Adaptable {
+  setAdapter(adapters: Adapters, options: SetAdapterOptions): Promise<void>;
+  dispose(): void;
+}
+
 /**
  * Opens a checkpoint of a kind and makes a model of it; where its files change meanwhile, it is opened anew.
  * @param call the function that the caller called, for messages
  */
-export async function loadAs<K extends Kind, T extends Loaded<ConfigOf[K]>>(
+export async function loadAs<K extends Kind, T extends Adaptable>(
   { call, kind }: { call: string; kind: K },
   source: Source,
   options: LoadOptions,
@@ -145,7 +150,7 @@ async function openAdapters(
   return adaptersOf(adapter, options);
 }
 
-async function withAdapter<T extends Loaded<unknown>>(
+async function withAdapter<T extends Adaptable>(
   model: T,
   adapters: Adapters,
   signal: AbortSignal | undefined,

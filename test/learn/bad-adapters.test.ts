@@ -84,7 +84,9 @@ const cases: [what: string, change: (config: Json, tensors: Tensors) => void, co
   ],
   [
     'a module gone',
-    (_, tensors) => [first, other].forEach((name) => tensors.delete(name)),
+    (_, tensors) => {
+      for (const name of [first, other]) tensors.delete(name);
+    },
     'bad-checkpoint',
     /h\.0\.attn\.c_attn/,
   ],
