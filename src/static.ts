@@ -4,7 +4,9 @@
  */
 import * as tokenizers from '@huggingface/tokenizers';
 import * as vocabulary from 'gpt-tokenizer/bpeRanks/r50k_base';
+import * as merging from './adapter/merge.ts';
 import * as ggufAdapters from './adapter/read-gguf.ts';
+import * as savedAdapters from './adapter/saved.ts';
 import * as cpuAdjoints from './cpu/adjoint.ts';
 import * as cpu from './cpu/backend.ts';
 import * as gpu from './gpu/open.ts';
@@ -64,6 +66,8 @@ provide('What does tasks of decoders', decoderTasks);
 for (const family of [bert, gptNeo, gptNeox, llama, marian, opt, t5, vit])
   provide(`The family ${family.title}`, family);
 provide('What adapts models', adapt);
+provide('What merges adapters', merging);
+provide('What keeps adapters', savedAdapters);
 provide('What searches with beams', beam);
 provide('What drafts tokens', speculation);
 provide('What scores texts', scoring);

@@ -1,4 +1,6 @@
+import type { CacheStore } from '../load/cache-store.ts';
 import { VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
 import { configFile, type LoraConfig, readLoraConfig, weightFile } from './config.ts';
 import { inOrder } from './interleaved.ts';
 import { type AdapterParts, type AdapterTensor, partsOf } from './parts.ts';
@@ -41,6 +43,32 @@ export class Adapter {
   ordered(headDim: number): void {
     if (!this.content.interleaved) return;
     this.content = { ...this.content, tensors: inOrder(this.content.tensors, headDim), interleaved: false };
+  }
+
+  /** @internal Told by the model that it was put on last. */
+  base: ((signal?: AbortSignal) => Promise<Record<string, Uint8Array<ArrayBuffer>>>) | undefined;
+
+  /**
+   * The files of a whole model, float32: the one that it was put on last, with its changes in it.
+   * @throws VitrineError `bad-option` where it was on none yet, or no file can hold the outcome; `network`
+   */
+  async merge(options: { signal?: AbortSignal } = {}): Promise<Record<string, Uint8Array<ArrayBuffer>>> {
+    if (this.base) return this.base(options.signal);
+    throw new VitrineError('bad-option', `${this.name} was on no model yet, and only that has the base's weights.`, {
+      hint: 'Put it on its model first: setAdapter.',
+    });
+  }
+
+  /**
+   * Keeps it in the browser's storage, in Node in a folder, under a name: `models.list()` shows it, `loadAdapter({ saved: name })`
+   * reads it, `models.delete(name)` deletes it. What had the name before makes room.
+   * @param cache another store, as of `load`
+   */
+  async save(name: string, cache?: CacheStore): Promise<void> {
+    if (typeof name !== 'string' || name === '')
+      throw new VitrineError('bad-option', 'An adapter is saved under a name.');
+    const { saveFiles } = await part('What keeps adapters', () => import('./saved.ts'));
+    await saveFiles(name, this.files(), cache);
   }
 
   /**

@@ -68,7 +68,9 @@ export async function changesOf(adapters: readonly Weighted[], base: Base, value
       given.set(key, { place, from: weighted, values: ofBase(one, place, adapter, base) });
     }
   }
-  return { layers, tables: [...tables.values()], replaced: await wholes([...given.values()], base, values) };
+  const sources = new Map([...given.values()].map(({ place, values: own }) => [place.part, own]));
+  const replaced = await wholes([...given.values()], base, values, sources);
+  return { layers, tables: [...tables.values()], replaced, sources };
 }
 
 function another({ name, config }: Adapter, does: string, { family }: Base): VitrineError {
@@ -143,7 +145,12 @@ function ofBase(
 }
 
 /** The weights to be replaced, whole: what an adapter has not of one is the base's. */
-async function wholes(given: readonly Given[], { plan }: Base, values: BaseValues): Promise<Changes['replaced']> {
+async function wholes(
+  given: readonly Given[],
+  { plan }: Base,
+  values: BaseValues,
+  byPart: ReadonlyMap<string, Float32Array>,
+): Promise<Changes['replaced']> {
   const replaced = new Map<string, { name: string; uses: Uses; values: Float32Array }>();
   for (const { place, values: own } of given) {
     if (place.source) continue;
@@ -156,7 +163,6 @@ async function wholes(given: readonly Given[], { plan }: Base, values: BaseValue
     whole.set(spec.order ? inOrder(own, width, spec.order) : own, first * width);
     replaced.set(key, { name: spec.name, uses, values: whole });
   }
-  const byPart = new Map(given.map(({ place, values: own }) => [place.part, own]));
   for (const { name, computed } of plan.weights) {
     if (!computed?.from.some((tensor) => byPart.has(tensor.name))) continue;
     const stored = await Promise.all(

@@ -15,14 +15,19 @@ export interface AdapterOptions extends SourceOptions {
 /** Files by name, as `adapter.files()` gives them. */
 export type NamedFiles = Readonly<Record<string, Uint8Array<ArrayBuffer> | ArrayBuffer | Blob | string>>;
 
-/** Where an adapter is: as `Source` of models, or its files by name. */
-export type AdapterSource = Source | NamedFiles;
+/** Where an adapter is: as `Source` of models, its files by name, or the name that `adapter.save` gave it. */
+export type AdapterSource = Source | NamedFiles | { saved: string };
 
 /** Reads and checks an adapter's files. */
 export async function readAdapter(source: AdapterSource, options: AdapterOptions = {}): Promise<Adapter> {
   const { signal, ...where } = options;
   signal?.throwIfAborted();
-  const { files, weights } = await locate(isNamedFiles(source) ? blobsOf(source) : source, where);
+  if (isSaved(source)) {
+    const { savedFiles } = await part('What keeps adapters', () => import('./saved.ts'));
+    const kept = await savedFiles(source.saved, typeof where.cache === 'object' ? where.cache : undefined);
+    return readAdapter(kept, signal ? { signal } : {});
+  }
+  const { files, weights } = await locate(isNamedFiles(source) ? blobsOf(source as NamedFiles) : source, where);
   return untilAborted(readFiles(files, weights, signal), signal);
 }
 
@@ -56,6 +61,9 @@ async function lacking(files: Files, signal: AbortSignal | undefined) {
   }
   return files.missing(configFile);
 }
+
+const isSaved = (source: AdapterSource): source is { saved: string } =>
+  isNamedFiles(source) && Object.keys(source).join() === 'saved' && typeof source.saved === 'string';
 
 function isNamedFiles(source: AdapterSource): source is NamedFiles {
   return (

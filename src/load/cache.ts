@@ -10,6 +10,8 @@ import type { Description, HttpFiles } from './http.ts';
 import { inTime, timely } from './in-time.ts';
 import { Changed, Versions } from './versions.ts';
 
+export type { CacheStore };
+
 /** What a cache knows of a file. Its bytes lie beside it, in pieces. */
 interface Entry {
   /** Name of the model that the file belongs to. */
@@ -307,7 +309,10 @@ async function readEntry(store: CacheStore, key: string): Promise<Entry | undefi
   }
 }
 
-const storeOf = (cache: CacheStore | undefined): Promise<CacheStore | undefined> =>
+/** Where all keys of a model begin. */
+export const folderOf = (name: string): string => `${digest(name)}/`;
+
+export const storeOf = (cache: CacheStore | undefined): Promise<CacheStore | undefined> =>
   cache ? Promise.resolve(timely(() => cache)) : platformStore();
 
 /** Models in the cache: the platform's own, or the one that was given to `load`. */

@@ -16,7 +16,10 @@ export interface GgufFile {
 const openingBytes = 2 << 20;
 
 /** The arrays that are kept; others may be of any length. */
-const wantedArrays = ['tokens', 'merges', 'token_type', 'scores'].map((name) => `tokenizer.ggml.${name}`);
+const wantedArrays = [
+  ...['tokens', 'merges', 'token_type', 'scores'].map((name) => `tokenizer.ggml.${name}`),
+  'adapter.alora.invocation_tokens',
+];
 /** More than any vocabulary has, and more tensors or fields than any model. */
 const maxElements = 1 << 22;
 const maxEntries = 1 << 16;

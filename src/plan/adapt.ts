@@ -16,6 +16,8 @@ export interface Changes {
   tables: readonly ({ name: string; uses: Uses } & Product)[];
   /** Weights in place of whole ones, their rows as the plan keeps them. */
   replaced: readonly { name: string; uses: Uses; values: Float32Array }[];
+  /** Stored tensors that weights are computed from, in place of the base's; those weights are among the replaced. */
+  sources: ReadonlyMap<string, Float32Array>;
 }
 
 /**

@@ -4,6 +4,7 @@ import { type AdapterOptions, type AdapterSource, readAdapter } from '../adapter
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { BaseConfig } from '../model/family.ts';
 import { adapted } from '../plan/adapt.ts';
+import { part } from '../plan/part.ts';
 import type { Plan, StoredShape } from '../plan/plan.ts';
 import { checkOptions, isSignal, number, quote } from './check.ts';
 import type { Engine } from './engine.ts';
@@ -64,15 +65,24 @@ async function planWith(engine: Engine, adapters: readonly Weighted[], signal: A
   const { base: plan } = engine;
   const checkpoint = engine.checkpoint!;
   const { family, config } = checkpoint;
-  const changes = await changesOf(
-    adapters,
-    { family, config, plan },
-    {
-      weight: async (name) => (await weight(engine, name, { ...(signal && { signal }) }, plan)).data,
-      stored: (tensor) => readStored(checkpoint, tensor, signal),
-    },
-  );
-  return adapted(plan, changes, ++made);
+  const changes = (of: readonly Weighted[], signal: AbortSignal | undefined) =>
+    changesOf(
+      of,
+      { family, config, plan },
+      {
+        weight: async (name) => (await weight(engine, name, { ...(signal && { signal }) }, plan)).data,
+        stored: (tensor) => readStored(checkpoint, tensor, signal),
+      },
+    );
+  const all = await changes(adapters, signal);
+  for (const [adapter] of adapters) {
+    adapter.base = async (signal) => {
+      engine.alive();
+      const { merged } = await part('What merges adapters', () => import('../adapter/merge.ts'));
+      return merged(checkpoint, plan, await changes([[adapter, 1]], signal), signal);
+    };
+  }
+  return adapted(plan, all, ++made);
 }
 
 /** A tensor of the checkpoint, read again. */
