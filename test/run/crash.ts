@@ -60,7 +60,7 @@ export function crashTests({ lanes, only, stages }: { lanes: string[]; only?: st
       await site.page.evaluate(async () => (globalThis as unknown as { model: SoakModel }).model.dispose());
     });
 
-    test('in the middle of a load, which ends with a model that works', async () => {
+    test.runIf(stages.length > 0)('in the middle of a load, which ends with a model that works', async () => {
       for (const stage of stages) {
         await site.page.exposeFunction(`crashAt_${lane}_${stage}`, () => site.crashGpu());
         const found = await site.page.evaluate(

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Progress } from '../../src/load/checkpoint.ts';
 import { loadVision } from '../../src/run/load-vision.ts';
 import type { LoadOptions } from '../../src/run/loading.ts';
-import { backends, sharedDevice } from '../backends.ts';
+import { backends, isFull, sharedDevice } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { familyFiles } from '../model/families.ts';
 import { watchingDevices } from './watching-devices.ts';
@@ -14,7 +14,8 @@ async function deviceOf(name: (typeof backends)[number]['name']): Promise<Pick<L
   return { device: name === 'webgpu' ? await sharedDevice() : name };
 }
 
-describe('a GPU that is lost', () => {
+// Each device compiles anew, for seconds in software: lost-device.test.ts loses one under a smaller model.
+describe.runIf(isFull)('a GPU that is lost', () => {
   test('within a call is asked for again, and the answer is the same', () =>
     watchingDevices(async (devices) => {
       const vision = await loadVision(folder, { device: 'webgpu' });
