@@ -267,7 +267,9 @@ test('a build that is not whole is not taken', async () => {
     await registration.update();
     const worker = await found;
     return new Promise<string>((resolve) => {
-      worker.onstatechange = () => resolve(worker.state);
+      const tell = () => worker.state !== 'installing' && resolve(worker.state);
+      worker.onstatechange = tell;
+      tell(); // it may have ended already
     });
   });
   expect(await failed).toBe('redundant');

@@ -98,12 +98,14 @@ describe.each(['cpu', 'wasm', 'webgpu'] as const)('on %s', (device) => {
   test('several at once, one of them left early, one aborted', async () => {
     const expected = (await model.complete(prompt, free)).ids;
     const abort = new AbortController();
-    const aborted = model.complete(prompt.slice(1), { ...free, maxNewTokens: 90, signal: abort.signal });
+    const aborted = (async () => {
+      const tokens = model.generate(prompt.slice(1), { ...free, maxNewTokens: 90, signal: abort.signal });
+      for await (const token of tokens) if (token.index === 2) abort.abort();
+    })();
     aborted.catch(() => {});
     const left = (async () => {
       for await (const token of model.generate(prompt.slice(2), free)) if (token.index === 3) return;
     })();
-    setTimeout(() => abort.abort(), 5);
     const [first, second] = await Promise.all([model.complete(prompt, free), model.complete(prompt, free), left]);
     await expect(aborted).rejects.toMatchObject({ name: 'AbortError' });
     expect([first.ids, second.ids]).toEqual([expected, expected]);
@@ -112,6 +114,7 @@ describe.each(['cpu', 'wasm', 'webgpu'] as const)('on %s', (device) => {
 
   test('dispose ends what runs', async () => {
     const used = await openFixture('tiny-gpt2', { device });
+    const tokens = used.generate(prompt, free);
     const jobs = [
       used.complete(prompt, free),
       used.complete(prompt, { ...free, numBeams: 2 }),
@@ -119,7 +122,7 @@ describe.each(['cpu', 'wasm', 'webgpu'] as const)('on %s', (device) => {
       used.trace(prompt),
     ];
     for (const job of jobs) job.catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await tokens.next();
     used.dispose();
     const ends = await Promise.allSettled(jobs);
     for (const end of ends) if (end.status === 'rejected') expect(end.reason).toMatchObject({ code: 'disposed' });
