@@ -32,7 +32,7 @@ const lint = [
 const built = builds.map(({ name }) => name);
 
 /**
- * Stages in the order in which they begin, each after those that it needs. One passes or fails as a whole; with `project`
+ * Stages in the order in which they begin, the longest first, each after those that it needs. One passes or fails as a whole; with `project`
  * it is one of Vitest's projects, counted test by test.
  */
 const stages = check
@@ -42,11 +42,11 @@ const stages = check
       { project: 'gpu' },
       ...builds.slice(1),
       { project: 'e2e', after: built },
-      { project: 'chromium' },
-      ...(full ? [] : lint),
-      { project: 'unit' },
-      { project: 'node', after: built },
       { project: 'browsers', after: built },
+      { project: 'node', after: built },
+      { project: 'chromium' },
+      { project: 'unit' },
+      ...(full ? [] : lint),
     ];
 
 /** Two use both cores of a small machine; with more of them pages would wait for a core. */
