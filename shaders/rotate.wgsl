@@ -4,6 +4,7 @@ override HEAD_DIM: u32;
 override STRIDE: u32;
 override PAIRS: u32;
 override TABLE_STRIDE: u32;
+override TURN: f32; // 1 forward, -1 back
 @group(0) @binding(3) var<storage, read> input: array<f32>;
 @group(0) @binding(4) var<storage, read> table: array<f32>; // [positions, cosines then sines]
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
@@ -19,7 +20,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (i < 2 * PAIRS) {
     let pair = batch.rows[id.y].position * TABLE_STRIDE + i % PAIRS;
     let other = select(-input[at + PAIRS], input[at - PAIRS], i >= PAIRS);
-    value = value * table[pair] + other * table[pair + PAIRS];
+    value = value * table[pair] + other * table[pair + PAIRS] * TURN;
   }
   output[at] = value;
 }

@@ -23,7 +23,7 @@ export function kernelsAhead(
 ): Kernel[] {
   const sources = makeSources(plan, size, kv, () => standIn);
   const to = {
-    ...{ batch: standIn, unused: standIn, buffers: new Buffers(device) },
+    ...{ batch: standIn, unused: standIn, labels: standIn, buffers: new Buffers(device) },
     tensor: () => standIn,
     source: (name: string) => sources.get(name)!,
   };

@@ -26,6 +26,8 @@ export interface GpuTensor {
   /** Rows there is room for, and which of a run's they are. */
   rows: number;
   axis: 'rows' | 'logitRows';
+  /** It has all of its rows in every run: the gradient of a weight. */
+  fixed?: boolean;
 }
 
 /** How keys and values are kept: as they are, or as halves, half as large. */

@@ -1,6 +1,6 @@
 import type { ProgramSize } from '../plan/backend.ts';
 import { assignBuffers } from '../plan/liveness.ts';
-import { keyAxisOf, type Plan, type Step } from '../plan/plan.ts';
+import { keyAxisOf, type Plan, type Step, stepOutputs, widthOf } from '../plan/plan.ts';
 import { BATCH_WORDS, ROW_WORDS } from '../plan/rows.ts';
 import type { Buffers } from './buffers.ts';
 import { type Dispatch, prepare } from './dispatch.ts';
@@ -8,7 +8,7 @@ import type { CacheFormat, GpuKeySource, GpuTensor, Kernel } from './kernel.ts';
 import { gpuShape, lowerAll, type Target } from './lower.ts';
 import type { CompiledStep } from './profile.ts';
 import type { Pipelines } from './shader.ts';
-import { type StepList, sourceBytes, stepListsOf } from './step-lists.ts';
+import { learns, type StepList, sourceBytes, stepListsOf } from './step-lists.ts';
 import type { WeightStore } from './weight-store.ts';
 
 /** A device with the weights on it. */
@@ -49,21 +49,36 @@ export function layOut(
   capture: ReadonlySet<string>,
   buffers: Buffers,
 ) {
-  const sources = makeSources(plan, size, compiler.kv, (name, bytes) => buffers.create(`keys of ${name}`, bytes));
+  // Gradients are too small for halves.
+  const kv = learns(plan) ? 'f32' : compiler.kv;
+  const sources = makeSources(plan, size, kv, (name, bytes) => buffers.create(`keys of ${name}`, bytes));
   const rows = Math.max(size.rows, size.source ?? 0);
   const batch = buffers.create('batch', 4 * (BATCH_WORDS + rows * ROW_WORDS));
   const unused = buffers.create('unused', 16);
-  const lists = stepListsOf(plan, size, compiler.weights, capture).map((list): KernelList => {
-    const tensors = makeTensors(plan, list, capture, buffers);
-    const steps = lowerAll(plan, list, compiler, {
-      ...{ batch, unused, buffers },
-      tensor: (name) => tensors.get(name)!.buffer,
-      source: (name) => sources.get(name)!,
+  const labels = learns(plan) ? buffers.create('labels', labelBytes(plan, size)) : unused;
+  const stepLists = stepListsOf(plan, size, compiler.weights, capture);
+  // A gradient reads what the lists before its own have left.
+  const groups = learns(plan) ? [stepLists] : stepLists.map((list) => [list]);
+  const lists = groups.flatMap((group) => {
+    const tensors = makeTensors(plan, group, capture, buffers);
+    return group.map((list): KernelList => {
+      const steps = lowerAll(plan, list, compiler, {
+        ...{ batch, unused, labels, buffers },
+        tensor: (name) => tensors.get(name)!.buffer,
+        source: (name) => sources.get(name)!,
+      });
+      const own = new Set(list.steps.flatMap(stepOutputs));
+      return { part: list.part, steps, tensors: new Map([...tensors].filter(([name]) => own.has(name))) };
     });
-    return { part: list.part, steps, tensors };
   });
-  return { sources, batch, lists };
+  return { sources, batch, labels, lists };
 }
+
+/** A label for each logit, at most, behind the loss's scale. */
+const labelBytes = (plan: Plan, { logitRows }: ProgramSize) =>
+  4 * (LABELS_AT + logitRows * widthOf(plan.tensors.get('logits')!));
+/** Numbers before the labels. */
+export const LABELS_AT = 4;
 
 /** Memory for the keys; those of a run's own rows share it where one source is done with before the next one is filled. */
 export function makeSources(
@@ -72,7 +87,7 @@ export function makeSources(
   kv: CacheFormat,
   create: (name: string, bytes: number) => GPUBuffer,
 ): Map<string, GpuKeySource> {
-  const lives = livesOf([...(plan.encoder ?? []), ...plan.steps]);
+  const lives = livesOf([...(plan.encoder ?? []), ...plan.steps, ...(plan.encoderBackward ?? [])]);
   const shared: { buffer: GPUBuffer; bytes: number; lives: Life[] }[] = [];
   return new Map(
     [...plan.sources].map(([name, source]) => {
@@ -99,8 +114,8 @@ const areApart = (a: Life, b: Life) => a.last < b.first || b.last < a.first;
 function livesOf(steps: readonly Step[]): Map<string, Life> {
   const lives = new Map<string, Life>();
   steps.forEach((step, i) => {
-    const name = 'source' in step ? step.source : step.op === 'linear' ? step.cache : undefined;
-    if (name !== undefined) lives.set(name, { first: lives.get(name)?.first ?? i, last: i });
+    const names = ['source' in step && step.source, 'into' in step && step.into, step.op === 'linear' && step.cache];
+    for (const name of names) if (name) lives.set(name, { first: lives.get(name)?.first ?? i, last: i });
   });
   return lives;
 }
@@ -119,18 +134,28 @@ export async function compileList(device: GPUDevice, pipelines: Pipelines, list:
 
 function makeTensors(
   plan: Plan,
-  list: StepList,
+  lists: readonly StepList[],
   capture: ReadonlySet<string>,
   buffers: Buffers,
 ): Map<string, GpuTensor> {
   const keep = new Set([...capture, 'logits']);
-  const shape = (name: string) => gpuShape(plan, name, list);
+  const listOf = new Map(
+    [...lists].reverse().flatMap((list) => list.steps.flatMap(stepOutputs).map((name) => [name, list])),
+  );
+  const shape = (name: string) => gpuShape(plan, name, listOf.get(name)!);
   // What is kept shares with nothing: `spoil` fills it with NaN, which must not turn up in another tensor's padding.
   const pool = (name: string) => (keep.has(name) ? name : keyAxisOf(plan.tensors.get(name)!) ? 'attention' : 'rows');
-  const same = (name: string) => list.joined.get(name)?.first ?? name;
-  const { bufferOf, sizes } = assignBuffers(list.steps, (name) => shape(name).length, keep, pool, same);
+  const joined = new Map(lists.flatMap((list) => [...list.joined]));
+  const same = (name: string) => joined.get(name)?.first ?? name;
+  const { bufferOf, sizes } = assignBuffers(
+    lists.flatMap(({ steps }) => steps),
+    (name) => shape(name).length,
+    keep,
+    pool,
+    same,
+  );
   const made = sizes.map((floats, i) => buffers.create(`tensor ${i}`, floats * 4));
-  const names = new Set([...bufferOf.keys(), ...list.joined.keys()]);
+  const names = new Set([...bufferOf.keys(), ...joined.keys()]);
   return new Map(
     [...names].map((name) => [name, { buffer: made[bufferOf.get(same(name))!]!, ...shape(name) }] as const),
   );

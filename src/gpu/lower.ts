@@ -1,9 +1,9 @@
-import { noAdjoint } from '../plan/adjoint.ts';
 import { strideOf } from '../plan/formats.ts';
 import { keyAxisOf, type Plan, type Step, widthOf } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
 import type { GpuKeySource, GpuTensor, Kernel } from './kernel.ts';
 import { activation } from './kernels/activation.ts';
+import type { adjointKernels } from './kernels/adjoint.ts';
 import { type AttentionVariant, attention, attentionMix, attentionScores, maskedSoftmax } from './kernels/attention.ts';
 import { binary } from './kernels/binary.ts';
 import { cacheAppend } from './kernels/cache-append.ts';
@@ -26,6 +26,8 @@ export interface Placement {
   buffers: Buffers;
   /** Bound where a kernel's output is not used. */
   unused: GPUBuffer;
+  /** What a loss compares logits with (kernels/adjoint.ts); for a plan with a gradient. */
+  labels: GPUBuffer;
 }
 
 /** What a plan is compiled for. */
@@ -33,6 +35,8 @@ export interface Target {
   weights: Weights;
   variants: Variants;
   attention: AttentionVariant;
+  /** Performs the steps of a gradient; for a plan that has any. */
+  adjoint?: typeof adjointKernels;
 }
 
 /** The steps of a list with their dispatches. */
@@ -125,7 +129,7 @@ function lower(step: Step, to: Lowering): Kernel[] {
       return step.edits.map((one) => edit(batch, to.buffers, one, spec, tensor(step.tensor)));
     }
     case 'adjoint':
-      return noAdjoint(step, 'WebGPU');
+      return to.adjoint!(step, to);
     default:
       return step satisfies never;
   }
@@ -179,7 +183,14 @@ export function gpuShape(
 ): Omit<GpuTensor, 'buffer'> & { length: number } {
   const spec = plan.tensors.get(name)!;
   const keys = keyAxisOf(spec);
-  const axis = spec.shape[0] === 'logitRows' ? 'logitRows' : 'rows';
+  const [first] = spec.shape;
+  if (typeof first === 'number' && !keys) {
+    // The gradient of a weight; that of a vector is a row.
+    const [width, rows] = spec.shape.length === 1 ? [first, 1] : [widthOf(spec), first];
+    const stride = strideOf(width);
+    return { width, stride, offset: 0, rows, axis: 'rows', fixed: true, length: rows * stride };
+  }
+  const axis = first === 'logitRows' ? 'logitRows' : 'rows';
   const rows = sizes[axis];
   if (keys) {
     const [width, heads] = [sizes[keys], spec.shape[0] as number];

@@ -1,4 +1,5 @@
 import type { Batch, DecodeRequest, Drawn, Program, ProgramSize, RunResult } from '../plan/backend.ts';
+import { part } from '../plan/part.ts';
 import { type AxisSizes, keyAxisOf, type Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { BATCH_WORDS, placesOf, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
@@ -8,10 +9,10 @@ import { Decoder, drawLimits } from './decode.ts';
 import { encode, prepare } from './dispatch.ts';
 import type { GpuKeySource, RunSizes } from './kernel.ts';
 import { tokenScores } from './kernels/token-scores.ts';
-import { type Compiler, compileList, type DispatchList, type Judge, layOut } from './lay-out.ts';
+import { type Compiler, compileList, type DispatchList, type Judge, LABELS_AT, layOut } from './lay-out.ts';
 import { profileSteps } from './profile.ts';
 import { Readback, type Source } from './readback.ts';
-import { placeBytes } from './step-lists.ts';
+import { learns, placeBytes } from './step-lists.ts';
 
 /**
  * Compiles a plan into lists of dispatches, for one row (decoding), for many (prefill) and for its encoder, over the same keys. Its
@@ -29,14 +30,25 @@ export async function compileProgram(
   owned.add(buffers);
   const wanted = () => `${size.slots} × ${size.context} positions, ${buffers.bytes} bytes of cache and activations`;
   try {
-    const { sources, batch, lists } = await weights.allocate(buffers, wanted, () =>
-      layOut(compiler, plan, size, capture, buffers),
+    const loaded = learns(plan) && (await part('What differentiates on a GPU', () => import('./kernels/adjoint.ts')));
+    const target = loaded ? { ...compiler, adjoint: loaded.adjointKernels } : compiler;
+    const { sources, batch, labels, lists } = await weights.allocate(buffers, wanted, () =>
+      layOut(target, plan, size, capture, buffers),
     );
     const compiled = await Promise.all(lists.map((list) => compileList(device, pipelines, list)));
-    const [one, many = one] = compiled.filter(({ part }) => part !== 'encoder') as [DispatchList, DispatchList?];
-    const encoder = compiled.find(({ part }) => part === 'encoder');
+    const byPart = new Map(compiled.map((list) => [list.part, list]));
+    const many = byPart.get('many') ?? byPart.get('one')!;
+    const [one, encoder] = [byPart.get('one') ?? many, byPart.get('encoder')];
+    const encoderBackward = byPart.get('encoderBackward');
     buffers.alive();
-    return new GpuProgram(compiler, plan, size, capture, { buffers, sources, batch, one, many, encoder }, owned);
+    return new GpuProgram(
+      compiler,
+      plan,
+      size,
+      capture,
+      { buffers, sources, batch, labels, one, many, encoder, encoderBackward },
+      owned,
+    );
   } catch (error) {
     buffers.destroyAll();
     owned.delete(buffers);
@@ -49,9 +61,11 @@ interface Parts {
   buffers: Buffers;
   sources: ReadonlyMap<string, GpuKeySource>;
   batch: GPUBuffer;
+  labels: GPUBuffer;
   one: DispatchList;
   many: DispatchList;
   encoder: DispatchList | undefined;
+  encoderBackward: DispatchList | undefined;
 }
 
 /** A compiled plan. A run writes its rows, submits one compute pass, and reads back what is wanted. */
@@ -114,7 +128,9 @@ export class GpuProgram implements Program {
   async #submit(batch: Batch, list: DispatchList, sizes: RunSizes) {
     // All that has to be waited for comes before anything is written: runs do not mix.
     const judge = batch.targets && batch.logitRows.length > 0 ? await this.#judgeOf(list) : undefined;
-    const names = [...(judge ? [] : ['logits']), ...this.#capture].filter((name) => list.tensors.has(name));
+    // Of a gradient only what was asked for is of interest.
+    const logits = judge || learns(this.#plan) ? [] : ['logits'];
+    const names = [...logits, ...this.#capture].filter((name) => list.tensors.has(name));
     const wanted = new Map(names.map((name) => [name, this.#sources(name, list, sizes)]));
     const scores = judge && { buffer: judge.scores, offset: 0, bytes: 16 * sizes.logitRows };
     const reserved = await this.#readback.reserve([...wanted.values(), scores ?? []].flat());
@@ -162,6 +178,7 @@ export class GpuProgram implements Program {
   }
 
   #listFor({ rows, encodes }: Batch): DispatchList {
+    if (encodes === 'backward') return this.#parts.encoderBackward!;
     if (encodes) return this.#parts.encoder!;
     return rows.length === 1 ? this.#parts.one : this.#parts.many;
   }
@@ -227,8 +244,8 @@ export class GpuProgram implements Program {
   }
 
   spoil(): void {
-    const { one, many, encoder } = this.#parts;
-    for (const list of new Set([one, many, encoder])) {
+    const { one, many, encoder, encoderBackward } = this.#parts;
+    for (const list of new Set([one, many, encoder, encoderBackward])) {
       for (const name of ['logits', ...this.#capture]) {
         const { buffer, width, stride } = list?.tensors.get(name) ?? {};
         if (!buffer || !width || !stride) continue;
@@ -274,6 +291,12 @@ export class GpuProgram implements Program {
     const { queue } = this.#device;
     writeRows(batch, this.size.context, this.#rows);
     queue.writeBuffer(this.#parts.batch, 0, this.#rows, 0, BATCH_WORDS + batch.rows.length * ROW_WORDS);
+    if (batch.labels) {
+      const labels = new Float32Array(LABELS_AT + batch.labels.length);
+      labels[0] = batch.lossScale ?? 1;
+      labels.set(batch.labels, LABELS_AT);
+      queue.writeBuffer(this.#parts.labels, 0, labels);
+    }
     for (const { step } of steps) {
       if (step.op !== 'input') continue;
       const { buffer, width, stride } = tensors.get(step.output)!;
@@ -293,9 +316,9 @@ export class GpuProgram implements Program {
   /** Where the rows of this run are in a tensor: for each head, where it has them first. */
   #sources(name: string, list: DispatchList, sizes: RunSizes): Source[] {
     const spec = this.#plan.tensors.get(name)!;
-    const { buffer, stride, axis, rows } = list.tensors.get(name)!;
+    const { buffer, stride, axis, rows, fixed } = list.tensors.get(name)!;
     const heads = keyAxisOf(spec) ? (spec.shape[0] as number) : 1;
-    const bytes = 4 * sizes[axis] * stride;
+    const bytes = 4 * (fixed ? rows : sizes[axis]) * stride;
     return Array.from({ length: heads }, (_, head) => ({ buffer, offset: 4 * head * rows * stride, bytes }));
   }
 

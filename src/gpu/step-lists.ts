@@ -10,7 +10,7 @@ export interface StepList {
   sizes: AxisSizes;
   /** Which linear kernel: for one row, or for many. */
   shape: 'row' | 'tile';
-  part: 'one' | 'many' | 'encoder';
+  part: 'one' | 'many' | 'encoder' | 'encoderBackward';
   /** Tensors that lie side by side in the buffer of the first of them, so that one product makes them all. */
   joined: ReadonlyMap<string, Joined>;
 }
@@ -22,7 +22,13 @@ export interface Joined {
   width: number;
 }
 
-/** The lists of a program: for one row (decoding), for many (prefill), and the encoder's, where there is one. */
+/** Whether a plan has a gradient behind it. */
+export const learns = ({ steps }: Plan): boolean => steps.some(({ op }) => op === 'adjoint');
+
+/**
+ * The lists of a program: for one row (decoding), for many (prefill), and the encoder's, where there is one. With a gradient they are
+ * those of a run forward and back, in their order, unfused: it reads what lies between the steps.
+ */
 export function stepListsOf(
   plan: Plan,
   size: ProgramSize,
@@ -38,9 +44,16 @@ export function stepListsOf(
       context: isCached ? size.context : rows,
       source: size.source ?? 0,
     };
-    const fused = inputsFirst(fuse(steps, rulesFor(shape, weights), capture));
+    const fused = inputsFirst(fuse(steps, learns(plan) ? [] : rulesFor(shape, weights), capture));
     return { part, shape, sizes, steps: fused, joined: joinedIn(fused, plan, capture) };
   };
+  if (learns(plan)) {
+    return [
+      ...(plan.encoder ? [list('encoder', plan.encoder, size.source!)] : []),
+      list('many', plan.steps, size.rows),
+      ...(plan.encoderBackward ? [list('encoderBackward', plan.encoderBackward, size.source!)] : []),
+    ];
+  }
   return [
     list('one', plan.steps, 1),
     ...(size.rows > 1 ? [list('many', plan.steps, size.rows)] : []),

@@ -165,7 +165,8 @@ class Bench {
     );
     const batch = make('batch', 4 * (BATCH_WORDS + rows * ROW_WORDS));
     device.queue.writeBuffer(batch, 0, Uint32Array.of(rows, 1, rows, 0));
-    const to = { batch, buffers: this.#buffers, unused: make('unused', 16) };
+    const unused = make('unused', 16);
+    const to = { batch, buffers: this.#buffers, unused, labels: unused };
     const target = { weights, variants, attention: 'registers' as const }; // no step here is attention
     return lists.flatMap((list) =>
       list.steps.flatMap((step) => {

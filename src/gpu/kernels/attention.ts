@@ -12,7 +12,7 @@ import type { ShaderFile } from '../shader.ts';
 import type { GpuWeight } from '../weights.ts';
 import { batchFile, cacheFile } from './files.ts';
 
-const keysFile: ShaderFile = { name: 'attention-keys.wgsl', source: keysSource };
+export const keysFile: ShaderFile = { name: 'attention-keys.wgsl', source: keysSource };
 
 /** How whole attention splits its work. Software GPUs want no barrier in a loop; real ones keys and values in workgroup memory. */
 interface Split {
@@ -146,7 +146,7 @@ export function attentionMix(batch: GPUBuffer, pattern: GpuTensor, source: GpuKe
 }
 
 /** Constants of attention-keys.wgsl for so many heads of queries. */
-const sizesOf = (source: GpuKeySource, nHead: number) => ({
+export const sizesOf = (source: GpuKeySource, nHead: number) => ({
   N: source.nHead * source.headDim,
   HEAD_DIM: source.headDim,
   GROUP: nHead / source.nHead,

@@ -12,10 +12,11 @@ export function rotate(
   table: GpuWeight,
   headDim: number,
   output: GpuTensor,
+  turn: 1 | -1 = 1,
 ): Kernel {
   return {
     files: [batchFile, { name: 'rotate.wgsl', source }],
-    constants: { WIDTH: input.width, HEAD_DIM: headDim, STRIDE: input.stride, ...turns(table) },
+    constants: { WIDTH: input.width, HEAD_DIM: headDim, STRIDE: input.stride, TURN: turn, ...turns(table) },
     bindings: { 0: batch, 3: input.buffer, 4: valuesOf(table), 5: output.buffer },
     workgroups: ({ rows }) => [ceilDiv(input.width, 64), rows],
   };

@@ -1,0 +1,376 @@
+import activationSource from '../../../shaders/adjoint/activation.wgsl?raw';
+import mixSource from '../../../shaders/adjoint/attention-mix.wgsl?raw';
+import scoresSource from '../../../shaders/adjoint/attention-scores.wgsl?raw';
+import biasSource from '../../../shaders/adjoint/bias.wgsl?raw';
+import appendSource from '../../../shaders/adjoint/cache-append.wgsl?raw';
+import columnSumsSource from '../../../shaders/adjoint/column-sums.wgsl?raw';
+import copySource from '../../../shaders/adjoint/copy.wgsl?raw';
+import crossEntropySource from '../../../shaders/adjoint/cross-entropy.wgsl?raw';
+import keysSource from '../../../shaders/adjoint/keys.wgsl?raw';
+import lanesSource from '../../../shaders/adjoint/lanes.wgsl?raw';
+import linearSource from '../../../shaders/adjoint/linear.wgsl?raw';
+import linearWeightSource from '../../../shaders/adjoint/linear-weight.wgsl?raw';
+import softmaxSource from '../../../shaders/adjoint/masked-softmax.wgsl?raw';
+import normSource from '../../../shaders/adjoint/norm.wgsl?raw';
+import normWeightSource from '../../../shaders/adjoint/norm-weight.wgsl?raw';
+import pointLossSource from '../../../shaders/adjoint/point-loss.wgsl?raw';
+import scatterSource from '../../../shaders/adjoint/scatter.wgsl?raw';
+import type { Adjoint } from '../../plan/adjoint.ts';
+import { keyAxisOf, type Plan } from '../../plan/plan.ts';
+import type { Buffers } from '../buffers.ts';
+import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants, rowConstants } from '../kernel.ts';
+import type { ShaderFile } from '../shader.ts';
+import type { Weights } from '../weights.ts';
+import { activationNumber } from './activation.ts';
+import { keysFile, sizesOf } from './attention.ts';
+import { edit } from './edit.ts';
+import { activateFile, batchFile, cacheFile, formatFile } from './files.ts';
+import { rotate } from './rotate.ts';
+
+/** Where the kernels of a gradient find what they work on. */
+export interface AdjointPlace {
+  plan: Plan;
+  batch: GPUBuffer;
+  /** The loss's scale, three numbers that are not used, then the labels of the logit rows. */
+  labels: GPUBuffer;
+  weights: Weights;
+  buffers: Buffers;
+  tensor(name: string): GpuTensor;
+  source(name: string): GpuKeySource;
+}
+
+type Of<Name extends Adjoint['of']> = Extract<Adjoint, { of: Name }>;
+
+const file = (name: string, source: string): ShaderFile => ({ name: `adjoint/${name}.wgsl`, source });
+const lanesFile = file('lanes', lanesSource);
+const LANES = 64;
+const flag = (condition: boolean) => (condition ? 1 : 0);
+/** A grid's third axis takes what is too long for the second. */
+const folded = (x: number, count: number): [number, number, number] => {
+  const y = Math.min(count, 32768);
+  return [x, y, ceilDiv(count, y)];
+};
+/** Constants of a tensor [nHead, rows, keys]. */
+const keysOf = ({ stride, rows }: GpuTensor) => ({ KEYS: stride, ROWS: rows });
+
+/** The dispatches of a gradient's step. What each computes is said in src/plan/adjoint.ts. */
+export function adjointKernels(step: Adjoint, to: AdjointPlace): Kernel[] {
+  switch (step.of) {
+    case 'linear':
+      return linear(step, to);
+    case 'linearWeight':
+      return linearWeight(step, to);
+    case 'columnSums':
+      return columnSums(step, to);
+    case 'norm':
+    case 'normByScale':
+    case 'normScale':
+      return [norm(step, to)];
+    case 'normWeight':
+      return [normWeight(step, to)];
+    case 'activation':
+      return [activation(step, to)];
+    case 'embed': {
+      const by = { token: 0, position: 1, segment: 2 }[step.by];
+      return scatter(step, { ...step, by }, to);
+    }
+    case 'selectRows':
+      return scatter(step, { by: 3, first: 0, scale: 1, padding: undefined, adds: false }, to);
+    case 'rotate': {
+      const [input, output] = [to.tensor(step.reads.grad), to.tensor(step.output)];
+      const headDim = to.plan.tensors.get(step.output)!.shape[2] as number;
+      return [rotate(to.batch, input, to.weights.matrix(step.weight), headDim, output, -1)];
+    }
+    case 'attentionMix':
+    case 'attentionScores':
+    case 'bias':
+      return [attention(step, to)];
+    case 'maskedSoftmax':
+      return [maskedSoftmax(step, to)];
+    case 'keys':
+      return [keys(step, to)];
+    case 'cacheAppend':
+      return [cacheAppend(step, to)];
+    case 'edit':
+      return edits(step, to);
+    case 'crossEntropy':
+    case 'pointLoss':
+      return [loss(step, to)];
+    default:
+      return step satisfies never;
+  }
+}
+
+function linear({ reads, weight, output }: Of<'linear'>, { batch, weights, tensor }: AdjointPlace): Kernel[] {
+  const [matrix, out] = [weights.matrix(weight), tensor(output)];
+  const before = reads.residual === undefined ? undefined : tensor(reads.residual);
+  const kernels: Kernel[] = [];
+  let first = 0;
+  for (const grad of reads.grads.map(tensor)) {
+    const end = first + grad.width;
+    for (const part of matrix.parts) {
+      const [from, until] = [Math.max(first, part.first), Math.min(end, part.first + part.rows)];
+      if (from >= until) continue;
+      const isFirst = kernels.length === 0;
+      kernels.push({
+        files: [batchFile, formatFile[matrix.format], file('linear', linearSource)],
+        constants: {
+          ROW_UNITS: matrix.stride / 16,
+          GRAD_FIRST: from - first,
+          GRAD_STRIDE: grad.stride,
+          WEIGHT_FIRST: from - part.first,
+          COUNT: until - from,
+          BEFORE: flag(isFirst && before !== undefined),
+          ADD: flag(!isFirst),
+          ...rowConstants(out),
+        },
+        bindings: {
+          0: batch,
+          1: part.values,
+          2: part.scales,
+          3: grad.buffer,
+          4: before?.buffer ?? grad.buffer,
+          5: out.buffer,
+        },
+        workgroups: (sizes) => [ceilDiv(matrix.stride / 16, 64), ceilDiv(sizes[rowsOf(out)], 4)],
+      });
+    }
+    first = end;
+  }
+  return kernels;
+}
+
+/** The axis of a tensor whose rows are a run's. */
+const rowsOf = ({ axis }: GpuTensor) => (axis === 'logitRows' ? 'logitRows' : 'rows');
+
+function linearWeight({ reads, output, adds }: Of<'linearWeight'>, { batch, tensor }: AdjointPlace): Kernel[] {
+  const [input, out] = [tensor(reads.input), tensor(output)];
+  let first = 0;
+  return reads.grads.map(tensor).map((grad): Kernel => {
+    const [quads, FIRST, COUNT] = [out.stride / 4, first, grad.width];
+    first += COUNT;
+    return {
+      files: [batchFile, file('linear-weight', linearWeightSource)],
+      constants: { FIRST, COUNT, GRAD_STRIDE: grad.stride, QUADS: quads, ADD: flag(adds), ...rowConstants(input) },
+      bindings: { 0: batch, 3: grad.buffer, 4: input.buffer, 5: out.buffer },
+      workgroups: () => folded(ceilDiv(quads, 64), COUNT),
+    };
+  });
+}
+
+function columnSums({ reads, output, adds }: Of<'columnSums'>, { batch, tensor }: AdjointPlace): Kernel[] {
+  const out = tensor(output);
+  let first = 0;
+  return reads.grads.map(tensor).map((grad): Kernel => {
+    // The bias of a norm of each head is one for all heads.
+    const N = Math.min(out.width, grad.width);
+    const FIRST = first;
+    first += N;
+    return {
+      files: [batchFile, file('column-sums', columnSumsSource)],
+      constants: {
+        ...{ FIRST, N, GROUPS: grad.width / N, STRIDE: grad.stride, ADD: flag(adds) },
+        ...rowConstants(grad),
+      },
+      bindings: { 0: batch, 3: grad.buffer, 5: out.buffer },
+      workgroups: () => [ceilDiv(N, 64)],
+    };
+  });
+}
+
+function norm(step: Of<'norm' | 'normByScale' | 'normScale'>, { weights, tensor }: AdjointPlace): Kernel {
+  const { reads, centred } = step;
+  const [grad, input, scale, output] = [reads.grad, reads.input, reads.scale, step.output].map(tensor) as [
+    GpuTensor,
+    GpuTensor,
+    GpuTensor,
+    GpuTensor,
+  ];
+  const residual = 'residual' in reads && reads.residual !== undefined ? tensor(reads.residual).buffer : undefined;
+  return {
+    files: [lanesFile, file('norm', normSource)],
+    constants: {
+      OF: { norm: 0, normByScale: 1, normScale: 2 }[step.of],
+      N: input.width / scale.width,
+      STRIDE: input.stride,
+      SCALE_STRIDE: scale.stride,
+      GRAD_STRIDE: grad.stride,
+      CENTRED: flag(centred),
+      FIXED: flag('fixed' in step && step.fixed),
+      RESIDUAL: flag(residual !== undefined),
+    },
+    bindings: {
+      3: grad.buffer,
+      4: input.buffer,
+      5: scale.buffer,
+      6: 'weight' in step ? weights.vector(step.weight) : scale.buffer,
+      7: residual ?? grad.buffer,
+      8: output.buffer,
+    },
+    workgroups: (sizes) => [sizes[rowsOf(input)], scale.width],
+  };
+}
+
+function normWeight({ reads, centred, output, adds }: Of<'normWeight'>, { batch, tensor }: AdjointPlace): Kernel {
+  const [grad, input, scale, out] = [tensor(reads.grad), tensor(reads.input), tensor(reads.scale), tensor(output)];
+  return {
+    files: [batchFile, lanesFile, file('norm-weight', normWeightSource)],
+    constants: {
+      N: out.width,
+      HEADS: scale.width,
+      STRIDE: input.stride,
+      SCALE_STRIDE: scale.stride,
+      CENTRED: flag(centred),
+      ADD: flag(adds),
+      ...rowConstants(input),
+    },
+    bindings: { 0: batch, 3: grad.buffer, 4: input.buffer, 5: scale.buffer, 6: out.buffer },
+    workgroups: () => [ceilDiv(out.width, LANES)],
+  };
+}
+
+function activation({ reads, kind, output }: Of<'activation'>, { batch, tensor }: AdjointPlace): Kernel {
+  const [grad, input, out] = [tensor(reads.grad), tensor(reads.input), tensor(output)];
+  return {
+    files: [batchFile, activateFile, file('activation', activationSource)],
+    constants: { STRIDE: out.stride, ACTIVATION: activationNumber[kind], ...rowConstants(out) },
+    bindings: { 0: batch, 3: grad.buffer, 4: input.buffer, 5: out.buffer },
+    workgroups: (sizes) => [ceilDiv(out.stride, 64), sizes[rowsOf(out)]],
+  };
+}
+
+/** Rows of a gradient at the rows of a table, or of a tensor, which have so many numbers. */
+function scatter(
+  { reads, output }: Of<'embed' | 'selectRows'>,
+  how: { by: number; first: number; scale: number; padding: number | undefined; adds: boolean },
+  { batch, tensor }: AdjointPlace,
+): Kernel[] {
+  const [grad, out] = [tensor(reads.grad), tensor(output)];
+  const add: Kernel = {
+    files: [batchFile, file('scatter', scatterSource)],
+    constants: {
+      BY: how.by,
+      FIRST: how.first,
+      SCALE: how.scale,
+      PADDING: how.padding ?? 0xffffffff,
+      N: out.width,
+      STRIDE: out.stride,
+      ...rowConstants(grad),
+    },
+    bindings: { 0: batch, 3: grad.buffer, 5: out.buffer },
+    workgroups: () => [ceilDiv(out.width, 64)],
+  };
+  return how.adds ? [add] : [copy(undefined, grad, out, 1), add];
+}
+
+/** A tensor's values into another, or 0 where there are none. */
+function copy(from: GpuTensor | undefined, unused: GpuTensor, to: GpuTensor, heads: number): Kernel {
+  const rows = heads * to.rows;
+  return {
+    files: [file('copy', copySource)],
+    constants: { STRIDE: to.stride, ROWS: rows, ZERO: flag(!from) },
+    bindings: { 3: (from ?? unused).buffer, 5: to.buffer },
+    workgroups: () => folded(ceilDiv(to.stride, 64), rows),
+  };
+}
+
+function attention(step: Of<'attentionMix' | 'attentionScores' | 'bias'>, to: AdjointPlace): Kernel {
+  const [grad, output, source] = [to.tensor(step.reads.grad), to.tensor(step.output), to.source(step.source)];
+  const shared = { LAST_KEYS: step.window ?? 0, ...keyConstants(source) };
+  const files = [batchFile, cacheFile[source.format], keysFile];
+  const bindings = { 0: to.batch, 3: grad.buffer, 4: source.buffer, 5: output.buffer };
+  if (step.of === 'attentionMix') {
+    const heads = grad.width / source.headDim;
+    const axis = source.axis === 'source' ? 'source' : 'context';
+    return {
+      files: [...files, file('attention-mix', mixSource)],
+      constants: { ...shared, ...sizesOf(source, heads), ...keysOf(output), GRAD_STRIDE: grad.stride },
+      bindings,
+      workgroups: (sizes) => [ceilDiv(sizes[axis], 64), sizes.rows, heads],
+    };
+  }
+  if (step.of === 'attentionScores') {
+    const [WIDTH, OUT_STRIDE] = [output.width, output.stride];
+    const own = { WIDTH, OUT_STRIDE, SCALE: step.scale };
+    return {
+      files: [...files, file('attention-scores', scoresSource)],
+      constants: { ...shared, ...sizesOf(source, WIDTH / source.headDim), ...keysOf(grad), ...own },
+      bindings,
+      workgroups: ({ rows }) => [ceilDiv(WIDTH, 64), rows],
+    };
+  }
+  return {
+    files: [batchFile, file('bias', biasSource)],
+    constants: { ...shared, ...keysOf(grad), COLUMNS: output.width, STRIDE: output.stride, ADD: flag(step.adds) },
+    bindings: { 0: to.batch, 3: grad.buffer, 5: output.buffer },
+    workgroups: () => [ceilDiv(output.width, 64), output.rows],
+  };
+}
+
+function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, { batch, plan, tensor }: AdjointPlace): Kernel {
+  const [grad, pattern, out] = [tensor(reads.grad), tensor(reads.pattern), tensor(output)];
+  const spec = plan.tensors.get(output)!;
+  return {
+    files: [batchFile, file('masked-softmax', softmaxSource)],
+    constants: { ...keysOf(out), MEMORY: flag(keyAxisOf(spec) === 'source') },
+    bindings: { 0: batch, 3: grad.buffer, 4: pattern.buffer, 5: out.buffer },
+    workgroups: ({ rows }) => [ceilDiv(rows, 64), spec.shape[0] as number],
+  };
+}
+
+function keys(step: Of<'keys'>, { batch, tensor, source }: AdjointPlace): Kernel {
+  const [weights, vectors, into] = [tensor(step.reads.weights), tensor(step.reads.vectors), source(step.into)];
+  const n = into.nHead * into.headDim;
+  const places = Math.floor(into.buffer.size / (8 * n));
+  return {
+    files: [batchFile, keysFile, file('keys', keysSource)],
+    constants: {
+      ...{ ...sizesOf(into, vectors.width / into.headDim), ...keysOf(weights) },
+      VALUES: flag(step.part === 'v'),
+      PLACES: places,
+      VECTOR_STRIDE: vectors.stride,
+      SCALE: step.scale,
+      LAST_KEYS: step.window ?? 0,
+      ADD: flag(step.adds),
+    },
+    bindings: { 0: batch, 3: weights.buffer, 5: vectors.buffer, 7: into.buffer },
+    workgroups: () => folded(ceilDiv(n, 64), places),
+  };
+}
+
+function cacheAppend(step: Of<'cacheAppend'>, { batch, tensor, source }: AdjointPlace): Kernel {
+  const [kept, output] = [source(step.source), tensor(step.output)];
+  return {
+    files: [batchFile, file('cache-append', appendSource)],
+    constants: {
+      ...{ VALUES: flag(step.part === 'v'), WIDTH: output.width, STRIDE: output.stride },
+      ...keyConstants(kept),
+    },
+    bindings: { 0: batch, 4: kept.buffer, 5: output.buffer },
+    workgroups: ({ rows }) => [ceilDiv(output.width, 64), rows],
+  };
+}
+
+function edits(step: Of<'edit'>, { batch, buffers, plan, tensor }: AdjointPlace): Kernel[] {
+  const spec = plan.tensors.get(step.output)!;
+  const [grad, output] = [tensor(step.reads.grad), tensor(step.output)];
+  const heads = keyAxisOf(spec) ? (spec.shape[0] as number) : 1;
+  const kept = step.edits.flatMap((one) =>
+    one.kind === 'set' ? [{ ...one, values: 0 }] : one.kind === 'scale' ? [one] : [],
+  );
+  return [copy(grad, grad, output, heads), ...kept.map((one) => edit(batch, buffers, one, spec, output))];
+}
+
+function loss(step: Of<'crossEntropy' | 'pointLoss'>, { labels, tensor }: AdjointPlace): Kernel {
+  const [logits, output, losses] = [tensor(step.reads.logits), tensor(step.output), tensor(step.losses)];
+  const constants = { N: logits.width, STRIDE: logits.stride, LOSS_STRIDE: losses.stride };
+  const shared = {
+    bindings: { 3: logits.buffer, 4: labels, 5: output.buffer, 6: losses.buffer },
+    workgroups: ({ logitRows }: { logitRows: number }) => [logitRows] as [number],
+  };
+  if (step.of === 'crossEntropy') {
+    return { ...shared, files: [lanesFile, file('cross-entropy', crossEntropySource)], constants };
+  }
+  const KIND = { dot: 0, squared: 1, logistic: 2 }[step.kind];
+  return { ...shared, files: [lanesFile, file('point-loss', pointLossSource)], constants: { ...constants, KIND } };
+}

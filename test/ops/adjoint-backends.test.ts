@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest';
+import { createCpuBackend } from '../../src/cpu/backend.ts';
+import { backends, isFull } from '../backends.ts';
+import { expectClose } from '../close.ts';
+import { type Case, opened, randomCase, withEdit } from './random-plan.ts';
+
+/** Random plans; an edit of each kind in some, wherever it fits. */
+function cases(count: number): [string, Case][] {
+  const all = { positions: undefined, heads: undefined, shared: true };
+  return Array.from({ length: count }, (_, i) => {
+    const one = randomCase(i + 1);
+    const has = (name: string) => one.plan.tensors.has(name);
+    const edits = [
+      { tensor: '0.attn.hook_pattern', edit: { kind: 'set' as const, ...all, heads: [0], values: 0.2 } },
+      { tensor: '0.ln.hook_scale', edit: { kind: 'scale' as const, ...all, values: 1.5 } },
+      { tensor: '0.post', edit: { kind: 'scale' as const, ...all, positions: [0, 2], values: -2 } },
+    ].filter(({ tensor }) => i % 2 === 1 && has(tensor));
+    const plan = edits.reduce((plan, { tensor, edit }) => withEdit(plan, tensor, [edit]), one.plan);
+    return [`${i + 1}${edits.length > 0 ? ', edited' : ''}`, { ...one, plan }];
+  });
+}
+
+describe.each(backends.filter(({ name }) => name === 'webgpu'))('gradients on $name', ({ name, open }) => {
+  // A software GPU compiles each plan's kernels anew.
+  const count = isFull ? 40 : name === 'webgpu' ? 4 : 16;
+  test.each(cases(count))('are those of the CPU: random plan %s', async (_, one) => {
+    const tensors = ['0.post', '1.attended'];
+    const expected = await opened(createCpuBackend(), one, tensors);
+    const found = await opened(await open(), one, tensors);
+    // A second run finds the sums of the first in its buffers.
+    for (let run = 0; run < 2; run++) {
+      const [a, b] = [await expected.run(), await found.run()];
+      expect(Math.abs(a.loss - b.loss)).toBeLessThan(1e-4 * Math.max(1, Math.abs(a.loss)));
+      expect([...b.of.keys()]).toEqual([...a.of.keys()]);
+      for (const [of, values] of a.of) expectClose(b.of.get(of)!, values, { relative: 1e-4, absolute: 2e-5 }, of);
+    }
+    for (const each of [expected, found]) each.dispose();
+  });
+});
