@@ -17,6 +17,7 @@ vi.mock('../../src/embed/client.ts', () => ({
 class Writer {
   readonly #waiting: ((token: string | undefined) => void)[] = [];
   readonly asked: string[] = [];
+  readonly dispose = () => {};
 
   async *generate(prompt: string, { signal }: { signal: AbortSignal }) {
     this.asked.push(prompt);
