@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Model, Trace } from '../../src/index.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
-import type { DrawnPoints } from '../../src/page/inside/stations/block-curve.tsx';
+import type { DrawnPoints } from '../../src/page/inside/stations/block/curve.tsx';
 import { openSite, type Site } from '../site.ts';
 import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
 

@@ -1,8 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { visible } from './draw/numbers.ts';
+import { visible } from '../format.ts';
 import { head, layer, lookAt, position } from './looking.ts';
 import { current, touched } from './reading.ts';
-import { words } from './words/frame.ts';
+import { words } from './words.ts';
 
 /** What the pictures are of: a token of the text, a block, a head. */
 export function Bar() {

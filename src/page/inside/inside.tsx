@@ -1,17 +1,17 @@
 import './inside.css';
 import { useEffect } from 'preact/hooks';
 import { Bar } from './bar.tsx';
-import { Inspector } from './inspector.tsx';
+import { Inspector } from './inspector/view.tsx';
 import { Lessons } from './lessons/player.tsx';
 import { current, follow, readingFailure } from './reading.ts';
 import { Station } from './station.tsx';
-import { Block } from './stations/block.tsx';
-import { Input } from './stations/input.tsx';
-import { Output } from './stations/output.tsx';
-import { Overview } from './stations/overview.tsx';
-import { Runs } from './stations/runs.tsx';
-import { TouchStation } from './stations/touch.tsx';
-import { words } from './words/frame.ts';
+import { Block } from './stations/block/view.tsx';
+import { Input } from './stations/input/view.tsx';
+import { Output } from './stations/output/view.tsx';
+import { Overview } from './stations/overview/view.tsx';
+import { Runs } from './stations/runs/view.tsx';
+import { TouchStation } from './stations/touch/view.tsx';
+import { words } from './words.ts';
 
 /** The model opened up, for the text on the page: an overview first, and stations that unfold in place. */
 export function Inside() {

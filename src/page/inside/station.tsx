@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { type StationName, unfold, unfolded } from './looking.ts';
-import { words } from './words/frame.ts';
+import { words } from './words.ts';
 
 /** One stop of the flow, folded to its heading until it is opened; what is folded is not drawn, nor computed. */
 export function Station({ name, children }: { name: StationName; children: () => ComponentChildren }) {

@@ -1,9 +1,9 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { currentTheme } from '../../theme.ts';
 import { type Cell, cell, sameCell } from '../looking.ts';
-import { words } from '../words/frame.ts';
+import { words } from '../words.ts';
 import { pixelsOf, type Scale } from './colours.ts';
-import { shortNumber } from './numbers.ts';
+import { shortNumber } from '../../format.ts';
 
 export interface MatrixProps {
   /** What a screen reader calls the picture. */

@@ -1,9 +1,9 @@
 import { replaceText } from '../../writing.ts';
-import { percent, shortNumber, visible } from '../draw/numbers.ts';
+import { percent, shortNumber, visible } from '../../format.ts';
 import { head, layer, lookAt, position, type StationName } from '../looking.ts';
 import type { Reading } from '../reading.ts';
 import { touch, touches } from '../touch.ts';
-import { words } from '../words/lessons.ts';
+import { words } from './words.ts';
 import { inductionHeads, likeliestToken, mostImportantHead } from './findings.ts';
 
 /** A step of a lesson: it points at a picture, and its words are filled with the numbers of the text on the page. */

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { cell, layer, unfold } from '../looking.ts';
 import { reading, useLater } from '../reading.ts';
-import { words } from '../words/lessons.ts';
+import { words } from './words.ts';
 import { type LessonName, lessons } from './lessons.ts';
 import { pointAt, stopPointing } from './point.ts';
 

@@ -1,0 +1,183 @@
+import './part.css';
+import type { ComponentChildren } from 'preact';
+import { useMemo } from 'preact/hooks';
+import type { TracedTensor } from '../../../index.ts';
+import { currentTheme } from '../../theme.ts';
+import { cssColour, type Scale } from './colours.ts';
+import { Matrix } from './matrix.tsx';
+import { shortNumber, visible } from '../../format.ts';
+import { type Cell, cell, position } from '../looking.ts';
+import { current, useTensor } from '../reading.ts';
+import { words } from '../stations/block/words.ts';
+
+interface PartProps {
+  title: string;
+  /** The hook names of what is shown. */
+  hooks: readonly string[];
+  /** On the residual stream, or beside it. */
+  on?: 'stream' | 'branch';
+  note?: ComponentChildren;
+  children: ComponentChildren;
+}
+
+/** One step of the flow, under its title and hook names. */
+export function Part({ title, hooks, on = 'branch', note, children }: PartProps) {
+  return (
+    <li class="part" data-on={on}>
+      <header>
+        <h4>{title}</h4>
+        {hooks.map((hook) => (
+          <code key={hook}>{hook}</code>
+        ))}
+      </header>
+      {note && <p class="summary">{note}</p>}
+      {children}
+    </li>
+  );
+}
+
+/** The row of the token looked at, of a tensor [tokens, n] or [tokens, heads, n]. */
+export function useRow(name: string): { row?: Float32Array; at: number; stale: boolean } {
+  const { tensor, stale } = useTensor(name);
+  const at = Math.min(position.value, (tensor?.shape[0] ?? 1) - 1);
+  const row = useMemo(() => tensor && rowOf(tensor, at), [tensor, at]);
+  return { row, at, stale };
+}
+
+export function rowOf({ data, shape }: TracedTensor, at: number): Float32Array {
+  const width = data.length / shape[0]!;
+  return data.subarray(at * width, (at + 1) * width);
+}
+
+/** The text of the token looked at. */
+export function tokenText(at = position.value): string {
+  return visible(current.value?.texts[at] ?? '');
+}
+
+interface VectorProps {
+  /** Tensor [tokens, n]. */
+  name: string;
+  label?: string;
+  limit?: number;
+}
+
+/** A token's row of a tensor as a strip. */
+export function Vector({ name, label, limit }: VectorProps) {
+  const { row, at, stale } = useRow(name);
+  if (!row) return null;
+  return (
+    <Strip
+      label={label}
+      name={words.row(name, tokenText(at))}
+      data={row}
+      limit={limit}
+      tensor={name}
+      cellAt={(_, column) => ({ kind: 'tensor', name, index: [at, column] })}
+      stale={stale}
+    />
+  );
+}
+
+interface StripProps {
+  label?: string | undefined;
+  /** What a screen reader calls it. */
+  name: string;
+  data: Float32Array;
+  limit?: number | undefined;
+  tensor?: string;
+  cellAt: (row: number, column: number) => Cell;
+  stale: boolean;
+}
+
+/** Numbers side by side as one band, as wide as there is room. */
+export function Strip({ label, name, data, limit, tensor, cellAt, stale }: StripProps) {
+  const end = useMemo(() => limit ?? largest(data), [data, limit]);
+  return (
+    <div class="band">
+      {label && (
+        <span class="band-label">
+          {label} {limit === undefined && <span>±{shortNumber(end)}</span>}
+        </span>
+      )}
+      <Matrix
+        label={name}
+        data={data}
+        rows={1}
+        columns={data.length}
+        scale="signed"
+        limit={end}
+        {...(tensor && { tensor })}
+        cellAt={cellAt}
+        describe={(_, column) => `[${column}]`}
+        stale={stale}
+      />
+      {!label && <Legend scale="signed" limit={end} />}
+    </div>
+  );
+}
+
+/** Two rows of the stream and their sum, one above the other on one scale. */
+export function Sum({ a, b, sum }: { a: string; b: string; sum: string }) {
+  const [x, y, z] = [useRow(a).row, useRow(b).row, useRow(sum).row];
+  const limit = useMemo(() => largest(x, y, z), [x, y, z]);
+  return (
+    <div class="addition">
+      <Vector name={a} label={lastPart(a)} limit={limit} />
+      <Vector name={b} label={`+ ${lastPart(b)}`} limit={limit} />
+      <Vector name={sum} label={`= ${lastPart(sum)}`} limit={limit} />
+      <Legend scale="signed" limit={limit} />
+    </div>
+  );
+}
+
+/** `hook_resid_mid` of `blocks.0.hook_resid_mid`. */
+const lastPart = (name: string) => name.slice(name.lastIndexOf('.') + 1);
+
+export function largest(...parts: readonly (Float32Array | undefined)[]): number {
+  let most = 0;
+  for (const part of parts) for (const value of part ?? []) most = Math.max(most, Math.abs(value));
+  return most;
+}
+
+/** A number that shows its origin when it is chosen. */
+export function CellLink({ what, to, value }: { what: string; to: Cell; value: number }) {
+  return (
+    <button
+      type="button"
+      class="cell-link"
+      aria-label={words.origin(what, shortNumber(value))}
+      data-cell={`${to.name}[${to.index.join(', ')}]`}
+      data-value={value}
+      onClick={() => {
+        cell.value = to;
+      }}
+    >
+      {shortNumber(value)}
+    </button>
+  );
+}
+
+interface LegendProps {
+  scale: Scale;
+  limit: number;
+  middle?: number;
+  /** Some values lie beyond the end. */
+  over?: boolean;
+}
+
+/** What the colours mean, end to end. */
+export function Legend({ scale, limit, middle = 0, over = false }: LegendProps) {
+  const theme = currentTheme();
+  const least = scale === 'signed' ? -limit : 0;
+  const stops = Array.from({ length: 9 }, (_, i) => cssColour(least + ((limit - least) * i) / 8, scale, limit, theme));
+  return (
+    <p class="legend">
+      <span>{shortNumber(middle + least)}</span>
+      <span class="ramp" style={{ backgroundImage: `linear-gradient(to right, ${stops.join(', ')})` }} />
+      <span>
+        {over && '≥ '}
+        {shortNumber(middle + limit)}
+      </span>
+    </p>
+  );
+}

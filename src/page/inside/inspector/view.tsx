@@ -1,0 +1,217 @@
+import './style.css';
+import { signal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { WorkerModel } from '../../../embed/client.ts';
+import { gpt2Plan } from '../../../model/gpt2.ts';
+import { shortNumber, visible } from '../../format.ts';
+import { type Cell, cell, sameCell } from '../looking.ts';
+import { hasCell, type Numbers, type Operand, type Origin, originOf } from '../origin.ts';
+import { current, type Reading, useLater } from '../reading.ts';
+import { words } from './words.ts';
+
+/** Cells looked at before the one it leads `to`, the last one last; a cell chosen in a picture begins a new one. */
+const trail = signal<{ to?: Cell; before: readonly Cell[] }>({ before: [] });
+
+function follow(to: Cell | undefined, before: readonly Cell[]): void {
+  cell.value = to;
+  trail.value = { to, before };
+}
+
+/** The chosen cell's equation, with its operands as links to where they came from, back to the weights. */
+export function Inspector() {
+  const reading = current.value;
+  const chosen = cell.value;
+  const isGone = chosen && reading && !hasCell(chosen, numbersOf(reading));
+  useEffect(() => {
+    if (isGone) follow(undefined, []);
+  }, [isGone]);
+  return chosen && reading && !isGone ? <Open chosen={chosen} reading={reading} /> : null;
+}
+
+function Open({ chosen, reading }: { chosen: Cell; reading: Reading }) {
+  const title = useRef<HTMLHeadingElement>(null);
+  const { value, failure, stale } = useLater(() => explained(chosen, reading), [chosen, reading]);
+  const before = beforeOf(chosen).filter((one) => hasCell(one, numbersOf(reading)));
+  const close = () => follow(undefined, []);
+  useReturningFocus(title);
+  const back = () => follow(before.at(-1), before.slice(0, -1));
+  return (
+    <aside
+      class="inspector"
+      aria-labelledby="inspector-title"
+      data-stale={stale}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape') return;
+        event.stopPropagation();
+        close();
+      }}
+    >
+      <header>
+        <h3 id="inspector-title" tabIndex={-1} ref={title}>
+          {words.title}
+        </h3>
+        <button type="button" class="quiet" onClick={back} disabled={before.length === 0}>
+          {words.back}
+        </button>
+        <button type="button" class="quiet" onClick={close}>
+          {words.close}
+        </button>
+      </header>
+      {failure !== undefined && (
+        <p role="alert">{words.failed(failure instanceof Error ? failure.message : String(failure))}</p>
+      )}
+      {failure === undefined && !value && <p class="summary">{words.loading}</p>}
+      {failure === undefined && value && <Equation key={nameOf(value.cell)} {...value} />}
+    </aside>
+  );
+}
+
+interface Explained {
+  cell: Cell;
+  origin: Origin;
+  texts: readonly string[];
+}
+
+async function explained(chosen: Cell, reading: Reading): Promise<Explained> {
+  return { cell: chosen, origin: await originOf(chosen, numbersOf(reading)), texts: reading.texts };
+}
+
+const beforeOf = (one: Cell) => (trail.value.to === one ? trail.value.before : []);
+
+function Equation({ cell: at, origin, texts }: Explained) {
+  const { value, op, formula, written, terms, result, edits } = origin;
+  return (
+    <div class="equation" data-cell={nameOf(at)} data-value={value} data-result={result}>
+      <p>
+        <code>{nameOf(at)}</code> {tokenOf(at, texts) && <span class="token">{visible(tokenOf(at, texts)!)}</span>} ={' '}
+        <b>{shortNumber(value)}</b>
+      </p>
+      <p class="summary">{op ? words.op[op] : words.weight}</p>
+      {op && (
+        <>
+          <p class="formula">{formula}</p>
+          <p class="written">
+            {words.equals} {written.map((part) => (typeof part === 'string' ? part : <Link operand={part} />))}{' '}
+            {words.equals} {shortNumber(result)}
+          </p>
+        </>
+      )}
+      {edits.length > 0 && <p class="touched">{words.edited}</p>}
+      {terms.length > 0 && <Terms terms={terms} />}
+    </div>
+  );
+}
+
+const fewTerms = 8;
+
+function Terms({ terms }: { terms: Origin['terms'] }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? terms : terms.slice(0, fewTerms);
+  const others = terms.slice(shown.length);
+  const most = Math.abs(terms[0]!.value) || 1;
+  const rest = others.reduce((sum, term) => sum + term.value, 0);
+  return (
+    <div class="terms">
+      <h4>{words.terms}</h4>
+      <ol>
+        {shown.map(({ operands, value }) => (
+          <li>
+            <span class="product">
+              {operands.map((operand, i) => (
+                <>
+                  {i > 0 && ' × '}
+                  <Link operand={operand} />
+                </>
+              ))}
+            </span>
+            <span class="size" data-sign={Math.sign(value)} style={{ '--share': Math.abs(value) / most }} />
+            <span class="value">{shortNumber(value)}</span>
+          </li>
+        ))}
+      </ol>
+      {others.length > 0 && (
+        <p class="summary">
+          {words.others(others.length, shortNumber(rest))}{' '}
+          <button type="button" class="quiet" onClick={() => setAll(true)}>
+            {words.all(terms.length)}
+          </button>
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** A number that leads to its own origin. */
+function Link({ operand: { cell: to, value } }: { operand: Operand }) {
+  const name = nameOf(to);
+  const onClick = () => {
+    const from = cell.value;
+    if (from && !sameCell(from, to)) follow(to, [...beforeOf(from), from]);
+  };
+  return (
+    <button
+      type="button"
+      class="operand"
+      data-kind={to.kind}
+      title={name}
+      aria-label={words.operand(name, shortNumber(value))}
+      onClick={onClick}
+    >
+      {shortNumber(value)}
+    </button>
+  );
+}
+
+function nameOf({ name, index }: Cell): string {
+  return `${name}[${index.join(', ')}]`;
+}
+
+/** The token whose row a cell is in; in attention's pictures the query's. */
+function tokenOf({ kind, name, index }: Cell, texts: readonly string[]): string | undefined {
+  if (kind === 'weight') return undefined;
+  return texts[(/hook_(pattern|attn_scores)$/.test(name) ? index[1] : index[0]) ?? 0];
+}
+
+const plans = new WeakMap<WorkerModel, Numbers['plan']>();
+const rows = new WeakMap<WorkerModel, Map<string, Promise<Float32Array>>>();
+/** Weight rows kept for each model: a few megabytes. */
+const mostRows = 500;
+
+function numbersOf(reading: Reading): Numbers {
+  const { model, ids, edits } = reading;
+  const plan = plans.get(model) ?? gpt2Plan(model.config);
+  plans.set(model, plan);
+  const kept = rows.get(model) ?? new Map<string, Promise<Float32Array>>();
+  rows.set(model, kept);
+  const weightRow = (name: string, row: number) => {
+    const key = `${name} ${row}`;
+    const known = kept.get(key);
+    if (known) return known;
+    const read = model.weight(name, { rows: [row] }).then(({ data }) => data);
+    if (kept.size === mostRows) kept.clear();
+    kept.set(key, read);
+    return read;
+  };
+  return {
+    plan,
+    ids,
+    edits,
+    weightRow,
+    tensor: (name) => reading.tensor(name),
+    logits: (position) => reading.logits(position),
+  };
+}
+
+/** Moves the focus in when the inspector opens, and back to where it was when it closes, unless it went elsewhere. */
+function useReturningFocus(title: { current: HTMLElement | null }): void {
+  useEffect(() => {
+    const before = document.activeElement;
+    const inspector = title.current?.closest('aside');
+    title.current?.focus({ preventScroll: true });
+    return () => {
+      const now = document.activeElement;
+      if (now !== document.body && !inspector?.contains(now)) return;
+      if (before instanceof HTMLElement) before.focus({ preventScroll: true });
+    };
+  }, []);
+}

@@ -1,0 +1,121 @@
+import { useMemo } from 'preact/hooks';
+import { Matrix } from '../../draw/matrix.tsx';
+import type { Reading } from '../../reading.ts';
+import { words } from './words.ts';
+import { Curve } from './curve.tsx';
+import { CellLink, Legend, largest, Part, tokenText, useRow, Vector } from '../../draw/part.tsx';
+
+/** The MLP for the token looked at: up, through the curve, down. */
+export function Mlp({ reading, hook }: { reading: Reading; hook: string }) {
+  const { nEmbd, nInner, activation } = reading.model.config;
+  const names = { pre: `${hook}.mlp.hook_pre`, post: `${hook}.mlp.hook_post` };
+  const pre = useRow(names.pre);
+  const post = useRow(names.post);
+  const alike = pre.row && post.row && pre.row.length === post.row.length;
+  return (
+    <>
+      <Part title={words.up} hooks={[names.pre]} note={words.upNote(nEmbd, nInner)}>
+        <Neurons name={names.pre} columns={nEmbd} />
+      </Part>
+      <Part title={words.curve(activation)} hooks={[names.post]} note={words.curveNote(nInner)}>
+        {alike && (
+          <div class="activation" data-tensor={names.post}>
+            <Curve
+              kind={activation}
+              x={pre.row!}
+              y={post.row!}
+              cellAt={(neuron) => ({ kind: 'tensor', name: names.post, index: [post.at, neuron] })}
+              stale={pre.stale || post.stale}
+            />
+            <TopNeurons pre={pre.row!} post={post.row!} at={post.at} names={names} />
+          </div>
+        )}
+      </Part>
+      <Part title={words.down} hooks={[`${hook}.hook_mlp_out`]} note={words.downNote}>
+        <Vector name={`${hook}.hook_mlp_out`} />
+      </Part>
+    </>
+  );
+}
+
+/** A row of the MLP's hidden layer, folded to lines of `columns` where it divides into them. */
+function Neurons({ name, columns }: { name: string; columns: number }) {
+  const { row, at, stale } = useRow(name);
+  const limit = useMemo(() => largest(row), [row]);
+  if (!row) return null;
+  const width = row.length % columns === 0 ? columns : row.length;
+  return (
+    <div class="band neurons">
+      <Matrix
+        label={words.row(name, tokenText(at))}
+        data={row}
+        rows={row.length / width}
+        columns={width}
+        scale="signed"
+        limit={limit}
+        tensor={name}
+        cellAt={(line, column) => ({ kind: 'tensor', name, index: [at, line * width + column] })}
+        describe={(line, column) => words.neuronAt(line * width + column)}
+        stale={stale}
+      />
+      <Legend scale="signed" limit={limit} />
+    </div>
+  );
+}
+
+interface TopNeuronsProps {
+  /** [nInner] */
+  pre: Float32Array;
+  post: Float32Array;
+  at: number;
+  names: { pre: string; post: string };
+}
+
+const mostNeurons = 10;
+
+function TopNeurons({ pre, post, at, names }: TopNeuronsProps) {
+  const top = useMemo(() => [...post.keys()].sort((a, b) => post[b]! - post[a]!).slice(0, mostNeurons), [post]);
+  const most = Math.max(post[top[0]!]!, Number.MIN_VALUE);
+  return (
+    <table class="neurons-table">
+      <caption>{words.topNeurons}</caption>
+      <thead>
+        <tr>
+          <th scope="col">{words.neuron}</th>
+          <th scope="col">{words.pre}</th>
+          <th scope="col" colSpan={2}>
+            {words.post}
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {top.map((neuron) => (
+          <tr key={neuron} data-neuron={neuron}>
+            <th scope="row">{neuron}</th>
+            <td>
+              <CellLink
+                what={`${words.neuronAt(neuron)}, ${words.pre}`}
+                to={{ kind: 'tensor', name: names.pre, index: [at, neuron] }}
+                value={pre[neuron]!}
+              />
+            </td>
+            <td>
+              <CellLink
+                what={`${words.neuronAt(neuron)}, ${words.post}`}
+                to={{ kind: 'tensor', name: names.post, index: [at, neuron] }}
+                value={post[neuron]!}
+              />
+            </td>
+            <td class="bar-room">
+              <span
+                class="amount"
+                data-sign={Math.sign(post[neuron]!)}
+                style={{ '--share': Math.max(0, post[neuron]! / most) }}
+              />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

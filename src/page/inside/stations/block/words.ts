@@ -1,0 +1,71 @@
+import { shortNumber } from '../../../format.ts';
+
+/** The words of the station that opens one block. */
+export const words = {
+  flow: (layer: number, head: number, token: string) => `Block ${layer}, head ${head}, for the token “${token}”.`,
+  row: (name: string, token: string) => `${name}, the row of the token “${token}”`,
+  rows: (name: string, head: number) => `${name} of head ${head}, a row for each token`,
+  value: (name: string, index: number) => `${name}, number ${index}`,
+
+  residIn: 'Residual stream comes in',
+  residInNote:
+    'The token’s row of the stream, as the blocks before left it. This block reads it twice and adds to it twice.',
+  norm: (index: 1 | 2) => `LayerNorm ${index}`,
+  finalNorm: 'Final LayerNorm',
+  normNote: 'Less its mean, over its standard deviation, times a learned weight, plus a learned bias.',
+  mean: 'mean',
+  variance: 'variance',
+  scale: 'scale = √(variance + ε)',
+  before: 'before',
+  after: 'after',
+
+  qkv: (head: number) => `Queries, keys and values of head ${head}`,
+  qkvNote: 'What each token looks for, what it offers to be found by, and what it hands over when it is found.',
+  query: 'Queries',
+  key: 'Keys',
+  values: 'Values',
+
+  attention: 'Attention',
+  picture: (stage: string) => `Attention, ${stage}: a row for each token that looks, a column for each it looks at`,
+  stage: 'Stage',
+  stages: { raw: 'q · k', scaled: 'scaled', masked: 'masked', pattern: 'softmax' },
+  stageNotes: {
+    raw: (scale: number) =>
+      `Every query times every key. The model’s hook_attn_scores are already times ${shortNumber(scale)}, which is undone here. It never computes what is right of the diagonal: those products are made for this picture, of its q and k.`,
+    scaled: (scale: number) => `Times ${shortNumber(scale)}, so that long vectors do not saturate the softmax.`,
+    masked: () => 'A token sees only itself and what came before: the rest is −∞.',
+    pattern: () => 'exp, divided by the row’s sum: each row is now shares of 1.',
+  },
+  readsFrom: (query: string) => `The row of “${query}”`,
+  rowSum: 'Sum of the row',
+  others: (count: number, sum: number) => `${count} others, together ${shortNumber(sum)}`,
+  wasBefore: (value: string) => `was ${value}`,
+  looks: (query: string, key: string) => `“${query}” at “${key}”`,
+
+  z: 'Head output',
+  zNote: 'Each row: the values, mixed by that row of the pattern.',
+  projection: 'Projection back to the stream',
+  projectionNote: (head: number) =>
+    `All heads’ outputs through one matrix. Beside the whole, head ${head}’s own part: its output times its columns of the weight.`,
+  allHeads: 'all heads',
+  oneHead: (head: number) => `head ${head} alone`,
+  residMid: 'Added to the stream',
+  residPost: 'Added to the stream: the block’s output',
+
+  up: 'MLP: up',
+  upNote: (from: number, to: number) => `${from} numbers become ${to}: one for each neuron, ${from} in a row.`,
+  curve: (name: string) => `Activation: ${name}`,
+  curveNote: (count: number) => `The curve, and this token’s ${count} neurons on it. Point at one to read it.`,
+  curveLabel: (name: string, count: number, active: number) =>
+    `The curve of ${name} with ${count} points, one for each neuron; ${active} of them come out above 0.1.`,
+  plot: 'plot of points',
+  neuron: 'Neuron',
+  neuronAt: (index: number) => `Neuron ${index}`,
+  pre: 'in',
+  post: 'out',
+  topNeurons: 'Most active neurons',
+  down: 'MLP: down',
+  downNote: 'The active neurons write back: one number for each place of the stream.',
+
+  origin: (what: string, value: string) => `${what}: ${value}. Where it comes from`,
+};

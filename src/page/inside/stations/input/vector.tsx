@@ -1,0 +1,85 @@
+import { useEffect, useState } from 'preact/hooks';
+import { Matrix } from '../../draw/matrix.tsx';
+import { shortNumber, visible } from '../../../format.ts';
+import { position } from '../../looking.ts';
+import { current, useTensor } from '../../reading.ts';
+import { Figure } from '../../station.tsx';
+import { words } from './words.ts';
+
+const names = ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre'] as const;
+
+/** The chosen token's embedding + its position's = what the first block reads, number by number. */
+export function Sum() {
+  const reading = current.value!;
+  const tensors = names.map((name) => useTensor(name));
+  const columns = useColumns(reading.model.config.nEmbd);
+  if (tensors.some(({ tensor }) => !tensor)) return null;
+  const rows = tensors.map(({ tensor }) => {
+    const [tokens = 0, width = 0] = tensor!.shape;
+    const at = Math.min(position.value, tokens - 1);
+    return tensor!.data.subarray(at * width, (at + 1) * width);
+  });
+  const at = Math.min(position.value, reading.ids.length - 1);
+  const token = visible(reading.texts[at] ?? '');
+  const titles = words.parts(token, reading.ids[at]!, at);
+  const limit = rows.reduce((most, row) => row.reduce((more, value) => Math.max(more, Math.abs(value)), most), 0);
+  return (
+    <Figure
+      title={words.vector(token)}
+      note={`${words.vectorNote(reading.model.config.nEmbd)} ${words.scaleOf(shortNumber(limit))}`}
+    >
+      <div class="sum">
+        {names.map((name, i) => (
+          <div class="term" key={name}>
+            <span class="sign" aria-hidden="true">
+              {['', '+', '='][i]}
+            </span>
+            <span class="title">{titles[i]}</span>
+            <Matrix
+              label={titles[i]!}
+              data={folded(rows[i]!, columns)}
+              rows={Math.ceil(rows[i]!.length / columns)}
+              columns={columns}
+              scale="signed"
+              limit={limit}
+              tensor={`${name}[${at}]`}
+              cellAt={(row, column) => ({
+                kind: 'tensor',
+                name,
+                index: [at, Math.min(row * columns + column, rows[i]!.length - 1)],
+              })}
+              placeOf={({ name: of, index: [row, column = 0] }) =>
+                of === name && row === at ? { row: Math.floor(column / columns), column: column % columns } : undefined
+              }
+              describe={(row, column) => `${name} [${at}, ${row * columns + column}]`}
+              cellSize={[18, 18]}
+              stale={tensors[i]!.stale}
+            />
+          </div>
+        ))}
+      </div>
+    </Figure>
+  );
+}
+
+/** Whole lines; what the last one lacks is drawn as nothing. */
+function folded(row: Float32Array, columns: number): Float32Array {
+  if (row.length % columns === 0) return row;
+  const lines = new Float32Array(Math.ceil(row.length / columns) * columns).fill(Number.NaN);
+  lines.set(row);
+  return lines;
+}
+
+const narrow = matchMedia('(max-width: 50rem)');
+
+/** Numbers to a line: as many as can still be told apart by the eye and the pointer. */
+function useColumns(width: number): number {
+  const [isNarrow, setNarrow] = useState(narrow.matches);
+  useEffect(() => {
+    const onChange = () => setNarrow(narrow.matches);
+    narrow.addEventListener('change', onChange);
+    return () => narrow.removeEventListener('change', onChange);
+  }, []);
+  const most = isNarrow ? 32 : width > 256 ? 128 : 64;
+  return Math.min(width, most);
+}

@@ -1,0 +1,93 @@
+import { percent, shortNumber, visible } from '../../../format.ts';
+import { type Reading, useLater } from '../../reading.ts';
+import { Figure } from '../../station.tsx';
+import { words } from './words.ts';
+
+interface Guess {
+  id: number;
+  text: string;
+  untouched: number;
+  changed: number;
+}
+
+const guessesShown = 8;
+
+/** The likeliest next tokens, untouched and changed, side by side. */
+export function Prediction({ untouched, changed, at }: { untouched: Reading; changed?: Reading; at: number }) {
+  const { value, stale } = useLater(() => compare(untouched, changed, at), [untouched, changed, at]);
+  if (!value) return null;
+  const most = Math.max(...value.guesses.flatMap((guess) => [guess.untouched, guess.changed]));
+  return (
+    <Figure title={words.prediction(visible(untouched.texts[at] ?? ''))} note={words.predictionNote}>
+      <table
+        class="prediction"
+        data-tensor="logits"
+        data-stale={stale}
+        data-touched={Boolean(changed)}
+        data-divergence={value.divergence}
+      >
+        <thead>
+          <tr>
+            <td />
+            <th scope="col">{words.untouched}</th>
+            {changed && <th scope="col">{words.touched}</th>}
+          </tr>
+        </thead>
+        <tbody>
+          {value.guesses.map((guess) => (
+            <tr data-id={guess.id} data-untouched={guess.untouched} data-changed={guess.changed}>
+              <th scope="row">{visible(guess.text)}</th>
+              <Bar share={guess.untouched} most={most} />
+              {changed && <Bar share={guess.changed} most={most} />}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {changed && <p class="summary">{words.divergence(shortNumber(value.divergence))}</p>}
+    </Figure>
+  );
+}
+
+function Bar({ share, most }: { share: number; most: number }) {
+  return (
+    <td>
+      <span class="bar-of" style={{ '--share': share / most }} />
+      <span>{percent(share)}</span>
+    </td>
+  );
+}
+
+async function compare(untouched: Reading, changed: Reading | undefined, at: number) {
+  const before = softmax(await untouched.logits(at));
+  const after = changed ? softmax(await changed.logits(at)) : before;
+  const ids = new Set([...likeliest(before, guessesShown), ...(changed ? likeliest(after, guessesShown) : [])]);
+  const guesses: Guess[] = await Promise.all(
+    [...ids].map(async (id) => ({
+      id,
+      text: await untouched.model.tokenizer.token(id),
+      untouched: before[id]!,
+      changed: after[id]!,
+    })),
+  );
+  let divergence = 0;
+  for (const [id, p] of before.entries()) if (p > 0) divergence += p * Math.log(p / Math.max(after[id]!, 1e-30));
+  return { guesses: guesses.sort((a, b) => b.changed - a.changed), divergence: Math.max(0, divergence) };
+}
+
+function softmax(logits: Float32Array): Float64Array {
+  const most = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const shares = Float64Array.from(logits, (logit) => Math.exp(logit - most));
+  const total = shares.reduce((a, b) => a + b, 0);
+  return shares.map((share) => share / total);
+}
+
+function likeliest(shares: Float64Array, count: number): number[] {
+  const best: number[] = [];
+  for (const [id, share] of shares.entries()) {
+    if (best.length === count && share <= shares[best[count - 1]!]!) continue;
+    const place = best.findIndex((other) => shares[other]! < share);
+    best.splice(place < 0 ? best.length : place, 0, id);
+    best.length = Math.min(best.length, count);
+  }
+  return best;
+}
