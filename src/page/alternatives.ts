@@ -2,6 +2,7 @@ import { effect, signal } from '@preact/signals';
 import type { WorkerModel } from '../embed/client.ts';
 import { explain } from './failure.ts';
 import { failure, retry, shown } from './models.ts';
+import { largest, shareOf } from './shares.ts';
 import { type TextToken, tokensNow } from './tokens.ts';
 import { branchAt, phase, shownText } from './writing.ts';
 
@@ -74,10 +75,10 @@ async function alternativesOf(all: readonly TextToken[], index: number, model: W
   if (before.length === 0) return { token, likeliest: [] };
   const { data } = await model.logits(before);
   const likeliest = await Promise.all(
-    largest(data).map(async (id) => ({
+    largest(data, count).map(async (id) => ({
       id,
       text: await model.tokenizer.token(id),
-      probability: probabilityOf(data, id),
+      probability: shareOf(data, id),
     })),
   );
   return { token, likeliest };
@@ -89,19 +90,4 @@ export function choose(found: Alternatives, { id, text, probability }: Alternati
   const { token } = found;
   asked.value = undefined;
   if (id !== token.id) branchAt(token.start, { id, text, logprob: Math.log(probability) });
-}
-
-function largest(logits: Float32Array): number[] {
-  const best: number[] = [];
-  for (let id = 0; id < logits.length; id++) {
-    if (best.length === count && logits[id]! <= logits[best[count - 1]!]!) continue;
-    const place = best.findIndex((other) => logits[other]! < logits[id]!);
-    best.splice(place < 0 ? best.length : place, 0, id);
-    best.length = Math.min(best.length, count);
-  }
-  return best;
-}
-
-function probabilityOf(logits: Float32Array, id: number): number {
-  return 1 / logits.reduce((sum, logit) => sum + Math.exp(logit - logits[id]!), 0);
 }

@@ -1,3 +1,5 @@
+/** How the page writes numbers and tokens. */
+
 /** `0.0123`, `-4.56`, `1.2e-7`: three digits that matter, in as little room as that takes. */
 export function shortNumber(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return String(value).replace('Infinity', '∞').replace('-', '−');
@@ -12,7 +14,12 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
 }
 
-/** A token as it is read: spaces and line ends made visible. */
+/** What leaves no mark of its own: control and format characters, as those of zero width, and spaces that are not the common one. */
+const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
+
+/** A token as it is read: spaces, line ends and what has no width made visible; ∅ for one that adds nothing to the text. */
 export function visible(text: string): string {
-  return text.replaceAll(' ', '␣').replaceAll('\n', '↵').replaceAll('\t', '⇥') || '∅';
+  const marked = text.replaceAll(' ', '␣').replaceAll('\n', '↵').replaceAll('\t', '⇥');
+  const codeOf = (character: string) => character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+  return marked.replace(unseen, (character) => `⟨U+${codeOf(character)}⟩`) || '∅';
 }

@@ -3,6 +3,15 @@ import { signal } from '@preact/signals';
 /** Whether the model stands open below the text. */
 export const insideOpen = signal(false);
 
+/** The visitor asked to see it: it is brought into view when it is there. */
+export const arrival = signal(false);
+
+/** Opens the model and brings it into view. */
+export function lookInside(): void {
+  arrival.value = true;
+  insideOpen.value = true;
+}
+
 /** Where the visitor looks inside: kept here, outside the code that is fetched when it is opened, because links restore it. */
 export interface View {
   /** The stations that are unfolded. */

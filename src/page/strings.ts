@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../plan/error.ts';
 import type { EmbeddedName } from './embedded.ts';
+import { percent } from './format.ts';
 import type { Colouring } from './permalink.ts';
 import type { Dial } from './settings.ts';
 
@@ -12,10 +13,6 @@ const oneDigit = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximum
 export function bytes(count: number): string {
   if (count < 1e6) return `${number.format(Math.ceil(count / 1e3))} kB`;
   return count < 1e9 ? `${oneDigit.format(count / 1e6)} MB` : `${oneDigit.format(count / 1e9)} GB`;
-}
-
-function percentText(share: number): string {
-  return share < 1e-4 ? '< 0.01 %' : `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
 }
 
 export const strings = {
@@ -56,9 +53,7 @@ export const strings = {
   asking: 'Asking the model…',
   firstToken: 'The first token: nothing before it to predict it from.',
   tokenFacts: (probability: number, rank: number, entropy: number) =>
-    `${percentText(probability)}, rank ${number.format(rank)}, entropy ${entropy.toFixed(2)} nats`,
-  share: percentText,
-  visible: (text: string) => text.replaceAll(' ', '␣').replaceAll('\n', '↵'),
+    `${percent(probability)}, rank ${number.format(rank)}, entropy ${entropy.toFixed(2)} nats`,
   branches: 'Branches of the text',
   branch: (depth: number, text: string) => (depth === 0 ? `The first text: ${text}` : `Branch: ${text}`),
   emptyBranch: 'empty',

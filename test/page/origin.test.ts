@@ -76,3 +76,21 @@ test('an edited tensor names its edits beside the equation', async () => {
   expect(origin.result).not.toBe(0);
   expect(origin.edits).toEqual(edits);
 });
+
+test('an edit of one head, or of one row, is named beside its own cells alone', async () => {
+  const edits = [
+    { name: 'blocks.1.attn.hook_z', head: 1, scale: 0 },
+    { name: 'blocks.1.hook_mlp_out', position: 2, scale: 0 },
+    { name: 'blocks.1.attn.hook_pattern', head: 0, position: 3, scale: 0 },
+  ];
+  const [z, mlp, pattern] = edits;
+  const editsAt = async (name: string, ...index: number[]) =>
+    (await originOf(tensor(name, ...index), numbersWith(edits))).edits;
+  expect(await editsAt(z!.name, 2, 1, 0)).toEqual([z]);
+  expect(await editsAt(z!.name, 2, 0, 0)).toEqual([]);
+  expect(await editsAt(mlp!.name, 2, 0)).toEqual([mlp]);
+  expect(await editsAt(mlp!.name, 3, 0)).toEqual([]);
+  expect(await editsAt(pattern!.name, 0, 3, 1)).toEqual([pattern]);
+  expect(await editsAt(pattern!.name, 0, 2, 1)).toEqual([]);
+  expect(await editsAt(pattern!.name, 1, 3, 1)).toEqual([]);
+});

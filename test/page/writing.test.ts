@@ -1,17 +1,8 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import type { WorkerModel } from '../../src/embed/client.ts';
+import { EngineWorker, type WorkerModel } from '../../src/embed/client.ts';
 import { loading, show, shown } from '../../src/page/models.ts';
 import { embedded } from '../../src/page/sources.ts';
 import * as writing from '../../src/page/writing.ts';
-
-/** Loads under way, which the test ends. */
-const loads = vi.hoisted((): { resolve(model: unknown): void; reject(error: unknown): void }[] => []);
-vi.mock('../../src/embed/client.ts', () => ({
-  EngineWorker: class {
-    cachedModels = {};
-    load = () => new Promise((resolve, reject) => loads.push({ resolve, reject }));
-  },
-}));
 
 /** A model that writes what the test hands it, token by token, and ends when it is told. */
 class Writer {
@@ -132,6 +123,12 @@ describe('a run is a transaction', () => {
   });
 
   test('waits for the load that took the place of the one it was waiting for', async () => {
+    const loads: { resolve(model: unknown): void; reject(error: unknown): void }[] = [];
+    const load = vi
+      .spyOn(EngineWorker.prototype, 'load')
+      .mockImplementation(
+        () => new Promise((resolve, reject) => loads.push({ resolve: resolve as (model: unknown) => void, reject })),
+      );
     const ref = { kind: 'url' as const, url: 'https://models.example/' };
     void show(ref);
     const run = writing.complete();
@@ -142,5 +139,6 @@ describe('a run is a transaction', () => {
     await model.write(undefined);
     await run;
     expect(text()).toBe('Once upon');
+    load.mockRestore();
   });
 });

@@ -1,5 +1,9 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { visible } from '../format.ts';
+import { composing } from '../ghost.ts';
+import { randomSeed, ranges } from '../settings.ts';
+import { DialRow } from '../views/dial-row.tsx';
+import { completeOrStop, phase, set, settings, shownText, type } from '../writing.ts';
 import { head, layer, lookAt, position } from './looking.ts';
 import { current, touched } from './reading.ts';
 import { words } from './words.ts';
@@ -11,6 +15,7 @@ export function Bar() {
   const { nLayer, nHead, nCtx } = shown.model.config;
   return (
     <div class="bar" data-touched={Boolean(touched.value)}>
+      <Hand />
       <Ribbon texts={shown.texts} />
       {shown.ids.length === nCtx && <p class="summary">{words.shortened(nCtx)}</p>}
       <div class="steppers">
@@ -18,6 +23,50 @@ export function Bar() {
         <Stepper what={words.head} value={head.value} count={nHead} onChange={(value) => lookAt({ head: value })} />
         {touched.value && <p class="touched">{words.touched}</p>}
       </div>
+    </div>
+  );
+}
+
+/** Dials that change what the drawing shows; the others are beside the text. */
+const dials = ['temperature', 'topK', 'topP'] as const;
+
+/** The text and the dials, so that nothing that a lesson asks for is out of reach. A line end is written as its sign. */
+function Hand() {
+  const busy = phase.value !== 'idle';
+  return (
+    <div class="hand">
+      <input
+        type="text"
+        dir="auto"
+        aria-label={words.yourText}
+        value={shownText.value.replaceAll('\n', '↵')}
+        readOnly={busy}
+        onInput={({ currentTarget }) => type(currentTarget.value.replaceAll('↵', '\n'))}
+        onCompositionStart={() => (composing.value = true)}
+        onCompositionEnd={() => (composing.value = false)}
+      />
+      <button type="button" class="plain" onClick={completeOrStop}>
+        {busy ? words.stop : words.writeOn}
+      </button>
+      <details class="hand-dials">
+        <summary>{words.dials}</summary>
+        <div>
+          {dials.map((dial) => (
+            <DialRow
+              key={dial}
+              id={`inside-${dial}`}
+              dial={dial}
+              value={settings.value[dial]}
+              idle={settings.value.temperature === 0 && ranges[dial].samplingOnly}
+              onChange={(value) => set(dial, value)}
+              onTouch={() => {}}
+            />
+          ))}
+          <button type="button" class="plain" onClick={() => set('seed', randomSeed())}>
+            {words.otherSeed}
+          </button>
+        </div>
+      </details>
     </div>
   );
 }
@@ -32,7 +81,7 @@ function Ribbon({ texts }: { texts: readonly string[] }) {
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const to = event.key === 'Home' ? 0 : event.key === 'End' ? texts.length - 1 : step && position.value + step;
-    if (to === undefined) return;
+    if (to === undefined || to < 0 || to >= texts.length) return;
     event.preventDefault();
     lookAt({ position: to });
     (list.current?.children[position.value] as HTMLElement | undefined)?.focus();

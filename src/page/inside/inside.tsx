@@ -1,21 +1,20 @@
 import './inside.css';
 import { useEffect } from 'preact/hooks';
+import { arrival } from '../inside-open.ts';
 import { Bar } from './bar.tsx';
 import { Inspector } from './inspector/view.tsx';
 import { Lessons } from './lessons/player.tsx';
+import { stations } from './looking.ts';
 import { current, follow, readingFailure } from './reading.ts';
 import { Station } from './station.tsx';
-import { Block } from './stations/block/view.tsx';
-import { Input } from './stations/input/view.tsx';
-import { Output } from './stations/output/view.tsx';
-import { Overview } from './stations/overview/view.tsx';
-import { Runs } from './stations/runs/view.tsx';
-import { TouchStation } from './stations/touch/view.tsx';
+import { registry } from './stations/stations.ts';
+import { Whole } from './whole/view.tsx';
 import { words } from './words.ts';
 
 /** The model opened up, for the text on the page: an overview first, and stations that unfold in place. */
 export function Inside() {
   useEffect(follow, []);
+  useArrival();
   const failure = readingFailure.value;
   return (
     <section class="inside" aria-labelledby="inside-title">
@@ -31,17 +30,26 @@ export function Inside() {
   );
 }
 
+/** Once what was asked for is there, it is brought into view: it opens below the text. */
+function useArrival(): void {
+  const ready = current.value !== undefined;
+  useEffect(() => {
+    if (!arrival.value || !ready) return;
+    arrival.value = false;
+    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    document.querySelector('.inside')?.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
+  }, [ready, arrival.value]);
+}
+
 function Flow() {
   return (
     <>
-      <Lessons />
       <Bar />
-      <Station name="overview">{() => <Overview />}</Station>
-      <Station name="input">{() => <Input />}</Station>
-      <Station name="block">{() => <Block />}</Station>
-      <Station name="output">{() => <Output />}</Station>
-      <Station name="touch">{() => <TouchStation />}</Station>
-      <Station name="runs">{() => <Runs />}</Station>
+      <Whole />
+      <Lessons />
+      {stations.map((name) => (
+        <Station key={name} name={name} {...registry[name]} />
+      ))}
       <Inspector />
     </>
   );

@@ -14,8 +14,12 @@ export const position = computed(() => {
 export const layer = computed(() => within(view.value.layer, current.value?.model.config.nLayer ?? 1));
 export const head = computed(() => within(view.value.head, current.value?.model.config.nHead ?? 1));
 
+/** To choose the last token is to follow it: it stays the one looked at while the text grows. */
 export function lookAt(where: { position?: number | undefined; layer?: number; head?: number }): void {
-  view.value = { ...view.value, ...where };
+  const next = { ...view.value, ...where };
+  const last = (current.value?.ids.length ?? 1) - 1;
+  if (next.position !== undefined) next.position = Math.max(0, next.position);
+  view.value = { ...next, position: next.position !== undefined && next.position >= last ? undefined : next.position };
 }
 
 export const stations = ['overview', 'input', 'block', 'output', 'touch', 'runs'] as const;
@@ -26,6 +30,15 @@ export const unfolded = computed<ReadonlySet<string>>(() => new Set(view.value.s
 export function unfold(name: StationName, open = true): void {
   const others = view.value.stations.filter((other) => other !== name);
   view.value = { ...view.value, stations: open ? [...others, name] : others };
+}
+
+/** Unfolds a station, and brings it into view once it is laid out. */
+export function open(name: StationName): void {
+  unfold(name);
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  requestAnimationFrame(() => {
+    document.getElementById(`station-${name}`)?.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
+  });
 }
 
 /** One number of the model: of a tensor by its hook name, or of a weight by its name; indices along its shape. */

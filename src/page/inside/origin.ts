@@ -1,7 +1,8 @@
 import type { Edit, TracedTensor } from '../../index.ts';
 import { activate } from '../../plan/activate.ts';
 import { tensorNamed } from '../../plan/lens-names.ts';
-import { type Activation, type Plan, type Step, stepOutputs, widthOf } from '../../plan/plan.ts';
+import { type Activation, type Axis, type Plan, type Step, stepOutputs, widthOf } from '../../plan/plan.ts';
+import { momentsOf, rowOf as rowIn } from '../shares.ts';
 import type { Cell } from './looking.ts';
 
 /** The numbers an explanation is made of: a run's tensors and logits, and the model's weights. */
@@ -50,9 +51,19 @@ export async function originOf(cell: Cell, numbers: Numbers): Promise<Origin> {
   if (!step) throw new Error(`No step of the model makes ${cell.name}.`);
   const value = await numberAt({ ...cell, name }, numbers);
   const equation = await equationOf(step, { ...cell, name }, numbers);
-  const edits = numbers.edits.filter((edit) => tensorNamed(numbers.plan, edit.name) === name);
+  const edits = numbers.edits.filter((edit) => {
+    return (
+      tensorNamed(numbers.plan, edit.name) === name && isAt(edit, cell.index, numbers.plan.tensors.get(name)!.shape)
+    );
+  });
   const op = step.op === 'embed' ? `embed ${step.tables[0]!.by}` : step.op;
   return { value, op, terms: [], ...equation, edits };
+}
+
+/** Whether an edit, of one head and of one row or of all, is of a cell of a tensor [rows, n], [rows, nHead, n] or [nHead, rows, keys]. */
+function isAt({ head, position }: Edit, index: readonly number[], shape: readonly Axis[]): boolean {
+  const rows = typeof shape[0] === 'number' ? 1 : 0;
+  return (position === undefined || index[rows] === position) && (head === undefined || index[1 - rows] === head);
 }
 
 /** Whether the model has a cell for this text: another text or model may not have what was asked about. */
@@ -117,9 +128,7 @@ async function operand(cell: Cell, numbers: Numbers): Promise<Operand> {
 
 /** All of a tensor's numbers at one row. */
 async function rowOf(name: string, row: number, numbers: Numbers): Promise<Float32Array> {
-  const { data, shape } = await numbers.tensor(name);
-  const width = data.length / shape[0]!;
-  return data.subarray(row * width, (row + 1) * width);
+  return rowIn(await numbers.tensor(name), row);
 }
 
 /** A plan as it is written looks one table up at a time. */
@@ -138,12 +147,6 @@ async function ofTwo({ kind, ...step }: Of<'binary'>, { index }: Cell, numbers: 
   const b = await operand(tensorCell(step.b, ...index), numbers);
   if (kind === 'add') return { formula: 'a + b', written: [a, ' + ', b], result: a.value + b.value };
   return { formula: 'a × b', written: [a, ' × ', b], result: a.value * b.value };
-}
-
-/** Not centred, the mean counts as 0. */
-function momentsOf(row: Float32Array, centred: boolean): { mean: number; variance: number } {
-  const mean = centred ? row.reduce((sum, x) => sum + x, 0) / row.length : 0;
-  return { mean, variance: row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / row.length };
 }
 
 async function normScale(step: Of<'normScale'>, { index }: Cell, numbers: Numbers): Promise<Equation> {

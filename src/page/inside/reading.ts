@@ -1,22 +1,25 @@
 import { computed, effect, signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
 import type { WorkerModel } from '../../embed/client.ts';
-import type { Edit, TracedTensor } from '../../index.ts';
+import type { Edit, Overview, Trace, TracedTensor } from '../../index.ts';
 import { shown } from '../models.ts';
+import { rowOf } from '../shares.ts';
 import { phase, shownText } from '../writing.ts';
+import { TensorCache } from './cache.ts';
 import { editsOf, touches } from './touch.ts';
+
+/** What all readings have read, the latest of it: at 1,024 tokens a block of GPT-2 small is some 150 MB. */
+const cache = new TensorCache(2 ** 28);
 
 /** One text, run by one model with one set of edits: every tensor of it, read when it is first drawn. */
 export class Reading {
   readonly model: WorkerModel;
   readonly ids: readonly number[];
-  /** Each token's bytes as text. */
+  /** What each token adds to the text: nothing within a character of several tokens. */
   readonly texts: readonly string[];
   readonly edits: readonly Edit[];
-  readonly #tensors = new Map<string, Promise<TracedTensor>>();
-  readonly #logits = new Map<number, Promise<Float32Array>>();
   readonly #left = new AbortController();
-  #batch: { names: Set<string>; run: Promise<ReadonlyMap<string, TracedTensor>> } | undefined;
+  #batch: { names: Set<string>; positions: Set<number>; run: Promise<Trace> } | undefined;
+  #overview: Promise<Overview> | undefined;
 
   constructor(model: WorkerModel, ids: readonly number[], texts: readonly string[], edits: readonly Edit[] = []) {
     this.model = model;
@@ -27,26 +30,25 @@ export class Reading {
 
   /** A tensor by its hook name, whole. What is asked for in one task is read in one run. */
   tensor(name: string): Promise<TracedTensor> {
-    let tensor = this.#tensors.get(name);
-    if (!tensor) {
-      tensor = this.#join(name).then((tensors) => tensors.get(name)!);
-      tensor.catch(() => this.#tensors.delete(name));
-      this.#tensors.set(name, tensor);
-    }
-    return tensor;
+    return cache.get(this, name, () => this.#join(({ names }) => names.add(name)).then((run) => run.get(name)!));
   }
 
   /** Logits after a position: [vocabSize]. */
-  logits(position: number): Promise<Float32Array> {
-    let logits = this.#logits.get(position);
-    if (!logits) {
-      logits = this.model
-        .trace(this.ids, { edits: this.edits, logits: [position], signal: this.#left.signal })
-        .then((trace) => trace.logits.data);
-      logits.catch(() => this.#logits.delete(position));
-      this.#logits.set(position, logits);
-    }
-    return logits;
+  async logits(position: number): Promise<Float32Array> {
+    const read = async () => {
+      let nth = 0;
+      const { logits } = await this.#join(({ positions }) => {
+        nth = [...positions.add(position)].indexOf(position);
+      });
+      return { data: rowOf(logits, nth).slice(), shape: [1, logits.shape[1]!] };
+    };
+    return (await cache.get(this, `logits ${position}`, read)).data;
+  }
+
+  /** The whole model at a glance, small enough to be drawn. */
+  overview(): Promise<Overview> {
+    this.#overview ??= this.model.overview(this.ids, { size: 48, edits: this.edits, signal: this.#left.signal });
+    return this.#overview;
   }
 
   /** The same text with other edits. */
@@ -54,33 +56,37 @@ export class Reading {
     return new Reading(this.model, this.ids, this.texts, edits);
   }
 
-  /** Nobody looks at this run any more: what it still reads is not worth the time. */
+  /** Nobody looks at this run any more: what it still reads is not worth the time, nor what it read the memory. */
   leave(): void {
     this.#left.abort();
+    cache.forget(this);
   }
 
-  #join(name: string): Promise<ReadonlyMap<string, TracedTensor>> {
+  /** What is asked for in one task is read in one run. */
+  #join(add: (batch: { names: Set<string>; positions: Set<number> }) => void): Promise<Trace> {
     if (!this.#batch) {
-      const names = new Set<string>();
+      const [names, positions] = [new Set<string>(), new Set<number>()];
       const run = new Promise<void>(queueMicrotask).then(async () => {
         this.#batch = undefined;
-        const options = { capture: [...names], edits: this.edits, logits: [], signal: this.#left.signal };
-        return this.model.trace(this.ids, options);
+        const wanted = { capture: [...names], logits: [...positions] };
+        return this.model.trace(this.ids, { ...wanted, edits: this.edits, signal: this.#left.signal });
       });
-      this.#batch = { names, run };
+      this.#batch = { names, positions, run };
     }
-    this.#batch.names.add(name);
+    add(this.#batch);
     return this.#batch.run;
   }
 }
 
-/** The text as it is, untouched by edits. Undefined until a model has read it. */
-export const reading = signal<Reading | undefined>(undefined);
+const latest = signal<Reading | undefined>(undefined);
+
+/** The text as it is, untouched by edits. Undefined until the model that is shown has read it. */
+export const reading = computed(() => (latest.value?.model === shown.value?.model ? latest.value : undefined));
 /** The same text with what the visitor changed inside the model; undefined where nothing is changed. */
 export const touched = computed(() => {
   const untouched = reading.value;
   if (!untouched) return undefined;
-  const edits = editsOf(touches.value, untouched.model.config, untouched.ids.length);
+  const edits = editsOf(touches.value, untouched.model, untouched.ids.length);
   return edits.length > 0 ? untouched.with(edits) : undefined;
 });
 /** What the pictures show: the touched run if there is one. */
@@ -101,32 +107,35 @@ export function follow(): () => void {
     wanted++;
     if (!model || phase.value !== 'idle') return;
     const mine = wanted;
-    const quick = !reading.value || reading.value.model !== model;
     timer = window.setTimeout(
       () => {
         read(model, text).then(
           (next) => {
-            if (mine === wanted) reading.value = next;
-            if (mine === wanted) readingFailure.value = undefined;
+            if (mine !== wanted) return;
+            latest.value = next;
+            readingFailure.value = undefined;
           },
           (error: unknown) => {
             if (mine === wanted) readingFailure.value = error;
           },
         );
       },
-      quick ? 0 : settleMs,
+      latest.peek()?.model === model ? settleMs : 0,
     );
   });
-  let former: Reading | undefined;
+  let former: readonly (Reading | undefined)[] = [];
   const stopLeaving = effect(() => {
-    if (former !== touched.value) former?.leave(); // a slider makes many runs
-    former = touched.value;
+    const now = [reading.value, touched.value]; // a slider makes many runs, and so does typing
+    for (const one of former) if (!now.includes(one)) one?.leave();
+    former = now;
   });
   return () => {
     clearTimeout(timer);
     wanted++;
     stop();
     stopLeaving();
+    for (const one of former) one?.leave();
+    latest.value = undefined; // its model may be gone when the panel is opened again
   };
 }
 
@@ -135,38 +144,23 @@ async function read(model: WorkerModel, text: string): Promise<Reading> {
   const { nCtx, bosTokenId } = model.config;
   const all = await model.tokenizer.encode(text);
   const ids = all.length > 0 ? all.slice(-nCtx) : [bosTokenId ?? 0];
-  const former = reading.value;
+  const former = latest.peek();
   if (former?.model === model && former.ids.length === ids.length && ids.every((id, i) => id === former.ids[i]))
     return former;
-  return new Reading(model, ids, await Promise.all(ids.map((id) => model.tokenizer.token(id))));
+  return readingOf(model, ids);
 }
 
-/** A tensor of the current run; while the next one is read, the last one, marked stale. */
-export function useTensor(
-  name: string,
-  of: Reading | undefined = current.value,
-): { tensor?: TracedTensor; stale: boolean } {
-  const { value, stale } = useLater(() => of?.tensor(name), [of, name]);
-  return { tensor: value, stale };
+export async function readingOf(model: WorkerModel, ids: readonly number[]): Promise<Reading> {
+  return new Reading(model, ids, await model.tokenizer.pieces(ids));
 }
 
-/** A run that was left before its end: a newer one is under way. */
-const isAbort = (failure: unknown) => failure instanceof DOMException && failure.name === 'AbortError';
+const names = new WeakMap<WorkerModel, Map<number, Promise<string>>>();
 
-/** What a promise gives; until then what the last one gave, marked stale. A promise nobody waits for is told to abort. */
-export function useLater<T>(
-  make: (signal: AbortSignal) => Promise<T> | undefined,
-  when: readonly unknown[],
-): { value?: T; failure?: unknown; stale: boolean } {
-  const [state, setState] = useState<{ value?: T; failure?: unknown; when: readonly unknown[] }>({ when: [] });
-  useEffect(() => {
-    const left = new AbortController();
-    make(left.signal)?.then(
-      (value) => left.signal.aborted || setState({ value, when }),
-      (failure: unknown) => left.signal.aborted || isAbort(failure) || setState((last) => ({ ...last, failure })),
-    );
-    return () => left.abort();
-  }, when as unknown[]);
-  const stale = state.when.length !== when.length || state.when.some((one, i) => one !== when[i]);
-  return { value: state.value, failure: state.failure, stale };
+/** A token's own text, asked of the worker once. */
+export function tokenText(model: WorkerModel, id: number): Promise<string> {
+  const known = names.get(model) ?? new Map<number, Promise<string>>();
+  names.set(model, known);
+  const text = known.get(id) ?? Promise.resolve(model.tokenizer.token(id));
+  known.set(id, text);
+  return text;
 }

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
-import type { Edit, ModelConfig } from '../../index.ts';
+import type { WorkerModel } from '../../embed/client.ts';
+import type { Edit } from '../../index.ts';
 
 /** What the visitor changes inside the model; each becomes an edit of one tensor. */
 export type Touch =
@@ -9,7 +10,17 @@ export type Touch =
   /** Row `position` of a head's attention: shares of the tokens 0 to `position`, which sum to 1; and `before`. */
   | { kind: 'attention'; layer: number; head: number; position: number; row: Float32Array; before: Float32Array }
   /** One position of a tensor as it was in another text; `head` for a tensor that has heads. */
-  | { kind: 'patch'; layer: number; name: string; head?: number; position: number; values: Float32Array; from: string };
+  | {
+      kind: 'patch';
+      layer: number;
+      name: string;
+      head?: number;
+      position: number;
+      /** Of `model` alone: another of the same width means other things by the same numbers. */
+      values: Float32Array;
+      model: WorkerModel;
+      from: string;
+    };
 
 export const touches = signal<readonly Touch[]>([]);
 
@@ -36,20 +47,36 @@ export function touch(one: Touch): void {
   touches.value = isNothing ? others : [...others, one];
 }
 
+/** The visitor's own touches while a lesson makes its own. */
+export const aside = signal<readonly Touch[] | undefined>(undefined);
+
+/** Leaves the model untouched for a lesson's experiment. */
+export function setAside(): void {
+  aside.value ??= touches.value;
+  touches.value = [];
+}
+
+/** Gives back what was set aside; what the lesson touched meanwhile goes with it. */
+export function giveBack(): void {
+  if (aside.value) touches.value = aside.value;
+  aside.value = undefined;
+}
+
 export function untouch(one: Touch): void {
   touches.value = touches.value.filter((other) => other !== one);
 }
 
 /** The edits for a text of `length` tokens; touches of a place that it or the model does not have wait until there is one. */
-export function editsOf(all: readonly Touch[], config: ModelConfig, length: number): Edit[] {
-  return all.filter((one) => fits(one, config, length)).map((one) => editOf(one, length));
+export function editsOf(all: readonly Touch[], model: WorkerModel, length: number): Edit[] {
+  return all.filter((one) => fits(one, model, length)).map((one) => editOf(one, length));
 }
 
-function fits(one: Touch, { nLayer, nHead, nEmbd }: ModelConfig, length: number): boolean {
+function fits(one: Touch, model: WorkerModel, length: number): boolean {
+  const { nLayer, nHead } = model.config;
   if (one.layer >= nLayer) return false;
   if ('head' in one && (one.head ?? 0) >= nHead) return false;
   if ('position' in one && one.position >= length) return false;
-  return one.kind !== 'patch' || one.values.length === (one.head === undefined ? nEmbd : nEmbd / nHead);
+  return one.kind !== 'patch' || one.model === model;
 }
 
 function editOf(one: Touch, length: number): Edit {

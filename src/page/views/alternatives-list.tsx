@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { asked, choose, letGo } from '../alternatives.ts';
+import { percent, visible } from '../format.ts';
 import { strings } from '../strings.ts';
 import { tokens } from '../tokens.ts';
 
@@ -69,9 +70,9 @@ export function AlternativesList({ onLeave }: { onLeave: () => void }) {
                   onLeave();
                 }}
               >
-                <span class="word">{strings.visible(other.text)}</span>
+                <bdi class="word">{visible(other.text)}</bdi>
                 <span class="bar" style={{ '--share': other.probability / most }} />
-                <span>{strings.share(other.probability)}</span>
+                <span>{percent(other.probability)}</span>
               </button>
             </li>
           ))}

@@ -3,6 +3,8 @@ import { strings } from '../strings.ts';
 import { TypedValue } from './typed-value.tsx';
 
 interface Props {
+  /** The dial's name by default. */
+  id?: string;
   dial: Dial;
   value: number;
   /** Shown as having no effect now. */
@@ -12,17 +14,17 @@ interface Props {
 }
 
 /** A name, a value that can be typed, and a slider. */
-export function DialRow({ dial, value, idle, onChange, onTouch }: Props) {
+export function DialRow({ dial, id = dial, value, idle, onChange, onTouch }: Props) {
   const { min, max, step, off } = ranges[dial];
   const [name, meaning] = strings.dials[dial];
   const text = worded(dial, value);
   const read = (typed: string) => (typed.trim() === strings.off ? off : fitted(dial, Number.parseFloat(typed)));
   return (
     <div class="dial" data-idle={idle} data-off={value === off} onPointerEnter={onTouch} onFocusCapture={onTouch}>
-      <label for={dial}>{name}</label>
+      <label for={id}>{name}</label>
       <TypedValue label={strings.typed(name)} text={text} read={read} onChange={onChange} digits={6} />
       <input
-        id={dial}
+        id={id}
         type="range"
         min={min}
         max={max}

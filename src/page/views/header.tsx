@@ -1,17 +1,10 @@
-import { insideOpen } from '../inside-open.ts';
+import { lookInside } from '../inside-open.ts';
 import { currentLink } from '../link.ts';
 import { guest } from '../models.ts';
 import { strings } from '../strings.ts';
 import { currentTheme, switchTheme } from '../theme.ts';
 import { CopyButton } from './copy-button.tsx';
 import { Layers, Link, Moon, Sun } from './icons.tsx';
-
-/** Opens the model, and brings it into view. */
-function lookInside(): void {
-  insideOpen.value = true;
-  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  document.querySelector('.inside-slot')?.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
-}
 
 export function Header() {
   const dark = currentTheme() === 'dark';

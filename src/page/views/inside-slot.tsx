@@ -1,5 +1,5 @@
 import { explain } from '../failure.ts';
-import { insideOpen } from '../inside-open.ts';
+import { insideOpen, lookInside } from '../inside-open.ts';
 import { failure, retry, shown } from '../models.ts';
 import { embedded } from '../sources.ts';
 import { strings } from '../strings.ts';
@@ -19,7 +19,12 @@ export function InsideSlot() {
   };
   return (
     <div class="inside-slot">
-      <button type="button" class="plain" aria-expanded={open} onClick={() => (insideOpen.value = !open)}>
+      <button
+        type="button"
+        class="plain"
+        aria-expanded={open}
+        onClick={() => (open ? (insideOpen.value = false) : lookInside())}
+      >
         {open ? strings.closeInside : strings.seeInside}
       </button>
       {open && <Later load={load} with={{}} onFailure={onFailure} />}

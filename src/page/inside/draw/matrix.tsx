@@ -1,9 +1,9 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { shortNumber } from '../../format.ts';
 import { currentTheme } from '../../theme.ts';
 import { type Cell, cell, sameCell } from '../looking.ts';
 import { words } from '../words.ts';
-import { pixelsOf, type Scale } from './colours.ts';
-import { shortNumber } from '../../format.ts';
+import { cssColour, pixelsOf, type Scale } from './colours.ts';
 
 export interface MatrixProps {
   /** What a screen reader calls the picture. */
@@ -57,7 +57,7 @@ export function Matrix(props: MatrixProps) {
   const { label, rows, columns, tensor, cellAt, describe, onPick, marked, stale = false, cellSize = [12, 12] } = props;
   const canvas = useRef<DrawnCanvas>(null);
   const [place, setPlace] = useState<Place | undefined>(undefined);
-  useDrawing(canvas, props);
+  const { end, isFine } = useDrawing(canvas, props);
   const at = place && { row: Math.min(place.row, rows - 1), column: Math.min(place.column, columns - 1) };
   const picks = Boolean(cellAt || onPick);
   const pick = ({ row, column }: Place) => {
@@ -99,6 +99,7 @@ export function Matrix(props: MatrixProps) {
       {marked && <span class="mark" style={box(marked, rows, columns)} />}
       {chosen && <span class="mark chosen" style={box(chosen, rows, columns)} />}
       {at && <span class="mark pointed" style={box(at, rows, columns)} />}
+      {at && isFine && <Loupe at={at} end={end} {...props} />}
       <output
         class="readout"
         data-side={at && at.column > columns / 2 ? 'left' : 'right'}
@@ -108,6 +109,37 @@ export function Matrix(props: MatrixProps) {
           `${describe ? `${describe(at.row, at.column)} ` : ''}${shortNumber(props.data[at.row * columns + at.column]!)}`}
       </output>
     </div>
+  );
+}
+
+/** Columns narrower than this are read through a loupe, in CSS pixels. */
+const fineCell = 6;
+/** Numbers on either side of the one pointed at. */
+const loupeReach = 4;
+
+/** The numbers about a place, each wide enough to be told from the next. */
+function Loupe({ at, end, data, columns, scale, middle = 0 }: MatrixProps & { at: Place; end: number }) {
+  const first = Math.max(0, Math.min(at.column - loupeReach, columns - 2 * loupeReach - 1));
+  const shown = data.subarray(
+    at.row * columns + first,
+    at.row * columns + Math.min(columns, first + 2 * loupeReach + 1),
+  );
+  const theme = currentTheme();
+  return (
+    <span
+      class="loupe"
+      aria-hidden="true"
+      data-side={at.column > columns / 2 ? 'left' : 'right'}
+      style={corner(at, 1, columns)}
+    >
+      {[...shown].map((value, i) => (
+        <span
+          key={i}
+          data-pointed-at={first + i === at.column}
+          style={Number.isFinite(value) ? { background: cssColour(value - middle, scale, end, theme) } : {}}
+        />
+      ))}
+    </span>
   );
 }
 
@@ -121,8 +153,9 @@ const arrows: Record<string, readonly [number, number]> = {
 function useDrawing(
   canvas: { current: DrawnCanvas | null },
   { data, rows, columns, scale, limit, middle = 0 }: MatrixProps,
-): void {
+): { end: number; isFine: boolean } {
   const theme = currentTheme();
+  const [isFine, setFine] = useState(false);
   const end = useMemo(() => limit ?? largest(data), [data, limit]);
   useLayoutEffect(() => {
     const element = canvas.current!;
@@ -137,11 +170,13 @@ function useDrawing(
     const element = canvas.current!;
     // Enlarged, a cell is a square of one colour; shrunk, neighbours are averaged rather than dropped.
     const observer = new ResizeObserver(() => {
+      setFine(element.clientWidth / columns < fineCell);
       element.dataset.shrunk = String(element.clientWidth < columns || element.clientHeight < rows);
     });
     observer.observe(element);
     return () => observer.disconnect();
   }, [columns, rows]);
+  return { end, isFine };
 }
 
 function largest(data: Float32Array): number {

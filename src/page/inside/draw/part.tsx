@@ -1,14 +1,15 @@
 import './part.css';
 import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
-import type { TracedTensor } from '../../../index.ts';
+import { shortNumber } from '../../format.ts';
+import { magnitudeOf } from '../../shares.ts';
 import { currentTheme } from '../../theme.ts';
+import { useShown } from '../frame.ts';
+import { type Cell, cell } from '../looking.ts';
+import { words } from '../words.ts';
 import { cssColour, type Scale } from './colours.ts';
+import { Quoting } from './figure.tsx';
 import { Matrix } from './matrix.tsx';
-import { shortNumber, visible } from '../../format.ts';
-import { type Cell, cell, position } from '../looking.ts';
-import { current, useTensor } from '../reading.ts';
-import { words } from '../stations/block/words.ts';
 
 interface PartProps {
   title: string;
@@ -30,28 +31,10 @@ export function Part({ title, hooks, on = 'branch', note, children }: PartProps)
           <code key={hook}>{hook}</code>
         ))}
       </header>
-      {note && <p class="summary">{note}</p>}
+      {note && <p class="summary">{typeof note === 'string' ? <Quoting text={note} /> : note}</p>}
       {children}
     </li>
   );
-}
-
-/** The row of the token looked at, of a tensor [tokens, n] or [tokens, heads, n]. */
-export function useRow(name: string): { row?: Float32Array; at: number; stale: boolean } {
-  const { tensor, stale } = useTensor(name);
-  const at = Math.min(position.value, (tensor?.shape[0] ?? 1) - 1);
-  const row = useMemo(() => tensor && rowOf(tensor, at), [tensor, at]);
-  return { row, at, stale };
-}
-
-export function rowOf({ data, shape }: TracedTensor, at: number): Float32Array {
-  const width = data.length / shape[0]!;
-  return data.subarray(at * width, (at + 1) * width);
-}
-
-/** The text of the token looked at. */
-export function tokenText(at = position.value): string {
-  return visible(current.value?.texts[at] ?? '');
 }
 
 interface VectorProps {
@@ -63,13 +46,13 @@ interface VectorProps {
 
 /** A token's row of a tensor as a strip. */
 export function Vector({ name, label, limit }: VectorProps) {
-  const { row, at, stale } = useRow(name);
-  if (!row) return null;
+  const { frame, stale } = useShown();
+  const at = frame.position;
   return (
     <Strip
       label={label}
-      name={words.row(name, tokenText(at))}
-      data={row}
+      name={words.row(name, frame.text())}
+      data={frame.row(name)}
       limit={limit}
       tensor={name}
       cellAt={(_, column) => ({ kind: 'tensor', name, index: [at, column] })}
@@ -91,7 +74,7 @@ interface StripProps {
 
 /** Numbers side by side as one band, as wide as there is room. */
 export function Strip({ label, name, data, limit, tensor, cellAt, stale }: StripProps) {
-  const end = useMemo(() => limit ?? largest(data), [data, limit]);
+  const end = useMemo(() => limit ?? magnitudeOf(data), [data, limit]);
   return (
     <div class="band">
       {label && (
@@ -118,8 +101,8 @@ export function Strip({ label, name, data, limit, tensor, cellAt, stale }: Strip
 
 /** Two rows of the stream and their sum, one above the other on one scale. */
 export function Sum({ a, b, sum }: { a: string; b: string; sum: string }) {
-  const [x, y, z] = [useRow(a).row, useRow(b).row, useRow(sum).row];
-  const limit = useMemo(() => largest(x, y, z), [x, y, z]);
+  const { frame } = useShown();
+  const limit = useMemo(() => magnitudeOf(frame.row(a), frame.row(b), frame.row(sum)), [frame, a, b, sum]);
   return (
     <div class="addition">
       <Vector name={a} label={lastPart(a)} limit={limit} />
@@ -132,12 +115,6 @@ export function Sum({ a, b, sum }: { a: string; b: string; sum: string }) {
 
 /** `hook_resid_mid` of `blocks.0.hook_resid_mid`. */
 const lastPart = (name: string) => name.slice(name.lastIndexOf('.') + 1);
-
-export function largest(...parts: readonly (Float32Array | undefined)[]): number {
-  let most = 0;
-  for (const part of parts) for (const value of part ?? []) most = Math.max(most, Math.abs(value));
-  return most;
-}
 
 /** A number that shows its origin when it is chosen. */
 export function CellLink({ what, to, value }: { what: string; to: Cell; value: number }) {

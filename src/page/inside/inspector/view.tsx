@@ -4,9 +4,10 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerModel } from '../../../embed/client.ts';
 import { gpt2Plan } from '../../../model/gpt2.ts';
 import { shortNumber, visible } from '../../format.ts';
+import { useLater } from '../frame.ts';
 import { type Cell, cell, sameCell } from '../looking.ts';
 import { hasCell, type Numbers, type Operand, type Origin, originOf } from '../origin.ts';
-import { current, type Reading, useLater } from '../reading.ts';
+import { current, type Reading } from '../reading.ts';
 import { words } from './words.ts';
 
 /** Cells looked at before the one it leads `to`, the last one last; a cell chosen in a picture begins a new one. */
@@ -83,7 +84,7 @@ function Equation({ cell: at, origin, texts }: Explained) {
   return (
     <div class="equation" data-cell={nameOf(at)} data-value={value} data-result={result}>
       <p>
-        <code>{nameOf(at)}</code> {tokenOf(at, texts) && <span class="token">{visible(tokenOf(at, texts)!)}</span>} ={' '}
+        <code>{nameOf(at)}</code> {tokenOf(at, texts) && <bdi class="token">{visible(tokenOf(at, texts)!)}</bdi>} ={' '}
         <b>{shortNumber(value)}</b>
       </p>
       <p class="summary">{op ? words.op[op] : words.weight}</p>

@@ -1,16 +1,12 @@
-import type { Reading } from '../reading.ts';
+import { largest, shareOf } from '../../shares.ts';
+import { type Reading, tokenText } from '../reading.ts';
 
 /** What lessons find out about the running model, live. */
 
 export async function likeliestToken(run: Reading, at: number): Promise<{ id: number; text: string; share: number }> {
   const logits = await run.logits(at);
-  let id = 0;
-  for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[id]!) id = i;
-  return { id, text: await run.model.tokenizer.token(id), share: shareOf(logits, id) };
-}
-
-function shareOf(logits: Float32Array, id: number): number {
-  return 1 / logits.reduce((sum, logit) => sum + Math.exp(logit - logits[id]!), 0);
+  const [id = 0] = largest(logits, 1);
+  return { id, text: await tokenText(run.model, id), share: shareOf(logits, id) };
 }
 
 export interface InductionHead {

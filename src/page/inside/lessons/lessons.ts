@@ -1,79 +1,72 @@
-import { replaceText } from '../../writing.ts';
 import { percent, shortNumber, visible } from '../../format.ts';
-import { head, layer, lookAt, position, type StationName } from '../looking.ts';
+import { largest, lengthOf, patternRow, rowOf } from '../../shares.ts';
+import { replaceText } from '../../writing.ts';
+import type { Place } from '../frame.ts';
+import { lookAt, type StationName } from '../looking.ts';
 import type { Reading } from '../reading.ts';
-import { touch, touches } from '../touch.ts';
-import { words } from './words.ts';
+import { setAside, type Touch, touch, touches } from '../touch.ts';
 import { inductionHeads, likeliestToken, mostImportantHead } from './findings.ts';
+import { words } from './words.ts';
+
+/** What an experiment found: the place that its words and pictures are of, and its numbers. */
+export interface Found {
+  place: Place;
+  values: (string | number)[];
+}
 
 /** A step of a lesson: it points at a picture, and its words are filled with the numbers of the text on the page. */
 export interface LessonStep {
   station: StationName;
-  /** Hook name of the picture; `N` stands for the block looked at. */
+  /** Hook name of the picture; `N` stands for the block that its words are of. */
   tensor: string;
-  /** What is done before the step is shown. */
-  prepare?: () => void;
-  /** The numbers of its text. Long work tells how far it is. Once aborted, it leaves the view as it is. */
-  values?: (
-    reading: Reading,
-    onProgress: (done: number, total: number) => void,
-    signal: AbortSignal,
-  ) => Promise<(string | number)[]>;
+  /** What is done before the step is shown; `found` is what an earlier step of the lesson found. */
+  prepare?: (found: Found | undefined) => void;
+  /** The numbers of its text, at the place looked at. */
+  values?: (reading: Reading, place: Place) => Promise<(string | number)[]>;
+  /** A longer search, that tells how far it is: it finds the place to look at, too, and the steps behind it are about that. */
+  find?: (reading: Reading, onProgress: (done: number, total: number) => void, signal: AbortSignal) => Promise<Found>;
+  /** What it says of what was found before. */
+  recalls?: (found: Found) => (string | number)[];
 }
 
 export type LessonName = keyof typeof words.lessons;
 
-async function norm(reading: Reading, name: string, at: number): Promise<number> {
-  const { data, shape } = await reading.tensor(name);
-  const row = data.subarray(at * shape[1]!, (at + 1) * shape[1]!);
-  return Math.sqrt(row.reduce((sum, x) => sum + x * x, 0));
-}
-
-/** Row `at` of the pattern of a head. */
-async function attentionRow(reading: Reading, ofLayer: number, ofHead: number, at: number): Promise<Float32Array> {
-  const { data, shape } = await reading.tensor(`blocks.${ofLayer}.attn.hook_pattern`);
-  const start = (ofHead * shape[1]! + at) * shape[2]!;
-  return data.subarray(start, start + at + 1);
-}
-
-function largest(row: Float32Array): number {
-  return row.indexOf(row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY));
-}
-
-const untouched = () => {
-  touches.value = [];
-};
+const rowIn = async (run: Reading, name: string, at: number) => rowOf(await run.tensor(name), at);
+const norm = async (run: Reading, name: string, at: number) => lengthOf(await rowIn(run, name, at));
 
 /** A text with a repetition, for heads that look for one. */
 const repeated = () => {
-  untouched();
+  setAside();
   replaceText(words.repeatedText);
   lookAt({ position: undefined });
 };
+
+/** The head that the experiment knocks out. */
+const knockedOut = ({ place: { layer, head } }: Found): Touch => ({ kind: 'head', layer, head, factor: 0 });
 
 export const lessons: Record<LessonName, LessonStep[]> = {
   tokens: [
     {
       station: 'input',
       tensor: 'hook_embed',
-      values: async ({ ids, texts }) => [texts.join('').length, ids.length, visible(texts.at(-1)!), ids.at(-1)!],
+      values: async ({ ids, texts }) => [[...texts.join('')].length, ids.length, visible(texts.at(-1)!), ids.at(-1)!],
     },
   ],
   embeddings: [
     {
       station: 'input',
       tensor: 'hook_embed',
-      values: async (run) => [run.model.config.nEmbd, visible(run.texts[position.value]!)],
+      values: async (run, { position }) => [run.model.config.nEmbd, visible(run.texts[position]!)],
     },
   ],
   positions: [
-    { station: 'input', tensor: 'hook_pos_embed', values: async () => [position.value] },
+    { station: 'input', tensor: 'hook_pos_embed', values: async (_, { position }) => [position] },
     {
       station: 'input',
       tensor: 'blocks.0.hook_resid_pre',
-      values: async (run) => [
-        shortNumber(await norm(run, 'hook_embed', position.value)),
-        shortNumber(await norm(run, 'hook_pos_embed', position.value)),
+      values: async (run, { position }) => [
+        shortNumber(await norm(run, 'hook_embed', position)),
+        shortNumber(await norm(run, 'hook_pos_embed', position)),
       ],
     },
   ],
@@ -81,17 +74,17 @@ export const lessons: Record<LessonName, LessonStep[]> = {
     {
       station: 'block',
       tensor: 'blocks.N.hook_resid_pre',
-      values: async (run) => [
-        shortNumber(await norm(run, `blocks.${layer.value}.hook_resid_pre`, position.value)),
-        shortNumber(await norm(run, `blocks.${layer.value}.hook_resid_post`, position.value)),
+      values: async (run, { layer, position }) => [
+        shortNumber(await norm(run, `blocks.${layer}.hook_resid_pre`, position)),
+        shortNumber(await norm(run, `blocks.${layer}.hook_resid_post`, position)),
       ],
     },
     {
       station: 'block',
       tensor: 'blocks.N.ln1.hook_normalized',
-      values: async (run) => {
-        const { data } = await run.tensor(`blocks.${layer.value}.ln1.hook_scale`);
-        return [shortNumber(data[position.value]!)];
+      values: async (run, { layer, position }) => {
+        const [scale] = await rowIn(run, `blocks.${layer}.ln1.hook_scale`, position);
+        return [shortNumber(scale!)];
       },
     },
   ],
@@ -99,7 +92,7 @@ export const lessons: Record<LessonName, LessonStep[]> = {
     {
       station: 'block',
       tensor: 'blocks.N.attn.hook_q',
-      values: async (run) => [run.model.config.nEmbd / run.model.config.nHead, head.value],
+      values: async (run, { head }) => [run.model.config.nEmbd / run.model.config.nHead, head],
     },
     { station: 'block', tensor: 'blocks.N.attn.hook_k' },
     { station: 'block', tensor: 'blocks.N.attn.hook_v' },
@@ -108,10 +101,10 @@ export const lessons: Record<LessonName, LessonStep[]> = {
     {
       station: 'block',
       tensor: 'blocks.N.attn.hook_pattern',
-      values: async (run) => {
-        const row = await attentionRow(run, layer.value, head.value, position.value);
-        const most = largest(row);
-        return [visible(run.texts[position.value]!), visible(run.texts[most]!), percent(row[most]!)];
+      values: async (run, { layer, head, position }) => {
+        const row = patternRow(await run.tensor(`blocks.${layer}.attn.hook_pattern`), head, position);
+        const [most = 0] = largest(row, 1);
+        return [visible(run.texts[position]!), visible(run.texts[most]!), percent(row[most]!)];
       },
     },
     { station: 'block', tensor: 'blocks.N.attn.hook_z' },
@@ -127,10 +120,10 @@ export const lessons: Record<LessonName, LessonStep[]> = {
     {
       station: 'block',
       tensor: 'blocks.N.mlp.hook_post',
-      values: async (run) => {
-        const { data, shape } = await run.tensor(`blocks.${layer.value}.mlp.hook_post`);
-        const row = data.subarray(position.value * shape[1]!, (position.value + 1) * shape[1]!);
-        return [shape[1]!, row.filter((x) => x > 0.1).length, largest(row), shortNumber(row[largest(row)]!)];
+      values: async (run, { layer, position }) => {
+        const row = await rowIn(run, `blocks.${layer}.mlp.hook_post`, position);
+        const [most = 0] = largest(row, 1);
+        return [row.length, row.filter((x) => x > 0.1).length, most, shortNumber(row[most]!)];
       },
     },
     { station: 'block', tensor: 'blocks.N.hook_mlp_out' },
@@ -139,8 +132,8 @@ export const lessons: Record<LessonName, LessonStep[]> = {
     {
       station: 'output',
       tensor: 'logits',
-      values: async (run) => {
-        const { text, share } = await likeliestToken(run, position.value);
+      values: async (run, { position }) => {
+        const { text, share } = await likeliestToken(run, position);
         return [run.model.config.vocabSize, visible(text), percent(share)];
       },
     },
@@ -151,12 +144,11 @@ export const lessons: Record<LessonName, LessonStep[]> = {
     {
       station: 'block',
       tensor: 'blocks.N.attn.hook_pattern',
-      values: async (run, _, signal) => {
+      find: async (run) => {
         const [best] = await inductionHeads(run);
-        signal.throwIfAborted();
-        if (!best) return [words.noRepetition, '', '', ''];
-        lookAt({ layer: best.layer, head: best.head, position: best.from });
-        return [best.head, best.layer, percent(best.score), percent(best.even)];
+        const place = { layer: best?.layer ?? 0, head: best?.head ?? 0, position: best?.from ?? run.ids.length - 1 };
+        if (!best) return { place, values: [words.noRepetition, '', '', ''] };
+        return { place, values: [best.head, best.layer, percent(best.score), percent(best.even)] };
       },
     },
   ],
@@ -165,22 +157,21 @@ export const lessons: Record<LessonName, LessonStep[]> = {
       station: 'touch',
       tensor: 'logits',
       prepare: () => {
-        untouched();
+        setAside();
         lookAt({ position: undefined });
       },
-      values: async (run, onProgress, signal) => {
-        const found = await mostImportantHead(run, onProgress, signal);
-        signal.throwIfAborted();
-        lookAt({ layer: found.layer, head: found.head });
-        return [visible(found.text), percent(found.before), found.head, found.layer, percent(found.after)];
+      find: async (run, onProgress, signal) => {
+        const { layer, head, text, before, after } = await mostImportantHead(run, onProgress, signal);
+        const place = { layer, head, position: run.ids.length - 1 };
+        return { place, values: [visible(text), percent(before), head, layer, percent(after)] };
       },
     },
     {
       station: 'touch',
       tensor: 'logits',
-      prepare: () => touch({ kind: 'head', layer: layer.value, head: head.value, factor: 0 }),
-      values: async () => [head.value, layer.value],
+      prepare: (found) => found && touch(knockedOut(found)),
+      recalls: ({ place: { head, layer } }) => [head, layer],
     },
-    { station: 'touch', tensor: 'logits', prepare: untouched },
+    { station: 'touch', tensor: 'logits', prepare: () => (touches.value = []) },
   ],
 };

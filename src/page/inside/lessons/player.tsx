@@ -1,24 +1,36 @@
 import './lessons.css';
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
-import { cell, layer, unfold } from '../looking.ts';
-import { reading, useLater } from '../reading.ts';
-import { words } from './words.ts';
-import { type LessonName, lessons } from './lessons.ts';
+import { Quoting } from '../draw/figure.tsx';
+import { type Place, useLater } from '../frame.ts';
+import { cell, head, layer, lookAt, position, unfold } from '../looking.ts';
+import { reading } from '../reading.ts';
+import { aside, giveBack } from '../touch.ts';
+import { type Found, type LessonName, lessons } from './lessons.ts';
 import { pointAt, stopPointing } from './point.ts';
+import { words } from './words.ts';
 
-/** The lesson under way. */
-const lesson = signal<{ name: LessonName; step: number } | undefined>(undefined);
+/** The lesson under way, and what it has found so far. */
+export const lesson = signal<{ name: LessonName; step: number; found?: Found | undefined } | undefined>(undefined);
 
-function go(name: LessonName, step: number): void {
+export function go(name: LessonName, step: number): void {
   const { station, prepare } = lessons[name][step]!;
+  const found = lesson.value?.name === name ? lesson.value.found : undefined;
   cell.value = undefined;
-  prepare?.();
+  prepare?.(found);
   unfold(station);
-  lesson.value = { name, step };
+  lesson.value = { name, step, found };
 }
 
-const nameOf = (tensor: string) => tensor.replace('.N.', `.${layer.value}.`);
+/** Ends the lesson; the visitor's own changes of the model are back, and the focus is where the lesson began. */
+function close(): void {
+  const name = lesson.value?.name;
+  lesson.value = undefined;
+  giveBack();
+  document.querySelector<HTMLElement>(`[data-lesson="${name}"]`)?.focus({ preventScroll: true });
+}
+
+const nameOf = (tensor: string, { layer }: Place) => tensor.replace('.N.', `.${layer}.`);
 
 /** The list of lessons, and the one under way: its text stays in view while it drives the pictures. */
 export function Lessons() {
@@ -30,24 +42,29 @@ export function Lessons() {
       <ol>
         {names.map((name) => (
           <li>
-            <button type="button" aria-current={lesson.value?.name === name} onClick={() => go(name, 0)}>
+            <button
+              type="button"
+              data-lesson={name}
+              aria-current={lesson.value?.name === name}
+              onClick={() => go(name, 0)}
+            >
               {words.lessons[name].title}
             </button>
           </li>
         ))}
       </ol>
-      {lesson.value && <Open key={`${lesson.value.name} ${lesson.value.step}`} {...lesson.value} />}
+      {lesson.value && <Open {...lesson.value} />}
     </nav>
   );
 }
 
 function Open({ name, step }: { name: LessonName; step: number }) {
   const steps = lessons[name];
-  const { title, steps: texts } = words.lessons[name];
+  const { title } = words.lessons[name];
   const isLast = step === steps.length - 1;
-  const close = () => {
-    lesson.value = undefined;
-  };
+  const { told, failure, progress } = useTold(name, step);
+  // What is found is what the next steps are about.
+  const canGoOn = steps[step]!.find === undefined || told !== undefined || failure !== undefined;
   return (
     <section
       class="lesson"
@@ -63,12 +80,24 @@ function Open({ name, step }: { name: LessonName; step: number }) {
           {words.close}
         </button>
       </header>
-      <Text name={name} step={step} text={texts[step] as (...values: (string | number)[]) => string} />
+      <div aria-live="polite">
+        {failure !== undefined && <p>{words.failed(String(failure))}</p>}
+        {told && <Text name={name} step={step} {...told} />}
+      </div>
+      {!told && failure === undefined && (
+        <p class="summary">{progress ? words.measuring(...progress) : words.reading}</p>
+      )}
+      {aside.value !== undefined && aside.value.length > 0 && <p class="summary">{words.aside}</p>}
       <div class="steps">
         <button type="button" class="plain" disabled={step === 0} onClick={() => go(name, step - 1)}>
           {words.previous}
         </button>
-        <button type="button" class="primary" onClick={() => (isLast ? close() : go(name, step + 1))}>
+        <button
+          type="button"
+          class="primary"
+          aria-disabled={!canGoOn}
+          onClick={() => canGoOn && (isLast ? close() : go(name, step + 1))}
+        >
           {isLast ? words.done : words.next}
         </button>
       </div>
@@ -76,34 +105,47 @@ function Open({ name, step }: { name: LessonName; step: number }) {
   );
 }
 
-interface TextProps {
-  name: LessonName;
-  step: number;
-  text: (...values: (string | number)[]) => string;
+/** A step's numbers and the place they are of, together: read for each text, and anew where one looks elsewhere. */
+function useTold(name: LessonName, step: number) {
+  const [progress, setProgress] = useState<{ of: string; is: [done: number, total: number] } | undefined>(undefined);
+  const run = reading.value;
+  const place = { layer: layer.value, head: head.value, position: position.value };
+  const key = `${name} ${step}`;
+  const { values, find, recalls } = lessons[name][step]!;
+  const found = lesson.value?.found;
+  const where = find || recalls ? '' : Object.values(place).join();
+  const { value, failure } = useLater<(Found & { key: string }) | undefined>(
+    async (signal) => {
+      if (!run) return undefined;
+      if (recalls && found) return { key, place: found.place, values: recalls(found) };
+      if (!find) return { key, place, values: values ? await values(run, place) : [] };
+      const now = await find(run, (...is) => setProgress({ of: key, is }), signal);
+      signal.throwIfAborted();
+      lookAt(now.place);
+      lesson.value = { name, step, found: now };
+      return { key, ...now };
+    },
+    [run, key, where],
+  );
+  const told = value?.key === key ? value : undefined;
+  return { told, failure: told ? undefined : failure, progress: progress?.of === key ? progress.is : undefined };
 }
 
-/** A step's words with the numbers of the running model, read once for each text. */
-function Text({ name, step, text }: TextProps) {
-  const [progress, setProgress] = useState<[done: number, total: number] | undefined>(undefined);
-  const run = reading.value;
-  const { values, station, tensor: picture } = lessons[name][step]!;
-  const { value, failure } = useLater(
-    (signal) => (values ? run && values(run, (...now) => setProgress(now), signal) : Promise.resolve([])),
-    [run, name, step],
-  );
+/** A step's words with the numbers of the running model. */
+function Text({ name, step, values, place }: Found & { name: LessonName; step: number }) {
+  const { station, tensor: picture } = lessons[name][step]!;
+  const text = words.lessons[name].steps[step] as (...values: (string | number)[]) => string;
   useEffect(() => {
-    if (value) void pointAt(nameOf(picture), station); // reading them may have chosen a block
-  }, [value]);
+    void pointAt(nameOf(picture, place), station);
+  }, [values]);
   useEffect(() => stopPointing, []);
-  if (failure !== undefined) return <p role="alert">{words.failed(String(failure))}</p>;
-  if (!value) return <p class="summary">{progress ? words.measuring(...progress) : words.reading}</p>;
   return (
-    <p class="words" aria-live="polite" data-values={JSON.stringify(value)}>
-      {text(...value)
+    <p class="words" data-values={JSON.stringify(values)}>
+      {text(...values)
         .split('`')
         .map((part, i) => {
-          if (i % 2 === 0) return part;
-          const tensor = nameOf(part);
+          if (i % 2 === 0) return <Quoting text={part} />;
+          const tensor = nameOf(part, place);
           return (
             <button
               type="button"

@@ -8,7 +8,7 @@ let mine = 0;
 /** Scrolls to the picture of a tensor within a station and outlines it; to the station while there is no such picture. */
 export async function pointAt(tensor: string, station: StationName): Promise<void> {
   const turn = ++mine;
-  for (const former of document.querySelectorAll('[data-pointed]')) former.removeAttribute('data-pointed');
+  unpoint();
   const until = performance.now() + patienceMs;
   let section: HTMLElement | null = null;
   for (;;) {
@@ -26,9 +26,14 @@ export async function pointAt(tensor: string, station: StationName): Promise<voi
   if (section) scrollTo(section);
 }
 
-/** A picture that is still waited for is not scrolled to any more. */
+/** Nothing is outlined any more, and a picture that is still waited for is not scrolled to. */
 export function stopPointing(): void {
   mine++;
+  unpoint();
+}
+
+function unpoint(): void {
+  for (const former of document.querySelectorAll('[data-pointed]')) former.removeAttribute('data-pointed');
 }
 
 function scrollTo(element: HTMLElement): void {

@@ -15,6 +15,7 @@ export const words = {
   measuring: (done: number, total: number) => `Measuring: ${done} of ${total}`,
   reading: 'Reading the numbers…',
   failed: (why: string) => `The numbers of this step could not be read: ${why}`,
+  aside: 'Your own changes of the model wait until the lesson is closed.',
   pointAt: (tensor: string) => `Show ${tensor}`,
   repeatedText: 'Tom had a green kite and a small drum. Tom had a green kite and a small',
   noRepetition: 'no',

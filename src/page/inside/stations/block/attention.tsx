@@ -1,94 +1,70 @@
 import './attention.css';
 import { useRef, useState } from 'preact/hooks';
+import { shortNumber } from '../../../format.ts';
+import { patternRow } from '../../../shares.ts';
 import { type DrawnCanvas, Matrix } from '../../draw/matrix.tsx';
-import { shortNumber, visible } from '../../../format.ts';
-import { type Cell, head, layer, position } from '../../looking.ts';
-import { type Reading, reading, touched, useLater, useTensor } from '../../reading.ts';
-import { words } from './words.ts';
-import { CellLink, Legend, Part, tokenText } from '../../draw/part.tsx';
-import { type AttentionTensors, limitOf, type Stage, scoreScale, scoresAt, stages } from './scores.ts';
+import { CellLink, Legend, Part } from '../../draw/part.tsx';
 import { useWidth } from '../../draw/width.ts';
+import { type Frame, Framed, useFrame, useLater, useShown } from '../../frame.ts';
+import type { Cell } from '../../looking.ts';
+import { reading, touched } from '../../reading.ts';
+import { limitOf, type Stage, scoreScale, scoresAt, stages } from './scores.ts';
+import { words } from './words.ts';
 
 /** A head's attention as one picture that goes from products to shares. */
-export function Attention({ reading, hook }: { reading: Reading; hook: string }) {
-  const { q, k, scores, pattern, stale } = useAttention(hook);
-  return (
-    <Part title={words.attention} hooks={[`${hook}.hook_attn_scores`, `${hook}.hook_pattern`]}>
-      {q && k && scores && pattern && (
-        <Picture reading={reading} hook={hook} tensors={{ q, k, scores, pattern }} stale={stale} />
-      )}
-    </Part>
-  );
-}
-
-function useAttention(hook: string) {
-  const q = useTensor(`${hook}.hook_q`);
-  const k = useTensor(`${hook}.hook_k`);
-  const scores = useTensor(`${hook}.hook_attn_scores`);
-  const pattern = useTensor(`${hook}.hook_pattern`);
-  // Until the last of a new run is there, the four may be of two runs.
-  const tokens = q.tensor?.shape[0];
-  const alike =
-    tokens === k.tensor?.shape[0] && tokens === scores.tensor?.shape[1] && tokens === pattern.tensor?.shape[1];
-  return {
-    ...(alike && { q: q.tensor, k: k.tensor, scores: scores.tensor, pattern: pattern.tensor }),
-    stale: q.stale || k.stale || scores.stale || pattern.stale,
-  };
-}
-
-interface PictureProps {
-  reading: Reading;
-  hook: string;
-  tensors: AttentionTensors;
-  stale: boolean;
-}
-
-function Picture({ reading, hook, tensors, stale }: PictureProps) {
+export function Attention({ hook }: { hook: string }) {
+  const { frame, stale } = useShown();
   const [stage, setStage] = useState<Stage>('pattern');
-  const { q, k, scores, pattern } = tensors;
-  const [tokens = 0, heads = 1] = q.shape;
-  const of = Math.min(head.value, heads - 1);
-  const scale = scoreScale(reading.model.config, layer.value);
-  const { value, stale: pending } = useLater(async () => {
-    const data = await scoresAt(stage, tensors, of, scale);
-    return { stage, data, limit: limitOf(stage, data), tokens };
-  }, [stage, q, k, scores, pattern, of, scale]);
   const fading = useFading();
+  const { reading, layer, head } = frame;
+  const scale = scoreScale(reading.model.config, layer);
+  const { value, stale: pending } = useLater(async () => {
+    const tensors = {
+      q: frame.tensor(`${hook}.hook_q`),
+      k: frame.tensor(`${hook}.hook_k`),
+      scores: frame.tensor(`${hook}.hook_attn_scores`),
+      pattern: frame.tensor(`${hook}.hook_pattern`),
+    };
+    const data = await scoresAt(stage, tensors, head, scale);
+    return { stage, data, limit: limitOf(stage, data), frame };
+  }, [stage, reading, layer, head]);
   const show = (next: Stage) => {
     fading.keep();
     setStage(next);
   };
   return (
-    <>
+    <Part title={words.attention} hooks={[`${hook}.hook_attn_scores`, `${hook}.hook_pattern`]}>
       <Scrubber stage={stage} onChange={show} />
       <p class="summary">{words.stageNotes[stage](scale)}</p>
-      {value && <Stages reading={reading} hook={hook} of={of} {...value} fading={fading} stale={stale || pending} />}
-    </>
+      {value && (
+        <Framed value={{ frame: pending ? value.frame : frame, stale: stale || pending }}>
+          <Stages {...value} hook={`blocks.${value.frame.layer}.attn`} fading={fading} />
+        </Framed>
+      )}
+    </Part>
   );
 }
 
 interface StagesProps {
-  reading: Reading;
   hook: string;
-  of: number;
   stage: Stage;
   /** [tokens, tokens] */
   data: Float32Array;
-  tokens: number;
   limit: number;
   fading: ReturnType<typeof useFading>;
-  stale: boolean;
 }
 
-function Stages({ reading, hook, of, stage, data, tokens, limit, fading, stale }: StagesProps) {
+function Stages({ hook, stage, data, limit, fading }: StagesProps) {
+  const { frame, stale } = useShown();
+  const { head: of, position: query } = frame;
+  const tokens = frame.reading.ids.length;
   const scale = stage === 'pattern' ? 'amount' : 'signed';
-  const query = Math.min(position.value, tokens - 1);
   const cellAt = (row: number, key: number): Cell => ({
     kind: 'tensor',
     name: `${hook}.${stage === 'pattern' ? 'hook_pattern' : 'hook_attn_scores'}`,
     index: [of, row, key],
   });
-  const text = (token: number) => visible(reading.texts[token] ?? '');
+  const text = (token: number) => frame.text(token);
   return (
     <div class="attention">
       <div class="picture">
@@ -113,13 +89,7 @@ function Stages({ reading, hook, of, stage, data, tokens, limit, fading, stale }
         </Labelled>
         <Legend scale={scale} limit={limit} over={stage === 'pattern' && limit < 1} />
       </div>
-      <Row
-        data={data.subarray(query * tokens, (query + 1) * tokens)}
-        of={of}
-        stage={stage}
-        query={query}
-        cellAt={cellAt}
-      />
+      <Row data={data.subarray(query * tokens, (query + 1) * tokens)} stage={stage} cellAt={cellAt} />
     </div>
   );
 }
@@ -211,17 +181,18 @@ function Labelled({ count, text, marked, children }: LabelledProps) {
 interface RowProps {
   /** [tokens] */
   data: Float32Array;
-  of: number;
   stage: Stage;
-  query: number;
   cellAt: (row: number, key: number) => Cell;
 }
 
 const mostKeys = 10;
 
 /** The looked at token's row in numbers: the largest first, and their sum. */
-function Row({ data, of, stage, query, cellAt }: RowProps) {
-  const before = useUntouched(cellAt(query, 0), of, data.length);
+function Row({ data, stage, cellAt }: RowProps) {
+  const { frame } = useShown();
+  const query = frame.position;
+  const tokenText = (at: number) => frame.text(at);
+  const before = useUntouched(frame, stage, cellAt(query, 0).name);
   const keys = [...data.keys()].filter((key) => Number.isFinite(data[key]!) && (stage !== 'pattern' || key <= query));
   keys.sort((a, b) => data[b]! - data[a]!);
   const shown = keys.slice(0, mostKeys);
@@ -235,7 +206,7 @@ function Row({ data, of, stage, query, cellAt }: RowProps) {
         {shown.map((key) => (
           <li key={key} data-key={key}>
             <span>
-              <span class="token">{tokenText(key)}</span> <span class="summary">{key}</span>
+              <bdi class="token">{tokenText(key)}</bdi> <span class="summary">{key}</span>
             </span>
             <span class="bar-room">
               <span
@@ -269,9 +240,9 @@ function Row({ data, of, stage, query, cellAt }: RowProps) {
 }
 
 /** The same row of the run without the visitor's changes, if there are any and it is a tensor of the model as it stands. */
-function useUntouched({ name, index: [, query = 0] }: Cell, of: number, tokens: number): Float32Array | undefined {
-  const { tensor, stale } = useTensor(name, touched.value && reading.value);
-  if (!touched.value || stale || tensor?.shape[1] !== tokens || !name.endsWith('hook_pattern')) return undefined;
-  const start = (of * tokens + query) * tokens;
-  return tensor.data.subarray(start, start + tokens);
+function useUntouched(frame: Frame, stage: Stage, name: string): Float32Array | undefined {
+  const isTouched = frame.reading === touched.value && stage === 'pattern';
+  const { frame: other, stale } = useFrame(isTouched ? [name] : [], reading.value);
+  if (!isTouched || !other?.has([name]) || stale || other.reading.ids !== frame.reading.ids) return undefined;
+  return patternRow(other.tensor(name), frame.head, frame.position);
 }

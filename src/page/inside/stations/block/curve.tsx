@@ -2,11 +2,11 @@ import './curve.css';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { activate } from '../../../../plan/activate.ts';
 import type { Activation } from '../../../../plan/plan.ts';
-import { currentTheme } from '../../../theme.ts';
 import { shortNumber } from '../../../format.ts';
+import { currentTheme } from '../../../theme.ts';
+import { useWidth } from '../../draw/width.ts';
 import { type Cell, cell } from '../../looking.ts';
 import { words } from './words.ts';
-import { useWidth } from '../../draw/width.ts';
 
 interface CurveProps {
   kind: Activation;

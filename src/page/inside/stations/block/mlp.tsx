@@ -1,35 +1,34 @@
 import { useMemo } from 'preact/hooks';
+import { largest, magnitudeOf } from '../../../shares.ts';
 import { Matrix } from '../../draw/matrix.tsx';
-import type { Reading } from '../../reading.ts';
-import { words } from './words.ts';
+import { CellLink, Legend, Part, Vector } from '../../draw/part.tsx';
+import { useShown } from '../../frame.ts';
+import { words as frameWords } from '../../words.ts';
 import { Curve } from './curve.tsx';
-import { CellLink, Legend, largest, Part, tokenText, useRow, Vector } from '../../draw/part.tsx';
+import { words } from './words.ts';
 
 /** The MLP for the token looked at: up, through the curve, down. */
-export function Mlp({ reading, hook }: { reading: Reading; hook: string }) {
-  const { nEmbd, nInner, activation } = reading.model.config;
+export function Mlp({ hook }: { hook: string }) {
+  const { frame, stale } = useShown();
+  const { nEmbd, nInner, activation } = frame.reading.model.config;
   const names = { pre: `${hook}.mlp.hook_pre`, post: `${hook}.mlp.hook_post` };
-  const pre = useRow(names.pre);
-  const post = useRow(names.post);
-  const alike = pre.row && post.row && pre.row.length === post.row.length;
+  const [pre, post, at] = [frame.row(names.pre), frame.row(names.post), frame.position];
   return (
     <>
       <Part title={words.up} hooks={[names.pre]} note={words.upNote(nEmbd, nInner)}>
         <Neurons name={names.pre} columns={nEmbd} />
       </Part>
       <Part title={words.curve(activation)} hooks={[names.post]} note={words.curveNote(nInner)}>
-        {alike && (
-          <div class="activation" data-tensor={names.post}>
-            <Curve
-              kind={activation}
-              x={pre.row!}
-              y={post.row!}
-              cellAt={(neuron) => ({ kind: 'tensor', name: names.post, index: [post.at, neuron] })}
-              stale={pre.stale || post.stale}
-            />
-            <TopNeurons pre={pre.row!} post={post.row!} at={post.at} names={names} />
-          </div>
-        )}
+        <div class="activation" data-tensor={names.post}>
+          <Curve
+            kind={activation}
+            x={pre}
+            y={post}
+            cellAt={(neuron) => ({ kind: 'tensor', name: names.post, index: [at, neuron] })}
+            stale={stale}
+          />
+          <TopNeurons pre={pre} post={post} at={at} names={names} />
+        </div>
       </Part>
       <Part title={words.down} hooks={[`${hook}.hook_mlp_out`]} note={words.downNote}>
         <Vector name={`${hook}.hook_mlp_out`} />
@@ -40,14 +39,14 @@ export function Mlp({ reading, hook }: { reading: Reading; hook: string }) {
 
 /** A row of the MLP's hidden layer, folded to lines of `columns` where it divides into them. */
 function Neurons({ name, columns }: { name: string; columns: number }) {
-  const { row, at, stale } = useRow(name);
-  const limit = useMemo(() => largest(row), [row]);
-  if (!row) return null;
+  const { frame, stale } = useShown();
+  const [row, at] = [frame.row(name), frame.position];
+  const limit = useMemo(() => magnitudeOf(row), [row]);
   const width = row.length % columns === 0 ? columns : row.length;
   return (
     <div class="band neurons">
       <Matrix
-        label={words.row(name, tokenText(at))}
+        label={frameWords.row(name, frame.text())}
         data={row}
         rows={row.length / width}
         columns={width}
@@ -74,7 +73,7 @@ interface TopNeuronsProps {
 const mostNeurons = 10;
 
 function TopNeurons({ pre, post, at, names }: TopNeuronsProps) {
-  const top = useMemo(() => [...post.keys()].sort((a, b) => post[b]! - post[a]!).slice(0, mostNeurons), [post]);
+  const top = useMemo(() => largest(post, mostNeurons), [post]);
   const most = Math.max(post[top[0]!]!, Number.MIN_VALUE);
   return (
     <table class="neurons-table">

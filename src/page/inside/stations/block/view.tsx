@@ -1,53 +1,69 @@
 import { useMemo } from 'preact/hooks';
+import { magnitudeOf } from '../../../shares.ts';
+import { Failure } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
-import { head, layer, position } from '../../looking.ts';
-import { current, type Reading, useLater, useTensor } from '../../reading.ts';
-import { words } from './words.ts';
+import { Legend, Part, Strip, Sum, Vector } from '../../draw/part.tsx';
+import { Framed, useFrame, useLater, useShown } from '../../frame.ts';
+import { layer } from '../../looking.ts';
+import { words as frameWords } from '../../words.ts';
 import { Attention } from './attention.tsx';
 import { Mlp } from './mlp.tsx';
 import { Norm } from './norm.tsx';
-import { Legend, largest, Part, Strip, Sum, tokenText, useRow, Vector } from '../../draw/part.tsx';
+import { words } from './words.ts';
 
 /** One block from the residual stream and back to it, for the head and the token looked at. */
 export function Block() {
-  const reading = current.value;
-  if (!reading) return null;
-  const hook = `blocks.${layer.value}`;
+  const { frame, stale, failure } = useFrame(namesOf(`blocks.${layer.value}`));
+  if (failure !== undefined) return <Failure what={failure} />;
+  if (!frame) return <p class="summary">{frameWords.reading}</p>;
+  const hook = `blocks.${frame.layer}`;
   return (
-    <ol
-      class="block-flow"
-      aria-label={words.flow(layer.value, head.value, tokenText())}
-      data-layer={layer.value}
-      data-head={head.value}
-      data-position={position.value}
-    >
-      <Part title={words.residIn} hooks={[`${hook}.hook_resid_pre`]} on="stream" note={words.residInNote}>
-        <Vector name={`${hook}.hook_resid_pre`} />
-      </Part>
-      <Norm title={words.norm(1)} hook={`${hook}.ln1`} input={`${hook}.hook_resid_pre`} />
-      <QueriesKeysValues hook={`${hook}.attn`} />
-      <Attention reading={reading} hook={`${hook}.attn`} />
-      <Part title={words.z} hooks={[`${hook}.attn.hook_z`]} note={words.zNote}>
-        <HeadRows title={words.z} name={`${hook}.attn.hook_z`} />
-      </Part>
-      <Projection reading={reading} hook={hook} />
-      <Part title={words.residMid} hooks={[`${hook}.hook_resid_mid`]} on="stream">
-        <Sum a={`${hook}.hook_resid_pre`} b={`${hook}.hook_attn_out`} sum={`${hook}.hook_resid_mid`} />
-      </Part>
-      <Norm title={words.norm(2)} hook={`${hook}.ln2`} input={`${hook}.hook_resid_mid`} />
-      <Mlp reading={reading} hook={hook} />
-      <Part title={words.residPost} hooks={[`${hook}.hook_resid_post`]} on="stream">
-        <Sum a={`${hook}.hook_resid_mid`} b={`${hook}.hook_mlp_out`} sum={`${hook}.hook_resid_post`} />
-      </Part>
-    </ol>
+    <Framed value={{ frame, stale: stale! }}>
+      <ol
+        class="block-flow"
+        aria-label={words.flow(frame.layer, frame.head, frame.text())}
+        data-layer={frame.layer}
+        data-head={frame.head}
+        data-position={frame.position}
+      >
+        <Part title={words.residIn} hooks={[`${hook}.hook_resid_pre`]} on="stream" note={words.residInNote}>
+          <Vector name={`${hook}.hook_resid_pre`} />
+        </Part>
+        <Norm title={words.norm(1)} hook={`${hook}.ln1`} input={`${hook}.hook_resid_pre`} />
+        <QueriesKeysValues hook={`${hook}.attn`} />
+        <Attention hook={`${hook}.attn`} />
+        <Part title={words.z} hooks={[`${hook}.attn.hook_z`]} note={words.zNote}>
+          <HeadRows title={words.z} name={`${hook}.attn.hook_z`} />
+        </Part>
+        <Projection hook={hook} />
+        <Part title={words.residMid} hooks={[`${hook}.hook_resid_mid`]} on="stream">
+          <Sum a={`${hook}.hook_resid_pre`} b={`${hook}.hook_attn_out`} sum={`${hook}.hook_resid_mid`} />
+        </Part>
+        <Norm title={words.norm(2)} hook={`${hook}.ln2`} input={`${hook}.hook_resid_mid`} />
+        <Mlp hook={hook} />
+        <Part title={words.residPost} hooks={[`${hook}.hook_resid_post`]} on="stream">
+          <Sum a={`${hook}.hook_resid_mid`} b={`${hook}.hook_mlp_out`} sum={`${hook}.hook_resid_post`} />
+        </Part>
+      </ol>
+    </Framed>
   );
 }
+
+/** All that is drawn of a block. */
+const namesOf = (block: string) => parts.map((part) => `${block}.${part}`);
+
+const parts = [
+  ...['hook_resid_pre', 'ln1.hook_scale', 'ln1.hook_normalized'],
+  ...['attn.hook_q', 'attn.hook_k', 'attn.hook_v', 'attn.hook_attn_scores', 'attn.hook_pattern', 'attn.hook_z'],
+  ...['hook_attn_out', 'hook_resid_mid', 'ln2.hook_scale', 'ln2.hook_normalized'],
+  ...['mlp.hook_pre', 'mlp.hook_post', 'hook_mlp_out', 'hook_resid_post'],
+];
 
 function QueriesKeysValues({ hook }: { hook: string }) {
   const names = { [words.query]: 'hook_q', [words.key]: 'hook_k', [words.values]: 'hook_v' };
   const hooks = Object.values(names).map((name) => `${hook}.${name}`);
   return (
-    <Part title={words.qkv(head.value)} hooks={hooks} note={words.qkvNote}>
+    <Part title={words.qkv(useShown().frame.head)} hooks={hooks} note={words.qkvNote}>
       <div class="three">
         {Object.entries(names).map(([title, name]) => (
           <div key={name}>
@@ -62,11 +78,11 @@ function QueriesKeysValues({ hook }: { hook: string }) {
 
 /** The looked at head's part of a tensor [tokens, heads, headDim]: a row for each token. */
 function HeadRows({ title, name }: { title: string; name: string }) {
-  const { tensor, stale } = useTensor(name);
-  const [rows = 0, heads = 0, headDim = 0] = tensor?.shape ?? [];
-  const of = Math.min(head.value, heads - 1);
+  const { frame, stale } = useShown();
+  const tensor = frame.tensor(name);
+  const [rows = 0, heads = 0, headDim = 0] = tensor.shape;
+  const of = frame.head;
   const data = useMemo(() => {
-    if (!tensor) return undefined;
     const part = new Float32Array(rows * headDim);
     for (let row = 0; row < rows; row++) {
       const from = (row * heads + of) * headDim;
@@ -74,8 +90,7 @@ function HeadRows({ title, name }: { title: string; name: string }) {
     }
     return part;
   }, [tensor, of]);
-  const limit = useMemo(() => largest(data), [data]);
-  if (!data) return null;
+  const limit = useMemo(() => magnitudeOf(data), [data]);
   return (
     <div class="head-rows">
       <Matrix
@@ -87,8 +102,8 @@ function HeadRows({ title, name }: { title: string; name: string }) {
         limit={limit}
         tensor={name}
         cellAt={(row, column) => ({ kind: 'tensor', name, index: [row, of, column] })}
-        describe={(row, column) => `${tokenText(row)} [${column}]`}
-        marked={{ row: Math.min(position.value, rows - 1) }}
+        describe={(row, column) => `${frame.text(row)} [${column}]`}
+        marked={{ row: frame.position }}
         stale={stale}
       />
       <Legend scale="signed" limit={limit} />
@@ -96,30 +111,31 @@ function HeadRows({ title, name }: { title: string; name: string }) {
   );
 }
 
-function Projection({ reading, hook }: { reading: Reading; hook: string }) {
+function Projection({ hook }: { hook: string }) {
+  const { frame, stale } = useShown();
+  const { model } = frame.reading;
   const name = `${hook}.hook_attn_out`;
-  const whole = useRow(name);
-  const z = useRow(`${hook}.attn.hook_z`);
-  const weight = `h.${layer.value}.attn.c_proj.weight`;
-  const { value, stale } = useLater(() => reading.model.weight(weight), [reading.model, weight]);
+  const weight = `h.${frame.layer}.attn.c_proj.weight`;
+  const { value } = useLater(async () => ({ of: model, weight, ...(await model.weight(weight)) }), [model, weight]);
   const own = useMemo(() => {
-    if (!z.row || value?.shape[1] !== z.row.length) return undefined;
-    return contribution(z.row, value.data, head.value, z.row.length / reading.model.config.nHead);
-  }, [z.row, value, head.value]);
-  const limit = useMemo(() => largest(whole.row, own), [whole.row, own]);
+    if (value?.of !== model || value.weight !== weight) return undefined;
+    const z = frame.row(`${hook}.attn.hook_z`);
+    return contribution(z, value.data, frame.head, z.length / model.config.nHead);
+  }, [frame, value]);
+  const limit = useMemo(() => magnitudeOf(frame.row(name), own), [frame, own]);
   return (
-    <Part title={words.projection} hooks={[name]} note={words.projectionNote(head.value)}>
+    <Part title={words.projection} hooks={[name]} note={words.projectionNote(frame.head)}>
       <div class="addition">
         <Vector name={name} label={words.allHeads} limit={limit} />
         {own && (
           <Strip
-            label={words.oneHead(head.value)}
-            name={words.oneHead(head.value)}
+            label={words.oneHead(frame.head)}
+            name={words.oneHead(frame.head)}
             data={own}
             limit={limit}
-            tensor={`${name} of head ${head.value}`}
-            cellAt={(_, column) => ({ kind: 'tensor', name, index: [whole.at, column] })}
-            stale={whole.stale || z.stale || stale}
+            tensor={`${name} of head ${frame.head}`}
+            cellAt={(_, column) => ({ kind: 'tensor', name, index: [frame.position, column] })}
+            stale={stale}
           />
         )}
       </div>

@@ -2,8 +2,11 @@ import { shortNumber } from '../../../format.ts';
 
 /** The words of the station that opens one block. */
 export const words = {
+  station: ['One block, opened', 'Norm, attention of one head, and the MLP, step by step.'] as [
+    title: string,
+    summary: string,
+  ],
   flow: (layer: number, head: number, token: string) => `Block ${layer}, head ${head}, for the token “${token}”.`,
-  row: (name: string, token: string) => `${name}, the row of the token “${token}”`,
   rows: (name: string, head: number) => `${name} of head ${head}, a row for each token`,
   value: (name: string, index: number) => `${name}, number ${index}`,
 
@@ -66,6 +69,4 @@ export const words = {
   topNeurons: 'Most active neurons',
   down: 'MLP: down',
   downNote: 'The active neurons write back: one number for each place of the stream.',
-
-  origin: (what: string, value: string) => `${what}: ${value}. Where it comes from`,
 };

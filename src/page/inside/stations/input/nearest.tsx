@@ -1,9 +1,10 @@
 import type { TracedTensor } from '../../../../index.ts';
-import { Matrix } from '../../draw/matrix.tsx';
 import { shortNumber, visible } from '../../../format.ts';
+import { Figure } from '../../draw/figure.tsx';
+import { Matrix } from '../../draw/matrix.tsx';
+import { useLater } from '../../frame.ts';
 import { lookAt, position } from '../../looking.ts';
-import { current, useLater } from '../../reading.ts';
-import { Figure } from '../../station.tsx';
+import { current } from '../../reading.ts';
 import { words } from './words.ts';
 
 const neighbours = 10;
@@ -11,7 +12,7 @@ const neighbours = 10;
 /** The tokens of the vocabulary whose embeddings are nearest to the chosen token's. */
 export function Nearest() {
   const { model, ids, texts } = current.value!;
-  const at = Math.min(position.value, ids.length - 1);
+  const at = position.value;
   const id = ids[at]!;
   const { value, failure, stale } = useLater((signal) => model.nearest(id, neighbours, { signal }), [model, id]);
   return (
@@ -21,7 +22,7 @@ export function Nearest() {
         <ol class="nearest" data-stale={stale} data-of={id}>
           {value.map(({ id, text, cosine }) => (
             <li key={id} data-id={id} data-cosine={cosine}>
-              <span class="word">{visible(text)}</span>
+              <bdi class="word">{visible(text)}</bdi>
               <span class="track">
                 <span class="extent" style={{ width: `${100 * Math.max(0, cosine)}%` }} />
               </span>

@@ -1,8 +1,9 @@
 import { signal } from '@preact/signals';
 import { visible } from '../../../format.ts';
+import { Figure } from '../../draw/figure.tsx';
+import { useLater } from '../../frame.ts';
 import { lookAt, position } from '../../looking.ts';
-import { current, type Reading, useLater } from '../../reading.ts';
-import { Figure } from '../../station.tsx';
+import { current, type Reading } from '../../reading.ts';
 import { words } from './words.ts';
 
 type Base = 'none' | 'hex' | 'decimal';
@@ -29,7 +30,7 @@ export function Tokens() {
         {reading.ids.map((id, i) => (
           <li key={i}>
             <button type="button" aria-pressed={i === chosen} data-id={id} onClick={() => lookAt({ position: i })}>
-              <span class="word">{visible(reading.texts[i]!)}</span> <span class="id">{id}</span>{' '}
+              <bdi class="word">{visible(reading.texts[i]!)}</bdi> <span class="id">{id}</span>{' '}
               {bytes && <span class="bytes">{spelled(bytes[i])}</span>}
             </button>
           </li>

@@ -1,28 +1,22 @@
 import { useEffect, useState } from 'preact/hooks';
+import { shortNumber } from '../../../format.ts';
+import { magnitudeOf } from '../../../shares.ts';
+import { Figure } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
-import { shortNumber, visible } from '../../../format.ts';
-import { position } from '../../looking.ts';
-import { current, useTensor } from '../../reading.ts';
-import { Figure } from '../../station.tsx';
+import { useShown } from '../../frame.ts';
 import { words } from './words.ts';
 
-const names = ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre'] as const;
+export const names = ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre'] as const;
 
 /** The chosen token's embedding + its position's = what the first block reads, number by number. */
 export function Sum() {
-  const reading = current.value!;
-  const tensors = names.map((name) => useTensor(name));
+  const { frame, stale } = useShown();
+  const { reading, position: at } = frame;
   const columns = useColumns(reading.model.config.nEmbd);
-  if (tensors.some(({ tensor }) => !tensor)) return null;
-  const rows = tensors.map(({ tensor }) => {
-    const [tokens = 0, width = 0] = tensor!.shape;
-    const at = Math.min(position.value, tokens - 1);
-    return tensor!.data.subarray(at * width, (at + 1) * width);
-  });
-  const at = Math.min(position.value, reading.ids.length - 1);
-  const token = visible(reading.texts[at] ?? '');
+  const rows = names.map((name) => frame.row(name));
+  const token = frame.text();
   const titles = words.parts(token, reading.ids[at]!, at);
-  const limit = rows.reduce((most, row) => row.reduce((more, value) => Math.max(more, Math.abs(value)), most), 0);
+  const limit = magnitudeOf(...rows);
   return (
     <Figure
       title={words.vector(token)}
@@ -53,7 +47,7 @@ export function Sum() {
               }
               describe={(row, column) => `${name} [${at}, ${row * columns + column}]`}
               cellSize={[18, 18]}
-              stale={tensors[i]!.stale}
+              stale={stale}
             />
           </div>
         ))}

@@ -1,36 +1,42 @@
 import './style.css';
+import { Figure } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
-import { visible } from '../../../format.ts';
-import { position } from '../../looking.ts';
-import { current, useTensor } from '../../reading.ts';
-import { Figure } from '../../station.tsx';
-import { words } from './words.ts';
+import { Framed, useFrame, useShown } from '../../frame.ts';
 import { Nearest, PositionMap } from './nearest.tsx';
 import { Tokens } from './tokens.tsx';
-import { Sum } from './vector.tsx';
+import { names, Sum } from './vector.tsx';
+import { words } from './words.ts';
 
 /** Tokens and positions as the vectors that the first block reads. */
 export function Input() {
+  const { frame, stale } = useFrame(names);
   return (
     <>
       <Tokens />
-      <Sum />
+      {frame && (
+        <Framed value={{ frame, stale: stale! }}>
+          <Sum />
+        </Framed>
+      )}
       <div class="side-by-side">
         <Nearest />
         <PositionMap />
       </div>
-      <Vectors title={`${words.all}: ${words.embedding}`} name="hook_embed" />
-      <Vectors title={words.position} name="hook_pos_embed" />
-      <Vectors title={words.sum} name="blocks.0.hook_resid_pre" />
+      {frame && (
+        <Framed value={{ frame, stale: stale! }}>
+          <Vectors title={`${words.all}: ${words.embedding}`} name="hook_embed" />
+          <Vectors title={words.position} name="hook_pos_embed" />
+          <Vectors title={words.sum} name="blocks.0.hook_resid_pre" />
+        </Framed>
+      )}
     </>
   );
 }
 
 /** A tensor [tokens, nEmbd], a row a token. */
 function Vectors({ title, name }: { title: string; name: string }) {
-  const { tensor, stale } = useTensor(name);
-  const texts = current.value?.texts ?? [];
-  if (!tensor) return null;
+  const { frame, stale } = useShown();
+  const tensor = frame.tensor(name);
   const [rows = 0, columns = 0] = tensor.shape;
   return (
     <Figure title={title}>
@@ -42,8 +48,8 @@ function Vectors({ title, name }: { title: string; name: string }) {
         scale="signed"
         tensor={name}
         cellAt={(row, column) => ({ kind: 'tensor', name, index: [row, column] })}
-        describe={(row, column) => `${visible(texts[row] ?? '')} [${column}]`}
-        marked={{ row: Math.min(position.value, rows - 1) }}
+        describe={(row, column) => `${frame.text(row)} [${column}]`}
+        marked={{ row: frame.position }}
         cellSize={[12, Math.max(2, Math.min(12, Math.floor(480 / rows)))]}
         stale={stale}
       />

@@ -1,20 +1,19 @@
 import type { ComponentChildren } from 'preact';
-import { words } from './words.ts';
 import { Part } from '../../draw/part.tsx';
 import type { Pick } from './stages.ts';
+import { words } from './words.ts';
 
 interface DrawProps {
   picked: Pick;
   seed: number;
   text: (id: number) => string;
-  /** The token looked at is not the last one. */
-  within: boolean;
-  touched: boolean;
+  /** What the token has to do with what Complete writes; nothing while another place's logits are read. */
+  said: string | undefined;
   children: ComponentChildren;
 }
 
 /** The random number, and the token that it falls on. */
-export function Draw({ picked, seed, text, within, touched, children }: DrawProps) {
+export function Draw({ picked, seed, text, said, children }: DrawProps) {
   const { id, u, segments } = picked;
   const own = segments.find((segment) => segment.id === id)!;
   const token = text(id);
@@ -31,7 +30,7 @@ export function Draw({ picked, seed, text, within, touched, children }: DrawProp
             <Line picked={picked} u={u} text={text} />
           </>
         )}
-        <p class="summary">{within ? words.within : touched ? words.changed : words.completeWrites}</p>
+        {said && <p class="summary">{said}</p>}
         {children}
       </div>
     </Part>

@@ -1,10 +1,10 @@
 import type { SamplingStage } from '../../../../run/sampling.ts';
-import { ranges, type Settings } from '../../../settings.ts';
 import { percent } from '../../../format.ts';
-import type { Cell } from '../../looking.ts';
-import { words } from './words.ts';
+import { ranges, type Settings } from '../../../settings.ts';
 import { CellLink, Part } from '../../draw/part.tsx';
+import type { Cell } from '../../looking.ts';
 import { mostTokens, type Pipeline, type StageView } from './stages.ts';
+import { words } from './words.ts';
 
 interface PipelineProps {
   pipeline: Pipeline;
@@ -50,7 +50,7 @@ export function PipelineTable({ pipeline, other, settings, at, text, stale }: Pi
             {shown.map((id, i) => (
               <tr key={id} data-id={id} data-drawn={id === picked.id}>
                 <th scope="row">
-                  <span class="token">{text(id)}</span>
+                  <bdi class="token">{text(id)}</bdi>
                   <span class="summary">{id === picked.id ? words.drawnMark : ''}</span>
                 </th>
                 {columns.map((stage) => (

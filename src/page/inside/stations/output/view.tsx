@@ -1,41 +1,48 @@
 import './style.css';
 import { useMemo } from 'preact/hooks';
-import { settings } from '../../../writing.ts';
-import { Matrix } from '../../draw/matrix.tsx';
 import { visible } from '../../../format.ts';
-import { position } from '../../looking.ts';
-import { current, type Reading, touched, reading as untouched, useLater } from '../../reading.ts';
-import { words as block } from '../block/words.ts';
-import { words } from './words.ts';
+import { rankOf, shareOf } from '../../../shares.ts';
+import { settings } from '../../../writing.ts';
+import { Failure } from '../../draw/figure.tsx';
+import { Matrix } from '../../draw/matrix.tsx';
+import { Legend, Part, Vector } from '../../draw/part.tsx';
+import { Framed, useFrame, useLater, useShown } from '../../frame.ts';
+import { current, type Reading, tokenText, touched, reading as untouched } from '../../reading.ts';
+import { words as frameWords } from '../../words.ts';
 import { Norm } from '../block/norm.tsx';
-import { Legend, Part, tokenText, Vector } from '../../draw/part.tsx';
+import { words as block } from '../block/words.ts';
 import { Draw } from './draw.tsx';
 import { PipelineTable } from './pipeline.tsx';
 import { pipelineOf } from './stages.ts';
+import { words } from './words.ts';
 
 /** From the last block's stream to the token that sampling picks, after the token looked at. */
 export function Output() {
-  const reading = current.value;
-  const at = position.value;
-  const { value: logits, stale } = useLater(() => reading?.logits(at), [reading, at]);
-  if (!reading) return null;
-  const stream = `blocks.${reading.model.config.nLayer - 1}.hook_resid_post`;
+  const { nLayer } = current.value!.model.config;
+  const stream = `blocks.${nLayer - 1}.hook_resid_post`;
+  const { frame, stale, failure } = useFrame([stream, 'ln_final.hook_scale', 'ln_final.hook_normalized', 'logits']);
+  if (failure !== undefined) return <Failure what={failure} />;
+  if (!frame) return <p class="summary">{frameWords.reading}</p>;
   return (
-    <ol class="block-flow" aria-label={words.flow(tokenText())} data-position={at}>
-      <Part title={words.stream} hooks={[stream]} on="stream">
-        <Vector name={stream} />
-      </Part>
-      <Norm title={block.finalNorm} hook="ln_final" input={stream} />
-      {logits && <Logits logits={logits} at={at} stale={stale} />}
-      {logits && <Sampling logits={logits} reading={reading} at={at} stale={stale} />}
-    </ol>
+    <Framed value={{ frame, stale: stale! }}>
+      <ol class="block-flow" aria-label={words.flow(frame.text())} data-position={frame.position}>
+        <Part title={words.stream} hooks={[stream]} on="stream">
+          <Vector name={stream} />
+        </Part>
+        <Norm title={block.finalNorm} hook="ln_final" input={stream} />
+        <Logits />
+        <Sampling />
+      </ol>
+    </Framed>
   );
 }
 
 const lineLength = 512;
 
 /** The whole vocabulary, a pixel a token. */
-function Logits({ logits, at, stale }: { logits: Float32Array; at: number; stale: boolean }) {
+function Logits() {
+  const { frame, stale } = useShown();
+  const { logits, position: at } = frame;
   const rows = Math.ceil(logits.length / lineLength);
   const { data, middle, limit } = useMemo(() => {
     const data = new Float32Array(rows * lineLength).fill(Number.NaN);
@@ -48,7 +55,7 @@ function Logits({ logits, at, stale }: { logits: Float32Array; at: number; stale
   return (
     <Part title={words.logits} hooks={['logits']} note={words.logitsNote(logits.length, lineLength)}>
       <Matrix
-        label={words.logitsPicture(tokenText(at))}
+        label={words.logitsPicture(frame.text())}
         data={data}
         rows={rows}
         columns={lineLength}
@@ -66,24 +73,19 @@ function Logits({ logits, at, stale }: { logits: Float32Array; at: number; stale
   );
 }
 
-interface SamplingProps {
-  logits: Float32Array;
-  reading: Reading;
-  at: number;
-  stale: boolean;
-}
-
-function Sampling({ logits, reading, at, stale }: SamplingProps) {
-  const { value: before } = useLater(
-    () => (touched.value ? untouched.value?.logits(at) : undefined),
-    [touched.value, at],
-  );
+function Sampling() {
+  const { frame, stale } = useShown();
+  const { logits, reading, position: at } = frame;
+  const isTouched = reading === touched.value;
+  const { frame: plain, stale: isOld } = useFrame(isTouched ? ['logits'] : [], untouched.value);
+  const before = isTouched && !isOld && plain?.position === at && plain.reading === untouched.value ? plain : undefined;
   const dials = settings.value;
   const prompt = reading.ids.slice(0, at + 1);
   const pipeline = useMemo(() => pipelineOf(logits, dials, prompt), [logits, dials, String(prompt)]);
-  const other = useMemo(() => {
-    return touched.value && before ? pipelineOf(before, dials, prompt, pipeline.shown) : undefined;
-  }, [before, touched.value, dials, pipeline]);
+  const other = useMemo(
+    () => before && pipelineOf(before.logits, dials, prompt, pipeline.shown),
+    [before, dials, pipeline],
+  );
   const next = reading.ids[at + 1];
   const wanted = [...pipeline.shown, ...(next === undefined ? [] : [next])];
   const texts = useTexts(reading, wanted);
@@ -91,7 +93,12 @@ function Sampling({ logits, reading, at, stale }: SamplingProps) {
   return (
     <>
       <PipelineTable pipeline={pipeline} other={other} settings={dials} at={at} text={text} stale={stale} />
-      <Draw picked={pipeline.picked} seed={dials.seed} text={text} within={next !== undefined} touched={Boolean(other)}>
+      <Draw
+        picked={pipeline.picked}
+        seed={dials.seed}
+        text={text}
+        said={stale ? undefined : next !== undefined ? words.within : isTouched ? words.changed : words.completeWrites}
+      >
         {next !== undefined && <GoesOn logits={logits} id={next} text={text} />}
       </Draw>
     </>
@@ -100,11 +107,7 @@ function Sampling({ logits, reading, at, stale }: SamplingProps) {
 
 /** How likely the model found the token that the text really has next. */
 function GoesOn({ logits, id, text }: { logits: Float32Array; id: number; text: (id: number) => string }) {
-  const { rank, share } = useMemo(() => {
-    const own = logits[id]!;
-    const sum = logits.reduce((total, logit) => total + Math.exp(logit - own), 0);
-    return { rank: 1 + logits.reduce((above, logit) => above + (logit > own ? 1 : 0), 0), share: 1 / sum };
-  }, [logits, id]);
+  const { rank, share } = useMemo(() => ({ rank: rankOf(logits, id), share: shareOf(logits, id) }), [logits, id]);
   return (
     <p class="goes-on" data-id={id} data-rank={rank} data-share={share}>
       {words.goesOn(text(id), rank, share)}
@@ -115,7 +118,7 @@ function GoesOn({ logits, id, text }: { logits: Float32Array; id: number; text: 
 /** Tokens' texts; those asked for before are there at once. */
 function useTexts({ model }: Reading, ids: readonly number[]): ReadonlyMap<number, string> {
   const { value } = useLater(
-    async () => new Map(await Promise.all(ids.map(async (id) => [id, await model.tokenizer.token(id)] as const))),
+    async () => new Map(await Promise.all(ids.map(async (id) => [id, await tokenText(model, id)] as const))),
     [model, String(ids)],
   );
   return value ?? new Map();

@@ -1,14 +1,12 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TracedTensor } from '../../../../index.ts';
+import { percent, visible } from '../../../format.ts';
+import { largest } from '../../../shares.ts';
 import { currentTheme } from '../../../theme.ts';
 import { colours, stepOf } from '../../draw/colours.ts';
 import type { DrawnCanvas } from '../../draw/matrix.tsx';
-import { percent, visible } from '../../../format.ts';
-import { layer as chosenLayer, head, lookAt, position, unfold } from '../../looking.ts';
+import { layer as chosenLayer, head, lookAt, open, position } from '../../looking.ts';
 import { words } from './words.ts';
-
-/** Pixels of a small map at most, either way. */
-export const mapSize = 48;
 
 interface HeadMapsProps {
   layer: number;
@@ -26,7 +24,7 @@ export function HeadMaps({ layer, patterns, pool, texts }: HeadMapsProps) {
   const isChosen = (h: number) => layer === chosenLayer.value && h === head.value;
   const choose = (h: number) => {
     lookAt({ layer, head: h });
-    unfold('block');
+    open('block');
   };
   const onKeyDown = (event: KeyboardEvent) => moveFocus(event, list.current!);
   return (
@@ -68,7 +66,7 @@ function nameOf(
   const [, nHead = 0, cells = 0] = shape;
   const at = Math.min(position.value, cells - 1);
   const row = data.subarray(((layer * nHead + h) * cells + at) * cells).subarray(0, at + 1);
-  const most = row.reduce((best, weight, key) => (weight > row[best]! ? key : best), 0);
+  const [most = 0] = largest(row, 1);
   const [from, to] = [visible(texts[at] ?? ''), visible(texts[most] ?? '')];
   return `${name}: ${words.looks(from)} ${to} ${percent(row[most]!)}`;
 }

@@ -20,7 +20,7 @@ export function Said({ layer, top = [], final, stale }: SaidProps) {
       {top.map(({ id, text, logprob }) => (
         <li key={id} data-id={id} data-probability={Math.exp(logprob)} data-final={id === final}>
           <span class="share" style={{ width: `${100 * Math.exp(logprob)}%` }} />
-          <span class="word">{visible(text)}</span>
+          <bdi class="word">{visible(text)}</bdi>
           <span class="value">{percent(Math.exp(logprob))}</span>
         </li>
       ))}

@@ -1,24 +1,21 @@
 import './style.css';
 import type { Overview as Glance } from '../../../../index.ts';
-import { Matrix } from '../../draw/matrix.tsx';
 import { percent, shortNumber, visible } from '../../../format.ts';
+import { Figure } from '../../draw/figure.tsx';
+import { Matrix } from '../../draw/matrix.tsx';
+import { useLater } from '../../frame.ts';
 import { head, layer, lookAt, position } from '../../looking.ts';
-import { current, type Reading, useLater } from '../../reading.ts';
-import { Figure } from '../../station.tsx';
-import { words } from './words.ts';
-import { HeadMaps, mapSize, ScaleBar } from './maps.tsx';
+import { current, type Reading } from '../../reading.ts';
+import { HeadMaps, ScaleBar } from './maps.tsx';
 import { Said, saidCount } from './said.tsx';
+import { words } from './words.ts';
 
 /** The whole model for the text: what every head attends to, how the residual grows, what each block would say. */
 export function Overview() {
   const reading = current.value!;
-  const { value, failure, stale } = useLater(
-    async (signal) => {
-      const glance = await reading.model.overview(reading.ids, { size: mapSize, edits: reading.edits, signal });
-      return { glance, reading };
-    },
-    [reading],
-  );
+  const { value, failure, stale } = useLater(async () => {
+    return { glance: await reading.overview(), reading };
+  }, [reading]);
   if (failure) return <p role="alert">{words.failed(failure instanceof Error ? failure.message : String(failure))}</p>;
   if (!value) return <p class="summary">{words.reading}</p>;
   return (
@@ -37,7 +34,7 @@ interface Shown {
 
 /** A row for each block: its heads, its residual, its words. */
 function Blocks({ glance, reading, stale }: Shown) {
-  const at = Math.min(position.value, reading.ids.length - 1);
+  const at = reading === current.value ? position.value : reading.ids.length - 1;
   const lens = useLater(
     (signal) => reading.model.lens(reading.ids, saidCount, { positions: [at], edits: reading.edits, signal }),
     [reading, at],
@@ -131,7 +128,7 @@ function Gaze({ glance: { patterns, pool }, reading, at }: Omit<Shown, 'stale'> 
           {most.map(([key, weight], i) => (
             <span key={key} data-key={key} data-weight={weight}>
               {i > 0 && ', '}
-              <span class="word">{visible(reading.texts[key] ?? '')}</span> {percent(weight)}
+              <bdi class="word">{visible(reading.texts[key] ?? '')}</bdi> {percent(weight)}
             </span>
           ))}
         </>
@@ -173,7 +170,7 @@ function Norms({ glance: { norms }, reading, stale }: Shown) {
           tensor="norms"
           describe={(row, column) => words.normsAt(name(row), visible(reading.texts[column] ?? ''))}
           onPick={(row, column) => lookAt({ position: column, layer: Math.max(0, Math.floor((row - 1) / 2)) })}
-          marked={{ column: Math.min(position.value, tokens - 1) }}
+          marked={{ column: reading === current.value ? position.value : tokens - 1 }}
           cellSize={[Math.max(2, Math.min(56, Math.floor(1060 / tokens))), Math.max(4, Math.min(14, 364 / rows))]}
           stale={stale}
         />

@@ -1,5 +1,9 @@
 /** The words of the station that shows the whole model. */
 export const words = {
+  station: ['The whole model', 'What each head attends to, how the residual grows, what each block would say.'] as [
+    title: string,
+    summary: string,
+  ],
   reading: 'Reading every block…',
   failed: (why: string) => `The whole model could not be read: ${why}`,
   glance: 'Block by block',

@@ -16,6 +16,13 @@ export interface Part {
   share: number;
 }
 
+/** Least and most of a step's times in the blocks, if they differ more than twofold: the same work, so it is the machine that varies. */
+export function spreadOf(times: Part['times']): readonly [least: number, most: number] | undefined {
+  const all = times.map(({ microseconds }) => microseconds);
+  const [least, most] = [Math.min(...all), Math.max(...all)];
+  return all.length > 1 && most > 2 * least ? [least, most] : undefined;
+}
+
 /** The steps of a profile, those of all blocks put together, in the order they first run. */
 export function partsOf({ steps }: Profile): Part[] {
   const parts = new Map<string, Part>();

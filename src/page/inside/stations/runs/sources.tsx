@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
 import type { DeviceInfo } from '../../../../index.ts';
-import { useLater } from '../../reading.ts';
-import { words } from './words.ts';
+import { useLater } from '../../frame.ts';
 import type { Part } from './parts.ts';
 import { filesOf, type Language, pathOf, sourceOf } from './source.ts';
+import { words } from './words.ts';
 
 /** The source of a step: its WGSL and its CPU twin, and what runs here where that is WebAssembly. */
 export function Sources({ part, kind }: { part: Part; kind: DeviceInfo['kind'] }) {

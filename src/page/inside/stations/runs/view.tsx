@@ -3,11 +3,12 @@ import { useState } from 'preact/hooks';
 import type { WorkerModel } from '../../../../embed/client.ts';
 import type { Profile } from '../../../../index.ts';
 import { percent } from '../../../format.ts';
-import { current, useLater } from '../../reading.ts';
-import { Figure } from '../../station.tsx';
-import { words } from './words.ts';
-import { type Part, partsOf } from './parts.ts';
+import { Figure } from '../../draw/figure.tsx';
+import { useLater } from '../../frame.ts';
+import { current } from '../../reading.ts';
+import { type Part, partsOf, spreadOf } from './parts.ts';
 import { Sources } from './sources.tsx';
+import { words } from './words.ts';
 
 /** Each step of the model as it runs here: how long it takes, and the source that does it. */
 export function Runs() {
@@ -94,6 +95,7 @@ function Steps({ parts, model, stale }: { parts: readonly Part[]; model: WorkerM
         {parts.map((part) => {
           const { key, title, times, microseconds, share } = part;
           const isOpen = open === key;
+          const spread = spreadOf(times);
           return [
             <tr key={key} data-step={key} data-microseconds={microseconds} data-share={share} data-count={times.length}>
               <th scope="row">
@@ -104,7 +106,10 @@ function Steps({ parts, model, stale }: { parts: readonly Part[]; model: WorkerM
               </th>
               <td class="number">{times.length > 1 ? words.times(times.length) : words.once}</td>
               <td class="in-blocks">{times.length > 1 && <Blocks times={times} />}</td>
-              <td class="number">{time(microseconds)}</td>
+              <td class="number">
+                {time(microseconds)}
+                {spread && <span class="spread">{words.blocks(time(spread[0]), time(spread[1]))}</span>}
+              </td>
               <td class="share">
                 <span class="share-of">
                   <span class="extent" style={{ width: `${(100 * share) / largest}%` }} />

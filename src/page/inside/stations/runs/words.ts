@@ -2,6 +2,10 @@ import type { ForwardOp } from '../../../../plan/plan.ts';
 
 /** The words of the station that shows how the model runs. */
 export const words = {
+  station: ['How it runs', 'The kernels that compute all this, and the time each one takes here.'] as [
+    title: string,
+    summary: string,
+  ],
   measuring: 'Measuring every step…',
   failed: (why: string) => `The steps could not be measured: ${why}`,
   title: 'Where the time of a token goes',

@@ -1,8 +1,8 @@
 import { useRef, useState } from 'preact/hooks';
 import { visible } from '../../../format.ts';
+import { Figure } from '../../draw/figure.tsx';
 import { head, layer, position } from '../../looking.ts';
-import { Reading, reading } from '../../reading.ts';
-import { Figure } from '../../station.tsx';
+import { type Reading, reading, readingOf } from '../../reading.ts';
 import { touch } from '../../touch.ts';
 import { words as frame } from '../../words.ts';
 import { words } from './words.ts';
@@ -31,9 +31,7 @@ export function Patch() {
   };
   const run = async () => {
     const ids = (await shown.model.tokenizer.encode(text)).slice(0, shown.model.config.nCtx);
-    return ids.length > 0
-      ? new Reading(shown.model, ids, await Promise.all(ids.map((id) => shown.model.tokenizer.token(id))))
-      : undefined;
+    return ids.length > 0 ? readingOf(shown.model, ids) : undefined;
   };
   const take = (source: Reading, from: number) => {
     const [l, h, at] = [layer.value, head.value, position.value];
@@ -44,7 +42,7 @@ export function Patch() {
       const start = hasHeads ? (from * shape[1]! + h) * width : from * width;
       const values = data.slice(start, start + width);
       const where = { layer: l, name, position: at, ...(hasHeads && { head: h }) };
-      touch({ kind: 'patch', ...where, values, from: source.texts[from]! });
+      touch({ kind: 'patch', ...where, model: shown.model, values, from: source.texts[from]! });
     });
   };
   return (
@@ -53,7 +51,11 @@ export function Patch() {
         class="patch"
         onSubmit={(event) => {
           event.preventDefault();
-          void last(run(), (next) => next && setOther(next));
+          void last(run(), (next) => {
+            if (!next) return;
+            other?.leave();
+            setOther(next);
+          });
         }}
       >
         <label>

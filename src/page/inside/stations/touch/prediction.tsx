@@ -1,6 +1,8 @@
 import { percent, shortNumber, visible } from '../../../format.ts';
-import { type Reading, useLater } from '../../reading.ts';
-import { Figure } from '../../station.tsx';
+import { largest, softmax } from '../../../shares.ts';
+import { Figure } from '../../draw/figure.tsx';
+import { useLater } from '../../frame.ts';
+import { type Reading, tokenText } from '../../reading.ts';
 import { words } from './words.ts';
 
 interface Guess {
@@ -60,11 +62,11 @@ function Bar({ share, most }: { share: number; most: number }) {
 async function compare(untouched: Reading, changed: Reading | undefined, at: number) {
   const before = softmax(await untouched.logits(at));
   const after = changed ? softmax(await changed.logits(at)) : before;
-  const ids = new Set([...likeliest(before, guessesShown), ...(changed ? likeliest(after, guessesShown) : [])]);
+  const ids = new Set([...largest(before, guessesShown), ...(changed ? largest(after, guessesShown) : [])]);
   const guesses: Guess[] = await Promise.all(
     [...ids].map(async (id) => ({
       id,
-      text: await untouched.model.tokenizer.token(id),
+      text: await tokenText(untouched.model, id),
       untouched: before[id]!,
       changed: after[id]!,
     })),
@@ -72,22 +74,4 @@ async function compare(untouched: Reading, changed: Reading | undefined, at: num
   let divergence = 0;
   for (const [id, p] of before.entries()) if (p > 0) divergence += p * Math.log(p / Math.max(after[id]!, 1e-30));
   return { guesses: guesses.sort((a, b) => b.changed - a.changed), divergence: Math.max(0, divergence) };
-}
-
-function softmax(logits: Float32Array): Float64Array {
-  const most = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const shares = Float64Array.from(logits, (logit) => Math.exp(logit - most));
-  const total = shares.reduce((a, b) => a + b, 0);
-  return shares.map((share) => share / total);
-}
-
-function likeliest(shares: Float64Array, count: number): number[] {
-  const best: number[] = [];
-  for (const [id, share] of shares.entries()) {
-    if (best.length === count && share <= shares[best[count - 1]!]!) continue;
-    const place = best.findIndex((other) => shares[other]! < share);
-    best.splice(place < 0 ? best.length : place, 0, id);
-    best.length = Math.min(best.length, count);
-  }
-  return best;
 }

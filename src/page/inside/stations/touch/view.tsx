@@ -1,13 +1,14 @@
 import './style.css';
-import type { TracedTensor } from '../../../../index.ts';
 import { percent, visible } from '../../../format.ts';
+import { patternRow } from '../../../shares.ts';
+import { Figure } from '../../draw/figure.tsx';
+import { useFrame } from '../../frame.ts';
 import { head, layer, position } from '../../looking.ts';
-import { current, reading, touched, useTensor } from '../../reading.ts';
-import { Figure } from '../../station.tsx';
+import { reading, touched } from '../../reading.ts';
 import { type Touch, touch, touches, untouch, withShare } from '../../touch.ts';
-import { words } from './words.ts';
 import { Patch } from './patch.tsx';
 import { Prediction } from './prediction.tsx';
+import { words } from './words.ts';
 
 /** Change a part of the model and see what becomes of the prediction, beside the untouched run. */
 export function TouchStation() {
@@ -75,13 +76,15 @@ const mostSliders = 40;
 
 function AttentionRow() {
   const [l, h, at] = [layer.value, head.value, position.value];
-  const { tensor, stale } = useTensor(`blocks.${l}.attn.hook_pattern`);
-  const texts = current.value?.texts ?? [];
+  const nameOf = (ofLayer: number) => `blocks.${ofLayer}.attn.hook_pattern`;
+  const { frame, stale = true } = useFrame([nameOf(l)]);
+  const texts = frame?.reading.texts ?? [];
   // What was set here is known before the run with it ends.
   const own = touches.value
     .filter((one) => one.kind === 'attention')
     .find((one) => one.layer === l && one.head === h && one.position === at);
-  const row = own?.row ?? (tensor && rowOf(tensor, h, at));
+  const read = frame && patternRow(frame.tensor(nameOf(frame.layer)), frame.head, frame.position).slice();
+  const row = own?.row ?? read;
   if (!row) return null;
   const before = own?.before ?? row;
   const ofAnother = stale && !own;
@@ -107,7 +110,7 @@ function AttentionRow() {
                 aria-label={words.share(key, texts[key] ?? '')}
                 onInput={(event) => set(withShare(row, key, event.currentTarget.valueAsNumber, before))}
               />
-              <span class="token">{visible(texts[key] ?? '')}</span>
+              <bdi class="token">{visible(texts[key] ?? '')}</bdi>
             </label>
           ))}
       </div>
@@ -127,14 +130,6 @@ function AttentionRow() {
       </div>
     </Figure>
   );
-}
-
-/** Row `at` of a head of a pattern [nHead, tokens, tokens]; undefined where there is none. */
-function rowOf({ data, shape }: TracedTensor, ofHead: number, at: number): Float32Array | undefined {
-  const [nHead = 0, tokens = 0] = shape;
-  if (ofHead >= nHead || at >= tokens) return undefined;
-  const start = (ofHead * tokens + at) * tokens;
-  return data.slice(start, start + at + 1);
 }
 
 function Changes() {

@@ -1,5 +1,9 @@
 /** The words of the station where the visitor changes the model. */
 export const words = {
+  station: ['Touch it', 'Knock out or change a part and see what becomes of the prediction.'] as [
+    title: string,
+    summary: string,
+  ],
   head: (layer: number, head: number) => `Head ${head} of block ${layer}`,
   headNote: 'What this head adds to the residual, times a factor: 0 knocks it out, 1 leaves it as it is.',
   mlp: (layer: number) => `MLP of block ${layer}`,

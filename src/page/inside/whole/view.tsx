@@ -1,0 +1,203 @@
+import './style.css';
+import { percent, shortNumber, visible } from '../../format.ts';
+import { largest, lengthOf, patternRow, softmax } from '../../shares.ts';
+import { settings } from '../../writing.ts';
+import { Quoting } from '../draw/figure.tsx';
+import { Matrix } from '../draw/matrix.tsx';
+import { Framed, useFrame, useLater, useShown } from '../frame.ts';
+import { layer, lookAt, open, type StationName } from '../looking.ts';
+import { tokenText } from '../reading.ts';
+import { pipelineOf } from '../stations/output/stages.ts';
+import { Stream, shareOfChosen } from './stream.tsx';
+import { words } from './words.ts';
+
+const rowHeight = 30;
+/** Pieces drawn at most: those that the chosen head looks at most, and the one looked at. */
+const mostRows = 9;
+
+/** The whole model for the piece looked at, in one drawing: text, numbers, blocks, scores, draw. Each part opens its station. */
+export function Whole() {
+  const names = ['blocks.0.hook_resid_pre', 'logits', ...ofBlock.map((name) => `blocks.${layer.value}.${name}`)];
+  const { frame, stale } = useFrame(names);
+  if (!frame) return <p class="summary">{words.reading}</p>;
+  const pattern = patternRow(frame.tensor(`blocks.${frame.layer}.attn.hook_pattern`), frame.head, frame.position);
+  const keys = largest(pattern.subarray(0, frame.position), mostRows - 1);
+  const rows = [...keys, frame.position].sort((a, b) => a - b);
+  return (
+    <Framed value={{ frame, stale: stale! }}>
+      <section class="whole" aria-labelledby="whole-title" data-stale={stale} data-position={frame.position}>
+        <header>
+          <h3 id="whole-title">{words.title}</h3>
+          <p class="summary">
+            <Quoting text={words.intro(frame.text(), frame.position)} />
+          </p>
+        </header>
+        <div class="whole-drawing" style={{ '--rows': rows.length, '--row': `${rowHeight}px` }}>
+          <Pieces rows={rows} />
+          <Blocks rows={rows} pattern={pattern} />
+          <Scores />
+        </div>
+        <Said pattern={pattern} />
+      </section>
+    </Framed>
+  );
+}
+
+const ofBlock = ['attn.hook_pattern', 'hook_attn_out', 'hook_mlp_out', 'hook_resid_post'];
+
+/** What a part is called, in plain words and by its hook; it opens the part's station. */
+function Name({ of: [plain, hook], to }: { of: readonly string[]; to: StationName }) {
+  return (
+    <button type="button" class="part-name" aria-label={words.opens(plain!)} data-to={to} onClick={() => open(to)}>
+      <b>{plain}</b>
+      <code>{hook}</code>
+    </button>
+  );
+}
+
+function Pieces({ rows }: { rows: readonly number[] }) {
+  const { frame, stale } = useShown();
+  const { data, shape } = frame.tensor('blocks.0.hook_resid_pre');
+  const width = shape[1]!;
+  const numbers = new Float32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) numbers.set(data.subarray(row * width, (row + 1) * width), i * width);
+  const hidden = frame.position + 1 - rows.length;
+  return (
+    <div class="pieces">
+      <Name of={words.tokens} to="input" />
+      <Name of={words.embeddings} to="input" />
+      <ol>
+        {rows.map((row) => (
+          <li key={row}>
+            <button
+              type="button"
+              data-token={row}
+              aria-pressed={row === frame.position}
+              aria-label={words.token(row, frame.text(row))}
+              onClick={() => lookAt({ position: row })}
+            >
+              <bdi>{frame.text(row)}</bdi>
+            </button>
+          </li>
+        ))}
+      </ol>
+      <Matrix
+        label={words.rows(width)}
+        data={numbers}
+        rows={rows.length}
+        columns={width}
+        scale="signed"
+        tensor="whole blocks.0.hook_resid_pre"
+        cellAt={(row, column) => ({ kind: 'tensor', name: 'blocks.0.hook_resid_pre', index: [rows[row]!, column] })}
+        describe={(row, column) => `${frame.text(rows[row])} [${column}]`}
+        cellSize={[2, rowHeight]}
+        stale={stale}
+      />
+      <p class="summary">{hidden > 0 && words.others(hidden)}</p>
+    </div>
+  );
+}
+
+function Blocks({ rows, pattern }: { rows: readonly number[]; pattern: Float32Array }) {
+  const { frame } = useShown();
+  const { reading } = frame;
+  const { value } = useLater(async () => ({ reading, norms: (await reading.overview()).norms }), [reading]);
+  const norms = value?.reading === reading ? value.norms : undefined;
+  const count = reading.ids.length;
+  const lengths = norms && Array.from({ length: norms.shape[0]! }, (_, i) => norms.data[i * count + frame.position]!);
+  const lines = rows.map((key, row) => ({ key, row, share: pattern[key]! }));
+  const { nLayer } = reading.model.config;
+  const chosen = shareOfChosen(nLayer);
+  return (
+    <div class="blocks">
+      <div class="names">
+        <Name of={words.attention(frame.layer)} to="block" />
+        <Name of={words.mlp(frame.layer)} to="block" />
+        <Name of={words.stream(frame.layer)} to="overview" />
+      </div>
+      <Stream lines={lines} lengths={lengths} rowHeight={rowHeight} rows={rows.length} />
+      <div class="block-names">
+        {Array.from({ length: nLayer }, (_, i) => (
+          <button
+            type="button"
+            key={i}
+            aria-pressed={i === frame.layer}
+            aria-label={words.block(i)}
+            style={{ flexGrow: i === frame.layer ? chosen : (1 - chosen) / Math.max(1, nLayer - 1) }}
+            onClick={() => lookAt({ layer: i })}
+          >
+            {i === frame.layer ? words.block(i) : i}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+const scoresShown = 6;
+
+function Scores() {
+  const { frame } = useShown();
+  const { logits, reading, position } = frame;
+  const dials = settings.value;
+  const { picked } = pipelineOf(logits, dials, reading.ids.slice(0, position + 1));
+  const shares = softmax(logits);
+  const top = largest(logits, scoresShown);
+  const ids = [...new Set([...top, picked.id])];
+  const { value: texts } = useLater(
+    async () => new Map(await Promise.all(ids.map(async (id) => [id, await tokenText(reading.model, id)] as const))),
+    [reading.model, ids.join()],
+  );
+  const text = (id: number) => visible(texts?.get(id) ?? '…');
+  const own = picked.segments.find(({ id }) => id === picked.id)!;
+  const { u } = picked;
+  return (
+    <div class="scores">
+      <Name of={words.logits} to="output" />
+      <ol title={words.temperature}>
+        {top.map((id) => (
+          <li key={id} data-id={id} data-probability={shares[id]} data-logit={logits[id]} data-drawn={id === picked.id}>
+            <bdi class="word">{text(id)}</bdi>
+            <span class="extent" style={{ width: `${(100 * shares[id]!) / shares[top[0]!]!}%` }} />
+            <span class="value">{percent(shares[id]!)}</span>
+          </li>
+        ))}
+      </ol>
+      <Name of={words.draw} to="output" />
+      <div class="whole-draw" data-id={picked.id} data-u={u}>
+        {u !== undefined && (
+          <div class="whole-line" role="img" aria-label={words.line01(u, text(picked.id))}>
+            {picked.segments.map(({ id, from, to }) => (
+              <span
+                key={from}
+                data-drawn={id === picked.id}
+                style={{ left: `${100 * from}%`, width: `${100 * (to - from)}%` }}
+              />
+            ))}
+            <span class="pin" style={{ left: `${100 * u}%` }} />
+          </div>
+        )}
+        <p data-from={own.from} data-to={own.to}>
+          {u === undefined ? words.greedy : words.byNumber(dials.seed, u)}{' '}
+          <b class="picked">
+            “<bdi>{text(picked.id)}</bdi>”
+          </b>
+        </p>
+      </div>
+    </div>
+  );
+}
+
+/** The drawing in words, for the chosen block and head. */
+function Said({ pattern }: { pattern: Float32Array }) {
+  const { frame } = useShown();
+  const [most = 0] = largest(pattern, 1);
+  const block = `blocks.${frame.layer}`;
+  const length = (name: string) => shortNumber(lengthOf(frame.row(`${block}.${name}`)));
+  return (
+    <p class="whole-said">
+      <Quoting text={words.looks(frame.layer, frame.head, frame.text(), frame.text(most), percent(pattern[most]!))} />{' '}
+      {words.adds(length('hook_attn_out'), length('hook_mlp_out'))} <span class="summary">{words.streamNote}</span>
+    </p>
+  );
+}

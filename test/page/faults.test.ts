@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { WorkerModel } from '../../src/embed/client.ts';
+import { visible } from '../../src/page/format.ts';
+import { TensorCache } from '../../src/page/inside/cache.ts';
+import { spreadOf } from '../../src/page/inside/stations/runs/parts.ts';
+import { editsOf, giveBack, setAside, type Touch, touch, touches } from '../../src/page/inside/touch.ts';
+import { largest, momentsOf, patternRow, rankOf, rowOf, shareOf, softmax } from '../../src/page/shares.ts';
+import { shadeOf, strengthOf } from '../../src/page/tokens.ts';
+
+const model = { config: { nLayer: 2, nHead: 2, nEmbd: 4 } } as WorkerModel;
+const twin = { config: { ...model.config } } as WorkerModel;
+
+describe('what the visitor changes', () => {
+  const head: Touch = { kind: 'head', layer: 0, head: 1, factor: 0 };
+
+  test('an activation that was patched in is of its model alone, another of the same width runs without it', () => {
+    const values = new Float32Array(4);
+    const patch: Touch = {
+      kind: 'patch',
+      layer: 0,
+      name: 'blocks.0.hook_resid_pre',
+      position: 0,
+      values,
+      model,
+      from: 'a',
+    };
+    expect(editsOf([patch, head], model, 3)).toHaveLength(2);
+    expect(editsOf([patch, head], twin, 3)).toEqual([{ name: 'blocks.0.attn.hook_z', head: 1, scale: 0 }]);
+  });
+
+  test('is set aside for a lesson, however many are opened, and back when it is closed', () => {
+    touches.value = [head];
+    setAside();
+    touch({ kind: 'mlp', layer: 1, factor: 0 });
+    setAside(); // a second lesson, without the first being closed
+    expect(touches.value).toEqual([]);
+    giveBack();
+    expect(touches.value).toEqual([head]);
+    giveBack();
+    expect(touches.value).toEqual([head]);
+    touches.value = [];
+  });
+});
+
+describe('the cache of tensors', () => {
+  const tensor = (bytes: number) => async () => ({ data: new Float32Array(bytes / 4), shape: [bytes / 4] });
+
+  test('holds no more bytes than it may: what was used longest ago is read again', async () => {
+    const cache = new TensorCache(1000);
+    const reading = {};
+    const read: string[] = [];
+    const get = (name: string) =>
+      cache.get(reading, name, () => {
+        read.push(name);
+        return tensor(400)();
+      });
+    await get('a');
+    await get('b');
+    await get('a');
+    await get('c');
+    expect(cache.bytes).toBe(800);
+    await get('a');
+    await get('b');
+    expect(read).toEqual(['a', 'b', 'c', 'b']);
+    expect(cache.bytes).toBeLessThanOrEqual(1000);
+  });
+
+  test('keeps what is drawn though it is larger than all it may hold, and forgets a reading that is left', async () => {
+    const cache = new TensorCache(1000);
+    const [one, other] = [{}, {}];
+    await cache.get(one, 'large', tensor(4000));
+    expect(cache.bytes).toBe(4000);
+    await cache.get(other, 'small', tensor(400));
+    expect(cache.bytes).toBe(400);
+    cache.forget(other);
+    expect(cache.bytes).toBe(0);
+  });
+
+  test('a read that fails, or that ends after its reading was left, is not kept', async () => {
+    const cache = new TensorCache(1000);
+    const reading = {};
+    await expect(cache.get(reading, 'a', () => Promise.reject(new Error('aborted')))).rejects.toThrow('aborted');
+    await cache.get(reading, 'a', tensor(400));
+    expect(cache.bytes).toBe(400);
+    const late = cache.get(reading, 'b', tensor(400));
+    cache.forget(reading);
+    await late;
+    expect(cache.bytes).toBe(0);
+  });
+});
+
+test('what has no width is visible in a label', () => {
+  expect(visible(' a\n')).toBe('␣a↵');
+  expect(visible('a\u200bb')).toBe('a⟨U+200B⟩b');
+  expect(visible('\ufeff\u00ad\u202e')).toBe('⟨U+FEFF⟩⟨U+00AD⟩⟨U+202E⟩');
+  expect(visible('\u00a0\u0000')).toBe('⟨U+00A0⟩⟨U+0000⟩');
+  expect(visible('é雪')).toBe('é雪');
+  expect(visible('')).toBe('∅');
+});
+
+test('shares, ranks, moments and rows are what their names say', () => {
+  const logits = Float32Array.of(1, 3, 2, 3);
+  const shares = softmax(logits);
+  expect(shares.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+  expect(shareOf(logits, 2)).toBeCloseTo(shares[2]!, 6);
+  expect(largest(logits, 3)).toEqual([1, 3, 2]);
+  expect([0, 1, 2].map((id) => rankOf(logits, id))).toEqual([4, 1, 3]);
+  expect(momentsOf(Float32Array.of(1, 3))).toEqual({ mean: 2, variance: 1 });
+  expect(momentsOf(Float32Array.of(1, 3), false)).toEqual({ mean: 0, variance: 5 });
+  const pattern = { data: Float32Array.from({ length: 8 }, (_, i) => i), shape: [2, 2, 2] };
+  expect([...rowOf(pattern, 1)]).toEqual([4, 5, 6, 7]);
+  expect([...patternRow(pattern, 1, 0)]).toEqual([4]);
+  expect([...patternRow(pattern, 1, 1)]).toEqual([6, 7]);
+});
+
+test('times of the same work that differ show how far apart they are', () => {
+  const times = (...all: number[]) => all.map((microseconds, layer) => ({ layer, microseconds }));
+  expect(spreadOf(times(10, 100, 30))).toEqual([10, 100]);
+  expect(spreadOf(times(10, 15))).toBeUndefined();
+  expect(spreadOf(times(10))).toBeUndefined();
+});
+
+/** WCAG's contrast of two colours, [r, g, b] each. */
+function contrast(a: string, b: string): number {
+  const luminance = (hex: string) => {
+    const [red, green, blue] = [1, 3, 5].map((i) => {
+      const value = Number.parseInt(hex.slice(i, i + 2), 16) / 255;
+      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
+  };
+  const [light, dark] = [luminance(a), luminance(b)].sort((x, y) => y - x);
+  return (light! + 0.05) / (dark! + 0.05);
+}
+
+test('letters are read on the strongest surprise, the model’s too, in both themes', () => {
+  const palette = readFileSync('src/page/styles/palette.css', 'utf8');
+  const writing = readFileSync('src/page/styles/writing.css', 'utf8');
+  const of = (name: string) => new RegExp(`--${name}: light-dark\\((#\\w{6}), (#\\w{6})\\)`).exec(palette)!.slice(1);
+  const rule = /\.flow \.model\.token\[data-strength\] \{\s*color: var\(--(\w+)\)/.exec(writing)![1]!;
+  for (const theme of [0, 1]) {
+    expect(contrast(of(rule)[theme]!, of('surprise')[theme]!)).toBeGreaterThan(4.5);
+    expect(contrast(of('point')[theme]!, of('paper')[theme]!)).toBeGreaterThan(4.5);
+  }
+});
+
+test('what is a doubt of a few nats is seen: entropy has a scale of its own', () => {
+  const token = { id: 1, text: 'a', start: 0, logprob: -1, rank: 2, entropy: 2.5 };
+  expect(shadeOf(token, 'entropy', 50257)).toBe(0.5);
+  expect(shadeOf({ ...token, entropy: 9 }, 'entropy', 50257)).toBe(1);
+  expect(shadeOf(token, 'probability', 50257)).toBe(strengthOf(token, 'probability', 50257));
+});
