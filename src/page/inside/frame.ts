@@ -51,13 +51,10 @@ export class Frame implements Place {
     return visible(this.reading.texts[at]!);
   }
 
-  /** Whether it has all of these. Logits are of one position: they are no part of another place's frame. */
-  has(names: readonly string[]): boolean {
-    return names.every((name) => name !== 'logits' && this.#tensors.has(name));
-  }
-
-  at(place: Place): Frame {
-    return new Frame(this.reading, place, this.#tensors);
+  /** The frame of another place, if all that is asked for of it is here already: logits are of one position alone. */
+  at(place: Place, names: readonly string[]): Frame | undefined {
+    const isHere = (name: string) => this.#tensors.has(name) && (name !== 'logits' || place.position === this.position);
+    return names.every(isHere) ? new Frame(this.reading, place, this.#tensors) : undefined;
   }
 }
 
@@ -80,7 +77,7 @@ export function useFrame(
   const derived = useMemo(() => {
     if (!of || last?.frame.reading !== of) return undefined;
     if (last.when === when && last.names === all) return last.frame;
-    return last.frame.has(names) ? last.frame.at(place) : undefined;
+    return last.frame.at(place, names);
   }, [last, of, when, all]);
   useEffect(() => {
     if (!of || derived) return undefined;

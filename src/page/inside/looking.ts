@@ -32,13 +32,20 @@ export function unfold(name: StationName, open = true): void {
   view.value = { ...view.value, stations: open ? [...others, name] : others };
 }
 
-/** Unfolds a station, and brings it into view once it is laid out. */
+/** How long a station that grows while its numbers are read is kept in view, unless the visitor moves on. */
+const growsMs = 3000;
+
+/** Unfolds a station and brings it into view. */
 export function open(name: StationName): void {
   unfold(name);
+  const section = document.getElementById(`station-${name}`);
+  if (!section) return;
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  requestAnimationFrame(() => {
-    document.getElementById(`station-${name}`)?.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
-  });
+  const observer = new ResizeObserver(() => section.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' }));
+  observer.observe(section);
+  const leave = () => observer.disconnect();
+  for (const kind of ['wheel', 'touchmove', 'keydown', 'pointerdown']) addEventListener(kind, leave, { once: true });
+  setTimeout(leave, growsMs);
 }
 
 /** One number of the model: of a tensor by its hook name, or of a weight by its name; indices along its shape. */

@@ -9,7 +9,7 @@ export const words = {
   failed: (why: string) => `The text could not be run: ${why}`,
   yourText: 'Text to look inside',
   writeOn: 'Write on',
-  stop: 'Stop',
+  stop: 'End the run',
   dials: 'Dials',
   otherSeed: 'Other seed',
   tokens: 'Tokens of your text',

@@ -243,6 +243,6 @@ function Row({ data, stage, cellAt }: RowProps) {
 function useUntouched(frame: Frame, stage: Stage, name: string): Float32Array | undefined {
   const isTouched = frame.reading === touched.value && stage === 'pattern';
   const { frame: other, stale } = useFrame(isTouched ? [name] : [], reading.value);
-  if (!isTouched || !other?.has([name]) || stale || other.reading.ids !== frame.reading.ids) return undefined;
+  if (!isTouched || !other?.at(frame, [name]) || stale || other.reading.ids !== frame.reading.ids) return undefined;
   return patternRow(other.tensor(name), frame.head, frame.position);
 }
