@@ -15,11 +15,12 @@ export function patternRow({ data, shape }: TracedTensor, of: number, at: number
 }
 
 /** Softmax, [n], in float64. */
-export function softmax(logits: Float32Array): Float64Array {
-  const most = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const shares = Float64Array.from(logits, (logit) => Math.exp(logit - most));
-  const total = shares.reduce((a, b) => a + b, 0);
-  return shares.map((share) => share / total);
+export function softmax(logits: ArrayLike<number>): Float64Array {
+  const values = Float64Array.from(logits);
+  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  for (let i = 0; i < values.length; i++) values[i] = Math.exp(values[i]! - most);
+  const total = values.reduce((a, b) => a + b, 0);
+  return values.map((value) => value / total);
 }
 
 /** One entry of that. */

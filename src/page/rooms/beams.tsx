@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import type { Sequence } from '../../index.ts';
-import { percent } from '../inside/draw/numbers.ts';
-import { useLater } from '../inside/reading.ts';
+import { percent } from '../format.ts';
+import { useLater } from '../inside/later.ts';
 import { type Branch, treeOf } from './beam-tree.ts';
 import { Fold } from './fold.tsx';
 import { words } from './words/pairs.ts';

@@ -1,7 +1,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { TensorSpec, TracedTensor } from '../../index.ts';
 import { Matrix } from '../inside/draw/matrix.tsx';
-import { useLater } from '../inside/reading.ts';
+import { useLater } from '../inside/later.ts';
 import { headOf, type Stack, stacksOf, tensorsOf } from './anatomy.ts';
 import { Fold } from './fold.tsx';
 import { Stepper } from './stepper.tsx';

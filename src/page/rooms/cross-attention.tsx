@@ -1,11 +1,11 @@
 import { useMemo } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
-import { percent } from '../inside/draw/numbers.ts';
+import { percent } from '../format.ts';
+import { softmax } from '../shares.ts';
 import { attentionsOf } from './anatomy.ts';
 import { Fold } from './fold.tsx';
 import { Look } from './look.tsx';
 import type { PairRun } from './pair-run.ts';
-import { softmax } from './shares.tsx';
 import { words } from './words/pairs.ts';
 
 interface Props {

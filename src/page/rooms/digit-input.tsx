@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ImageSource } from '../../index.ts';
-import { useLater } from '../inside/reading.ts';
+import { useLater } from '../inside/later.ts';
 import { centredDigit, type Grey } from './digit-image.ts';
 import { drawGrey, Pad } from './pad.tsx';
 import { words } from './words/vision.ts';

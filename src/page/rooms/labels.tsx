@@ -1,7 +1,7 @@
 import './encoder.css';
 import { useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../embed/client.ts';
-import { useLater } from '../inside/reading.ts';
+import { useLater } from '../inside/later.ts';
 import { roomText } from '../models.ts';
 import { attentionsOf } from './anatomy.ts';
 import { Blocks } from './blocks.tsx';

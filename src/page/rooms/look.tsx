@@ -1,8 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { TracedTensor } from '../../index.ts';
+import { Figure } from '../inside/draw/figure.tsx';
 import { Matrix } from '../inside/draw/matrix.tsx';
-import { Figure } from '../inside/station.tsx';
 import { type Attention, headOf } from './anatomy.ts';
 import { type HeadAt, Heads } from './heads.tsx';
 import { Lines } from './lines.tsx';

@@ -2,7 +2,7 @@ import './pairs.css';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import type { EmbeddedName } from '../embedded.ts';
-import { useLater } from '../inside/reading.ts';
+import { useLater } from '../inside/later.ts';
 import { roomText } from '../models.ts';
 import { Beams } from './beams.tsx';
 import { Blocks } from './blocks.tsx';

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { percent } from '../inside/draw/numbers.ts';
+import { percent } from '../format.ts';
 
 export interface Share {
   /** Tells shares of one label apart. */
@@ -41,13 +41,4 @@ export function Shares({
       ))}
     </ol>
   );
-}
-
-/** Probabilities of logits. */
-export function softmax(logits: ArrayLike<number>): Float64Array {
-  const values = Float64Array.from(logits);
-  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  for (let i = 0; i < values.length; i++) values[i] = Math.exp(values[i]! - most);
-  const sum = values.reduce((a, b) => a + b, 0);
-  return values.map((value) => value / sum);
 }

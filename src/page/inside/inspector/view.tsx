@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerModel } from '../../../embed/client.ts';
 import { gpt2Plan } from '../../../model/gpt2.ts';
 import { shortNumber, visible } from '../../format.ts';
-import { useLater } from '../frame.ts';
+import { useLater } from '../later.ts';
 import { type Cell, cell, sameCell } from '../looking.ts';
 import { hasCell, type Numbers, type Operand, type Origin, originOf } from '../origin.ts';
 import { current, type Reading } from '../reading.ts';

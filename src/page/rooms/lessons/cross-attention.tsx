@@ -1,8 +1,8 @@
 import { useMemo } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../../embed/client.ts';
 import type { TracedTensor } from '../../../index.ts';
-import { shortNumber } from '../../inside/draw/numbers.ts';
-import { useLater } from '../../inside/reading.ts';
+import { shortNumber } from '../../format.ts';
+import { useLater } from '../../inside/later.ts';
 import { attentionsOf } from '../anatomy.ts';
 import { Fold } from '../fold.tsx';
 import { sharpest } from '../look.tsx';

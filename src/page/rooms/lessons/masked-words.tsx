@@ -1,9 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../../embed/client.ts';
-import { percent } from '../../inside/draw/numbers.ts';
+import { percent } from '../../format.ts';
+import { softmax } from '../../shares.ts';
 import { Failed } from '../failed.tsx';
 import { Fold } from '../fold.tsx';
-import { softmax } from '../shares.tsx';
 import { words as common } from '../words/common.ts';
 import { words } from '../words/lessons.ts';
 

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../../embed/client.ts';
-import { useLater } from '../../inside/reading.ts';
+import { useLater } from '../../inside/later.ts';
 import { Failed } from '../failed.tsx';
 import { Fold } from '../fold.tsx';
 import { useSettled } from '../later-text.ts';

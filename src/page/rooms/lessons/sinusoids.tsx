@@ -1,8 +1,8 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../../embed/client.ts';
+import { Figure } from '../../inside/draw/figure.tsx';
 import { Matrix } from '../../inside/draw/matrix.tsx';
-import { useLater } from '../../inside/reading.ts';
-import { Figure } from '../../inside/station.tsx';
+import { useLater } from '../../inside/later.ts';
 import { Fold } from '../fold.tsx';
 import type { PairRun } from '../pair-run.ts';
 import { Stepper } from '../stepper.tsx';

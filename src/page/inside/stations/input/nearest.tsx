@@ -2,7 +2,7 @@ import type { TracedTensor } from '../../../../index.ts';
 import { shortNumber, visible } from '../../../format.ts';
 import { Figure } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
-import { useLater } from '../../frame.ts';
+import { useLater } from '../../later.ts';
 import { lookAt, position } from '../../looking.ts';
 import { current } from '../../reading.ts';
 import { words } from './words.ts';

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { visible } from '../../../format.ts';
 import { Figure } from '../../draw/figure.tsx';
-import { useLater } from '../../frame.ts';
+import { useLater } from '../../later.ts';
 import { lookAt, position } from '../../looking.ts';
 import { current, type Reading } from '../../reading.ts';
 import { words } from './words.ts';

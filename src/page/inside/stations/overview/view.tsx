@@ -3,7 +3,7 @@ import type { Overview as Glance } from '../../../../index.ts';
 import { percent, shortNumber, visible } from '../../../format.ts';
 import { Figure } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
-import { useLater } from '../../frame.ts';
+import { useLater } from '../../later.ts';
 import { head, layer, lookAt, position } from '../../looking.ts';
 import { current, type Reading } from '../../reading.ts';
 import { HeadMaps, ScaleBar } from './maps.tsx';

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { DeviceInfo } from '../../../../index.ts';
-import { useLater } from '../../frame.ts';
+import { useLater } from '../../later.ts';
 import type { Part } from './parts.ts';
 import { filesOf, type Language, pathOf, sourceOf } from './source.ts';
 import { words } from './words.ts';

@@ -4,7 +4,7 @@ import type { WorkerModel } from '../../../../embed/client.ts';
 import type { Profile } from '../../../../index.ts';
 import { percent } from '../../../format.ts';
 import { Figure } from '../../draw/figure.tsx';
-import { useLater } from '../../frame.ts';
+import { useLater } from '../../later.ts';
 import { current } from '../../reading.ts';
 import { type Part, partsOf, spreadOf } from './parts.ts';
 import { Sources } from './sources.tsx';

@@ -1,7 +1,7 @@
 import { percent, shortNumber, visible } from '../../../format.ts';
 import { largest, softmax } from '../../../shares.ts';
 import { Figure } from '../../draw/figure.tsx';
-import { useLater } from '../../frame.ts';
+import { useLater } from '../../later.ts';
 import { type Reading, tokenText } from '../../reading.ts';
 import { words } from './words.ts';
 
