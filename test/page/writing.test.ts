@@ -129,10 +129,10 @@ describe('a run is a transaction', () => {
       .mockImplementation(
         () => new Promise((resolve, reject) => loads.push({ resolve: resolve as (model: unknown) => void, reject })),
       );
-    const ref = { kind: 'url' as const, url: 'https://models.example/' };
-    void show(ref);
+    vi.stubGlobal('document', { baseURI: 'https://page.example/' });
+    void show(embedded);
     const run = writing.complete();
-    void show(ref); // as a link does
+    void show(embedded); // as a link does
     loads[0]!.reject(new DOMException('superseded', 'AbortError'));
     loads[1]!.resolve(Object.assign(model, { device: { kind: 'wasm' } }));
     await model.write(' upon');
@@ -140,5 +140,6 @@ describe('a run is a transaction', () => {
     await run;
     expect(text()).toBe('Once upon');
     load.mockRestore();
+    vi.unstubAllGlobals();
   });
 });
