@@ -12,6 +12,7 @@ import { ofPatches, patches } from '../run/vision.ts';
 import { bad, type Lost } from './loss.ts';
 import { type Packed, pack } from './pack.ts';
 import type { StoredWeight } from './stored.ts';
+import { unfolded } from './unfold.ts';
 
 /** Rows that are differentiated in one run where inputs are many. */
 const mostRows = 512;
@@ -42,6 +43,8 @@ export async function differentiate(
   { inputs, losts, wanted, edits, signal }: Work,
 ): Promise<Differentiated> {
   const { engine, kind } = inside;
+  // What an adapter has on the device stays there until this is done.
+  const on = engine.plan;
   const lossKind = losts[0]!.kind;
   if (losts.some((one) => one.kind !== lossKind)) {
     throw bad('The labels are of different kinds', 'all of them classes, lists or numbers');
@@ -53,19 +56,24 @@ export async function differentiate(
   const weights = [...new Set(wanted.stored.flatMap(({ of }) => of.map(({ weight }) => weight.name)))];
   const sum: Differentiated = { loss: 0, tensors: new Map(wanted.names.map((name) => [name, []])), weights: new Map() };
   // Positions of an edit count one text, so each has a plan of its own then.
-  for (const range of rangesOf(inputs, edits.length > 0 ? 0 : mostRows)) {
-    const [some, lost] = [inputs.slice(...range), losts.slice(...range)];
-    const base = trimmed(edited(inside, edits, some[0]!), new Set(['logits', ...names]));
-    const plan = gradient(base, lossKind, { tensors: names, weights });
-    const packed = pack(some, lost, kind === 'decoder' || kind === 'encoder-decoder', scale);
-    const capture = [losses, ...names.map(gradOf), ...weights.map(gradOfWeight)];
-    const run = await runOnce(engine, plan, packed, capture, signal);
-    for (const value of run.get(losses)!.data) sum.loss += value * scale;
-    for (const name of weights) addTo(sum.weights, name, run.get(gradOfWeight(name))?.data);
-    for (const [n, name] of wanted.names.entries()) {
-      const share = shareOf(base, names[n]!, run.get(gradOf(names[n]!)), packed);
-      sum.tensors.get(name)!.push(...some.map((input, i) => share(input, lost[i]!, i)));
+  engine.hold(on);
+  try {
+    for (const range of rangesOf(inputs, edits.length > 0 ? 0 : mostRows)) {
+      const [some, lost] = [inputs.slice(...range), losts.slice(...range)];
+      const base = trimmed(edited(unfolded(on), edits, some[0]!), new Set(['logits', ...names]));
+      const plan = gradient(base, lossKind, { tensors: names, weights });
+      const packed = pack(some, lost, kind === 'decoder' || kind === 'encoder-decoder', scale);
+      const capture = [losses, ...names.map(gradOf), ...weights.map(gradOfWeight)];
+      const run = await runOnce(engine, plan, packed, capture, signal);
+      for (const value of run.get(losses)!.data) sum.loss += value * scale;
+      for (const name of weights) addTo(sum.weights, name, run.get(gradOfWeight(name))?.data);
+      for (const [n, name] of wanted.names.entries()) {
+        const share = shareOf(base, names[n]!, run.get(gradOf(names[n]!)), packed);
+        sum.tensors.get(name)!.push(...some.map((input, i) => share(input, lost[i]!, i)));
+      }
     }
+  } finally {
+    engine.release(on);
   }
   return sum;
 }
@@ -85,7 +93,7 @@ export async function forward(
   return new Map(names.map((name, i) => [name, shareOf(plan, own[i]!, run.get(own[i]!), packed)(input, lost, 0)]));
 }
 
-function edited({ engine: { plan } }: Insides, edits: readonly Edit[], input: PlanInput): Plan {
+function edited(plan: Plan, edits: readonly Edit[], input: PlanInput): Plan {
   const { length, source, rows, prefix } = input;
   if (edits.length === 0) return plan;
   refuseDropped(source);

@@ -125,7 +125,7 @@ export class TrainingPlan {
   async #copy(spec: WeightSpec): Promise<AddedWeight> {
     const known = this.#replaced.get(spec.name);
     if (known) return this.#added.get(known)!;
-    const all = storedWeights(this.#engine, this.#base);
+    const all = storedWeights(this.#engine);
     for (const { name } of spec.computed ? this.#engine.partsOf(spec) : []) {
       if (!this.#stored.has(name)) this.#stored.set(name, await readStored(this.#engine, all.get(name)!));
     }
@@ -230,7 +230,7 @@ const matrix = (rows: number, columns: number) => ({ kind: 'matrix', rows, colum
 /** Everything that a model learns: all its parameters. */
 export async function wholeModel(engine: Engine): Promise<TrainingPlan> {
   const training = new TrainingPlan(engine);
-  for (const stored of storedWeights(engine, engine.base).values()) {
+  for (const stored of storedWeights(engine).values()) {
     await training.addWhole(stored, stored.name, await readStored(engine, stored));
   }
   return training;
@@ -247,7 +247,7 @@ export async function adapterPlan(engine: Engine, adapter: Adapter): Promise<Tra
     if (place === undefined || place === 'idle') continue;
     training.addProduct(module, place, { a: a.slice(), b: b.slice(), rank, scale });
   }
-  const stored = [...storedWeights(engine, engine.base).values()];
+  const stored = [...storedWeights(engine).values()];
   for (const { name, data } of replaced) {
     const place = names.find(name);
     if (place === undefined || place === 'idle') continue;

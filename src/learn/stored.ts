@@ -1,5 +1,5 @@
 import type { StoredPart } from '../load/checkpoint.ts';
-import type { Plan, WeightSpec } from '../plan/plan.ts';
+import type { WeightSpec } from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import type { Tensor } from '../run/loaded.ts';
 import { weight } from '../run/weight.ts';
@@ -13,9 +13,9 @@ export interface StoredWeight {
 }
 
 /** The tensors of a model's files by which its weights can be learnt: all but those of tables that nothing is computed back from. */
-export function storedWeights(engine: Engine, plan: Plan = engine.plan): Map<string, StoredWeight> {
+export function storedWeights(engine: Engine): Map<string, StoredWeight> {
   const found = new Map<string, StoredWeight>();
-  for (const weight of plan.weights) {
+  for (const weight of engine.base.weights) {
     if (weight.isBuffer || (weight.computed && !weight.computed.adjoint)) continue;
     for (const [index, part] of engine.partsOf(weight).entries()) {
       const { name, planName, shape } = part;

@@ -126,6 +126,8 @@ class Backward {
       case 'selectRows':
         return this.#add(step.input, { of: 'selectRows', reads: { grad: this.#grad(step.output) } });
       case 'linear':
+        if (step.lowRank)
+          throw new Error('A gradient is made of a plan as written: it has no layer that takes a product along.');
         return this.#linear(step);
       case 'rotate':
         return this.#add(step.input, { of: 'rotate', reads: { grad: this.#grad(step.output) }, weight: step.table });
