@@ -30,7 +30,7 @@ const budgets = [
     name: 'engine',
     paths:
       /^(shaders\/(?!adjoint\/)|src\/(?!page\/|embed\/|learn\/|adapter\/|gpu\/kernels\/adjoint|(plan|cpu)\/(adjoint|gradient|activation-slope)|wasm\/|host\/|image\/|text\/|run\/canary\/|run\/pipeline))/,
-    limit: 17150,
+    limit: 17250,
   },
   { name: 'pipelines', paths: /^src\/run\/pipeline/, limit: 800 },
   { name: 'wasm', paths: /^src\/wasm\/(?!binary)/, limit: 2600 },
@@ -43,7 +43,7 @@ const budgets = [
     paths: /^(shaders\/adjoint\/|src\/((plan|cpu)\/(adjoint|gradient|activation-slope)|gpu\/kernels\/adjoint))/,
     limit: 1800,
   },
-  { name: 'learn', paths: /^src\/learn\//, limit: 2200 },
+  { name: 'learn', paths: /^src\/learn\//, limit: 2400 },
   { name: 'host', paths: /^src\/host\//, limit: 400 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3500 },
 ];

@@ -2,6 +2,7 @@ import type { CacheStore } from '../load/cache-store.ts';
 import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { configFile, type LoraConfig, readLoraConfig, weightFile } from './config.ts';
+import { type ClassHead, headFiles } from './head.ts';
 import { inOrder } from './interleaved.ts';
 import { type AdapterParts, type AdapterTensor, partsOf } from './parts.ts';
 import { writeSafetensors } from './write.ts';
@@ -14,9 +15,14 @@ export interface AdapterContent {
   config: Readonly<Record<string, unknown>>;
   /** adapter_model.safetensors: its tensors by name. */
   tensors: ReadonlyMap<string, AdapterTensor>;
+  /** A head on an encoder's features, which peft has no form for. */
+  head?: ClassHead;
   /** Rows of queries and keys are as llama.cpp has them: of each head the pairs that are turned side by side. */
   interleaved?: boolean;
 }
+
+/** What a head alone is beside: a LoRA of nothing. */
+const headAlone = { peft_type: 'LORA', r: 1, lora_alpha: 1, target_modules: 'none' };
 
 /** Changes to a model, small beside it: low-rank ones of its layers (LoRA), and tensors in place of its own. */
 export class Adapter {
@@ -26,8 +32,13 @@ export class Adapter {
   /** @throws VitrineError `bad-checkpoint`, `unsupported-checkpoint` as `loadAdapter` */
   constructor(content: AdapterContent) {
     this.content = content;
-    this.config = readLoraConfig(content.config);
+    this.config = readLoraConfig(this.#isHead ? headAlone : content.config);
     this.parts(); // what is wrong is told now
+  }
+
+  /** There is nothing but a head. */
+  get #isHead(): boolean {
+    return this.content.head !== undefined && this.content.tensors.size === 0;
   }
 
   get name(): string {
@@ -36,6 +47,7 @@ export class Adapter {
 
   /** @internal @param isLinear for `all-linear`, whether a module is a linear layer and not the output layer */
   parts(isLinear?: (module: string) => boolean): AdapterParts {
+    if (this.#isHead) return { lowRank: [], replaced: [] };
     return partsOf(this.config, this.content.tensors, weightFile, isLinear);
   }
 
@@ -82,7 +94,10 @@ export class Adapter {
       });
     }
     const config = { ...this.content.config, inference_mode: true };
+    const head = this.content.head && headFiles(this.content.head);
+    if (this.#isHead) return head!;
     return {
+      ...head,
       [configFile]: new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`) as Uint8Array<ArrayBuffer>,
       [weightFile]: writeSafetensors(this.content.tensors, { format: 'pt' }),
     };

@@ -6,6 +6,7 @@ import { part } from '../plan/part.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import { Adapter } from './adapter.ts';
 import { configFile, weightFile } from './config.ts';
+import { readHead } from './head.ts';
 
 export interface AdapterOptions extends SourceOptions {
   /** Cancels the load, which rejects with the signal's reason. */
@@ -36,6 +37,8 @@ async function readFiles(files: Files, weights: string | undefined, signal: Abor
   const text = await readText(files, configFile, signal);
   const gguf = text === undefined ? (await files.list?.(signal))?.filter(isGguf) : undefined;
   if (gguf?.length === 1) return readGgufFile(files, gguf[0]!, signal);
+  const head = await readHead(files, signal);
+  if (text === undefined && head) return new Adapter({ name: files.name, config: {}, tensors: new Map(), head });
   if (text === undefined) throw await lacking(files, signal);
   const config = parseJson(text, configFile) as Record<string, unknown>;
   const pickle = 'adapter_model.bin';
@@ -43,7 +46,7 @@ async function readFiles(files: Files, weights: string | undefined, signal: Abor
     throw pickled(pickle, 'Save the adapter again in Python, with save_pretrained(FOLDER, safe_serialization=True).');
   }
   const tensors = await readSmallTensors(files, weightFile, signal);
-  return new Adapter({ name: files.name, config, tensors });
+  return new Adapter({ name: files.name, config, tensors, ...(head && { head }) });
 }
 
 const isGguf = (file: string) => /\.gguf$/i.test(file);

@@ -3,7 +3,9 @@ export interface Checkpoint {
   /** Steps that were taken. */
   step: number;
   tokens: number;
-  method: 'lora' | 'full';
+  method: 'head' | 'lora' | 'full';
+  /** The classes of a head that was made. */
+  labels: readonly string[] | undefined;
   /** adapter_config.json; of a whole model nothing. */
   config: Readonly<Record<string, unknown>>;
   params: { name: string; shape: readonly number[]; values: Float32Array; first: Float32Array; second: Float32Array }[];

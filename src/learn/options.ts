@@ -5,8 +5,10 @@ import type { Example } from './examples.ts';
 import type { OptimiserOptions } from './optimiser.ts';
 
 export interface TrainOptions extends Partial<OptimiserOptions> {
-  /** What is learnt: low-rank products of layers (the default), or all weights. */
-  method?: 'lora' | 'full';
+  /** What is learnt: low-rank products of layers (the default), a head alone on frozen features, or all weights. */
+  method?: 'head' | 'lora' | 'full';
+  /** Names of classes: makes a head where an encoder has none. By default those of the examples, in order of their first. */
+  labels?: readonly string[];
   /** Of LoRA: the rank, 8 by default, alpha (16), and whether the scale is alpha / sqrt(rank). */
   rank?: number;
   alpha?: number;
@@ -36,7 +38,15 @@ export interface TrainOptions extends Partial<OptimiserOptions> {
 
 const fraction = number(0, 1, 'above');
 const checks: Record<keyof TrainOptions, Check> = {
-  method: oneOf('lora', 'full'),
+  method: oneOf('head', 'lora', 'full'),
+  labels: {
+    expects: 'a list of different names, two or more',
+    accepts: (value) =>
+      Array.isArray(value) &&
+      value.length > 1 &&
+      new Set(value).size === value.length &&
+      value.every((one) => typeof one === 'string'),
+  },
   rank: integer(1, 1 << 14),
   alpha: number(0, Number.MAX_VALUE, 'above'),
   rslora: oneOf(true, false),
@@ -80,13 +90,23 @@ const checks: Record<keyof TrainOptions, Check> = {
 };
 
 /** Rates that suit a method. */
-const rates = { lora: 1e-3, full: 5e-5 };
+const rates = { head: 1e-2, lora: 1e-3, full: 5e-5 };
 
 export type Settings = OptimiserOptions &
   Required<Pick<TrainOptions, 'method' | 'batchSize' | 'accumulate' | 'epochs' | 'shuffle' | 'seed' | 'truncation'>> &
   Pick<
     TrainOptions,
-    'rank' | 'alpha' | 'rslora' | 'targets' | 'batchTokens' | 'steps' | 'evaluate' | 'patience' | 'resume' | 'signal'
+    | 'labels'
+    | 'rank'
+    | 'alpha'
+    | 'rslora'
+    | 'targets'
+    | 'batchTokens'
+    | 'steps'
+    | 'evaluate'
+    | 'patience'
+    | 'resume'
+    | 'signal'
   >;
 
 /** @throws VitrineError `bad-option` */

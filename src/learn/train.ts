@@ -1,11 +1,16 @@
 import { Adapter, isAdapter } from '../adapter/adapter.ts';
+import type { EncoderConfig } from '../model/bert.ts';
 import { VitrineError } from '../plan/error.ts';
+import type { ClassHead } from '../plan/plan.ts';
 import { quote, refuse } from '../run/check.ts';
+import type { Encoder } from '../run/encoder.ts';
+import { using } from '../run/heads.ts';
 import { uniform } from '../run/random.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { type Example, type Read, readExamples } from './examples.ts';
+import { asHead, HeadTrainer, headParams, isOfHead, newHead, widthOfFeatures, withHead } from './head.ts';
 import { insideOf, type Learner } from './inside.ts';
-import { headOf } from './loss.ts';
+import { bad, headOf } from './loss.ts';
 import { rateOf } from './optimiser.ts';
 import { isExamples, readTrainOptions, type Settings, type TrainOptions } from './options.ts';
 import { adapterPlan, wholeModel } from './params.ts';
@@ -56,7 +61,9 @@ export function train(model: Learner, examples: readonly Example[], options: Tra
 export class Training implements AsyncGenerator<Step, Trained> {
   readonly #model: Learner;
   readonly #steps: AsyncGenerator<Step, Trained>;
-  #trainer: Trainer | undefined;
+  #trainer: Trainer | HeadTrainer | undefined;
+  /** The classes of a head that is made. */
+  #labels: readonly string[] | undefined;
   #settings: Settings | undefined;
   #config: Readonly<Record<string, unknown>> = {};
   #texts: ReadonlyMap<string, string> = new Map();
@@ -99,7 +106,7 @@ export class Training implements AsyncGenerator<Step, Trained> {
     if (!this.#trainer) return undefined;
     const { params } = this.#trainer;
     if (this.#settings!.method === 'full') return modelOf(insideOf(this.#model).engine, params, this.#texts);
-    return adapterOf(params, { name: 'the trained adapter', config: this.#config });
+    return adapterOf(params, { name: 'the trained adapter', config: this.#config }, this.#labels);
   }
 
   /** The run as it is after the last whole step: given as `resume` with the same examples and options it goes on as if it had not stopped. */
@@ -109,7 +116,16 @@ export class Training implements AsyncGenerator<Step, Trained> {
     const params = this.#trainer.params.map(({ name, shape, values, moments: { first, second } }) => ({
       ...{ name, shape, values: values.slice(), first: first.slice(), second: second.slice() },
     }));
-    return { step, tokens, best, waited, method: this.#settings!.method, config: this.#config, params };
+    return {
+      step,
+      tokens,
+      best,
+      waited,
+      method: this.#settings!.method,
+      labels: this.#labels,
+      config: this.#config,
+      params,
+    };
   }
 
   async *#run(examples: readonly Example[], options: TrainOptions): AsyncGenerator<Step, Trained> {
@@ -167,7 +183,13 @@ export class Training implements AsyncGenerator<Step, Trained> {
     const { engine } = inside;
     const { evaluate, truncation: cuts, resume, method } = settings;
     if (!isExamples.accepts(examples)) throw refuse('examples', examples, isExamples.expects);
-    const head = headOf(inside, this.#model.config);
+    const last = isAdapter(resume) ? undefined : (resume as Checkpoint | undefined);
+    if (last && (!Array.isArray(last.params) || last.method !== method)) {
+      throw refuse('resume', last, `an adapter, or a checkpoint of a run with method ${quote(method)}`);
+    }
+    const given = isAdapter(resume) ? resume.content.head : undefined;
+    this.#labels = labelsOf(this.#model, settings, examples, last?.labels ?? given?.labels);
+    const head = this.#labels ? asHead(this.#labels) : headOf(inside, this.#model.config);
     const { eosTokenIds: ends = [] } = this.#model.config as { eosTokenIds?: number[] };
     const reading = (list: readonly Example[], what: string) => readExamples(inside, head, list, { cuts, ends, what });
     const all = await reading(examples, 'examples');
@@ -177,12 +199,7 @@ export class Training implements AsyncGenerator<Step, Trained> {
       throw refuse('evaluate', evaluate, 'a share that leaves examples to learn from');
     const mixed = share > 0 ? shuffled(all, settings.seed, -1) : all;
     const [judged, learnt] = share > 0 ? [mixed.slice(0, share), mixed.slice(share)] : [own, all];
-    const last = isAdapter(resume) ? undefined : (resume as Checkpoint | undefined);
-    if (last && (!Array.isArray(last.params) || last.method !== method)) {
-      throw refuse('resume', last, `an adapter, or a checkpoint of a run with method ${quote(method)}`);
-    }
-    const training = method === 'full' ? await this.#whole() : await this.#adapted(settings, last);
-    const params = training.params;
+    const { params, trainer } = await this.#trainerOf(settings, last, given, [...all, ...own]);
     for (const saved of last?.params ?? []) {
       const param = params.find(({ name, values }) => name === saved.name && values.length === saved.values.length);
       if (!param) throw refuse('resume', last, `a checkpoint of this model, which has no ${saved.name} of its size`);
@@ -193,16 +210,41 @@ export class Training implements AsyncGenerator<Step, Trained> {
     if (last)
       Object.assign(this.#state, { step: last.step, tokens: last.tokens, best: last.best, waited: last.waited });
     this.#settings = settings;
-    this.#trainer = new Trainer(
-      inside,
-      training.plan(),
-      params,
-      kindOf(all),
-      settings,
-      mostOf([...all, ...own], settings),
-    );
+    this.#trainer = trainer();
     engine.alive();
     return { learnt, judged };
+  }
+
+  /** What is learnt, and who learns it once it has its values. */
+  async #trainerOf(
+    settings: Settings,
+    last: Checkpoint | undefined,
+    given: ClassHead | undefined,
+    all: readonly Read[],
+  ) {
+    const inside = insideOf(this.#model);
+    const labels = this.#labels;
+    const headed = labels && (await (this.#model as Encoder)[using](async (parts) => parts));
+    const head = labels && newHead(labels, widthOfFeatures(headed!));
+    if (given && head) {
+      if (given.weight.length !== head.weight.length)
+        throw refuse('resume', given, 'an adapter whose head fits this model');
+      head.weight.set(given.weight);
+      head.bias.set(given.bias);
+    }
+    if (settings.method === 'head') {
+      const trainer = await HeadTrainer.of(this.#model as Encoder, head!, settings, all);
+      return { params: trainer.params, trainer: () => trainer };
+    }
+    const training = settings.method === 'full' ? await this.#whole() : await this.#adapted(settings, last);
+    const made = head && withHead(training.plan(), headed!, head);
+    const params = [...training.params, ...(made ? headParams(head, given === undefined, made.weights) : [])];
+    const kind = kindOf(all);
+    const trainer = () => {
+      for (const param of params) param.write();
+      return new Trainer(inside, made?.plan ?? training.plan(), params, kind, settings, mostOf(all, settings));
+    };
+    return { params, trainer };
   }
 
   async #whole() {
@@ -223,7 +265,8 @@ export class Training implements AsyncGenerator<Step, Trained> {
 
   async #adapted(settings: Settings, last: Checkpoint | undefined) {
     const { engine } = insideOf(this.#model);
-    const tensors = new Map(last?.params.map(({ name, shape, values }) => [name, { shape, data: values }]));
+    const saved = last?.params.filter((one) => !isOfHead(one));
+    const tensors = new Map(saved?.map(({ name, shape, values }) => [name, { shape, data: values }]));
     const begun = last && new Adapter({ name: 'the checkpoint', config: last.config, tensors });
     const adapter = begun ?? (isAdapter(settings.resume) ? settings.resume : freshAdapter(engine, settings));
     this.#config = adapter.content.config;
@@ -247,6 +290,29 @@ export class Training implements AsyncGenerator<Step, Trained> {
     await this.#model.setAdapter(adapter);
     return this.#trained;
   }
+}
+
+/** The classes of the head that is made, where one is. @throws VitrineError `bad-option` where the model takes none, or there are none */
+function labelsOf(
+  model: Learner,
+  { labels, method }: Settings,
+  examples: readonly Example[],
+  known: readonly string[] | undefined,
+): readonly string[] | undefined {
+  const { kind } = insideOf(model);
+  const { head } = model.config as Partial<EncoderConfig>;
+  const isMade =
+    method === 'head' || known !== undefined || (kind === 'encoder' && head === undefined) || labels !== undefined;
+  if (!isMade) return undefined;
+  if (kind !== 'encoder' || method === 'full') {
+    const what = method === 'full' ? 'method is "full"' : `labels make a head, and the model is no encoder of texts`;
+    throw bad(what, 'an encoder, with method "head" or "lora"');
+  }
+  if (head !== undefined && method !== 'head') throw bad('labels make a head, and the model has one', 'no labels');
+  const named = examples.flatMap((one) => ('label' in one && typeof one.label === 'string' ? [one.label] : []));
+  const found = labels ?? known ?? [...new Set(named)];
+  if (found.length > 1) return found;
+  throw bad(`The examples are of ${found.length} classes by name`, 'two or more, or the option labels');
 }
 
 /** In another order for each epoch (Fisher & Yates 1938). */

@@ -9,6 +9,7 @@ import { modelTypeOf } from '../load/checkpoint.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Engine } from '../run/engine.ts';
 import { uniform } from '../run/random.ts';
+import { isOfHead } from './head.ts';
 import { bad } from './loss.ts';
 import type { Settings } from './options.ts';
 import type { Param } from './params.ts';
@@ -107,8 +108,12 @@ export function freshAdapter(
 export function adapterOf(
   params: readonly Param[],
   { name, config }: Pick<AdapterContent, 'name' | 'config'>,
+  labels: readonly string[] | undefined,
 ): Adapter {
-  return new Adapter({ name, config, tensors: copiesOf(params) });
+  const [weight, bias] = params.filter(isOfHead).map(({ values }) => values.slice());
+  const head = labels && weight && bias && { labels, weight, bias };
+  const tensors = copiesOf(params.filter((param) => !isOfHead(param)));
+  return new Adapter({ name, config, tensors, ...(head && { head }) });
 }
 
 function copiesOf(params: readonly Param[]): Map<string, AdapterTensor> {
@@ -138,7 +143,7 @@ export function modelOf(engine: Engine, params: readonly Param[], texts: Readonl
     peft_type: 'LORA',
     r: 1,
     lora_alpha: 1,
-    target_modules: ['none'],
+    target_modules: 'none',
     modules_to_save: [...new Set(saved)],
   };
   return new TrainedModel({ name: 'the trained model', config: json, tensors }, weights, texts);

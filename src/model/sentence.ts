@@ -31,6 +31,8 @@ export interface SentenceConfig {
   prompts: ReadonlyMap<string, string>;
   /** Put before texts where a call names no prompt. */
   defaultPrompt: string | undefined;
+  /** No file says anything of it. */
+  isPlain?: boolean;
 }
 
 /** Of a model without such files, as sentence-transformers takes one: the mean of the last hidden states. */
@@ -43,4 +45,5 @@ export const plainSentences = (nEmbd: number): SentenceConfig => ({
   lowercase: false,
   prompts: new Map(),
   defaultPrompt: undefined,
+  isPlain: true,
 });

@@ -210,6 +210,13 @@ export interface AddedWeight {
   values: Float32Array;
 }
 
+/** A layer over an encoder's features that tells classes: weight [labels, features], bias [labels]. */
+export interface ClassHead {
+  labels: readonly string[];
+  weight: Float32Array;
+  bias: Float32Array;
+}
+
 /** What a model is: weights, named tensors, and the steps between them. */
 export interface Plan {
   /** Positions the model was made for: the longest context. */
@@ -227,6 +234,8 @@ export interface Plan {
   encoderBackward?: Step[];
   /** What an adapter brought along; on a device only as long as a program needs it. The list is the adapter's identity. */
   added?: readonly AddedWeight[];
+  /** A head that an adapter brought: for what is no part of the plan's steps. */
+  head?: ClassHead;
 }
 
 /** Tensors and weights that an adapter brings begin so: nobody asks for them by name. */

@@ -4,7 +4,11 @@ import { type AdapterOptions, type AdapterSource, readAdapter } from '../adapter
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { BaseConfig } from '../model/family.ts';
 import { adapted } from '../plan/adapt.ts';
+<<<<<<< HEAD
 import { part } from '../plan/part.ts';
+=======
+import { VitrineError } from '../plan/error.ts';
+>>>>>>> 175fbef (A head on an encoder's features, alone or with products of its layers: classify tells by it)
 import type { Plan, StoredShape } from '../plan/plan.ts';
 import { checkOptions, isSignal, number, quote } from './check.ts';
 import type { Engine } from './engine.ts';
@@ -46,7 +50,13 @@ export async function setAdapter(
   const { scale = 1, signal } = options;
   signal?.throwIfAborted();
   const weighted = weightedOf(adapter, scale);
-  await engine.adapt(weighted.length === 0 ? engine.base : await planWith(engine, weighted, signal), signal);
+  const heads = weighted.flatMap(([{ content }]) => content.head ?? []);
+  if (heads.length > 1) {
+    throw new VitrineError('bad-option', `${heads.length} of the adapters have a head; expected one at most.`);
+  }
+  const [head] = heads;
+  const plan = weighted.length === 0 ? engine.base : await planWith(engine, weighted, signal);
+  await engine.adapt(head ? { ...plan, head } : plan, signal);
 }
 
 function weightedOf(adapter: unknown, scale: number): Weighted[] {

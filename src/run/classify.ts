@@ -1,4 +1,5 @@
 import type { EncoderConfig } from '../model/bert.ts';
+import { part } from '../plan/part.ts';
 import { type Check, checkOptions, integer, isFunction, oneOf, refuse } from './check.ts';
 import type { TextsProgress } from './embed.ts';
 import type { Cut, EncoderWords } from './encoder-input.ts';
@@ -34,7 +35,8 @@ export async function classify(
 ): Promise<ClassScore[][]> {
   checkOptions('classify', options, checks);
   const all = await classLogits(headed, texts, options);
-  return all.map((logits) => bestClasses(headed.config, logits, options));
+  const config = headed.put ? { labels: [...headed.put.labels], problemType: undefined } : headed.config;
+  return all.map((logits) => bestClasses(config, logits, options));
 }
 
 /** The classes that a text's or an image's logits speak for, best first. */
@@ -51,16 +53,21 @@ export function bestClasses(
 
 /** The logits of each text's classes, in the order of `config.labels`. */
 export async function classLogits(
-  { config, runs, reader }: Headed,
+  headed: Headed,
   texts: readonly EncoderWords[] | EncoderWords,
   options: HeadOptions & Pick<ClassifyOptions, 'onProgress'>,
   cut: Pick<Cut, 'truncation'> = {},
 ): Promise<Float64Array[]> {
-  needHead(config, 'classes');
+  const { config, runs, reader, put } = headed;
+  if (!put) needHead(config, 'classes');
   const { onProgress, signal } = options;
   const list = Array.isArray(texts) ? (texts as EncoderWords[]) : [texts as EncoderWords];
   if (texts === undefined || texts === null) throw refuse('texts', texts, 'a list of texts');
   const read = list.map((text, i) => reader.words(text, i, { ...cutOf(options, reader), ...cut }));
+  if (put) {
+    const { features, headLogits } = await part('What trained heads stand on', () => import('./features.ts'));
+    return (await features(headed, read, signal)).map((one) => headLogits(put, one));
+  }
   const take = ({ logits }: { logits: Float32Array }) => Float64Array.from(logits);
   const wanted = { capture: [], logitRows: () => [0] };
   return runs.run(read, wanted, signal, take, onProgress && ((done) => onProgress({ done, total: list.length })));

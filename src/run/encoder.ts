@@ -171,7 +171,9 @@ export class Encoder extends Loaded<EncoderConfig> {
   async [using]<T>(call: (headed: Headed) => Promise<T>): Promise<T> {
     this.engine.alive();
     const { config, sentences } = this;
-    return this.proved(await call({ config, sentences, runs: this.#runs, reader: this.#reader, hidden: this.#hidden }));
+    const { head: put } = this.engine.plan;
+    const parts = { runs: this.#runs, reader: this.#reader, hidden: this.#hidden, put };
+    return this.proved(await call({ config, sentences, ...parts }));
   }
 
   /** @internal */

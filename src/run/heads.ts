@@ -2,6 +2,7 @@ import type { EncoderConfig } from '../model/bert.ts';
 import type { Head } from '../model/family.ts';
 import type { SentenceConfig } from '../model/sentence.ts';
 import { VitrineError } from '../plan/error.ts';
+import type { ClassHead } from '../plan/plan.ts';
 import type { Check } from './check.ts';
 import { isSignal, oneOf } from './check.ts';
 import type { EncoderRuns } from './encode.ts';
@@ -16,6 +17,8 @@ export interface Headed {
   sentences: SentenceConfig;
   /** The tensor of the last hidden states. */
   hidden: string;
+  /** The head that an adapter has put on. */
+  put: ClassHead | undefined;
 }
 
 /** The call of an encoder that gives a function what its methods work with; no user's, hence no name. */
