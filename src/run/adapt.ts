@@ -4,11 +4,9 @@ import { type AdapterOptions, type AdapterSource, readAdapter } from '../adapter
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { BaseConfig } from '../model/family.ts';
 import { adapted } from '../plan/adapt.ts';
-<<<<<<< HEAD
-import { part } from '../plan/part.ts';
-=======
 import { VitrineError } from '../plan/error.ts';
->>>>>>> 175fbef (A head on an encoder's features, alone or with products of its layers: classify tells by it)
+import { part } from '../plan/part.ts';
+
 import type { Plan, StoredShape } from '../plan/plan.ts';
 import { checkOptions, isSignal, number, quote } from './check.ts';
 import type { Engine } from './engine.ts';
