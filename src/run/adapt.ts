@@ -36,6 +36,8 @@ export async function adaptersOf(
 }
 
 let made = 0;
+/** What a plan was made of. */
+const madeOf = new WeakMap<Plan, readonly Weighted[]>();
 
 /** As `model.setAdapter`. */
 export async function setAdapter(
@@ -70,6 +72,11 @@ function weightedOf(adapter: unknown, scale: number): Weighted[] {
 
 /** The base's plan with adapters on. */
 async function planWith(engine: Engine, adapters: readonly Weighted[], signal: AbortSignal | undefined): Promise<Plan> {
+  const isSame = (of: readonly Weighted[] = []) =>
+    of.length === adapters.length &&
+    of.every(([one, share], i) => one === adapters[i]![0] && share === adapters[i]![1]);
+  const known = engine.recent.find((one) => isSame(madeOf.get(one)));
+  if (known) return known;
   const { base: plan } = engine;
   const checkpoint = engine.checkpoint!;
   const { family, config } = checkpoint;
@@ -90,7 +97,9 @@ async function planWith(engine: Engine, adapters: readonly Weighted[], signal: A
       return merged(checkpoint, plan, await changes([[adapter, 1]], signal), signal);
     };
   }
-  return adapted(plan, all, ++made);
+  const own = adapted(plan, all, ++made);
+  madeOf.set(own, adapters);
+  return own;
 }
 
 /** A tensor of the checkpoint, read again. */

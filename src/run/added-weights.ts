@@ -41,6 +41,19 @@ export class AddedWeights {
   }
 }
 
+/** Adapters that are kept at hand, so that who goes back to one waits for nothing: at most so many, and of so many bytes together. */
+const mostRecent = 4;
+const mostRecentBytes = 2 ** 26;
+
+/** Of plans, the last used first, those that are kept. */
+export function recentOf(plans: readonly Plan[]): Plan[] {
+  let bytes = 0;
+  return plans.slice(0, mostRecent).filter(({ added = [] }, i) => {
+    bytes += added.reduce((sum, { values }) => sum + values.byteLength, 0);
+    return i === 0 || bytes <= mostRecentBytes;
+  });
+}
+
 /** All at once: on a GPU each waits for the device. */
 async function send(added: Added, backend: Backend): Promise<void> {
   async function* whole(values: Float32Array) {

@@ -4,7 +4,7 @@ import type { Backend } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { newTask } from '../plan/task.ts';
-import { AddedWeights } from './added-weights.ts';
+import { AddedWeights, recentOf } from './added-weights.ts';
 import type { SourceText } from './memory.ts';
 import { Session } from './session.ts';
 
@@ -58,6 +58,7 @@ export class Engine {
   readonly context: number;
   /** What an adapter makes of the base, where one is on. */
   #plan: Plan;
+  #recent: readonly Plan[] = [];
   readonly #added = new AddedWeights();
   readonly #onAdapt = new Set<() => void>();
   #changing: Promise<unknown> = Promise.resolve();
@@ -107,20 +108,27 @@ export class Engine {
    * begun keep theirs; what nobody runs any more is freed.
    */
   async adapt(plan: Plan, signal?: AbortSignal): Promise<void> {
-    this.hold(plan);
+    const before = this.#recent;
+    const isHere = before.includes(plan);
+    if (!isHere) this.hold(plan);
     try {
       await this.attempt(signal, (backend) => this.bring(plan, backend));
       signal?.throwIfAborted();
       this.alive();
     } catch (error) {
-      this.release(plan);
+      if (!isHere) this.release(plan);
       throw error;
     }
-    const former = this.#plan;
     this.#plan = plan;
+    this.#recent = plan === this.base ? [] : recentOf([plan, ...before.filter((one) => one !== plan)]);
     this.#idle = this.#idle.filter((session) => this.lasts(session.plan) || session.dispose());
     for (const tell of this.#onAdapt) tell();
-    this.release(former);
+    for (const one of before) if (!this.#recent.includes(one)) this.release(one);
+  }
+
+  /** Plans with the adapters that were on last, the one that is on first; none once the base is run without. */
+  get recent(): readonly Plan[] {
+    return this.#recent;
   }
 
   /** One change of adapters after the other, in the order in which they were asked for. */
@@ -130,9 +138,9 @@ export class Engine {
     return begun;
   }
 
-  /** Whether programs of this plan are worth keeping: they are of the base, or of what is on. */
+  /** Whether programs of this plan are worth keeping: they are of the base, or of what is or was on. */
   lasts(plan: Plan): boolean {
-    return plan === this.base || plan === this.#plan;
+    return plan === this.base || this.#recent.includes(plan);
   }
 
   /** Calls back after each change of the plan. */
