@@ -20,6 +20,11 @@ const standIns: Record<string, string> = {
   'distilbert/distilbert-base-cased-distilled-squad': folderOf('test/fixtures/families/bert-qa'),
   'Helsinki-NLP/opus-mt-en-fr': folderOf('public/models/tiny-translate'),
   'HuggingFaceTB/SmolLM2-135M-Instruct': folderOf('test/fixtures/families/qwen2'),
+  'openai-community/gpt2-medium': folderOf('test/fixtures/tiny-gpt2'),
+  'your-name/gpt2-medium-poems': folderOf('test/fixtures/learning/tiny-gpt2/adapter-end'),
+  'your-name/gpt2-medium-recipes': folderOf('test/fixtures/learning/tiny-gpt2/adapter-all-linear'),
+  'google-bert/bert-base-cased': folderOf('test/fixtures/families/bert-seqcls'),
+  'your-name/bert-tickets': folderOf('test/fixtures/learning/bert-seqcls/adapter-end'),
   'google-t5/t5-small': folderOf('public/models/tiny-tasks'),
 };
 const pages = [
@@ -33,6 +38,7 @@ const pages = [
   'tokenizer',
   'tracing',
   'faces',
+  'learning',
 ];
 
 /** An entry of the package, or another package that the documentation speaks of. */

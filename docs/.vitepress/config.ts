@@ -31,6 +31,7 @@ const guide: DefaultTheme.SidebarItem[] = [
       page('Sampling', '/sampling'),
       page('Tokenizer', '/tokenizer'),
       page('Tracing and editing', '/tracing'),
+      page('Adapters and learning', '/learning'),
       page('Element, OpenAI, AI SDK, React', '/faces'),
     ],
   },
