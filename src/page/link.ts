@@ -1,7 +1,7 @@
 import { effect, signal } from '@preact/signals';
 import { embeddedKinds } from './embedded.ts';
 import { insideOpen, startingView, view } from './inside-open.ts';
-import { device, guest, loading, opened, roomText, runOn } from './models.ts';
+import { device, guest, loading, opened, openRoomText, roomText, runOn } from './models.ts';
 import { type Device, fromHash, type Link, toHash } from './permalink.ts';
 import { defaults, randomSeed } from './settings.ts';
 import { embedded, isSame, linkOf, type ModelRef, parseModelRef } from './sources.ts';
@@ -18,7 +18,7 @@ const settleMs = 300; // browsers refuse more than about a hundred changes of th
 /** The page as a link, with its text. */
 export function currentLink(): string {
   const address = new URL(location.href);
-  address.hash = hashWith(guest.value ? roomText.value : prompt.value);
+  address.hash = hashWith(guest.value ? openRoomText() : prompt.value);
   return address.href;
 }
 
@@ -27,6 +27,7 @@ let known = '';
 let timer = 0;
 /** The model that the page is to open when it begins. */
 let first = embedded;
+let links = 0;
 
 /** @returns the model to open first */
 export function followLink(): ModelRef {
@@ -72,12 +73,14 @@ function open(hash: string, openPrompt: (text: string) => void): void {
   if (!hash.replace(/^#/, '')) return;
   const link = fromHash(hash);
   settings.value = { ...defaults, seed: randomSeed(), ...link.settings };
-  if (isOfRoom(link)) roomText.value = link.prompt;
+  const ref = modelOf(link);
+  if (ref && isOfRoom(link))
+    roomText.value = link.prompt === undefined ? undefined : { ref, text: link.prompt, link: ++links };
   else if (link.prompt !== undefined) openPrompt(link.prompt);
   colouring.value = link.colouring;
   view.value = link.inside ?? startingView;
   insideOpen.value = link.inside !== undefined;
-  openModel(modelOf(link), link.device ?? 'auto');
+  openModel(ref, link.device ?? 'auto');
 }
 
 const modelOf = ({ model }: Link) => (model ? parseModelRef(model) : embedded);

@@ -45,8 +45,14 @@ export interface Loading {
 export const shown = signal<Shown | undefined>(undefined);
 /** The model whose room is open in place of the text. */
 export const guest = signal<Guest | undefined>(undefined);
-/** What the visitor wrote in the room that is open, for links; undefined where it stands as it was found. */
-export const roomText = signal<string | undefined>(undefined);
+/** What stands in the room of a model, as a link or the visitor has it; `link` tells what one link brought from another. */
+export const roomText = signal<{ ref: ModelRef; text: string; link: number } | undefined>(undefined);
+/** The same of the room that is open; undefined where it stands as it was found. */
+export const openRoomText = () => (isSame(roomText.value?.ref, guest.value?.ref) ? roomText.value?.text : undefined);
+/** The visitor wrote in the room that is open. */
+export function writeInRoom(text: string): void {
+  if (guest.value) roomText.value = { ref: guest.value.ref, text, link: roomText.value?.link ?? 0 };
+}
 /** What the page is of now. */
 export const opened = computed(() => guest.value ?? shown.value);
 export const loading = signal<Loading | undefined>(undefined);

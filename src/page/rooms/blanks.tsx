@@ -4,7 +4,7 @@ import type { WorkerEncoder } from '../../embed/client.ts';
 import type { Trace } from '../../index.ts';
 import { percent } from '../format.ts';
 import { useLater } from '../inside/later.ts';
-import { roomText } from '../models.ts';
+import { openRoomText, writeInRoom } from '../models.ts';
 import { softmax } from '../shares.ts';
 import { attentionsOf } from './anatomy.ts';
 import { Blocks } from './blocks.tsx';
@@ -36,8 +36,8 @@ interface BlanksRun {
 
 /** The room of a model that knows what fits: any word can be taken away. */
 export function BlanksRoom({ model }: { model: WorkerEncoder }) {
-  const [text, setText] = useState(roomText.peek() ?? words.opening);
-  const [away, setAway] = useState<ReadonlySet<number>>(() => new Set(roomText.peek() === undefined ? [6] : []));
+  const [text, setText] = useState(openRoomText() ?? words.opening);
+  const [away, setAway] = useState<ReadonlySet<number>>(() => new Set(openRoomText() === undefined ? [6] : []));
   const parts = useMemo(() => splitWords(text), [text]);
   const gone = [...away].filter((i) => parts.words[i] !== undefined).sort((a, b) => a - b);
   const asked = useSettled({ text, gone }, 150);
@@ -50,7 +50,7 @@ export function BlanksRoom({ model }: { model: WorkerEncoder }) {
     [model, asked],
   );
   const change = (next: string) => {
-    roomText.value = next;
+    writeInRoom(next);
     setText(next);
   };
   const toggle = (i: number) => setAway(new Set(away.has(i) ? gone.filter((one) => one !== i) : [...gone, i]));

@@ -2,7 +2,7 @@ import './encoder.css';
 import { useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../embed/client.ts';
 import { useLater } from '../inside/later.ts';
-import { roomText } from '../models.ts';
+import { openRoomText, writeInRoom } from '../models.ts';
 import { attentionsOf } from './anatomy.ts';
 import { Blocks } from './blocks.tsx';
 import { Failed } from './failed.tsx';
@@ -14,7 +14,7 @@ import { words } from './words/encoder.ts';
 /** The room of an encoder whose head sorts texts, marks words or finds answers. */
 export function LabelsRoom({ model }: { model: WorkerEncoder }) {
   const head = model.config.head as 'classes' | 'token-classes' | 'answers';
-  const [text, setText] = useState(roomText.peek() ?? words.labelsOpening);
+  const [text, setText] = useState(openRoomText() ?? words.labelsOpening);
   const [question, setQuestion] = useState(words.questionOpening);
   const asked = useSettled({ text, question }, 300);
   const { value, failure, stale } = useLater(
@@ -36,7 +36,7 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
           value={text}
           spellcheck={false}
           onInput={(event) => {
-            roomText.value = event.currentTarget.value;
+            writeInRoom(event.currentTarget.value);
             setText(event.currentTarget.value);
           }}
         />

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import type { EmbeddedName } from '../embedded.ts';
 import { useLater } from '../inside/later.ts';
-import { roomText } from '../models.ts';
+import { openRoomText, writeInRoom } from '../models.ts';
 import { Beams } from './beams.tsx';
 import { Blocks } from './blocks.tsx';
 import { CrossAttention } from './cross-attention.tsx';
@@ -35,9 +35,9 @@ export function PairsRoom({ model, name }: { model: WorkerEncoderDecoder; name: 
       <SourceInput
         model={model}
         name={name}
-        start={roomText.peek()}
+        start={openRoomText()}
         onText={(text) => {
-          roomText.value = text;
+          if (source !== undefined) writeInRoom(text); // what it begins with is nobody's
           setSource(text);
         }}
       />

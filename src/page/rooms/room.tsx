@@ -3,21 +3,12 @@ import './room.css';
 import './look.css';
 import './lessons/lessons.css';
 import type { ComponentType } from 'preact';
-import { useEffect } from 'preact/hooks';
-import { type Guest, roomText } from '../models.ts';
+import type { Guest } from '../models.ts';
 import { nameOf } from '../sources.ts';
 import { cards, words } from './words/models.ts';
 
-/** What is shown of a model: by what it does, whatever its family. A room that is left takes its text with it. */
-export async function viewOf(open: Guest): Promise<ComponentType<object>> {
-  const View = await roomOf(open);
-  return () => {
-    useEffect(() => () => void (roomText.value = undefined), []);
-    return <View />;
-  };
-}
-
-async function roomOf({ kind, model, ref }: Guest): Promise<ComponentType<object>> {
+/** What is shown of a model: by what it does, whatever its family. */
+export async function viewOf({ kind, model, ref }: Guest): Promise<ComponentType<object>> {
   switch (kind) {
     case 'vision': {
       const { VisionRoom } = await import('./vision.tsx');

@@ -4,7 +4,7 @@ import type { WorkerEncoder } from '../../embed/client.ts';
 import type { Trace } from '../../index.ts';
 import { Figure } from '../inside/draw/figure.tsx';
 import { useLater } from '../inside/later.ts';
-import { roomText } from '../models.ts';
+import { openRoomText, writeInRoom } from '../models.ts';
 import { attentionsOf } from './anatomy.ts';
 import { Blocks } from './blocks.tsx';
 import { CosineTable, cosine } from './cosines.tsx';
@@ -26,7 +26,7 @@ interface SentencesRun {
 
 /** The room of a model that makes a point of each sentence: ranked by how alike they are, and all pairs. */
 export function SentencesRoom({ model }: { model: WorkerEncoder }) {
-  const [first, ...others] = (roomText.peek() ?? `${words.queryOpening}\n${words.sentencesOpening}`).split('\n');
+  const [first, ...others] = (openRoomText() ?? `${words.queryOpening}\n${words.sentencesOpening}`).split('\n');
   const [query, setQuery] = useState(first!);
   const [list, setList] = useState(others.join('\n'));
   const texts = useSettled([query, ...list.split('\n')].map((text) => text.trim()).filter(Boolean), 300);
@@ -36,7 +36,7 @@ export function SentencesRoom({ model }: { model: WorkerEncoder }) {
     stale,
   } = useLater((signal) => (texts.length > 0 ? runOf(model, texts, signal) : undefined), [model, texts]);
   const change = (nextQuery: string, nextList: string) => {
-    roomText.value = `${nextQuery}\n${nextList}`;
+    writeInRoom(`${nextQuery}\n${nextList}`);
     setQuery(nextQuery);
     setList(nextList);
   };

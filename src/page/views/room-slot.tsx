@@ -1,6 +1,6 @@
 import { explain } from '../failure.ts';
-import { failure, guest, leaveRoom, loading, retry, show } from '../models.ts';
-import { linkOf } from '../sources.ts';
+import { failure, guest, leaveRoom, loading, retry, roomText, show } from '../models.ts';
+import { isSame, linkOf } from '../sources.ts';
 import { Later } from './later.tsx';
 import { ModelLabel } from './model-label.tsx';
 import { Notices } from './notices.tsx';
@@ -16,7 +16,10 @@ export function RoomSlot() {
     retry.value = () => void show(open.ref);
   };
   return (
-    <main class="room" key={`${linkOf(open.ref)} ${open.device}`}>
+    <main
+      class="room"
+      key={`${linkOf(open.ref)} ${open.device} ${isSame(roomText.value?.ref, open.ref) && roomText.value?.link}`}
+    >
       <div class="stage inside">
         {loading.value && (
           <div class="room-load">

@@ -1,0 +1,360 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type Encoder,
+  type EncoderDecoder,
+  loadEncoder,
+  loadEncoderDecoder,
+  loadVision,
+  type Vision,
+} from '../../src/index.ts';
+import { openSite, type Site } from '../site.ts';
+import { drawn, expectToFit } from './inside.ts';
+
+const folder = (name: string) => fileURLToPath(new URL(`../../public/models/${name}/`, import.meta.url));
+
+let site: Site;
+let page: Page;
+const complaints: string[] = [];
+/** Folders of models of which a weight was asked for. */
+const fetched = new Set<string>();
+
+beforeAll(async () => {
+  site = await openSite();
+  page = await site.newPage({ viewport: { width: 1280, height: 900 } });
+  page.on('console', (message) => {
+    // Files that a checkpoint may have or not are asked for; the browser logs every 404.
+    if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('request', (request) => {
+    const [, name] = /models\/([\w-]+)\/model\.safetensors/.exec(request.url()) ?? [];
+    if (name) fetched.add(name);
+  });
+  await page.goto(`${site.url}#device=wasm`);
+  await page.getByText(/in memory/).waitFor();
+});
+afterAll(async () => {
+  await site.close();
+  expect(complaints).toEqual([]);
+});
+
+const button = (name: string | RegExp) => page.getByRole('button', { name });
+
+/** Opens a model of the page by its card. */
+async function openCard(name: string): Promise<void> {
+  await button('Change model').click();
+  await button(new RegExp(`^Open ${name},`)).click();
+  await page.locator('.rail h2', { hasText: name }).waitFor();
+}
+
+const unfold = async (name: string) => {
+  const heading = page.locator(`.station[data-name="${name}"] > h3 button`);
+  if ((await heading.getAttribute('aria-expanded')) !== 'true') await heading.click();
+};
+
+/** Numbers that the page shows, as its elements' data say. */
+const shown = (selector: string, name: string) =>
+  page.locator(selector).evaluateAll((all, key) => all.map((one) => Number((one as HTMLElement).dataset[key])), name);
+
+const expectClose = (found: ArrayLike<number>, expected: ArrayLike<number>, digits = 3) => {
+  expect(found.length).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) expect(found[i]).toBeCloseTo(expected[i]!, digits);
+};
+
+const softmax = (logits: ArrayLike<number>) => {
+  const powers = Array.from(logits, Math.exp);
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+};
+
+/** Of the room that is open, in one theme: each has the other's turn in another room. */
+async function expectAccessible(colorScheme: 'light' | 'dark'): Promise<void> {
+  await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  expect(serious.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`))).toEqual([]);
+  await expectToFit(page);
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+describe('the gallery', () => {
+  test('says what each model does, how large it is and whose work it stands on, and fetches none of them', async () => {
+    await button('Change model').click();
+    const cards = page.locator('.gallery li');
+    await expect.poll(() => cards.count()).toBe(6);
+    const digits = page.locator('.gallery [data-model="tiny-digits"]');
+    expect(await digits.innerText()).toMatch(/Reads a digit[\s\S]*0\.2 million[\s\S]*CC BY-SA 3\.0[\s\S]*415 kB/);
+    expect(await page.locator('.gallery [data-model="tiny-translate"]').innerText()).toContain('CC BY 2.0 FR');
+    expect([...fetched]).toEqual(['tiny-tales']);
+    await expectAccessible('light');
+    await button('Close').click();
+  });
+});
+
+describe('digits', () => {
+  let model: Vision;
+  beforeAll(async () => {
+    model = await loadVision(folder('tiny-digits'), { device: 'cpu' });
+    await openCard('Tiny Digits');
+  });
+  afterAll(() => model.dispose());
+
+  /** What the field shows to the model. */
+  const traced = (name: string, pixels: number[]) =>
+    model.trace({ data: Uint8Array.from(pixels), width: 28, height: 28, channels: 1 }, { capture: [name] });
+
+  test('a sample is read, and what a head looks at is what trace says', async () => {
+    const sample = page.locator('.sample').nth(3);
+    await sample.click();
+    await page.locator('.overlay canvas[data-tensor]').waitFor();
+    const pixels = await sample
+      .locator('canvas')
+      .evaluate((canvas: HTMLCanvasElement) =>
+        [...canvas.getContext('2d')!.getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0),
+      );
+    const name = 'blocks.3.attn.hook_pattern';
+    const trace = await traced(name, pixels);
+    expectClose(await shown('.answer .shares li', 'share'), softmax(trace.logits.data));
+    expect(await page.locator('.reads b').innerText()).toBe('3');
+    const pattern = trace.get(name)!.data;
+    expectClose((await drawn(page, '.overlay canvas[data-tensor]')).data, pattern.slice(1, 50));
+    // Another head, from a patch, by keys alone.
+    await page.getByRole('radio', { name: 'Block 3, head 0' }).focus();
+    await page.keyboard.press('ArrowRight');
+    await page.locator('.overlay .matrix').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    await page.getByText('What the patch in row 1, column 2 reads in block 3, head 1').waitFor();
+    const from = (1 * 50 + 2) * 50;
+    expectClose((await drawn(page, '.overlay canvas[data-tensor]')).data, pattern.slice(from + 1, from + 50));
+  });
+
+  test('a stroke of the mouse, and one of the keys, is a one', async () => {
+    await button('Clear').click();
+    await page.getByText('Nothing is drawn yet.').waitFor();
+    const { x, y, width, height } = (await page.locator('.pad canvas').boundingBox())!;
+    await page.mouse.move(x + width * 0.5, y + height * 0.2);
+    await page.mouse.down();
+    await page.mouse.move(x + width * 0.5, y + height * 0.8, { steps: 5 });
+    await page.mouse.up();
+    await page.locator('.reads b', { hasText: '1' }).waitFor();
+    await button('Undo a stroke').click();
+    await page.getByText('Nothing is drawn yet.').waitFor();
+    await page.locator('.pad .field').focus();
+    await page.keyboard.press('Space');
+    for (let i = 0; i < 14; i++) await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Space');
+    await page.locator('.reads b', { hasText: '1' }).waitFor();
+    await page.keyboard.press('Backspace');
+    await page.getByText('Nothing is drawn yet.').waitFor();
+  });
+
+  test('everybody can use it', async () => {
+    await page.locator('.sample').nth(7).click();
+    await unfold('patches');
+    await unfold('blocks');
+    await page.locator('.tensors canvas').first().waitFor();
+    await expectAccessible('dark');
+  });
+});
+
+describe('dates', () => {
+  let model: EncoderDecoder;
+  const source = '4 July 1776';
+  beforeAll(async () => {
+    model = await loadEncoderDecoder(folder('tiny-dates'), { device: 'cpu' });
+    await openCard('Tiny Dates');
+    await page.locator('#source-text').fill(source);
+    await page.locator('.written .text', { hasText: '1776-07-04' }).waitFor();
+  });
+  afterAll(() => model.dispose());
+
+  const input = async () => {
+    const { ids } = await model.complete(source);
+    return { source, target: [model.config.generation.decoderStartTokenId!, ...ids.slice(0, -1)] };
+  };
+
+  test('cross-attention is drawn as lines and as a matrix, as trace has it', async () => {
+    const lines = page.locator('.lines');
+    await expect.poll(() => page.locator('.lines ol').innerText()).toMatch(/July/);
+    const name = (await lines.getAttribute('data-tensor'))!;
+    const [, head] = /head (\d+)/.exec((await lines.getAttribute('aria-label'))!)!;
+    const trace = await model.trace(await input(), { capture: [name] });
+    const { data, shape } = trace.get(name)!;
+    const shares = data.slice(Number(head) * shape[1]! * shape[2]!, (Number(head) + 1) * shape[1]! * shape[2]!);
+    expectClose((await drawn(page, '.cross .matrix canvas')).data, shares);
+    const wide = [...shares].filter((share) => share >= 0.025).sort((a, b) => a - b);
+    const inLines = (await shown('.lines path', 'share')).filter((share) => share >= 0.025).sort((a, b) => a - b);
+    expectClose(inLines, wide);
+    // The month's digits look at the month's word.
+    await page.getByRole('radio', { name: 'Token 6: 7' }).click();
+    await expect.poll(() => page.locator('.lines li[data-strong="true"]').innerText()).toBe('July');
+  });
+
+  test('beams are the sequences that complete gives', async () => {
+    await unfold('beams');
+    await page.locator('.beam-tree .score').nth(3).waitFor();
+    const { sequences } = await model.complete(source, { numBeams: 4, numReturnSequences: 4 });
+    const scores = (await page.locator('.beam-tree .score').allInnerTexts()).map((text) =>
+      Number(text.replace('−', '-')),
+    );
+    expectClose(
+      scores.sort((a, b) => a - b),
+      sequences!.map(({ score }) => score!).sort((a, b) => a - b),
+      1,
+    );
+    const best = await shown('.beam-tree [data-best="true"] > .tokens > span', 'logprob');
+    expectClose(best, sequences![0]!.logprobs);
+  });
+
+  test('the lessons have the numbers of this run', async () => {
+    for (const name of ['cross-attention', 'sinusoids', 'add-and-norm']) await unfold(name);
+    await page.locator('[data-name="cross-attention"] td[data-value]').first().waitFor();
+    const cells = await shown('[data-name="cross-attention"] tbody tr:first-child td', 'value');
+    expect(cells[0]! / Math.sqrt(24)).toBeCloseTo(cells[1]!, 3); // heads are 24 wide
+    const positions = await drawn(page, '[data-name="sinusoids"] canvas[data-tensor]');
+    expect(positions.data[96]).toBeCloseTo(Math.sin(1), 5);
+    expect(positions.data[96 + 48]).toBeCloseTo(Math.cos(1), 5);
+    await page.locator('[data-name="add-and-norm"] canvas').nth(3).waitFor();
+    const strip = async (name: string) =>
+      (await drawn(page, `[data-name="add-and-norm"] canvas[data-tensor="encoder.0.${name}"]`)).data;
+    const [before, added, sum] = [
+      await strip('hook_resid_pre'),
+      await strip('hook_attn_out'),
+      await strip('hook_resid_mid'),
+    ];
+    expectClose(
+      sum,
+      before.map((value, i) => value + added[i]!),
+      4,
+    );
+    const trace = await model.trace(await input(), { capture: ['encoder.0.ln1.hook_normalized'] });
+    expectClose(await strip('ln1.hook_normalized'), trace.get('encoder.0.ln1.hook_normalized')!.data.slice(0, 96));
+  });
+
+  test('everybody can use it', () => expectAccessible('light'));
+
+  test('a link brings the room and its text back', async () => {
+    await page.evaluate(() => location.assign('#device=wasm&model=tiny-dates&prompt=31.12.1999'));
+    await page.locator('.written .text', { hasText: '1999-12-31' }).waitFor();
+    await page.evaluate(() => location.assign('#device=wasm&model=tiny-tasks&prompt=roman%3A+2024'));
+    await page.locator('.written .text', { hasText: 'MMXXIV' }).waitFor();
+  });
+});
+
+describe('tasks', () => {
+  test('each task answers its example', async () => {
+    await page.getByRole('radio', { name: 'plural' }).check({ force: true });
+    await page.locator('.written .text', { hasText: 'mice' }).waitFor();
+    await page.getByRole('textbox', { name: 'Text of the task' }).fill('wolf');
+    await page.locator('.written .text', { hasText: 'wolves' }).waitFor();
+    await page.locator('.lines ol', { hasText: 'plural' }).waitFor();
+    expect(await page.locator('[data-name="sinusoids"]').count()).toBe(0); // T5 has none
+    await expectAccessible('dark');
+  });
+});
+
+describe('blanks', () => {
+  let model: Encoder;
+  beforeAll(async () => {
+    model = await loadEncoder(folder('tiny-blanks'), { device: 'cpu' });
+    await openCard('Tiny Blanks');
+  });
+  afterAll(() => model.dispose());
+
+  test('any words are taken away, and what would fit has the probabilities of fill', async () => {
+    await page.locator('#blanks-text').fill('The king and the queen lived in a big castle.');
+    await button('Take “king” away').click();
+    const away = page.locator('.words button[aria-pressed="true"]');
+    for (const word of (await away.allInnerTexts()).filter((word) => word !== 'king')) {
+      await button(`Put “${word}” back`).click();
+    }
+    await button('Take “castle” away').click();
+    await expect.poll(() => page.locator('.fits').count()).toBe(2);
+    const masks = await model.fill('The [MASK] and the queen lived in a big [MASK].', { topK: 8 });
+    await expect.poll(() => page.locator('.fits .word').first().innerText()).toBe(masks[0]![0]!.token);
+    expectClose(
+      await shown('.fits .shares li', 'share'),
+      masks.flat().map(({ score }) => score),
+    );
+    await page.getByText(/^It was “castle”/).waitFor();
+    await page.locator('.fits').nth(1).locator('.word').nth(1).click();
+    await expect.poll(() => page.locator('.fits').count()).toBe(1);
+    expect(await page.locator('#blanks-text').inputValue()).toBe(
+      `The king and the queen lived in a big ${masks[1]![1]!.token}.`,
+    );
+  });
+
+  test('the lessons of masked words and of packing are true', async () => {
+    await page.locator('#blanks-text').fill('Once upon a time, there was a cat.');
+    for (const word of await page.locator('.words button[aria-pressed="true"]').allInnerTexts()) {
+      await button(`Put “${word}” back`).click();
+    }
+    await expect.poll(() => page.locator('.lines ol').innerText()).toMatch(/time[\s\S]*cat/);
+    await unfold('masked-words');
+    await button('Take each away in turn').click();
+    await page.locator('[data-loss]').waitFor();
+    const shares = await shown('.surprises li', 'share');
+    const [masked] = await model.fill('Once upon a [MASK], there was a cat.', { targets: ['time'] });
+    expect(shares[3]).toBeCloseTo(masked![0]!.score, 4);
+    const [loss] = await shown('[data-loss]', 'loss');
+    expect(loss).toBeCloseTo(shares.reduce((sum, share) => sum - Math.log(share), 0) / shares.length, 5);
+    await unfold('packing');
+    await page.locator('[data-difference]').waitFor();
+    expect((await shown('[data-difference]', 'difference'))[0]).toBeLessThan(1e-4);
+    const [padded, packed] = await shown('.batches figcaption', 'rows');
+    const lengths = await page
+      .locator('.rows-of:not([data-padded]) > div')
+      .evaluateAll((rows) => rows.map((row) => row.children.length));
+    expect(packed).toBe(lengths.reduce((a, b) => a + b, 0));
+    expect(padded).toBe(Math.max(...lengths) * lengths.length);
+    await expectAccessible('light');
+  });
+});
+
+describe('a sentence encoder from elsewhere', () => {
+  test('is found as what it is, ranks sentences, and shows all cosines', async () => {
+    const path = fileURLToPath(new URL('../fixtures/families/st-mean/', import.meta.url));
+    await page.route('**/st-mean/**', (route) => {
+      const file = join(path, route.request().url().split('/st-mean/')[1]!);
+      return existsSync(file) ? route.fulfill({ path: file }) : route.fulfill({ status: 404 });
+    });
+    await button('Change model').click();
+    await page.locator('#hub-id').fill(`${site.url}st-mean/`);
+    await page.keyboard.press('Enter');
+    await page.getByText(/an encoder: it compares sentences/).waitFor();
+    await button('Download').click();
+    await page.getByLabel('Compare with').waitFor();
+    await page.getByLabel('Compare with').fill('the cat sat');
+    await page.getByLabel('Sentences, one a line').fill('the dog sat\na cat');
+    await expect
+      .poll(() => page.locator('.cosines tbody th').allInnerTexts())
+      .toEqual(['1 the cat sat', '2 the dog sat', '3 a cat']);
+    const model = await loadEncoder(path, { device: 'cpu' });
+    const vectors = await model.embed(['the cat sat', 'the dog sat', 'a cat']);
+    const product = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+    const cosine = (a: Float32Array, b: Float32Array) => product(a, b) / Math.sqrt(product(a, a) * product(b, b));
+    expectClose(
+      await shown('.cosines td[data-cosine]', 'cosine'),
+      vectors.flatMap((a) => vectors.map((b) => cosine(a, b))),
+    );
+    const ranked = await shown('.ranked .shares li', 'share');
+    expect(ranked).toEqual([...ranked].sort((a, b) => b - a));
+    model.dispose();
+    await expectAccessible('dark');
+  });
+
+  test('Back to writing finds the text and the model that writes', async () => {
+    await button('Back to writing').click();
+    await page.locator('.flow').waitFor();
+    await page.locator('.rail h2', { hasText: 'Tiny Tales' }).waitFor();
+    await button(/^Complete/).click();
+    await page.locator('.flow .model').first().waitFor();
+  });
+});
