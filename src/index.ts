@@ -24,7 +24,7 @@ export type { Answer, AnswerOptions } from './run/answer.ts';
 export { checkDevice } from './run/canary/check-device.ts';
 export type { DeviceCheck, Finding } from './run/canary/finding.ts';
 export type { Agreement, CheckDeviceOptions, DeviceReport, Rung } from './run/canary/report.ts';
-export type { ChatOptions } from './run/chat.ts';
+export type { ChatOptions, ChatTextOptions } from './run/chat.ts';
 export type { ClassifyOptions, ClassScore } from './run/classify.ts';
 export type { EmbedOptions, TextsProgress } from './run/embed.ts';
 export type { Encoder, EncoderResult } from './run/encoder.ts';

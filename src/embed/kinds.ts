@@ -77,6 +77,7 @@ export const kinds: { readonly [L in Loader]: Kind<Models[L], L extends 'load' ?
       ...every,
       generate: ['prompt'],
       chat: ['messages'],
+      chatText: ['messages'],
       complete: ['prompt'],
       logits: ['prompt'],
       score: ['prompt'],

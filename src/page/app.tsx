@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import { openAddress } from './link.ts';
-import { guest } from './models.ts';
+import { guest, talking } from './models.ts';
 import { Branches } from './views/branches.tsx';
 import { Dialogs } from './views/dialogs.tsx';
 import { DropTarget } from './views/drop-target.tsx';
@@ -22,7 +22,7 @@ export function App() {
   return (
     <>
       <Header />
-      {guest.value ? <RoomSlot /> : <Writing />}
+      {guest.value || talking.value ? <RoomSlot /> : <Writing />}
       <Dialogs />
       <DropTarget />
     </>
@@ -55,7 +55,7 @@ function Writing() {
 function useShortcuts(): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.isComposing || guest.value || document.querySelector('dialog[open]')) return;
+      if (event.isComposing || guest.value || talking.value || document.querySelector('dialog[open]')) return;
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         openAddress();

@@ -24,6 +24,8 @@ interface Opened {
 
 export interface Shown extends Opened {
   model: WorkerModel;
+  /** It was trained to converse, and has a template for it. */
+  talks: boolean;
 }
 
 /** A model that does something else than to write on. */
@@ -53,6 +55,8 @@ export const openRoomText = () => (isSame(roomText.value?.ref, guest.value?.ref)
 export function writeInRoom(text: string): void {
   if (guest.value) roomText.value = { ref: guest.value.ref, text, link: roomText.value?.link ?? 0 };
 }
+/** The conversation with the model that writes is open in place of the text. */
+export const talking = signal(false);
 /** What the page is of now. */
 export const opened = computed(() => guest.value ?? shown.value);
 export const loading = signal<Loading | undefined>(undefined);
@@ -112,7 +116,8 @@ async function replace(ref: ModelRef): Promise<Shown | undefined> {
     guest.value = found.kind === 'decoder' ? undefined : { ref, device: chosen, ...found };
     if (found.kind === 'decoder') {
       void shown.value?.model.dispose();
-      shown.value = { ref, device: chosen, model: found.model };
+      shown.value = { ref, device: chosen, model: found.model, talks: found.talks };
+      talking.value = found.talks;
     }
     announcement.value = strings.ready(mine.name, strings.kinds[found.model.device.kind]);
   } catch (error) {
@@ -146,7 +151,7 @@ async function load(ref: ModelRef, options: LoadOptions) {
     const kind = ref.kind === 'embedded' ? embeddedKinds[ref.name] : (await inspect(ref, signal)).kind;
     switch (kind) {
       case 'decoder':
-        return { kind, model: await engine.load(source, all) };
+        return conversing(ref, await engine.load(source, all));
       case 'encoder':
         return { kind, model: await engine.loadEncoder(source, all) };
       case 'encoder-decoder':
@@ -163,6 +168,13 @@ async function load(ref: ModelRef, options: LoadOptions) {
     engine = new EngineWorker();
     return once();
   });
+}
+
+/** A decoder, and whether it has a template for conversations; those of this page have none. */
+async function conversing(ref: ModelRef, model: WorkerModel) {
+  const asked = ref.kind !== 'embedded' && model.chatText([{ role: 'user', content: 'Hello' }]);
+  const talks = await Promise.resolve(asked).then(Boolean, () => false);
+  return { kind: 'decoder' as const, model, talks };
 }
 
 const tokenOf = (ref: ModelRef) => (ref.kind === 'hub' && ref.token ? { token: ref.token } : {});

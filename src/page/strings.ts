@@ -28,6 +28,8 @@ export const strings = {
     'tiny-tasks': 'Tiny Tasks',
   } satisfies Record<EmbeddedName, string>,
   back: 'Back to writing',
+  converse: 'Converse',
+  writeOn: 'Write on instead',
 
   text: 'Your text',
   textHint:

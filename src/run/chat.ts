@@ -6,16 +6,18 @@ import { roles, type Tokenizer } from '../text/tokenizer.ts';
 import { type Check, isString, oneOf } from './check.ts';
 import { type GenerateOptions, generateChecks } from './options.ts';
 
-/** How to answer in a chat: how to generate, and what the template is told. */
-export interface ChatOptions extends GenerateOptions, Pick<ChatTemplateOptions, 'tools' | 'variables'> {
+/** What a chat's template is told. */
+export interface ChatTextOptions extends Pick<ChatTemplateOptions, 'tools' | 'variables'> {
   /** `false`: the last message is gone on with, where the template leaves it open. `true` by default. */
   addGenerationPrompt?: boolean;
   /** A chat template in place of the checkpoint's. */
   template?: string;
 }
 
-export const chatChecks: Record<keyof ChatOptions, Check> = {
-  ...generateChecks,
+/** How to answer in a chat: how to generate, and what the template is told. */
+export interface ChatOptions extends GenerateOptions, ChatTextOptions {}
+
+export const chatTextChecks: Record<keyof ChatTextOptions, Check> = {
   tools: {
     expects: 'a list of objects',
     accepts: (value) => Array.isArray(value) && value.every((tool) => typeof tool === 'object' && tool !== null),
@@ -24,6 +26,8 @@ export const chatChecks: Record<keyof ChatOptions, Check> = {
   addGenerationPrompt: oneOf(true, false),
   template: isString,
 };
+
+export const chatChecks: Record<keyof ChatOptions, Check> = { ...generateChecks, ...chatTextChecks };
 
 /** Chat templates of a checkpoint by name; the usual one is `default`. */
 export type ChatTemplates = ReadonlyMap<string, string>;
@@ -62,15 +66,15 @@ export async function chatTemplatesOf(
 }
 
 /**
- * The ids of a chat by a model's template, special tokens read as such and nothing put around.
+ * The text of a chat by a model's template.
  * @throws VitrineError `bad-option` where there is no template, or it does not take the chat
  */
-export async function chatIds(
+export async function chatText(
   tokenizer: Tokenizer,
   templates: ChatTemplates,
   messages: readonly ChatMessage[],
-  { tools, variables, addGenerationPrompt, template: given }: ChatOptions,
-): Promise<number[]> {
+  { tools, variables, addGenerationPrompt, template: given }: ChatTextOptions,
+): Promise<string> {
   const usual = (tools && templates.get('tool_use')) ?? templates.get('default');
   const template = given ?? usual;
   if (template === undefined) {
@@ -83,12 +87,16 @@ export async function chatIds(
     const id = tokenizer[`${role}Id`];
     return id === null ? [] : [[`${role}_token`, tokenizer.spelling(id)]];
   });
-  const text = await renderChat(template, messages, {
+  return renderChat(template, messages, {
     special: Object.fromEntries(special) as Record<string, string>,
     ...(tools && { tools }),
     ...(variables && { variables }),
     ...(addGenerationPrompt !== undefined && { addGenerationPrompt }),
   });
+}
+
+/** The ids of a chat's text: special tokens are read as such, and nothing is put around. */
+export function chatIds(tokenizer: Tokenizer, text: string): number[] {
   const { ids, sequence } = tokenizer.inputs(text);
   return ids.filter((_, i) => sequence[i] !== null);
 }

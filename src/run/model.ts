@@ -4,7 +4,15 @@ import { part } from '../plan/part.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { ChatMessage } from '../text/chat.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { type ChatOptions, type ChatTemplates, chatChecks, chatIds } from './chat.ts';
+import {
+  type ChatOptions,
+  type ChatTemplates,
+  type ChatTextOptions,
+  chatChecks,
+  chatIds,
+  chatText,
+  chatTextChecks,
+} from './chat.ts';
 import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
 import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
@@ -67,11 +75,29 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
   async *chat(messages: readonly ChatMessage[], options: ChatOptions = {}): AsyncGenerator<Token, Completion> {
     this.engine.alive();
     checkOptions('chat', options, chatChecks);
-    const { tools: _, variables: __, template, addGenerationPrompt: ___, ...rest } = options;
+    const { tools: _, variables: __, template: ___, addGenerationPrompt: ____, ...rest } = options;
     rest.signal?.throwIfAborted();
-    const templates: ChatTemplates = template === undefined ? await this.#chatTemplates() : new Map();
-    const ids = await chatIds(this.tokenizer, templates, messages, options);
-    return yield* this.generate(ids, rest);
+    return yield* this.generate(chatIds(this.tokenizer, await this.#chatText(messages, options)), rest);
+  }
+
+  /**
+   * What `chat` gives the model to read: the text that its template makes of the messages.
+   * @throws VitrineError `bad-option` where the model has no chat template or it does not take the messages
+   */
+  async chatText(
+    messages: readonly ChatMessage[],
+    options: ChatTextOptions & { signal?: AbortSignal } = {},
+  ): Promise<string> {
+    this.engine.alive();
+    checkOptions('chatText', options, { ...chatTextChecks, signal: isSignal });
+    const { signal, ...told } = options;
+    signal?.throwIfAborted();
+    return this.#chatText(messages, told);
+  }
+
+  async #chatText(messages: readonly ChatMessage[], options: ChatTextOptions): Promise<string> {
+    const templates: ChatTemplates = options.template === undefined ? await this.#chatTemplates() : new Map();
+    return chatText(this.tokenizer, templates, messages, options);
   }
 
   /** `generate` without the steps between. */

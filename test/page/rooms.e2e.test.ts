@@ -7,9 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Encoder,
   type EncoderDecoder,
+  load,
   loadEncoder,
   loadEncoderDecoder,
   loadVision,
+  type Model,
   type Vision,
 } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
@@ -318,18 +320,23 @@ describe('blanks', () => {
   });
 });
 
+/** A folder of the fixtures as a host of models has it, and the model chosen there. */
+async function download(name: string): Promise<string> {
+  const path = fileURLToPath(new URL(`../fixtures/families/${name}/`, import.meta.url));
+  await page.route(`**/${name}/**`, (route) => {
+    const file = join(path, route.request().url().split(`/${name}/`)[1]!);
+    return existsSync(file) ? route.fulfill({ path: file }) : route.fulfill({ status: 404 });
+  });
+  await button('Change model').click();
+  await page.locator('#hub-id').fill(`${site.url}${name}/`);
+  await page.keyboard.press('Enter');
+  await button('Download').click();
+  return path;
+}
+
 describe('a sentence encoder from elsewhere', () => {
   test('is found as what it is, ranks sentences, and shows all cosines', async () => {
-    const path = fileURLToPath(new URL('../fixtures/families/st-mean/', import.meta.url));
-    await page.route('**/st-mean/**', (route) => {
-      const file = join(path, route.request().url().split('/st-mean/')[1]!);
-      return existsSync(file) ? route.fulfill({ path: file }) : route.fulfill({ status: 404 });
-    });
-    await button('Change model').click();
-    await page.locator('#hub-id').fill(`${site.url}st-mean/`);
-    await page.keyboard.press('Enter');
-    await page.getByText(/an encoder: it compares sentences/).waitFor();
-    await button('Download').click();
+    const path = await download('st-mean');
     await page.getByLabel('Compare with').waitFor();
     await page.getByLabel('Compare with').fill('the cat sat');
     await page.getByLabel('Sentences, one a line').fill('the dog sat\na cat');
@@ -357,4 +364,92 @@ describe('a sentence encoder from elsewhere', () => {
     await button(/^Complete/).click();
     await page.locator('.flow .model').first().waitFor();
   });
+});
+
+describe('a model with a chat template', () => {
+  let model: Model;
+  let path: string;
+  beforeAll(async () => {
+    await page.evaluate(() => location.assign('#device=wasm&temperature=0&max-new-tokens=6'));
+    path = await download('qwen2');
+    model = await load(path, { device: 'cpu' });
+    await page.getByRole('heading', { name: 'Converse' }).waitFor();
+  });
+  afterAll(() => model.dispose());
+
+  const message = () => page.getByLabel('Your message');
+  const turn = (role: string, i = 0) => page.locator(`.turns li[data-role="${role}"] .content`).nth(i);
+  const answered = () => page.locator('.figures-of-chat').waitFor();
+  const answerTo = async (messages: { role: string; content: string }[]) => {
+    let text = '';
+    for await (const token of model.chat(messages, { maxNewTokens: 6, temperature: 0 })) text += token.text;
+    return text;
+  };
+
+  test('answers turn by turn, by the template, and reads only what is new', async () => {
+    await page.getByText('System message').click();
+    await page.getByRole('textbox', { name: 'System message' }).fill('You are brief.');
+    await message().fill('Hello');
+    await page.keyboard.press('Enter');
+    await answered();
+    const said = [
+      { role: 'system', content: 'You are brief.' },
+      { role: 'user', content: 'Hello' },
+    ];
+    const first = await answerTo(said);
+    expect(await turn('assistant').innerText()).toBe(first.trim());
+    await message().fill('And now?');
+    await button('Send').click();
+    await answered();
+    const more = [...said, { role: 'assistant', content: first }, { role: 'user', content: 'And now?' }];
+    expect(await turn('assistant', 1).innerText()).toBe((await answerTo(more)).trim());
+    expect((await shown('.figures-of-chat', 'cached'))[0]).toBeGreaterThan(10);
+    await page.getByText('As the model reads it').click();
+    const rendered = await model.chatText([...more, { role: 'assistant', content: await answerTo(more) }], {
+      addGenerationPrompt: false,
+    });
+    await expect.poll(() => page.locator('.rendered pre').textContent()).toBe(rendered);
+    await expectAccessible('dark');
+  });
+
+  test('a turn is edited, an answer made anew, and the text is a click away', async () => {
+    await button('Edit turn 1').click();
+    await page.getByRole('textbox', { name: 'Turn 1' }).fill('Goodbye');
+    await button('Send again').click();
+    await answered();
+    expect(await page.locator('.turns li').count()).toBe(2);
+    expect(await turn('user').innerText()).toBe('Goodbye');
+    const before = await turn('assistant').innerText();
+    await button('Answer anew').click();
+    await answered();
+    expect(await turn('assistant').innerText()).toBe(before); // greedy
+    await button('Write on instead').click();
+    await page.locator('.flow').waitFor();
+    await button('Converse').click();
+    expect(await turn('user').innerText()).toBe('Goodbye');
+    await button('Begin anew').click();
+    expect(await page.locator('.turns li').count()).toBe(0);
+  });
+});
+
+test('a gated model says so, with the page where its licence is accepted, and a token that goes nowhere else', async () => {
+  const tokens: (string | undefined)[] = [];
+  await page.route('https://huggingface.co/**', async (route) => {
+    tokens.push((await route.request().allHeaders()).authorization);
+    const headers = { 'access-control-allow-origin': '*', 'access-control-allow-headers': '*' };
+    await route.fulfill({ status: route.request().method() === 'OPTIONS' ? 200 : 401, headers, body: '' });
+  });
+  await button('Change model').click();
+  await page.locator('#hub-id').fill('meta-llama/Llama-3.2-1B');
+  await page.keyboard.press('Enter');
+  await page.getByText('The hub does not hand out meta-llama/Llama-3.2-1B to everyone.').waitFor();
+  const link = page.getByRole('link', { name: 'Open its page on the hub' });
+  expect(await link.getAttribute('href')).toBe('https://huggingface.co/meta-llama/Llama-3.2-1B');
+  expect(tokens.every((token) => token === undefined)).toBe(true);
+  await page.getByLabel('Access token').fill('hf_secret');
+  await button('Try with the token').click();
+  await expect.poll(() => tokens).toContain('Bearer hf_secret');
+  const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href]));
+  expect(kept).not.toContain('hf_secret');
+  await button('Close').click();
 });

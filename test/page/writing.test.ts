@@ -34,7 +34,7 @@ let model: Writer;
 beforeEach(() => {
   model = new Writer();
   loading.value = undefined;
-  shown.value = { ref: embedded, model: model as unknown as WorkerModel, device: 'auto' };
+  shown.value = { ref: embedded, model: model as unknown as WorkerModel, device: 'auto', talks: false };
   writing.stop();
   writing.openText('Once');
   writing.set('temperature', 0.8);

@@ -1,6 +1,6 @@
 import { lookInside } from '../inside-open.ts';
 import { currentLink } from '../link.ts';
-import { guest } from '../models.ts';
+import { guest, talking } from '../models.ts';
 import { strings } from '../strings.ts';
 import { currentTheme, switchTheme } from '../theme.ts';
 import { CopyButton } from './copy-button.tsx';
@@ -13,7 +13,7 @@ export function Header() {
     <header class="header">
       <h1 class="wordmark">{strings.title}</h1>
       <p class="tagline">{strings.tagline}</p>
-      {!guest.value && (
+      {!guest.value && !talking.value && (
         <button type="button" class="quiet" onClick={lookInside}>
           <Layers />
           <span>{strings.seeInsideShort}</span>

@@ -1,4 +1,4 @@
-import { guest, leaveRoom, loading, opened } from '../models.ts';
+import { guest, leaveRoom, loading, opened, shown, talking } from '../models.ts';
 import { nameOf } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { openModelDialog } from './dialogs.tsx';
@@ -13,6 +13,11 @@ export function ModelLabel() {
       <button type="button" class="quiet" onClick={() => openModelDialog()}>
         {strings.changeModel}
       </button>
+      {!guest.value && shown.value?.talks && (
+        <button type="button" class="quiet" onClick={() => (talking.value = !talking.value)}>
+          {talking.value ? strings.writeOn : strings.converse}
+        </button>
+      )}
       {guest.value && (
         <button type="button" class="quiet" onClick={leaveRoom}>
           {strings.back}

@@ -1,25 +1,26 @@
 import { explain } from '../failure.ts';
-import { failure, guest, leaveRoom, loading, retry, roomText, show } from '../models.ts';
+import { failure, guest, leaveRoom, loading, opened, retry, roomText, show, talking } from '../models.ts';
 import { isSame, linkOf } from '../sources.ts';
 import { Later } from './later.tsx';
 import { ModelLabel } from './model-label.tsx';
 import { Notices } from './notices.tsx';
+import { Sampling } from './sampling.tsx';
 import { Line, LoadFigures } from './shelf.tsx';
 
-/** Where a model that does not write is at home; what is in its room is fetched when it is opened. */
+/** Where a model that does not write on is at home, or one that converses; what is in its room is fetched when it is opened. */
 export function RoomSlot() {
-  const open = guest.value!;
+  const open = guest.value;
+  const { ref, device } = opened.value!;
   const room = () => import('../rooms/room.tsx');
+  const conversation = () => import('../chat/chat.tsx');
   const onFailure = (error: unknown) => {
-    leaveRoom();
-    failure.value = explain(error, open.ref, 'load');
-    retry.value = () => void show(open.ref);
+    talking.value = false;
+    if (open) leaveRoom();
+    failure.value = explain(error, ref, 'load');
+    retry.value = () => void show(ref);
   };
   return (
-    <main
-      class="room"
-      key={`${linkOf(open.ref)} ${open.device} ${isSame(roomText.value?.ref, open.ref) && roomText.value?.link}`}
-    >
+    <main class="room" key={`${linkOf(ref)} ${device} ${isSame(roomText.value?.ref, ref) && roomText.value?.link}`}>
       <div class="stage inside">
         {loading.value && (
           <div class="room-load">
@@ -28,11 +29,19 @@ export function RoomSlot() {
           </div>
         )}
         <Notices />
-        <Later load={async () => (await room()).viewOf(open)} with={{}} onFailure={onFailure} />
+        <Later
+          load={async () => (open ? (await room()).viewOf(open) : (await conversation()).Chat)}
+          with={{}}
+          onFailure={onFailure}
+        />
       </div>
       <aside class="rail">
         <ModelLabel />
-        <Later load={async () => (await room()).sourcesOf(open)} with={{}} onFailure={() => {}} />
+        {open ? (
+          <Later load={async () => (await room()).sourcesOf(open)} with={{}} onFailure={() => {}} />
+        ) : (
+          <Sampling />
+        )}
       </aside>
     </main>
   );

@@ -1,0 +1,92 @@
+import { signal } from '@preact/signals';
+import type { WorkerModel } from '../../embed/client.ts';
+import type { ChatMessage, Completion } from '../../index.ts';
+import { announcement } from '../announce.ts';
+import { randomSeed } from '../settings.ts';
+import { settings } from '../writing.ts';
+
+/** The conversation: its turns, and the answer that is being written. */
+
+export interface Turn {
+  role: 'user' | 'assistant';
+  content: string;
+}
+
+export const system = signal('');
+export const turns = signal<readonly Turn[]>([]);
+export const answering = signal(false);
+export const failure = signal<unknown>(undefined);
+/** Of the last answer. */
+export const last = signal<Pick<Completion, 'usage' | 'timing' | 'finishReason'> | undefined>(undefined);
+
+let abort = new AbortController();
+
+/** As the model's template takes them; an empty answer, just begun, is none. */
+export function messages(): ChatMessage[] {
+  const told = system.value.trim() ? [{ role: 'system', content: system.value }] : [];
+  return [
+    ...told,
+    ...turns.value.filter(({ content }) => content !== '').map(({ role, content }) => ({ role, content })),
+  ];
+}
+
+export function stop(): void {
+  abort.abort();
+}
+
+/** Ends the conversation that is there. */
+export function begin(): void {
+  stop();
+  turns.value = [];
+  last.value = undefined;
+  failure.value = undefined;
+}
+
+/** The visitor's next turn, or another one in place of an earlier: what came after that is taken back. */
+export function say(model: WorkerModel, content: string, at = turns.value.length): Promise<void> {
+  turns.value = [...turns.value.slice(0, at), { role: 'user', content }];
+  return answer(model);
+}
+
+/** Another answer in place of the last one. */
+export function answerAnew(model: WorkerModel): Promise<void> {
+  if (turns.value.at(-1)?.role === 'assistant') turns.value = turns.value.slice(0, -1);
+  return answer(model);
+}
+
+async function answer(model: WorkerModel): Promise<void> {
+  stop();
+  abort = new AbortController();
+  const { signal } = abort;
+  failure.value = undefined;
+  last.value = undefined;
+  const asked = messages();
+  const place = turns.value.length;
+  const { seed: _, ...dials } = settings.value;
+  turns.value = [...turns.value, { role: 'assistant', content: '' }];
+  answering.value = true;
+  const write = (content: string) => {
+    turns.value = turns.value.map((turn, i) => (i === place ? { ...turn, content } : turn));
+  };
+  try {
+    const tokens = model.chat(asked, { ...dials, seed: randomSeed(), signal });
+    let text = '';
+    for (;;) {
+      const next = await tokens.next();
+      if (signal.aborted && turns.value[place] === undefined) return; // another conversation has begun
+      if (next.done) {
+        last.value = next.value;
+        break;
+      }
+      text += next.value.text;
+      write(text);
+    }
+    announcement.value = text;
+  } catch (error) {
+    if (!signal.aborted) failure.value = error;
+  } finally {
+    if (abort.signal === signal) answering.value = false;
+    // An answer without a word is none.
+    if (abort.signal === signal && turns.value[place]?.content === '') turns.value = turns.value.slice(0, place);
+  }
+}

@@ -1,0 +1,32 @@
+/** The words of the conversation. Translate this file. */
+export const words = {
+  title: 'Converse',
+  lead: 'This model was trained on conversations. A template turns the turns into one text, and the model writes that on.',
+  log: 'The conversation',
+  roles: { user: 'You', assistant: 'Model' },
+  system: 'System message',
+  systemHint: 'What the model is told before the first turn, and you do not see in its answers.',
+  message: 'Your message',
+  placeholder: 'Write to the model. Enter sends, Shift and Enter begins a line.',
+  send: 'Send',
+  stop: 'Stop',
+  regenerate: 'Answer anew',
+  edit: 'Edit',
+  editTurn: (turn: number) => `Edit turn ${turn}`,
+  save: 'Send again',
+  cancel: 'Cancel',
+  edited: (turn: number) => `Turn ${turn}`,
+  anew: 'Begin anew',
+  thinking: 'The model reads…',
+  template: 'As the model reads it',
+  templateHint: 'The text that the template makes of the turns; the model goes on where it ends.',
+  figures: (prompt: number, cached: number, written: number, perSecond: number) =>
+    `${prompt} tokens read, ${cached} of them known from before; ${written} written${perSecond > 0 ? `, ${perSecond.toFixed(perSecond < 10 ? 1 : 0)} a second` : ''}`,
+  ends: {
+    length: 'cut off at the length that the dial allows',
+    abort: 'stopped',
+    context: 'the context is full',
+    stop: '',
+    eos: '',
+  },
+};
