@@ -172,8 +172,8 @@ async function load(ref: ModelRef, options: LoadOptions) {
 
 /** A decoder, and whether it has a template for conversations; those of this page have none. */
 async function conversing(ref: ModelRef, model: WorkerModel) {
-  const asked = ref.kind !== 'embedded' && model.chatText([{ role: 'user', content: 'Hello' }]);
-  const talks = await Promise.resolve(asked).then(Boolean, () => false);
+  const asks = () => model.chatText([{ role: 'user', content: 'Hello' }]);
+  const talks = ref.kind !== 'embedded' && (await asks().then(Boolean, () => false));
   return { kind: 'decoder' as const, model, talks };
 }
 
