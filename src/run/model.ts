@@ -172,7 +172,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     };
     const encode = (text: Prompt) => this.#ids(text);
     const chat = async (messages: readonly ChatMessage[], addGenerationPrompt: boolean) =>
-      chatIds(this.tokenizer, await this.#chatTemplates(), messages, { addGenerationPrompt });
+      chatIds(this.tokenizer, await this.#chatText(messages, { addGenerationPrompt }));
     return { kind: 'decoder', engine: this.engine, read, encode, chat };
   }
 

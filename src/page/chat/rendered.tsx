@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { WorkerModel } from '../../embed/client.ts';
 import type { ChatMessage } from '../../index.ts';
-import { useLater } from '../inside/reading.ts';
+import { useLater } from '../inside/later.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { words } from './words.ts';
 
