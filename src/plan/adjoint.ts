@@ -1,5 +1,4 @@
 import type { Activation } from './activate.ts';
-import { VitrineError } from './error.ts';
 import type { TensorEdit } from './tensor-edit.ts';
 
 /** The loss of a row by its numbers and labels, each with its own: linear, squared error, or binary cross-entropy of logits. */
@@ -155,11 +154,4 @@ export function adjointInputs(step: Adjoint): string[] {
 export function adjointOutputs(step: Adjoint): string[] {
   if ('losses' in step) return [step.output, step.losses];
   return 'output' in step ? [step.output] : [];
-}
-
-/** What a backend says that has no kernel for an adjoint. */
-export function noAdjoint(step: Adjoint, backend: string): never {
-  throw new VitrineError('bad-option', `${backend} has no kernel yet for the gradient of ${step.of}.`, {
-    hint: "Load the model with device: 'cpu'.",
-  });
 }

@@ -1,6 +1,7 @@
 import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
+import { part } from '../plan/part.ts';
 import { COMPILING, within } from '../plan/patience.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import type { Machine } from './machine.ts';
@@ -68,7 +69,11 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
       }
     },
     async program(plan, size, capture = new Set()) {
-      const program = new WasmProgram(running(), plan, size, capture, weights, (gone) => programs.delete(gone));
+      const learns = plan.steps.some(({ op }) => op === 'adjoint');
+      const adjoints = learns && (await part('What differentiates in WebAssembly', () => import('./adjoint.ts')));
+      const adjoint = adjoints ? adjoints.performAdjoint : undefined;
+      const onDispose = (gone: WasmProgram) => programs.delete(gone);
+      const program = new WasmProgram(running(), plan, size, capture, weights, onDispose, adjoint);
       programs.add(program);
       return program;
     },

@@ -1,4 +1,3 @@
-import { noAdjoint } from '../plan/adjoint.ts';
 import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
@@ -12,12 +11,14 @@ import {
   type Plan,
   type Step,
   shapeOf,
+  stepOutputs,
   type TensorSpec,
   widthOf,
 } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { BATCH_WORDS, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
+import type { performAdjoint } from './adjoint.ts';
 import { layout } from './binary.ts';
 import { type Lowering, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
 import type { Machine } from './machine.ts';
@@ -31,12 +32,14 @@ const rules = allRules.filter((rule) => ![sharedNormLinear, gatedLinear].include
 
 /** Steps in memory that run without a stop, or one that JavaScript performs. */
 type Stretch = { steps: number; count: number } | Performed;
-type Performed = Extract<Step, { op: 'edit' | 'input' }>;
+type Performed = Extract<Step, { op: 'edit' | 'input' | 'adjoint' }>;
 
 interface StepList {
   steps: readonly Step[];
   stretches: Stretch[];
+  /** Addresses of what its steps make, and of what they read too. */
   tensors: Map<string, number>;
+  all: Map<string, number>;
 }
 
 /** A plan compiled to lists of steps in memory, for few rows, for many and for the encoder's, over the same key sources. */
@@ -54,6 +57,10 @@ export class WasmProgram implements Program {
   readonly #few: StepList;
   readonly #many: StepList;
   readonly #encoder: StepList | undefined;
+  readonly #encoderBackward: StepList | undefined;
+  readonly #adjoint: typeof performAdjoint | undefined;
+  /** Gradients of key sources. */
+  readonly #keyGradients = new Map();
   /** Which part of the cache each slot has: when beams change places, nothing is copied. */
   readonly #partOf: number[];
   #machine: Machine | undefined;
@@ -65,7 +72,9 @@ export class WasmProgram implements Program {
     capture: ReadonlySet<string>,
     weights: ReadonlyMap<string, WasmWeight>,
     onDispose: (program: WasmProgram) => void,
+    adjoint?: typeof performAdjoint,
   ) {
+    this.#adjoint = adjoint;
     this.#machine = machine;
     this.#plan = plan;
     this.size = size;
@@ -75,15 +84,32 @@ export class WasmProgram implements Program {
     this.#partOf = Array.from({ length: size.slots }, (_, slot) => slot);
     try {
       const most = Math.max(size.rows, size.source ?? 0);
-      this.#sources = new Map([...plan.sources].map(([name, source]) => [name, this.#memoryOf(name, source)]));
+      this.#sources = new Map(
+        // The gradients of sources are JavaScript's.
+        [...plan.sources]
+          .filter(([name]) => !name.startsWith('grad.'))
+          .map(([name, source]) => [name, this.#memoryOf(name, source)]),
+      );
       this.#batch = this.#allocate(4 * (BATCH_WORDS + most * ROW_WORDS), 'The batch');
       const bytes = this.#scratchBytes(most);
       this.#scratch = { at: this.#allocate(bytes * machine.threads, 'The scratch memory'), bytes };
-      this.#few = this.#compile(plan.steps, Math.min(size.rows, FEW_ROWS), rules);
+      if (adjoint) {
+        // A gradient reads what lies between the steps, and what the lists before its own have left.
+        const { encoder, encoderBackward } = plan;
+        const encoded = (steps: readonly Step[] | undefined) => ({ steps: steps ?? [], rows: size.source ?? 0 });
+        const parts = [encoded(encoder), { steps: plan.steps, rows: size.rows }, encoded(encoderBackward)];
+        const [first, both, last] = this.#compile(parts, []) as [StepList, StepList, StepList];
+        [this.#few, this.#many] = [both, both];
+        [this.#encoder, this.#encoderBackward] = [first, last];
+        return;
+      }
+      const compile = (steps: readonly Step[], rows: number, rules: readonly Rule[]) =>
+        this.#compile([{ steps, rows }], rules)[0]!;
+      this.#few = compile(plan.steps, Math.min(size.rows, FEW_ROWS), rules);
       // With many rows a norm inside the product would be computed again by every thread.
       const apart = rules.filter((rule) => rule !== normedLinear);
-      this.#many = size.rows > FEW_ROWS ? this.#compile(plan.steps, size.rows, apart) : this.#few;
-      this.#encoder = plan.encoder && this.#compile(plan.encoder, size.source ?? 0, apart);
+      this.#many = size.rows > FEW_ROWS ? compile(plan.steps, size.rows, apart) : this.#few;
+      this.#encoder = plan.encoder && compile(plan.encoder, size.source ?? 0, apart);
     } catch (error) {
       this.dispose();
       throw error;
@@ -97,13 +123,13 @@ export class WasmProgram implements Program {
   async run(batch: Batch): Promise<RunResult> {
     const { kernels } = this.#running();
     this.#writeBatch(batch);
-    const { stretches, tensors } = this.#listFor(batch);
+    const { stretches, tensors, all } = this.#listFor(batch);
     const sizes = sizesOf(batch);
     for (const stretch of stretches) {
-      if ('op' in stretch) this.#perform(stretch, tensors, batch, sizes);
+      if ('op' in stretch) this.#perform(stretch, all, batch, sizes);
       else kernels.run(stretch.steps, stretch.count, this.#batch, this.#scratch.at, this.#scratch.bytes);
     }
-    const logits = tensors.has('logits') ? this.#read('logits', tensors, sizes) : new Float32Array(0);
+    const logits = tensors.has('logits') && !this.#adjoint ? this.#read('logits', tensors, sizes) : new Float32Array(0);
     const made = [...this.#capture].filter((name) => tensors.has(name));
     return {
       logits: batch.targets ? new Float32Array(0) : logits,
@@ -116,10 +142,10 @@ export class WasmProgram implements Program {
   async profile(batch: Batch, repeats: number, signal?: AbortSignal): Promise<Profile> {
     const { kernels } = this.#running();
     this.#writeBatch(batch);
-    const { steps, stretches, tensors } = this.#listFor(batch);
+    const { steps, stretches, all } = this.#listFor(batch);
     const { at, bytes } = this.#scratch;
     const runs = stretches.flatMap((stretch) => {
-      if ('op' in stretch) return [() => this.#perform(stretch, tensors, batch, sizesOf(batch))];
+      if ('op' in stretch) return [() => this.#perform(stretch, all, batch, sizesOf(batch))];
       const places = Array.from({ length: stretch.count }, (_, i) => stretch.steps + i * STEP_BYTES);
       return places.map((place) => () => this.#running() && kernels.run(place, 1, this.#batch, at, bytes));
     });
@@ -157,6 +183,7 @@ export class WasmProgram implements Program {
   }
 
   #listFor({ rows, encodes }: Batch): StepList {
+    if (encodes === 'backward') return this.#encoderBackward!;
     if (encodes) return this.#encoder!;
     return rows.length <= FEW_ROWS ? this.#few : this.#many;
   }
@@ -197,18 +224,30 @@ export class WasmProgram implements Program {
     return Math.max(this.size.context, this.size.source ?? 0, rows);
   }
 
-  #compile(plan: readonly Step[], rows: number, rules: readonly Rule[]): StepList {
+  /** Lists of steps for so many rows each, which share their tensors. */
+  #compile(plans: readonly { steps: readonly Step[]; rows: number }[], rules: readonly Rule[]): StepList[] {
     const { logitRows } = this.size;
-    const steps = fuse(plan, rules, this.#capture);
-    const sizes = { rows, logitRows: Math.min(rows, logitRows), context: 0, source: 0 };
+    const lists = plans.map(({ steps, rows }) => ({ steps: fuse(steps, rules, this.#capture), rows }));
+    const rowsOf = new Map(
+      [...lists].reverse().flatMap(({ steps, rows }) => steps.flatMap(stepOutputs).map((name) => [name, rows])),
+    );
+    const sizesOf = (name: string) => {
+      const rows = rowsOf.get(name)!;
+      return { rows, logitRows: Math.min(rows, logitRows), context: 0, source: 0 };
+    };
     const keep = new Set([...this.#capture, 'logits']);
     // Tensors of one width share, so that the zeros behind their rows stay zeros.
     const pool = (name: string) => `${keyAxisOf(this.#spec(name))} ${this.#width(name)}`;
-    const length = (name: string) => this.#rowsOf(name, sizes) * strideOf(this.#width(name));
+    const length = (name: string) => this.#rowsOf(name, sizesOf(name)) * strideOf(this.#width(name));
+    const steps = lists.flatMap((list) => list.steps);
     const { bufferOf, sizes: lengths } = assignBuffers(steps, length, keep, pool);
     const buffers = lengths.map((floats) => this.#allocate(floats * 4, 'An activation'));
     const tensors = new Map([...bufferOf].map(([name, buffer]) => [name, buffers[buffer]!]));
-    return { steps, tensors, stretches: this.#write(steps, tensors) };
+    return lists.map(({ steps }) => {
+      const own = new Set(steps.flatMap(stepOutputs));
+      const made = new Map([...tensors].filter(([name]) => own.has(name)));
+      return { steps, tensors: made, stretches: this.#write(steps, tensors), all: tensors };
+    });
   }
 
   #write(steps: readonly Step[], tensors: Map<string, number>): Stretch[] {
@@ -227,7 +266,6 @@ export class WasmProgram implements Program {
     const stretches: Stretch[] = [];
     for (let i = 0; i < steps.length; ) {
       const step = steps[i]!;
-      if (step.op === 'adjoint') return noAdjoint(step, 'WebAssembly');
       if (!runs(step)) {
         stretches.push(step);
         i++;
@@ -252,11 +290,25 @@ export class WasmProgram implements Program {
     writeRows(batch, this.size.context, words, (slot) => this.#partOf[slot]!);
   }
 
-  /** An edit, or the copy of a batch's own numbers. */
+  /** An edit, a step of a gradient, or the copy of a batch's own numbers. */
   #perform(step: Performed, tensors: Map<string, number>, batch: Batch, sizes: AxisSizes): void {
+    if (step.op === 'adjoint') {
+      return this.#adjoint!(step, {
+        ...{ plan: this.#plan, batch, sizes, context: this.size.context, gradients: this.#keyGradients },
+        memory: this.#running().memory,
+        read: (name) => this.#read(name, tensors, sizes),
+        write: (name, values) => this.#set(name, values, tensors, sizes),
+        weight: (name) => this.#weight(name),
+        source: (name) => this.#sources.get(name)!,
+      });
+    }
     const name = step.op === 'edit' ? step.tensor : step.output;
     const values = step.op === 'edit' ? this.#read(name, tensors, sizes) : batch.input!;
     if (step.op === 'edit') applyEdits(step.edits, this.#spec(name), batch, sizes, values);
+    this.#set(name, values, tensors, sizes);
+  }
+
+  #set(name: string, values: Float32Array, tensors: Map<string, number>, sizes: AxisSizes): void {
     const width = values.length / this.#rowsOf(name, sizes);
     this.#eachRow(name, tensors, sizes, (row, r) => row.set(values.subarray(r * width, (r + 1) * width)));
   }
@@ -291,13 +343,16 @@ export class WasmProgram implements Program {
     const spec = this.#spec(name);
     const keys = keyAxisOf(spec);
     if (keys) return keys === 'source' ? this.size.source! : this.#mostKeys(this.size.rows);
-    return widthOf(spec);
+    return spec.shape.length === 1 ? (spec.shape[0] as number) : widthOf(spec);
   }
 
   #rowsOf(name: string, { rows, logitRows }: AxisSizes): number {
     const spec = this.#spec(name);
-    if (keyAxisOf(spec)) return (spec.shape[0] as number) * rows;
-    return spec.shape[0] === 'logitRows' ? logitRows : rows;
+    const [first] = spec.shape;
+    if (keyAxisOf(spec)) return (first as number) * rows;
+    // The gradient of a weight; that of a vector is a row.
+    if (typeof first === 'number') return spec.shape.length === 1 ? 1 : first;
+    return first === 'logitRows' ? logitRows : rows;
   }
 
   #copyPart(from: number, to: number, length: number): void {

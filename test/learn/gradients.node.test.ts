@@ -5,6 +5,7 @@ import { folders, testGradients } from './gradient-case.ts';
 import { openLearner } from './models.ts';
 
 testGradients('cpu', folders);
+testGradients('wasm', folders);
 
 it.each([
   ['tiny-gpt2', [136, 131, 797, 500]],

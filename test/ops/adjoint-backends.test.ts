@@ -20,7 +20,7 @@ function cases(count: number): [string, Case][] {
   });
 }
 
-describe.each(backends.filter(({ name }) => name === 'webgpu'))('gradients on $name', ({ name, open }) => {
+describe.each(backends.filter(({ name }) => name !== 'cpu'))('gradients on $name', ({ name, open }) => {
   // A software GPU compiles each plan's kernels anew.
   const count = isFull ? 40 : name === 'webgpu' ? 4 : 16;
   test.each(cases(count))('are those of the CPU: random plan %s', async (_, one) => {
