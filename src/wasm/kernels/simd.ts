@@ -32,7 +32,7 @@ export function largest(a: v128): f32 {
  * subnormal ones too.
  */
 export function half4(bits: v128): v128 {
-  return f32x4.mul(v128.and(i32x4.shl(bits, 13), i32x4.splat(0x8fffe000)), f32x4.splat(5.192296858534828e33));
+  return f32x4.mul(v128.and(i32x4.shl(bits, 13), number(24)), number(25));
 }
 
 /** Bits of bfloat16 in 32 bits as floats, whose upper half they are. */
@@ -80,6 +80,9 @@ export function writeNumbers(): void {
   // e^x: 1 / ln 2, ln 2 in two parts, where a sum is rounded to whole numbers, the ends; then the polynomial (Moshier's Cephes, expf)
   to = write6(to, 1.44269504088896341, -0.693359375, 2.1219444e-4, 12582912, -87.3, 88);
   to = write6(to, 1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1);
+  // of halves: the bits that are left, as a float, and 2^112
+  store<i32>(to, 0x8fffe000);
+  store<f32>(to, 5.192296858534828e33, 4);
 }
 
 function write6(to: usize, a: f32, b: f32, c: f32, d: f32, e: f32, f: f32): usize {
