@@ -1,5 +1,5 @@
 import { packDigits, packWeights, ROW_BLOCK, rowsOfTile, tileOfFours, tileOfPairs } from './integer-tiles';
-import { blockOfRows, column, columns, finishTile, inputRow, takeColumns, totalColumns } from './linear';
+import { blockOfRows, column, columns, finishTile, inputRow, takeColumns, totalColumns, touchWeights } from './linear';
 import { EIGHT, packFour, packSix, SIX, tile } from './panels';
 import { unpack } from './rows';
 import { Batch, Format, rowsOf, Step, strideOf, Table, TILE_BYTES } from './step';
@@ -32,6 +32,7 @@ export function linearTile<T>(s: Step, batch: Batch, scratch: usize): void {
     packed = blockOfRows;
     for (let c = 0; c < columns; c += EIGHT) {
       const count = min(EIGHT, columns - c);
+      touchWeights(s, column + c, count, y);
       if (isFloat<T>()) packColumns(s, column + c, count, depth, unpacked, weights);
       else packWeights<T>(changetype<Table>(s.tables), column + c, count, s.width, weights);
       let panel = x;
