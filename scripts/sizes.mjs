@@ -43,9 +43,9 @@ const engine = closure(['src/index.ts']);
 
 /** `beyond`: what is already there then, and not counted. The limits are in kB of 1000 bytes. */
 const rows = [
-  { what: "`import 'vitrine'`", of: ['src/index.ts'], limit: 60 },
+  { what: "`import 'vitrine'`", of: ['src/index.ts'], limit: 61 },
   { what: "`vitrine/worker`, the page's side", of: ['src/embed/client.ts'], limit: 12 },
-  { what: '`vitrine/engine`, all that its worker fetches', of: ['engine'], limit: 230 },
+  { what: '`vitrine/engine`, all that its worker fetches', of: ['engine'], limit: 245 },
   { what: '`vitrine/analysis`', of: ['src/analysis/index.ts'], limit: 30 },
   {
     what: 'encoders: BERT and its kin',
@@ -65,7 +65,7 @@ const rows = [
     beyond: engine,
     limit: 20,
   },
-  { what: '`vitrine/learn`, beyond the engine', of: ['src/learn/index.ts'], beyond: engine, limit: 30 },
+  { what: '`vitrine/learn`, beyond the engine', of: ['src/learn/index.ts'], beyond: engine, limit: 40 },
   { what: '`vitrine/elements`, beyond the engine', of: ['src/embed/elements.ts'], beyond: engine, limit: 12 },
   { what: '`vitrine/openai`, beyond the engine', of: ['src/embed/openai.ts'], beyond: engine, limit: 12 },
   { what: '`vitrine/ai-sdk`, beyond the engine', of: ['src/embed/ai-sdk.ts'], beyond: engine, limit: 6 },

@@ -8,6 +8,7 @@ import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 
 import type { Plan, StoredShape } from '../plan/plan.ts';
+import { AddedWeights } from './added-weights.ts';
 import { checkOptions, isSignal, number, quote } from './check.ts';
 import type { Engine } from './engine.ts';
 import { weight } from './weight.ts';
@@ -56,7 +57,7 @@ export async function setAdapter(
   }
   const [head] = heads;
   const plan = weighted.length === 0 ? engine.base : await planWith(engine, weighted, signal);
-  await engine.adapt(head ? { ...plan, head } : plan, signal);
+  await change(engine, head ? { ...plan, head } : plan, signal);
 }
 
 function weightedOf(adapter: unknown, scale: number): Weighted[] {
@@ -70,12 +71,33 @@ function weightedOf(adapter: unknown, scale: number): Weighted[] {
   });
 }
 
+/**
+ * From the next run on, this plan. What it adds is on the device before. Runs that have begun keep theirs; what nobody runs any more
+ * is freed.
+ */
+async function change(engine: Engine, plan: Plan, signal: AbortSignal | undefined): Promise<void> {
+  engine.added ??= new AddedWeights();
+  const isHere = engine.added.recent.includes(plan);
+  if (!isHere) engine.hold(plan);
+  try {
+    await engine.attempt(signal, (backend) => engine.bring(plan, backend));
+    signal?.throwIfAborted();
+    engine.alive();
+  } catch (error) {
+    if (!isHere) engine.release(plan);
+    throw error;
+  }
+  const left = engine.added.keep(plan);
+  engine.follow(plan);
+  for (const one of left) engine.release(one);
+}
+
 /** The base's plan with adapters on. */
 async function planWith(engine: Engine, adapters: readonly Weighted[], signal: AbortSignal | undefined): Promise<Plan> {
   const isSame = (of: readonly Weighted[] = []) =>
     of.length === adapters.length &&
     of.every(([one, share], i) => one === adapters[i]![0] && share === adapters[i]![1]);
-  const known = engine.recent.find((one) => isSame(madeOf.get(one)));
+  const known = engine.added?.recent.find((one) => isSame(madeOf.get(one)));
   if (known) return known;
   const { base: plan } = engine;
   const checkpoint = engine.checkpoint!;

@@ -9,6 +9,16 @@ export class AddedWeights {
   readonly #holders = new Map<Added, number>();
   readonly #on = new WeakMap<Backend, Map<Added, Promise<void>>>();
 
+  /** Plans with the adapters that were on last, the one that is on first; none once the base is run without. */
+  recent: readonly Plan[] = [];
+
+  /** Puts a plan first; gives those that are not kept any more. */
+  keep(plan: Plan): Plan[] {
+    const before = this.recent;
+    this.recent = plan.added ? recentOf([plan, ...before.filter((one) => one !== plan)]) : [];
+    return before.filter((one) => !this.recent.includes(one));
+  }
+
   hold({ added }: Plan): void {
     if (added) this.#holders.set(added, (this.#holders.get(added) ?? 0) + 1);
   }
@@ -46,7 +56,7 @@ const mostRecent = 4;
 const mostRecentBytes = 2 ** 26;
 
 /** Of plans, the last used first, those that are kept. */
-export function recentOf(plans: readonly Plan[]): Plan[] {
+function recentOf(plans: readonly Plan[]): Plan[] {
   let bytes = 0;
   return plans.slice(0, mostRecent).filter(({ added = [] }, i) => {
     bytes += added.reduce((sum, { values }) => sum + values.byteLength, 0);

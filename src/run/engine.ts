@@ -4,7 +4,7 @@ import type { Backend } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { newTask } from '../plan/task.ts';
-import { AddedWeights, recentOf } from './added-weights.ts';
+import type { AddedWeights } from './added-weights.ts';
 import type { SourceText } from './memory.ts';
 import { Session } from './session.ts';
 
@@ -58,8 +58,8 @@ export class Engine {
   readonly context: number;
   /** What an adapter makes of the base, where one is on. */
   #plan: Plan;
-  #recent: readonly Plan[] = [];
-  readonly #added = new AddedWeights();
+  /** What adapters brought along, once one was put on (adapt.ts). */
+  added: AddedWeights | undefined;
   readonly #onAdapt = new Set<() => void>();
   #changing: Promise<unknown> = Promise.resolve();
   readonly #options: EngineOptions;
@@ -103,32 +103,11 @@ export class Engine {
     return this.#plan;
   }
 
-  /**
-   * From the next run on, this plan: the base or what an adapter makes of it. What it adds is on the device before. Runs that have
-   * begun keep theirs; what nobody runs any more is freed.
-   */
-  async adapt(plan: Plan, signal?: AbortSignal): Promise<void> {
-    const before = this.#recent;
-    const isHere = before.includes(plan);
-    if (!isHere) this.hold(plan);
-    try {
-      await this.attempt(signal, (backend) => this.bring(plan, backend));
-      signal?.throwIfAborted();
-      this.alive();
-    } catch (error) {
-      if (!isHere) this.release(plan);
-      throw error;
-    }
+  /** From the next run on, this plan: the base or what an adapter makes of it. Idle sessions of plans that are left go. */
+  follow(plan: Plan): void {
     this.#plan = plan;
-    this.#recent = plan === this.base ? [] : recentOf([plan, ...before.filter((one) => one !== plan)]);
     this.#idle = this.#idle.filter((session) => this.lasts(session.plan) || session.dispose());
     for (const tell of this.#onAdapt) tell();
-    for (const one of before) if (!this.#recent.includes(one)) this.release(one);
-  }
-
-  /** Plans with the adapters that were on last, the one that is on first; none once the base is run without. */
-  get recent(): readonly Plan[] {
-    return this.#recent;
   }
 
   /** One change of adapters after the other, in the order in which they were asked for. */
@@ -140,7 +119,7 @@ export class Engine {
 
   /** Whether programs of this plan are worth keeping: they are of the base, or of what is or was on. */
   lasts(plan: Plan): boolean {
-    return plan === this.base || this.#recent.includes(plan);
+    return plan === this.base || (this.added?.recent.includes(plan) ?? false);
   }
 
   /** Calls back after each change of the plan. */
@@ -149,15 +128,15 @@ export class Engine {
   }
 
   hold(plan: Plan): void {
-    this.#added.hold(plan);
+    this.added?.hold(plan);
   }
 
   release(plan: Plan): void {
-    this.#added.release(plan, this.#backend);
+    this.added?.release(plan, this.#backend);
   }
 
-  bring(plan: Plan, backend: Backend): Promise<void> {
-    return this.#added.bring(plan, backend);
+  async bring(plan: Plan, backend: Backend): Promise<void> {
+    await this.added?.bring(plan, backend);
   }
 
   /** The most rows of a prefill that are run at once. */
