@@ -1,8 +1,6 @@
 // z [rows, nHead, headDim] = pattern [nHead, rows, keys] · v
 override WIDTH: u32; // nHead * headDim
 override OUT_STRIDE: u32;
-override KEYS: u32; // keys, and rows, that the pattern has room for
-override ROWS: u32;
 @group(0) @binding(3) var<storage, read> pattern: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
@@ -12,7 +10,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let head = id.x / HEAD_DIM;
-  let weights = (head * ROWS + id.y) * KEYS;
+  let weights = scoresAt(head, id.y);
   let seen = seenBy(id.y);
   let values = valuesStart() + keyAt(seen.first, head) + id.x % HEAD_DIM;
   var sum = 0.0;

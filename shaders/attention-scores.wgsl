@@ -1,7 +1,5 @@
 // scores [nHead, rows, keys] = q · k * scale + bias for the keys that the row sees, -Infinity beyond
 override Q_STRIDE: u32;
-override KEYS: u32; // keys, and rows, that the scores have room for
-override ROWS: u32;
 override SCALE: f32;
 override LAST_KEYS: u32 = 0; // a row sees so many of the last keys; 0: all
 @group(0) @binding(3) var<storage, read> q: array<f32>;
@@ -28,5 +26,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var minusInfinity = 0xff800000u;
     score = bitcast<f32>(minusInfinity);
   }
-  scores[(head * ROWS + id.y) * KEYS + key] = score;
+  scores[scoresAt(head, id.y) + key] = score;
 }

@@ -36,6 +36,11 @@ fn keyCount() -> u32 {
   return select(batch.keys, batch.memoryKeys, MEMORY);
 }
 
+// Where a row's keys begin in a tensor [nHead, rows, keys]: it is as large as the run, so that pipelines serve programs of any size.
+fn scoresAt(head: u32, row: u32) -> u32 {
+  return (head * batch.rowCount + row) * keyCount();
+}
+
 fn placeOf(row: u32) -> u32 {
   if (MEMORY) {
     return batch.rows[row].memoryFirst;

@@ -1,9 +1,8 @@
 // Edits a tensor in place: [rows, n], [logitRows, n] or [rows, nHead, n], or [nHead, rows, keys] with HEAD_FIRST. One dispatch an edit.
 override KIND: u32; // 0 set, 1 scale, 2 add
 override HEAD_FIRST: bool;
-override INNER: u32; // values per row and head
-override ROW_STRIDE: u32; // distance of two rows (HEAD_FIRST: INNER)
-override ROWS: u32; // rows the tensor has room for
+override INNER: u32; // values per row and head; with HEAD_FIRST they are the keys
+override ROW_STRIDE: u32; // distance of two rows
 
 struct Places {
   positions: u32, // how many are listed; 0: all
@@ -19,8 +18,9 @@ struct Places {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let width = select(places.width, INNER, places.width == 0);
-  if (id.x >= min(width, INNER) || id.y >= rowCount()) {
+  let inner = select(INNER, keyCount(), HEAD_FIRST);
+  let width = select(places.width, inner, places.width == 0);
+  if (id.x >= min(width, inner) || id.y >= rowCount()) {
     return;
   }
   // Keys that a row does not see stay masked: nothing may depend on them.
@@ -40,7 +40,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
   }
   let head = places.list[id.z];
-  let at = select(id.y * ROW_STRIDE + head * INNER, (head * ROWS + id.y) * INNER, HEAD_FIRST) + id.x;
+  let at = select(id.y * ROW_STRIDE + head * INNER, scoresAt(head, id.y), HEAD_FIRST) + id.x;
   let run = select(ordinal * places.heads + id.z, id.z, places.shared_values == 1);
   let value = values[select(run * places.width + id.x, 0, places.width == 0)];
   switch KIND {

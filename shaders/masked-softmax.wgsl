@@ -1,6 +1,4 @@
 // pattern [nHead, rows, keys] = softmax of scores over the keys that the row sees, 0 beyond
-override KEYS: u32; // that the tensors have room for
-override ROWS: u32; // rows the tensors have room for
 override LAST_KEYS: u32 = 0; // a row sees so many of the last keys; 0: all
 @group(0) @binding(3) var<storage, read> scores: array<f32>;
 @group(0) @binding(4) var<storage, read_write> pattern: array<f32>;
@@ -10,7 +8,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= batch.rowCount) {
     return;
   }
-  let start = (id.y * ROWS + id.x) * KEYS;
+  let start = scoresAt(id.y, id.x);
   let length = seenBy(id.x).count;
   let first = select(0, length - min(length, LAST_KEYS), LAST_KEYS > 0);
   var top = scores[start + first];

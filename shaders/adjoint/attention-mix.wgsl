@@ -1,7 +1,5 @@
 // output [nHead, rows, keys] = grad [rows, nHead, headDim] · the values of the keys that the row sees, 0 beyond: of the pattern
 override GRAD_STRIDE: u32;
-override KEYS: u32; // keys, and rows, that the output has room for
-override ROWS: u32;
 override LAST_KEYS: u32; // a row sees so many of the last keys; 0: all
 @group(0) @binding(3) var<storage, read> grad: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
@@ -21,5 +19,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       sum += grad[query + i] * cached(at + i);
     }
   }
-  output[(id.z * ROWS + id.y) * KEYS + key] = sum;
+  output[scoresAt(id.z, id.y) + key] = sum;
 }

@@ -1,8 +1,6 @@
 // output [rows, nHead, headDim] = SCALE Σ over the keys that the row sees of grad [nHead, rows, keys] * keys: of the queries
 override WIDTH: u32; // nHead * headDim
 override OUT_STRIDE: u32;
-override KEYS: u32; // keys, and rows, that the grad has room for
-override ROWS: u32;
 override SCALE: f32;
 override LAST_KEYS: u32; // a row sees so many of the last keys; 0: all
 @group(0) @binding(3) var<storage, read> grad: array<f32>;
@@ -14,7 +12,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let head = id.x / HEAD_DIM;
-  let grads = (head * ROWS + id.y) * KEYS;
+  let grads = scoresAt(head, id.y);
   let seen = seenBy(id.y);
   let at = keyAt(seen.first, head) + id.x % HEAD_DIM;
   var sum = 0.0;

@@ -2,8 +2,6 @@
 // outermost go to it. ADD: added to what is there
 override COLUMNS: u32;
 override STRIDE: u32;
-override KEYS: u32; // keys, and rows, that the grad has room for
-override ROWS: u32;
 override LAST_KEYS: u32; // a row sees so many of the last keys; 0: all
 override ADD: bool;
 @group(0) @binding(3) var<storage, read> grad: array<f32>;
@@ -19,7 +17,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var sum = 0.0;
   for (var row = 0u; row < batch.rowCount; row++) {
     let seen = seenBy(row);
-    let start = (id.y * ROWS + row) * KEYS;
+    let start = scoresAt(id.y, row);
     let least = select(0, seen.count - min(seen.count, LAST_KEYS), LAST_KEYS > 0);
     // The key at this distance, and behind the outermost all the others.
     let key = i32(seen.place) + distance - i32(seen.first);

@@ -3,8 +3,6 @@
 override VALUES: bool;
 override PLACES: u32;
 override VECTOR_STRIDE: u32;
-override KEYS: u32; // keys, and rows, that the weights have room for
-override ROWS: u32;
 override SCALE: f32;
 override LAST_KEYS: u32; // a row sees so many of the last keys; 0: all
 override ADD: bool;
@@ -28,7 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       continue;
     }
     for (var own = head; own < head + GROUP; own++) {
-      sum += weights[(own * ROWS + row) * KEYS + key] * vectors[row * VECTOR_STRIDE + own * HEAD_DIM + id.x % HEAD_DIM];
+      sum += weights[scoresAt(own, row) + key] * vectors[row * VECTOR_STRIDE + own * HEAD_DIM + id.x % HEAD_DIM];
     }
   }
   into[at] = sum * SCALE + select(0, into[at], ADD);

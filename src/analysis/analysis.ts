@@ -1,4 +1,5 @@
 import type { Edit } from '../plan/edit.ts';
+import type { VitrineError } from '../plan/error.ts';
 import type { LanguageModel, Prompt } from '../run/language-model.ts';
 import type { TopToken } from '../run/output.ts';
 import { best, logSumExp } from '../run/sampling.ts';
@@ -101,23 +102,19 @@ export async function directLogitAttribution(
   { token, position = -1 }: { token: number; position?: number },
 ): Promise<Attribution[]> {
   const { nLayer, nHead, nEmbd } = model.config;
-  const capture = ['hook_embed', 'hook_pos_embed', 'blocks.*.hook_mlp_out', 'ln_final.hook_scale'];
-  const traced = await model.trace(text, { capture });
+  const zs = 'blocks.*.attn.hook_z';
+  const capture = ['hook_embed', 'hook_pos_embed', zs, 'blocks.*.hook_mlp_out', 'ln_final.hook_scale'];
+  const traced = await model.trace(text, { capture, logits: [] });
   const ids = traced.tokens;
   const vector = (name: string) => ({ part: name, values: rowOf(traced.get(name)!, position) });
   const parts = [vector('hook_embed'), vector('hook_pos_embed')];
+  const z = Array.from({ length: nLayer }, (_, layer) => vector(`blocks.${layer}.attn.hook_z`).values);
+  const outs = await outputsOfHeads(model, ids, z);
   for (let layer = 0; layer < nLayer; layer++) {
-    const z = `blocks.${layer}.attn.hook_z`;
-    const out = `blocks.${layer}.hook_attn_out`;
-    const outOf = async (head: number | undefined) => {
-      const others = Array.from({ length: nHead }, (_, h) => h).filter((h) => h !== head);
-      const edits = others.length > 0 ? [{ name: z, head: others, set: 0 }] : [];
-      return rowOf((await model.trace(ids, { capture: [out], edits })).get(out)!, position);
-    };
-    const bias = await outOf(undefined);
+    const bias = outs[layer]![nHead]!;
     for (let head = 0; head < nHead; head++) {
-      const whole = await outOf(head);
-      parts.push({ part: `blocks.${layer}.attn.head.${head}`, values: whole.map((value, i) => value - bias[i]!) });
+      const values = outs[layer]![head]!.map((value, i) => value - bias[i]!);
+      parts.push({ part: `blocks.${layer}.attn.head.${head}`, values });
     }
     parts.push({ part: `blocks.${layer}.attn.bias`, values: bias });
     parts.push({ part: `blocks.${layer}.mlp`, values: vector(`blocks.${layer}.hook_mlp_out`).values });
@@ -136,8 +133,43 @@ export async function directLogitAttribution(
 }
 
 /**
+ * What attention's output is with each head's z alone, and with none: [nLayer][nHead + 1] rows [nEmbd]. A position's output depends
+ * on its own z only, so that one run has a head a position, in all layers at once.
+ * @param z of each layer, [nHead * headDim]
+ */
+async function outputsOfHeads(
+  model: Traceable,
+  ids: readonly number[],
+  z: readonly Float32Array[],
+): Promise<Float32Array[][]> {
+  const { nHead } = model.config;
+  const capture = ['blocks.*.hook_attn_out'];
+  const outs = z.map((): Float32Array[] => []);
+  await inRows(model, ids, nHead + 1, async (first, some) => {
+    const edits = z.map((values, layer) => {
+      const width = values.length / nHead;
+      const set = new Float32Array(some.length * values.length);
+      for (const i of some.keys()) {
+        const from = (first + i) * width; // the last row is none's
+        set.set(values.subarray(from, from + width), i * values.length + from);
+      }
+      return { name: `blocks.${layer}.attn.hook_z`, set };
+    });
+    const traced = await model.trace(some, { capture, edits, logits: [] });
+    for (const [layer, rows] of outs.entries()) {
+      const out = traced.get(`blocks.${layer}.hook_attn_out`)!;
+      for (const i of some.keys()) rows.push(rowOf(out, i));
+    }
+  });
+  return outs;
+}
+
+/** Logits are the larger part of a run of final residuals: so many at once, if the text has no more. */
+const FEW = 64;
+
+/**
  * The logits [vocabSize] of each of some final residuals. A position's logits depend on its own residual only, so one run
- * takes as many as the text has positions.
+ * takes many; edits give all that precedes it, which therefore is not made.
  */
 async function throughHead(
   model: Traceable,
@@ -147,13 +179,35 @@ async function throughHead(
   onLogits: (i: number, logits: Float32Array) => void,
 ): Promise<void> {
   const { nLayer, nEmbd } = model.config;
-  for (let first = 0; first < residuals.length; first += ids.length) {
-    const some = residuals.slice(first, first + ids.length);
+  await inRows(model, ids, residuals.length, async (first, some) => {
     const set = new Float32Array(some.length * nEmbd);
-    for (const [i, values] of some.entries()) set.set(values, i * nEmbd);
+    for (const i of some.keys()) set.set(residuals[first + i]!, i * nEmbd);
     const last = { name: `blocks.${nLayer - 1}.hook_resid_post`, set };
-    const { logits } = await model.trace(ids.slice(0, some.length), { edits: [last, ...edits], ...options });
+    const { logits } = await model.trace(some, { edits: [last, ...edits], ...options });
     for (const i of some.keys()) onLogits(first + i, rowOf(logits, i));
+  });
+}
+
+/** Runs so many rows as texts made of a text's ids, each as long as may be: where the context is shorter than that, as the text is. */
+async function inRows(
+  { config }: Traceable,
+  ids: readonly number[],
+  count: number,
+  run: (first: number, ids: number[]) => Promise<void>,
+): Promise<void> {
+  let most = Math.max(ids.length, Math.min(FEW, config.nCtx));
+  for (let first = 0; first < count; ) {
+    const length = Math.min(most, count - first);
+    try {
+      await run(
+        first,
+        Array.from({ length }, (_, i) => ids[i % ids.length]!),
+      );
+      first += length;
+    } catch (error) {
+      if ((error as Partial<VitrineError>).code !== 'context-full' || most === ids.length) throw error;
+      most = ids.length;
+    }
   }
 }
 

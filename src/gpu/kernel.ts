@@ -16,7 +16,7 @@ export interface Kernel {
   workgroups(sizes: RunSizes): [x: number, y?: number, z?: number];
 }
 
-/** A tensor on the device: rows of `width` values, `stride` apart; attention's are [nHead, rows, stride]. */
+/** A tensor on the device: rows of `width` values, `stride` apart; attention's are [nHead, rows, keys] of the run, with room for `width` keys. */
 export interface GpuTensor {
   buffer: GPUBuffer;
   width: number;

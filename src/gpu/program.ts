@@ -1,6 +1,6 @@
 import type { Batch, DecodeRequest, Drawn, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { part } from '../plan/part.ts';
-import { type AxisSizes, keyAxisOf, type Plan } from '../plan/plan.ts';
+import { keyAxisOf, type Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { BATCH_WORDS, placesOf, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
@@ -116,7 +116,7 @@ export class GpuProgram implements Program {
     const sizes = this.#runSizes(batch);
     const { read, wanted, scores } = await this.#inTurn(() => this.#submit(batch, list, sizes));
     const values = await read;
-    const compact = (name: string) => this.#compact(name, wanted.get(name)!, values, list, sizes);
+    const compact = (name: string) => this.#compact(name, list, values.get(wanted.get(name)!));
     return {
       logits: wanted.has('logits') ? compact('logits') : new Float32Array(0),
       scores: scores ? readScores(values.get(scores)!) : [],
@@ -131,9 +131,9 @@ export class GpuProgram implements Program {
     // Of a gradient only what was asked for is of interest.
     const logits = judge || learns(this.#plan) ? [] : ['logits'];
     const names = [...logits, ...this.#capture].filter((name) => list.tensors.has(name));
-    const wanted = new Map(names.map((name) => [name, this.#sources(name, list, sizes)]));
+    const wanted = new Map(names.map((name) => [name, this.#source(name, list, sizes)]));
     const scores = judge && { buffer: judge.scores, offset: 0, bytes: 16 * sizes.logitRows };
-    const reserved = await this.#readback.reserve([...wanted.values(), scores ?? []].flat());
+    const reserved = await this.#readback.reserve([...wanted.values(), ...(scores ? [scores] : [])]);
     this.#writeBatch(batch, list);
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
@@ -313,34 +313,22 @@ export class GpuProgram implements Program {
     return { ...sizesOf(batch), tiles: { context: inTiles('context'), source: inTiles('source') } };
   }
 
-  /** Where the rows of this run are in a tensor: for each head, where it has them first. */
-  #sources(name: string, list: DispatchList, sizes: RunSizes): Source[] {
+  /** Where this run's part of a tensor is. */
+  #source(name: string, list: DispatchList, sizes: RunSizes): Source {
     const spec = this.#plan.tensors.get(name)!;
     const { buffer, stride, axis, rows, fixed } = list.tensors.get(name)!;
-    const heads = keyAxisOf(spec) ? (spec.shape[0] as number) : 1;
-    const bytes = 4 * (fixed ? rows : sizes[axis]) * stride;
-    return Array.from({ length: heads }, (_, head) => ({ buffer, offset: 4 * head * rows * stride, bytes }));
+    const keys = keyAxisOf(spec);
+    const perRow = keys ? (spec.shape[0] as number) * sizes[keys] : stride;
+    return { buffer, bytes: 4 * (fixed ? rows : sizes[axis]) * perRow };
   }
 
   /** What was read of a tensor without its padding: as its spec's shape says. */
-  #compact(
-    name: string,
-    sources: Source[],
-    values: Map<Source, Float32Array>,
-    list: DispatchList,
-    sizes: AxisSizes,
-  ): Float32Array {
-    const spec = this.#plan.tensors.get(name)!;
-    const heads = sources.map((source) => values.get(source) ?? new Float32Array(0));
+  #compact(name: string, list: DispatchList, values = new Float32Array(0) as Float32Array): Float32Array {
     const { width, stride } = list.tensors.get(name)!;
-    const keys = keyAxisOf(spec);
-    const taken = keys ? sizes[keys] : width;
-    if (heads.length === 1 && taken === stride) return heads[0]!;
-    const rows = heads[0]!.length / stride;
-    const compact = new Float32Array(heads.length * rows * taken);
-    for (let run = 0; run < heads.length * rows; run++) {
-      const from = (run % rows) * stride;
-      compact.set(heads[Math.floor(run / rows)]!.subarray(from, from + taken), run * taken);
+    if (width === stride || keyAxisOf(this.#plan.tensors.get(name)!)) return values;
+    const compact = new Float32Array((values.length / stride) * width);
+    for (let row = 0; row * stride < values.length; row++) {
+      compact.set(values.subarray(row * stride, row * stride + width), row * width);
     }
     return compact;
   }

@@ -76,7 +76,8 @@ function open({ engine, prompt, source, settings }: Generation): Session {
   if (settings.edits.length === 0) return engine.borrow(prompt, slots, source);
   engine.alive();
   const edited = withEdits(engine.plan, settings.edits, prompt.length, source?.rows.length);
-  const session = new Session(engine, slots, edited);
+  const room = { text: prompt.length + settings.maxNewTokens, source: source?.length };
+  const session = new Session(engine, slots, edited, undefined, room);
   session.follow(source);
   return session;
 }

@@ -20,16 +20,28 @@ export interface Reading {
   signal: AbortSignal | undefined;
 }
 
+/** The longest text that there will be, and the one that it is made from, where that is known: then a program has room for no more. */
+export interface Room {
+  text?: number;
+  source?: number | undefined;
+}
+
+/** Positions for a text of a length: as many as the next power of two, so that texts of a length or so share sizes. */
+const stepsTo = (length: number) => 2 ** Math.ceil(Math.log2(Math.max(8, length)));
+
 /**
  * What a session's program has room for. `chunk`: the most rows of a prefill that are run at once; `isEncoded`: there is a memory,
  * of as many places as a text has.
  */
 export function sessionSize(
   slots: number,
-  { context, chunk, isEncoded = false }: { context: number; chunk: number; isEncoded?: boolean },
+  { context: most, chunk, isEncoded = false }: { context: number; chunk: number; isEncoded?: boolean },
+  { text = most, source = most }: Room = {},
 ): ProgramSize {
-  const logitRows = Math.max(slots, Math.min(chunk, 32));
-  return { slots, context, rows: Math.max(slots, chunk), logitRows, ...(isEncoded && { source: context }) };
+  const context = Math.min(most, stepsTo(text));
+  const rows = Math.max(slots, Math.min(chunk, context));
+  const logitRows = Math.max(slots, Math.min(rows, 32));
+  return { slots, context, rows, logitRows, ...(isEncoded && { source: Math.min(most, stepsTo(source)) }) };
 }
 
 /**
@@ -49,9 +61,15 @@ export class Session extends Runner {
   #encoded = false;
 
   /** `plan`: the engine's own, or one with edits. */
-  constructor(engine: Host, slots: number, plan: Plan = engine.plan, capture: ReadonlySet<string> = new Set()) {
+  constructor(
+    engine: Host,
+    slots: number,
+    plan: Plan = engine.plan,
+    capture: ReadonlySet<string> = new Set(),
+    room: Room = {},
+  ) {
     const { context, chunk } = engine;
-    super(engine, plan, sessionSize(slots, { context, chunk, isEncoded: plan.encoder !== undefined }), capture);
+    super(engine, plan, sessionSize(slots, { context, chunk, isEncoded: plan.encoder !== undefined }, room), capture);
     this.held = Array.from({ length: slots }, () => []);
     this.reusable = plan === engine.plan && capture.size === 0;
   }

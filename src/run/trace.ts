@@ -3,6 +3,7 @@ import { type Edit, isInternal, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { lensNames, tensorNamed } from '../plan/lens-names.ts';
 import { keyAxisOf, type Plan, shapeOf, stepOutputs, type TensorSpec } from '../plan/plan.ts';
+import { trimmed } from '../plan/trim.ts';
 import { type Check, checkOptions, integer, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
 import type { SourceText } from './memory.ts';
@@ -58,7 +59,9 @@ export async function trace(
   const tensorOf = (name: string) => tensorNamed(plan, name);
   const edited = edits.length > 0 ? withEdits(plan, edits, ids.length, source?.length) : plan;
   if (edits.length > 0) refuseDropped(source);
-  const session = new Session(engine, 1, edited, new Set(names.map(tensorOf)));
+  const kept = new Set(names.map(tensorOf));
+  const made = trimmed(edited, new Set(wanted.length > 0 ? ['logits', ...kept] : kept), ids.length);
+  const session = new Session(engine, 1, made, kept, { text: ids.length, source: source?.length });
   session.follow(source);
   const logits = { data: new Float32Array(wanted.length * plan.vocabSize), shape: [wanted.length, plan.vocabSize] };
   const encoded = new Set(plan.encoder?.flatMap(stepOutputs));

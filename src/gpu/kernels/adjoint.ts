@@ -50,8 +50,6 @@ const folded = (x: number, count: number): [number, number, number] => {
   const y = Math.min(count, 32768);
   return [x, y, ceilDiv(count, y)];
 };
-/** Constants of a tensor [nHead, rows, keys]. */
-const keysOf = ({ stride, rows }: GpuTensor) => ({ KEYS: stride, ROWS: rows });
 
 /** The dispatches of a gradient's step. What each computes is said in src/plan/adjoint.ts. */
 export function adjointKernels(step: Adjoint, to: AdjointPlace): Kernel[] {
@@ -284,7 +282,7 @@ function attention(step: Of<'attentionMix' | 'attentionScores' | 'bias'>, to: Ad
     const axis = source.axis === 'source' ? 'source' : 'context';
     return {
       files: [...files, file('attention-mix', mixSource)],
-      constants: { ...shared, ...sizesOf(source, heads), ...keysOf(output), GRAD_STRIDE: grad.stride },
+      constants: { ...shared, ...sizesOf(source, heads), GRAD_STRIDE: grad.stride },
       bindings,
       workgroups: (sizes) => [ceilDiv(sizes[axis], 64), sizes.rows, heads],
     };
@@ -294,14 +292,14 @@ function attention(step: Of<'attentionMix' | 'attentionScores' | 'bias'>, to: Ad
     const own = { WIDTH, OUT_STRIDE, SCALE: step.scale };
     return {
       files: [...files, file('attention-scores', scoresSource)],
-      constants: { ...shared, ...sizesOf(source, WIDTH / source.headDim), ...keysOf(grad), ...own },
+      constants: { ...shared, ...sizesOf(source, WIDTH / source.headDim), ...own },
       bindings,
       workgroups: ({ rows }) => [ceilDiv(WIDTH, 64), rows],
     };
   }
   return {
     files: [batchFile, file('bias', biasSource)],
-    constants: { ...shared, ...keysOf(grad), COLUMNS: output.width, STRIDE: output.stride, ADD: flag(step.adds) },
+    constants: { ...shared, COLUMNS: output.width, STRIDE: output.stride, ADD: flag(step.adds) },
     bindings: { 0: to.batch, 3: grad.buffer, 5: output.buffer },
     workgroups: () => [ceilDiv(output.width, 64), output.rows],
   };
@@ -312,7 +310,7 @@ function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, { batch, plan, te
   const spec = plan.tensors.get(output)!;
   return {
     files: [batchFile, file('masked-softmax', softmaxSource)],
-    constants: { ...keysOf(out), MEMORY: flag(keyAxisOf(spec) === 'source') },
+    constants: { MEMORY: flag(keyAxisOf(spec) === 'source') },
     bindings: { 0: batch, 3: grad.buffer, 4: pattern.buffer, 5: out.buffer },
     workgroups: ({ rows }) => [ceilDiv(rows, 64), spec.shape[0] as number],
   };
@@ -325,7 +323,7 @@ function keys(step: Of<'keys'>, { batch, tensor, source }: AdjointPlace): Kernel
   return {
     files: [batchFile, keysFile, file('keys', keysSource)],
     constants: {
-      ...{ ...sizesOf(into, vectors.width / into.headDim), ...keysOf(weights) },
+      ...sizesOf(into, vectors.width / into.headDim),
       VALUES: flag(step.part === 'v'),
       PLACES: places,
       VECTOR_STRIDE: vectors.stride,

@@ -107,8 +107,6 @@ export function attentionScores(
       ...scoringConstants(scoring),
       LAST_KEYS: scoring.window ?? 0,
       Q_STRIDE: q.stride,
-      KEYS: output.stride,
-      ROWS: output.rows,
     },
     bindings: { 0: batch, 3: q.buffer, 4: source.buffer, 5: output.buffer, 6: biasOf(scoring, q) },
     workgroups: (sizes) => [ceilDiv(sizes[keys], 64), sizes.rows, nHead],
@@ -124,7 +122,7 @@ export function maskedSoftmax(
 ): Kernel {
   return {
     files: [batchFile, { name: 'masked-softmax.wgsl', source: softmaxSource }],
-    constants: { KEYS: pattern.stride, ROWS: pattern.rows, LAST_KEYS: window, ...keyConstants(source) },
+    constants: { LAST_KEYS: window, ...keyConstants(source) },
     bindings: { 0: batch, 3: scores.buffer, 4: pattern.buffer },
     workgroups: ({ rows }) => [ceilDiv(rows, 64), heads],
   };
@@ -137,8 +135,6 @@ export function attentionMix(batch: GPUBuffer, pattern: GpuTensor, source: GpuKe
       ...sizesOf(source, output.width / source.headDim),
       WIDTH: output.width,
       OUT_STRIDE: output.stride,
-      KEYS: pattern.stride,
-      ROWS: pattern.rows,
     },
     bindings: { 0: batch, 3: pattern.buffer, 4: source.buffer, 5: output.buffer },
     workgroups: ({ rows }) => [ceilDiv(output.width, 64), rows],

@@ -10,7 +10,7 @@ export function edit(batch: GPUBuffer, buffers: Buffers, one: TensorEdit, spec: 
   const keys = keyAxisOf(spec);
   const headFirst = keys !== undefined;
   const nHead = headFirst ? (shape[0] as number) : shape.length === 3 ? (shape[1] as number) : 1;
-  const inner = headFirst ? x.stride : (shape.at(-1) as number);
+  const inner = headFirst ? 0 : (shape.at(-1) as number);
   const heads = one.heads ?? Array.from({ length: nHead }, (_, head) => head);
   const positions = one.positions ?? [];
   const isNumber = typeof one.values === 'number';
@@ -24,8 +24,7 @@ export function edit(batch: GPUBuffer, buffers: Buffers, one: TensorEdit, spec: 
       KIND: { set: 0, scale: 1, add: 2 }[one.kind],
       HEAD_FIRST: headFirst ? 1 : 0,
       INNER: inner,
-      ROW_STRIDE: x.stride,
-      ROWS: x.rows,
+      ROW_STRIDE: headFirst ? 0 : x.stride,
       ...keyConstants({ axis: keys ?? 'context' }),
       ...rowConstants(x),
     },
@@ -35,6 +34,6 @@ export function edit(batch: GPUBuffer, buffers: Buffers, one: TensorEdit, spec: 
       4: buffers.from('edit places', Uint32Array.from(places)),
       5: buffers.from('edit values', values),
     },
-    workgroups: (sizes) => [ceilDiv(inner, 64), sizes[x.axis], heads.length],
+    workgroups: (sizes) => [ceilDiv(keys ? sizes[keys] : inner, 64), sizes[x.axis], heads.length],
   };
 }
