@@ -3,6 +3,8 @@ export interface DeviceCounts {
   dispatches: number;
   passes: number;
   submits: number;
+  /** Submits of nothing (see src/gpu/nudge.ts). */
+  nudges: number;
   /** mapAsync calls: each is a promise and a readback. */
   maps: number;
   writes: number;
@@ -32,6 +34,7 @@ export function countingDevice(real: GPUDevice): CountingDevice {
     dispatches: 0,
     passes: 0,
     submits: 0,
+    nudges: 0,
     maps: 0,
     writes: 0,
     creations: 0,
@@ -67,7 +70,7 @@ export function countingDevice(real: GPUDevice): CountingDevice {
   const encoder = (target: GPUCommandEncoder) =>
     intercept(target, { beginComputePass: (call) => pass(counted('passes')(call) as GPUComputePassEncoder) });
   const queue = intercept(real.queue, {
-    submit: counted('submits'),
+    submit: (call, [commands]) => counted((commands as unknown[]).length > 0 ? 'submits' : 'nudges')(call),
     writeBuffer: counted('writes'),
   });
 

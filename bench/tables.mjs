@@ -180,5 +180,7 @@ warm; *token at n* is one token with n in the context. *Peak* is what the browse
 *Recompute* is Vitrine without its cache: the whole text again for every token, as WebGPT does it. onnxruntime has no
 WebGPU kernel for the matrices of an int8 graph: that row's are multiplied by its WebAssembly, as the bytes bound show.
 
+Two runs, of these files or of what bench.html downloads on a GPU of yours, are compared by \`node bench/compare.mjs a.json b.json\`.
+
 ${runs.map(section).join('\n\n')}
 `;

@@ -2,6 +2,7 @@ import type { Source } from '../../src/index.ts';
 import type { DeviceCounts } from '../counting-device.ts';
 import type { Plan, Times } from '../measure.mjs';
 import type { Shape } from './seeded-model.ts';
+import type { VariantTimes } from './variants.ts';
 
 export const formats = ['f32', 'f16', 'q8', 'q4'] as const;
 export type Format = (typeof formats)[number];
@@ -11,6 +12,8 @@ export interface Job {
   /** A model, or the shape of one to be made up. */
   model: Source | Shape;
   formats: Format[];
+  /** Of the made-up model every variant of its kernels is timed too, where there is a GPU; a model's own shape is not known here. */
+  variants: boolean;
   plan: Plan;
 }
 
@@ -40,5 +43,6 @@ export type Message =
   | { kind: 'machine'; machine: Machine }
   | { kind: 'progress'; text: string }
   | { kind: 'row'; row: Measured }
+  | { kind: 'variant'; variant: VariantTimes }
   | { kind: 'failed'; text: string }
   | { kind: 'done' };

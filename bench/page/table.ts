@@ -1,5 +1,6 @@
 import type { Plan } from '../measure.mjs';
 import type { Measured } from './protocol.ts';
+import type { VariantTimes } from './variants.ts';
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 const ms = (value: number) => (value < 100 ? value.toFixed(1) : value.toFixed(0));
@@ -29,6 +30,32 @@ export function table(rows: readonly Measured[], plan: Plan): HTMLTableElement {
   for (const row of rows) {
     const line = body.insertRow();
     for (const [, cell] of columns) line.insertCell().textContent = cell(row);
+  }
+  return element;
+}
+
+/** Microseconds of each kernel in each variant; the fastest of those for as many rows is bold. */
+export function variantTable(variants: readonly VariantTimes[]): HTMLTableElement {
+  const names = [...new Set(variants.flatMap(({ steps }) => steps.map(({ name }) => name)))];
+  const element = document.createElement('table');
+  const head = element.createTHead().insertRow();
+  for (const name of ['microseconds', ...names])
+    head.append(Object.assign(document.createElement('th'), { textContent: name }));
+  const body = element.createTBody();
+  const group = ({ name }: VariantTimes) => name.split(', ').slice(0, 2).join();
+  const timeOf = ({ steps }: VariantTimes, name: string) => steps.find((step) => step.name === name)?.microseconds;
+  for (const one of variants) {
+    const line = body.insertRow();
+    line.insertCell().textContent = one.clock === 'gpu' ? one.name : `${one.name} (wall clock)`;
+    for (const name of names) {
+      const time = timeOf(one, name);
+      const rivals = variants
+        .filter((other) => group(other) === group(one))
+        .flatMap((other) => timeOf(other, name) ?? []);
+      const cell = line.insertCell();
+      cell.textContent = time === undefined ? '' : time.toFixed(1);
+      if (time !== undefined && time === Math.min(...rivals)) cell.style.fontWeight = 'bold';
+    }
   }
   return element;
 }

@@ -1,3 +1,4 @@
+import { requestDevice } from '../../src/gpu/device.ts';
 import { load, type Model, type Source } from '../../src/index.ts';
 import type { Open } from '../adapters/adapter.d.ts';
 import { copyBandwidth } from '../bandwidth.ts';
@@ -6,6 +7,7 @@ import { countingDevice } from '../counting-device.ts';
 import { measure } from '../measure.mjs';
 import type { Format, Job, Machine, Measured, Message } from './protocol.ts';
 import { type Shape, seededModel } from './seeded-model.ts';
+import { timeVariants } from './variants.ts';
 
 const post = (message: Message) => postMessage(message);
 
@@ -18,7 +20,7 @@ addEventListener('message', ({ data }: MessageEvent<Job>) => {
 
 const isShape = (model: Source | Shape): model is Shape => typeof model === 'object' && 'layers' in model;
 
-async function run({ model, formats, plan }: Job): Promise<void> {
+async function run({ model, formats, variants, plan }: Job): Promise<void> {
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' });
   const machine = describe(adapter ?? undefined);
   post({ kind: 'machine', machine });
@@ -28,6 +30,20 @@ async function run({ model, formats, plan }: Job): Promise<void> {
   const copyBytesPerSecond = device && (await copyBandwidth(device));
   device?.destroy();
   for (const format of formats) post({ kind: 'row', row: await measureRow(source, format, plan, copyBytesPerSecond) });
+  if (!variants || !isShape(model) || !adapter) return;
+  const { device: own } = await requestDevice(2 ** 28);
+  try {
+    for (const format of formats) {
+      post({ kind: 'progress', text: `${format}: every variant of the kernels` });
+      const times = timeVariants(own, model, format, machine.software ? 2 : 50);
+      for await (const variant of times) {
+        post({ kind: 'variant', variant });
+        post({ kind: 'progress', text: `every variant of the kernels: ${variant.name}` });
+      }
+    }
+  } finally {
+    own.destroy();
+  }
 }
 
 function describe(adapter: GPUAdapter | undefined): Machine {

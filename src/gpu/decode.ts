@@ -5,17 +5,14 @@ import type { Kernel, RunSizes } from './kernel.ts';
 import { partialsOf, type SamplerBuffers, sample } from './kernels/sample.ts';
 import { Readback, type Reserved, type Source } from './readback.ts';
 import type { Pipelines } from './shader.ts';
+import { MOST_TOKENS, SubmitSize } from './submit-size.ts';
 
-/** Most tokens of one submit. */
-const MOST_TOKENS = 16;
 /** Records the ring holds: those of the submits in flight, and of the one being read. */
 const RING = 4 * MOST_TOKENS;
 const MOST_TOP = 20;
 /** u32s of a record: token, stopped, logprob, unused, then pairs of id and log-probability. */
 const RECORD = 4 + 2 * MOST_TOP;
 const MOST_ENDS = 8;
-/** A submit should not hold up the stream, or a Stop, for longer. */
-const SUBMIT_MS = 40;
 const IN_FLIGHT = 2;
 
 export const drawLimits = { topLogprobs: MOST_TOP, ends: MOST_ENDS } as const;
@@ -84,44 +81,54 @@ export class Decoder {
 
   /** `writeRows` writes the rows of the request to the batch buffer. */
   async *run(request: DecodeRequest, writeRows: () => RunSizes): AsyncGenerator<Drawn[], void> {
-    const { rows, prompt, generated, limit, settings, submitMs = SUBMIT_MS } = request;
+    const { rows, prompt, generated, limit, settings } = request;
     request.signal?.throwIfAborted();
     const sizes = writeRows();
     this.#write(prompt, generated, settings);
-    const inFlight: Promise<Drawn[]>[] = [];
+    const inFlight: { drawn: Promise<Drawn[]>; count: number; prefills: boolean }[] = [];
+    const size = new SubmitSize(request.submitMs);
     let index = generated.length;
     const end = index + limit;
-    let tokens = 1;
-    let first = rows.length > 1;
-    let lastTime = performance.now();
+    let prefills = rows.length > 1;
     while (index < end || inFlight.length > 0) {
       while (index < end && inFlight.length < IN_FLIGHT) {
-        const count = Math.min(tokens, end - index);
+        const count = Math.min(size.tokens, end - index);
         const sources = this.#sources(index, count);
         const reserved = await this.#readback.reserve(sources);
         request.signal?.throwIfAborted();
         this.#owned.alive();
-        const submitted = this.#submit(count, first ? sizes : undefined, reserved).then((read) =>
-          sources.flatMap((source) => decodeRecords(read.get(source)!, settings.topLogprobs)),
-        );
+        const before = inFlight.reduce((sum, one) => sum + one.count, 0);
+        // What waits for a prefill tells nothing of tokens.
+        const isTelling = !prefills && !inFlight.some((one) => one.prefills);
+        const start = performance.now();
+        const drawn = this.#submit(
+          count,
+          prefills ? sizes : undefined,
+          reserved,
+          size.patienceFor(before + count),
+        ).then((read) => {
+          if (isTelling) size.ended(before + count, performance.now() - start);
+          return sources.flatMap((source) => decodeRecords(read.get(source)!, settings.topLogprobs));
+        });
         // A caller that stops early never awaits it; disposing then must not raise an unhandled rejection.
-        submitted.catch(() => {});
-        inFlight.push(submitted);
-        first = false;
+        drawn.catch(() => {});
+        inFlight.push({ drawn, count, prefills });
+        prefills = false;
         index += count;
       }
-      const drawn = await inFlight.shift()!;
-      const now = performance.now();
-      const affordable = Math.floor((submitMs * drawn.length) / Math.max(now - lastTime, 0.01));
-      tokens = Math.max(1, Math.min(2 * tokens, affordable, MOST_TOKENS));
-      lastTime = now;
+      const drawn = await inFlight.shift()!.drawn;
       if (drawn.length > 0) yield drawn;
       if (drawn.some(({ id }) => settings.ends.includes(id))) return;
     }
   }
 
   /** One submit of `count` tokens; the first of them may be a prefill of many rows. */
-  #submit(count: number, prefill: RunSizes | undefined, reserved: Reserved): Promise<Map<Source, Float32Array>> {
+  #submit(
+    count: number,
+    prefill: RunSizes | undefined,
+    reserved: Reserved,
+    patientMs: number,
+  ): Promise<Map<Source, Float32Array>> {
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (let i = 0; i < count; i++) {
@@ -134,7 +141,7 @@ export class Decoder {
       }
     }
     pass.end();
-    return this.#readback.read(encoder, reserved);
+    return this.#readback.read(encoder, reserved, patientMs);
   }
 
   /** Where the records of a submit are; at the ring's end they come in two runs. */

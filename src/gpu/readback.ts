@@ -1,5 +1,6 @@
 import { VitrineError } from '../plan/error.ts';
 import type { Buffers } from './buffers.ts';
+import { nudged } from './nudge.ts';
 import { MAP_READ, usage } from './usage.ts';
 
 /** Of a mappable buffer, unless what is read in one piece needs more. */
@@ -61,23 +62,29 @@ export class Readback {
     return { places, stagings };
   }
 
-  /** Ends `encoder` with copies of the reserved sources, submits it, and gives their contents once the GPU is done. */
-  async read(encoder: GPUCommandEncoder, { places, stagings }: Reserved): Promise<Map<Source, Float32Array>> {
+  /**
+   * Ends `encoder` with copies of the reserved sources, submits it, and gives their contents once the GPU is done.
+   * @param patientMs see `nudged`
+   */
+  async read(
+    encoder: GPUCommandEncoder,
+    { places, stagings }: Reserved,
+    patientMs?: number,
+  ): Promise<Map<Source, Float32Array>> {
     for (const { source, staging, at } of places) {
       encoder.copyBufferToBuffer(source.buffer, source.offset ?? 0, staging.buffer!, at, source.bytes);
     }
     this.#device.queue.submit([encoder.finish()]);
     const values = new Map<Staging, Float32Array>();
     try {
-      await Promise.all(
-        stagings.map(async (staging) => {
-          const buffer = staging.buffer!;
-          await buffer.mapAsync(MAP_READ, 0, staging.bytes);
-          values.set(staging, new Float32Array(buffer.getMappedRange(0, staging.bytes)).slice());
-          buffer.unmap();
-          this.#idle.push(buffer);
-        }),
-      );
+      const mapped = stagings.map(async (staging) => {
+        const buffer = staging.buffer!;
+        await buffer.mapAsync(MAP_READ, 0, staging.bytes);
+        values.set(staging, new Float32Array(buffer.getMappedRange(0, staging.bytes)).slice());
+        buffer.unmap();
+        this.#idle.push(buffer);
+      });
+      if (mapped.length > 0) await nudged(this.#device, Promise.all(mapped), patientMs);
     } catch (cause) {
       throw await this.#explain(cause);
     }

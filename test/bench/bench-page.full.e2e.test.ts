@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSite, type Site } from '../site.ts';
 
@@ -12,6 +13,7 @@ test('bench.html measures a made-up model, says that the GPU is software, and co
   await page.goto(`${site.url}bench.html`);
   await page.locator('#shape').selectOption('a small one, for trying');
   for (const format of ['f32', 'f16', 'q4']) await page.getByLabel(format, { exact: true }).uncheck();
+  await page.getByLabel('every variant').uncheck(); // software compiles each for a second
   await page.getByRole('button', { name: 'Measure' }).click();
   await page.getByText('Done.').waitFor();
 
@@ -30,5 +32,10 @@ test('bench.html measures a made-up model, says that the GPU is software, and co
   expect(row.copyBytesPerSecond).toBeGreaterThan(0);
   // Each word, position and matrix is bound once a token, and no more.
   expect(row.counts.weightBytes).toBeGreaterThan(0.9 * row.bytes);
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download' }).click();
+  const download = await downloading;
+  expect(download.suggestedFilename()).toMatch(/^vitrine-.*swiftshader.*\.json$/);
+  expect(JSON.parse(await readFile(await download.path(), 'utf8'))).toEqual(report);
   await page.close();
 });
