@@ -14,7 +14,8 @@ fn activate(x: f32) -> f32 {
       return max(x, 0);
     }
     case 4: {
-      return x / (1 + exp(-x));
+      // Of an exp that overflows drivers may make anything.
+      return x / (1 + exp(min(-x, 80)));
     }
     case 5: {
       return tanh(clamp(x, -10, 10));
