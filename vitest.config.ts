@@ -22,7 +22,6 @@ const inChromium = [
   'test/backends',
   'test/text/{cases,families,inputs}',
   'test/wasm/**/*',
-  'test/gpu/counts',
   'test/ops/edit',
   'test/model/{config,fixtures}',
 ];
