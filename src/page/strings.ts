@@ -42,6 +42,11 @@ export const strings = {
   offerKeys: 'Ctrl → one word · Esc lets it go',
 
   tokens: 'Tokens',
+  tokenCount: (count: number) => (count === 1 ? '1 token' : `${number.format(count)} tokens`),
+  perplexity: (value: number) => `perplexity ${value < 100 ? value.toFixed(1) : number.format(Math.round(value))}`,
+  perplexityHint: 'As unsure as if it had to guess among so many equally likely tokens at each place',
+  copyIds: 'Copy ids',
+  copyIdsHint: 'Copy the numbers of the tokens, as a list',
   suggest: 'Offer the next words as I type',
   colourBy: 'Colour by',
   colourings: { none: 'nothing', probability: 'probability', rank: 'rank', entropy: 'entropy' },

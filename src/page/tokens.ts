@@ -30,6 +30,12 @@ export const tokens = computed(() => {
   return text === shownText.value && model === shown.value?.model ? tokens : undefined;
 });
 
+/** How surprised the model is by a text: e to the mean of -log p over the tokens that it predicts. Undefined for fewer than two. */
+export function perplexityOf(all: readonly Pick<TextToken, 'logprob'>[]): number | undefined {
+  const known = all.flatMap(({ logprob }) => (logprob === null ? [] : [logprob]));
+  return known.length > 0 ? Math.exp(-known.reduce((sum, one) => sum + one, 0) / known.length) : undefined;
+}
+
 const settleMs = 200;
 
 /** Reads the tokens of the text while they are coloured, once the visitor pauses and nothing is written. */

@@ -1,5 +1,5 @@
 import { batch, computed, effect, signal } from '@preact/signals';
-import type { Completion, Token } from '../index.ts';
+import type { Completion, Edit, Token } from '../index.ts';
 import { announcement } from './announce.ts';
 import { explain } from './failure.ts';
 import { failure, loading, retry, type Shown, settled, show, shown } from './models.ts';
@@ -137,8 +137,9 @@ function change(next: state.History): void {
 let endedAt = Number.NEGATIVE_INFINITY;
 const lateStopMs = 250;
 
-export function complete(): Promise<void> {
-  return runFrom(history.value).then(() => {});
+/** `edits`: what is changed inside the model while it writes; nothing by default. */
+export function complete(edits: readonly Edit[] = []): Promise<void> {
+  return runFrom(history.value, edits).then(() => {});
 }
 
 /** Writes another completion in place of the last one, which stays if the new run writes nothing. */
@@ -146,7 +147,7 @@ export async function rewrite(): Promise<void> {
   if (!canRewrite.value) return;
   const { seed } = settings.value;
   set('seed', randomSeed());
-  if ((await runFrom(state.moved(history.value, -1))) === 'rolled back') set('seed', seed);
+  if ((await runFrom(state.moved(history.value, -1), run.value?.edits)) === 'rolled back') set('seed', seed);
 }
 
 /** The button that completes, or stops. A click that was aimed at Stop, and came when the run had just ended, does nothing. */
@@ -164,7 +165,7 @@ export function stop(): void {
 
 type Ending = 'committed' | 'rolled back';
 
-async function runFrom(base: state.History): Promise<Ending> {
+async function runFrom(base: state.History, edits: readonly Edit[] = []): Promise<Ending> {
   if (transaction.value) return 'rolled back';
   const draft = { ...state.present(base), run: undefined };
   const abort = new AbortController();
@@ -175,12 +176,12 @@ async function runFrom(base: state.History): Promise<Ending> {
   });
   const load = shown.value || loading.value ? settled() : show(embedded);
   const ready = await Promise.race([load, aborted(abort.signal)]);
-  if (ready && !abort.signal.aborted) await write(ready, mine);
+  if (ready && !abort.signal.aborted) await write(ready, mine, edits);
   end(mine);
   return state.present(history.value).run === mine.draft.run && mine.draft.run?.tokens ? 'committed' : 'rolled back';
 }
 
-async function write({ ref, model }: Shown, mine: Transaction): Promise<void> {
+async function write({ ref, model }: Shown, mine: Transaction, edits: readonly Edit[]): Promise<void> {
   const { seed, ...dials } = settings.value;
   const { signal } = mine.abort;
   const sampled = dials.temperature > 0 ? seed : undefined;
@@ -188,12 +189,12 @@ async function write({ ref, model }: Shown, mine: Transaction): Promise<void> {
     mine.phase = 'running';
     draw(mine, {
       ...mine.draft,
-      run: { tokens: 0, tokensPerSecond: undefined, seed: sampled, finishReason: undefined },
+      run: { tokens: 0, tokensPerSecond: undefined, seed: sampled, finishReason: undefined, edits },
     });
     announcement.value = strings.writingBegins;
   });
   try {
-    const tokens = model.generate(state.textIn(mine.draft), { ...dials, seed, signal });
+    const tokens = model.generate(state.textIn(mine.draft), { ...dials, seed, edits, signal });
     const stopwatch = new Stopwatch();
     for (;;) {
       const next = await tokens.next();
@@ -205,7 +206,7 @@ async function write({ ref, model }: Shown, mine: Transaction): Promise<void> {
     if (signal.aborted) return;
     if (shown.value?.model !== model) return end(mine, 'abort'); // another model in its place ends it too
     failure.value = explain(error, ref, 'run');
-    retry.value = () => void complete();
+    retry.value = () => void complete(edits);
   }
 }
 

@@ -6,7 +6,7 @@ import { TensorCache } from '../../src/page/inside/cache.ts';
 import { spreadOf } from '../../src/page/inside/stations/runs/parts.ts';
 import { editsOf, giveBack, setAside, type Touch, touch, touches } from '../../src/page/inside/touch.ts';
 import { largest, momentsOf, patternRow, rankOf, rowOf, shareOf, softmax } from '../../src/page/shares.ts';
-import { shadeOf, strengthOf } from '../../src/page/tokens.ts';
+import { perplexityOf, shadeOf, strengthOf } from '../../src/page/tokens.ts';
 
 const model = { config: { nLayer: 2, nHead: 2, nEmbd: 4 } } as WorkerModel;
 const twin = { config: { ...model.config } } as WorkerModel;
@@ -143,6 +143,12 @@ test('letters are read on the strongest surprise, the model’s too, in both the
     expect(contrast(of(rule)[theme]!, of('surprise')[theme]!)).toBeGreaterThan(4.5);
     expect(contrast(of('point')[theme]!, of('paper')[theme]!)).toBeGreaterThan(4.5);
   }
+});
+
+test('perplexity is e to the mean of what the model found each token less likely', () => {
+  const all = [null, Math.log(0.5), Math.log(0.125)].map((logprob) => ({ logprob }));
+  expect(perplexityOf(all)).toBeCloseTo(4, 10);
+  expect(perplexityOf([{ logprob: null }])).toBeUndefined();
 });
 
 test('what is a doubt of a few nats is seen: entropy has a scale of its own', () => {

@@ -14,7 +14,7 @@ let model: Model;
 let complaints: string[] = [];
 beforeAll(async () => {
   [site, model] = await Promise.all([openSite(), loadEmbedded()]);
-  ({ page, complaints } = await openInside(site, text, [], { dials: 'seed=7' }));
+  ({ page, complaints } = await openInside(site, text, [], { dials: 'seed=7&max-new-tokens=4' }));
   await page.locator('.whole[data-stale="false"] [data-norm]').first().waitFor();
 });
 afterAll(async () => {
@@ -124,6 +124,24 @@ test('a lesson’s numbers follow the block that is looked at, and its names wit
   await page.getByRole('button', { name: 'Close the lesson' }).click();
   expect(await page.locator('[data-pointed]').count()).toBe(0);
   expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset.lesson)).toBe('residual');
+});
+
+test('the text is continued with what was changed inside the model', async () => {
+  const prompt = await page.locator('textarea').inputValue();
+  await page.locator('#station-touch > h3 button').click();
+  await page.getByRole('button', { name: 'Knock out', exact: true }).first().click();
+  const at = async (what: string) =>
+    Number(/\d+/.exec(await page.getByRole('group', { name: what, exact: true }).innerText())![0]);
+  const edits = [{ name: `blocks.${await at('Block')}.attn.hook_z`, head: await at('Head'), scale: 0 }];
+  await page.getByRole('button', { name: 'Continue the text with these changes' }).click();
+  await page
+    .getByRole('button', { name: /^Complete/ })
+    .and(page.locator('[data-busy="false"]'))
+    .waitFor();
+  await expect.poll(() => page.locator('textarea').inputValue()).not.toBe(prompt);
+  const { text: written } = await model.complete(prompt, { ...dials, maxNewTokens: 4, edits });
+  await expect.poll(() => page.locator('textarea').inputValue()).toBe(prompt + written);
+  await page.getByRole('button', { name: 'Undo', exact: true }).first().click();
 });
 
 test('the panel that is opened again reads the text with the model that is there', async () => {

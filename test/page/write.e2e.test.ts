@@ -178,6 +178,11 @@ test('tokens coloured by probability, rank or entropy are coloured by their scor
     await expect.poll(furthest, { message: by }).toBeLessThan(0.005);
     expect((await shown())[0]!.strength).toBeNaN();
   }
+  const known = logprobs.filter((logprob) => logprob !== null);
+  const perplexity = Math.exp(-known.reduce((sum, logprob) => sum + logprob, 0) / known.length);
+  const counted = page.locator('.counted');
+  expect(Number(await counted.getAttribute('data-perplexity'))).toBeCloseTo(perplexity, 1);
+  expect(await counted.innerText()).toContain(`${ids.length} tokens`);
 });
 
 test('the ten likeliest alternatives of a token; choosing one branches, and the branch left can be gone back to', async () => {

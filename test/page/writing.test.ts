@@ -8,10 +8,12 @@ import * as writing from '../../src/page/writing.ts';
 class Writer {
   readonly #waiting: ((token: string | undefined) => void)[] = [];
   readonly asked: string[] = [];
+  readonly edits: unknown[] = [];
   readonly dispose = () => {};
 
-  async *generate(prompt: string, { signal }: { signal: AbortSignal }) {
+  async *generate(prompt: string, { signal, edits }: { signal: AbortSignal; edits: unknown }) {
     this.asked.push(prompt);
+    this.edits.push(edits);
     for (;;) {
       const text = await new Promise<string | undefined>((resolve, reject) => {
         this.#waiting.push(resolve);
@@ -86,6 +88,20 @@ describe('a run is a transaction', () => {
     writing.undo();
     expect(text()).toBe('Once');
     expect(writing.canUndo.value).toBe(false);
+  });
+
+  test('with changes inside the model is written again with them, and the next one without', async () => {
+    const edits = [{ name: 'blocks.0.attn.hook_z', head: 1, scale: 0 }];
+    const first = writing.complete(edits);
+    await model.write(' upon');
+    await model.write(undefined);
+    await first;
+    const again = writing.rewrite();
+    await model.write(' there');
+    await model.write(undefined);
+    await again;
+    await completeWith(' was');
+    expect(model.edits).toEqual([edits, edits, []]);
   });
 
   test('an empty one keeps what can be done again, and says how it ended', async () => {

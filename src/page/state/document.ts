@@ -1,5 +1,5 @@
 import { append, edit, type Manuscript, shared, textOf, upTo, written } from '../../embed/manuscript.ts';
-import type { Completion, Token } from '../../index.ts';
+import type { Completion, Edit, Token } from '../../index.ts';
 
 /** The visitor's document and its history, as values: every function returns a new one. */
 
@@ -20,6 +20,8 @@ export interface Run {
   /** Undefined for a greedy run, in which it plays no part. */
   seed: number | undefined;
   finishReason: Completion['finishReason'] | undefined;
+  /** What was changed inside the model while it wrote. */
+  edits: readonly Edit[];
 }
 
 /** All that undo brings back: every branch, which of them is shown, the run that made it, and what was done last. */

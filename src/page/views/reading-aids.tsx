@@ -1,7 +1,8 @@
 import { ghostOn, switchGhost } from '../ghost.ts';
 import { type Colouring, colourings } from '../permalink.ts';
 import { strings } from '../strings.ts';
-import { colouring } from '../tokens.ts';
+import { colouring, perplexityOf, type TextToken, tokens } from '../tokens.ts';
+import { CopyButton } from './copy-button.tsx';
 
 /** What the model shows of itself while one writes: what it would say next, and how it takes each token. */
 export function ReadingAids() {
@@ -27,6 +28,7 @@ export function ReadingAids() {
           </label>
         ))}
       </fieldset>
+      {colouring.value && tokens.value && <Counted all={tokens.value} />}
       {colouring.value && (
         <div class="scale">
           <span class="gradient" />
@@ -36,5 +38,22 @@ export function ReadingAids() {
       )}
       <p class="meaning">{strings.alternativesHint}</p>
     </section>
+  );
+}
+
+/** The text as tokens: how many, how well expected, and their ids to take along. */
+function Counted({ all }: { all: readonly TextToken[] }) {
+  const perplexity = perplexityOf(all);
+  return (
+    <p class="counted" data-tokens={all.length} data-perplexity={perplexity}>
+      <span>{strings.tokenCount(all.length)}</span>{' '}
+      {perplexity !== undefined && <span title={strings.perplexityHint}>{strings.perplexity(perplexity)}</span>}{' '}
+      <CopyButton
+        text={() => JSON.stringify(all.map(({ id }) => id))}
+        label={strings.copyIds}
+        done={strings.copied}
+        title={strings.copyIdsHint}
+      />
+    </p>
   );
 }

@@ -1,6 +1,7 @@
 import './style.css';
 import { percent, visible } from '../../../format.ts';
 import { patternRow } from '../../../shares.ts';
+import { complete, phase } from '../../../writing.ts';
 import { Figure } from '../../draw/figure.tsx';
 import { useFrame } from '../../frame.ts';
 import { head, layer, position } from '../../looking.ts';
@@ -147,12 +148,28 @@ function Changes() {
           </li>
         ))}
       </ul>
+      {all.length > 0 && <WriteOn />}
       {all.length > 1 && (
         <button type="button" class="quiet" onClick={() => (touches.value = [])}>
           {words.undoAll}
         </button>
       )}
     </Figure>
+  );
+}
+
+/** Writes on with the model as it was changed, wherever the change is not of one token of this text alone. */
+function WriteOn() {
+  const run = touched.value;
+  const everywhere = run?.edits.filter(({ position }) => position === undefined) ?? [];
+  if (everywhere.length === 0) return null;
+  return (
+    <p>
+      <button type="button" class="plain" disabled={phase.value !== 'idle'} onClick={() => void complete(everywhere)}>
+        {words.writeOn}
+      </button>{' '}
+      <span class="summary">{words.writeOnNote}</span>
+    </p>
   );
 }
 

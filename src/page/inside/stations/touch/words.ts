@@ -34,6 +34,8 @@ export const words = {
   none: 'Nothing is changed. Choose a block, a head and a token above, then change them here.',
   remove: (what: string) => `Undo: ${what}`,
   undo: 'Undo',
+  writeOn: 'Continue the text with these changes',
+  writeOnNote: 'Every token is computed with the changed heads and MLPs; Undo takes the text back.',
   undoAll: 'Undo all',
   prediction: (token: string) => `What comes after ${token}`,
   predictionNote: 'The likeliest next tokens of both runs, at temperature 1.',
