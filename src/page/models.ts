@@ -144,10 +144,13 @@ interface LoadOptions {
 async function load(ref: ModelRef, options: LoadOptions) {
   const { signal } = options;
   // The one that writes is kept with the page, by the service worker.
-  const kept = { ...tokenOf(ref), ...(isSame(ref, embedded) && { cache: false as const }) };
+  const kept = {
+    ...tokenOf(ref),
+    ...(isSame({ ...ref, adapter: undefined } as ModelRef, embedded) && { cache: false as const }),
+  };
   const once = async () => {
     const source = sourceOf(ref);
-    const all = { ...options, ...kept };
+    const all = { ...options, ...kept, ...(ref.adapter && { adapter: ref.adapter }) };
     const kind = ref.kind === 'embedded' ? embeddedKinds[ref.name] : (await inspect(ref, signal)).kind;
     switch (kind) {
       case 'decoder':

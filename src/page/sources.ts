@@ -2,12 +2,13 @@ import type { Source } from '../index.ts';
 import { type EmbeddedName, embeddedKinds } from './embedded.ts';
 import { strings } from './strings.ts';
 
-/** A model as the page refers to it. `token`: of the hub, for a gated model; it is kept nowhere. */
-export type ModelRef =
+/** A model as the page refers to it. `token`: of the hub, for a gated model; it is kept nowhere. `adapter`: files of one to be put on. */
+export type ModelRef = { adapter?: File[] } & (
   | { kind: 'embedded'; name: EmbeddedName }
   | { kind: 'hub'; id: string; token?: string }
   | { kind: 'url'; url: string }
-  | { kind: 'files'; files: File[] };
+  | { kind: 'files'; files: File[] }
+);
 
 /** The one that writes, which a first visit opens. */
 export const embedded: ModelRef = { kind: 'embedded', name: 'tiny-tales' };
@@ -33,6 +34,7 @@ export function parseModelRef(text: string): ModelRef | undefined {
 
 /** The name to show. */
 export function nameOf(ref: ModelRef): string {
+  if (ref.adapter) return strings.withAdapter(nameOf({ ...ref, adapter: undefined } as ModelRef));
   switch (ref.kind) {
     case 'embedded':
       return strings.embeddedNames[ref.name];
@@ -56,7 +58,10 @@ export function linkOf(ref: ModelRef): string | undefined {
 
 /** Whether two are one model, as far as names tell. */
 export function isSame(a: ModelRef | undefined, b: ModelRef | undefined): boolean {
-  return a === b || (a !== undefined && a.kind === b?.kind && a.kind !== 'files' && linkOf(a) === linkOf(b));
+  return (
+    a === b ||
+    (a !== undefined && a.kind === b?.kind && a.kind !== 'files' && a.adapter === b.adapter && linkOf(a) === linkOf(b))
+  );
 }
 
 /** What `load` takes. */

@@ -136,6 +136,12 @@ export const strings = {
 
   modelSection: 'Model',
   changeModel: 'Change model',
+  addAdapter: 'Add an adapter',
+  aboutAdapters: (name: string) =>
+    `A LoRA adapter changes what ${name} does and leaves its files as they are. Choose adapter_config.json and adapter_model.safetensors together, or a GGUF adapter.`,
+  chooseAdapter: 'Choose its files',
+  takeOff: 'Take it off',
+  withAdapter: (name: string) => `${name}, with an adapter`,
   patches: ([height, width]: readonly [number, number], count: number) =>
     `${height} × ${width} pixels in ${number.format(count)} patches`,
   shape: (layers: number | string, heads: number, width: number) => `${layers} blocks of ${heads} heads, ${width} wide`,

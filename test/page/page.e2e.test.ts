@@ -133,6 +133,24 @@ describe('the page', () => {
     const files = ['config.json', 'model.safetensors', 'tokenizer.json'].map((name) => fixture(`tiny-gpt2/${name}`));
     await page.locator('input[type=file]').setInputFiles(files);
     await page.getByText('3 blocks of 3 heads, 96 wide').waitFor();
+
+    const adapter = async (name: string) => {
+      await page.getByRole('button', { name: 'Change model' }).click();
+      const choosing = page.waitForEvent('filechooser');
+      await page.getByRole('button', { name: 'Choose its files' }).click();
+      const folder = `learning/${name}`;
+      const own = ['adapter_config.json', 'adapter_model.safetensors'].map((file) => fixture(`${folder}/${file}`));
+      await (await choosing).setFiles(own);
+    };
+    const named = page.getByRole('heading', { name: 'model.safetensors, with an adapter' });
+    await adapter('tiny-gpt2/adapter-end');
+    await named.waitFor();
+    await adapter('llama-gqa/adapter-end');
+    await page.getByText('This is not a model Vitrine can read.').waitFor();
+    expect(await named.count()).toBe(1); // the one before stays
+    await page.getByRole('button', { name: 'Change model' }).click();
+    await page.getByRole('button', { name: 'Take it off' }).click();
+    await page.getByRole('heading', { name: 'model.safetensors', exact: true }).waitFor();
   });
 
   test('loads a model from an address, after showing its size; a wrong address gets a sentence', async () => {

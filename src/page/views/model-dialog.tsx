@@ -7,6 +7,7 @@ import { type Device, devices } from '../permalink.ts';
 import { does, words } from '../rooms/words/models.ts';
 import { linkOf, type ModelRef, nameOf, parseModelRef } from '../sources.ts';
 import { strings } from '../strings.ts';
+import { AdapterChoice } from './adapter-choice.tsx';
 import { CachedModels } from './cached-models.tsx';
 import { Gallery } from './gallery.tsx';
 import { GatedModel } from './gated-model.tsx';
@@ -40,6 +41,7 @@ export function ModelDialog({ asked, onClose }: Props) {
       <Hub asked={asked} onChoose={choose} />
       <CachedModels onChoose={choose} />
       <Files onChoose={choose} />
+      <AdapterChoice onChoose={choose} />
       <DeviceChoice />
     </dialog>
   );

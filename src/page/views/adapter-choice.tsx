@@ -1,0 +1,32 @@
+import { opened } from '../models.ts';
+import { type ModelRef, nameOf } from '../sources.ts';
+import { strings } from '../strings.ts';
+
+/** Adapters for the model that is open, which is loaded with them; its own files stay as they are. */
+export function AdapterChoice({ onChoose }: { onChoose: (ref: ModelRef) => void }) {
+  if (!opened.value) return null;
+  const { adapter, ...base } = opened.value.ref;
+  const choose = () => {
+    // Made for the moment: the dialog has one field of files, that of models.
+    const input = Object.assign(document.createElement('input'), { type: 'file', multiple: true });
+    input.addEventListener('change', () => {
+      const files = [...(input.files ?? [])];
+      if (files.length) onChoose({ ...base, adapter: files });
+    });
+    input.click();
+  };
+  return (
+    <section>
+      <h3>{strings.addAdapter}</h3>
+      <p>{strings.aboutAdapters(nameOf(base))}</p>
+      <button type="button" class="plain" onClick={choose}>
+        {strings.chooseAdapter}
+      </button>
+      {adapter && (
+        <button type="button" class="quiet" onClick={() => onChoose(base)}>
+          {strings.takeOff}
+        </button>
+      )}
+    </section>
+  );
+}
