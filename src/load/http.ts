@@ -75,6 +75,8 @@ export class HttpFiles implements Files {
     const html = response.ok && /^text\/html\b/i.test(response.headers.get('content-type') ?? '');
     const misplaced = first !== undefined && Number(first) !== start;
     if (!response.ok || html || misplaced) await response.body?.cancel();
+    const refusal = this.refusal(response);
+    if (refusal) throw refusal;
     if (absent.includes(status) || html) {
       this.#refusals.set(file, html ? 'answered with a web page (text/html)' : `answered ${status}`);
       return undefined;
@@ -160,16 +162,25 @@ export class HttpFiles implements Files {
     return { size: opened.size, version: opened.version };
   }
 
+  /** Why an answer is the end of it, where the server is known to mean more than the status says. */
+  protected refusal(_: Response): VitrineError | undefined {
+    return undefined;
+  }
+
   /** A server does not say. */
   async list(_signal?: AbortSignal): Promise<string[] | undefined> {
     return undefined;
   }
 
   missing(file: string): VitrineError {
-    const why = this.#refusals.get(file) ?? 'is not there';
+    const why = this.whyAbsent(file) ?? 'is not there';
     const url = this.urlOf(file);
     const message = `${shown(url)} ${why}: ${this.name} has no ${file}.`;
     return new VitrineError('network', message, { hint: url.startsWith('file:') ? served : again });
+  }
+
+  protected whyAbsent(file: string): string | undefined {
+    return this.#refusals.get(file);
   }
 
   /** Whether the file was taken for absent because a web page came in its place, as a hotel's login does. */

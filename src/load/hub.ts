@@ -1,3 +1,4 @@
+import { VitrineError } from '../plan/error.ts';
 import { isObject } from './files.ts';
 import { type Description, HttpFiles, type HttpOptions } from './http.ts';
 
@@ -22,6 +23,9 @@ export class HubFiles extends HttpFiles {
   readonly #api: string;
   readonly #base: string;
   readonly #revision: string;
+  /** Where people read about the model, and accept its licence. */
+  readonly #page: string;
+  readonly #hasToken: boolean;
   #listing: Promise<Listing | undefined> | undefined;
   /** The commit that all files are taken from, once it is known. */
   #commit: string | undefined;
@@ -29,6 +33,8 @@ export class HubFiles extends HttpFiles {
   constructor(id: string, endpoint: string, revision: string, options: HttpOptions) {
     super(id, () => '', options);
     this.pinned = /^[0-9a-f]{40}$/.test(revision);
+    this.#page = `${endpoint}/${id}`;
+    this.#hasToken = options.headers?.Authorization !== undefined;
     this.#base = `${endpoint}/${id}/resolve/`;
     this.#api = `${endpoint}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
     this.#revision = revision;
@@ -51,6 +57,32 @@ export class HubFiles extends HttpFiles {
   override async list(signal?: AbortSignal): Promise<string[] | undefined> {
     const listing = await this.#listed(signal);
     return listing && [...listing.files.keys()];
+  }
+
+  /** Mirrors on S3 answer 403 for what is absent: where nothing else is known, it is a refusal if the model cannot do without. */
+  protected override refusal({ status, headers }: Response): VitrineError | undefined {
+    if (status !== 401 && status !== 403) return undefined;
+    const code = headers.get('x-error-code');
+    if (code === 'RepoNotFound') return this.#closed(status, 'is private, or there is no such model');
+    if (status === 401 || code === 'GatedRepo' || this.#commit !== undefined) return this.#closed(status);
+    return undefined;
+  }
+
+  override missing(file: string): VitrineError {
+    return this.whyAbsent(file) === 'answered 403' ? this.#closed(403) : super.missing(file);
+  }
+
+  #closed(status: number, what = 'is gated'): VitrineError {
+    const isGated = what === 'is gated';
+    const who = this.#hasToken ? 'the token that was given' : 'whoever comes without a token';
+    const accept = isGated ? `Accept its licence at ${this.#page}` : 'Check the name';
+    const then = this.#hasToken
+      ? 'see that the token is yours and may read such models'
+      : `pass an access token of yours: load('${this.name}', { token })`;
+    return new VitrineError('network', `${this.#page} ${what}: the hub answered ${status} to ${who}.`, {
+      hint: `${accept}, then ${then}.`,
+      ...(isGated && { page: this.#page }),
+    });
   }
 
   /** The listing, asked for once. */

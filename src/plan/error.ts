@@ -17,6 +17,7 @@ export interface ErrorJson {
   code?: ErrorCode;
   message: string;
   hint?: string;
+  page?: string;
   /** What led to it, as far back as is known. */
   cause?: ErrorJson;
 }
@@ -26,12 +27,15 @@ export class VitrineError extends Error {
   override readonly name = 'VitrineError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  /** Of a gated model: the web page where its licence is accepted. */
+  readonly page: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
-    const { hint, cause } = options;
+  constructor(code: ErrorCode, message: string, options: { hint?: string; page?: string; cause?: unknown } = {}) {
+    const { hint, page, cause } = options;
     super(hint ? `${message} ${hint}` : message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.hint = hint;
+    this.page = page;
   }
 
   /** An Error's own fields are lost to JSON.stringify; these are not. */
@@ -44,19 +48,20 @@ export class VitrineError extends Error {
 export function errorJson(error: unknown, depth = 8): ErrorJson {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
   const { name, message, cause } = error;
-  const { code, hint } = error instanceof VitrineError ? error : {};
+  const { code, hint, page } = error instanceof VitrineError ? error : {};
   return {
     name,
     ...(code && { code }),
     message,
     ...(hint && { hint }),
+    ...(page && { page }),
     ...(cause !== undefined && depth > 0 && { cause: errorJson(cause, depth - 1) }),
   };
 }
 
 /** The error again: a VitrineError where it was one. */
-export function errorOf({ name, code, message, hint, cause }: ErrorJson): Error {
-  const options = { hint, cause: cause && errorOf(cause) };
+export function errorOf({ name, code, message, hint, page, cause }: ErrorJson): Error {
+  const options = { hint, page, cause: cause && errorOf(cause) };
   // The constructor joins the hint to the message, which already has it.
   const plain = hint && message.endsWith(` ${hint}`) ? message.slice(0, -hint.length - 1) : message;
   if (code) return new VitrineError(code, plain, options);

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { models } from '../../src/load/cache.ts';
 import { pieceBytes } from '../../src/load/cache-download.ts';
 import { type CacheStore, folderStore } from '../../src/load/cache-store.ts';
 import { openCheckpoint } from '../../src/load/open.ts';
+import { errorOf, VitrineError } from '../../src/plan/error.ts';
 import { isFull } from '../full.ts';
 import { piecesAsked } from './pieces-asked.ts';
 import { expectSame, readAll } from './read.ts';
@@ -101,6 +102,55 @@ test.each([true, false])('a token goes to the hub, and nowhere else; with a cach
   repository.location = elsewhere.url;
   expectSame(await loadAll(cache && memoryStore(), { token: 'hf_x' }), await expectedOf());
   await elsewhere.close();
+});
+
+describe.each([401, 403])('a hub that answers %i', (status) => {
+  /** What a load is told, by a hub that has a listing or not. */
+  async function refusal(listed: boolean, code: string | undefined, options: { token?: string }, cache = false) {
+    const repository = hub(id, filesOf());
+    server = await serve({}, (request, response) => {
+      if (listed && request.url!.startsWith('/api/')) return repository.answer(request, response);
+      if (code !== undefined) response.setHeader('X-Error-Code', code);
+      return !!response.writeHead(status).end('Access to this model is restricted.');
+    });
+    const own = cache ? memoryStore() : (false as const);
+    return openCheckpoint(id, { endpoint: server.url, cache: own, ...options }).catch((error: unknown) => error);
+  }
+
+  test.each([
+    [true, undefined],
+    [true, 'GatedRepo'],
+    [false, undefined],
+    [false, 'GatedRepo'],
+  ])('is a gate: listed %s, X-Error-Code %s', async (listed, code) => {
+    for (const cache of [true, false]) {
+      const error = (await refusal(listed, code, {}, cache)) as VitrineError;
+      expect(error).toBeInstanceOf(VitrineError);
+      expect(error).toMatchObject({ code: 'network', page: `${server.url}${id}` });
+      expect(error.message).toMatch(new RegExp(`gated.*${status}.*Accept its licence at http.*/${id}.*{ token }`));
+      expect(errorOf(error.toJSON())).toMatchObject({ page: error.page, message: error.message });
+      await server.close();
+    }
+    const given = (await refusal(listed, code, { token: 'hf_x' })) as VitrineError;
+    expect(given.message).toMatch(/the token that was given.*Accept its licence/);
+    expect(given.message).not.toContain('hf_x');
+  });
+
+  test('has no such model: no gate', async () => {
+    const error = (await refusal(false, 'RepoNotFound', {})) as VitrineError;
+    expect(error).toMatchObject({ code: 'network', page: undefined });
+    expect(error.message).toMatch(/private, or there is no such model.*Check the name/);
+  });
+});
+
+test('a mirror that answers 403 for what is absent has no gate', async () => {
+  const repository = hub(id, filesOf(), { api: false });
+  server = await serve(repository.contents, (request, response) => {
+    const end = response.writeHead.bind(response);
+    response.writeHead = ((code: number, ...rest: []) => end(code === 404 ? 403 : code, ...rest)) as typeof end;
+    return repository.answer(request, response);
+  });
+  expectSame(await loadAll(false), await expectedOf());
 });
 
 /** Flips a bit of the weights, the first `n` times. */
