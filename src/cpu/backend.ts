@@ -1,12 +1,16 @@
 import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
+import type { KvFormat } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
 import type { WeightSpec } from '../plan/plan.ts';
-import { CpuProgram } from './program.ts';
+import { CpuProgram, roomOf } from './program.ts';
 import { type CpuWeight, readWeight } from './weights.ts';
 
-/** The reference: every op a plain function over float32 arrays. It needs nothing and is never lost. */
-export function createCpuBackend(): Backend {
+/**
+ * The reference: every op a plain function over float32 arrays. It needs nothing and is never lost. `kv`: keys and values are
+ * rounded to what other backends keep of them; their memory is float32's.
+ */
+export function createCpuBackend({ kv = 'f32' }: { kv?: KvFormat } = {}): Backend {
   const weights = new Map<string, CpuWeight>();
   let disposed = false;
   return {
@@ -30,11 +34,12 @@ export function createCpuBackend(): Backend {
     removeWeights(names) {
       for (const name of names) weights.delete(name);
     },
+    programBytes: (plan, size) => roomOf(plan, size, new Set()).bytes,
     async program(plan, size, capture = new Set()) {
       if (disposed) throw new VitrineError('disposed', 'The CPU backend was disposed.');
       const learns = plan.steps.some(({ op }) => op === 'adjoint');
       const adjoints = learns && (await part('What differentiates on the CPU', () => import('./adjoint.ts')));
-      return new CpuProgram(plan, size, capture, weights, adjoints ? adjoints.adjoint : undefined);
+      return new CpuProgram(plan, size, capture, weights, kv, adjoints ? adjoints.adjoint : undefined);
     },
     dispose() {
       disposed = true;

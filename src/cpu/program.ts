@@ -1,6 +1,7 @@
 import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
+import { asKept, type KvFormat } from '../plan/kv.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import { type AxisSizes, type Plan, type Step, shapeOf, stepOutputs, widthOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
@@ -24,6 +25,34 @@ interface Run {
   tensor(name: string): Float32Array;
 }
 
+/** What a program takes: of each source the floats of its keys, and as many of values; buffers for its tensors. */
+export function roomOf(plan: Plan, size: ProgramSize, capture: ReadonlySet<string>) {
+  const most = Math.max(size.rows, size.source ?? 0);
+  const placesIn = { context: size.slots * size.context, source: size.source ?? 0, rows: most };
+  const cached = new Map(
+    [...plan.sources].map(([name, { nHead, headDim, axis }]) => [
+      name,
+      { nHead, headDim, floats: placesIn[axis] * nHead * headDim },
+    ]),
+  );
+  const encoder = [...(plan.encoder ?? []), ...(plan.encoderBackward ?? [])];
+  const encoded = new Set(encoder.flatMap(stepOutputs));
+  const lengthOf = (name: string) => {
+    const rows = encoded.has(name) ? (size.source ?? 0) : size.rows;
+    const context = Math.max(size.context, rows);
+    return product(shapeOf(plan.tensors.get(name)!, { ...size, rows, context, source: size.source ?? 0 }));
+  };
+  // The results are read when all steps are done.
+  const keep = new Set([...capture, 'logits']);
+  const { bufferOf, sizes } = assignBuffers(
+    [...(plan.encoder ?? []), ...plan.steps, ...(plan.encoderBackward ?? [])],
+    lengthOf,
+    keep,
+  );
+  const floats = [...cached.values()].reduce((sum, one) => sum + 2 * one.floats, 0);
+  return { cached, bufferOf, sizes, bytes: 4 * (floats + sizes.reduce((sum, length) => sum + length, 0)) };
+}
+
 /** Runs a plan's steps one by one, as they are written. */
 export class CpuProgram implements Program {
   readonly size: ProgramSize;
@@ -31,6 +60,7 @@ export class CpuProgram implements Program {
   readonly #plan: Plan;
   readonly #capture: ReadonlySet<string>;
   readonly #weights: ReadonlyMap<string, CpuWeight>;
+  readonly #kv: KvFormat;
   readonly #cache: Map<string, KeyCache>;
   readonly #buffers: Float32Array[];
   readonly #bufferOf: ReadonlyMap<string, number>;
@@ -43,6 +73,7 @@ export class CpuProgram implements Program {
     size: ProgramSize,
     capture: ReadonlySet<string>,
     weights: ReadonlyMap<string, CpuWeight>,
+    kv: KvFormat,
     adjoint?: typeof import('./adjoint.ts').adjoint,
   ) {
     this.#adjoint = adjoint;
@@ -50,29 +81,17 @@ export class CpuProgram implements Program {
     this.size = size;
     this.#capture = capture;
     this.#weights = weights;
-    const most = Math.max(size.rows, size.source ?? 0);
-    const placesIn = { context: size.slots * size.context, source: size.source ?? 0, rows: most };
+    this.#kv = kv;
+    const { cached, bufferOf, sizes, bytes } = roomOf(plan, size, capture);
     this.#cache = new Map(
-      [...plan.sources].map(([name, { nHead, headDim, axis }]) => {
-        const floats = placesIn[axis] * nHead * headDim;
-        return [name, { nHead, headDim, k: new Float32Array(floats), v: new Float32Array(floats) }];
-      }),
+      [...cached].map(([name, { nHead, headDim, floats }]) => [
+        name,
+        { nHead, headDim, k: new Float32Array(floats), v: new Float32Array(floats) },
+      ]),
     );
-    const encoder = [...(plan.encoder ?? []), ...(plan.encoderBackward ?? [])];
-    const encoded = new Set(encoder.flatMap(stepOutputs));
-    const lengthOf = (name: string) => {
-      const rows = encoded.has(name) ? (size.source ?? 0) : size.rows;
-      const context = Math.max(size.context, rows);
-      return product(shapeOf(plan.tensors.get(name)!, { ...size, rows, context, source: size.source ?? 0 }));
-    };
-    // The results are read when all steps are done.
-    const keep = new Set([...capture, 'logits']);
-    const all = [...(plan.encoder ?? []), ...plan.steps, ...(plan.encoderBackward ?? [])];
-    const { bufferOf, sizes } = assignBuffers(all, lengthOf, keep);
     this.#bufferOf = bufferOf;
     this.#buffers = sizes.map((length) => new Float32Array(length));
-    const cached = [...this.#cache.values()].reduce((sum, { k, v }) => sum + k.length + v.length, 0);
-    this.bytes = 4 * (cached + sizes.reduce((sum, length) => sum + length, 0));
+    this.bytes = bytes;
   }
 
   async run(batch: Batch): Promise<RunResult> {
@@ -182,8 +201,9 @@ export class CpuProgram implements Program {
       case 'cacheAppend': {
         const { nHead, headDim, k, v } = this.#cache.get(step.source)!;
         const places = this.#placesOf(step.source, batch);
-        cacheAppend(tensor(step.k), places, nHead * headDim, k);
-        return cacheAppend(tensor(step.v), places, nHead * headDim, v);
+        const kept = (name: string) => asKept(this.#kv, tensor(name), headDim);
+        cacheAppend(kept(step.k), places, nHead * headDim, k);
+        return cacheAppend(kept(step.v), places, nHead * headDim, v);
       }
       case 'attentionScores': {
         const cache = this.#cache.get(step.source)!;

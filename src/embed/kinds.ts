@@ -41,10 +41,11 @@ export interface Analyses {
 }
 
 /** A model in the worker: the calls of `M` with the same arguments, answers and errors; only the tokenizer answers with promises. */
-export type InWorker<M> = Omit<M, 'tokenizer' | 'dispose'> & {
+export type InWorker<M> = Omit<M, 'tokenizer' | 'dispose' | 'memoryFor'> & {
   /** Frees the model's memory, the GPU's too. Safe to call twice, and after the engine has ended. */
   dispose(): Promise<void>;
-} & (M extends { tokenizer: unknown } ? { readonly tokenizer: ModelTokenizer } : unknown);
+} & (M extends { tokenizer: unknown } ? { readonly tokenizer: ModelTokenizer } : unknown) &
+  (M extends { memoryFor(tokens: number): number } ? { memoryFor(tokens: number): Promise<number> } : unknown);
 
 export interface WorkerModels {
   load: InWorker<Model> & Analyses;
@@ -70,7 +71,9 @@ interface Kind<M, More extends string = never> {
 const every = { weight: ['name'], setAdapter: ['adapter'] } as const;
 
 /** All that a model in the worker is asked. The type has every call of its class. */
-export const kinds: { readonly [L in Loader]: Kind<Models[L], L extends 'load' ? keyof Analyses : never> } = {
+export const kinds: {
+  readonly [L in Loader]: Kind<Models[L], L extends 'load' ? keyof Analyses | 'memoryFor' : never>;
+} = {
   load: {
     fields: ['config'],
     calls: {
@@ -83,6 +86,7 @@ export const kinds: { readonly [L in Loader]: Kind<Models[L], L extends 'load' ?
       score: ['prompt'],
       trace: ['prompt'],
       profile: ['prompt'],
+      memoryFor: ['tokens'],
       overview: ['prompt'],
       lens: ['prompt', 'count'],
       nearest: ['token', 'count'],

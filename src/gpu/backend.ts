@@ -1,12 +1,13 @@
 import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
+import type { KvFormat } from '../plan/kv.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
 import { expected, kernelsAhead } from './compile-ahead.ts';
 import { isSoftware, nameOf } from './device.ts';
-import type { CacheFormat } from './kernel.ts';
 import type { AttentionVariant } from './kernels/attention.ts';
 import type { Variants } from './kernels/linear.ts';
+import { programBytes } from './lay-out.ts';
 import { compileProgram } from './program.ts';
 import { pipelinesOf } from './shader.ts';
 import { keptChoice, tune } from './tune.ts';
@@ -25,8 +26,8 @@ export interface GpuBackendOptions {
   /** Has the last word on what the tuner chose. */
   confirm?: (variants: Variants) => Promise<Variants>;
   attention?: AttentionVariant;
-  /** How keys and values are kept, f32 by default; halves need heads whose size is a multiple of 4. */
-  kv?: CacheFormat;
+  /** How keys and values are kept, f32 by default; others need heads whose width is a multiple of 4. */
+  kv?: KvFormat;
 }
 
 /** As many lanes an output row as the vendor's GPUs run in step; elsewhere 32, as on NVIDIA's and Apple's. */
@@ -116,6 +117,7 @@ export function createGpuBackend(
       const kernels = kernelsAhead({ device, weights: shapes, variants, attention, kv }, plan, size);
       await Promise.all(kernels.map(({ files, constants }) => pipelines.get(files, constants)));
     },
+    programBytes: (plan, size) => programBytes(plan, size, { kv, weights }),
     async program(plan, size, capture = new Set()) {
       alive();
       const isMeasurable = plan.steps.some(({ op }) => op === 'linear'); // no mere look at a weight

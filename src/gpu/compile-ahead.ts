@@ -1,9 +1,10 @@
 import type { ProgramSize, WeightFormat } from '../plan/backend.ts';
 import { packedBytes, strideOf } from '../plan/formats.ts';
+import type { KvFormat } from '../plan/kv.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { Buffers } from './buffers.ts';
 import { drawing } from './decode.ts';
-import type { CacheFormat, Kernel } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
 import { makeSources } from './lay-out.ts';
 import { lowerAll, type Target } from './lower.ts';
 import { stepListsOf } from './step-lists.ts';
@@ -17,7 +18,7 @@ const standIn = {} as GPUBuffer;
  * compiled while these arrive.
  */
 export function kernelsAhead(
-  { device, kv, ...target }: Target & { device: GPUDevice; kv: CacheFormat },
+  { device, kv, ...target }: Target & { device: GPUDevice; kv: KvFormat },
   plan: Plan,
   size: ProgramSize,
 ): Kernel[] {
@@ -27,7 +28,7 @@ export function kernelsAhead(
     tensor: () => standIn,
     source: (name: string) => sources.get(name)!,
   };
-  const kernels = stepListsOf(plan, size, target.weights)
+  const kernels = stepListsOf(plan, size, { kv, weights: target.weights })
     .flatMap((list) => lowerAll(plan, list, target, to))
     .flatMap((step) => step.kernels);
   if (![...sources.values()].some(({ axis }) => axis === 'context')) return kernels; // it writes no text

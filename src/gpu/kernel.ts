@@ -1,3 +1,4 @@
+import type { KvFormat } from '../plan/kv.ts';
 import type { AxisSizes, KeySource } from '../plan/plan.ts';
 import type { ShaderFile } from './shader.ts';
 
@@ -30,13 +31,10 @@ export interface GpuTensor {
   fixed?: boolean;
 }
 
-/** How keys and values are kept: as they are, or as halves, half as large. */
-export type CacheFormat = 'f32' | 'f16';
-
 /** Keys and values on the device, [2, places, nHead, headDim]: values are in the second half of the buffer. */
 export interface GpuKeySource extends KeySource {
   buffer: GPUBuffer;
-  format: CacheFormat;
+  format: KvFormat;
 }
 
 /** Constants of batch.wgsl: which keys a kernel is about. */

@@ -1,10 +1,11 @@
 import type { ProgramSize } from '../plan/backend.ts';
+import type { KvFormat } from '../plan/kv.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import { keyAxisOf, type Plan, type Step, stepOutputs, widthOf } from '../plan/plan.ts';
 import { BATCH_WORDS, ROW_WORDS } from '../plan/rows.ts';
 import type { Buffers } from './buffers.ts';
 import { type Dispatch, prepare } from './dispatch.ts';
-import type { CacheFormat, GpuKeySource, GpuTensor, Kernel } from './kernel.ts';
+import type { GpuKeySource, GpuTensor, Kernel } from './kernel.ts';
 import { gpuShape, lowerAll, type Target } from './lower.ts';
 import type { CompiledStep } from './profile.ts';
 import type { Pipelines } from './shader.ts';
@@ -16,7 +17,7 @@ export interface Compiler extends Target {
   device: GPUDevice;
   pipelines: Pipelines;
   weights: WeightStore;
-  kv: CacheFormat;
+  kv: KvFormat;
 }
 
 /** The steps as dispatches, with the tensors they work on. */
@@ -56,7 +57,7 @@ export function layOut(
   const batch = buffers.create('batch', 4 * (BATCH_WORDS + rows * ROW_WORDS));
   const unused = buffers.create('unused', 16);
   const labels = learns(plan) ? buffers.create('labels', labelBytes(plan, size)) : unused;
-  const stepLists = stepListsOf(plan, size, compiler.weights, capture);
+  const stepLists = stepListsOf(plan, size, compiler, capture);
   // A gradient reads what the lists before its own have left.
   const groups = learns(plan) ? [stepLists] : stepLists.map((list) => [list]);
   const lists = groups.flatMap((group) => {
@@ -80,11 +81,24 @@ const labelBytes = (plan: Plan, { logitRows }: ProgramSize) =>
 /** Numbers before the labels. */
 export const LABELS_AT = 4;
 
+/** Bytes of all buffers that `layOut` would make for a plan without edits. */
+export function programBytes(plan: Plan, size: ProgramSize, on: Pick<Compiler, 'kv' | 'weights'>): number {
+  let bytes = 16;
+  const create = (_: string, more: number) => {
+    bytes += Math.max(16, Math.ceil(more / 16) * 16);
+    return {} as GPUBuffer;
+  };
+  makeSources(plan, size, on.kv, create);
+  create('batch', 4 * (BATCH_WORDS + Math.max(size.rows, size.source ?? 0) * ROW_WORDS));
+  for (const list of stepListsOf(plan, size, on)) makeTensors(plan, [list], new Set(), { create });
+  return bytes;
+}
+
 /** Memory for the keys; those of a run's own rows share it where one source is done with before the next one is filled. */
 export function makeSources(
   plan: Plan,
   size: ProgramSize,
-  kv: CacheFormat,
+  kv: KvFormat,
   create: (name: string, bytes: number) => GPUBuffer,
 ): Map<string, GpuKeySource> {
   const lives = livesOf([...(plan.encoder ?? []), ...plan.steps, ...(plan.encoderBackward ?? [])]);
@@ -136,7 +150,7 @@ function makeTensors(
   plan: Plan,
   lists: readonly StepList[],
   capture: ReadonlySet<string>,
-  buffers: Buffers,
+  buffers: Pick<Buffers, 'create'>,
 ): Map<string, GpuTensor> {
   const keep = new Set([...capture, 'logits']);
   const listOf = new Map(

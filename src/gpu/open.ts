@@ -1,5 +1,6 @@
 import type { Backend, ProgramSize, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
+import { type KvFormat, tokenBytes } from '../plan/kv.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { attentionFor, createGpuBackend, variantsFor } from './backend.ts';
 import { Buffers } from './buffers.ts';
@@ -19,7 +20,7 @@ export type Chosen = Variants & { attention: AttentionVariant };
 /** A GPU whose kernels are to be checked before it gets a model's weights. */
 export interface Trial {
   adapter: string;
-  kv: 'f32' | 'f16';
+  kv: KvFormat;
   /** The variants that the device can run. */
   variants: { [kind in keyof Chosen]: Chosen[kind][] };
   /** Variants to begin with. */
@@ -34,14 +35,15 @@ export interface Trial {
 
 /** What the backend of a model is told. */
 export interface GpuChoices {
-  kv: 'f32' | 'f16';
+  kv: KvFormat;
   tune: boolean | undefined;
   /** Of all weights. */
   bytes: number;
   /** Bytes of the largest weight or KV cache that is bound in one piece. */
   largest: number;
   plan: Plan;
-  size: ProgramSize;
+  /** The size of its programs, where keys and values have so much room. */
+  sizeFor(most: { each: number; all: number }): ProgramSize;
   formatOf(weight: WeightSpec): WeightFormat;
   /** Finds variants that compute what they should, those that are preferred if they do; throws if there are none. */
   check(trial: Trial): Promise<Chosen>;
@@ -69,7 +71,7 @@ async function checkedBackend(
   owned: boolean,
 ): Promise<Backend> {
   await probe(device);
-  await checkRoom(device, choices);
+  const size = await fittingSize(device, choices);
   const { kv, plan, formatOf } = choices;
   const tune = storeFor(device, choices);
   const weights = expected(device, plan, formatOf);
@@ -83,7 +85,7 @@ async function checkedBackend(
       variants: { ...variantsOn(device.features), attention: attentionVariants },
       preferred,
       open,
-      keyOf: (chosen) => `${adapter} ${fingerprint(device, choices, chosen)}`,
+      keyOf: (chosen) => `${adapter} ${fingerprint(device, { ...choices, size }, chosen)}`,
       store: owned ? tuneStore : storeOf(device),
     });
   const chosen = await check({ ...(kept ?? variantsFor(device)), attention });
@@ -98,6 +100,9 @@ async function checkedBackend(
   });
 }
 
+/** A device that has no room for a text of so many tokens is left. */
+const SHORTEST = 256;
+
 const ofDevices = new WeakMap<GPUDevice, Map<string, string>>();
 
 function storeOf(device: GPUDevice): TuneStore {
@@ -107,7 +112,7 @@ function storeOf(device: GPUDevice): TuneStore {
 }
 
 /** A number that other shaders, or other constants of theirs, would not have. */
-function fingerprint(device: GPUDevice, { kv, plan, size, formatOf }: GpuChoices, { attention, ...variants }: Chosen) {
+function fingerprint(device: GPUDevice, { kv, plan, size, formatOf }: Sized, { attention, ...variants }: Chosen) {
   const weights = expected(device, plan, formatOf);
   const kernels = kernelsAhead({ device, weights, variants, attention, kv }, plan, size);
   const sources = new Set(kernels.flatMap(({ files }) => files.map(({ source }) => source)));
@@ -122,8 +127,28 @@ function storeFor(device: GPUDevice, { tune, bytes }: GpuChoices): TuneStore | u
   return (tune ?? (!isSoftware(device.adapterInfo) && bytes >= 2 ** 24)) ? tuneStore : undefined;
 }
 
+type Sized = GpuChoices & { size: ProgramSize };
+
+/** The size of programs whose keys and values there is room for: half as many, and again, as long as the caller takes fewer. */
+async function fittingSize(device: GPUDevice, choices: GpuChoices): Promise<ProgramSize> {
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+  const each = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  let size = choices.sizeFor({ each, all: Number.POSITIVE_INFINITY });
+  for (;;) {
+    try {
+      await checkRoom(device, { ...choices, size });
+      return size;
+    } catch (error) {
+      const isFull = error instanceof VitrineError && error.code === 'out-of-memory';
+      const shorter = choices.sizeFor({ each, all: (size.context * tokenBytes(choices.plan, choices.kv)) / 2 });
+      if (!isFull || shorter.context >= size.context || shorter.context < SHORTEST) throw error;
+      size = shorter;
+    }
+  }
+}
+
 /** Takes the memory of a program's KV cache and gives it back: what has no room is told before weights are fetched. */
-async function checkRoom(device: GPUDevice, { plan, size, kv }: GpuChoices): Promise<void> {
+async function checkRoom(device: GPUDevice, { plan, size, kv }: Sized): Promise<void> {
   const buffers = new Buffers(device);
   const what = `The KV cache of ${size.context} positions`;
   try {

@@ -214,7 +214,9 @@ export class GpuProgram implements Program {
       const encoder = this.#device.createCommandEncoder();
       for (const cache of caches) {
         const width = placeBytes(cache, cache.format);
-        const at = (slot: number, half: number) => (half * cache.buffer.size) / 2 + slot * context * width;
+        // Buffers end with whole vectors, of which keys have one half; eight bits are counted by heads.
+        const values = cache.format === 'q8' ? this.size.slots * context * width : cache.buffer.size / 2;
+        const at = (slot: number, half: number) => half * values + slot * context * width;
         const places = changed.flatMap((move) =>
           [0, 1].map((half) => ({ from: at(move.from, half), to: at(move.to, half) })),
         );

@@ -1,8 +1,14 @@
 import type { ProgramSize } from '../plan/backend.ts';
-import { allRules, fuse, normedLinear, type Rule } from '../plan/fuse.ts';
+import { allRules, cachedLinear, fuse, normedLinear, type Rule, rotatedAppend } from '../plan/fuse.ts';
+import { type KvFormat, keyBytes } from '../plan/kv.ts';
 import { type AxisSizes, type KeySource, type Plan, type Step, stepInputs, widthOf } from '../plan/plan.ts';
-import type { CacheFormat } from './kernel.ts';
 import type { Weights } from './weights.ts';
+
+/** What steps are fused for. */
+interface Fusing {
+  weights: Pick<Weights, 'matrix'>;
+  kv: KvFormat;
+}
 
 /** Steps as the kernels do them, for runs of these sizes at most. */
 export interface StepList {
@@ -32,7 +38,7 @@ export const learns = ({ steps }: Plan): boolean => steps.some(({ op }) => op ==
 export function stepListsOf(
   plan: Plan,
   size: ProgramSize,
-  weights: Pick<Weights, 'matrix'>,
+  on: Fusing,
   capture: ReadonlySet<string> = new Set(),
 ): StepList[] {
   const list = (part: StepList['part'], steps: readonly Step[], rows: number): StepList => {
@@ -44,7 +50,7 @@ export function stepListsOf(
       context: isCached ? size.context : rows,
       source: size.source ?? 0,
     };
-    const fused = inputsFirst(fuse(steps, learns(plan) ? [] : rulesFor(shape, weights), capture));
+    const fused = inputsFirst(fuse(steps, learns(plan) ? [] : rulesFor(shape, on), capture));
     return { part, shape, sizes, steps: fused, joined: joinedIn(fused, plan, capture) };
   };
   if (learns(plan)) {
@@ -70,11 +76,13 @@ const inputsFirst = (steps: Step[]) => [
 /**
  * A norm inside a tile is computed for every column of tiles, so it is fused only where its result is read again, behind the attention
  * of post-norm blocks: on the software GPU measured it costs about what the saved dispatch does. A gate and a residual would be one buffer more than can be bound, and so
- * would be a gate or residual, an adapter and what a norm made; both halves of a gated layer's weight must be in one.
+ * would be a gate or residual, an adapter and what a norm made; both halves of a gated layer's weight must be in one. What makes
+ * single values of a key cannot know the largest of eight, so in q8 they are appended by themselves.
  */
-const rulesFor = (shape: StepList['shape'], weights: Pick<Weights, 'matrix'>): Rule[] =>
+const rulesFor = (shape: StepList['shape'], { weights, kv }: Fusing): Rule[] =>
   allRules
     .filter((rule) => rule !== normedLinear || shape === 'row')
+    .filter((rule) => (rule !== cachedLinear && rule !== rotatedAppend) || kv !== 'q8')
     .map((rule) => (...given) => {
       const fused = rule(...given);
       if (fused?.step.op !== 'linear') return fused;
@@ -103,7 +111,7 @@ function joinedIn(steps: readonly Step[], plan: Plan, capture: ReadonlySet<strin
 }
 
 /** Bytes of a source's keys and values in a program of this size. */
-export function sourceBytes(source: KeySource, size: ProgramSize, kv: CacheFormat): number {
+export function sourceBytes(source: KeySource, size: ProgramSize, kv: KvFormat): number {
   const places = {
     context: size.slots * size.context,
     source: size.source ?? 0,
@@ -113,5 +121,4 @@ export function sourceBytes(source: KeySource, size: ProgramSize, kv: CacheForma
 }
 
 /** Bytes of a place's keys, or values, of all heads. */
-export const placeBytes = ({ nHead, headDim }: KeySource, kv: CacheFormat): number =>
-  nHead * headDim * (kv === 'f16' ? 2 : 4);
+export const placeBytes = ({ nHead, headDim }: KeySource, kv: KvFormat): number => nHead * keyBytes(kv, headDim);

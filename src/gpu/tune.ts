@@ -1,9 +1,10 @@
+import type { KvFormat } from '../plan/kv.ts';
 import { type Plan, stepInputs, stepOutputs } from '../plan/plan.ts';
 import { BATCH_WORDS, ROW_WORDS } from '../plan/rows.ts';
 import { Buffers } from './buffers.ts';
 import { describe } from './device.ts';
 import { encode, prepare } from './dispatch.ts';
-import type { CacheFormat, Kernel, RunSizes } from './kernel.ts';
+import type { Kernel, RunSizes } from './kernel.ts';
 import { type Variants, variantsOn } from './kernels/linear.ts';
 import { makeSources } from './lay-out.ts';
 import { gpuShape, lowerAll } from './lower.ts';
@@ -24,7 +25,7 @@ export interface Tunable {
   device: GPUDevice;
   pipelines: Pipelines;
   weights: WeightStore;
-  kv: CacheFormat;
+  kv: KvFormat;
 }
 
 /**
@@ -144,7 +145,7 @@ class Bench {
     const { device, weights, kv } = this.#on;
     const plan = this.#plan;
     const size = { slots: 1, context: rows, rows, logitRows: 1, source: rows };
-    const lists = stepListsOf(plan, size, weights)
+    const lists = stepListsOf(plan, size, { weights, kv })
       .filter(({ part }) => (part === 'one') === (rows === 1))
       .map((list) => ({ ...list, steps: list.steps.filter(({ op }) => op === 'linear') }));
     const make = (label: string, bytes: number) => this.#buffers.create(`tuning: ${label}`, bytes);

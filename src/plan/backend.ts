@@ -170,6 +170,8 @@ export interface Backend {
    * later. Rejects with what will also make `program` reject.
    */
   prepare?(plan: Plan, size: ProgramSize, formatOf: (weight: WeightSpec) => WeightFormat): Promise<void>;
+  /** Bytes that a program of a plan without edits will take: cache and activations. */
+  programBytes(plan: Plan, size: ProgramSize): number;
   /** Prepares a plan over the weights; names in `capture` are kept and returned by every run. */
   program(plan: Plan, size: ProgramSize, capture?: ReadonlySet<string>): Promise<Program>;
   /** Frees weights and programs. Safe to call twice. */

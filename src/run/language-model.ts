@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../model/config.ts';
+import type { KvFormat } from '../plan/kv.ts';
 import type { TensorSpec } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { ChatMessage } from '../text/chat.ts';
@@ -23,11 +24,15 @@ export interface DeviceInfo {
   adapter: string;
   /** How the weights of its matrices are kept. */
   dtype: 'f32' | 'bf16' | 'f16' | 'q8' | 'q4';
+  /** How keys and values are kept. */
+  kv: KvFormat;
+  /** The most tokens of a text. */
+  context: number;
   /** Bytes of weights. */
   bytes: number;
   /** Of the processor that work on a run; on a GPU the one that feeds it. */
   threads: number;
-  /** Why it runs there: asked for, or what `auto` found. */
+  /** Why it runs there: asked for, or what `auto` found; why weights are coarser than in the file, or a text shorter than the model's. */
   reason: string;
   /** What the check of the GPU found, where there was one to check; it may be the reason for another device. */
   check?: DeviceCheck;
@@ -84,6 +89,7 @@ export interface LanguageModel {
   score(prompt: Prompt, options?: ScoreOptions): Promise<Score>;
   trace(prompt: Prompt, options?: TraceOptions): Promise<Trace>;
   profile(prompt: Prompt, options?: ProfileOptions): Promise<Profile>;
+  memoryFor(tokens: number): Soon<number>;
   tensors(): TensorSpec[];
   weights(): WeightShape[];
   weight(name: string, options?: WeightOptions): Promise<TracedTensor>;

@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Source } from '../load/source.ts';
 import type { EncoderDecoderConfig } from '../model/family.ts';
+import { keyBytes } from '../plan/kv.ts';
 import { loadTokenizer } from '../text/load.ts';
 import { refuse } from './check.ts';
 import { EncoderDecoder } from './encoder-decoder.ts';
@@ -46,7 +47,7 @@ export async function loadEncoderDecoderCheckpoint(
     context,
     cacheBytes: Math.max(
       ...[...plan.sources.values()].map(
-        ({ nHead, headDim }) => MOST_BEAMS * 2 * context * nHead * headDim * (kv === 'f16' ? 2 : 4),
+        ({ nHead, headDim }) => MOST_BEAMS * 2 * context * nHead * keyBytes(kv ?? 'f32', headDim),
       ),
     ),
     sizeOn: (kind) => sessionSize(1, { context, chunk: chunk ?? chunkOn[kind], isEncoded: true }),

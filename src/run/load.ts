@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Source } from '../load/source.ts';
+import { keyBytes } from '../plan/kv.ts';
 import type { Plan } from '../plan/plan.ts';
 import { loadTokenizer } from '../text/load.ts';
 import { chatTemplatesOf } from './chat.ts';
@@ -41,8 +42,9 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
   };
   const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, (plan) => ({
     context,
-    cacheBytes: MOST_BEAMS * 2 * context * keyWidth(plan) * (kv === 'f16' ? 2 : 4),
-    sizeOn: (kind) => sessionSize(1, { context, chunk: chunk ?? chunkOn[kind] }),
+    shortens: contextLength === undefined,
+    cacheBytes: MOST_BEAMS * context * layerBytes(plan, kv),
+    sizeOn: (kind, context) => sessionSize(1, { context, chunk: chunk ?? chunkOn[kind] }),
     trials: [{ rows: [{ token: 0, position: 0, slot: 0 }], logitRows: [0] }],
     chunk,
   }));
@@ -54,7 +56,7 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
   return new Model({ ...checkpoint.config, ...ids, generation }, { tokenizer, chatTemplates }, engine, chosen);
 }
 
-/** Values of a position's keys in the widest layer. */
-function keyWidth({ sources }: Plan): number {
-  return Math.max(...[...sources.values()].map(({ nHead, headDim }) => nHead * headDim));
+/** Bytes of a position's keys and values in the widest layer. */
+function layerBytes({ sources }: Plan, kv: LoadOptions['kv'] = 'f32'): number {
+  return Math.max(...[...sources.values()].map(({ nHead, headDim }) => 2 * nHead * keyBytes(kv, headDim)));
 }

@@ -65,7 +65,7 @@ export abstract class Loaded<Config> {
   /** What really runs it. */
   get device(): DeviceInfo {
     const { kind, adapter, bytes, threads = 1 } = this.engine.current;
-    return { kind, adapter, bytes, threads, ...this.#chosen };
+    return { kind, adapter, kv: 'f32', context: this.engine.context, bytes, threads, ...this.#chosen };
   }
 
   /** Every tensor that `trace` can capture or edit; an axis of `rows`, `context` or `source` is as long as its text. */

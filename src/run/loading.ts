@@ -7,11 +7,13 @@ import type { Source, SourceOptions } from '../load/source.ts';
 import { Changed } from '../load/versions.ts';
 import type { BaseConfig, Kind } from '../model/family.ts';
 import type { Backend, Batch, ProgramSize, WeightFormat } from '../plan/backend.ts';
+import type { KvFormat } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
 import type { Plan } from '../plan/plan.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import type { Adapters, SetAdapterOptions } from './adapt.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
+import { fittingContext, memoryOfMachine, usualKv } from './context.ts';
 import { Engine } from './engine.ts';
 import type { DeviceInfo } from './language-model.ts';
 import {
@@ -39,10 +41,11 @@ export interface LoadOptions extends SourceOptions {
    */
   dtype?: 'auto' | WeightFormat;
   /**
-   * How attention's keys and values are kept: `f32` (default), or on WebGPU `f16`, which halves the memory of a text and
-   * what a token reads of it, at the cost of rounding each key and value to 11 bits. Heads must be a multiple of 4 wide.
+   * How attention's keys and values are kept: `f32`; `f16`, which halves the memory of a text and what a token reads of it, at the
+   * cost of rounding each to 11 bits; or `q8`, three eighths of it (docs/quantisation.md says what they cost). Heads must
+   * be a multiple of 4 wide for the last two. By default `f16` on WebGPU beside weights in q8 or q4, else `f32`.
    */
-  kv?: 'f32' | 'f16';
+  kv?: KvFormat;
   /**
    * Whether WebGPU's kernels are chosen by measuring them on this adapter: once, before the first run, in at most 0.4 s; the
    * choice is kept for this adapter and these shapes. It changes results by no more than rounding. By default on real GPUs
@@ -54,7 +57,10 @@ export interface LoadOptions extends SourceOptions {
    * cannot be had (a page that is not cross-origin isolated, docs/hosts.md) it is one, and `model.device.reason` says why.
    */
   threads?: number;
-  /** The most tokens of a text; by default, and at most, what the model was made for. */
+  /**
+   * The most tokens of a text. By default, and at most, what the model was made for, or as many as there is room for the keys and
+   * values of: `model.device.reason` says so then.
+   */
   contextLength?: number;
   /** Put on as `model.setAdapter` does, before the model is given: one of `loadAdapter`, a blend of them, or where one is. */
   adapter?: Adapters | AdapterSource;
@@ -74,7 +80,7 @@ export const loadChecks: Record<keyof LoadOptions, Check> = {
     accepts: (value) => devices.accepts(value) || isDevice(value),
   },
   dtype: oneOf('auto', 'f32', 'bf16', 'f16', 'q8', 'q4'),
-  kv: oneOf('f32', 'f16'),
+  kv: oneOf('f32', 'f16', 'q8'),
   tune: oneOf(true, false),
   threads: integer(1, 64),
   contextLength: integer(1),
@@ -166,19 +172,20 @@ async function withAdapter<T extends Adaptable>(
 
 /** What a loaded model needs of its backend. */
 export interface Needs {
-  /** Positions of a text. */
+  /** Positions of a text, and whether they may be fewer where there is no room for so many. */
   context: number;
+  shortens?: boolean;
   /** Bytes of the longest text's keys and values, for as many texts at once as may be. */
   cacheBytes: number;
-  /** The size of its programs. */
-  sizeOn(kind: Backend['kind']): ProgramSize;
+  /** The size of its programs, for texts of so many positions. */
+  sizeOn(kind: Backend['kind'], context: number): ProgramSize;
   /** The shortest runs that use all of its kernels. */
   trials: readonly Batch[];
   chunk?: number | undefined;
 }
 
 /** What is said of a device once it is chosen. */
-export type Chosen = Pick<DeviceInfo, 'dtype' | 'reason' | 'check'>;
+export type Chosen = Pick<DeviceInfo, 'dtype' | 'reason'> & Partial<Pick<DeviceInfo, 'check' | 'kv'>>;
 
 /** A checkpoint's weights on a backend, what else is small having been read first. */
 export interface Ready<Small> {
@@ -195,7 +202,7 @@ export interface Ready<Small> {
  */
 export async function openEngine<Config extends BaseConfig, Small>(
   checkpoint: Checkpoint<Config>,
-  { device = 'auto', dtype = 'auto', kv = 'f32', tune, threads, onProgress, signal }: LoadOptions,
+  { device = 'auto', dtype = 'auto', kv, tune, threads, onProgress, signal }: LoadOptions,
   readSmall: () => Promise<Small>,
   needsOf: (plan: Plan, small: Small) => Needs,
 ): Promise<Ready<Small>> {
@@ -203,7 +210,7 @@ export async function openEngine<Config extends BaseConfig, Small>(
     const plan = checkpoint.family.plan(checkpoint.config);
     return { plan, weights: checkpoint.check(plan.weights) };
   };
-  refuseHalves(kv, planned().plan); // whatever is wrong with the tensors is told first
+  refuseOdd(kv, planned().plan); // whatever is wrong with the tensors is told first
   const report = (stage: Progress['stage'], loaded: number) => {
     onProgress?.({ stage, loaded, total: checkpoint.bytes, file: checkpoint.name });
     signal?.throwIfAborted();
@@ -212,27 +219,37 @@ export async function openEngine<Config extends BaseConfig, Small>(
   const small = await untilAborted(readSmall(), signal);
   await checkpoint.settle?.(signal);
   const { plan, weights } = planned();
-  const { context, cacheBytes, sizeOn, trials, chunk } = needsOf(plan, small);
+  const { cacheBytes, sizeOn, trials, chunk, ...needs } = needsOf(plan, small);
+  let { context } = needs;
   const formatsOn = (backend?: Pick<Backend, 'kind' | 'capacity'>) =>
     weightFormats(checkpoint, plan, weights, dtype, backend);
   const { largest, bytes } = formatsOn();
   const { of: formatOf } = formatsOn({ kind: 'webgpu' });
   const chosen: Chosen = { dtype: 'f32', reason: '' };
-  const size = sizeOn('webgpu');
-  const check = checkBefore({ plan, size, formatOf, kv }, (found) => Object.assign(chosen, { check: found }));
-  const gpu = { kv, tune, bytes, largest: Math.max(largest, cacheBytes), plan, size, formatOf, check };
+  const kvOn = (kind: Backend['kind']) => kv ?? usualKv(kind, formatsOn({ kind }).dtype, plan);
+  let short = '';
+  const sizeFitted = (kind: Backend['kind'], weights: number, most: { each: number; all: number }) => {
+    const room = { weights, most, machine: memoryOfMachine() };
+    const wanted = { context: needs.context, reason: '' };
+    const found = needs.shortens ? fittingContext(plan, kvOn(kind), needs.context, room) : wanted;
+    ({ context, reason: short } = found);
+    return sizeOn(kind, context);
+  };
+  const checked = { plan, size: sizeOn('webgpu', context), formatOf, kv: kvOn('webgpu') };
+  const check = checkBefore(checked, (found) => Object.assign(chosen, { check: found }));
+  const sizeFor = (most: { each: number; all: number }) => (checked.size = sizeFitted('webgpu', bytes, most));
+  const gpu = { ...checked, tune, bytes, largest: Math.max(largest, cacheBytes), sizeFor, check, kvOn };
 
   const reopens = typeof device === 'string';
   const ways = reopens ? waysTo[device]({ ...gpu, threads }) : wayToOwn(device, gpu);
   let loading = signal; // a device lost later is replaced without the load's signal
   const fill = async ({ backend, reason }: Opened) => {
-    if (kv === 'f16' && backend.kind !== 'webgpu') {
-      throw refuse('kv', kv, `"f32" on ${backend.kind}; only device "webgpu" keeps halves`);
-    }
     const formats = formatsOn(backend);
-    const reasons = [reason, backend.note, formats.reason].filter(Boolean).join('; ');
-    Object.assign(chosen, { dtype: formats.dtype, reason: reasons });
-    const size = sizeOn(backend.kind);
+    const { capacity = Number.POSITIVE_INFINITY } = backend; // a quarter more is there; half of what is left is for one text
+    const most = { each: Number.POSITIVE_INFINITY, all: ((4 / 3) * capacity - formats.bytes) / 2 };
+    const size = backend.kind === 'webgpu' ? checked.size : sizeFitted(backend.kind, formats.bytes, most);
+    const reasons = [reason, backend.note, formats.reason, short].filter(Boolean).join('; ');
+    Object.assign(chosen, { dtype: formats.dtype, reason: reasons, kv: kvOn(backend.kind) });
     const prepared = onDevice(() => backend.prepare?.(plan, size, formats.of));
     prepared.catch(() => {}); // awaited below
     for (const weight of weights) {
@@ -249,7 +266,9 @@ export async function openEngine<Config extends BaseConfig, Small>(
   const engine = await Engine.open({
     plan,
     checkpoint,
-    context,
+    get context() {
+      return context; // as it fits the backend that is opened
+    },
     chunk,
     reopens,
     leaves: ways.length > 1,
@@ -271,9 +290,9 @@ export async function openEngine<Config extends BaseConfig, Small>(
   }
 }
 
-function refuseHalves(kv: LoadOptions['kv'], { sources }: Plan): void {
+function refuseOdd(kv: LoadOptions['kv'], { sources }: Plan): void {
   const odd = [...sources.values()].find(({ headDim }) => headDim % 4 !== 0);
-  if (kv !== 'f16' || !odd) return;
+  if (kv === undefined || kv === 'f32' || !odd) return;
   throw refuse('kv', kv, `"f32", since this model has heads of ${odd.headDim}, no multiple of 4`);
 }
 

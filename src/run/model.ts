@@ -23,6 +23,7 @@ import type { Chosen } from './loading.ts';
 import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
 import type { Completion, Token } from './output.ts';
 import type { Score, ScoreOptions } from './score.ts';
+import { sessionSize } from './session.ts';
 import { positionsIn, type TraceOptions, trace } from './trace.ts';
 import type { Trace } from './traced.ts';
 
@@ -98,6 +99,24 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
   async #chatText(messages: readonly ChatMessage[], options: ChatTextOptions): Promise<string> {
     const templates: ChatTemplates = options.template === undefined ? await this.#chatTemplates() : new Map();
     return chatText(this.tokenizer, templates, messages, options);
+  }
+
+  /**
+   * Bytes that a text takes beside the weights (`device.bytes`) while it is worked on: its keys and values, and what a run works with.
+   * They are taken by a model's first call, for as many tokens as its context has (`contextLength`).
+   * @throws VitrineError `bad-option` unless it is a number of tokens that the model can have
+   */
+  memoryFor(tokens: number): number {
+    this.engine.alive();
+    const most = integer(1, this.engine.plan.nCtx);
+    if (!most.accepts(tokens)) {
+      throw new VitrineError(
+        'bad-option',
+        `memoryFor was asked for ${quote(tokens)} tokens; expected ${most.expects}.`,
+      );
+    }
+    const size = sessionSize(1, { context: tokens, chunk: this.engine.chunk });
+    return this.engine.current.programBytes(this.engine.plan, size);
   }
 
   /** `generate` without the steps between. */

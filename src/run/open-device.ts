@@ -1,6 +1,7 @@
 import type { GpuChoices } from '../gpu/open.ts';
 import type { Backend } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
+import type { KvFormat } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import type { Checked } from './canary/device-check.ts';
@@ -24,6 +25,7 @@ export function checkBefore(of: Checked, report: (check: DeviceCheck) => void): 
 /** What backends are told. */
 export interface Choices extends GpuChoices {
   threads?: number | undefined;
+  kvOn(kind: Backend['kind']): KvFormat;
 }
 
 /** A backend without weights, and why it is this one, for `model.device`. */
@@ -48,10 +50,13 @@ interface Opening {
 
 /** The backends, each a file of its own: a page fetches only the one that it runs on. */
 export const gpuPart = () => part('The WebGPU backend', () => import('../gpu/open.ts'));
-const openWasm = async ({ threads }: Choices) =>
-  (await part('The WebAssembly backend', () => import('../wasm/backend.ts'))).createWasmBackend({ threads });
-const openCpu = async () =>
-  (await part('The JavaScript backend', () => import('../cpu/backend.ts'))).createCpuBackend();
+const openWasm = async ({ threads, kvOn }: Choices) =>
+  (await part('The WebAssembly backend', () => import('../wasm/backend.ts'))).createWasmBackend({
+    threads,
+    kv: kvOn('wasm'),
+  });
+const openCpu = async ({ kvOn }: Choices) =>
+  (await part('The JavaScript backend', () => import('../cpu/backend.ts'))).createCpuBackend({ kv: kvOn('cpu') });
 
 async function openGpu(gpu: Choices, accepts = (_: { fallback: boolean; adapter: string }) => {}): Promise<Backend> {
   const { gpuBackend, requestDevice } = await gpuPart();
@@ -77,7 +82,7 @@ export const waysTo = {
   ],
   webgpu: (gpu) => [asked(() => openGpu(gpu))],
   wasm: (choices) => [asked(() => openWasm(choices))],
-  cpu: () => [asked(openCpu)],
+  cpu: (choices) => [asked(() => openCpu(choices))],
 } satisfies Record<string, (gpu: Choices) => Way[]>;
 
 /** The way to a device of the caller's. */
@@ -96,7 +101,7 @@ async function openWithoutGpu(gpu: Choices, without: string): Promise<Opened> {
     // No SIMD in this engine, or a Content-Security-Policy that forbids WebAssembly.
     if (!(error instanceof VitrineError && error.code === 'bad-option')) throw error;
     const software = without.includes('is software') ? await openGpu(gpu).catch(() => undefined) : undefined;
-    return { backend: software ?? (await openCpu()), reason: `${without} ${error.message}` };
+    return { backend: software ?? (await openCpu(gpu)), reason: `${without} ${error.message}` };
   }
 }
 

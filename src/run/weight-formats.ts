@@ -2,6 +2,7 @@ import type { Checkpoint, StoredAs } from '../load/checkpoint.ts';
 import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { packedBytes } from '../plan/formats.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
+import { gigabytes, memoryOfMachine } from './context.ts';
 
 /** How each weight of a model is kept. */
 export interface WeightFormats {
@@ -45,14 +46,6 @@ export function weightFormats(
   const narrower = finestFirst.filter((format) => format !== 'bf16'); // f16 has as many bytes and finer steps
   const choices = narrower.map((finest) => atBest(finest, reason));
   return choices.find(({ bytes }) => bytes <= room) ?? choices.at(-1)!;
-}
-
-const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(2)} GB`;
-
-/** As browsers tell it, rounded and with an upper end, in secure contexts; unknown elsewhere. */
-function memoryOfMachine(): number {
-  const { deviceMemory } = (globalThis.navigator ?? {}) as { deviceMemory?: number };
-  return deviceMemory ? deviceMemory * 2 ** 30 : Number.POSITIVE_INFINITY;
 }
 
 function coarser(a: WeightFormat, b: WeightFormat): WeightFormat {

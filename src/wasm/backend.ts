@@ -1,11 +1,12 @@
 import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
+import type { KvFormat } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
 import { COMPILING, within } from '../plan/patience.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import type { Machine } from './machine.ts';
-import { WasmMemory } from './memory.ts';
+import { noMemory, WasmMemory } from './memory.ts';
 import { environment, type Kernels, kernelsOf, relaxedSupported } from './module.ts';
 import { WasmProgram } from './program.ts';
 import { mayWait, startThreads, usefulThreads, whyAlone } from './threads.ts';
@@ -17,6 +18,8 @@ export interface WasmOptions {
    * and the backend's `note` says why.
    */
   threads?: number;
+  /** How keys and values are kept, f32 by default; others need heads whose width is a multiple of 4. */
+  kv?: KvFormat;
   /** Relaxed SIMD (fused multiply-add). Default: where there is. */
   relaxed?: boolean;
   /** Whether many rows are multiplied with q8 and q4 weights by 8-bit products; relaxed SIMD alone has them. Default: where they are fast. */
@@ -27,7 +30,7 @@ export interface WasmOptions {
  * The WebAssembly backend.
  * @throws VitrineError `bad-option` where WebAssembly SIMD, or what the options ask for, is not to be had; `out-of-memory`
  */
-export async function createWasmBackend(options: WasmOptions = {}): Promise<Backend> {
+export async function createWasmBackend({ kv = 'f32', ...options }: WasmOptions = {}): Promise<Backend> {
   let machine: Machine | undefined = await startMachine(options);
   const weights = new Map<string, WasmWeight>();
   const programs = new Set<WasmProgram>();
@@ -68,12 +71,15 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
         weights.delete(name);
       }
     },
+    programBytes(plan, size) {
+      return new WasmProgram({ ...running(), memory: noMemory() }, plan, size, new Set(), weights, kv, () => {}).bytes;
+    },
     async program(plan, size, capture = new Set()) {
       const learns = plan.steps.some(({ op }) => op === 'adjoint');
       const adjoints = learns && (await part('What differentiates in WebAssembly', () => import('./adjoint.ts')));
       const adjoint = adjoints ? adjoints.performAdjoint : undefined;
       const onDispose = (gone: WasmProgram) => programs.delete(gone);
-      const program = new WasmProgram(running(), plan, size, capture, weights, onDispose, adjoint);
+      const program = new WasmProgram(running(), plan, size, capture, weights, kv, onDispose, adjoint);
       programs.add(program);
       return program;
     },

@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import { type KvFormat, keyBytes } from '../plan/kv.ts';
 import {
   type EmbedTable,
   type KeySource,
@@ -12,13 +13,14 @@ import {
 import { layout } from './binary.ts';
 import type { WasmWeight } from './weights.ts';
 
-const { Activation, By, Format, Kind, Op } = layout;
+const { Activation, By, Format, Kind, Kv, Op } = layout;
 
 /** Numbers of an instance of a class of kernels/step.ts; those absent are 0. */
 type Fields<Name extends 'Step' | 'Table' | 'Part'> = Partial<Record<keyof (typeof layout)[Name], number>>;
 
-/** Keys and values of a source, [nHead, places, headDim rounded up to whole vectors] each. */
+/** Keys and values of a source, [nHead, places] each of `placeBytes`. */
 export interface SourceMemory extends KeySource {
+  kv: KvFormat;
   keys: number;
   values: number;
   places: number;
@@ -38,6 +40,10 @@ export interface Lowering {
 
 /** Steps that kernels perform; JavaScript does the others. */
 export type Runnable = Exclude<Step, { op: 'edit' | 'input' | 'adjoint' }>;
+
+/** Bytes of a head's key: floats rounded up to whole vectors, or as other formats have them. */
+export const placeBytes = ({ headDim }: KeySource, kv: KvFormat): number =>
+  keyBytes(kv, kv === 'f32' ? Math.ceil(headDim / 4) * 4 : headDim);
 
 export const STEP_BYTES = 4 * Object.keys(layout.Step).length;
 
@@ -170,8 +176,10 @@ const norm = ({ weight, bias, epsilon, centred }: Norm, to: Lowering): Fields<'S
 const optional = (name: string | undefined, to: Lowering): number => (name === undefined ? 0 : to.weight(name).values);
 
 function source(name: string, to: Lowering): Fields<'Step'> {
-  const { keys, values, places, nHead, headDim, axis } = to.source(name);
-  return { keys, values, places, keyHeads: nHead, headDim, memory: +(axis === 'source') };
+  const { keys, values, places, kv, ...source } = to.source(name);
+  const { nHead: keyHeads, headDim, axis } = source;
+  const kept = { kv: Kv[kv], keyBytes: placeBytes(source, kv) };
+  return { keys, values, places, keyHeads, headDim, memory: +(axis === 'source'), ...kept };
 }
 
 /** @param shaped a tensor that has as many heads as the queries */

@@ -96,3 +96,21 @@ export class WasmMemory {
     }
   }
 }
+
+/** What a program asks of memory. */
+export type ProgramMemory = Pick<WasmMemory, 'allocate' | 'free' | 'bytes' | 'floats' | 'words'>;
+
+/** Addresses with nothing behind them: what a program would take is told before it is taken. */
+export function noMemory(): ProgramMemory {
+  let next = FIRST;
+  return {
+    allocate(bytes) {
+      next += bytes + 1;
+      return next - bytes;
+    },
+    free() {},
+    bytes: (_, length) => new Uint8Array(length),
+    floats: (_, length) => new Float32Array(length),
+    words: (_, length) => new Uint32Array(length),
+  };
+}

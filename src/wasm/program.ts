@@ -2,7 +2,17 @@ import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
-import { allRules, fuse, gatedLinear, normedLinear, type Rule, sharedNormLinear } from '../plan/fuse.ts';
+import {
+  allRules,
+  cachedLinear,
+  fuse,
+  gatedLinear,
+  normedLinear,
+  type Rule,
+  rotatedAppend,
+  sharedNormLinear,
+} from '../plan/fuse.ts';
+import type { KvFormat } from '../plan/kv.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import {
   type AxisSizes,
@@ -20,9 +30,12 @@ import { BATCH_WORDS, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
 import type { performAdjoint } from './adjoint.ts';
 import { layout } from './binary.ts';
-import { type Lowering, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
+import { type Lowering, placeBytes, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
 import type { Machine } from './machine.ts';
+import type { ProgramMemory } from './memory.ts';
 import type { WasmWeight } from './weights.ts';
+
+type Home = Omit<Machine, 'memory'> & { memory: ProgramMemory };
 
 /** Batches of up to so many rows are as decoding is: the weights are read row by row. */
 const { ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
@@ -48,6 +61,7 @@ export class WasmProgram implements Program {
   readonly #plan: Plan;
   readonly #capture: ReadonlySet<string>;
   readonly #weights: ReadonlyMap<string, WasmWeight>;
+  readonly #kv: KvFormat;
   readonly #onDispose: (program: WasmProgram) => void;
   /** Address and bytes of all that is the program's own. */
   readonly #owned = new Map<number, number>();
@@ -63,14 +77,15 @@ export class WasmProgram implements Program {
   readonly #keyGradients = new Map();
   /** Which part of the cache each slot has: when beams change places, nothing is copied. */
   readonly #partOf: number[];
-  #machine: Machine | undefined;
+  #machine: Home | undefined;
 
   constructor(
-    machine: Machine,
+    machine: Home,
     plan: Plan,
     size: ProgramSize,
     capture: ReadonlySet<string>,
     weights: ReadonlyMap<string, WasmWeight>,
+    kv: KvFormat,
     onDispose: (program: WasmProgram) => void,
     adjoint?: typeof performAdjoint,
   ) {
@@ -80,6 +95,7 @@ export class WasmProgram implements Program {
     this.size = size;
     this.#capture = capture;
     this.#weights = weights;
+    this.#kv = kv;
     this.#onDispose = onDispose;
     this.#partOf = Array.from({ length: size.slots }, (_, slot) => slot);
     try {
@@ -188,7 +204,7 @@ export class WasmProgram implements Program {
     return rows.length <= FEW_ROWS ? this.#few : this.#many;
   }
 
-  #running(): Machine {
+  #running(): Home {
     if (!this.#machine) throw new VitrineError('disposed', 'The program was disposed.');
     return this.#machine;
   }
@@ -202,9 +218,9 @@ export class WasmProgram implements Program {
   #memoryOf(name: string, source: KeySource): SourceMemory {
     const { slots, context, rows, source: memory = 0 } = this.size;
     const places = { context: slots * context, source: memory, rows: Math.max(rows, memory) }[source.axis];
-    const bytes = source.nHead * places * placeBytes(source);
+    const bytes = source.nHead * places * placeBytes(source, this.#kv);
     const half = () => this.#allocate(bytes, `The key source ${name}`);
-    return { ...source, places, keys: half(), values: half() };
+    return { ...source, kv: this.#kv, places, keys: half(), values: half() };
   }
 
   /** What a thread needs at most: see linear-row.ts, linear-tile.ts, attention-block.ts. */
@@ -215,7 +231,8 @@ export class WasmProgram implements Program {
     const tile = 192 + 16 * row + Math.max(6 * row, Math.min(TILE_BYTES, (rows + 6) * row));
     const headDim = Math.max(0, ...[...this.#plan.sources.values()].map((source) => source.headDim));
     const keys = this.#mostKeys(rows) + ATTENTION_ROWS + 16;
-    const attention = 4 * ((headDim + 16) * (2 * ATTENTION_ROWS + 16) + keys * ATTENTION_ROWS + rows + 16);
+    const unpacked = this.#kv === 'f32' ? 0 : keys * strideOf(headDim);
+    const attention = 4 * (unpacked + (headDim + 16) * (2 * ATTENTION_ROWS + 16) + keys * ATTENTION_ROWS + rows + 16);
     return Math.ceil(Math.max(few, tile, attention) / 128) * 128;
   }
 
@@ -227,7 +244,9 @@ export class WasmProgram implements Program {
   /** Lists of steps for so many rows each, which share their tensors. */
   #compile(plans: readonly { steps: readonly Step[]; rows: number }[], rules: readonly Rule[]): StepList[] {
     const { logitRows } = this.size;
-    const lists = plans.map(({ steps, rows }) => ({ steps: fuse(steps, rules, this.#capture), rows }));
+    // What is kept otherwise than as floats is made of whole heads, by the step that appends them.
+    const own = this.#kv === 'f32' ? rules : rules.filter((rule) => rule !== cachedLinear && rule !== rotatedAppend);
+    const lists = plans.map(({ steps, rows }) => ({ steps: fuse(steps, own, this.#capture), rows }));
     const rowsOf = new Map(
       [...lists].reverse().flatMap(({ steps, rows }) => steps.flatMap(stepOutputs).map((name) => [name, rows])),
     );
@@ -358,7 +377,7 @@ export class WasmProgram implements Program {
   #copyPart(from: number, to: number, length: number): void {
     for (const source of this.#sources.values()) {
       if (source.axis !== 'context') continue;
-      const place = placeBytes(source);
+      const place = placeBytes(source, this.#kv);
       for (const at of [source.keys, source.values]) {
         const memory = this.#running().memory.bytes(at, source.nHead * source.places * place);
         for (let head = 0; head < source.nHead; head++) {
@@ -371,6 +390,3 @@ export class WasmProgram implements Program {
 }
 
 const runs = (step: Step): step is Runnable => !['edit', 'input', 'adjoint'].includes(step.op);
-
-/** Bytes of a head's key, rounded up to whole vectors. */
-const placeBytes = ({ headDim }: KeySource): number => Math.ceil(headDim / 4) * 16;

@@ -3,10 +3,10 @@ import { openCheckpoint } from '../../src/load/open.ts';
 import type { Model } from '../../src/run/model.ts';
 import { renderChat } from '../../src/text/chat.ts';
 import { sharedDevice } from '../backends.ts';
-import { expectedOfSmolLm2, folderOf, isThere, smollm2 } from './models.ts';
+import { expectedOfSmolLm2, folderOf, isThere, smollm2, tensorsOfSmolLm2 } from './models.ts';
 import { expectedPerplexity, openSmolLm2, type Part, passageIds, testSmolLm2, whole } from './smollm2-case.ts';
 
-const { tokenizer: texts, chats } = await expectedOfSmolLm2();
+const { tokenizer: texts, cases, chats } = await expectedOfSmolLm2();
 
 /** Three ids and a token: what plain JavaScript and a software GPU do in reasonable time. */
 const little: Part = { cases: [1], chats: [], greedy: 1 };
@@ -50,6 +50,24 @@ describe.skipIf(!isThere(smollm2))('SmolLM2-135M-Instruct', () => {
     const model = await openSmolLm2({ device: 'wasm' });
     const { perplexity } = await model.score(passageIds);
     expect(Math.abs(perplexity / expectedPerplexity - 1)).toBeLessThan(5e-3);
+    model.dispose();
+  });
+
+  test.each([
+    ['f16', 3e-2, 1e-4],
+    ['q8', 0.5, 1e-3],
+  ] as const)('keys and values in %s: logits within %f, perplexity within %f', async (kv, logit, rise) => {
+    const model = await openSmolLm2({ device: 'wasm', dtype: 'f32', kv });
+    const { perplexity } = await model.score(passageIds);
+    const [{ data }, tensor] = [await model.logits(cases[0]!.ids), await tensorsOfSmolLm2()];
+    const error = tensor(cases[0]!.logits).data.reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - data[i]!)),
+      0,
+    );
+    const change = perplexity / expectedPerplexity - 1;
+    console.log(`keys and values in ${kv}: perplexity ${(100 * change).toFixed(4)} %, logits ${error.toPrecision(2)}`);
+    expect(Math.abs(change)).toBeLessThan(rise);
+    expect(error).toBeLessThan(logit);
     model.dispose();
   });
 

@@ -77,7 +77,7 @@ describe.each(backends)('on $name', ({ name }) => {
 
 test.each([
   ['a contextLength', { contextLength: 8 }, 'contextLength'],
-  ['halves of keys, which only WebGPU has', { kv: 'f16' }, 'kv'],
+  ['keys as there are none', { kv: 'f8' }, 'kv'],
   ['an unknown option', { size: 3 }, 'size'],
 ])('loadVision refuses %s', async (_, options, message) => {
   const loading = loadVision(folder, { device: 'cpu', ...options } as LoadOptions);

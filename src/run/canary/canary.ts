@@ -1,6 +1,5 @@
 import type { WeightFormat } from '../../plan/backend.ts';
 import { allRules, fuse } from '../../plan/fuse.ts';
-import { halfFromFloat, halfTable } from '../../plan/half.ts';
 import {
   type EmbedTable,
   type KeySource,
@@ -259,21 +258,15 @@ function pool(): Random {
   };
 }
 
-/** As a cache of halves keeps them: to the nearest, ties to even. */
-export const inHalves = (values: Float32Array): Float32Array => {
-  const half = halfTable();
-  return values.map((value) => half[halfFromFloat(value)]!);
-};
-
 /** Columns of a layer's results, and heads, that the CPU computes too. */
 const COLUMNS = 96;
 const HEADS = 2;
 
 /**
  * A canary with fewer results, for the CPU: of what its last layer makes some columns, of attention two heads, each with keys of
- * its own. `kept` makes of keys and values that are tables what the cache keeps of them.
+ * its own.
  */
-export function narrowed(canary: Canary, rows: number, kept?: (values: Float32Array) => Float32Array) {
+export function narrowed(canary: Canary, rows: number) {
   const { attention } = canary;
   const width = widthOf(canary.tensors.get(canary.output)!);
   const isNarrow = narrowTensors(canary);
@@ -302,9 +295,13 @@ export function narrowed(canary: Canary, rows: number, kept?: (values: Float32Ar
     for (const step of canary.steps) {
       const table = step.op === 'embed' && step.tables.find((one) => one.weight === spec.name);
       if (table) {
-        const read = kept && kv.has(step.output) ? kept(values) : values;
         const most = Math.min(rows + (table.first ?? 0), spec.rows);
-        return picked(weight, range(most), isNarrow.has(step.output) ? across(step.output) : range(spec.columns), read);
+        return picked(
+          weight,
+          range(most),
+          isNarrow.has(step.output) ? across(step.output) : range(spec.columns),
+          values,
+        );
       }
       if (step.op === 'attentionScores' && step.bias === spec.name) {
         return picked(weight, heads!, range(spec.columns), values);

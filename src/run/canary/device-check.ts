@@ -2,12 +2,13 @@ import { createCpuBackend } from '../../cpu/backend.ts';
 import type { Chosen, Trial } from '../../gpu/open.ts';
 import type { Backend, Batch, Program, ProgramSize, Row, RunResult, WeightFormat } from '../../plan/backend.ts';
 import { VitrineError } from '../../plan/error.ts';
+import type { KvFormat } from '../../plan/kv.ts';
 import { type Plan, type WeightSpec, widthOf } from '../../plan/plan.ts';
-import { type Canary, canariesOf, inHalves, narrowed } from './canary.ts';
+import { type Canary, canariesOf, narrowed } from './canary.ts';
 import { compared, type DeviceCheck, type Finding, TOLERANCE } from './finding.ts';
 import { checkSampler } from './sampler-check.ts';
 
-/** For keys and values that are rounded to halves after a sum, a few of them the other way. */
+/** For keys and values that are rounded after a sum, a few of them the other way. */
 const ROUNDED = { mean: 1e-3, worst: 1e-2 } as const;
 /** Rows of the run of many: more than a tile of eight has. */
 const ROWS = 11;
@@ -17,7 +18,7 @@ export interface Checked {
   plan: Plan;
   size: ProgramSize;
   formatOf(weight: WeightSpec): WeightFormat;
-  kv: 'f32' | 'f16';
+  kv: KvFormat;
 }
 
 /** A run of both devices, of the canaries of one part. */
@@ -137,8 +138,8 @@ const planOf = (
 
 /** A canary's results on the CPU, of a part of its columns. */
 async function onCpu(canary: Canary, { plan, kv }: Checked, runs: readonly Run[], context: number) {
-  const { columns, of } = narrowed(canary, context, kv === 'f16' ? inHalves : undefined);
-  const cpu = createCpuBackend();
+  const { columns, of } = narrowed(canary, context);
+  const cpu = createCpuBackend({ kv });
   for (const { spec, format, values } of of.weights) await cpu.addWeight(spec, format, inOnePiece(values));
   const size = { slots: 1, context, rows: context, logitRows: context, source: context };
   const part = planOf(plan, of.steps, of.tensors, of.sources);
@@ -163,7 +164,7 @@ function judge(
   const width = widthOf(canary.tensors.get(canary.output)!);
   const picked = values.map((_, i) => all[Math.floor(i / columns.length) * width + columns[i % columns.length]!]!);
   const hasLinear = canary.steps.some(({ op }) => op === 'linear');
-  const tolerance = canary.attention && hasLinear && kv === 'f16' ? ROUNDED : TOLERANCE;
+  const tolerance = canary.attention && hasLinear && kv !== 'f32' ? ROUNDED : TOLERANCE;
   const kernel = hasLinear ? 'linear' : canary.attention ? 'attention' : 'other';
   return { op: canary.op, rows, kernel, ms: found.ms, ...compared(picked, values, tolerance) };
 }

@@ -5,6 +5,7 @@ import { variantsOn } from '../../gpu/kernels/linear.ts';
 import { gpt2Plan } from '../../model/gpt2.ts';
 import type { WeightFormat } from '../../plan/backend.ts';
 import { VitrineError } from '../../plan/error.ts';
+import type { KvFormat } from '../../plan/kv.ts';
 import type { Activation } from '../../plan/plan.ts';
 import { load } from '../load.ts';
 import type { Device } from '../open-device.ts';
@@ -26,7 +27,7 @@ interface Stage {
 /** Wide enough for two blocks of attention and an odd end of everything; small enough for a phone's CPU. */
 function checkedOf(
   format: WeightFormat,
-  { activation = 'gelu_new' as Activation, rows = 12, kv = 'f32' as 'f32' | 'f16' } = {},
+  { activation = 'gelu_new' as Activation, rows = 12, kv = 'f32' as KvFormat } = {},
 ): Checked {
   const plan = gpt2Plan({
     ...{ nLayer: 1, nHead: 3, nEmbd: 228, nInner: 500, nCtx: 96, vocabSize: 1111, activation },
@@ -67,9 +68,9 @@ function stagesOn(device: GPUDevice): Stage[] {
       ),
     ),
     ...attentionVariants.flatMap((attention) =>
-      (['f32', 'f16'] as const).map(
+      (['f32', 'f16', 'q8'] as const).map(
         (kv): Stage => ({
-          variant: kv === 'f32' ? attention : `${attention}, keys and values f16`,
+          variant: kv === 'f32' ? attention : `${attention}, keys and values ${kv}`,
           ...{ options: { attention, kv }, checked: checkedOf('f32', { kv }), wanted: isAttention },
         }),
       ),

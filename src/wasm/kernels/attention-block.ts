@@ -1,5 +1,6 @@
 import { addDistances, attentionRow, outputAt, seen } from './attention';
 import { storeLanes } from './linear';
+import { asFloats } from './kv';
 import { EIGHT, packFour, packSix, SIX, tile } from './panels';
 import { exp4 } from './simd';
 import { ATTENTION_ROWS, Batch, countOf, firstOf, headStride, rowAt, rowOf, Step } from './step';
@@ -86,7 +87,8 @@ function groupOfRows(s: Step, batch: Batch, head: i32, from: i32, end: i32, scra
     most = max(most, changetype<Range>(range).high);
   }
   const pattern = <usize>(most - first + SIX) * EIGHT * 4;
-  const keys = seen(s, rowOf(batch, from), head, s.keys);
+  const unpacked = patterns + (ATTENTION_ROWS / EIGHT) * pattern;
+  const keys = asFloats(s, seen(s, rowOf(batch, from), head, s.keys), most - first, unpacked);
   for (let key = first; key < most; key += SIX) {
     packKeys(keys, key - first, most - 1 - first, dims << 2, six);
     let to = patterns + <usize>(key - first) * EIGHT * 4;
@@ -97,7 +99,7 @@ function groupOfRows(s: Step, batch: Batch, head: i32, from: i32, end: i32, scra
       if (key < seenBy.high && key + SIX > seenBy.low) tile(six, SIX * 4, q, s.headDim, to);
     }
   }
-  const values = seen(s, rowOf(batch, from), head, s.values);
+  const values = asFloats(s, seen(s, rowOf(batch, from), head, s.values), most - first, unpacked);
   let again = 0;
   range = ranges;
   let p = patterns;

@@ -1,4 +1,5 @@
 import { storeLanes } from './linear';
+import { asFloats } from './kv';
 import { exp4, largest, madd, sum, sums } from './simd';
 import { Batch, countOf, firstOf, headStride, keysAt, placeOf, Row, rowAt, rowOf, Step } from './step';
 import { nextPiece } from './threads';
@@ -104,15 +105,18 @@ export function attentionRow(s: Step, batch: Batch, r: i32, head: i32, scratch: 
   const pattern = scratch + (headStride(s.headDim) << 2);
   const row = rowOf(batch, r);
   const count = countOf(s, row);
-  rowScores(s, row, r, head, scratch, pattern);
+  rowScores(s, row, r, head, scratch, pattern, pattern + ((<usize>count + 4) << 2));
   fillMasked(pattern, count, (count + 3) & ~3);
   const total = exponentials(pattern, count, pattern);
-  mix(s, pattern, seen(s, row, head, s.values), count, count ? 1 / total : 0, outputAt(s, r, head));
+  const values = asFloats(s, seen(s, row, head, s.values), count, pattern + ((<usize>count + 4) << 2));
+  mix(s, pattern, values, count, count ? 1 / total : 0, outputAt(s, r, head));
 }
 
-function rowScores(s: Step, row: Row, r: i32, head: i32, scratch: usize, output: usize): void {
+/** Through a query's scratch, and `unpacked` for keys that are not floats. */
+function rowScores(s: Step, row: Row, r: i32, head: i32, scratch: usize, output: usize, unpacked: usize): void {
   loadQuery(s, r, head, scratch);
-  scores(s, scratch, seen(s, row, head, s.keys), countOf(s, row), output);
+  const count = countOf(s, row);
+  scores(s, scratch, asFloats(s, seen(s, row, head, s.keys), count, unpacked), count, output);
   if (s.distances) addDistances(s, row, head, output);
 }
 
@@ -132,7 +136,7 @@ export function attentionScores(s: Step, batch: Batch, scratch: usize): void {
     const head = piece / batch.rows;
     const r = piece - head * batch.rows;
     const output = keyRow(s, batch, s.output, head, r);
-    rowScores(s, rowOf(batch, r), r, head, scratch, output);
+    rowScores(s, rowOf(batch, r), r, head, scratch, output, scratch + (headStride(s.headDim) << 2));
     const count = countOf(s, rowOf(batch, r));
     fillMasked(output, count, mostKeys(s, batch));
     if (s.masked) fillMasked(output, 0, max(0, count - s.masked));
@@ -155,12 +159,12 @@ export function maskedSoftmax(s: Step, batch: Batch): void {
   }
 }
 
-export function attentionMix(s: Step, batch: Batch): void {
+export function attentionMix(s: Step, batch: Batch, scratch: usize): void {
   for (let piece = nextPiece(); piece < s.nHead * batch.rows; piece = nextPiece()) {
     const head = piece / batch.rows;
     const r = piece - head * batch.rows;
     const row = rowOf(batch, r);
-    const values = seen(s, row, head, s.values);
+    const values = asFloats(s, seen(s, row, head, s.values), countOf(s, row), scratch);
     mix(s, keyRow(s, batch, s.input, head, r), values, countOf(s, row), 1, outputAt(s, r, head));
   }
 }

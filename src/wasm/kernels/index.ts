@@ -101,7 +101,7 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
     case Op.maskedSoftmax:
       return maskedSoftmax(s, batch);
     case Op.attentionMix:
-      return attentionMix(s, batch);
+      return attentionMix(s, batch, scratch);
     case Op.attention:
       return attention(s, batch, scratch);
     case Op.activation:

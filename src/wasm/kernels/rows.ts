@@ -1,4 +1,5 @@
 import { activate } from './activation';
+import { keep } from './kv';
 import { brain4, half, half4 } from './simd';
 import { Batch, Format, keysAt, Kind, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table } from './step';
 import { nextPiece } from './threads';
@@ -164,8 +165,8 @@ export function cacheAppend(s: Step, batch: Batch): void {
     const place = placeOf(s, rowOf(batch, r));
     for (let head = 0; head < s.keyHeads; head++) {
       const from = rowAt(0, r, s.width) + head * bytes;
-      memory.copy(keysAt(s.keys, s, head, place), s.input + from, bytes);
-      memory.copy(keysAt(s.values, s, head, place), s.second + from, bytes);
+      keep(s, s.keys, head, place, s.input + from);
+      keep(s, s.values, head, place, s.second + from);
     }
   }
 }

@@ -7,6 +7,9 @@ export const ATTENTION_ROWS: i32 = 48;
 /** Bytes of the block of rows that a tile of a linear keeps at hand. */
 export const TILE_BYTES: i32 = 786432;
 
+/** Values of a head that share a scale in eight bits. */
+export const KV_BLOCK: i32 = 8;
+
 /** Ops by the plan's names, as in all the enums here: the compiler (../lower.ts) has them from the build. */
 export enum Op {
   embed,
@@ -31,6 +34,13 @@ export enum Format {
   f16,
   q8,
   q4,
+}
+
+/** How keys and values are kept. */
+export enum Kv {
+  f32,
+  f16,
+  q8,
 }
 
 export enum Activation {
@@ -92,12 +102,14 @@ export class Step {
   /** The output has only the rows whose logits are wanted; and of the input those are read. */
   wanted: i32;
   select: i32;
-  /** Keys and values of a source, [keyHeads, places, headStride] each. */
+  /** Keys and values of a source, [keyHeads, places] each of so many bytes. */
   keys: usize;
   values: usize;
   keyHeads: i32;
   headDim: i32;
   places: i32;
+  kv: i32;
+  keyBytes: i32;
   /** The source is a memory: rows see its places by their numbers for it. */
   memory: i32;
   /** The most of the last keys that a row sees, 0: all; `masked` where the others are masked instead of left out. */
@@ -201,5 +213,5 @@ export function headStride(headDim: i32): usize {
 
 /** Where keys or values of a head lie, from a place on. */
 export function keysAt(keys: usize, s: Step, head: i32, place: i32): usize {
-  return keys + (((<usize>head * s.places + place) * headStride(s.headDim)) << 2);
+  return keys + (<usize>head * s.places + place) * s.keyBytes;
 }
