@@ -1,35 +1,14 @@
-import type { Activation } from '../plan/plan.ts';
 import type { DecoderConfig } from './family.ts';
 import { Fields } from './fields.ts';
-import type { GenerationConfig } from './generation.ts';
 
-/**
- * What a GPT-2 checkpoint says of itself, under typed names. Other decoders' have the fields of `DecoderConfig`, and some of
- * their own in place of what is GPT-2's alone.
- */
+/** What a text decoder's checkpoint says of itself, under typed names; families have more fields of their own. */
 export interface ModelConfig extends DecoderConfig {
-  nLayer: number;
-  nHead: number;
-  nEmbd: number;
-  /** Width of the MLP's hidden layer: n_inner, or 4 n_embd. */
-  nInner: number;
-  /** The longest context: n_positions. */
-  nCtx: number;
-  vocabSize: number;
-  activation: Activation;
-  layerNormEpsilon: number;
-  /** Divide attention scores by sqrt(headDim): scale_attn_weights. */
-  scaleAttnWeights: boolean;
-  /** Divide them by (layer + 1) too: scale_attn_by_inverse_layer_idx. */
-  scaleAttnByInverseLayerIdx: boolean;
-  /** The output layer is the token embedding: no lm_head.weight. */
-  tieWordEmbeddings: boolean;
-  /** The id that an empty prompt stands for: the file's, or else the tokenizer's `<|endoftext|>`. */
-  bosTokenId: number | null;
-  /** Ids that end a text; empty for none. */
-  eosTokenIds: number[];
-  /** What generation_config.json says, where there is one. */
-  generation?: GenerationConfig;
+  /** Of layer norms; absent where a family has others. */
+  layerNormEpsilon?: number;
+  /** GPT-2's: divide attention scores by sqrt(headDim). */
+  scaleAttnWeights?: boolean;
+  /** GPT-2's: divide them by (layer + 1) too. */
+  scaleAttnByInverseLayerIdx?: boolean;
 }
 
 /**

@@ -8,7 +8,8 @@ import type { Family } from './family.ts';
  * (`from_pretrained_no_processing`), weight names Hugging Face's.
  */
 export function gpt2Plan(config: ModelConfig): Plan {
-  const { nLayer, nHead, nEmbd, nInner, nCtx, vocabSize, layerNormEpsilon: epsilon } = config;
+  const { nLayer, nHead, nEmbd, nInner, nCtx, vocabSize, layerNormEpsilon: epsilon = 1e-5 } = config;
+  const { scaleAttnWeights: scales = true, scaleAttnByInverseLayerIdx: scalesByLayer = false } = config;
   const headDim = nEmbd / nHead;
   const heads = [nHead, headDim] as const;
   const b = new PlanBuilder();
@@ -27,8 +28,7 @@ export function gpt2Plan(config: ModelConfig): Plan {
 
   for (let layer = 0; layer < nLayer; layer++) {
     const [hook, h] = [`blocks.${layer}`, `h.${layer}`];
-    const scale =
-      (config.scaleAttnWeights ? 1 / Math.sqrt(headDim) : 1) / (config.scaleAttnByInverseLayerIdx ? layer + 1 : 1);
+    const scale = (scales ? 1 / Math.sqrt(headDim) : 1) / (scalesByLayer ? layer + 1 : 1);
     // TransformerLens names the residual between two blocks twice.
     if (layer > 0) b.alias(`${hook}.hook_resid_pre`, x);
 

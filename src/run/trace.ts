@@ -23,10 +23,10 @@ export interface TraceOptions {
   signal?: AbortSignal;
 }
 
-/** Every tensor that a trace can capture, with second names and TransformerLens 4's. Internal ones, and the logits, are not among them. */
+/** Every tensor that a trace can capture, with second names of the scheme. Internal ones, and the logits, are not among them. */
 export function tensorsOf(plan: Plan): TensorSpec[] {
   const own = [...plan.tensors.values()].filter(({ name }) => !isInternal(name));
-  const second = [...plan.aliases, ...lensNames(plan)].map(([name, first]) => ({
+  const second = [...plan.aliases].map(([name, first]) => ({
     name,
     shape: plan.tensors.get(tensorNamed(plan, first))!.shape,
   }));
@@ -118,19 +118,27 @@ function empty(plan: Plan, name: string, { text, source }: { text: number; sourc
   return { data: isScores ? data.fill(Number.NEGATIVE_INFINITY) : data, shape };
 }
 
-/** The names that `capture` means, in the plan's order. */
+/** The names that `capture` means, in the plan's order; TransformerLens 4's where it means none of our own. */
 export function select(plan: Plan, capture: NonNullable<TraceOptions['capture']>): string[] {
-  const names = tensorsOf(plan).map(({ name }) => name);
-  if (typeof capture === 'function') return names.filter((name) => capture(name));
-  const patterns = capture.map((glob) => {
-    const parts = glob.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'));
-    const pattern = new RegExp(`^${parts.join('.*')}$`);
-    if (names.some((name) => pattern.test(name))) return pattern;
-    throw new VitrineError('bad-option', `capture names ${quote(glob)}, and this model has no such tensor.`, {
-      hint: 'model.tensors() lists every name with its shape.',
-    });
-  });
-  return names.filter((name) => patterns.some((pattern) => pattern.test(name)));
+  const own = tensorsOf(plan).map(({ name }) => name);
+  const others = [...lensNames(plan).keys()];
+  const matching = (accepts: (name: string) => boolean) => {
+    const found = own.filter((name) => accepts(name));
+    return found.length > 0 ? found : others.filter((name) => accepts(name));
+  };
+  if (typeof capture === 'function') return matching(capture);
+  const wanted = new Set(
+    capture.flatMap((glob) => {
+      const parts = glob.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'));
+      const pattern = new RegExp(`^${parts.join('.*')}$`);
+      const found = matching((name) => pattern.test(name));
+      if (found.length > 0) return found;
+      throw new VitrineError('bad-option', `capture names ${quote(glob)}, and this model has no such tensor.`, {
+        hint: 'model.tensors() lists every name with its shape.',
+      });
+    }),
+  );
+  return [...own, ...others].filter((name) => wanted.has(name));
 }
 
 /** Puts the rows of one run in their place in the whole text's tensor. */

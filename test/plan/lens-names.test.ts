@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/load/open.ts';
 import { tensorNamed } from '../../src/plan/lens-names.ts';
 import type { Plan } from '../../src/plan/plan.ts';
-import { tensorsOf } from '../../src/run/trace.ts';
+import { select, tensorsOf } from '../../src/run/trace.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
 
 interface Names {
@@ -25,8 +25,8 @@ describe("TransformerLens 4's names", () => {
     const { same, otherMeaning } = models[model]!;
     const plan = await planOf(model);
     const listed = new Set(tensorsOf(plan).map(({ name }) => name));
-    const found = Object.keys(same).map((name) => [name, tensorNamed(plan, name), listed.has(name)]);
-    const wanted = Object.entries(same).map(([name, here]) => [name, tensorNamed(plan, [here].flat()[0]!), true]);
+    const found = Object.keys(same).map((name) => [name, tensorNamed(plan, name), select(plan, [name])]);
+    const wanted = Object.entries(same).map(([name, here]) => [name, tensorNamed(plan, [here].flat()[0]!), [name]]);
     expect(found).toEqual(wanted);
     // A name that means something else there is ours, or none.
     for (const pattern of otherMeaning) {
@@ -36,8 +36,12 @@ describe("TransformerLens 4's names", () => {
     }
   });
 
-  test.each(Object.keys(models))('%s: no name twice', async (model) => {
-    const names = tensorsOf(await planOf(model)).map(({ name }) => name);
+  test.each(Object.keys(models))('%s: no name twice, and none of these where ours are asked for', async (model) => {
+    const plan = await planOf(model);
+    const names = tensorsOf(plan).map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
+    expect(select(plan, ['*'])).toEqual(names);
+    expect(select(plan, () => true)).toEqual(names);
+    for (const name of names) expect(plan.tensors.has(name) || plan.aliases.has(name)).toBe(true);
   });
 });

@@ -92,7 +92,7 @@ async function metadataOf(checkpoint: Checkpoint, options: WriteOptions): Promis
     ['gpt2.embedding_length', u32(config.nEmbd)],
     ['gpt2.feed_forward_length', u32(config.nInner)],
     ['gpt2.attention.head_count', u32(config.nHead)],
-    ['gpt2.attention.layer_norm_epsilon', { type: 'f32', value: config.layerNormEpsilon }],
+    ['gpt2.attention.layer_norm_epsilon', { type: 'f32', value: config.layerNormEpsilon! }],
     ['general.file_type', u32(fileTypes[options.type].id)],
     ['general.quantization_version', u32(2)],
     ...(options.withoutTokenizer ? none : await tokenizerFields(files, config.vocabSize)),

@@ -17,7 +17,7 @@ export interface AttentionTensors {
 
 /** What q · k is multiplied by, as `gpt2Plan` has it. */
 export function scoreScale(config: ModelConfig, layer: number): number {
-  const { nEmbd, nHead, scaleAttnWeights, scaleAttnByInverseLayerIdx } = config;
+  const { nEmbd, nHead, scaleAttnWeights = true, scaleAttnByInverseLayerIdx } = config;
   return (scaleAttnWeights ? 1 / Math.sqrt(nEmbd / nHead) : 1) / (scaleAttnByInverseLayerIdx ? layer + 1 : 1);
 }
 
