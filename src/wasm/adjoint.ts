@@ -2,6 +2,7 @@ import { type AdjointRun, adjoint } from '../cpu/adjoint.ts';
 import type { KeyCache } from '../cpu/attention.ts';
 import type { CpuWeight } from '../cpu/weights.ts';
 import { type Adjoint, adjointOutputs } from '../plan/adjoint.ts';
+import { VitrineError } from '../plan/error.ts';
 import { BLOCK, strideOf } from '../plan/formats.ts';
 import { placesOf } from '../plan/rows.ts';
 import type { SourceMemory } from './lower.ts';
@@ -60,7 +61,9 @@ function weightAt(memory: WasmMemory, { spec, format, values, scales, bytes }: W
 }
 
 /** Keys and values of a source [nHead, places, headDim padded] as the reference has them, [places, nHead, headDim]. */
-function keysOf(memory: WasmMemory, { nHead, headDim, places, keys, values }: SourceMemory): KeyCache {
+function keysOf(memory: WasmMemory, { nHead, headDim, places, keys, values, kv }: SourceMemory): KeyCache {
+  if (kv !== 'f32')
+    throw new VitrineError('bad-option', `A gradient needs keys and values in f32, and they are in ${kv}.`);
   const padded = Math.ceil(headDim / 4) * 4;
   const [k, v] = [keys, values].map((address) => {
     const kept = memory.floats(address, nHead * places * padded);

@@ -32,7 +32,7 @@ import type { performAdjoint } from './adjoint.ts';
 import { layout } from './binary.ts';
 import { type Lowering, placeBytes, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
 import type { Machine } from './machine.ts';
-import type { ProgramMemory } from './memory.ts';
+import type { ProgramMemory, WasmMemory } from './memory.ts';
 import type { WasmWeight } from './weights.ts';
 
 type Home = Omit<Machine, 'memory'> & { memory: ProgramMemory };
@@ -314,7 +314,7 @@ export class WasmProgram implements Program {
     if (step.op === 'adjoint') {
       return this.#adjoint!(step, {
         ...{ plan: this.#plan, batch, sizes, context: this.size.context, gradients: this.#keyGradients },
-        memory: this.#running().memory,
+        memory: this.#running().memory as WasmMemory, // a program without memory runs nothing
         read: (name) => this.#read(name, tensors, sizes),
         write: (name, values) => this.#set(name, values, tensors, sizes),
         weight: (name) => this.#weight(name),
