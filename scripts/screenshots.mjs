@@ -24,19 +24,38 @@ const views = [
   { name: 'inside-lesson', hash: '&inside=block&block=2', ready: '.lesson .words', lesson: 'Masked attention' },
 ];
 
+/** The rooms of the models that do not write, at the widths of a phone and a laptop, in both themes. */
+const rooms = [
+  { model: 'tiny-digits', press: '.sample:nth-child(4)', ready: '.overlay canvas' },
+  { model: 'tiny-dates', press: '.lines .written button:nth-child(6)', ready: '.lines' },
+  { model: 'tiny-translate', ready: '.lines' },
+  { model: 'tiny-blanks', ready: '.lines' },
+  { model: 'tiny-tasks', ready: '.lines' },
+].flatMap(({ model, ...room }) =>
+  [false, true].map((dark) => ({
+    ...room,
+    name: `room-${model.slice('tiny-'.length)}${dark ? '-dark' : ''}`,
+    hash: `&model=${model}`,
+    dark,
+    widths: [390, 1280],
+  })),
+);
+views.push(...rooms);
+
 mkdirSync(out, { recursive: true });
 const { url, close } = await serve(process.env.VITRINE_SITE ?? join(root, 'site'));
 const browser = await chromium.launch({ executablePath: await findBrowser(), args: chromiumFlags });
 const only = process.argv.slice(2);
 for (const width of widths) {
   for (const view of views.filter(({ name }) => only.length === 0 || only.includes(name))) {
+    if (view.widths && !view.widths.includes(width)) continue;
     const context = await browser.newContext({
       viewport: { width, height: width < 600 ? 844 : 900 },
       colorScheme: view.dark ? 'dark' : 'light',
       reducedMotion: 'reduce',
     });
     const page = await context.newPage();
-    await page.goto(`${url}#${text}${view.hash}`);
+    await page.goto(`${url}#${view.widths ? 'device=wasm' : text}${view.hash}`);
     await page.getByText(/in memory/).waitFor({ timeout: 60_000 });
     if (view.type) {
       await page.locator('textarea').focus();
@@ -45,6 +64,7 @@ for (const width of widths) {
     }
     if (view.ask) await page.keyboard.press('Alt+ArrowDown');
     if (view.lesson) await page.locator('.lessons').getByRole('button', { name: view.lesson }).click();
+    if (view.press) await page.locator(view.press).click();
     await page.locator(view.ready).first().waitFor({ timeout: 60_000 });
     await page.waitForTimeout(1500); // what follows from the first numbers
     const path = join(out, `${view.name}-${width}.jpg`);

@@ -1,3 +1,4 @@
+import '../inside/inside.css';
 import '../rooms/room.css';
 import './chat.css';
 import { useEffect, useRef, useState } from 'preact/hooks';
