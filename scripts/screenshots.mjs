@@ -21,6 +21,12 @@ const views = [
     ready: `#station-${station} :is(canvas, table, figure)`,
     element: `#station-${station}`,
   })),
+  {
+    name: 'inside-whole',
+    hash: '&inside=&block=2&head=1',
+    ready: '.whole [data-norm]',
+    element: '.whole',
+  },
   { name: 'inside-lesson', hash: '&inside=block&block=2', ready: '.lesson .words', lesson: 'Masked attention' },
 ];
 

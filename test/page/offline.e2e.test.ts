@@ -60,7 +60,9 @@ beforeAll(async () => {
   const retitle = {
     name: 'retitle',
     transform: (code: string, id: string) =>
-      id.endsWith('src/page/strings.ts') ? code.replace('Choose a model', 'Choose another model') : undefined,
+      id.endsWith('src/page/rooms/words/models.ts')
+        ? code.replace('Choose a model', 'Choose another model')
+        : undefined,
   };
   vi.stubEnv('NODE_ENV', 'production'); // as in `npm run build`; tests are no production
   await build({ root, logLevel: 'silent', plugins: [retitle], build: { outDir: next } });
@@ -204,6 +206,7 @@ test('a new build is taken as a whole, when no other tab shows the old one', asy
   await waiting(first);
   await first.reload();
   await ready(first);
+  await first.getByText('A newer version of this page is ready.').waitFor();
   expect(await dialogTitle(first)).toBe('Choose a model'); // the second tab is still open
   expect(await dialogTitle(second)).toBe('Choose a model');
   await second.close();
