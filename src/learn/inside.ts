@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import { AddedWeights } from '../run/added-weights.ts';
 import { quote } from '../run/check.ts';
 import type { Encoder } from '../run/encoder.ts';
 import type { EncoderDecoder } from '../run/encoder-decoder.ts';
@@ -18,5 +19,7 @@ export function insideOf(model: unknown): Insides {
     });
   }
   found.engine.alive();
+  // What is learnt is brought to the device as what adapters add.
+  found.engine.added ??= new AddedWeights();
   return found;
 }
