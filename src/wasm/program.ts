@@ -231,7 +231,7 @@ export class WasmProgram implements Program {
     const tile = 192 + 16 * row + Math.max(6 * row, Math.min(TILE_BYTES, (rows + 6) * row));
     const headDim = Math.max(0, ...[...this.#plan.sources.values()].map((source) => source.headDim));
     const keys = this.#mostKeys(rows) + ATTENTION_ROWS + 16;
-    const unpacked = this.#kv === 'f32' ? 0 : keys * strideOf(headDim);
+    const unpacked = this.#kv === 'f32' ? 0 : keys * Math.ceil(headDim / 4) * 4;
     const attention = 4 * (unpacked + (headDim + 16) * (2 * ATTENTION_ROWS + 16) + keys * ATTENTION_ROWS + rows + 16);
     return Math.ceil(Math.max(few, tile, attention) / 128) * 128;
   }
