@@ -24,6 +24,9 @@ export interface AdapterContent {
 /** What a head alone is beside: a LoRA of nothing. */
 const headAlone = { peft_type: 'LORA', r: 1, lora_alpha: 1, target_modules: 'none' };
 
+/** Makes the files of a whole model. */
+type Merge = (signal?: AbortSignal) => Promise<Record<string, Uint8Array<ArrayBuffer>>>;
+
 /** Changes to a model, small beside it: low-rank ones of its layers (LoRA), and tensors in place of its own. */
 export class Adapter {
   content: AdapterContent;
@@ -57,17 +60,22 @@ export class Adapter {
     this.content = { ...this.content, tensors: inOrder(this.content.tensors, headDim), interleaved: false };
   }
 
-  /** @internal Told by the model that it was put on last. */
-  base: ((signal?: AbortSignal) => Promise<Record<string, Uint8Array<ArrayBuffer>>>) | undefined;
+  /** No field of the object itself: a function does not cross into a worker. */
+  #merge: Merge | undefined;
+
+  /** @internal Told by the model that it is put on. */
+  onBase(merge: Merge): void {
+    this.#merge = merge;
+  }
 
   /**
    * The files of a whole model, float32: the one that it was put on last, with its changes in it.
    * @throws VitrineError `bad-option` where it was on none yet, or no file can hold the outcome; `network`
    */
   async merge(options: { signal?: AbortSignal } = {}): Promise<Record<string, Uint8Array<ArrayBuffer>>> {
-    if (this.base) return this.base(options.signal);
+    if (this.#merge) return this.#merge(options.signal);
     throw new VitrineError('bad-option', `${this.name} was on no model yet, and only that has the base's weights.`, {
-      hint: 'Put it on its model first: setAdapter.',
+      hint: 'Put it on its model first, on this thread: setAdapter.',
     });
   }
 

@@ -113,11 +113,11 @@ async function planWith(engine: Engine, adapters: readonly Weighted[], signal: A
     );
   const all = await changes(adapters, signal);
   for (const [adapter] of adapters) {
-    adapter.base = async (signal) => {
+    adapter.onBase(async (signal) => {
       engine.alive();
       const { merged } = await part('What merges adapters', () => import('../adapter/merge.ts'));
       return merged(checkpoint, plan, await changes([[adapter, 1]], signal), signal);
-    };
+    });
   }
   const own = adapted(plan, all, ++made);
   madeOf.set(own, adapters);

@@ -9,6 +9,7 @@ import {
   type TextsProgress,
   VitrineError,
 } from '../../src/index.ts';
+import { loadAdapter } from '../../src/learn/index.ts';
 
 const engine = new EngineWorker();
 afterAll(() => engine.terminate());
@@ -93,6 +94,22 @@ describe.each(['bert-mlm', 'bert-tokcls', 'bert-qa', 'bert-seqcls', 'st-mean'])(
   test.each(Object.entries(everyEncoder))('%s', async (_, call) => {
     const [here, there] = models;
     expect(await outcome(call(there))).toEqual(await outcome(call(here)));
+  });
+
+  test.runIf(folder === 'bert-seqcls')('an adapter crosses, and goes on there as here', async () => {
+    const adapter = await loadAdapter(new URL('/test/fixtures/learning/bert-seqcls/adapter-end/', location.href));
+    const [here, there] = models;
+    const plain = await here.classify('one two');
+    for (const given of [adapter, [[adapter, 0.5]] as const, null]) {
+      for (const model of models) await model.setAdapter(given);
+      expect(await outcome(there.classify('one two'))).toEqual(await outcome(here.classify('one two')));
+      expect((await here.classify('one two')).length === plain.length).toBe(true);
+    }
+    const loaded = await engine.loadEncoder(folderOf(folder), { ...options, adapter });
+    await here.setAdapter(adapter);
+    expect(await outcome(loaded.classify('one two'))).toEqual(await outcome(here.classify('one two')));
+    await Promise.all([here.setAdapter(null), loaded.dispose()]);
+    await expect(there.setAdapter({} as never)).rejects.toMatchObject({ code: 'bad-option' });
   });
 
   test('its tokenizer spells there as here', async () => {
