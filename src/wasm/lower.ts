@@ -53,6 +53,30 @@ export function writeSteps(steps: readonly Runnable[], to: Lowering): number {
   return write('Step', lowered, to);
 }
 
+/** Steps of a gradient that kernels perform: its products. */
+export type Product = Extract<Step, { op: 'adjoint'; of: 'linear' | 'linearWeight' }>;
+
+/** Writes a product to memory, a step for each of the gradients that lie side by side; gives their address. */
+export function writeProduct(step: Product, to: Lowering): { steps: number; count: number } {
+  let places = 0;
+  const list = step.reads.grads.map((name, i): Fields<'Step'> => {
+    const own = { input: to.tensor(name), width: width(name, to), output: to.tensor(step.output), places };
+    places += own.width;
+    const wanted = +(to.plan.tensors.get(name)!.shape[0] === 'logitRows');
+    if (step.of === 'linearWeight') {
+      const { input } = step.reads;
+      const second = to.tensor(input);
+      return { ...own, op: Op.linearWeight, second, keyWidth: width(input, to), kind: +step.adds, wanted };
+    }
+    const weight = to.weight(step.weight);
+    const before = i > 0 ? step.output : step.reads.residual;
+    const second = before === undefined ? 0 : to.tensor(before);
+    const tables = write('Table', [matrix(weight)], to);
+    return { ...own, op: Op.linearBack, second, keyWidth: weight.spec.columns, tables, wanted };
+  });
+  return { steps: write('Step', list, to), count: list.length };
+}
+
 function write<Name extends 'Step' | 'Table' | 'Part'>(
   name: Name,
   list: readonly Fields<Name>[],

@@ -30,7 +30,15 @@ import { BATCH_WORDS, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
 import type { performAdjoint } from './adjoint.ts';
 import { layout } from './binary.ts';
-import { type Lowering, placeBytes, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
+import {
+  type Lowering,
+  placeBytes,
+  type Runnable,
+  type SourceMemory,
+  STEP_BYTES,
+  writeProduct,
+  writeSteps,
+} from './lower.ts';
 import type { Machine } from './machine.ts';
 import type { ProgramMemory, WasmMemory } from './memory.ts';
 import type { WasmWeight } from './weights.ts';
@@ -38,13 +46,13 @@ import type { WasmWeight } from './weights.ts';
 type Home = Omit<Machine, 'memory'> & { memory: ProgramMemory };
 
 /** Batches of up to so many rows are as decoding is: the weights are read row by row. */
-const { ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
+const { ADJOINT_BYTES, ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
 
 /** A normed row that others read too is made once, not in each product; no kernel here makes both halves of a gated layer together. */
 const rules = allRules.filter((rule) => ![sharedNormLinear, gatedLinear].includes(rule));
 
-/** Steps in memory that run without a stop, or one that JavaScript performs. */
-type Stretch = { steps: number; count: number } | Performed;
+/** Steps in memory that run without a stop (`isOne`: that are one of the plan's), or one that JavaScript performs. */
+type Stretch = { steps: number; count: number; isOne?: boolean } | Performed;
 type Performed = Extract<Step, { op: 'edit' | 'input' | 'adjoint' }>;
 
 interface StepList {
@@ -95,7 +103,7 @@ export class WasmProgram implements Program {
     this.size = size;
     this.#capture = capture;
     this.#weights = weights;
-    this.#kv = kv;
+    this.#kv = adjoint ? 'f32' : kv; // the reference reads them too
     this.#onDispose = onDispose;
     this.#partOf = Array.from({ length: size.slots }, (_, slot) => slot);
     try {
@@ -162,8 +170,9 @@ export class WasmProgram implements Program {
     const { at, bytes } = this.#scratch;
     const runs = stretches.flatMap((stretch) => {
       if ('op' in stretch) return [() => this.#perform(stretch, all, batch, sizesOf(batch))];
-      const places = Array.from({ length: stretch.count }, (_, i) => stretch.steps + i * STEP_BYTES);
-      return places.map((place) => () => this.#running() && kernels.run(place, 1, this.#batch, at, bytes));
+      const together = stretch.isOne ? stretch.count : 1;
+      const places = Array.from({ length: stretch.count / together }, (_, i) => stretch.steps + i * STEP_BYTES);
+      return places.map((place) => () => this.#running() && kernels.run(place, together, this.#batch, at, bytes));
     });
     return profileOf(
       steps.map((step, i) => ({ step, run: runs[i]! })),
@@ -233,7 +242,7 @@ export class WasmProgram implements Program {
     const keys = this.#mostKeys(rows) + ATTENTION_ROWS + 16;
     const unpacked = this.#kv === 'f32' ? 0 : keys * Math.ceil(headDim / 4) * 4;
     const attention = 4 * (unpacked + (headDim + 16) * (2 * ATTENTION_ROWS + 16) + keys * ATTENTION_ROWS + rows + 16);
-    return Math.ceil(Math.max(few, tile, attention) / 128) * 128;
+    return Math.ceil(Math.max(few, tile, attention, this.#adjoint ? ADJOINT_BYTES : 0) / 128) * 128;
   }
 
   /** The most keys that a row can see, in runs of so many rows. */
@@ -286,7 +295,8 @@ export class WasmProgram implements Program {
     for (let i = 0; i < steps.length; ) {
       const step = steps[i]!;
       if (!runs(step)) {
-        stretches.push(step);
+        const isProduct = step.op === 'adjoint' && (step.of === 'linear' || step.of === 'linearWeight');
+        stretches.push(isProduct ? { ...writeProduct(step, lowering), isOne: true } : step);
         i++;
         continue;
       }
@@ -389,4 +399,4 @@ export class WasmProgram implements Program {
   }
 }
 
-const runs = (step: Step): step is Runnable => !['edit', 'input', 'adjoint'].includes(step.op);
+const runs = (step: Step): step is Runnable => step.op !== 'edit' && step.op !== 'input' && step.op !== 'adjoint';

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
+import { PlanBuilder } from '../../src/plan/builder.ts';
 import { backends, isFull } from '../backends.ts';
 import { expectClose } from '../close.ts';
+import { randomValues } from './mini-plan.ts';
 import { type Case, opened, randomCase, withEdit } from './random-plan.ts';
 
 /** Random plans; an edit of each kind in some, wherever it fits. */
@@ -20,20 +22,38 @@ function cases(count: number): [string, Case][] {
   });
 }
 
+/** Products longer than what kernels take at a time: 1,030 rows, 1,100 columns. */
+function longCase(): Case {
+  const b = new PlanBuilder();
+  const x = b.embed('embedded', { weight: b.matrix('words', 7, 96), by: 'token' });
+  b.linear(b.select('selected', x), b.layer('head', 96, 1100), ['logits', 1100]);
+  const plan = b.plan({ nCtx: 1030, vocabSize: 1100 });
+  const all = Array.from({ length: 1030 }, (_, i) => i);
+  const rows = all.map((position) => ({ token: position % 7, position, slot: 0 }));
+  const labels = Float32Array.from(all, (i) => (i * 31) % 1100);
+  const weights = new Map(
+    plan.weights.map(({ name, rows, columns }, i) => [name, randomValues(rows * columns, i + 1, 0.3)]),
+  );
+  return { plan, kind: 'crossEntropy', weights, batch: { rows, logitRows: all, labels, lossScale: 0.25 } };
+}
+
 describe.each(backends.filter(({ name }) => name !== 'cpu'))('gradients on $name', ({ name, open }) => {
   // A software GPU compiles each plan's kernels anew.
   const count = isFull ? 40 : name === 'webgpu' ? 4 : 16;
-  test.each(cases(count))('are those of the CPU: random plan %s', async (_, one) => {
-    const tensors = ['0.post', '1.attended'];
-    const expected = await opened(createCpuBackend(), one, tensors);
-    const found = await opened(await open(), one, tensors);
-    // A second run finds the sums of the first in its buffers.
-    for (let run = 0; run < 2; run++) {
-      const [a, b] = [await expected.run(), await found.run()];
-      expect(Math.abs(a.loss - b.loss)).toBeLessThan(1e-4 * Math.max(1, Math.abs(a.loss)));
-      expect([...b.of.keys()]).toEqual([...a.of.keys()]);
-      for (const [of, values] of a.of) expectClose(b.of.get(of)!, values, { relative: 1e-4, absolute: 2e-5 }, of);
-    }
-    for (const each of [expected, found]) each.dispose();
-  });
+  test.each([...cases(count), ['of long products', longCase()] as [string, Case]])(
+    'are those of the CPU: random plan %s',
+    async (_, one) => {
+      const tensors = ['0.post', '1.attended', 'embedded'].filter((tensor) => one.plan.tensors.has(tensor));
+      const expected = await opened(createCpuBackend(), one, tensors);
+      const found = await opened(await open(), one, tensors);
+      // A second run finds the sums of the first in its buffers.
+      for (let run = 0; run < 2; run++) {
+        const [a, b] = [await expected.run(), await found.run()];
+        expect(Math.abs(a.loss - b.loss)).toBeLessThan(1e-4 * Math.max(1, Math.abs(a.loss)));
+        expect([...b.of.keys()]).toEqual([...a.of.keys()]);
+        for (const [of, values] of a.of) expectClose(b.of.get(of)!, values, { relative: 1e-4, absolute: 2e-5 }, of);
+      }
+      for (const each of [expected, found]) each.dispose();
+    },
+  );
 });

@@ -1,3 +1,4 @@
+import { linearBack, linearWeight } from './adjoint';
 import { attentionMix, attentionScores, maskedSoftmax } from './attention';
 import { attention } from './attention-block';
 import { hasI8Products, tileOfFours, tileOfPairs } from './integer-tiles';
@@ -106,5 +107,9 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
       return attention(s, batch, scratch);
     case Op.activation:
       return activation(s, batch);
+    case Op.linearBack:
+      return linearBack(s, batch, scratch);
+    case Op.linearWeight:
+      return linearWeight(s, batch, scratch);
   }
 }

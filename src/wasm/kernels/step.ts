@@ -10,6 +10,9 @@ export const TILE_BYTES: i32 = 786432;
 /** Values of a head that share a scale in eight bits. */
 export const KV_BLOCK: i32 = 8;
 
+/** Bytes that a thread needs for the products of a gradient (adjoint.ts). */
+export const ADJOINT_BYTES: i32 = 287424;
+
 /** Ops by the plan's names, as in all the enums here: the compiler (../lower.ts) has them from the build. */
 export enum Op {
   embed,
@@ -26,6 +29,8 @@ export enum Op {
   attentionMix,
   attention,
   activation,
+  linearBack,
+  linearWeight,
 }
 
 export enum Format {
@@ -117,7 +122,7 @@ export class Step {
   masked: i32;
   /** Heads of the queries; of a norm or a rotation those of the input. */
   nHead: i32;
-  /** Of a tensor [nHead, rows, keys]: the most keys. */
+  /** Of a tensor [nHead, rows, keys]: the most keys; of a gradient's products the columns of their output. */
   keyWidth: i32;
   /** Of scores; of a rotateAppend the epsilon of the keys' norm. */
   scale: f32;
