@@ -81,7 +81,6 @@ export class WasmProgram implements Program {
   readonly #encoder: StepList | undefined;
   readonly #encoderBackward: StepList | undefined;
   readonly #adjoint: typeof performAdjoint | undefined;
-  /** Gradients of key sources. */
   readonly #keyGradients = new Map();
   /** Which part of the cache each slot has: when beams change places, nothing is copied. */
   readonly #partOf: number[];
@@ -119,12 +118,11 @@ export class WasmProgram implements Program {
       this.#scratch = { at: this.#allocate(bytes * machine.threads, 'The scratch memory'), bytes };
       if (adjoint) {
         // A gradient reads what lies between the steps, and what the lists before its own have left.
-        const { encoder, encoderBackward } = plan;
-        const encoded = (steps: readonly Step[] | undefined) => ({ steps: steps ?? [], rows: size.source ?? 0 });
-        const parts = [encoded(encoder), { steps: plan.steps, rows: size.rows }, encoded(encoderBackward)];
-        const [first, both, last] = this.#compile(parts, []) as [StepList, StepList, StepList];
-        [this.#few, this.#many] = [both, both];
-        [this.#encoder, this.#encoderBackward] = [first, last];
+        const encoded = (steps: readonly Step[] = []) => ({ steps, rows: size.source ?? 0 });
+        const own = { steps: plan.steps, rows: size.rows };
+        const lists = this.#compile([encoded(plan.encoder), own, encoded(plan.encoderBackward)], []);
+        [this.#encoder, this.#many, this.#encoderBackward] = lists as [StepList, StepList, StepList];
+        this.#few = this.#many;
         return;
       }
       const compile = (steps: readonly Step[], rows: number, rules: readonly Rule[]) =>
