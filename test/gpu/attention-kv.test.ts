@@ -69,6 +69,6 @@ describe('load takes kv', () => {
     await expect(openTiny({ nEmbd: 6, nHead: 1 }, { device: 'webgpu', kv: 'f16' })).rejects.toThrow(/heads of 6/);
     const options = { kv: 'f8' } as unknown as { kv: 'f16' };
     const { load } = await import('../../src/run/load.ts');
-    await expect(load([], options)).rejects.toThrow('Option kv is "f8"; expected "f32", "f16" or "q8".');
+    await expect(load([], options)).rejects.toThrow('Option kv is "f8"; expected "f32" or "f16" or "q8".');
   });
 });

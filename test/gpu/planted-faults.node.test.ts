@@ -95,7 +95,7 @@ const faults: Case[] = [
   },
   {
     what: 'a gate that opens nothing',
-    how: miscompiled('linear-row', (code) => code.replace('* biased(column + UP, up)', '')),
+    how: miscompiled('linear-row', (code) => code.replace('* biased(row, column + UP, up)', '')),
     op: '+ silu + multiply',
     rows: 'one',
     plan: rotaryPlan(),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { load } from '../../src/index.ts';
 import { openCheckpoint } from '../../src/load/open.ts';
+import type { LlamaConfig } from '../../src/model/llama.ts';
 import { type ErrorCode, VitrineError } from '../../src/plan/error.ts';
 import { loadTokenizer } from '../../src/text/load.ts';
 import { encodeTensor } from '../../tools/gguf/layout.ts';
@@ -28,7 +29,7 @@ describe.each(fixtures)('%s as GGUF of the architecture %s', (folder, architectu
     );
     const [found, expected] = [await readAll(checkpoint!), await readAll(original!)];
     expectSame(found, expected);
-    const { bosTokenId, eosTokenIds, ...config } = checkpoint!.config; // of the vocabulary, which is not in it
+    const { bosTokenId, eosTokenIds, padTokenId, ...config } = checkpoint!.config as LlamaConfig; // of the vocabulary, which is not in it
     expect(original!.config).toMatchObject(config);
   });
 
