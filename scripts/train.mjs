@@ -11,7 +11,7 @@ const { values } = parseArgs({
     model: { type: 'string' },
     out: { type: 'string' },
     method: { type: 'string', default: 'lora' },
-    device: { type: 'string', default: 'cpu' },
+    device: { type: 'string', default: 'auto' },
     epochs: { type: 'string' },
     rate: { type: 'string' },
     batch: { type: 'string' },

@@ -18,19 +18,11 @@ const drafting = () => part('What drafts tokens', () => import('./speculate.ts')
  * @throws VitrineError `context-full` for a prompt longer than the context; the signal's reason when it aborts
  */
 export async function* generate(generation: Generation): AsyncGenerator<Token, Completion> {
-  const { engine, tokenizer, prompt, source, settings } = generation;
-  const { numReturnSequences, onContextFull, signal } = settings;
+  const { engine, prompt, source, settings } = generation;
+  const { numReturnSequences, signal } = settings;
   signal?.throwIfAborted();
-  const slides = onContextFull === 'slide';
-  if (prompt.length > engine.context && !slides) {
-    const message = `The prompt has ${prompt.length} tokens; the context holds ${engine.context}.`;
-    const hint = "Shorten it, or pass onContextFull: 'slide' to go on from its end.";
-    throw new VitrineError('context-full', message, { hint });
-  }
-  // A token needs a place only when another follows: the last one may stand right behind the context.
-  const room = slides ? Number.POSITIVE_INFINITY : engine.context - prompt.length + 1;
-  const goesOn = !source && prompt.some((id) => !tokenizer.specialIds.has(id));
-  const outputs = Array.from({ length: numReturnSequences }, () => new Output(settings, tokenizer, room, goesOn));
+  const room = roomFor(generation);
+  const outputs = Array.from({ length: numReturnSequences }, () => beginning(generation));
   const clock = new Clock();
   const session = open(generation);
   const window = slidingWindow(prompt, outputs[0]!, engine.context);
@@ -56,6 +48,26 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
     // biome-ignore lint/correctness/noUnsafeFinally: this is how a generator gives return() a value
     if (left) return completion();
   }
+}
+
+/**
+ * Tokens that may be written until the context is full.
+ * @throws VitrineError `context-full` for a prompt that is longer
+ */
+function roomFor({ engine, prompt, settings }: Generation): number {
+  if (settings.onContextFull === 'slide') return Number.POSITIVE_INFINITY;
+  // A token needs a place only when another follows: the last one may stand right behind the context.
+  if (prompt.length <= engine.context) return engine.context - prompt.length + 1;
+  const message = `The prompt has ${prompt.length} tokens; the context holds ${engine.context}.`;
+  const hint = "Shorten it, or pass onContextFull: 'slide' to go on from its end.";
+  throw new VitrineError('context-full', message, { hint });
+}
+
+/** A text that is still to be written. */
+export function beginning(generation: Generation): Output {
+  const { tokenizer, prompt, source, settings } = generation;
+  const goesOn = !source && prompt.some((id) => !tokenizer.specialIds.has(id));
+  return new Output(settings, tokenizer, roomFor(generation), goesOn);
 }
 
 async function* stepsOf(work: Work, room: number): AsyncGenerator<Token> {

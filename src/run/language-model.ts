@@ -84,6 +84,7 @@ export interface LanguageModel {
   readonly tokenizer: ModelTokenizer;
   generate(prompt: Prompt, options?: GenerateOptions): AsyncGenerator<Token, Completion>;
   chat(messages: readonly ChatMessage[], options?: ChatOptions): AsyncGenerator<Token, Completion>;
+  complete(prompts: readonly Prompt[], options?: GenerateOptions): Promise<Completion[]>;
   complete(prompt: Prompt, options?: GenerateOptions): Promise<Completion>;
   logits(prompt: Prompt, options?: LogitsOptions): Promise<{ data: Float32Array; shape: [number, number] }>;
   score(prompt: Prompt, options?: ScoreOptions): Promise<Score>;

@@ -56,16 +56,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Token, Completion> {
     this.engine.alive();
-    const ids = this.#ids(prompt);
-    const settings = readGenerateOptions(options, this.#scope(Math.max(1, ids.length)));
-    if (ids.length === 0) {
-      const { bosTokenId } = this.config;
-      if (bosTokenId === null) {
-        throw new VitrineError('bad-option', 'The prompt is empty, and this model has no token that begins a text.');
-      }
-      ids.push(bosTokenId);
-    }
-    return yield* generate({ engine: this.engine, tokenizer: this.tokenizer, prompt: ids, settings });
+    return yield* generate({ engine: this.engine, tokenizer: this.tokenizer, ...this.#task(prompt, options) });
   }
 
   /**
@@ -119,13 +110,47 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     return this.engine.current.programBytes(this.engine.plan, size);
   }
 
-  /** `generate` without the steps between. */
-  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
+  /**
+   * `generate` without the steps between. Several prompts (a list of numbers is one prompt's ids) are worked on side by side and share
+   * their runs; their completions are in the same order, each as it is alone.
+   */
+  complete(prompts: readonly Prompt[], options?: GenerateOptions): Promise<Completion[]>;
+  complete(prompt: Prompt, options?: GenerateOptions): Promise<Completion>;
+  async complete(
+    prompt: Prompt | readonly Prompt[],
+    options: GenerateOptions = {},
+  ): Promise<Completion | Completion[]> {
+    if (areSeveral(prompt)) return this.#completeAll(prompt, options);
     const tokens = this.generate(prompt, options);
     for (;;) {
       const next = await tokens.next();
       if (next.done) return next.value;
     }
+  }
+
+  async #completeAll(prompts: readonly Prompt[], options: GenerateOptions): Promise<Completion[]> {
+    this.engine.alive();
+    const tasks = prompts.map((prompt) => this.#task(prompt, options));
+    options.signal?.throwIfAborted();
+    const { completeAll, sharesRuns } = await part('What writes side by side', () => import('./side-by-side.ts'));
+    if (!tasks.every(({ settings }) => sharesRuns(settings))) {
+      return Promise.all(prompts.map((prompt) => this.complete(prompt, options)));
+    }
+    return completeAll(this.engine, this.tokenizer, tasks, options.signal);
+  }
+
+  /** A prompt's ids, the token that begins a text where it has none, and how it is to be continued. */
+  #task(prompt: Prompt, options: GenerateOptions) {
+    const ids = this.#ids(prompt);
+    const settings = readGenerateOptions(options, this.#scope(Math.max(1, ids.length)));
+    if (ids.length === 0) {
+      const { bosTokenId } = this.config;
+      if (bosTokenId === null) {
+        throw new VitrineError('bad-option', 'The prompt is empty, and this model has no token that begins a text.');
+      }
+      ids.push(bosTokenId);
+    }
+    return { prompt: ids, settings };
   }
 
   /** The logits after each of the positions, in their order: data [positions, vocabSize]. */
@@ -230,3 +255,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     throw new VitrineError('context-full', `The text has ${ids.length} tokens; the context holds ${context}.`);
   }
 }
+
+/** Whether these are prompts: a list of numbers is one. */
+const areSeveral = (prompt: Prompt | readonly Prompt[]): prompt is readonly Prompt[] =>
+  Array.isArray(prompt) && (typeof prompt[0] === 'string' || isList(prompt[0]));

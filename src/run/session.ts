@@ -135,11 +135,27 @@ export class Session extends Runner {
   }
 
   /** One more token for each slot named; gives the logits after each. */
-  async decode(tokens: readonly { slot: number; token: number }[], signal?: AbortSignal): Promise<Float32Array[]> {
-    const rows = tokens.map(({ slot, token }) => this.#row(token, this.held[slot]!.length, slot));
+  decode(tokens: readonly { slot: number; token: number }[], signal?: AbortSignal): Promise<Float32Array[]> {
+    return this.advance(
+      tokens.map(({ slot, token }) => ({ slot, ids: [token], wants: true })),
+      signal,
+    );
+  }
+
+  /** More ids for each slot named, in one run; gives the logits after the last of each of those that want them. */
+  async advance(
+    parts: readonly { slot: number; ids: readonly number[]; wants: boolean }[],
+    signal?: AbortSignal,
+  ): Promise<Float32Array[]> {
+    const rows: Row[] = [];
+    const logitRows: number[] = [];
+    for (const { slot, ids, wants } of parts) {
+      rows.push(...ids.map((token, i) => this.#row(token, this.held[slot]!.length + i, slot)));
+      if (wants) logitRows.push(rows.length - 1);
+    }
     await this.engine.turn(signal);
-    const result = await this.run({ rows, logitRows: [...rows.keys()] }, signal);
-    for (const { slot, token } of tokens) this.held[slot]!.push(token);
+    const result = await this.run({ rows, logitRows }, signal);
+    for (const { slot, ids } of parts) this.held[slot]!.push(...ids);
     return this.#rowsOf(result);
   }
 

@@ -3,7 +3,7 @@ import type { Edit, LoadOptions, Model } from '../../src/index.ts';
 /** What the second WGSL compiler is given. `vendor`: kernels as for a GPU of theirs, in place of those for a software one. */
 export interface Choice {
   dtype: NonNullable<LoadOptions['dtype']>;
-  kv?: 'f32' | 'f16';
+  kv?: 'f32' | 'f16' | 'q8';
   vendor?: string;
   /** Nothing is run: only the pipelines are compiled that loading a model asks for. */
   compileOnly?: boolean;

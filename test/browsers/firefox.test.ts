@@ -13,6 +13,6 @@ describe.skipIf(!found)('Firefox', () => smoke(() => openFirefox(found!), ['wasm
 const choices: Choice[] = [
   { dtype: 'q4', vendor: 'swiftshader' }, // with words in q8, and positions in f32
   { dtype: 'f16', kv: 'f16', vendor: 'nvidia', compileOnly: true },
-  { dtype: 'bf16', vendor: 'swiftshader', compileOnly: true },
+  { dtype: 'bf16', kv: 'q8', vendor: 'swiftshader', compileOnly: true },
 ];
 describe.skipIf(!found)('the library on WebGPU in Firefox', () => libraryOnWebGpu(() => openFirefox(found!), choices));

@@ -1,77 +1,13 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { load, type Model } from '../../src/index.ts';
 import { type Adapter, type Example, type Learner, loadAdapter, type Step, train } from '../../src/learn/index.ts';
 import type { TrainOptions } from '../../src/learn/options.ts';
 import { expectClose } from '../close.ts';
-import { openLearner, tensorsIn } from './models.ts';
+import { openLearner } from './models.ts';
+import { allRuns, courseOf, testRuns } from './train-case.ts';
 
-interface Run {
-  learningRate: number;
-  log: { loss: number; gradNorm: number; learningRate: number }[];
-}
-
-interface Course {
-  data: Example[];
-  batch: number;
-  optimizer: {
-    betas: [number, number];
-    epsilon: number;
-    weightDecay: number;
-    maxGradNorm: number;
-    warmupSteps: number;
-  };
-  full: Run;
-  lora: Run;
-}
-
-const fixtures = new URL('../fixtures/learning/', import.meta.url);
-const courseOf = (name: string) =>
-  (JSON.parse(readFileSync(new URL(`${name}/learning.json`, fixtures), 'utf8')) as { training: Course }).training;
-
-/** The settings of a fixture's run. */
-const settingsOf = (
-  { batch, optimizer: { betas, epsilon, weightDecay, maxGradNorm, warmupSteps } }: Course,
-  run: Run,
-) => ({
-  ...{ betas, epsilon, weightDecay, maxGradNorm, warmupSteps, learningRate: run.learningRate },
-  ...{ batchSize: batch, steps: run.log.length, shuffle: false, schedule: 'linear' as const },
-});
-
-async function expectRun(name: string, method: 'full' | 'lora', times = 1): Promise<void> {
-  const course = courseOf(name);
-  const run = course[method];
-  const model = await openLearner(name);
-  const resume = method === 'lora' ? await loadAdapter(new URL(`${name}/adapter-start`, fixtures)) : undefined;
-  const options: TrainOptions = { method, ...settingsOf(course, run), ...(resume && { resume }) };
-  const training = train(model, course.data, options);
-  const steps: Step[] = [];
-  for await (const step of training) steps.push(step);
-  expect(steps.length).toBe(run.log.length);
-  for (const [i, { loss, gradNorm, learningRate }] of run.log.entries()) {
-    const found = steps[i]!;
-    expect(Math.abs(found.loss / loss - 1), `loss of step ${i}: ${found.loss} for ${loss}`).toBeLessThan(1e-4 * times);
-    const norms = `norm of step ${i}: ${found.gradNorm} for ${gradNorm}`;
-    expect(Math.abs(found.gradNorm / gradNorm - 1), norms).toBeLessThan(1e-3 * times);
-    expect(Math.abs(found.learningRate / learningRate - 1)).toBeLessThan(1e-12);
-  }
-  if (method === 'lora') {
-    const end = tensorsIn(`learning/${name}/adapter-end/adapter_model.safetensors`);
-    const { tensors } = training.adapter!.content;
-    expect([...tensors.keys()].sort()).toEqual([...end.keys()].sort());
-    for (const [tensor, { data, shape }] of end) {
-      expect(tensors.get(tensor)!.shape, tensor).toEqual(shape);
-      expectClose(tensors.get(tensor)!.data, data, { relative: 2e-3 * times }, tensor);
-    }
-  }
-  model.dispose();
-}
-
-describe.each(['tiny-gpt2', 'bert-seqcls', 'llama-gqa'])('%s on cpu', (name) => {
-  it.each(['lora', 'full'] as const)('a run of %s has the losses, norms and rates of PyTorch', async (method) => {
-    await expectRun(name, method);
-  });
-});
+testRuns('cpu', allRuns);
+testRuns('wasm', allRuns);
 
 describe('a run', () => {
   const data: Example[] = [

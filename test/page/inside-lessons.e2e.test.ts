@@ -46,8 +46,7 @@ const next = () => page.locator('.lesson').getByRole('button', { name: 'Next' })
 /** The tensor whose picture is outlined, and whether it is in view. */
 async function pointedAt(): Promise<string> {
   const pointed = page.locator('[data-pointed]');
-  await pointed.waitFor();
-  expect(await pointed.count()).toBe(1);
+  await expect.poll(() => pointed.count()).toBe(1);
   await expect
     .poll(async () => {
       const box = await pointed.boundingBox();

@@ -122,7 +122,7 @@ test('a lesson’s numbers follow the block that is looked at, and its names wit
   expect(await page.evaluate(() => document.activeElement?.className)).toBe('primary');
   await page.locator('[data-pointed]').waitFor();
   await page.getByRole('button', { name: 'Close the lesson' }).click();
-  expect(await page.locator('[data-pointed]').count()).toBe(0);
+  await expect.poll(() => page.locator('[data-pointed]').count()).toBe(0);
   expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset.lesson)).toBe('residual');
 });
 

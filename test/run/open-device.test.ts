@@ -113,7 +113,7 @@ test('a device that says nothing of itself, refuses what it offers and is lost o
   });
 });
 
-test('a context that does not fit is said at load, before a weight is sent', () => {
+test('a context that was asked for and does not fit is said at load, before a weight is sent', () => {
   let writes = 0;
   const limits = {
     maxBufferSize: 2 ** 15,
@@ -130,11 +130,11 @@ test('a context that does not fit is said at load, before a weight is sent', () 
     }),
   };
   return withAltered(how, async () => {
-    const opening = openFixture('tiny-gpt2', { device: 'webgpu', ownGpu: true }, oneRow);
+    const opening = openFixture('tiny-gpt2', { device: 'webgpu', ownGpu: true, contextLength: 64 }, oneRow);
     await expect(opening).rejects.toMatchObject({ code: 'out-of-memory' });
     await expect(opening).rejects.toThrow(/KV cache of \d+ positions.*contextLength/);
     expect(writes, 'but for what tries the device').toBe(1);
-    const auto = await openFixture('tiny-gpt2', { device: 'auto' }, oneRow);
+    const auto = await openFixture('tiny-gpt2', { device: 'auto', contextLength: 64 }, oneRow);
     expect(auto.device.kind).toBe('wasm');
     expect(auto.device.reason).toMatch(/KV cache of/);
     auto.dispose();

@@ -215,7 +215,7 @@ test('logprobs and topLogprobs are the log-softmax of the raw logits, whatever t
 test('an empty prompt starts from <|endoftext|>', async () => {
   const empty = await model.complete('', { maxNewTokens: 5 });
   expect(empty.ids).toEqual((await model.complete([999], { maxNewTokens: 5 })).ids);
-  expect((await model.complete([], { maxNewTokens: 5 })).usage.prompt).toBe(1);
+  expect((await model.complete([] as number[], { maxNewTokens: 5 })).usage.prompt).toBe(1);
 });
 
 test.each([
