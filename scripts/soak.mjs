@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { findBrowser } from './browser.mjs';
 import { openSoak } from './soak/site.mjs';
 
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' }, lanes: { type: 'string' } } });
@@ -17,7 +18,7 @@ const SETTLED_AFTER = 3;
 if (!existsSync(join(import.meta.dirname, '../dist/vitrine.js'))) {
   throw new Error('There is no built library: run `npm run build:library` first.');
 }
-const site = await openSoak();
+const site = await openSoak({ browser: await findBrowser() });
 const problems = [];
 site.page.on('pageerror', (error) => problems.push(`page error: ${error.message}`));
 site.page.on('crash', () => problems.push('the page crashed'));

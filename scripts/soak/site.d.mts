@@ -1,7 +1,7 @@
 import type { Page } from 'playwright';
 
 export const crashFlags: string[];
-export function openSoak(options?: { flags?: string[] }): Promise<{
+export function openSoak(options?: { flags?: string[]; browser?: string | undefined }): Promise<{
   page: Page;
   crashGpu(): Promise<void>;
   close(): Promise<void>;

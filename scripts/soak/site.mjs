@@ -10,11 +10,12 @@ const memoryFlags = ['--enable-blink-features=ForceEagerMeasureMemory'];
 
 const ignore = () => {};
 
-export async function openSoak({ flags = crashFlags } = {}) {
+/** @param browser which Chromium; the one without windows does not measure memory */
+export async function openSoak({ flags = crashFlags, browser: path } = {}) {
   const root = join(import.meta.dirname, '../..');
   const folders = { '/dist/': join(root, 'dist'), '/models/': join(root, 'test/fixtures') };
   const { url, close } = await serve(import.meta.dirname, 0, { folders });
-  const executablePath = await findHeadless();
+  const executablePath = path ?? (await findHeadless());
   const browser = await chromium.launch({ executablePath, args: [...chromiumFlags, ...memoryFlags, ...flags] });
   const page = await browser.newPage();
   page.setDefaultTimeout(300_000); // a loaded machine is no failure

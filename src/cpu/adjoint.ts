@@ -102,6 +102,17 @@ function sideBySide(names: readonly string[], rows: number, run: AdjointRun): { 
   return { width, values };
 }
 
+/** Adds n values times a factor to sums. */
+function addTimes(n: number, factor: number, from: Float32Array, start: number, sums: Float64Array, at: number): void {
+  for (let i = 0; i < n; i++) sums[at + i]! += factor * from[start + i]!;
+}
+
+function dot(n: number, a: Float32Array, at: number, b: Float32Array, start: number): number {
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += a[at + i]! * b[start + i]!;
+  return sum;
+}
+
 function linear({ reads, weight, output }: Of<'linear'>, run: AdjointRun): void {
   const { spec, format, packed, stride } = run.weight(weight);
   const out = run.tensor(output);
@@ -113,7 +124,7 @@ function linear({ reads, weight, output }: Of<'linear'>, run: AdjointRun): void 
     unpackRow(format, packed, o, row);
     for (let r = 0; r < rows; r++) {
       const grad = values[r * width + o]!;
-      for (let i = 0, at = r * spec.columns; i < spec.columns; i++, at++) sums[at]! += grad * row[i]!;
+      addTimes(spec.columns, grad, row, 0, sums, r * spec.columns);
     }
   }
   out.set(sums);
@@ -130,8 +141,7 @@ function linearWeight({ reads, output, adds }: Of<'linearWeight'>, run: AdjointR
     sums.fill(0);
     if (adds) sums.set(out.subarray(o * nIn, (o + 1) * nIn));
     for (let r = 0; r < rows; r++) {
-      const grad = values[r * width + o]!;
-      for (let i = 0, at = r * nIn; i < nIn; i++, at++) sums[i]! += grad * x[at]!;
+      addTimes(nIn, values[r * width + o]!, x, r * nIn, sums, 0);
     }
     out.set(sums, o * nIn);
   }
@@ -247,24 +257,37 @@ function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, run: AdjointRun):
   }
 }
 
-/** Calls `visit` for every key that a row sees: `at` in [nHead, rows, keys], the query's head and row, and the key's place and head. */
-function eachKey(
+/** The keys that a row sees of a head: places [from, to), whose values in [nHead, rows, keys] begin `at` the first. */
+interface SeenKeys {
+  head: number;
+  /** The query among [rows, nHead]; the head of the keys, and of how many there are. */
+  query: number;
+  keyHead: number;
+  keyHeads: number;
+  at: number;
+  from: number;
+  to: number;
+  /** The row's own. */
+  place: number;
+}
+
+/** Calls `visit` for every head of every row. */
+function eachRow(
   { source, window = Number.POSITIVE_INFINITY }: { source: string; window?: number },
   nHead: number,
   run: AdjointRun,
-  visit: (at: number, query: number, key: number, distance: number, head: number) => void,
+  visit: (seen: SeenKeys) => void,
 ): void {
   const { nHead: keyHeads } = run.cache(source);
-  const axis = run.plan.sources.get(source)!.axis === 'source' ? 'source' : 'context';
-  const keys = run.sizes[axis];
+  const keys = run.sizes[run.plan.sources.get(source)!.axis === 'source' ? 'source' : 'context'];
   const places = run.places(source);
   for (let head = 0; head < nHead; head++) {
     const keyHead = Math.floor((head * keyHeads) / nHead);
-    for (const [r, { place, first, count }] of places.entries()) {
-      for (let key = Math.max(0, count - window); key < count; key++) {
-        const at = (head * places.length + r) * keys + key;
-        visit(at, r * nHead + head, (first + key) * keyHeads + keyHead, first + key - place, head);
-      }
+    for (const [row, { place, first, count }] of places.entries()) {
+      const skipped = Math.max(0, count - window);
+      const at = (head * places.length + row) * keys + skipped;
+      const [from, to] = [first + skipped, first + count];
+      visit({ head, query: row * nHead + head, keyHead, keyHeads, at, from, to, place });
     }
   }
 }
@@ -275,30 +298,37 @@ function attention(step: Of<'attentionMix' | 'attentionScores' | 'keys' | 'bias'
     case 'attentionMix': {
       const [grad, out] = [run.tensor(step.reads.grad), run.tensor(step.output).fill(0)];
       const nHead = run.plan.tensors.get(step.output)!.shape[0] as number;
-      return eachKey(step, nHead, run, (at, query, key) => {
-        let sum = 0;
-        for (let i = 0; i < headDim; i++) sum += grad[query * headDim + i]! * v[key * headDim + i]!;
-        out[at] = sum;
+      return eachRow(step, nHead, run, ({ query, keyHead, keyHeads, at, from, to }) => {
+        for (let key = from; key < to; key++) {
+          const start = (key * keyHeads + keyHead) * headDim;
+          out[at + key - from] = dot(headDim, grad, query * headDim, v, start);
+        }
       });
     }
     case 'attentionScores': {
       const [grad, out] = [run.tensor(step.reads.grad), run.tensor(step.output)];
       const sums = new Float64Array(out.length);
       const nHead = run.plan.tensors.get(step.output)!.shape[1] as number;
-      eachKey(step, nHead, run, (at, query, key) => {
-        const factor = grad[at]! * step.scale;
-        for (let i = 0; i < headDim; i++) sums[query * headDim + i]! += factor * k[key * headDim + i]!;
+      eachRow(step, nHead, run, ({ query, keyHead, keyHeads, at, from, to }) => {
+        for (let key = from; key < to; key++) {
+          const start = (key * keyHeads + keyHead) * headDim;
+          const factor = grad[at + key - from]! * step.scale;
+          addTimes(headDim, factor, k, start, sums, query * headDim);
+        }
       });
       return out.set(sums);
     }
     case 'keys': {
       const [weights, vectors] = [run.tensor(step.reads.weights), run.tensor(step.reads.vectors)];
       const { [step.part]: into } = run.cache(step.into);
-      const sums = Float64Array.from(step.adds ? into : into.map(() => 0));
+      const sums = step.adds ? Float64Array.from(into) : new Float64Array(into.length);
       const nHead = run.plan.tensors.get(step.reads.vectors)!.shape[1] as number;
-      eachKey(step, nHead, run, (at, query, key) => {
-        const factor = weights[at]! * step.scale;
-        for (let i = 0; i < headDim; i++) sums[key * headDim + i]! += factor * vectors[query * headDim + i]!;
+      eachRow(step, nHead, run, ({ query, keyHead, keyHeads, at, from, to }) => {
+        for (let key = from; key < to; key++) {
+          const start = (key * keyHeads + keyHead) * headDim;
+          const factor = weights[at + key - from]! * step.scale;
+          addTimes(headDim, factor, vectors, query * headDim, sums, start);
+        }
       });
       return into.set(sums);
     }
@@ -307,8 +337,11 @@ function attention(step: Of<'attentionMix' | 'attentionScores' | 'keys' | 'bias'
       const [nHead, columns] = run.plan.tensors.get(step.output)!.shape as [number, number];
       const sums = Float64Array.from(step.adds ? out : out.map(() => 0));
       const most = (columns - 1) / 2;
-      eachKey(step, nHead, run, (at, _query, _key, distance, head) => {
-        sums[head * columns + most + Math.max(-most, Math.min(most, distance))]! += grad[at]!;
+      eachRow(step, nHead, run, ({ head, at, from, to, place }) => {
+        for (let key = from; key < to; key++) {
+          const distance = Math.max(-most, Math.min(most, key - place));
+          sums[head * columns + most + distance]! += grad[at + key - from]!;
+        }
       });
       return out.set(sums);
     }

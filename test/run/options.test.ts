@@ -160,7 +160,6 @@ describe('generate refuses', () => {
     [[1.5]],
     [[-1]],
     [[1000]],
-    [['a']],
     [[Number.NaN]],
     [new Float32Array([0.5])],
     [new Array(2)],
