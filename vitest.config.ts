@@ -23,7 +23,7 @@ const inChromium = [
   'test/text/{cases,families,inputs}',
   'test/wasm/**/*',
   'test/ops/edit',
-  'test/model/{config,fixtures}',
+  'test/model/config',
 ];
 /** Chromium has the Dawn and the SwiftShader of the tests in Node: its own run of all kernels is one of `test:full`. */
 const inChromiumOnceANight = ['test/{gpu,model,ops}/**/*.test.ts'];

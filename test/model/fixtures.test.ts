@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { backends } from '../backends.ts';
+import { backends, isFull } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
 import { type OpenedModel, openOn, runIds } from './opened.ts';
@@ -49,7 +49,7 @@ const files = [
 
 describe.each(backends)('tiny-gpt2 on $name', ({ name, open }) => {
   // Names of weights are no matter of a device's.
-  describe.each(name === 'webgpu' ? files.slice(0, 3) : files)('%s', (file) => {
+  describe.each(name === 'webgpu' ? files.slice(0, isFull ? 3 : 2) : files)('%s', (file) => {
     let model: OpenedModel;
     let expected: Expected;
     beforeAll(async () => {
