@@ -31,7 +31,7 @@ const bytesAtOnce = 2 ** 28;
  * @throws VitrineError as `trace` does
  */
 export async function overview(
-  model: Traceable & Pick<LanguageModel, 'tokenizer'>,
+  model: Traceable & Pick<LanguageModel, 'tokenizer' | 'tensors'>,
   text: Prompt,
   options: OverviewOptions = {},
 ): Promise<Overview> {
@@ -44,26 +44,30 @@ export async function overview(
   const cells = Math.ceil(tokens / pool);
   const patterns = new Float32Array(nLayer * nHead * cells * cells);
   const norms = new Float32Array((2 * nLayer + 1) * tokens);
+  // Where attention and MLP read the same residual (GPT-NeoX), the sum after attention alone is no tensor of the model's.
+  const inTurn = model.tensors().some(({ name }) => name === 'blocks.0.hook_resid_mid');
+  const after = (layer: number) =>
+    (inTurn ? ['hook_resid_mid'] : ['hook_resid_pre', 'hook_attn_out']).map((name) => `blocks.${layer}.${name}`);
   const atOnce = Math.max(1, Math.floor(bytesAtOnce / (4 * tokens * (nHead * tokens + 2 * nEmbd))));
   for (let first = 0; first < nLayer; first += atOnce) {
     const layers = Array.from({ length: Math.min(atOnce, nLayer - first) }, (_, i) => first + i);
-    const residuals = new Map<number, string>(
+    const residuals = new Map<number, string[]>(
       layers.flatMap(
         (layer) =>
           [
-            [2 * layer + 1, `blocks.${layer}.hook_resid_mid`],
-            [2 * layer + 2, `blocks.${layer}.hook_resid_post`],
+            [2 * layer + 1, after(layer)],
+            [2 * layer + 2, [`blocks.${layer}.hook_resid_post`]],
           ] as const,
       ),
     );
-    if (first === 0) residuals.set(0, 'blocks.0.hook_resid_pre');
+    if (first === 0) residuals.set(0, ['blocks.0.hook_resid_pre']);
     const pattern = (layer: number) => `blocks.${layer}.attn.hook_pattern`;
-    const capture = [...residuals.values(), ...layers.map(pattern)];
+    const capture = [...new Set([...residuals.values()].flat()), ...layers.map(pattern)];
     const traced = await model.trace(ids, { capture, edits, logits: [], signal });
     for (const layer of layers) {
       patterns.set(pooled(traced.get(pattern(layer))!, pool), layer * nHead * cells * cells);
     }
-    for (const [row, name] of residuals) norms.set(lengths(traced.get(name)!), row * tokens);
+    for (const [row, parts] of residuals) norms.set(lengths(parts.map((name) => traced.get(name)!)), row * tokens);
   }
   return {
     patterns: { data: patterns, shape: [nLayer, nHead, cells, cells] },
@@ -86,11 +90,12 @@ function pooled({ data, shape: [heads = 0, rows = 0, columns = 0] }: TracedTenso
   return most;
 }
 
-/** Of each row of a [rows, n] tensor. */
-function lengths({ data, shape: [rows = 0, n = 0] }: TracedTensor): Float32Array {
+/** Of each row of the sum of [rows, n] tensors. */
+function lengths(parts: readonly TracedTensor[]): Float32Array {
+  const [rows = 0, n = 0] = parts[0]!.shape;
   return Float32Array.from({ length: rows }, (_, r) => {
-    let sum = 0;
-    for (let i = r * n; i < (r + 1) * n; i++) sum += data[i]! * data[i]!;
-    return Math.sqrt(sum);
+    let squares = 0;
+    for (let i = r * n; i < (r + 1) * n; i++) squares += parts.reduce((sum, { data }) => sum + data[i]!, 0) ** 2;
+    return Math.sqrt(squares);
   });
 }

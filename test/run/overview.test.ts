@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Model, overview } from '../../src/index.ts';
+import { load, type Model, overview } from '../../src/index.ts';
 import { openFixture } from './models.ts';
 
 describe('overview', () => {
@@ -27,6 +27,22 @@ describe('overview', () => {
         expect(norms.data[row * 7 + token]! / norm).toBeCloseTo(1, 6);
       }
     }
+  });
+
+  test('where attention and MLP read the same residual, the sum after attention is made of both', async () => {
+    const model = await load(new URL('../fixtures/families/gpt-neox/', import.meta.url), { device: 'cpu' });
+    const names = ['resid_pre', 'attn_out', 'resid_post'].map((name) => `blocks.1.hook_${name}`);
+    const traced = await model.trace(ids, { capture: names });
+    const [pre, attn, post] = names.map((name) => traced.get(name)!.data);
+    const { norms } = await overview(model, ids);
+    expect(norms.shape).toEqual([5, 7]);
+    const sum = pre!.map((value, i) => value + attn![i]!);
+    for (let token = 0; token < 7; token++) {
+      const norm = (data: Float32Array) => Math.hypot(...data.subarray(token * 40, (token + 1) * 40));
+      expect(norms.data[3 * 7 + token]! / norm(sum)).toBeCloseTo(1, 5);
+      expect(norms.data[4 * 7 + token]! / norm(post!)).toBeCloseTo(1, 5);
+    }
+    model.dispose();
   });
 
   test('what it cannot do is named', async () => {

@@ -100,13 +100,15 @@ export function Strip({ label, name, data, limit, tensor, cellAt, stale }: Strip
 }
 
 /** Two rows of the stream and their sum, one above the other on one scale. */
-export function Sum({ a, b, sum }: { a: string; b: string; sum: string }) {
+export function Sum({ parts, sum }: { parts: readonly string[]; sum: string }) {
   const { frame } = useShown();
-  const limit = useMemo(() => magnitudeOf(frame.row(a), frame.row(b), frame.row(sum)), [frame, a, b, sum]);
+  const all = [...parts, sum];
+  const limit = useMemo(() => magnitudeOf(...all.map((name) => frame.row(name))), [frame, ...all]);
   return (
     <div class="addition">
-      <Vector name={a} label={lastPart(a)} limit={limit} />
-      <Vector name={b} label={`+ ${lastPart(b)}`} limit={limit} />
+      {parts.map((name, i) => (
+        <Vector key={name} name={name} label={`${i === 0 ? '' : '+ '}${lastPart(name)}`} limit={limit} />
+      ))}
       <Vector name={sum} label={`= ${lastPart(sum)}`} limit={limit} />
       <Legend scale="signed" limit={limit} />
     </div>

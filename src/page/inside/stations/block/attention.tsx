@@ -9,7 +9,7 @@ import { type Frame, Framed, useFrame, useShown } from '../../frame.ts';
 import { useLater } from '../../later.ts';
 import type { Cell } from '../../looking.ts';
 import { reading, touched } from '../../reading.ts';
-import { limitOf, type Stage, scoreScale, scoresAt, stages } from './scores.ts';
+import { limitOf, type Stage, scoreScale, scoresAt, stages, turnsHeads } from './scores.ts';
 import { words } from './words.ts';
 
 /** A head's attention as one picture that goes from products to shares. */
@@ -18,14 +18,15 @@ export function Attention({ hook }: { hook: string }) {
   const [stage, setStage] = useState<Stage>('pattern');
   const fading = useFading();
   const { reading, layer, head } = frame;
-  const scale = scoreScale(reading.model.config, layer);
+  const turned = turnsHeads(reading) ? 'rot_' : '';
+  const tensors = {
+    q: frame.tensor(`${hook}.hook_${turned}q`),
+    k: frame.tensor(`${hook}.hook_${turned}k`),
+    scores: frame.tensor(`${hook}.hook_attn_scores`),
+    pattern: frame.tensor(`${hook}.hook_pattern`),
+  };
+  const scale = scoreScale(tensors, head);
   const { value, stale: pending } = useLater(async () => {
-    const tensors = {
-      q: frame.tensor(`${hook}.hook_q`),
-      k: frame.tensor(`${hook}.hook_k`),
-      scores: frame.tensor(`${hook}.hook_attn_scores`),
-      pattern: frame.tensor(`${hook}.hook_pattern`),
-    };
     const data = await scoresAt(stage, tensors, head, scale);
     return { stage, data, limit: limitOf(stage, data), frame };
   }, [stage, reading, layer, head]);

@@ -1,5 +1,5 @@
 import type { TracedTensor } from '../../../../index.ts';
-import type { ModelConfig } from '../../../../model/config.ts';
+import type { Reading } from '../../reading.ts';
 
 /** How scores become attention. */
 export const stages = ['raw', 'scaled', 'masked', 'pattern'] as const;
@@ -7,7 +7,7 @@ export type Stage = (typeof stages)[number];
 
 /** The tensors of one block's attention. */
 export interface AttentionTensors {
-  /** [tokens, nHead, headDim] */
+  /** [tokens, nHead, headDim], turned by their positions where the model turns them; heads may share keys. */
   q: TracedTensor;
   k: TracedTensor;
   /** [nHead, tokens, tokens], scaled and masked. */
@@ -15,10 +15,20 @@ export interface AttentionTensors {
   pattern: TracedTensor;
 }
 
-/** What q · k is multiplied by, as `gpt2Plan` has it. */
-export function scoreScale(config: ModelConfig, layer: number): number {
-  const { nEmbd, nHead, scaleAttnWeights = true, scaleAttnByInverseLayerIdx } = config;
-  return (scaleAttnWeights ? 1 / Math.sqrt(nEmbd / nHead) : 1) / (scaleAttnByInverseLayerIdx ? layer + 1 : 1);
+/** Whether queries and keys are turned by their positions (rotary embeddings) before they are multiplied. */
+export const turnsHeads = ({ model }: Pick<Reading, 'model'>): boolean => 'rotary' in model.config;
+
+/** What a head's q · k is multiplied by, by the score that it gave: that of the token with the largest product with itself. */
+export function scoreScale({ q, k, scores }: Omit<AttentionTensors, 'pattern'>, head: number): number {
+  const [tokens = 0] = q.shape;
+  let [product, scale] = [0, 1];
+  for (let row = 0; row < tokens; row++) {
+    const own = dot(q, row, k, row, head);
+    if (Math.abs(own) <= Math.abs(product)) continue;
+    product = own;
+    scale = scores.data[(head * tokens + row) * tokens + row]! / own;
+  }
+  return scale;
 }
 
 /** Products between two rests, so that no task of the page is long: some 10 ms of them. */
@@ -57,7 +67,8 @@ export function limitOf(stage: Stage, data: Float32Array): number {
 function dot(q: TracedTensor, row: number, k: TracedTensor, key: number, head: number): number {
   const [, nHead = 0, headDim = 0] = q.shape;
   const a = (row * nHead + head) * headDim;
-  const b = (key * nHead + head) * headDim;
+  const [, keyHeads = 0] = k.shape;
+  const b = (key * keyHeads + Math.floor((head * keyHeads) / nHead)) * headDim;
   let sum = 0;
   for (let d = 0; d < headDim; d++) sum += q.data[a + d]! * k.data[b + d]!;
   return sum;

@@ -6,18 +6,22 @@ import { Legend, Part, Strip, Sum, Vector } from '../../draw/part.tsx';
 import { Framed, useFrame, useShown } from '../../frame.ts';
 import { useLater } from '../../later.ts';
 import { layer } from '../../looking.ts';
+import { type Reading, reading } from '../../reading.ts';
 import { words as frameWords } from '../../words.ts';
 import { Attention } from './attention.tsx';
 import { Mlp } from './mlp.tsx';
 import { Norm } from './norm.tsx';
+import { turnsHeads } from './scores.ts';
 import { words } from './words.ts';
 
 /** One block from the residual stream and back to it, for the head and the token looked at. */
 export function Block() {
-  const { frame, stale, failure } = useFrame(namesOf(`blocks.${layer.value}`));
+  const { frame, stale, failure } = useFrame(namesOf(`blocks.${layer.value}`, reading.value));
   if (failure !== undefined) return <Failure what={failure} />;
   if (!frame) return <p class="summary">{frameWords.reading}</p>;
   const hook = `blocks.${frame.layer}`;
+  const inTurn = areInTurn(frame.reading);
+  const before = `${hook}.${inTurn ? 'hook_resid_mid' : 'hook_resid_pre'}`; // what the MLP reads
   return (
     <Framed value={{ frame, stale: stale! }}>
       <ol
@@ -37,21 +41,35 @@ export function Block() {
           <HeadRows title={words.z} name={`${hook}.attn.hook_z`} />
         </Part>
         <Projection hook={hook} />
-        <Part title={words.residMid} hooks={[`${hook}.hook_resid_mid`]} on="stream">
-          <Sum a={`${hook}.hook_resid_pre`} b={`${hook}.hook_attn_out`} sum={`${hook}.hook_resid_mid`} />
-        </Part>
-        <Norm title={words.norm(2)} hook={`${hook}.ln2`} input={`${hook}.hook_resid_mid`} />
+        {inTurn && (
+          <Part title={words.residMid} hooks={[before]} on="stream">
+            <Sum parts={[`${hook}.hook_resid_pre`, `${hook}.hook_attn_out`]} sum={before} />
+          </Part>
+        )}
+        <Norm title={words.norm(2)} hook={`${hook}.ln2`} input={before} />
         <Mlp hook={hook} />
         <Part title={words.residPost} hooks={[`${hook}.hook_resid_post`]} on="stream">
-          <Sum a={`${hook}.hook_resid_mid`} b={`${hook}.hook_mlp_out`} sum={`${hook}.hook_resid_post`} />
+          <Sum
+            parts={[before, ...(inTurn ? [] : [`${hook}.hook_attn_out`]), `${hook}.hook_mlp_out`]}
+            sum={`${hook}.hook_resid_post`}
+          />
         </Part>
       </ol>
     </Framed>
   );
 }
 
+const mid = 'hook_resid_mid';
+
+/** Whether the MLP reads what attention has added to; in GPT-NeoX both read the same. */
+const areInTurn = ({ model }: Reading) => model.tensors().some(({ name }) => name === `blocks.0.${mid}`);
+
 /** All that is drawn of a block. */
-const namesOf = (block: string) => parts.map((part) => `${block}.${part}`);
+const namesOf = (block: string, of: Reading | undefined) =>
+  [
+    ...parts.filter((part) => part !== mid || !of || areInTurn(of)),
+    ...(of && turnsHeads(of) ? ['attn.hook_rot_q', 'attn.hook_rot_k'] : []),
+  ].map((part) => `${block}.${part}`);
 
 const parts = [
   ...['hook_resid_pre', 'ln1.hook_scale', 'ln1.hook_normalized'],
