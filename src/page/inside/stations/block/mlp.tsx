@@ -11,6 +11,7 @@ import { words } from './words.ts';
 export function Mlp({ hook }: { hook: string }) {
   const { frame, stale } = useShown();
   const { nEmbd, nInner, activation } = frame.reading.model.config;
+  const gated = frame.reading.model.tensors().some(({ name }) => name === `${hook}.mlp.hook_pre_linear`);
   const names = { pre: `${hook}.mlp.hook_pre`, post: `${hook}.mlp.hook_post` };
   const [pre, post, at] = [frame.row(names.pre), frame.row(names.post), frame.position];
   return (
@@ -18,7 +19,7 @@ export function Mlp({ hook }: { hook: string }) {
       <Part title={words.up} hooks={[names.pre]} note={words.upNote(nEmbd, nInner)}>
         <Neurons name={names.pre} columns={nEmbd} />
       </Part>
-      <Part title={words.curve(activation)} hooks={[names.post]} note={words.curveNote(nInner)}>
+      <Part title={words.curve(activation)} hooks={[names.post]} note={words.curveNote(nInner, gated)}>
         <div class="activation" data-tensor={names.post}>
           <Curve
             kind={activation}

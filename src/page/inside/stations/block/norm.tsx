@@ -4,33 +4,49 @@ import { useShown } from '../../frame.ts';
 import { words } from './words.ts';
 
 interface NormProps {
-  title: string;
+  /** The block's first or second, or that before the words. */
+  which: 1 | 2 | 'final';
   /** `blocks.0.ln1`; the tensors are its hook_scale and hook_normalized. */
   hook: string;
   /** The tensor that is normalised. */
   input: string;
 }
 
-/** LayerNorm of the token looked at: its moments, and the row before and after. */
-export function Norm({ title, hook, input }: NormProps) {
+/** The norm of the token looked at: its moments, and the row before and after. */
+export function Norm({ which, hook, input }: NormProps) {
   const { frame } = useShown();
   const moments = momentsOf(frame.row(input));
+  const centred = !('rmsNormEpsilon' in frame.reading.model.config);
+  const scale = centred ? words.scale : words.rms;
   return (
-    <Part title={title} hooks={[`${hook}.hook_scale`, `${hook}.hook_normalized`]} note={words.normNote}>
+    <Part
+      title={words.norm(which, centred)}
+      hooks={[`${hook}.hook_scale`, `${hook}.hook_normalized`]}
+      note={centred ? words.normNote : words.rmsNote}
+    >
       <dl class="moments">
+        {centred ? (
+          <>
+            <div>
+              <dt>{words.mean}</dt>
+              <dd data-value={moments.mean}>{moments.mean.toPrecision(3).replace('-', '−')}</dd>
+            </div>
+            <div>
+              <dt>{words.variance}</dt>
+              <dd data-value={moments.variance}>{moments.variance.toPrecision(3)}</dd>
+            </div>
+          </>
+        ) : (
+          <div>
+            <dt>{words.meanSquare}</dt>
+            <dd>{(moments.variance + moments.mean ** 2).toPrecision(3)}</dd>
+          </div>
+        )}
         <div>
-          <dt>{words.mean}</dt>
-          <dd data-value={moments.mean}>{moments.mean.toPrecision(3).replace('-', '−')}</dd>
-        </div>
-        <div>
-          <dt>{words.variance}</dt>
-          <dd data-value={moments.variance}>{moments.variance.toPrecision(3)}</dd>
-        </div>
-        <div>
-          <dt>{words.scale}</dt>
+          <dt>{scale}</dt>
           <dd>
             <CellLink
-              what={words.scale}
+              what={scale}
               to={{ kind: 'tensor', name: `${hook}.hook_scale`, index: [frame.position, 0] }}
               value={frame.row(`${hook}.hook_scale`)[0]!}
             />

@@ -34,7 +34,7 @@ export function Block() {
         <Part title={words.residIn} hooks={[`${hook}.hook_resid_pre`]} on="stream" note={words.residInNote}>
           <Vector name={`${hook}.hook_resid_pre`} />
         </Part>
-        <Norm title={words.norm(1)} hook={`${hook}.ln1`} input={`${hook}.hook_resid_pre`} />
+        <Norm which={1} hook={`${hook}.ln1`} input={`${hook}.hook_resid_pre`} />
         <QueriesKeysValues hook={`${hook}.attn`} />
         <Attention hook={`${hook}.attn`} />
         <Part title={words.z} hooks={[`${hook}.attn.hook_z`]} note={words.zNote}>
@@ -46,7 +46,7 @@ export function Block() {
             <Sum parts={[`${hook}.hook_resid_pre`, `${hook}.hook_attn_out`]} sum={before} />
           </Part>
         )}
-        <Norm title={words.norm(2)} hook={`${hook}.ln2`} input={before} />
+        <Norm which={2} hook={`${hook}.ln2`} input={before} />
         <Mlp hook={hook} />
         <Part title={words.residPost} hooks={[`${hook}.hook_resid_post`]} on="stream">
           <Sum
@@ -100,7 +100,8 @@ function HeadRows({ title, name }: { title: string; name: string }) {
   const { frame, stale } = useShown();
   const tensor = frame.tensor(name);
   const [rows = 0, heads = 0, headDim = 0] = tensor.shape;
-  const of = frame.head;
+  // Heads may share keys and values.
+  const of = Math.floor((frame.head * heads) / frame.reading.model.config.nHead);
   const data = useMemo(() => {
     const part = new Float32Array(rows * headDim);
     for (let row = 0; row < rows; row++) {

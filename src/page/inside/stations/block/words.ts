@@ -13,9 +13,14 @@ export const words = {
   residIn: 'Residual stream comes in',
   residInNote:
     'The token’s row of the stream, as the blocks before left it. This block reads it twice and adds to it twice.',
-  norm: (index: 1 | 2) => `LayerNorm ${index}`,
-  finalNorm: 'Final LayerNorm',
+  norm: (which: 1 | 2 | 'final', centred: boolean) => {
+    const name = centred ? 'LayerNorm' : 'RMSNorm';
+    return which === 'final' ? `Final ${name}` : `${name} ${which}`;
+  },
   normNote: 'Less its mean, over its standard deviation, times a learned weight, plus a learned bias.',
+  rmsNote: 'Over the root of its mean square, times a learned weight.',
+  meanSquare: 'mean square',
+  rms: 'scale = √(mean square + ε)',
   mean: 'mean',
   variance: 'variance',
   scale: 'scale = √(variance + ε)',
@@ -58,7 +63,10 @@ export const words = {
   up: 'MLP: up',
   upNote: (from: number, to: number) => `${from} numbers become ${to}: one for each neuron, ${from} in a row.`,
   curve: (name: string) => `Activation: ${name}`,
-  curveNote: (count: number) => `The curve, and this token’s ${count} neurons on it. Point at one to read it.`,
+  curveNote: (count: number, gated: boolean) =>
+    gated
+      ? `The curve, and this token’s ${count} neurons: across what goes into it, up what comes out times the neuron’s second number, hook_pre_linear. Point at one to read it.`
+      : `The curve, and this token’s ${count} neurons on it. Point at one to read it.`,
   curveLabel: (name: string, count: number, active: number) =>
     `The curve of ${name} with ${count} points, one for each neuron; ${active} of them come out above 0.1.`,
   plot: 'plot of points',

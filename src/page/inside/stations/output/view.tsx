@@ -11,7 +11,6 @@ import { useLater } from '../../later.ts';
 import { current, type Reading, tokenText, touched, reading as untouched } from '../../reading.ts';
 import { words as frameWords } from '../../words.ts';
 import { Norm } from '../block/norm.tsx';
-import { words as block } from '../block/words.ts';
 import { Draw } from './draw.tsx';
 import { PipelineTable } from './pipeline.tsx';
 import { pipelineOf } from './stages.ts';
@@ -30,7 +29,7 @@ export function Output() {
         <Part title={words.stream} hooks={[stream]} on="stream">
           <Vector name={stream} />
         </Part>
-        <Norm title={block.finalNorm} hook="ln_final" input={stream} />
+        <Norm which="final" hook="ln_final" input={stream} />
         <Logits />
         <Sampling />
       </ol>
