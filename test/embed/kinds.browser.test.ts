@@ -175,7 +175,7 @@ describe.each(['marian-swish', 'bart', 't5-v1.0'])('an encoder-decoder, %s', (fo
 
   test('a generation that is left early, or aborted, ends there too', async () => {
     const [, there] = models;
-    const generation = { maxNewTokens: 30, numBeams: 1, eosTokenId: null };
+    const generation = { maxNewTokens: 60, numBeams: 1, eosTokenId: null }; // long: the worker goes on while this thread waits
     const tokens = there.generate('the small boat', generation);
     await tokens.next();
     const { value, done } = await tokens.return(undefined as never);

@@ -177,7 +177,7 @@ describe('locks', () => {
     const abort = new AbortController();
     const first = filesOf(store).keep('model.safetensors', abort.signal);
     const caught = first.catch((error: unknown) => error);
-    await vi.waitFor(() => expect(stalled).toBe(true));
+    await expect.poll(() => stalled).toBe(true);
     expect(await readAll(filesOf(store))).toContain('whoever has it has not moved for 1 s');
     abort.abort('over');
     expect(await caught).toBe('over');
@@ -192,7 +192,7 @@ describe('locks', () => {
     const store = memoryStore();
     const abort = new AbortController();
     const first = filesOf(store).keep('model.safetensors', abort.signal);
-    await vi.waitFor(() => expect(server.requests.length).toBeGreaterThan(1));
+    await expect.poll(() => server.requests.length).toBeGreaterThan(1);
     const second = filesOf(store).keep('model.safetensors', abort.signal);
     abort.abort('over');
     await expect(first).rejects.toBe('over');
