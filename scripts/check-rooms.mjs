@@ -30,7 +30,7 @@ const budgets = [
     name: 'engine',
     paths:
       /^(shaders\/(?!adjoint\/)|src\/(?!page\/|embed\/|learn\/|adapter\/|gpu\/kernels\/adjoint|(plan|cpu)\/(adjoint|gradient|activation-slope)|wasm\/|host\/|image\/|text\/|run\/canary\/|run\/pipeline))/,
-    limit: 17750,
+    limit: 17770,
   },
   { name: 'pipelines', paths: /^src\/run\/pipeline/, limit: 800 },
   { name: 'wasm', paths: /^src\/wasm\/(?!binary|adjoint|kernels\/adjoint)/, limit: 2800 },
@@ -42,7 +42,7 @@ const budgets = [
     name: 'adjoints',
     paths:
       /^(shaders\/adjoint\/|src\/((plan|cpu)\/(adjoint|gradient|activation-slope)|(gpu\/kernels|wasm|wasm\/kernels)\/adjoint))/,
-    limit: 1800,
+    limit: 1750,
   },
   { name: 'learn', paths: /^src\/learn\//, limit: 2400 },
   { name: 'host', paths: /^src\/host\//, limit: 400 },

@@ -13,23 +13,6 @@ override BIAS: bool;
 @group(0) @binding(6) var<storage, read> bias: array<f32>;
 @group(0) @binding(7) var<storage, read_write> output: array<f32>;
 
-const LANES = 64u;
-var<workgroup> partial: array<f32, LANES>;
-
-fn sumOfLanes(lane: u32, value: f32) -> f32 {
-  partial[lane] = value;
-  for (var half = LANES / 2; half > 0; half /= 2) {
-    workgroupBarrier();
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
-    }
-  }
-  workgroupBarrier();
-  let sum = partial[0];
-  workgroupBarrier();
-  return sum;
-}
-
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let start = group.x * STRIDE + group.y * N;

@@ -158,6 +158,8 @@ export const strings = {
   cancel: 'Cancel',
   ready: (name: string, device: string) => `${name} is ready on ${device}.`,
 
+  previous: (what: string) => `Previous ${what.toLowerCase()}`,
+  next: (what: string) => `Next ${what.toLowerCase()}`,
   close: 'Close',
   asksLink: (name: string) => `This link asks for the model ${name}.`,
   findIt: 'Show its size',

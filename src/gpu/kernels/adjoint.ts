@@ -1,13 +1,11 @@
 import activationSource from '../../../shaders/adjoint/activation.wgsl?raw';
 import mixSource from '../../../shaders/adjoint/attention-mix.wgsl?raw';
-import scoresSource from '../../../shaders/adjoint/attention-scores.wgsl?raw';
 import biasSource from '../../../shaders/adjoint/bias.wgsl?raw';
 import appendSource from '../../../shaders/adjoint/cache-append.wgsl?raw';
 import columnSumsSource from '../../../shaders/adjoint/column-sums.wgsl?raw';
 import copySource from '../../../shaders/adjoint/copy.wgsl?raw';
 import crossEntropySource from '../../../shaders/adjoint/cross-entropy.wgsl?raw';
 import keysSource from '../../../shaders/adjoint/keys.wgsl?raw';
-import lanesSource from '../../../shaders/adjoint/lanes.wgsl?raw';
 import linearSource from '../../../shaders/adjoint/linear.wgsl?raw';
 import linearWeightSource from '../../../shaders/adjoint/linear-weight.wgsl?raw';
 import softmaxSource from '../../../shaders/adjoint/masked-softmax.wgsl?raw';
@@ -22,9 +20,9 @@ import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants, 
 import type { ShaderFile } from '../shader.ts';
 import type { Weights } from '../weights.ts';
 import { activationNumber } from './activation.ts';
-import { keysFile, sizesOf } from './attention.ts';
+import { attentionMix, keysFile, sizesOf } from './attention.ts';
 import { edit } from './edit.ts';
-import { activateFile, batchFile, cacheFile, formatFile } from './files.ts';
+import { activateFile, batchFile, cacheFile, formatFile, lanesFile } from './files.ts';
 import { rotate } from './rotate.ts';
 
 /** Where the kernels of a gradient find what they work on. */
@@ -42,7 +40,6 @@ export interface AdjointPlace {
 type Of<Name extends Adjoint['of']> = Extract<Adjoint, { of: Name }>;
 
 const file = (name: string, source: string): ShaderFile => ({ name: `adjoint/${name}.wgsl`, source });
-const lanesFile = file('lanes', lanesSource);
 const LANES = 64;
 const flag = (condition: boolean) => (condition ? 1 : 0);
 /** A grid's third axis takes what is too long for the second. */
@@ -274,27 +271,17 @@ function copy(from: GpuTensor | undefined, unused: GpuTensor, to: GpuTensor, hea
 
 function attention(step: Of<'attentionMix' | 'attentionScores' | 'bias'>, to: AdjointPlace): Kernel {
   const [grad, output, source] = [to.tensor(step.reads.grad), to.tensor(step.output), to.source(step.source)];
+  // Of keys that a row does not see the grad is 0.
+  if (step.of === 'attentionScores') return attentionMix(to.batch, grad, source, output, step.scale);
   const shared = { LAST_KEYS: step.window ?? 0, ...keyConstants(source) };
-  const files = [batchFile, cacheFile[source.format], keysFile];
-  const bindings = { 0: to.batch, 3: grad.buffer, 4: source.buffer, 5: output.buffer };
   if (step.of === 'attentionMix') {
     const heads = grad.width / source.headDim;
     const axis = source.axis === 'source' ? 'source' : 'context';
     return {
-      files: [...files, file('attention-mix', mixSource)],
+      files: [batchFile, cacheFile[source.format], keysFile, file('attention-mix', mixSource)],
       constants: { ...shared, ...sizesOf(source, heads), GRAD_STRIDE: grad.stride },
-      bindings,
+      bindings: { 0: to.batch, 3: grad.buffer, 4: source.buffer, 5: output.buffer },
       workgroups: (sizes) => [ceilDiv(sizes[axis], 64), sizes.rows, heads],
-    };
-  }
-  if (step.of === 'attentionScores') {
-    const [WIDTH, OUT_STRIDE] = [output.width, output.stride];
-    const own = { WIDTH, OUT_STRIDE, SCALE: step.scale };
-    return {
-      files: [...files, file('attention-scores', scoresSource)],
-      constants: { ...shared, ...sizesOf(source, WIDTH / source.headDim), ...own },
-      bindings,
-      workgroups: ({ rows }) => [ceilDiv(WIDTH, 64), rows],
     };
   }
   return {

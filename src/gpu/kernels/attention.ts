@@ -128,13 +128,21 @@ export function maskedSoftmax(
   };
 }
 
-export function attentionMix(batch: GPUBuffer, pattern: GpuTensor, source: GpuKeySource, output: GpuTensor): Kernel {
+/** `scale`: given, it is keys instead of values that are mixed, times it. */
+export function attentionMix(
+  batch: GPUBuffer,
+  pattern: GpuTensor,
+  source: GpuKeySource,
+  output: GpuTensor,
+  scale?: number,
+): Kernel {
   return {
     files: [batchFile, cacheFile[source.format], keysFile, { name: 'attention-mix.wgsl', source: mixSource }],
     constants: {
       ...sizesOf(source, output.width / source.headDim),
       WIDTH: output.width,
       OUT_STRIDE: output.stride,
+      ...(scale !== undefined && { OF_KEYS: 1, SCALE: scale }),
     },
     bindings: { 0: batch, 3: pattern.buffer, 4: source.buffer, 5: output.buffer },
     workgroups: ({ rows }) => [ceilDiv(output.width, 64), rows],

@@ -4,6 +4,7 @@ import cacheF16 from '../../../shaders/cache/f16.wgsl?raw';
 import cacheF32 from '../../../shaders/cache/f32.wgsl?raw';
 import cacheQ8 from '../../../shaders/cache/q8.wgsl?raw';
 import cacheWrite from '../../../shaders/cache-write.wgsl?raw';
+import lanes from '../../../shaders/lanes.wgsl?raw';
 import bf16 from '../../../shaders/weights/bf16.wgsl?raw';
 import f16 from '../../../shaders/weights/f16.wgsl?raw';
 import f32 from '../../../shaders/weights/f32.wgsl?raw';
@@ -15,6 +16,7 @@ import type { ShaderFile } from '../shader.ts';
 
 /** The files that go in front of kernels. */
 export const batchFile: ShaderFile = { name: 'batch.wgsl', source: batch };
+export const lanesFile: ShaderFile = { name: 'lanes.wgsl', source: lanes };
 export const activateFile: ShaderFile = { name: 'activate.wgsl', source: activate };
 export const formatFile: Record<WeightFormat, ShaderFile> = {
   f32: { name: 'weights/f32.wgsl', source: f32 },

@@ -1,7 +1,7 @@
 import source from '../../../shaders/norm.wgsl?raw';
 import scaleSource from '../../../shaders/norm-scale.wgsl?raw';
 import { ceilDiv, type GpuTensor, type Kernel, rowConstants } from '../kernel.ts';
-import { batchFile } from './files.ts';
+import { batchFile, lanesFile } from './files.ts';
 
 export function normScale(
   batch: GPUBuffer,
@@ -33,7 +33,7 @@ export function norm(
 ): Kernel {
   return {
     // batch.wgsl is left out: the kernel has one workgroup for each row and reads no more of the batch.
-    files: [{ name: 'norm.wgsl', source }],
+    files: [lanesFile, { name: 'norm.wgsl', source }],
     constants: {
       N: input.width / how.heads,
       STRIDE: input.stride,

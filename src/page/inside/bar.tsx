@@ -3,6 +3,7 @@ import { visible } from '../format.ts';
 import { composing } from '../ghost.ts';
 import { randomSeed, ranges } from '../settings.ts';
 import { DialRow } from '../views/dial-row.tsx';
+import { Stepper } from '../views/stepper.tsx';
 import { completeOrStop, phase, set, settings, shownText, type } from '../writing.ts';
 import { head, layer, lookAt, position } from './looking.ts';
 import { current, touched } from './reading.ts';
@@ -100,41 +101,6 @@ function Ribbon({ texts }: { texts: readonly string[] }) {
           {visible(text)}
         </button>
       ))}
-    </div>
-  );
-}
-
-interface StepperProps {
-  what: string;
-  value: number;
-  count: number;
-  onChange: (value: number) => void;
-}
-
-function Stepper({ what, value, count, onChange }: StepperProps) {
-  return (
-    <div class="stepper" role="group" aria-label={what}>
-      <button
-        type="button"
-        class="quiet"
-        aria-label={words.before(what)}
-        disabled={value === 0}
-        onClick={() => onChange(value - 1)}
-      >
-        ‹
-      </button>
-      <output>
-        {what} <b>{value}</b> <span class="summary">/ {count - 1}</span>
-      </output>
-      <button
-        type="button"
-        class="quiet"
-        aria-label={words.next(what)}
-        disabled={value === count - 1}
-        onClick={() => onChange(value + 1)}
-      >
-        ›
-      </button>
     </div>
   );
 }

@@ -17,8 +17,6 @@ export const words = {
   layer: 'Block',
   head: 'Head',
   of: (index: number, count: number) => `${index} of ${count}`,
-  before: (what: string) => `Previous ${what.toLowerCase()}`,
-  next: (what: string) => `Next ${what.toLowerCase()}`,
   latest: 'Last token',
   shortened: (count: number) => `The last ${count} tokens, which is what this model can read at a time.`,
   matrix: 'matrix of numbers',

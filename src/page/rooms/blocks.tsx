@@ -2,10 +2,10 @@ import { useMemo, useState } from 'preact/hooks';
 import type { TensorSpec, TracedTensor } from '../../index.ts';
 import { Matrix } from '../inside/draw/matrix.tsx';
 import { useLater } from '../inside/later.ts';
+import { Stepper } from '../views/stepper.tsx';
 import { headOf, type Stack, stacksOf, tensorsOf } from './anatomy.ts';
 import { Fold } from './fold.tsx';
-import { Stepper } from './stepper.tsx';
-import { plainName, words } from './words/common.ts';
+import { plainName, words } from './words/anatomy.ts';
 
 interface Props {
   tensors: readonly TensorSpec[];

@@ -1,4 +1,4 @@
-import { words } from './words/common.ts';
+import { words } from './words/anatomy.ts';
 
 /** Why something could not be run, in the engine's own words. */
 export function Failed({ failure }: { failure: unknown }) {

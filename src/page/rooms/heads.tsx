@@ -3,7 +3,7 @@ import type { TracedTensor } from '../../index.ts';
 import type { Attention } from './anatomy.ts';
 import { headOf } from './anatomy.ts';
 import { Thumb } from './thumb.tsx';
-import { words } from './words/common.ts';
+import { words } from './words/anatomy.ts';
 
 export interface HeadAt {
   attention: Attention;

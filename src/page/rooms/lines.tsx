@@ -1,4 +1,4 @@
-import { words } from './words/common.ts';
+import { words } from './words/anatomy.ts';
 
 interface Props {
   label: string;

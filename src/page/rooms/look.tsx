@@ -7,7 +7,7 @@ import { type Attention, headOf } from './anatomy.ts';
 import { type HeadAt, Heads } from './heads.tsx';
 import { Lines } from './lines.tsx';
 import { Shares } from './shares.tsx';
-import { words } from './words/common.ts';
+import { words } from './words/anatomy.ts';
 
 /** A text that is looked at, by the token. */
 export interface Read {

@@ -12,7 +12,7 @@ import { CrossAttentionLesson } from './lessons/cross-attention.tsx';
 import { Sinusoids } from './lessons/sinusoids.tsx';
 import { type PairRun, runOf } from './pair-run.ts';
 import { SourceInput } from './source-input.tsx';
-import { words as common } from './words/common.ts';
+import { words as common } from './words/anatomy.ts';
 import { titleOf, words } from './words/pairs.ts';
 import { useWriting, type Writing } from './writing-on.ts';
 

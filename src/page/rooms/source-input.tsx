@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import type { EmbeddedName } from '../embedded.ts';
-import { words as common } from './words/common.ts';
+import { words as common } from './words/anatomy.ts';
 import { examples, tasks, words } from './words/pairs.ts';
 
 interface Props {

@@ -15,7 +15,7 @@ import { type HeadAt, Heads } from './heads.tsx';
 import { PictureInput } from './picture-input.tsx';
 import { type Pixels, Seen } from './seen.tsx';
 import { Shares } from './shares.tsx';
-import { words as common } from './words/common.ts';
+import { words as common } from './words/anatomy.ts';
 import { words } from './words/vision.ts';
 
 interface Run {

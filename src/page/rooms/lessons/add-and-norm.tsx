@@ -2,10 +2,10 @@ import { useMemo, useState } from 'preact/hooks';
 import type { TensorSpec, TracedTensor } from '../../../index.ts';
 import { Matrix } from '../../inside/draw/matrix.tsx';
 import { useLater } from '../../inside/later.ts';
+import { Stepper } from '../../views/stepper.tsx';
 import { type Stack, stacksOf } from '../anatomy.ts';
 import { Fold } from '../fold.tsx';
-import { Stepper } from '../stepper.tsx';
-import { words as common } from '../words/common.ts';
+import { words as common } from '../words/anatomy.ts';
 import { words } from '../words/lessons.ts';
 
 interface Props {

@@ -4,7 +4,7 @@ import { percent } from '../../format.ts';
 import { softmax } from '../../shares.ts';
 import { Failed } from '../failed.tsx';
 import { Fold } from '../fold.tsx';
-import { words as common } from '../words/common.ts';
+import { words as common } from '../words/anatomy.ts';
 import { words } from '../words/lessons.ts';
 
 /** The training's objective on the visitor's text: each token taken away in turn, and how much of a surprise it is. */

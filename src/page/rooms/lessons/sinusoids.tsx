@@ -3,10 +3,10 @@ import type { WorkerEncoderDecoder } from '../../../embed/client.ts';
 import { Figure } from '../../inside/draw/figure.tsx';
 import { Matrix } from '../../inside/draw/matrix.tsx';
 import { useLater } from '../../inside/later.ts';
+import { Stepper } from '../../views/stepper.tsx';
 import { Fold } from '../fold.tsx';
 import type { PairRun } from '../pair-run.ts';
-import { Stepper } from '../stepper.tsx';
-import { words as common } from '../words/common.ts';
+import { words as common } from '../words/anatomy.ts';
 import { words } from '../words/lessons.ts';
 
 const name = 'encoder.embed.hook_pos_embed';

@@ -12,8 +12,6 @@ export const words = {
   stack: 'Part',
   block: 'Block',
   head: 'Head',
-  before: (what: string) => `Previous ${what.toLowerCase()}`,
-  next: (what: string) => `Next ${what.toLowerCase()}`,
   rows: (name: string) => `${name}, a row a token`,
   looks: (from: string, to: string) => `${from} → ${to}:`,
   token: (index: number, text: string) => `Token ${index}: ${text}`,

@@ -1,4 +1,4 @@
-import { words } from './words/common.ts';
+import { strings } from '../strings.ts';
 
 interface Props {
   what: string;
@@ -14,7 +14,7 @@ export function Stepper({ what, value, count, onChange }: Props) {
       <button
         type="button"
         class="quiet"
-        aria-label={words.before(what)}
+        aria-label={strings.previous(what)}
         disabled={value === 0}
         onClick={() => onChange(value - 1)}
       >
@@ -26,7 +26,7 @@ export function Stepper({ what, value, count, onChange }: Props) {
       <button
         type="button"
         class="quiet"
-        aria-label={words.next(what)}
+        aria-label={strings.next(what)}
         disabled={value >= count - 1}
         onClick={() => onChange(value + 1)}
       >
