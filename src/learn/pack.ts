@@ -1,4 +1,5 @@
 import type { Batch, ProgramSize, Row } from '../plan/backend.ts';
+import { joined } from '../run/encode.ts';
 import type { PlanInput } from '../run/loaded.ts';
 import { encodingOf } from '../run/memory.ts';
 import type { Lost } from './loss.ts';
@@ -53,14 +54,4 @@ export function pack(
   if (sources.length === 0) return { size, batch, first, sourceFirst };
   const encoding = { encodes: true, rows: sources, logitRows: [] };
   return { size: { ...size, source: sources.length }, batch, encoding, first, sourceFirst };
-}
-
-export function joined(parts: readonly ArrayLike<number>[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

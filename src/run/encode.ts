@@ -260,7 +260,8 @@ async function runBatch<Text extends EncoderText>(
   });
 }
 
-function joined(parts: readonly Float32Array[]): Float32Array {
+/** Numbers one behind the other. */
+export function joined(parts: readonly ArrayLike<number>[]): Float32Array {
   const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
