@@ -152,7 +152,7 @@ export async function runsOf(
     for (const one of runs) {
       const { captured, sizes, logits } = await program.run(one);
       for (const [name, data] of captured) found.set(name, { data, sizes });
-      if (one === batch) found.set('logits', { data: logits, sizes });
+      if (one === batch && !found.has('logits')) found.set('logits', { data: logits, sizes });
     }
     return found;
   });

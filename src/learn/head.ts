@@ -5,13 +5,13 @@ import type { AddedWeight, ClassHead, Plan, Step, TensorSpec, WeightSpec } from 
 import type { Encoder } from '../run/encoder.ts';
 import type { IdsText } from '../run/encoder-input.ts';
 import { features, featuresOf, headLogits } from '../run/features.ts';
-import { type Headed, using } from '../run/heads.ts';
+import { type Headed, largest, using } from '../run/heads.ts';
 import type { Read } from './examples.ts';
 import { bad, type Head } from './loss.ts';
 import { adamW, normOf } from './optimiser.ts';
 import type { Settings } from './options.ts';
 import type { Param } from './params.ts';
-import type { Evaluation } from './training.ts';
+import { type Evaluation, type Judged, judgement } from './training.ts';
 
 /** The names of a head's parameters in a checkpoint of a run. */
 const names = { weight: 'head.weight', bias: 'head.bias' };
@@ -109,15 +109,14 @@ export class HeadTrainer {
   }
 
   async evaluate(examples: readonly Read[]): Promise<Evaluation> {
-    let [loss, right, labelled] = [0, 0, 0];
+    let loss = 0;
+    const judged: Judged[] = [];
     for (const one of examples) {
       const logits = headLogits(this.#head, this.#features.get(one)!);
       loss += lossOf(one, logits).loss / examples.reduce((sum, { lost }) => sum + lost.count, 0);
-      if (one.label === undefined) continue;
-      labelled++;
-      if (logits.indexOf(Math.max(...logits)) === one.label) right++;
+      if (one.label !== undefined) judged.push({ label: one.label, predicted: largest(logits, 1)[0]! });
     }
-    return { loss, ...(labelled > 0 && { accuracy: right / labelled }) };
+    return { loss, ...judgement(judged) };
   }
 
   dispose(): void {}

@@ -308,7 +308,10 @@ function labelsOf(
     const what = method === 'full' ? 'method is "full"' : `labels make a head, and the model is no encoder of texts`;
     throw bad(what, 'an encoder, with method "head" or "lora"');
   }
-  if (head !== undefined && method !== 'head') throw bad('labels make a head, and the model has one', 'no labels');
+  // What guesses words was trained for all that follows: classes may take the place of that head.
+  if (head !== undefined && head !== 'masked-words' && method !== 'head') {
+    throw bad('labels make a head, and the model has one', 'no labels');
+  }
   const named = examples.flatMap((one) => ('label' in one && typeof one.label === 'string' ? [one.label] : []));
   const found = labels ?? known ?? [...new Set(named)];
   if (found.length > 1) return found;

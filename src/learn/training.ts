@@ -4,6 +4,7 @@ import { gradient, gradOfWeight, type Loss, losses } from '../plan/gradient.ts';
 import type { AddedWeight, Plan } from '../plan/plan.ts';
 import { trimmed } from '../plan/trim.ts';
 import type { Engine } from '../run/engine.ts';
+import { largest } from '../run/heads.ts';
 import type { Insides } from '../run/loaded.ts';
 import { Runner } from '../run/runner.ts';
 import { runsOf } from './differentiate.ts';
@@ -19,6 +20,8 @@ export interface Evaluation {
   loss: number;
   /** The share of examples whose class is right, where examples have classes. */
   accuracy?: number;
+  /** The class that each example is given, in their order. */
+  predicted?: readonly number[];
 }
 
 /** Steps of an optimiser on a device, over the examples that they are given. */
@@ -58,7 +61,8 @@ export class Trainer {
       this.#engine,
       gradient(base, kind, { tensors: [], weights: [] }),
       size,
-      new Set([losses]),
+      // A plan with a loss reads its logits back for whom they are asked: those of a vocabulary are many, those of classes few.
+      new Set(inside.kind === 'encoder' || inside.kind === 'vision' ? [losses, 'logits'] : [losses]),
     );
   }
 
@@ -114,7 +118,8 @@ export class Trainer {
   async evaluate(examples: readonly Read[], batches: readonly (readonly Read[])[]): Promise<Evaluation> {
     const { signal } = this.#settings;
     const count = examples.reduce((sum, { lost }) => sum + lost.count, 0);
-    let [loss, right, labelled] = [0, 0, 0];
+    let loss = 0;
+    const judged: Judged[] = [];
     for (const batch of batches) {
       const packed = pack(
         batch.map(({ input }) => input),
@@ -129,18 +134,28 @@ export class Trainer {
       const logits = found.get('logits')!.data;
       const width = logits.length / batch.length;
       for (const [i, { label }] of batch.entries()) {
-        const own = logits.subarray(i * width, (i + 1) * width);
-        labelled++;
-        if (own.indexOf(own.reduce((a, b) => Math.max(a, b))) === label) right++;
+        judged.push({ label, predicted: largest(logits.subarray(i * width, (i + 1) * width), 1)[0]! });
       }
     }
-    return { loss, ...(labelled > 0 && { accuracy: right / labelled }) };
+    return { loss, ...judgement(judged) };
   }
 
   dispose(): void {
     this.#train.dispose();
     this.#evaluate.dispose();
   }
+}
+
+export interface Judged {
+  label: number | undefined;
+  predicted: number;
+}
+
+/** What classes that were given are worth, where there are any. */
+export function judgement(judged: readonly Judged[]): Pick<Evaluation, 'accuracy' | 'predicted'> {
+  if (judged.length === 0) return {};
+  const right = judged.filter(({ label, predicted }) => label === predicted).length;
+  return { accuracy: right / judged.length, predicted: judged.map(({ predicted }) => predicted) };
 }
 
 /** Gradients of the right sizes, to ask which parameters have one. */
