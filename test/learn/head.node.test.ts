@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { type Encoder, loadEncoder } from '../../src/index.ts';
 import { type Example, loadAdapter, type Step, train } from '../../src/learn/index.ts';
@@ -61,4 +62,29 @@ describe.each(['st-mean', 'st-cls'])('%s', (name) => {
     await training.return();
     model.dispose();
   });
+});
+
+it.each(['cpu', 'wasm'] as const)('classes take the place of a head of masked words, %s', async (device) => {
+  const model = await loadEncoder(fileURLToPath(new URL('../../public/models/tiny-blanks/', import.meta.url)), {
+    device,
+  });
+  const labels = ['greeting', 'animal', 'none'];
+  const options = { labels, batchSize: 2, steps: 4, learningRate: 2e-3 };
+  const judged = await Promise.all(
+    (['lora', 'head'] as const).map(async (method) => {
+      const training = train(model, examples, { ...options, method, evaluate: examples });
+      for await (const { evaluation, step } of training) if (step === 3) return { training, evaluation };
+      return undefined;
+    }),
+  );
+  for (const one of judged) {
+    const { predicted, accuracy } = one!.evaluation!;
+    await model.setAdapter(one!.training.adapter!);
+    const best = (await model.classify(texts)).map(([first]) => labels.indexOf(first!.label));
+    expect(predicted).toEqual(best);
+    const right = best.filter((label, i) => labels[label] === (i % 2 === 0 ? 'greeting' : 'animal')).length;
+    expect(accuracy).toBe(right / 4);
+  }
+  await expect(train(model, examples, {}).next()).rejects.toMatchObject({ code: 'bad-option' });
+  model.dispose();
 });
