@@ -1,13 +1,10 @@
 import type { Edit } from '../plan/edit.ts';
-import type { VitrineError } from '../plan/error.ts';
 import type { LanguageModel, Prompt } from '../run/language-model.ts';
 import type { TopToken } from '../run/output.ts';
 import { best, logSumExp } from '../run/sampling.ts';
-import { positionsIn, type TraceOptions } from '../run/trace.ts';
+import { positionsIn } from '../run/trace.ts';
 import type { TracedTensor } from '../run/traced.ts';
-
-/** What the functions here need of a model: they are made of `trace` and its edits alone. */
-export type Traceable = Pick<LanguageModel, 'trace' | 'config'>;
+import { rowOf, type Traceable, throughHead } from './rows.ts';
 
 /** A number that says how well a run does, from its logits [positions, vocabSize]. */
 export type Metric = (logits: TracedTensor) => number;
@@ -18,14 +15,6 @@ export function logitDifference(right: number, wrong: number, position = -1): Me
     const row = rowOf(logits, position);
     return row[right]! - row[wrong]!;
   };
-}
-
-/** Values of one position of a tensor [positions, ...]. */
-function rowOf({ data, shape }: TracedTensor, position: number): Float32Array {
-  const length = shape[0]!;
-  const width = data.length / length;
-  const at = position < 0 ? length + position : position;
-  return data.subarray(at * width, (at + 1) * width);
 }
 
 export interface LensOptions {
@@ -85,132 +74,6 @@ export async function lensTokens(
   return Promise.all(lens.map((logits) => Promise.all(rows(logits).map(named))));
 }
 
-/** What one part of the model adds to a logit. */
-export interface Attribution {
-  /** `hook_embed`, `hook_pos_embed`, `blocks.3.attn.head.5`, `blocks.3.attn.bias`, `blocks.3.mlp`, or `bias` (of ln_final). */
-  part: string;
-  logit: number;
-}
-
-/**
- * Direct logit attribution (Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits"; the final LayerNorm's scale
- * held as it is, as TransformerLens does): the parts' logits of `token` at `position`; their sum is the model's logit.
- */
-export async function directLogitAttribution(
-  model: Traceable,
-  text: Prompt,
-  { token, position = -1 }: { token: number; position?: number },
-): Promise<Attribution[]> {
-  const { nLayer, nHead, nEmbd } = model.config;
-  const zs = 'blocks.*.attn.hook_z';
-  const capture = ['hook_embed', 'hook_pos_embed', zs, 'blocks.*.hook_mlp_out', 'ln_final.hook_scale'];
-  const traced = await model.trace(text, { capture, logits: [] });
-  const ids = traced.tokens;
-  const vector = (name: string) => ({ part: name, values: rowOf(traced.get(name)!, position) });
-  const parts = [vector('hook_embed'), vector('hook_pos_embed')];
-  const z = Array.from({ length: nLayer }, (_, layer) => vector(`blocks.${layer}.attn.hook_z`).values);
-  const outs = await outputsOfHeads(model, ids, z);
-  for (let layer = 0; layer < nLayer; layer++) {
-    const bias = outs[layer]![nHead]!;
-    for (let head = 0; head < nHead; head++) {
-      const values = outs[layer]![head]!.map((value, i) => value - bias[i]!);
-      parts.push({ part: `blocks.${layer}.attn.head.${head}`, values });
-    }
-    parts.push({ part: `blocks.${layer}.attn.bias`, values: bias });
-    parts.push({ part: `blocks.${layer}.mlp`, values: vector(`blocks.${layer}.hook_mlp_out`).values });
-  }
-  parts.push({ part: 'bias', values: new Float32Array(nEmbd) });
-
-  const scale = rowOf(traced.get('ln_final.hook_scale')!, position)[0]!;
-  const edits = [{ name: 'ln_final.hook_scale', set: scale }];
-  const logits: number[] = [];
-  const residuals = parts.map(({ values }) => values);
-  await throughHead(model, ids, residuals, { edits }, (i, all) => {
-    logits[i] = all[token]!;
-  });
-  const bias = logits.at(-1)!;
-  return parts.map(({ part }, i) => ({ part, logit: part === 'bias' ? bias : logits[i]! - bias }));
-}
-
-/**
- * What attention's output is with each head's z alone, and with none: [nLayer][nHead + 1] rows [nEmbd]. A position's output depends
- * on its own z only, so that one run has a head a position, in all layers at once.
- * @param z of each layer, [nHead * headDim]
- */
-async function outputsOfHeads(
-  model: Traceable,
-  ids: readonly number[],
-  z: readonly Float32Array[],
-): Promise<Float32Array[][]> {
-  const { nHead } = model.config;
-  const capture = ['blocks.*.hook_attn_out'];
-  const outs = z.map((): Float32Array[] => []);
-  await inRows(model, ids, nHead + 1, async (first, some) => {
-    const edits = z.map((values, layer) => {
-      const width = values.length / nHead;
-      const set = new Float32Array(some.length * values.length);
-      for (const i of some.keys()) {
-        const from = (first + i) * width; // the last row is none's
-        set.set(values.subarray(from, from + width), i * values.length + from);
-      }
-      return { name: `blocks.${layer}.attn.hook_z`, set };
-    });
-    const traced = await model.trace(some, { capture, edits, logits: [] });
-    for (const [layer, rows] of outs.entries()) {
-      const out = traced.get(`blocks.${layer}.hook_attn_out`)!;
-      for (const i of some.keys()) rows.push(rowOf(out, i));
-    }
-  });
-  return outs;
-}
-
-/** Logits are the larger part of a run of final residuals: so many at once, if the text has no more. */
-const FEW = 64;
-
-/**
- * The logits [vocabSize] of each of some final residuals. A position's logits depend on its own residual only, so one run
- * takes many; edits give all that precedes it, which therefore is not made.
- */
-async function throughHead(
-  model: Traceable,
-  ids: readonly number[],
-  residuals: readonly Float32Array[],
-  { edits = [], ...options }: Pick<TraceOptions, 'edits' | 'signal'>,
-  onLogits: (i: number, logits: Float32Array) => void,
-): Promise<void> {
-  const { nLayer, nEmbd } = model.config;
-  await inRows(model, ids, residuals.length, async (first, some) => {
-    const set = new Float32Array(some.length * nEmbd);
-    for (const i of some.keys()) set.set(residuals[first + i]!, i * nEmbd);
-    const last = { name: `blocks.${nLayer - 1}.hook_resid_post`, set };
-    const { logits } = await model.trace(some, { edits: [last, ...edits], ...options });
-    for (const i of some.keys()) onLogits(first + i, rowOf(logits, i));
-  });
-}
-
-/** Runs so many rows as texts made of a text's ids, each as long as may be: where the context is shorter than that, as the text is. */
-async function inRows(
-  { config }: Traceable,
-  ids: readonly number[],
-  count: number,
-  run: (first: number, ids: number[]) => Promise<void>,
-): Promise<void> {
-  let most = Math.max(ids.length, Math.min(FEW, config.nCtx));
-  for (let first = 0; first < count; ) {
-    const length = Math.min(most, count - first);
-    try {
-      await run(
-        first,
-        Array.from({ length }, (_, i) => ids[i % ids.length]!),
-      );
-      first += length;
-    } catch (error) {
-      if ((error as Partial<VitrineError>).code !== 'context-full' || most === ids.length) throw error;
-      most = ids.length;
-    }
-  }
-}
-
 /**
  * The metric with each attention head silenced in turn (its z set to zero; Michel, Levy & Neubig 2019, "Are Sixteen Heads
  * Really Better than One?").
@@ -224,6 +87,16 @@ export async function headAblationSweep(model: Traceable, text: Prompt, metric: 
   });
 }
 
+export interface SweepOptions {
+  /** Positions that are patched, negative ones from the end. All by default. */
+  positions?: readonly number[];
+  /** Positions whose logits the metric is given, negative ones from the end. All by default. */
+  logits?: readonly number[];
+  /** Told of each value as soon as it is known. */
+  onValue?: (layer: number, position: number, value: number) => void;
+  signal?: AbortSignal;
+}
+
 /**
  * Activation patching (Meng et al. 2022, "Locating and Editing Factual Associations in GPT"): the metric of the corrupted text with
  * the residual before each block, at each position, set to what it is in the clean text. Both have as many tokens.
@@ -234,13 +107,18 @@ export async function patchingSweep(
   clean: Prompt,
   corrupted: Prompt,
   metric: Metric,
+  { positions, logits, onValue, signal }: SweepOptions = {},
 ): Promise<number[][]> {
   const { nLayer } = model.config;
-  const source = await model.trace(clean, { capture: ['blocks.*.hook_resid_pre'] });
-  return sweep(nLayer, source.tokens.length, async (layer, position) => {
+  const source = await model.trace(clean, { capture: ['blocks.*.hook_resid_pre'], logits: [], signal });
+  const wanted = positions ? positionsIn(positions, source.tokens.length) : [...source.tokens.keys()];
+  return sweep(nLayer, wanted.length, async (layer, i) => {
     const name = `blocks.${layer}.hook_resid_pre`;
+    const position = wanted[i]!;
     const edits = [{ name, position, set: rowOf(source.get(name)!, position) }];
-    return metric((await model.trace(corrupted, { edits })).logits);
+    const value = metric((await model.trace(corrupted, { edits, ...(logits && { logits }), signal })).logits);
+    onValue?.(layer, position, value);
+    return value;
   });
 }
 

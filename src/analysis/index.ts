@@ -4,8 +4,6 @@
  */
 
 export {
-  type Attribution,
-  directLogitAttribution,
   headAblationSweep,
   type LensOptions,
   lensTokens,
@@ -13,7 +11,16 @@ export {
   logitLens,
   type Metric,
   patchingSweep,
-  type Traceable,
+  type SweepOptions,
 } from './analysis.ts';
+export {
+  type Attribution,
+  type AttributionOptions,
+  directLogitAttribution,
+  type NeuronTokens,
+  neuronLogits,
+  neuronTokens,
+} from './attribution.ts';
 export { type Neighbour, nearestRows, nearestTokens, rowSimilarities, type Weighted } from './nearest.ts';
 export { type Overview, type OverviewOptions, overview } from './overview.ts';
+export type { Traceable } from './rows.ts';

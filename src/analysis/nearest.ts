@@ -57,7 +57,8 @@ export async function nearestTokens(
   count: number,
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<{ id: number; text: string; cosine: number }[]> {
-  const rows = await nearestRows(model, 'wte.weight', token, { count, signal });
+  // A plan begins with the words' embeddings, whatever its family calls them.
+  const rows = await nearestRows(model, model.weights()[0]!.name, token, { count, signal });
   return Promise.all(
     rows.map(async ({ row, cosine }) => ({ id: row, text: await model.tokenizer.token(row), cosine })),
   );

@@ -3,7 +3,7 @@ import { checkOptions, integer, isSignal } from '../run/check.ts';
 import type { LanguageModel, Prompt } from '../run/language-model.ts';
 import { editsCheck } from '../run/options.ts';
 import type { TracedTensor } from '../run/traced.ts';
-import type { Traceable } from './analysis.ts';
+import type { Traceable } from './rows.ts';
 
 export interface OverviewOptions {
   /** Rows and columns that the picture of a pattern has at most; longer texts are pooled. 64 by default. */

@@ -15,7 +15,7 @@ import {
   type TextStream,
   type Tokenizer,
 } from '../index.ts';
-import { errorJson, VitrineError } from '../plan/error.ts';
+import { type ErrorJson, errorJson, VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { Trace, type TracedTensor } from '../run/traced.ts';
 import { type Analyses, kinds, type Loader, type Models, type Spelling, spellings } from './kinds.ts';
@@ -29,6 +29,9 @@ interface Line {
   left: AbortSignal;
   send(event: unknown): void;
 }
+
+/** @internal What a tokenizer says of a token. */
+export type Spelled = { result: unknown } | { failure: ErrorJson };
 
 /** @internal A trace as it crosses: what `Trace` holds, as plain data. */
 export interface PlainTrace {
@@ -47,12 +50,14 @@ const loaders: { [L in Loader]: (source: Source, options: LoadOptions) => Promis
   loadVision,
 };
 /** Functions of vitrine/analysis, fetched by who looks inside. */
-const analyses: Record<keyof Analyses, 'overview' | 'lensTokens' | 'nearestTokens' | 'rowSimilarities'> = {
+const analyses = {
   overview: 'overview',
   lens: 'lensTokens',
+  attribution: 'directLogitAttribution',
+  neuron: 'neuronTokens',
   nearest: 'nearestTokens',
   similarities: 'rowSimilarities',
-};
+} as const satisfies Record<keyof Analyses, string>;
 const looking = () => part('What looks inside', () => import('../analysis/index.ts'));
 
 type Work = (...args: unknown[]) => unknown;
@@ -145,6 +150,17 @@ const calls = {
   inspect: ({ signal }: Line, source: Source, options: InspectOptions) => inspect(source, { ...options, signal }),
   spell: (_: Line, id: number, isTarget: boolean, name: Spelling, args: unknown[]): unknown =>
     (tokenizerOf(id, isTarget)[name] as Work)(...args),
+  /** The same of many tokens, each of which may fail by itself. */
+  spellEach(_: Line, id: number, isTarget: boolean, name: Spelling, tokens: number[]) {
+    const spell = tokenizerOf(id, isTarget)[name] as Work;
+    return tokens.map((token): Spelled => {
+      try {
+        return { result: spell(token) };
+      } catch (error) {
+        return { failure: errorJson(error) };
+      }
+    });
+  },
   /** Pushes a token into a stream, which the page has given a number; without one flushes it. */
   stream(_: Line, id: number, isTarget: boolean, [number, options]: [number, object?], token?: number): string {
     const { streams } = heldBy(id);

@@ -1,9 +1,12 @@
 import type {
+  Attribution,
+  AttributionOptions,
   Encoder,
   EncoderDecoder,
   LensOptions,
   Model,
   ModelTokenizer,
+  NeuronTokens,
   Overview,
   OverviewOptions,
   Pipeline,
@@ -30,6 +33,10 @@ export interface Analyses {
   overview(prompt: Prompt, options?: OverviewOptions): Promise<Overview>;
   /** `lensTokens` of vitrine/analysis, computed in the worker: [nLayer][positions][count]. */
   lens(prompt: Prompt, count: number, options?: LensOptions): Promise<TopToken[][][]>;
+  /** `directLogitAttribution` of vitrine/analysis, computed in the worker. */
+  attribution(prompt: Prompt, options: AttributionOptions): Promise<Attribution[]>;
+  /** `neuronTokens` of vitrine/analysis, computed in the worker. */
+  neuron(layer: number, neuron: number, count: number, options?: { signal?: AbortSignal }): Promise<NeuronTokens>;
   /** `nearestTokens` of vitrine/analysis, computed in the worker. */
   nearest(
     token: number,
@@ -89,6 +96,8 @@ export const kinds: {
       memoryFor: ['tokens'],
       overview: ['prompt'],
       lens: ['prompt', 'count'],
+      attribution: ['prompt'],
+      neuron: ['layer', 'neuron', 'count'],
       nearest: ['token', 'count'],
       similarities: ['name'],
     },

@@ -8,12 +8,21 @@ import type {
   Token,
   WeightShape,
 } from '../index.ts';
+import { errorOf } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { isSignal } from '../run/check.ts';
 import { PipelineTensor } from '../run/pipelines/tensor.ts';
 import { Trace } from '../run/traced.ts';
-import type { PlainTokenizer, PlainTrace } from './calls.ts';
-import { kinds, type Loader, loaderOf, spellings, type WorkerModels, type WorkerPipelines } from './kinds.ts';
+import type { PlainTokenizer, PlainTrace, Spelled } from './calls.ts';
+import {
+  kinds,
+  type Loader,
+  loaderOf,
+  type Spelling,
+  spellings,
+  type WorkerModels,
+  type WorkerPipelines,
+} from './kinds.ts';
 import { type Line, split } from './line.ts';
 
 type Loaded = Awaited<ReturnType<Line['load']>>;
@@ -227,12 +236,35 @@ export function remotePipeline<Name extends keyof Pipelines>(line: Line, loaded:
 
 let streams = 0;
 
+/** What is asked of single tokens in one task crosses in one call: it is posted after the task, with all that joined it. */
+function inOneCall(call: (tokens: number[]) => ReturnType<Line['call']>): (token: number) => Promise<unknown> {
+  let open: { tokens: number[]; answers: Promise<Spelled[]> } | undefined;
+  return async (token) => {
+    if (!open) {
+      const tokens: number[] = [];
+      open = { tokens, answers: call(tokens) as Promise<Spelled[]> };
+      queueMicrotask(() => {
+        open = undefined;
+      });
+    }
+    const { tokens, answers } = open;
+    const at = tokens.push(token) - 1;
+    const answer = (await answers)[at]!;
+    if ('failure' in answer) throw errorOf(answer.failure);
+    return answer.result;
+  };
+}
+
 /** The worker spells. */
 function remoteTokenizer(line: Line, id: number, plain: PlainTokenizer, isTarget = false): ModelTokenizer {
-  const spell = (name: (typeof spellings)[number]) => [
-    name,
-    (...args: unknown[]) => line.call('spell', [id, isTarget, name, args]),
-  ];
+  const spell = (name: Spelling) => {
+    const each = inOneCall((tokens) => line.call('spellEach', [id, isTarget, name, tokens]));
+    const one = (...args: unknown[]) => line.call('spell', [id, isTarget, name, args]);
+    return [
+      name,
+      (...args: unknown[]) => (args.length === 1 && Number.isInteger(args[0]) ? each(args[0] as number) : one(...args)),
+    ];
+  };
   const stream: ModelTokenizer['stream'] = (options) => {
     const which: [number, object?] = [++streams, options];
     return {

@@ -1,9 +1,11 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { EngineWorker } from '../../src/embed/client.ts';
 import {
+  directLogitAttribution,
   lensTokens,
   load,
   nearestRows,
+  neuronTokens,
   overview,
   type Progress,
   rowSimilarities,
@@ -34,9 +36,31 @@ describe('the engine in a worker', () => {
     expect(lens.map((rows) => rows.map((top) => top.length))).toEqual(Array(here.config.nLayer).fill([3, 3]));
     const nearest = await nearestRows(here, 'wte.weight', 42, { count: 3 });
     expect((await there.nearest(42, 3)).map(({ id, cosine }) => ({ row: id, cosine }))).toEqual(nearest);
+    const asked = { token: 7, minus: 8, position: 2, edits: [{ name: 'blocks.0.attn.hook_z', head: 1, scale: 0 }] };
+    expect(await there.attribution(ids, asked)).toEqual(await directLogitAttribution(here, ids, asked));
+    expect(await there.neuron(1, 5, 3)).toEqual(await neuronTokens(here, 1, 5, 3));
     expect(await there.similarities('wpe.weight')).toEqual(await rowSimilarities(here, 'wpe.weight'));
     here.dispose();
     await there.dispose();
+  });
+
+  test('what is asked of many tokens at once crosses in one call, and each fails by itself', async () => {
+    const model = await engine.load(tiny, { device: 'cpu' });
+    const posted = vi.spyOn(Worker.prototype, 'postMessage');
+    const asked = [3, 4, 1e6, 5].map(async (id) => model.tokenizer.token(id));
+    const bytes = [3, 4].map(async (id) => model.tokenizer.bytes(id));
+    const answers = await Promise.allSettled(asked);
+    expect(posted.mock.calls.length).toBe(2);
+    posted.mockRestore();
+    const here = await load(tiny, { device: 'cpu' });
+    for (const i of [0, 1, 3]) {
+      const id = [3, 4, 1e6, 5][i]!;
+      expect(answers[i]).toEqual({ status: 'fulfilled', value: here.tokenizer.token(id) });
+    }
+    expect(answers[2]).toMatchObject({ status: 'rejected', reason: { code: 'bad-option' } });
+    expect(await Promise.all(bytes)).toEqual([3, 4].map((id) => here.tokenizer.bytes(id)));
+    here.dispose();
+    await model.dispose();
   });
 
   test('streams tokens one by one, and stops when the loop is left', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { directLogitAttribution } from '../../src/analysis/analysis.ts';
+import { directLogitAttribution } from '../../src/analysis/attribution.ts';
 import type { Model } from '../../src/run/model.ts';
 import { deviceWith, sharedDevice } from '../backends.ts';
 import { expectClose } from '../close.ts';
