@@ -1,5 +1,6 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Activation, Plan } from '../plan/plan.ts';
+import { addBlock } from './block.ts';
 import type { BaseConfig, Family, Head, Holds } from './family.ts';
 import { type Fields, type ProblemType, problemTypes } from './fields.ts';
 
@@ -79,18 +80,14 @@ const headOf: Record<string, Head | undefined> = {
 function readConfig(fields: Fields, holds: Holds): EncoderConfig {
   const modelType = fields.get('model_type') as ModelType;
   const isDistil = modelType === 'distilbert';
-  fields.fixed({
+  fields.plain({
     is_decoder: false,
-    is_encoder_decoder: false,
-    add_cross_attention: false,
-    quantization_config: null,
     position_embedding_type: 'absolute',
     sinusoidal_pos_embds: isDistil ? fields.get('sinusoidal_pos_embds') : undefined, // stored as any other table
   });
   const of = (bert: string, distil: string) => (isDistil ? distil : bert);
-  const nEmbd = fields.size(of('hidden_size', 'dim'), 'width', 768);
-  const nHead = fields.size(of('num_attention_heads', 'n_heads'), 'count', 12);
-  if (nEmbd % nHead !== 0) throw fields.bad(of('hidden_size', 'dim'), `a multiple of the ${nHead} heads`);
+  const absent = { nEmbd: 768, nHead: 12 };
+  const { nEmbd, nHead } = fields.heads(of('hidden_size', 'dim'), of('num_attention_heads', 'n_heads'), absent);
   const padTokenId = fields.integer('pad_token_id', 0, 1 << 24, styleOf(modelType) === 'roberta' ? 1 : 0);
   const positions = fields.size('max_position_embeddings', 'positions', 512);
   const head = chooseHead(fields, holds, modelType);
@@ -148,10 +145,7 @@ export function bertPlan(config: EncoderConfig): Plan {
   const firstPosition = style === 'roberta' ? config.padTokenId + 1 : 0;
   const headDim = nEmbd / nHead;
   const b = new PlanBuilder();
-  const norm = (hook: string, name: string, x: string, output?: string) => {
-    const [weight, bias] = [b.vector(`${name}.weight`, nEmbd), b.vector(`${name}.bias`, nEmbd)];
-    return b.norm(hook, x, { weight, bias, epsilon: layerNormEpsilon, centred: true }, output);
-  };
+  const norm = (name: string) => b.layerNorm(name, nEmbd, layerNormEpsilon);
 
   const words = b.matrix('embeddings.word_embeddings.weight', vocabSize, nEmbd);
   const table = b.matrix('embeddings.position_embeddings.weight', nCtx + firstPosition, nEmbd);
@@ -161,27 +155,26 @@ export function bertPlan(config: EncoderConfig): Plan {
     const types = b.matrix('embeddings.token_type_embeddings.weight', nSegments, nEmbd);
     sum = b.add('embed.sum_of_all', sum, b.embed('embed.hook_token_type_embed', { weight: types, by: 'segment' }));
   }
-  let x = norm('embed.ln', 'embeddings.LayerNorm', sum, 'hook_full_embed');
+  let x = b.norm('embed.ln', sum, norm('embeddings.LayerNorm'), 'hook_full_embed');
 
   const keys = b.source('text', { nHead, headDim, axis: 'rows' });
+  const [attention, ...qkv] = of.attention;
   for (let layer = 0; layer < nLayer; layer++) {
-    const [hook, block] = [`blocks.${layer}`, `${of.block}.${layer}`];
-    b.alias(`${hook}.hook_resid_pre`, x);
-    const [attention, ...qkv] = of.attention;
-    const three = b.layers(`${block}.${attention}`, qkv, nEmbd, [nEmbd, nEmbd, nEmbd]);
-    const heads = ['q', 'k', 'v'].map((part) => [`${hook}.attn.hook_${part}`, nHead, headDim] as const);
-    const [q, k, v] = b.linear(x, three, ...heads) as [string, string, string];
-    b.append(k, v, keys);
-    const z = b.attention(`${hook}.attn`, q, keys, 1 / Math.sqrt(headDim));
-    const [attnOut] = b.linear(z, b.layer(`${block}.${of.out}`, nEmbd, nEmbd), [`${hook}.hook_attn_out`, nEmbd]);
-    const mid = b.add(`${hook}.hook_resid_mid`, x, attnOut!);
-    x = norm(`${hook}.ln1`, `${block}.${of.norm1}`, mid);
-
-    const [pre] = b.linear(x, b.layer(`${block}.${of.up}`, nEmbd, nInner), [`${hook}.mlp.hook_pre`, nInner]);
-    const post = b.activate(`${hook}.mlp.hook_post`, activation, pre!);
-    const [mlpOut] = b.linear(post, b.layer(`${block}.${of.down}`, nInner, nEmbd), [`${hook}.hook_mlp_out`, nEmbd]);
-    const out = b.add(`${hook}.hook_resid_post`, x, mlpOut!);
-    x = norm(`${hook}.ln2`, `${block}.${of.norm2}`, out, `${hook}.hook_normalized_resid_post`);
+    const block = `${of.block}.${layer}`;
+    x = addBlock(b, `blocks.${layer}`, x, {
+      style: 'post',
+      attention: {
+        qkv: b.layers(`${block}.${attention}`, qkv, nEmbd, [nEmbd, nEmbd, nEmbd]),
+        out: b.layer(`${block}.${of.out}`, nEmbd, nEmbd),
+        keys,
+      },
+      mlp: {
+        up: b.layer(`${block}.${of.up}`, nEmbd, nInner),
+        activation,
+        down: b.layer(`${block}.${of.down}`, nInner, nEmbd),
+      },
+      norms: [norm(`${block}.${of.norm1}`), norm(`${block}.${of.norm2}`)],
+    });
   }
   b.alias('hidden', x);
   addHead(b, config, x);
@@ -198,8 +191,8 @@ function widthOfHead({ head, labels, vocabSize }: EncoderConfig): number {
 function addHead(b: PlanBuilder, config: EncoderConfig, x: string): void {
   const { head, nEmbd, vocabSize, labels, modelType } = config;
   const style = styleOf(modelType);
-  const dense = (name: string, nOut: number, input: string, output: string, nIn = nEmbd) =>
-    b.linear(input, b.layer(name, nIn, nOut), [output, nOut])[0]!;
+  const dense = (name: string, nOut: number, input: string, output: string) =>
+    b.dense(output, input, b.layer(name, nEmbd, nOut));
   const first = () => b.select('selected', x);
   const pooled = () =>
     b.activate('pooler.hook_pooler_out', 'tanh', dense('pooler.dense', nEmbd, first(), 'pooler.hook_pre'));
@@ -208,12 +201,10 @@ function addHead(b: PlanBuilder, config: EncoderConfig, x: string): void {
     // RoBERTa's head has the erf form whatever hidden_act says.
     const kind = style === 'roberta' ? 'gelu' : config.activation;
     const post = b.activate('mlm_head.hook_post', kind, dense(layer, nEmbd, x, 'mlm_head.hook_pre'));
-    const [weight, normBias] = [b.vector(`${normName}.weight`, nEmbd), b.vector(`${normName}.bias`, nEmbd)];
-    const epsilon = config.layerNormEpsilon;
-    const normed = b.norm('mlm_head.ln', post, { weight, bias: normBias, epsilon, centred: true });
+    const normed = b.norm('mlm_head.ln', post, b.layerNorm(normName, nEmbd, config.layerNormEpsilon));
     const words = b.matrix(config.tieWordEmbeddings ? 'embeddings.word_embeddings.weight' : output, vocabSize, nEmbd);
     const layerOut = { weight: words, bias: b.vector(config.hasOutputBias ? outputBias(bias) : bias, vocabSize) };
-    b.linear(b.select('selected.words', normed), layerOut, ['logits', vocabSize]);
+    b.dense('logits', b.select('selected.words', normed), layerOut);
     if (config.pools) dense('cls.seq_relationship', 2, pooled(), 'nsp');
   } else if (head === 'classes') {
     if (style === 'bert') dense('classifier', labels.length, pooled(), 'logits');

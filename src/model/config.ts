@@ -28,10 +28,8 @@ export function parseConfig(json: unknown, file: string, named?: (field: string)
 export function readConfig(fields: Fields): ModelConfig {
   const modelType = fields.get('model_type') ?? 'gpt2';
   if (modelType !== 'gpt2') throw fields.unsupported('model_type', '"gpt2"');
-  fields.fixed({ is_encoder_decoder: false, add_cross_attention: false, quantization_config: null });
-  const nEmbd = fields.size('n_embd', 'width');
-  const nHead = fields.size('n_head', 'count');
-  if (nEmbd % nHead !== 0) throw fields.bad('n_embd', `a multiple of ${fields.named('n_head')}, which is ${nHead}`);
+  fields.plain();
+  const { nEmbd, nHead } = fields.heads('n_embd', 'n_head');
   const positions =
     fields.get('n_positions') === undefined && fields.get('n_ctx') !== undefined ? 'n_ctx' : 'n_positions';
   const vocabSize = fields.size('vocab_size', 'vocabulary');
@@ -47,7 +45,6 @@ export function readConfig(fields: Fields): ModelConfig {
     scaleAttnWeights: fields.flag('scale_attn_weights', true),
     scaleAttnByInverseLayerIdx: fields.flag('scale_attn_by_inverse_layer_idx', false),
     tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
-    bosTokenId: fields.tokenIds('bos_token_id', [50256], vocabSize)[0] ?? null,
-    eosTokenIds: fields.tokenIds('eos_token_id', [50256], vocabSize),
+    ...fields.ends(vocabSize, { bos: [50256], eos: [50256] }),
   };
 }

@@ -90,6 +90,22 @@ export class Fields {
     return value;
   }
 
+  /** Width of the model and how many heads share it. */
+  heads(width: string, heads: string, absent: { nEmbd?: number; nHead?: number } = {}) {
+    const nEmbd = this.size(width, 'width', absent.nEmbd);
+    const nHead = this.size(heads, 'count', absent.nHead);
+    if (nEmbd % nHead !== 0) throw this.bad(width, `a multiple of ${this.named(heads)}, which is ${nHead}`);
+    return { nEmbd, nHead, headDim: nEmbd / nHead };
+  }
+
+  /** The ids that begin and end texts; `absent`: those of the config's class. */
+  ends(vocabSize: number, absent: { bos: readonly number[]; eos: readonly number[] }) {
+    return {
+      bosTokenId: this.tokenIds('bos_token_id', absent.bos, vocabSize)[0] ?? null,
+      eosTokenIds: this.tokenIds('eos_token_id', absent.eos, vocabSize),
+    };
+  }
+
   /** One of several words, or undefined for a missing field. */
   oneOf<T extends string>(name: string, words: readonly T[]): T | undefined {
     const value = this.get(name);
@@ -150,6 +166,11 @@ export class Fields {
     const pruned = this.get('pruned_heads');
     if (pruned !== undefined && Object.keys(pruned as object).length > 0)
       throw this.unsupported('pruned_heads', 'none');
+  }
+
+  /** As `fixed`, with what holds for all but those that say otherwise: one stack, with weights that are numbers. */
+  plain(settings: Readonly<Record<string, unknown>> = {}): void {
+    this.fixed({ is_encoder_decoder: false, add_cross_attention: false, quantization_config: null, ...settings });
   }
 
   /** Names of the classes that a head tells apart: those of `id2label`, else `LABEL_0` and so on, two by default. */

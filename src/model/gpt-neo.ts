@@ -1,5 +1,6 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Plan } from '../plan/plan.ts';
+import { addBlock } from './block.ts';
 import type { DecoderConfig, Family } from './family.ts';
 import type { Fields } from './fields.ts';
 
@@ -15,10 +16,8 @@ export interface GptNeoConfig extends DecoderConfig {
 }
 
 function readNeo(fields: Fields): GptNeoConfig {
-  fields.fixed({ is_encoder_decoder: false, add_cross_attention: false, quantization_config: null });
-  const nEmbd = fields.size('hidden_size', 'width');
-  const nHead = fields.size('num_heads', 'count');
-  if (nEmbd % nHead !== 0) throw fields.bad('hidden_size', `a multiple of num_heads, which is ${nHead}`);
+  fields.plain();
+  const { nEmbd, nHead } = fields.heads('hidden_size', 'num_heads');
   const nLayer = fields.size('num_layers', 'count');
   const vocabSize = fields.size('vocab_size', 'vocabulary');
   const window = fields.size('window_size', 'positions', 256);
@@ -36,8 +35,7 @@ function readNeo(fields: Fields): GptNeoConfig {
     windows: kindsOf(fields, nLayer).map((kind) => (kind === 'local' ? window : undefined)),
     biased: true,
     tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
-    bosTokenId: fields.tokenIds('bos_token_id', [50256], vocabSize)[0] ?? null,
-    eosTokenIds: fields.tokenIds('eos_token_id', [50256], vocabSize),
+    ...fields.ends(vocabSize, { bos: [50256], eos: [50256] }),
   };
 }
 
@@ -61,16 +59,12 @@ function kindsOf(fields: Fields, nLayer: number): string[] {
 }
 
 function readOpt(fields: Fields): GptNeoConfig {
-  fields.fixed({
-    is_encoder_decoder: false,
-    quantization_config: null,
+  fields.plain({
     do_layer_norm_before: true,
     _remove_final_layer_norm: false,
     layer_norm_elementwise_affine: true,
   });
-  const nEmbd = fields.size('hidden_size', 'width', 768);
-  const nHead = fields.size('num_attention_heads', 'count', 12);
-  if (nEmbd % nHead !== 0) throw fields.bad('hidden_size', `a multiple of num_attention_heads, which is ${nHead}`);
+  const { nEmbd, nHead } = fields.heads('hidden_size', 'num_attention_heads', { nEmbd: 768, nHead: 12 });
   const narrow = fields.get('word_embed_proj_dim') ?? nEmbd;
   if (narrow !== nEmbd) throw fields.unsupported('word_embed_proj_dim', `hidden_size, ${nEmbd}`);
   const nLayer = fields.size('num_hidden_layers', 'count', 12);
@@ -89,8 +83,7 @@ function readOpt(fields: Fields): GptNeoConfig {
     padTokenId: fields.tokenIds('pad_token_id', [1], vocabSize)[0],
     biased: fields.flag('enable_bias', true),
     tieWordEmbeddings: fields.flag('tie_word_embeddings', true),
-    bosTokenId: fields.tokenIds('bos_token_id', [2], vocabSize)[0] ?? null,
-    eosTokenIds: fields.tokenIds('eos_token_id', [2], vocabSize),
+    ...fields.ends(vocabSize, { bos: [2], eos: [2] }),
   };
 }
 
@@ -130,43 +123,37 @@ export function gptNeoPlan(config: GptNeoConfig): Plan {
   const of = names[modelType];
   const headDim = nEmbd / nHead;
   const b = new PlanBuilder();
-  const norm = (hook: string, name: string, x: string) => {
-    const [weight, bias] = [b.vector(`${name}.weight`, nEmbd), b.vector(`${name}.bias`, nEmbd)];
-    return b.norm(hook, x, { weight, bias, epsilon, centred: true });
-  };
+  const norm = (name: string) => b.layerNorm(name, nEmbd, epsilon);
   const layer = (name: string, nIn: number, nOut: number) => b.layer(name, nIn, nOut, { bias: biased });
   const words = b.matrix(`${of.words}.weight`, vocabSize, nEmbd);
   const table = b.matrix(`${of.positions}.weight`, nCtx + of.firstPosition, nEmbd);
   const tokens = b.embed('hook_embed', { weight: words, by: 'token', padding: config.padTokenId });
   const positions = b.embed('hook_pos_embed', { weight: table, by: 'position', first: of.firstPosition });
   let x = b.add('blocks.0.hook_resid_pre', tokens, positions);
+  const isOpt = modelType === 'opt';
   for (let index = 0; index < nLayer; index++) {
-    const [hook, name] = [`blocks.${index}`, `${of.block}.${index}`];
-    if (index > 0) b.alias(`${hook}.hook_resid_pre`, x);
-    const n1 = norm(`${hook}.ln1`, `${name}.${of.norm1}`, x);
-    const parts = ['q_proj', 'k_proj', 'v_proj'];
-    const hasBias = modelType === 'opt' && biased;
-    const qkv = b.layers(`${name}.${of.attention}`, parts, nEmbd, [nEmbd, nEmbd, nEmbd], hasBias);
-    const heads = ['q', 'k', 'v'].map((part) => [`${hook}.attn.hook_${part}`, nHead, headDim] as const);
-    const [q, k, v] = b.linear(n1, qkv, ...heads) as [string, string, string];
-    const cache = b.source(`cache.${index}`, { nHead, headDim, axis: 'context' });
-    b.append(k, v, cache);
-    const window = config.windows[index];
-    const scale = modelType === 'opt' ? 1 / Math.sqrt(headDim) : 1;
-    const z = b.attention(`${hook}.attn`, q, cache, scale, window === undefined ? {} : { window });
-    const [attnOut] = b.linear(z, layer(`${name}.${of.out}`, nEmbd, nEmbd), [`${hook}.hook_attn_out`, nEmbd]);
-    const mid = b.add(`${hook}.hook_resid_mid`, x, attnOut!);
-
-    const n2 = norm(`${hook}.ln2`, `${name}.${of.norm2}`, mid);
-    const [pre] = b.linear(n2, layer(`${name}.${of.up}`, nEmbd, nInner), [`${hook}.mlp.hook_pre`, nInner]);
-    const post = b.activate(`${hook}.mlp.hook_post`, config.activation, pre!);
-    const [mlpOut] = b.linear(post, layer(`${name}.${of.down}`, nInner, nEmbd), [`${hook}.hook_mlp_out`, nEmbd]);
-    x = b.add(`${hook}.hook_resid_post`, mid, mlpOut!);
+    const name = `${of.block}.${index}`;
+    const widths = [nEmbd, nEmbd, nEmbd];
+    x = addBlock(b, `blocks.${index}`, x, {
+      norms: [norm(`${name}.${of.norm1}`), norm(`${name}.${of.norm2}`)],
+      attention: {
+        qkv: b.layers(`${name}.${of.attention}`, ['q_proj', 'k_proj', 'v_proj'], nEmbd, widths, isOpt && biased),
+        out: layer(`${name}.${of.out}`, nEmbd, nEmbd),
+        keys: b.source(`cache.${index}`, { nHead, headDim, axis: 'context' }),
+        scale: isOpt ? undefined : 1,
+        window: config.windows[index],
+      },
+      mlp: {
+        up: layer(`${name}.${of.up}`, nEmbd, nInner),
+        activation: config.activation,
+        down: layer(`${name}.${of.down}`, nInner, nEmbd),
+      },
+    });
   }
-  const normed = norm('ln_final', of.final, x);
+  const normed = b.norm('ln_final', x, norm(of.final));
   b.alias('ln_final_out', normed);
   const head = config.tieWordEmbeddings ? words : b.matrix('lm_head.weight', vocabSize, nEmbd);
-  b.linear(b.select('selected', normed), { weight: head }, ['logits', vocabSize]);
+  b.dense('logits', b.select('selected', normed), { weight: head });
   return b.plan({ nCtx, vocabSize });
 }
 

@@ -1,5 +1,6 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Plan } from '../plan/plan.ts';
+import { addBlock } from './block.ts';
 import { type ModelConfig, readConfig } from './config.ts';
 import type { Family } from './family.ts';
 
@@ -11,14 +12,10 @@ export function gpt2Plan(config: ModelConfig): Plan {
   const { nLayer, nHead, nEmbd, nInner, nCtx, vocabSize, layerNormEpsilon: epsilon = 1e-5 } = config;
   const { scaleAttnWeights: scales = true, scaleAttnByInverseLayerIdx: scalesByLayer = false } = config;
   const headDim = nEmbd / nHead;
-  const heads = [nHead, headDim] as const;
   const b = new PlanBuilder();
   /** Hugging Face's Conv1D: y = x W + b, W stored [in, out]. */
   const conv1d = (name: string, nIn: number, nOut: number) => b.layer(name, nIn, nOut, { storedTransposed: true });
-  const layerNorm = (hook: string, name: string, x: string) => {
-    const [weight, bias] = [b.vector(`${name}.weight`, nEmbd), b.vector(`${name}.bias`, nEmbd)];
-    return b.norm(hook, x, { weight, bias, epsilon, centred: true });
-  };
+  const layerNorm = (name: string) => b.layerNorm(name, nEmbd, epsilon);
 
   const wte = b.matrix('wte.weight', vocabSize, nEmbd);
   const wpe = b.matrix('wpe.weight', nCtx, nEmbd);
@@ -27,31 +24,26 @@ export function gpt2Plan(config: ModelConfig): Plan {
   let x = b.add('blocks.0.hook_resid_pre', tokens, positions);
 
   for (let layer = 0; layer < nLayer; layer++) {
-    const [hook, h] = [`blocks.${layer}`, `h.${layer}`];
-    const scale = (scales ? 1 / Math.sqrt(headDim) : 1) / (scalesByLayer ? layer + 1 : 1);
-    // TransformerLens names the residual between two blocks twice.
-    if (layer > 0) b.alias(`${hook}.hook_resid_pre`, x);
-
-    const n1 = layerNorm(`${hook}.ln1`, `${h}.ln_1`, x);
-    const attn = conv1d(`${h}.attn.c_attn`, nEmbd, 3 * nEmbd);
-    const names = ['q', 'k', 'v'].map((part) => [`${hook}.attn.hook_${part}`, ...heads] as const);
-    const [q, k, v] = b.linear(n1, attn, ...names) as [string, string, string];
-    const cache = b.source(`cache.${layer}`, { nHead, headDim, axis: 'context' });
-    b.append(k, v, cache);
-    const z = b.attention(`${hook}.attn`, q, cache, scale);
-    const [attnOut] = b.linear(z, conv1d(`${h}.attn.c_proj`, nEmbd, nEmbd), [`${hook}.hook_attn_out`, nEmbd]);
-    const mid = b.add(`${hook}.hook_resid_mid`, x, attnOut!);
-
-    const n2 = layerNorm(`${hook}.ln2`, `${h}.ln_2`, mid);
-    const [pre] = b.linear(n2, conv1d(`${h}.mlp.c_fc`, nEmbd, nInner), [`${hook}.mlp.hook_pre`, nInner]);
-    const post = b.activate(`${hook}.mlp.hook_post`, config.activation, pre!);
-    const [mlpOut] = b.linear(post, conv1d(`${h}.mlp.c_proj`, nInner, nEmbd), [`${hook}.hook_mlp_out`, nEmbd]);
-    x = b.add(`${hook}.hook_resid_post`, mid, mlpOut!);
+    const h = `h.${layer}`;
+    x = addBlock(b, `blocks.${layer}`, x, {
+      norms: [layerNorm(`${h}.ln_1`), layerNorm(`${h}.ln_2`)],
+      attention: {
+        qkv: conv1d(`${h}.attn.c_attn`, nEmbd, 3 * nEmbd),
+        out: conv1d(`${h}.attn.c_proj`, nEmbd, nEmbd),
+        keys: b.source(`cache.${layer}`, { nHead, headDim, axis: 'context' }),
+        scale: (scales ? 1 / Math.sqrt(headDim) : 1) / (scalesByLayer ? layer + 1 : 1),
+      },
+      mlp: {
+        up: conv1d(`${h}.mlp.c_fc`, nEmbd, nInner),
+        activation: config.activation,
+        down: conv1d(`${h}.mlp.c_proj`, nInner, nEmbd),
+      },
+    });
   }
 
-  const selected = b.select('selected', layerNorm('ln_final', 'ln_f', x));
+  const normed = b.norm('ln_final', x, layerNorm('ln_f'));
   const head = config.tieWordEmbeddings ? wte : b.matrix('lm_head.weight', vocabSize, nEmbd);
-  b.linear(selected, { weight: head }, ['logits', vocabSize]);
+  b.dense('logits', b.select('selected', normed), { weight: head });
   return b.plan({ nCtx, vocabSize });
 }
 

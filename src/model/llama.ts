@@ -1,5 +1,6 @@
 import { PlanBuilder } from '../plan/builder.ts';
-import type { Norm, Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
+import { addBlock } from './block.ts';
 import type { DecoderConfig, Family } from './family.ts';
 import type { Fields } from './fields.ts';
 import { type Rotary, readRotary, rotaryWeight } from './rope.ts';
@@ -23,7 +24,7 @@ export interface LlamaConfig extends DecoderConfig {
 
 function readConfig(fields: Fields): LlamaConfig {
   const modelType = fields.get('model_type') as LlamaConfig['modelType'];
-  fields.fixed({ is_encoder_decoder: false, add_cross_attention: false, quantization_config: null });
+  fields.plain();
   const nEmbd = fields.size('hidden_size', 'width');
   const nHead = fields.size('num_attention_heads', 'count');
   const nKeyHead = fields.size('num_key_value_heads', 'count', modelType === 'mistral' ? 8 : nHead);
@@ -58,14 +59,7 @@ function readConfig(fields: Fields): LlamaConfig {
     windows: readWindows(fields, modelType, nLayer),
     padTokenId: fields.tokenIds('pad_token_id', [], vocabSize)[0],
     tieWordEmbeddings: fields.flag('tie_word_embeddings', false),
-    bosTokenId:
-      fields.tokenIds('bos_token_id', modelType === 'llama' || modelType === 'mistral' ? [1] : [], vocabSize)[0] ??
-      null,
-    eosTokenIds: fields.tokenIds(
-      'eos_token_id',
-      modelType === 'llama' || modelType === 'mistral' ? [2] : [],
-      vocabSize,
-    ),
+    ...fields.ends(vocabSize, modelType.startsWith('qwen') ? { bos: [], eos: [] } : { bos: [1], eos: [2] }),
   };
 }
 
@@ -95,57 +89,38 @@ function readWindows(fields: Fields, modelType: string, nLayer: number): (number
 export function llamaPlan(config: LlamaConfig): Plan {
   const { nLayer, nHead, nKeyHead, headDim, nEmbd, nInner, nCtx, vocabSize, biases, rotary } = config;
   const b = new PlanBuilder();
-  const rms = (name: string, columns: number): Norm => {
-    return { weight: b.vector(`${name}.weight`, columns), epsilon: config.rmsNormEpsilon, centred: false };
-  };
+  const rms = (name: string, width = nEmbd) => b.rmsNorm(name, width, config.rmsNormEpsilon);
   const words = b.matrix('embed_tokens.weight', vocabSize, nEmbd);
   const angles = rotaryWeight(b, rotary, nCtx);
   let x = b.embed('hook_embed', { weight: words, by: 'token', padding: config.padTokenId });
   for (let layer = 0; layer < nLayer; layer++) {
-    const [hook, name] = [`blocks.${layer}`, `layers.${layer}`];
-    b.alias(`${hook}.hook_resid_pre`, x);
-    const n1 = b.norm(`${hook}.ln1`, x, rms(`${name}.input_layernorm`, nEmbd));
+    const name = `layers.${layer}`;
+    const attn = `${name}.self_attn`;
     const widths = [nHead * headDim, nKeyHead * headDim, nKeyHead * headDim];
-    const qkv = b.layers(`${name}.self_attn`, ['q_proj', 'k_proj', 'v_proj'], nEmbd, widths, biases.qkv);
-    let [q, k, v] = b.linear(
-      n1,
-      qkv,
-      [`${hook}.attn.hook_q`, nHead, headDim],
-      [`${hook}.attn.hook_k`, nKeyHead, headDim],
-      [`${hook}.attn.hook_v`, nKeyHead, headDim],
-    ) as [string, string, string];
-    if (config.normsHeads) {
-      q = b.norm(`${hook}.attn.q_norm`, q, rms(`${name}.self_attn.q_norm`, headDim));
-      k = b.norm(`${hook}.attn.k_norm`, k, rms(`${name}.self_attn.k_norm`, headDim));
-    }
-    const cache = b.source(`cache.${layer}`, { nHead: nKeyHead, headDim, axis: 'context' });
-    const turned = b.rotate(`${hook}.attn.hook_rot_q`, q, angles);
-    b.append(b.rotate(`${hook}.attn.hook_rot_k`, k, angles), v, cache);
-    const window = config.windows[layer];
-    const z = b.attention(
-      `${hook}.attn`,
-      turned,
-      cache,
-      1 / Math.sqrt(headDim),
-      window === undefined ? {} : { window },
-    );
-    const out = b.layer(`${name}.self_attn.o_proj`, nHead * headDim, nEmbd, { bias: biases.out });
-    const [attnOut] = b.linear(z, out, [`${hook}.hook_attn_out`, nEmbd]);
-    const mid = b.add(`${hook}.hook_resid_mid`, x, attnOut!);
-
-    const n2 = b.norm(`${hook}.ln2`, mid, rms(`${name}.post_attention_layernorm`, nEmbd));
-    const both = b.layers(`${name}.mlp`, ['gate_proj', 'up_proj'], nEmbd, [nInner, nInner], biases.mlp);
-    const outputs = [`${hook}.mlp.hook_pre`, `${hook}.mlp.hook_pre_linear`].map((one) => [one, nInner] as const);
-    const [gate, up] = b.linear(n2, both, ...outputs) as [string, string];
-    const post = b.multiply(`${hook}.mlp.hook_post`, b.activate(`${hook}.mlp.hook_gate`, config.activation, gate), up);
-    const down = b.layer(`${name}.mlp.down_proj`, nInner, nEmbd, { bias: biases.mlp });
-    const [mlpOut] = b.linear(post, down, [`${hook}.hook_mlp_out`, nEmbd]);
-    x = b.add(`${hook}.hook_resid_post`, mid, mlpOut!);
+    x = addBlock(b, `blocks.${layer}`, x, {
+      norms: [rms(`${name}.input_layernorm`), rms(`${name}.post_attention_layernorm`)],
+      attention: {
+        qkv: b.layers(attn, ['q_proj', 'k_proj', 'v_proj'], nEmbd, widths, biases.qkv),
+        out: b.layer(`${attn}.o_proj`, nHead * headDim, nEmbd, { bias: biases.out }),
+        keys: b.source(`cache.${layer}`, { nHead: nKeyHead, headDim, axis: 'context' }),
+        window: config.windows[layer],
+        rotary: angles,
+        ...(config.normsHeads && {
+          headNorms: { q: rms(`${attn}.q_norm`, headDim), k: rms(`${attn}.k_norm`, headDim) },
+        }),
+      },
+      mlp: {
+        up: b.layers(`${name}.mlp`, ['gate_proj', 'up_proj'], nEmbd, [nInner, nInner], biases.mlp),
+        activation: config.activation,
+        down: b.layer(`${name}.mlp.down_proj`, nInner, nEmbd, { bias: biases.mlp }),
+        isGated: true,
+      },
+    });
   }
-  const normed = b.norm('ln_final', x, rms('norm', nEmbd));
+  const normed = b.norm('ln_final', x, rms('norm'));
   b.alias('ln_final_out', normed);
   const head = config.tieWordEmbeddings ? words : b.matrix('lm_head.weight', vocabSize, nEmbd);
-  b.linear(b.select('selected', normed), { weight: head }, ['logits', vocabSize]);
+  b.dense('logits', b.select('selected', normed), { weight: head });
   return b.plan({ nCtx, vocabSize });
 }
 

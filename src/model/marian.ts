@@ -1,5 +1,6 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Activation, Plan } from '../plan/plan.ts';
+import { addBlock, addMemory } from './block.ts';
 import type { EncoderDecoderConfig, Family, Holds } from './family.ts';
 import type { Fields } from './fields.ts';
 import { readGeneration } from './generation.ts';
@@ -49,11 +50,9 @@ function readConfig(fields: Fields, holds: Holds): MarianConfig {
   if (modelType === undefined)
     throw fields.unsupported('model_type', 'that of an encoder-decoder, as "marian" or "t5"');
   const style = styles[modelType];
-  fields.fixed({
+  fields.plain({
     is_encoder_decoder: true,
     is_decoder: false,
-    add_cross_attention: false,
-    quantization_config: null,
     normalize_before: style.normalizesBefore,
     add_final_layer_norm: style.normalizesBefore,
     normalize_embedding: style.normalizesEmbedding,
@@ -111,56 +110,66 @@ const absent: Record<ModelType, (words: number) => MarianConfig['generation']> =
  * the keys and values that the decoder's cross-attention reads. Tensor names are those of TransformerLens's HookedEncoderDecoder.
  */
 export function marianPlan(config: MarianConfig): Plan {
-  const { nLayer, nHead, nDecoderLayer, nDecoderHead, nEmbd, nCtx, vocabSize } = config;
+  const { nLayer, nHead, nDecoderLayer, nDecoderHead, nEmbd, nCtx, vocabSize, activation } = config;
+  const { normalizesBefore } = styles[config.modelType];
+  const style = normalizesBefore ? 'pre' : 'post';
   const b = new PlanBuilder();
-  const { attention, crossAttention, memory, mlp, sublayer, finalNorm } = sublayers(b, config);
+  const norm = (name: string) => b.layerNorm(name, nEmbd, epsilon);
   const { source, target, head } = wordsOf(config);
+  /** `parts` of attention as one layer. */
+  const heads = (name: string, parts: readonly string[]) =>
+    b.layers(name, parts, nEmbd, Array(parts.length).fill(nEmbd));
+  const out = (name: string) => b.layer(`${name}.out_proj`, nEmbd, nEmbd);
+  const selfAttention = (name: string, keys: string) => {
+    return { qkv: heads(name, ['q_proj', 'k_proj', 'v_proj']), out: out(name), keys };
+  };
+  const mlp = (name: string, nInner: number) => {
+    return { up: b.layer(`${name}.fc1`, nEmbd, nInner), activation, down: b.layer(`${name}.fc2`, nInner, nEmbd) };
+  };
+  const finalNorm = (part: string, x: string) =>
+    normalizesBefore ? b.norm(`${part}_final_ln`, x, norm(`${part}.layer_norm`)) : x;
 
   let x = embedding(b, config, 'encoder', b.matrix(source, config.sourceVocabSize, nEmbd));
   const text = b.source('text', { nHead, headDim: nEmbd / nHead, axis: 'rows' });
   for (let i = 0; i < nLayer; i++) {
-    const [hook, layer] = [`encoder.${i}`, `encoder.layers.${i}`];
-    b.alias(`${hook}.hook_resid_pre`, x);
-    x = sublayer(x, `${hook}.ln1`, `${layer}.self_attn_layer_norm`, `${hook}.hook_resid_mid`, (x) =>
-      attention(hook, layer, x, text, nHead),
-    );
-    x = sublayer(x, `${hook}.ln2`, `${layer}.final_layer_norm`, `${hook}.hook_resid_post`, (x) =>
-      mlp(hook, layer, x, config.nInner),
-    );
+    const layer = `encoder.layers.${i}`;
+    x = addBlock(b, `encoder.${i}`, x, {
+      style,
+      attention: selfAttention(`${layer}.self_attn`, text),
+      mlp: mlp(layer, config.nInner),
+      norms: [norm(`${layer}.self_attn_layer_norm`), norm(`${layer}.final_layer_norm`)],
+    });
   }
   const encoded = finalNorm('encoder', x);
   b.alias('encoded', encoded);
-  const memories = Array.from({ length: nDecoderLayer }, (_, i) => memory(i, encoded));
+  const headDim = nEmbd / nDecoderHead;
+  const memories = Array.from({ length: nDecoderLayer }, (_, i) => {
+    const memory = b.source(`memory.${i}`, { nHead: nDecoderHead, headDim, axis: 'source' });
+    const kv = heads(`decoder.layers.${i}.encoder_attn`, ['k_proj', 'v_proj']);
+    return addMemory(b, `decoder.${i}`, encoded, kv, memory);
+  });
   b.endEncoder();
 
   x = embedding(b, config, 'decoder', b.matrix(target, vocabSize, nEmbd));
   for (let i = 0; i < nDecoderLayer; i++) {
-    const [hook, layer] = [`decoder.${i}`, `decoder.layers.${i}`];
-    b.alias(`${hook}.hook_resid_pre`, x);
-    const cache = b.source(`cache.${i}`, { nHead: nDecoderHead, headDim: nEmbd / nDecoderHead, axis: 'context' });
-    x = sublayer(x, `${hook}.ln1`, `${layer}.self_attn_layer_norm`, `${hook}.hook_resid_mid`, (x) =>
-      attention(hook, layer, x, cache, nDecoderHead),
-    );
-    x = sublayer(x, `${hook}.ln2`, `${layer}.encoder_attn_layer_norm`, `${hook}.hook_resid_mid_cross`, (x) =>
-      crossAttention(hook, layer, x, memories[i]!),
-    );
-    x = sublayer(x, `${hook}.ln3`, `${layer}.final_layer_norm`, `${hook}.hook_resid_post`, (x) =>
-      mlp(hook, layer, x, config.nDecoderInner),
-    );
+    const layer = `decoder.layers.${i}`;
+    const cache = b.source(`cache.${i}`, { nHead: nDecoderHead, headDim, axis: 'context' });
+    const cross = `${layer}.encoder_attn`;
+    x = addBlock(b, `decoder.${i}`, x, {
+      style,
+      attention: selfAttention(`${layer}.self_attn`, cache),
+      cross: { q: heads(cross, ['q_proj']), out: out(cross), keys: memories[i]! },
+      mlp: mlp(layer, config.nDecoderInner),
+      norms: ['self_attn', 'encoder_attn', 'final'].map((part) => norm(`${layer}.${part}_layer_norm`)),
+    });
   }
 
   const weight = b.matrix(head, vocabSize, nEmbd);
   const bias = () => b.vector('final_logits_bias', vocabSize, { storedShape: [1, vocabSize], isBuffer: true });
   const output = { weight, ...(config.hasLogitsBias && { bias: bias() }) };
-  b.linear(b.select('selected', finalNorm('decoder', x)), output, ['logits', vocabSize]);
+  b.dense('logits', b.select('selected', finalNorm('decoder', x)), output);
   return b.plan({ nCtx, vocabSize });
 }
-
-/** A layer norm, by its names here and in the files. */
-const normOf = (b: PlanBuilder, nEmbd: number) => (hook: string, name: string, x: string, output?: string) => {
-  const [weight, bias] = [b.vector(`${name}.weight`, nEmbd), b.vector(`${name}.bias`, nEmbd)];
-  return b.norm(hook, x, { weight, bias, epsilon, centred: true }, output);
-};
 
 /** Words and positions of a part, summed. */
 function embedding(b: PlanBuilder, config: MarianConfig, part: 'encoder' | 'decoder', words: string): string {
@@ -175,68 +184,8 @@ function embedding(b: PlanBuilder, config: MarianConfig, part: 'encoder' | 'deco
     : { weight: b.matrix(`${part}.embed_positions.weight`, nCtx + firstLearned, nEmbd), first: firstLearned };
   const positions = b.embed(`${hook}.hook_pos_embed`, { ...table, by: 'position' });
   if (!normalizesEmbedding) return b.add(full, tokens, positions);
-  return normOf(b, nEmbd)(`${hook}.ln`, `${part}.layernorm_embedding`, b.add(`${hook}.sum`, tokens, positions), full);
-}
-
-/** What the blocks are made of. */
-function sublayers(b: PlanBuilder, { nEmbd, nDecoderHead, activation, modelType }: MarianConfig) {
-  const { normalizesBefore } = styles[modelType];
-  const norm = normOf(b, nEmbd);
-  const linear = (x: string, name: string, nIn: number, nOut: number, output: string) =>
-    b.linear(x, b.layer(name, nIn, nOut), [output, nOut])[0]!;
-  /** `parts` of attention, one after the other, with a row of each head. */
-  const heads = (hook: string, layer: string, x: string, parts: readonly string[], nHead: number) =>
-    b.linear(
-      x,
-      b.layers(
-        layer,
-        parts.map((part) => `${part}_proj`),
-        nEmbd,
-        parts.map(() => nEmbd),
-      ),
-      ...parts.map((part) => [`${hook}.hook_${part}`, nHead, nEmbd / nHead] as const),
-    );
-  const mix = (hook: string, layer: string, q: string, source: string, nHead: number, output: string) => {
-    const z = b.attention(hook, q, source, 1 / Math.sqrt(nEmbd / nHead));
-    return linear(z, `${layer}.out_proj`, nEmbd, nEmbd, output);
-  };
-  return {
-    /** x + f(x) as `sum`, with the norm before f or, as in 2017, behind the sum. */
-    sublayer(x: string, hook: string, name: string, sum: string, f: (x: string) => string): string {
-      if (normalizesBefore) return b.add(sum, x, f(norm(hook, name, x)));
-      const isLast = sum.endsWith('hook_resid_post');
-      return norm(hook, name, b.add(sum, x, f(x)), isLast ? sum.replace('resid', 'normalized_resid') : undefined);
-    },
-    attention(hook: string, layer: string, x: string, source: string, nHead: number): string {
-      const [q, k, v] = heads(`${hook}.attn`, `${layer}.self_attn`, x, ['q', 'k', 'v'], nHead);
-      b.append(k!, v!, source);
-      return mix(`${hook}.attn`, `${layer}.self_attn`, q!, source, nHead, `${hook}.hook_attn_out`);
-    },
-    /** Keys and values of what was encoded, for a layer of the decoder. */
-    memory(i: number, encoded: string): string {
-      const [k, v] = heads(
-        `decoder.${i}.cross_attn`,
-        `decoder.layers.${i}.encoder_attn`,
-        encoded,
-        ['k', 'v'],
-        nDecoderHead,
-      );
-      const source = b.source(`memory.${i}`, { nHead: nDecoderHead, headDim: nEmbd / nDecoderHead, axis: 'source' });
-      b.append(k!, v!, source);
-      return source;
-    },
-    crossAttention(hook: string, layer: string, x: string, memory: string): string {
-      const [q] = heads(`${hook}.cross_attn`, `${layer}.encoder_attn`, x, ['q'], nDecoderHead);
-      const output = `${hook}.hook_cross_attn_out`;
-      return mix(`${hook}.cross_attn`, `${layer}.encoder_attn`, q!, memory, nDecoderHead, output);
-    },
-    mlp(hook: string, layer: string, x: string, nInner: number): string {
-      const pre = linear(x, `${layer}.fc1`, nEmbd, nInner, `${hook}.mlp.hook_pre`);
-      const post = b.activate(`${hook}.mlp.hook_post`, activation, pre);
-      return linear(post, `${layer}.fc2`, nInner, nEmbd, `${hook}.hook_mlp_out`);
-    },
-    finalNorm: (part: string, x: string) => (normalizesBefore ? norm(`${part}_final_ln`, `${part}.layer_norm`, x) : x),
-  };
+  const norm = b.layerNorm(`${part}.layernorm_embedding`, nEmbd, epsilon);
+  return b.norm(`${hook}.ln`, b.add(`${hook}.sum`, tokens, positions), norm, full);
 }
 
 /** The weights of the words: those of the source, of the target, and of the output layer. */

@@ -1,5 +1,6 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Activation, Plan } from '../plan/plan.ts';
+import { addBlock, addMemory } from './block.ts';
 import type { EncoderDecoderConfig, Family, Holds } from './family.ts';
 import type { Fields } from './fields.ts';
 import { readGeneration } from './generation.ts';
@@ -33,7 +34,7 @@ const wordNames = ['shared.weight', 'encoder.embed_tokens.weight', 'decoder.embe
 function readConfig(fields: Fields, holds: Holds): T5Config {
   const modelType = fields.get('model_type') as ModelType;
   const isMultilingual = modelType === 'mt5';
-  fields.fixed({ is_encoder_decoder: true, is_decoder: false, quantization_config: null });
+  fields.plain({ is_encoder_decoder: true, is_decoder: false });
   for (const name of fields.architectures()) {
     if (!writes.test(name))
       throw fields.unsupported('architectures', 'a class that writes, as T5ForConditionalGeneration');
@@ -89,111 +90,89 @@ function readActivation(fields: Fields, absent: string): Pick<T5Config, 'activat
  * distance of query and key, one table for all blocks of a part. Tensor names are those of TransformerLens's HookedEncoderDecoder.
  */
 export function t5Plan(config: T5Config): Plan {
-  const { nLayer, nHead, headDim, nDecoderLayer, nEmbd, nCtx, vocabSize } = config;
+  const { nLayer, nHead, headDim, nDecoderLayer, nEmbd, nInner, nCtx, vocabSize, activation, isGated } = config;
   const b = new PlanBuilder();
-  const { norm, heads, mix, attention, mlp, distances } = sublayers(b, config);
+  const norm = (name: string) => b.rmsNorm(name, nEmbd, config.layerNormEpsilon);
+  const width = nHead * headDim;
+  /** `parts` of attention as one layer. */
+  const heads = (name: string, parts: readonly string[]) =>
+    b.layers(name, parts, nEmbd, Array(parts.length).fill(width), false);
+  const attentionOf = (name: string, keys: string) => {
+    return { out: b.layer(`${name}.o`, width, nEmbd, { bias: false }), keys, scale: 1 };
+  };
+  const selfAttention = (name: string, keys: string, bias: string) => {
+    return { qkv: heads(name, ['q', 'k', 'v']), ...attentionOf(name, keys), bias };
+  };
+  const mlp = (name: string) => {
+    const up = isGated
+      ? b.layers(name, ['wi_0', 'wi_1'], nEmbd, [nInner, nInner], false)
+      : b.layer(`${name}.wi`, nEmbd, nInner, { bias: false });
+    return { up, activation, down: b.layer(`${name}.wo`, nInner, nEmbd, { bias: false }), isGated };
+  };
   const words = b.matrix('shared.weight', vocabSize, nEmbd);
 
   let x = b.embed('encoder.embed.hook_embed', { weight: words, by: 'token' });
   const text = b.source('text', { nHead, headDim, axis: 'rows' });
-  const nearby = distances('encoder');
+  const nearby = distances(b, config, 'encoder');
   for (let i = 0; i < nLayer; i++) {
-    const [hook, layer] = [`encoder.${i}`, `encoder.block.${i}.layer`];
-    b.alias(`${hook}.hook_resid_pre`, x);
-    const mid = b.add(`${hook}.hook_resid_mid`, x, attention(hook, `${layer}.0`, x, text, nearby));
-    x = b.add(`${hook}.hook_resid_post`, mid, mlp(hook, `${hook}.ln2`, `${layer}.1`, mid));
+    const layer = `encoder.block.${i}.layer`;
+    x = addBlock(b, `encoder.${i}`, x, {
+      norms: [norm(`${layer}.0.layer_norm`), norm(`${layer}.1.layer_norm`)],
+      attention: selfAttention(`${layer}.0.SelfAttention`, text, nearby),
+      mlp: mlp(`${layer}.1.DenseReluDense`),
+    });
   }
-  const encoded = norm('encoder_final_ln', 'encoder.final_layer_norm', x);
+  const encoded = b.norm('encoder_final_ln', x, norm('encoder.final_layer_norm'));
   b.alias('encoded', encoded);
   const memories = Array.from({ length: nDecoderLayer }, (_, i) => {
-    const [k, v] = heads(`decoder.${i}.cross_attn`, `decoder.block.${i}.layer.1.EncDecAttention`, encoded, ['k', 'v']);
     const memory = b.source(`memory.${i}`, { nHead, headDim, axis: 'source' });
-    b.append(k!, v!, memory);
-    return memory;
+    const kv = heads(`decoder.block.${i}.layer.1.EncDecAttention`, ['k', 'v']);
+    return addMemory(b, `decoder.${i}`, encoded, kv, memory);
   });
   b.endEncoder();
 
   x = b.embed('decoder.embed.hook_embed', { weight: words, by: 'token' });
-  const before = distances('decoder');
+  const before = distances(b, config, 'decoder');
   for (let i = 0; i < nDecoderLayer; i++) {
-    const [hook, layer] = [`decoder.${i}`, `decoder.block.${i}.layer`];
-    b.alias(`${hook}.hook_resid_pre`, x);
+    const layer = `decoder.block.${i}.layer`;
     const cache = b.source(`cache.${i}`, { nHead, headDim, axis: 'context' });
-    const mid = b.add(`${hook}.hook_resid_mid`, x, attention(hook, `${layer}.0`, x, cache, before));
-
-    const [crossHook, cross] = [`${hook}.cross_attn`, `${layer}.1.EncDecAttention`];
-    const [q] = heads(crossHook, cross, norm(`${hook}.ln2`, `${layer}.1.layer_norm`, mid), ['q']);
-    const crossOut = mix(crossHook, cross, q!, memories[i]!, `${hook}.hook_cross_attn_out`);
-    const midCross = b.add(`${hook}.hook_resid_mid_cross`, mid, crossOut);
-    x = b.add(`${hook}.hook_resid_post`, midCross, mlp(hook, `${hook}.ln3`, `${layer}.2`, midCross));
+    const cross = `${layer}.1.EncDecAttention`;
+    x = addBlock(b, `decoder.${i}`, x, {
+      norms: [norm(`${layer}.0.layer_norm`), norm(`${layer}.1.layer_norm`), norm(`${layer}.2.layer_norm`)],
+      attention: selfAttention(`${layer}.0.SelfAttention`, cache, before),
+      cross: { q: heads(cross, ['q']), ...attentionOf(cross, memories[i]!) },
+      mlp: mlp(`${layer}.2.DenseReluDense`),
+    });
   }
 
-  x = norm('decoder_final_ln', 'decoder.final_layer_norm', x);
+  x = b.norm('decoder_final_ln', x, norm('decoder.final_layer_norm'));
   if (config.scalesOutput) {
     const scale = { computed: { from: [], values: () => new Float32Array(nEmbd).fill(nEmbd ** -0.5) } };
     const row = b.embed('selected.scale', { weight: b.matrix('lm_head.scale', 1, nEmbd, scale), by: 'segment' });
     x = b.multiply('selected.scaled', x, row);
   }
   const head = config.tieWordEmbeddings ? words : b.matrix('lm_head.weight', vocabSize, nEmbd);
-  b.linear(b.select('selected', x), { weight: head }, ['logits', vocabSize]);
+  b.dense('logits', b.select('selected', x), { weight: head });
   return b.plan({ nCtx, vocabSize });
 }
 
-/** What the blocks are made of. */
-function sublayers(b: PlanBuilder, config: T5Config) {
-  const { nHead, headDim, nEmbd, nInner, activation, isGated, layerNormEpsilon: epsilon } = config;
-  const width = nHead * headDim;
-  const linear = (x: string, name: string, nIn: number, nOut: number, output: string) =>
-    b.linear(x, b.layer(name, nIn, nOut, { bias: false }), [output, nOut])[0]!;
-  const norm = (hook: string, name: string, x: string) =>
-    b.norm(hook, x, { weight: b.vector(`${name}.weight`, nEmbd), epsilon, centred: false });
-  /** `parts` of attention, one after the other, with a row of each head. */
-  const heads = (hook: string, layer: string, x: string, parts: readonly string[]) => {
-    const widths = parts.map(() => width);
-    const outputs = parts.map((part) => [`${hook}.hook_${part}`, nHead, headDim] as const);
-    return b.linear(x, b.layers(layer, parts, nEmbd, widths, false), ...outputs);
+/** What is added to the scores by distance, from -maxDistance to maxDistance: each has the value of its bucket. */
+function distances(b: PlanBuilder, config: T5Config, part: 'encoder' | 'decoder'): string {
+  const { nHead, nBuckets, maxDistance } = config;
+  const name = `${part}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
+  const columns = 2 * maxDistance + 1;
+  /** Where the stored table has value i of [nHead, columns]. */
+  const placeOf = (i: number) =>
+    bucketOf((i % columns) - maxDistance, part === 'encoder', config) * nHead + Math.floor(i / columns);
+  const values = (stored: Float32Array) =>
+    Float32Array.from({ length: nHead * columns }, (_, i) => stored[placeOf(i)]!);
+  const adjoint = (gradient: Float32Array) => {
+    const sums = new Float32Array(nBuckets * nHead);
+    for (const [i, value] of gradient.entries()) sums[placeOf(i)]! += value;
+    return [sums];
   };
-  const mix = (hook: string, layer: string, q: string, source: string, output: string, bias?: string) =>
-    linear(b.attention(hook, q, source, 1, { bias }), `${layer}.o`, width, nEmbd, output);
-  return {
-    norm,
-    heads,
-    mix,
-    attention(hook: string, layer: string, x: string, source: string, bias: string): string {
-      const own = `${layer}.SelfAttention`;
-      const [q, k, v] = heads(`${hook}.attn`, own, norm(`${hook}.ln1`, `${layer}.layer_norm`, x), ['q', 'k', 'v']);
-      b.append(k!, v!, source);
-      return mix(`${hook}.attn`, own, q!, source, `${hook}.hook_attn_out`, bias);
-    },
-    mlp(hook: string, ln: string, layer: string, x: string): string {
-      const [normed, own] = [norm(ln, `${layer}.layer_norm`, x), `${layer}.DenseReluDense`];
-      const pre = linear(normed, `${own}.${isGated ? 'wi_0' : 'wi'}`, nEmbd, nInner, `${hook}.mlp.hook_pre`);
-      let post = b.activate(`${hook}.mlp.${isGated ? 'hook_gate' : 'hook_post'}`, activation, pre);
-      if (isGated) {
-        const other = linear(normed, `${own}.wi_1`, nEmbd, nInner, `${hook}.mlp.hook_pre_linear`);
-        post = b.multiply(`${hook}.mlp.hook_post`, post, other);
-      }
-      return linear(post, `${own}.wo`, nInner, nEmbd, `${hook}.hook_mlp_out`);
-    },
-    /** What is added to the scores by distance, from -maxDistance to maxDistance: each has the value of its bucket. */
-    distances(part: 'encoder' | 'decoder'): string {
-      const { nBuckets, maxDistance } = config;
-      const name = `${part}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
-      const columns = 2 * maxDistance + 1;
-      /** Where the stored table has value i of [nHead, columns]. */
-      const placeOf = (i: number) =>
-        bucketOf((i % columns) - maxDistance, part === 'encoder', config) * nHead + Math.floor(i / columns);
-      const values = (stored: Float32Array) =>
-        Float32Array.from({ length: nHead * columns }, (_, i) => stored[placeOf(i)]!);
-      const adjoint = (gradient: Float32Array) => {
-        const sums = new Float32Array(nBuckets * nHead);
-        for (const [i, value] of gradient.entries()) sums[placeOf(i)]! += value;
-        return [sums];
-      };
-      const from = [{ name, shape: [nBuckets, nHead] }];
-      return b.matrix(name, nHead, columns, { computed: { from, values, adjoint } });
-    },
-  };
+  const from = [{ name, shape: [nBuckets, nHead] }];
+  return b.matrix(name, nHead, columns, { computed: { from, values, adjoint } });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Activation, Plan } from '../plan/plan.ts';
+import { addBlock } from './block.ts';
 import type { BaseConfig, Family, Holds } from './family.ts';
 import { type Fields, type ProblemType, problemTypes } from './fields.ts';
 
@@ -28,10 +29,8 @@ export interface VisionConfig extends BaseConfig {
 function readConfig(fields: Fields, holds: Holds): VisionConfig {
   const modelType = fields.get('model_type') as 'vit' | 'deit' | undefined;
   if (modelType === undefined) throw fields.unsupported('model_type', '"vit" or "deit"');
-  fields.fixed({ quantization_config: null, is_decoder: false, is_encoder_decoder: false });
-  const nEmbd = fields.size('hidden_size', 'width', 768);
-  const nHead = fields.size('num_attention_heads', 'count', 12);
-  if (nEmbd % nHead !== 0) throw fields.bad('hidden_size', `a multiple of num_attention_heads, which is ${nHead}`);
+  fields.plain({ is_decoder: false });
+  const { nEmbd, nHead } = fields.heads('hidden_size', 'num_attention_heads', { nEmbd: 768, nHead: 12 });
   const imageSize = pair(fields, 'image_size', 224);
   const patchSize = pair(fields, 'patch_size', 16);
   if (imageSize.some((side, i) => side % patchSize[i]! !== 0)) {
@@ -83,52 +82,43 @@ export function vitPlan(config: VisionConfig): Plan {
   const headDim = nEmbd / nHead;
   const patchWidth = channels * patchSize[0] * patchSize[1];
   const b = new PlanBuilder();
-  const norm = (hook: string, name: string, x: string) => {
-    const [weight, bias] = [b.vector(`${name}.weight`, nEmbd), b.vector(`${name}.bias`, nEmbd)];
-    return b.norm(hook, x, { weight, bias, epsilon: layerNormEpsilon, centred: true });
-  };
+  const norm = (name: string) => b.layerNorm(name, nEmbd, layerNormEpsilon);
 
   const projection = 'embeddings.patch_embeddings.projection';
   const weight = b.matrix(`${projection}.weight`, nEmbd, patchWidth, { storedShape: [nEmbd, channels, ...patchSize] });
   const layer = { weight, bias: b.vector(`${projection}.bias`, nEmbd) };
-  const [patches] = b.linear(b.input('pixels', patchWidth), layer, ['embed.hook_embed', nEmbd]);
+  const patches = b.dense('embed.hook_embed', b.input('pixels', patchWidth), layer);
   const positions = b.matrix('embeddings.position_embeddings', nCtx, nEmbd, { storedShape: [1, nCtx, nEmbd] });
   const places = b.embed('hook_pos_embed', { weight: positions, by: 'position' });
   const others = b.add('embed.hook_tokens', places, prefixTokens(b, config, `${projection}.bias`));
-  let x = b.add('hook_full_embed', patches!, others);
+  let x = b.add('hook_full_embed', patches, others);
 
   const keys = b.source('image', { nHead, headDim, axis: 'rows' });
   for (let layer = 0; layer < nLayer; layer++) {
-    const [hook, block] = [`blocks.${layer}`, `encoder.layer.${layer}`];
-    b.alias(`${hook}.hook_resid_pre`, x);
-    const n1 = norm(`${hook}.ln1`, `${block}.layernorm_before`, x);
+    const block = `encoder.layer.${layer}`;
     const widths = [nEmbd, nEmbd, nEmbd];
-    const three = b.layers(`${block}.attention.attention`, ['query', 'key', 'value'], nEmbd, widths, qkvBias);
-    const heads = ['q', 'k', 'v'].map((part) => [`${hook}.attn.hook_${part}`, nHead, headDim] as const);
-    const [q, k, v] = b.linear(n1, three, ...heads) as [string, string, string];
-    b.append(k, v, keys);
-    const z = b.attention(`${hook}.attn`, q, keys, 1 / Math.sqrt(headDim));
-    const out = b.layer(`${block}.attention.output.dense`, nEmbd, nEmbd);
-    const [attnOut] = b.linear(z, out, [`${hook}.hook_attn_out`, nEmbd]);
-    const mid = b.add(`${hook}.hook_resid_mid`, x, attnOut!);
-
-    const n2 = norm(`${hook}.ln2`, `${block}.layernorm_after`, mid);
-    const [pre] = b.linear(n2, b.layer(`${block}.intermediate.dense`, nEmbd, nInner), [`${hook}.mlp.hook_pre`, nInner]);
-    const post = b.activate(`${hook}.mlp.hook_post`, config.activation, pre!);
-    const [mlpOut] = b.linear(post, b.layer(`${block}.output.dense`, nInner, nEmbd), [`${hook}.hook_mlp_out`, nEmbd]);
-    x = b.add(`${hook}.hook_resid_post`, mid, mlpOut!);
+    x = addBlock(b, `blocks.${layer}`, x, {
+      norms: [norm(`${block}.layernorm_before`), norm(`${block}.layernorm_after`)],
+      attention: {
+        qkv: b.layers(`${block}.attention.attention`, ['query', 'key', 'value'], nEmbd, widths, qkvBias),
+        out: b.layer(`${block}.attention.output.dense`, nEmbd, nEmbd),
+        keys,
+      },
+      mlp: {
+        up: b.layer(`${block}.intermediate.dense`, nEmbd, nInner),
+        activation: config.activation,
+        down: b.layer(`${block}.output.dense`, nInner, nEmbd),
+      },
+    });
   }
 
-  const hidden = norm('ln_final', 'layernorm', x);
+  const hidden = b.norm('ln_final', x, norm('layernorm'));
   b.alias('hidden', hidden);
   if (labels.length > 0) {
     const selected = b.select('selected', hidden);
-    b.linear(selected, b.layer(config.distilled ? 'cls_classifier' : 'classifier', nEmbd, labels.length), [
-      'logits',
-      labels.length,
-    ]);
-    if (config.distilled)
-      b.linear(selected, b.layer('distillation_classifier', nEmbd, labels.length), ['distilled', labels.length]);
+    const head = (output: string, name: string) => b.dense(output, selected, b.layer(name, nEmbd, labels.length));
+    head('logits', config.distilled ? 'cls_classifier' : 'classifier');
+    if (config.distilled) head('distilled', 'distillation_classifier');
   }
   return b.plan({ nCtx, vocabSize: Math.max(1, labels.length) });
 }

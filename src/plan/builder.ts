@@ -55,9 +55,27 @@ export class PlanBuilder {
     return bias ? { weight, bias: this.vector(`${together}.bias`, sum, { parts: parts('bias') }) } : { weight };
   }
 
+  /** Outputs of a layer. */
+  widthOf({ weight }: Layer): number {
+    return this.#weights.get(weight)!.rows;
+  }
+
+  layerNorm(name: string, width: number, epsilon: number): Norm {
+    const [weight, bias] = [this.vector(`${name}.weight`, width), this.vector(`${name}.bias`, width)];
+    return { weight, bias, epsilon, centred: true };
+  }
+
+  rmsNorm(name: string, width: number, epsilon: number): Norm {
+    return { weight: this.vector(`${name}.weight`, width), epsilon, centred: false };
+  }
+
   source(name: string, source: KeySource): string {
     this.#sources.set(name, source);
     return name;
+  }
+
+  sourceOf(name: string): KeySource {
+    return this.#sources.get(name)!;
   }
 
   tensor(name: string, ...shape: TensorSpec['shape']): string {
@@ -130,6 +148,11 @@ export class PlanBuilder {
     return names;
   }
 
+  /** x weightᵀ + bias, whole. */
+  dense(name: string, input: string, layer: Layer): string {
+    return this.linear(input, layer, [name, this.widthOf(layer)])[0]!;
+  }
+
   /** The rows whose logits are wanted. */
   select(name: string, input: string): string {
     const output = this.tensor(name, 'logitRows', ...this.#tensors.get(input)!.shape.slice(1));
@@ -154,16 +177,15 @@ export class PlanBuilder {
     q: string,
     source: string,
     scale: number,
-    more: { bias?: string; window?: number } = {},
+    { bias, window }: { bias?: string; window?: number | undefined } = {},
   ): string {
     const [, nHead, headDim] = this.#tensors.get(q)!.shape as [string, number, number];
     const keys = this.#sources.get(source)!.axis === 'source' ? 'source' : 'context';
     const scores = this.tensor(`${hook}.hook_attn_scores`, nHead, 'rows', keys);
     const pattern = this.tensor(`${hook}.hook_pattern`, nHead, 'rows', keys);
     const z = this.tensor(`${hook}.hook_z`, 'rows', nHead, headDim);
-    const keysSeen = { source, ...(more.window !== undefined && { window: more.window }) };
-    const bias = more.bias !== undefined && { bias: more.bias };
-    this.step({ op: 'attentionScores', q, ...keysSeen, scale, output: scores, ...bias });
+    const keysSeen = { source, ...(window !== undefined && { window }) };
+    this.step({ op: 'attentionScores', q, ...keysSeen, scale, output: scores, ...(bias !== undefined && { bias }) });
     this.step({ op: 'maskedSoftmax', input: scores, ...keysSeen, output: pattern });
     this.step({ op: 'attentionMix', pattern, ...keysSeen, output: z });
     return z;
