@@ -19,9 +19,9 @@ const below = {
   analysis: ['plan', 'run'],
   learn: ['plan', 'model', 'load', 'text', 'adapter', 'run'],
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'run', 'analysis'],
-  embed: ['plan', 'model', 'load', 'text', 'image', 'adapter', 'run', 'analysis', 'index', 'host'],
+  embed: ['plan', 'model', 'load', 'text', 'image', 'adapter', 'run', 'analysis', 'learn', 'index', 'host'],
   static: ['plan', 'model', 'adapter', 'cpu', 'gpu', 'wasm', 'load', 'text', 'index', 'run'],
-  page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'index', 'embed'],
+  page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'learn', 'index', 'embed'],
 };
 const fileLimit = 400;
 /** Lines of code, as tinygrad's sz.py counts, neither blank nor comment: what is counted, in which paths, and the most. */

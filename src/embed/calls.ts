@@ -15,6 +15,7 @@ import {
   type TextStream,
   type Tokenizer,
 } from '../index.ts';
+import type { HeldRun } from '../learn/answer.ts';
 import { type ErrorJson, errorJson, VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { Trace, type TracedTensor } from '../run/traced.ts';
@@ -58,7 +59,11 @@ const analyses = {
   nearest: 'nearestTokens',
   similarities: 'rowSimilarities',
 } as const satisfies Record<keyof Analyses, string>;
+const learning = () => part('What learns', () => import('../learn/answer.ts'));
 const looking = () => part('What looks inside', () => import('../analysis/index.ts'));
+
+const isLearning = (name: string): name is 'gradients' | 'attributionPatching' | 'integratedGradients' =>
+  ['gradients', 'attributionPatching', 'integratedGradients'].includes(name);
 
 type Work = (...args: unknown[]) => unknown;
 
@@ -68,6 +73,8 @@ interface Held {
   pipe?: Work;
   /** Streams of its tokenizer that hold something, by the numbers that the page gave them. */
   streams: Map<number, TextStream>;
+  /** Runs of `train` by the numbers that the page gave them. */
+  runs: Map<number, HeldRun>;
 }
 
 const held = new Map<number, Held>();
@@ -104,7 +111,7 @@ const calls = {
     const given = { ...options, signal, onProgress: send };
     const pipe = task === undefined ? undefined : await pipeline(task, source, given);
     const model: Held['model'] = await (pipe?.model ?? loaders[loader](source, given));
-    held.set(++lastId, { model, streams: new Map(), ...(pipe && { pipe: pipe as Work }) });
+    held.set(++lastId, { model, streams: new Map(), runs: new Map(), ...(pipe && { pipe: pipe as Work }) });
     const fields = Object.fromEntries(kinds[loader].fields.map((name) => [name, model[name as keyof typeof model]]));
     const tokenizer = model.tokenizer && plainTokenizer(model.tokenizer);
     const { device } = model;
@@ -135,12 +142,30 @@ const calls = {
       const analysis = Object.hasOwn(analyses, name) ? analyses[name as keyof Analyses] : undefined;
       const result = await (analysis
         ? ((await looking())[analysis] as Work)(model, ...subjects, given)
-        : (model[name as 'weight'] as Work).call(model, ...subjects, given));
+        : isLearning(name)
+          ? ((await learning()).asked[name] as Work)(model, ...subjects, given)
+          : (model[name as 'weight'] as Work).call(model, ...subjects, given));
       if (!(result instanceof Trace)) return result;
       return { tokens: result.tokens, logits: result.logits, tensors: new Map(result) } satisfies PlainTrace;
     } finally {
-      for (const subject of subjects) if (isBitmap(subject)) subject.close(); // the worker's own copy
+      for (const subject of subjects.flat()) if (isBitmap(subject)) subject.close(); // the worker's own copy
     }
+  },
+  /** A step of a run of `train`, its end or its state; `begin`: what the run is of. */
+  async train(
+    { signal }: Line,
+    id: number,
+    number: number,
+    what: 'next' | 'return' | 'end',
+    begin?: [unknown, unknown],
+  ) {
+    const { model, runs } = heldBy(id);
+    const { HeldRun } = await learning();
+    const run = runs.get(number) ?? (begin && new HeldRun(model, ...(begin as [never, never])));
+    if (run) runs.set(number, run);
+    const answer = run ? await run.answer(what, signal) : {};
+    if (!answer.step) runs.delete(number);
+    return answer;
   },
   /** A call of a pipeline; `isHeard`: its last argument had a signal. */
   async pipe({ signal }: Line, id: number, args: unknown[], isHeard: boolean): Promise<unknown> {

@@ -15,6 +15,7 @@ import type {
   TopToken,
   Vision,
 } from '../index.ts';
+import type { FarModel } from '../run/afar.ts';
 import type { TracedTensor } from '../run/traced.ts';
 
 /** What each loader gives on the thread that calls it. */
@@ -51,7 +52,8 @@ export interface Analyses {
 export type InWorker<M> = Omit<M, 'tokenizer' | 'dispose' | 'memoryFor'> & {
   /** Frees the model's memory, the GPU's too. Safe to call twice, and after the engine has ended. */
   dispose(): Promise<void>;
-} & (M extends { tokenizer: unknown } ? { readonly tokenizer: ModelTokenizer } : unknown) &
+} & FarModel &
+  (M extends { tokenizer: unknown } ? { readonly tokenizer: ModelTokenizer } : unknown) &
   (M extends { memoryFor(tokens: number): number } ? { memoryFor(tokens: number): Promise<number> } : unknown);
 
 export interface WorkerModels {

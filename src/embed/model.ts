@@ -10,6 +10,7 @@ import type {
 } from '../index.ts';
 import { errorOf } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
+import { type Afar, afar, type FarRun } from '../run/afar.ts';
 import { isSignal } from '../run/check.ts';
 import { PipelineTensor } from '../run/pipelines/tensor.ts';
 import { Trace } from '../run/traced.ts';
@@ -55,10 +56,35 @@ class Remote {
       };
       Object.defineProperty(kind.prototype, name, { value, configurable: true, writable: true });
     }
+    const get = function (this: Remote): Afar {
+      return this.#afar(loader === 'loadVision' ? 'image' : 'input');
+    };
+    Object.defineProperty(kind.prototype, afar, { get, configurable: true });
     return kind as unknown as new (
       line: Line,
       loaded: Loaded,
     ) => WorkerModels[L];
+  }
+
+  /** How `vitrine/learn` asks it. @param what is 'image' where inputs and examples may have images */
+  #afar(what: string): Afar {
+    const ask: Afar['ask'] = (name, subjects, options) => {
+      const takes = subjects.map(() => what);
+      return this.#ask(name, takes, [...subjects, options]);
+    };
+    const run: Afar['run'] = (examples, options) => {
+      const number = ++runs;
+      let isBegun = false;
+      const ask: FarRun['ask'] = async (asked, signal) => {
+        const transfer: Transferable[] = [];
+        const begin = isBegun ? undefined : await course(what, examples, options, transfer, signal);
+        isBegun = true;
+        const hearing = { signal, transfer, onDevice: this.#onDevice };
+        return this.#line.call('train', [this.#loaded.id, number, asked, begin], hearing);
+      };
+      return { ask };
+    };
+    return { ask, run };
   }
 
   /** What really runs it, as the worker's last answer said. */
@@ -161,8 +187,38 @@ class Remote {
   }
 }
 
-/** An image as it crosses; `transfer` gets what of it is handed over. */
+let runs = 0;
+
+/** What a run of `train` is of, as it crosses. @throws VitrineError `bad-option` for what cannot */
+async function course(
+  what: string,
+  examples: unknown,
+  options: unknown,
+  transfer: Transferable[],
+  signal: AbortSignal | undefined,
+): Promise<[unknown, unknown]> {
+  const { plain } = split('train', options as object);
+  if (what !== 'image') return [examples, plain];
+  const { evaluate } = (plain ?? {}) as { evaluate?: unknown };
+  const judged = Array.isArray(evaluate) && { evaluate: await sendable(evaluate, transfer, signal) };
+  return [await sendable(examples, transfer, signal), judged ? { ...(plain as object), ...judged } : plain];
+}
+
+/** An image as it crosses, a list of them, or what has one as `image`; `transfer` gets what of it is handed over. */
 async function sendable(image: unknown, transfer: Transferable[], signal?: AbortSignal): Promise<unknown> {
+  if (Array.isArray(image)) {
+    const all: unknown[] = [];
+    for (const one of image) all.push(await sendable(one, transfer, signal));
+    return all;
+  }
+  if (
+    typeof image === 'object' &&
+    image !== null &&
+    Object.getPrototypeOf(image) === Object.prototype &&
+    'image' in image
+  ) {
+    return { ...image, image: await sendable(image.image, transfer, signal) };
+  }
   const { sendableImage } = await part('What readies images', () => import('../image/sendable.ts'));
   const sent = await sendableImage(image as ImageSource, signal);
   transfer.push(...sent.transfer);

@@ -1,5 +1,6 @@
 import { tensorNamed } from '../plan/lens-names.ts';
 import { keyAxisOf, type Plan, type Step } from '../plan/plan.ts';
+import { afar, isFar } from '../run/afar.ts';
 import { checkOptions, integer, isSignal, listOf } from '../run/check.ts';
 import type { Engine } from '../run/engine.ts';
 import type { Tensor } from '../run/loaded.ts';
@@ -41,6 +42,9 @@ export async function attributionPatching(
   corrupted: unknown,
   options: PatchingOptions,
 ): Promise<Map<string, Tensor>> {
+  if (isFar(model)) {
+    return model[afar].ask('attributionPatching', [clean, corrupted], options) as Promise<Map<string, Tensor>>;
+  }
   const inside = insideOf(model);
   const isNames = listOf('names and globs', (one) => typeof one === 'string');
   checkOptions('attributionPatching', options, { loss: lossCheck, names: isNames, signal: isSignal });
@@ -84,6 +88,7 @@ function byPosition(plan: Plan, name: string, { data, shape }: Tensor): Tensor {
  * @returns data [positions]
  */
 export async function integratedGradients(model: Learner, input: unknown, options: IntegratedOptions): Promise<Tensor> {
+  if (isFar(model)) return model[afar].ask('integratedGradients', [input], options) as Promise<Tensor>;
   const inside = insideOf(model);
   const isBaseline = (value: unknown) => value === 'zero' || integer(0, model.config.vocabSize - 1).accepts(value);
   checkOptions('integratedGradients', options, {

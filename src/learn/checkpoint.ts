@@ -1,3 +1,5 @@
+import { VitrineError } from '../plan/error.ts';
+
 /** A run as far as it came: plain data, which can be kept and sent. */
 export interface Checkpoint {
   /** Steps that were taken. */
@@ -13,3 +15,5 @@ export interface Checkpoint {
   best: number;
   waited: number;
 }
+
+export const notBegun = () => new VitrineError('bad-option', 'The run has not begun; expected at least one step.');

@@ -1,12 +1,13 @@
 import type { Edit } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
+import { afar, isFar } from '../run/afar.ts';
 import { checkOptions, isList, isSignal, listOf, quote } from '../run/check.ts';
 import type { Engine } from '../run/engine.ts';
 import type { Insides, Tensor } from '../run/loaded.ts';
 import { editsCheck } from '../run/options.ts';
 import { select } from '../run/trace.ts';
 import { differentiate, type Wrt } from './differentiate.ts';
-import { insideOf, type Learner } from './inside.ts';
+import { insideOf, type Learner, type Near } from './inside.ts';
 import { bad, headOf, type LossOption, lostOf } from './loss.ts';
 import { type StoredWeight, storedGradient, storedWeights } from './stored.ts';
 
@@ -18,22 +19,25 @@ export interface GradientOptions {
   signal?: AbortSignal;
 }
 
+/** Gradients as they cross from a worker. */
+export interface PlainGradients {
+  loss: number;
+  tensors: ReadonlyMap<string, Tensor[]>;
+  weights: ReadonlyMap<string, Tensor>;
+  /** Other names of weights: the plan's. */
+  aliases: ReadonlyMap<string, string>;
+}
+
 /** Gradients of a loss. */
 export class Gradients {
   /** The mean over all targets of the batch; of a logit its sum over the inputs. */
   readonly loss: number;
   readonly #tensors: ReadonlyMap<string, Tensor[]>;
   readonly #weights: ReadonlyMap<string, Tensor>;
-  /** Other names of weights: the plan's. */
   readonly #aliases: ReadonlyMap<string, string>;
 
   /** @internal */
-  constructor(
-    loss: number,
-    tensors: ReadonlyMap<string, Tensor[]>,
-    weights: ReadonlyMap<string, Tensor>,
-    aliases: ReadonlyMap<string, string>,
-  ) {
+  constructor({ loss, tensors, weights, aliases }: PlainGradients) {
     this.loss = loss;
     this.#tensors = tensors;
     this.#weights = weights;
@@ -73,6 +77,11 @@ export class Gradients {
  * @throws VitrineError `bad-option`, `context-full`, `out-of-memory`, `device-lost`, `disposed`; the signal's reason when it aborts
  */
 export async function gradients(model: Learner, input: unknown, options: GradientOptions): Promise<Gradients> {
+  const found = isFar(model) ? model[afar].ask('gradients', [input], options) : plainGradients(model, input, options);
+  return new Gradients((await found) as PlainGradients);
+}
+
+export async function plainGradients(model: Near, input: unknown, options: GradientOptions): Promise<PlainGradients> {
   const inside = insideOf(model);
   checkOptions('gradients', options, {
     loss: { expects: '"next-token", { labels } or { logit, position?, minus? }', accepts: isLoss },
@@ -95,7 +104,7 @@ export async function gradients(model: Learner, input: unknown, options: Gradien
   const found = wanted.stored.map((one) => [one.name, storedGradient(one, sum.weights)] as const);
   const weights = new Map(found.flatMap(([name, tensor]) => (tensor ? [[name, tensor] as const] : [])));
   const aliases = new Map(wanted.stored.map(({ name, planName }) => [planName, name]));
-  return new Gradients(sum.loss, sum.tensors, weights, aliases);
+  return { loss: sum.loss, tensors: sum.tensors, weights, aliases };
 }
 
 export function isLoss(value: unknown): boolean {

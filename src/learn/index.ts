@@ -18,6 +18,7 @@ export type { Learner } from './inside.ts';
 export { loadAdapter } from './load-adapter.ts';
 export type { Label, LossOption } from './loss.ts';
 export type { TrainOptions } from './options.ts';
-export { type Step, type Trained, Training, train } from './train.ts';
+export { type Step, type Trained, Training } from './run.ts';
+export { train } from './train.ts';
 export { TrainedModel } from './trained.ts';
 export { Diverged, type Evaluation } from './training.ts';

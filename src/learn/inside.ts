@@ -1,5 +1,6 @@
 import { VitrineError } from '../plan/error.ts';
 import { AddedWeights } from '../run/added-weights.ts';
+import type { FarModel } from '../run/afar.ts';
 import { quote } from '../run/check.ts';
 import type { Encoder } from '../run/encoder.ts';
 import type { EncoderDecoder } from '../run/encoder-decoder.ts';
@@ -7,15 +8,18 @@ import { type Insides, insides } from '../run/loaded.ts';
 import type { Model } from '../run/model.ts';
 import type { Vision } from '../run/vision.ts';
 
-/** A loaded model, of this thread. */
-export type Learner = Model | Encoder | EncoderDecoder | Vision;
+/** A loaded model of this thread. */
+export type Near = Model | Encoder | EncoderDecoder | Vision;
+
+/** A loaded model, of this thread or of an `EngineWorker`'s. */
+export type Learner = Near | FarModel;
 
 /** @throws VitrineError `bad-option` for what is no model of this thread, `disposed` */
 export function insideOf(model: unknown): Insides {
-  const found = (model as Partial<Learner> | null | undefined)?.[insides];
+  const found = (model as Partial<Near> | null | undefined)?.[insides];
   if (!found) {
-    throw new VitrineError('bad-option', `The model is ${quote(model)}; expected one that runs on this thread.`, {
-      hint: "Load it with load, loadEncoder, loadEncoderDecoder or loadVision of 'vitrine'.",
+    throw new VitrineError('bad-option', `The model is ${quote(model)}; expected a loaded model.`, {
+      hint: "Load it with load, loadEncoder, loadEncoderDecoder or loadVision, of 'vitrine' or an EngineWorker.",
     });
   }
   found.engine.alive();

@@ -1,51 +1,24 @@
-import { Adapter, isAdapter } from '../adapter/adapter.ts';
+import { Adapter, asAdapter, isAdapter } from '../adapter/adapter.ts';
 import type { EncoderConfig } from '../model/bert.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { ClassHead } from '../plan/plan.ts';
+import { isFar } from '../run/afar.ts';
 import { quote, refuse } from '../run/check.ts';
 import type { Encoder } from '../run/encoder.ts';
 import { using } from '../run/heads.ts';
 import { uniform } from '../run/random.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import { CourseAfar } from './afar.ts';
+import { type Checkpoint, notBegun } from './checkpoint.ts';
 import { type Example, type Read, readExamples } from './examples.ts';
 import { asHead, HeadTrainer, headParams, isOfHead, newHead, widthOfFeatures, withHead } from './head.ts';
-import { insideOf, type Learner } from './inside.ts';
+import { insideOf, type Learner, type Near } from './inside.ts';
 import { bad, headOf } from './loss.ts';
 import { rateOf } from './optimiser.ts';
 import { isExamples, readTrainOptions, type Settings, type TrainOptions } from './options.ts';
 import { adapterPlan, wholeModel } from './params.ts';
+import { type Course, type PlainStep, type Trained, Training } from './run.ts';
 import { adapterOf, freshAdapter, modelOf, textsOf } from './trained.ts';
 import { batchesOf, Diverged, type Evaluation, kindOf, mostOf, Trainer } from './training.ts';
-
-/** A step that was taken. Loss and norm are of before it. */
-export interface Step {
-  /** From 0, and how many there will be. */
-  step: number;
-  steps: number;
-  /** How often all examples have been learnt from, with a fraction. */
-  epoch: number;
-  loss: number;
-  learningRate: number;
-  /** Of all gradients together, before it was clipped. */
-  gradNorm: number;
-  /** Learnt from so far. */
-  tokens: number;
-  tokensPerSecond: number;
-  /** What is left at this pace. */
-  secondsLeft: number;
-  /** After an epoch, where `evaluate` is given. */
-  evaluation?: Evaluation;
-}
-
-/** What a run made. */
-export interface Trained {
-  adapter: Adapter;
-  /** Steps that were taken. */
-  steps: number;
-  /** Of the last step. */
-  loss: number;
-  evaluation: Evaluation | undefined;
-}
 
 /**
  * Teaches a model examples, step by step: an async generator of steps, which returns what was learnt. Afterwards, and after leaving the
@@ -54,13 +27,16 @@ export interface Trained {
  *   is not finite, with the last finite `adapter`; the signal's reason when it aborts
  */
 export function train(model: Learner, examples: readonly Example[], options: TrainOptions = {}): Training {
-  return new Training(model, examples, options);
+  return new Training(
+    isFar(model) ? new CourseAfar(model, examples, options) : new CourseHere(model, examples, options),
+  );
 }
 
-/** A run of `train`. */
-export class Training implements AsyncGenerator<Step, Trained> {
-  readonly #model: Learner;
-  readonly #steps: AsyncGenerator<Step, Trained>;
+/** A run on this thread. */
+class CourseHere implements Course {
+  readonly #model: Near;
+  readonly #examples: readonly Example[];
+  readonly #options: TrainOptions;
   #trainer: Trainer | HeadTrainer | undefined;
   /** The classes of a head that is made. */
   #labels: readonly string[] | undefined;
@@ -71,67 +47,39 @@ export class Training implements AsyncGenerator<Step, Trained> {
   #evaluation: Evaluation | undefined;
   #trained: Trained | undefined;
 
-  /** @internal `train` makes them. */
-  constructor(model: Learner, examples: readonly Example[], options: TrainOptions) {
+  constructor(model: Near, examples: readonly Example[], options: TrainOptions) {
     this.#model = model;
-    this.#steps = this.#run(examples, options);
+    this.#examples = examples;
+    this.#options = options;
   }
 
-  next(): Promise<IteratorResult<Step, Trained>> {
-    return this.#steps.next();
-  }
-
-  /** Ends the run; its value is what was learnt so far. */
-  async return(): Promise<IteratorResult<Step, Trained>> {
-    if (!this.#trained && this.#trainer) await this.#finish();
-    await this.#steps.return(undefined as unknown as Trained);
-    return { done: true, value: this.#trained! };
-  }
-
-  throw(error: unknown): Promise<IteratorResult<Step, Trained>> {
-    return this.#steps.throw(error);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
-  }
-
-  /** What was learnt until the last whole step; undefined before the run has begun. */
   get adapter(): Adapter | undefined {
     if (this.#trained) return this.#trained.adapter;
     if (!this.#trainer) return undefined;
     const { params } = this.#trainer;
     if (this.#settings!.method === 'full') return modelOf(insideOf(this.#model).engine, params, this.#texts);
-    return adapterOf(params, { name: 'the trained adapter', config: this.#config }, this.#labels);
+    return adapterOf(params, this.#config, this.#labels);
   }
 
-  /** The run as it is after the last whole step: given as `resume` with the same examples and options it goes on as if it had not stopped. */
   checkpoint(): Checkpoint {
-    if (!this.#trainer) throw new VitrineError('bad-option', 'The run has not begun; expected at least one step.');
+    if (!this.#trainer) throw notBegun();
     const { step, tokens, best, waited } = this.#state;
     const params = this.#trainer.params.map(({ name, shape, values, moments: { first, second } }) => ({
       ...{ name, shape, values: values.slice(), first: first.slice(), second: second.slice() },
     }));
-    return {
-      step,
-      tokens,
-      best,
-      waited,
-      method: this.#settings!.method,
-      labels: this.#labels,
-      config: this.#config,
-      params,
-    };
+    const { method } = this.#settings!;
+    return { step, tokens, best, waited, method, labels: this.#labels, config: this.#config, params };
   }
 
-  async *#run(examples: readonly Example[], options: TrainOptions): AsyncGenerator<Step, Trained> {
-    const settings = readTrainOptions(options);
+  async finish(): Promise<Trained | undefined> {
+    if (!this.#trained && this.#trainer) await this.#finish();
+    return this.#trained;
+  }
+
+  async *steps(): AsyncGenerator<PlainStep, Trained> {
+    const settings = readTrainOptions(this.#options);
     settings.signal?.throwIfAborted();
-    const { learnt, judged } = await this.#begin(examples, settings);
+    const { learnt, judged } = await this.#begin(this.#examples, settings);
     const { seed, shuffle, accumulate, signal } = settings;
     const perEpoch = Math.ceil(batchesOf(learnt, settings).length / accumulate);
     const steps = settings.steps ?? settings.epochs * perEpoch;
@@ -268,7 +216,8 @@ export class Training implements AsyncGenerator<Step, Trained> {
     const saved = last?.params.filter((one) => !isOfHead(one));
     const tensors = new Map(saved?.map(({ name, shape, values }) => [name, { shape, data: values }]));
     const begun = last && new Adapter({ name: 'the checkpoint', config: last.config, tensors });
-    const adapter = begun ?? (isAdapter(settings.resume) ? settings.resume : freshAdapter(engine, settings));
+    const { resume } = settings;
+    const adapter = begun ?? (isAdapter(resume) ? asAdapter(resume) : freshAdapter(engine, settings));
     this.#config = adapter.content.config;
     return adapterPlan(engine, adapter);
   }
@@ -294,7 +243,7 @@ export class Training implements AsyncGenerator<Step, Trained> {
 
 /** The classes of the head that is made, where one is. @throws VitrineError `bad-option` where the model takes none, or there are none */
 function labelsOf(
-  model: Learner,
+  model: Near,
   { labels, method }: Settings,
   examples: readonly Example[],
   known: readonly string[] | undefined,

@@ -30,6 +30,11 @@ export class TrainedModel extends Adapter {
     this.#texts = texts;
   }
 
+  /** @internal What it is made of, as it crosses from a worker. */
+  get whole(): ConstructorParameters<typeof TrainedModel> {
+    return [this.content, this.#weights, this.#texts];
+  }
+
   /** config.json, model.safetensors and what else the folder had. */
   override files(): Record<string, Uint8Array<ArrayBuffer>> {
     const encoder = new TextEncoder();
@@ -106,17 +111,19 @@ export function freshAdapter(
 
 /** What was learnt, as an adapter of peft's form: copies of the parameters. */
 export function adapterOf(
-  params: readonly Param[],
-  { name, config }: Pick<AdapterContent, 'name' | 'config'>,
+  params: readonly Learnt[],
+  config: Readonly<Record<string, unknown>>,
   labels: readonly string[] | undefined,
 ): Adapter {
   const [weight, bias] = params.filter(isOfHead).map(({ values }) => values.slice());
   const head = labels && weight && bias && { labels, weight, bias };
   const tensors = copiesOf(params.filter((param) => !isOfHead(param)));
-  return new Adapter({ name, config, tensors, ...(head && { head }) });
+  return new Adapter({ name: 'the trained adapter', config, tensors, ...(head && { head }) });
 }
 
-function copiesOf(params: readonly Param[]): Map<string, AdapterTensor> {
+type Learnt = Pick<Param, 'name' | 'shape' | 'values'>;
+
+function copiesOf(params: readonly Learnt[]): Map<string, AdapterTensor> {
   return new Map(params.map(({ name, shape, values }) => [name, { data: values.slice(), shape }]));
 }
 

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { gradients, type Learner } from '../../src/learn/index.ts';
+import { gradients } from '../../src/learn/index.ts';
+import type { Near } from '../../src/learn/inside.ts';
 import type { VisionConfig } from '../../src/model/vit.ts';
 import type { Backend } from '../../src/plan/backend.ts';
 import { expectClose } from '../close.ts';
@@ -17,7 +18,7 @@ const under = (prefix: string, all: Tensors): Tensors =>
     [...all].flatMap(([name, one]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), one] as const] : [])),
   );
 
-const shapeOf = (model: Learner) => {
+const shapeOf = (model: Near) => {
   const { channels, imageSize } = model.config as VisionConfig;
   return channels === undefined ? undefined : [channels, ...imageSize];
 };

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { load, loadEncoder, loadEncoderDecoder, loadVision } from '../../src/index.ts';
-import type { Learner } from '../../src/learn/index.ts';
+import type { Near } from '../../src/learn/inside.ts';
 import type { Label, LossOption } from '../../src/learn/loss.ts';
 import type { Backend } from '../../src/plan/backend.ts';
 import type { LoadOptions } from '../../src/run/loading.ts';
@@ -59,7 +59,7 @@ export async function openLearner(
   name: string,
   device: Backend['kind'] = 'cpu',
   options: LoadOptions = {},
-): Promise<Learner> {
+): Promise<Near> {
   const { architecture } = learningOf(name);
   const loader = /Image/.test(architecture)
     ? loadVision
