@@ -1,4 +1,4 @@
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 import { openAddress } from './link.ts';
 import { guest, talking } from './models.ts';
 import { Branches } from './views/branches.tsx';
@@ -53,7 +53,7 @@ function Writing() {
 
 /** Ctrl or Cmd + Enter completes, Escape stops, wherever the focus is; a dialog has its own Escape. */
 function useShortcuts(): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.isComposing || guest.value || talking.value || document.querySelector('dialog[open]')) return;
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {

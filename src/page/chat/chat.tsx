@@ -1,7 +1,7 @@
 import '../inside/inside.css';
 import '../rooms/room.css';
 import './chat.css';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerModel } from '../../embed/client.ts';
 import { shown } from '../models.ts';
 import { Failed } from '../rooms/failed.tsx';
@@ -69,7 +69,7 @@ function Turns({ model }: { model: WorkerModel }) {
   const [editing, setEditing] = useState<number | undefined>(undefined);
   const end = useRef<HTMLDivElement>(null);
   const count = turns.value.length;
-  useEffect(() => end.current?.scrollIntoView({ block: 'nearest' }), [count]);
+  useLayoutEffect(() => end.current?.scrollIntoView({ block: 'nearest' }), [count]);
   const figures = last.value;
   return (
     <>
@@ -143,7 +143,7 @@ interface EditorProps {
 function Editor({ turn, text: first, onSave, onCancel }: EditorProps) {
   const [text, setText] = useState(first);
   const area = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => area.current?.focus(), []);
+  useLayoutEffect(() => area.current?.focus(), []);
   return (
     <form
       class="editor"
@@ -181,7 +181,7 @@ function Composer({ model }: { model: WorkerModel }) {
     setText('');
     void say(model, text);
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.key === 'Escape' && answering.value && !document.querySelector('dialog[open]')) stop();
     };

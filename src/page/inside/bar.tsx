@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { visible } from '../format.ts';
 import { composing } from '../ghost.ts';
 import { randomSeed, ranges } from '../settings.ts';
@@ -74,7 +74,7 @@ function Hand() {
 
 function Ribbon({ texts }: { texts: readonly string[] }) {
   const list = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const token = list.current?.children[position.value] as HTMLElement | undefined;
     // Not scrollIntoView: that scrolls the page too.
     if (token) list.current!.scrollLeft = token.offsetLeft - list.current!.clientWidth / 2;

@@ -1,5 +1,5 @@
 import './encoder.css';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../embed/client.ts';
 import type { Trace } from '../../index.ts';
 import { percent } from '../format.ts';
@@ -146,7 +146,7 @@ function Opened({ model, run }: { model: WorkerEncoder; run: BlanksRun }) {
   const tensors = useMemo(() => model.tensors(), [model]);
   const first = run.blanks[0]?.at ?? 0;
   const [row, setRow] = useState(first);
-  useEffect(() => setRow(first), [first, run.texts.length]);
+  useLayoutEffect(() => setRow(first), [first, run.texts.length]);
   const trace = (capture: string[], signal: AbortSignal) => model.trace(run.masked, { capture, signal });
   const read = { source: run.texts, target: run.texts, trace: run.trace };
   const has = (name: string) => tensors.some((tensor) => tensor.name === name);

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import type { TracedTensor } from '../../index.ts';
 import { Figure } from '../inside/draw/figure.tsx';
 import { Matrix } from '../inside/draw/matrix.tsx';
@@ -33,7 +33,7 @@ const picture = (data: Float32Array, rows: number, columns: number) => ({ data, 
 /** What each token takes of the others: as lines, as a matrix, in numbers, for a head that is chosen among all. */
 export function Look({ attentions, read, row, onRow, note, heading }: Props) {
   const [chosen, setChosen] = useState<HeadAt | undefined>(undefined);
-  useEffect(() => setChosen(undefined), [attentions]);
+  useLayoutEffect(() => setChosen(undefined), [attentions]);
   const at = chosen ?? sharpest(attentions, read);
   const { source, target, trace } = read;
   const shares = headOf(trace.get(at.attention.name)!, at.head);

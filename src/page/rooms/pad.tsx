@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Grey } from './digit-image.ts';
 import { words } from './words/vision.ts';
 
@@ -25,8 +25,8 @@ export function Pad({ base, onDraw, onClear }: Props) {
   const drawing = useRef(false);
   const [pen, setPen] = useState<{ at: Point; down: boolean } | undefined>(undefined);
 
-  useEffect(() => setStrokes([]), [base]);
-  useEffect(() => {
+  useLayoutEffect(() => setStrokes([]), [base]);
+  useLayoutEffect(() => {
     const context = canvas.current!.getContext('2d', { willReadFrequently: true })!;
     paint(context, base, strokes);
     const { data } = context.getImageData(0, 0, side, side);

@@ -1,5 +1,5 @@
 import './pairs.css';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import type { EmbeddedName } from '../embedded.ts';
 import { useLater } from '../inside/later.ts';
@@ -82,7 +82,7 @@ function Written({ writing, source }: { writing: Writing; source: string | undef
 function Opened({ model, run, source }: { model: WorkerEncoderDecoder; run: PairRun; source: string }) {
   const tensors = useMemo(() => model.tensors(), [model]);
   const [row, setRow] = useState(0);
-  useEffect(() => setRow(0), [run]);
+  useLayoutEffect(() => setRow(0), [run]);
   const has = (name: string) => tensors.some((tensor) => tensor.name === name);
   return (
     <>

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ImageSource } from '../../index.ts';
 import { words } from './words/vision.ts';
 
@@ -11,7 +11,7 @@ export function PictureInput({ onImage }: { onImage: (image: ImageSource) => voi
     setShown(URL.createObjectURL(file));
     onImage(file);
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onPaste = ({ clipboardData }: ClipboardEvent) =>
       take([...(clipboardData?.files ?? [])].find(({ type }) => type.startsWith('image/')));
     addEventListener('paste', onPaste);

@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { asked, choose, letGo } from '../alternatives.ts';
 import { percent, visible } from '../format.ts';
 import { strings } from '../strings.ts';
@@ -9,13 +9,13 @@ export function AlternativesList({ onLeave }: { onLeave: () => void }) {
   const box = useRef<HTMLDivElement>(null);
   const { index, found, by } = asked.value!;
   const place = usePlace(box, index);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (by === 'mouse') return;
     const list = box.current!;
     const current = list.querySelector<HTMLElement>('[aria-current="true"]');
     (current ?? list.querySelector('button') ?? list).focus({ preventScroll: true });
   }, [found]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onPointer = (event: PointerEvent) => {
       if (!box.current?.contains(event.target as Node)) asked.value = undefined;
     };

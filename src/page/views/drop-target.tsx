@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { show } from '../models.ts';
 import { droppedFiles } from '../sources.ts';
 import { strings } from '../strings.ts';
@@ -6,7 +6,7 @@ import { strings } from '../strings.ts';
 /** The whole page takes dropped checkpoints, and says so while files are held over it. */
 export function DropTarget() {
   const [over, setOver] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const hold = (event: DragEvent) => {
       if (!event.dataTransfer?.types.includes('Files')) return; // text may be dropped into the text
       event.preventDefault();

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Inspection } from '../../index.ts';
 import { explain, type Failure, missing } from '../failure.ts';
 import { askedModel } from '../link.ts';
@@ -22,7 +22,7 @@ interface Props {
 /** The choice of models. Nothing is downloaded before its size was shown and agreed to. */
 export function ModelDialog({ asked, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const choose = (ref: ModelRef) => {
     askedModel.value = undefined;
     dialog.current?.close();

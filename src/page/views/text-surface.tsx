@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { segments, shared, stretches } from '../../embed/manuscript.ts';
 import { askAt, asked, letGo } from '../alternatives.ts';
 import { announcement } from '../announce.ts';
@@ -22,11 +22,11 @@ export function TextSurface() {
   const text = shownText.value;
   useFollowing(end, running);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     // On a touch screen, focus would bring up the keyboard over half the page.
     if (matchMedia('(pointer: fine)').matches) area.current?.focus();
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!running && document.activeElement === area.current) area.current?.setSelectionRange(-1, -1);
   }, [running]);
 
@@ -134,7 +134,7 @@ function say(what: string): true {
 /** Keeps the growing end in view until the visitor scrolls it out of view, by whatever means; back at it, it is followed again. */
 function useFollowing(end: { current: HTMLElement | null }, running: boolean): void {
   const following = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     following.current = running;
     const look = () => {
       const { top, bottom } = end.current!.getBoundingClientRect();

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 interface Props {
   id?: string;
@@ -13,7 +13,7 @@ interface Props {
 /** A number that looks like text until it is touched. Enter or leaving takes what was typed; nonsense is put back. */
 export function TypedValue({ id, label, text, read, onChange, digits }: Props) {
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (input.current) input.current.value = text;
   }, [text]);
   const take = () => {

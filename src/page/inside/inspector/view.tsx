@@ -1,6 +1,6 @@
 import './style.css';
 import { signal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerModel } from '../../../embed/client.ts';
 import { gpt2Plan } from '../../../model/gpt2.ts';
 import { shortNumber, visible } from '../../format.ts';
@@ -23,7 +23,7 @@ export function Inspector() {
   const reading = current.value;
   const chosen = cell.value;
   const isGone = chosen && reading && !hasCell(chosen, numbersOf(reading));
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isGone) follow(undefined, []);
   }, [isGone]);
   return chosen && reading && !isGone ? <Open chosen={chosen} reading={reading} /> : null;
@@ -205,7 +205,7 @@ function numbersOf(reading: Reading): Numbers {
 
 /** Moves the focus in when the inspector opens, and back to where it was when it closes, unless it went elsewhere. */
 function useReturningFocus(title: { current: HTMLElement | null }): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     const inspector = title.current?.closest('aside');
     title.current?.focus({ preventScroll: true });
