@@ -1,6 +1,6 @@
 import type { BaseConfig, Family } from '../model/family.ts';
 import type { Uses } from '../plan/adapt.ts';
-import { type Plan, stepWeights, type WeightSpec } from '../plan/plan.ts';
+import { type Plan, stepsOf, stepWeights, type WeightSpec } from '../plan/plan.ts';
 
 /** A model that an adapter is put on. */
 export interface Base {
@@ -54,7 +54,7 @@ export class BaseNames {
         this.#places.set(name, { spec, part: name, first: 0, length: 0, uses: 'all', source: shape });
       }
     }
-    const steps = [...(plan.encoder ?? []), ...plan.steps];
+    const steps = stepsOf(plan);
     for (const step of steps)
       for (const name of stepWeights(step)) (step.op === 'embed' ? this.#lookups : this.#layers).add(name);
     const last = steps.findLast((step) => step.op === 'linear' && step.outputs.includes('logits'));

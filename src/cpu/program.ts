@@ -3,7 +3,7 @@ import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts'
 import { VitrineError } from '../plan/error.ts';
 import { asKept, type KvFormat } from '../plan/kv.ts';
 import { assignBuffers } from '../plan/liveness.ts';
-import { type AxisSizes, type Plan, type Step, shapeOf, stepOutputs, widthOf } from '../plan/plan.ts';
+import { type AxisSizes, type Plan, type Step, shapeOf, stepOutputs, stepsOf, widthOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { placesOf, sizesOf } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
@@ -44,11 +44,7 @@ export function roomOf(plan: Plan, size: ProgramSize, capture: ReadonlySet<strin
   };
   // The results are read when all steps are done.
   const keep = new Set([...capture, 'logits']);
-  const { bufferOf, sizes } = assignBuffers(
-    [...(plan.encoder ?? []), ...plan.steps, ...(plan.encoderBackward ?? [])],
-    lengthOf,
-    keep,
-  );
+  const { bufferOf, sizes } = assignBuffers(stepsOf(plan), lengthOf, keep);
   const floats = [...cached.values()].reduce((sum, one) => sum + 2 * one.floats, 0);
   return { cached, bufferOf, sizes, bytes: 4 * (floats + sizes.reduce((sum, length) => sum + length, 0)) };
 }

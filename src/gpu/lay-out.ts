@@ -1,7 +1,7 @@
 import type { ProgramSize } from '../plan/backend.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import { assignBuffers } from '../plan/liveness.ts';
-import { keyAxisOf, type Plan, type Step, stepOutputs, widthOf } from '../plan/plan.ts';
+import { keyAxisOf, type Plan, type Step, stepOutputs, stepsOf, widthOf } from '../plan/plan.ts';
 import { BATCH_WORDS, ROW_WORDS } from '../plan/rows.ts';
 import type { Buffers } from './buffers.ts';
 import { type Dispatch, prepare } from './dispatch.ts';
@@ -101,7 +101,7 @@ export function makeSources(
   kv: KvFormat,
   create: (name: string, bytes: number) => GPUBuffer,
 ): Map<string, GpuKeySource> {
-  const lives = livesOf([...(plan.encoder ?? []), ...plan.steps, ...(plan.encoderBackward ?? [])]);
+  const lives = livesOf(stepsOf(plan));
   const shared: { buffer: GPUBuffer; bytes: number; lives: Life[] }[] = [];
   return new Map(
     [...plan.sources].map(([name, source]) => {

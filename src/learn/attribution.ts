@@ -1,5 +1,5 @@
 import { tensorNamed } from '../plan/lens-names.ts';
-import { keyAxisOf, type Plan, type Step } from '../plan/plan.ts';
+import { keyAxisOf, type Plan, type Step, stepsOf } from '../plan/plan.ts';
 import { afar, isFar } from '../run/afar.ts';
 import { checkOptions, integer, isSignal, listOf } from '../run/check.ts';
 import type { Engine } from '../run/engine.ts';
@@ -134,7 +134,7 @@ async function startOf(
   const start = new Float32Array(data.length);
   if (baseline === 'zero') return start;
   const makes = (step: Step) => step.op === 'embed' && step.output === name;
-  const step = [...(engine.plan.encoder ?? []), ...engine.plan.steps].find(makes);
+  const step = stepsOf(engine.plan).find(makes);
   if (step?.op !== 'embed') throw bad('The baseline is a token id, and an image has none', '"zero"');
   const { weight: table, scale = 1 } = step.tables[0]!;
   const row = (await weight(engine, table, { rows: [baseline], ...(signal && { signal }) })).data;

@@ -1,11 +1,11 @@
-import type { AddedWeight, Plan, Step, TensorSpec } from '../plan/plan.ts';
+import { type AddedWeight, type Plan, type Step, stepsOf, type TensorSpec } from '../plan/plan.ts';
 
 /**
  * A plan with an adapter on as a plan of plain steps, which can be differentiated: what a layer takes along (`lowRank`) are layers of
  * their own, one for each part. The weights that it adds are those alone; the adapter's others stay where they are.
  */
 export function unfolded(plan: Plan): Plan {
-  const layers = [...(plan.encoder ?? []), ...plan.steps].filter(isLow);
+  const layers = stepsOf(plan).filter(isLow);
   if (layers.length === 0) return plan;
   const tensors = new Map(plan.tensors);
   const values = new Map(plan.added!.map((one) => [one.spec.name, one.values]));

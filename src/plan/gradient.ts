@@ -1,6 +1,14 @@
 import type { Adjoint, PointLoss } from './adjoint.ts';
-import type { Plan, Step, TensorEdit, TensorSpec } from './plan.ts';
-import { stepInputs, stepOutputs, stepWeights } from './plan.ts';
+import {
+  type Plan,
+  type Step,
+  stepInputs,
+  stepOutputs,
+  stepsOf,
+  stepWeights,
+  type TensorEdit,
+  type TensorSpec,
+} from './plan.ts';
 
 /** What is differentiated: a loss of `logits`. */
 export type Loss = 'crossEntropy' | PointLoss;
@@ -67,7 +75,7 @@ class Backward {
     this.#columns = new Map(
       plan.weights.map(({ name, rows, columns, kind }) => [name, { rows, columns, isVector: kind === 'vector' }]),
     );
-    for (const step of [...(plan.encoder ?? []), ...plan.steps]) this.#read(step);
+    for (const step of stepsOf(plan)) this.#read(step);
   }
 
   /** Goes forward: what depends on something wanted, and what each source holds when it is read. */

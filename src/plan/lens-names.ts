@@ -1,4 +1,4 @@
-import { type Plan, type Step, stepOutputs } from './plan.ts';
+import { type Plan, type Step, stepOutputs, stepsOf } from './plan.ts';
 
 /**
  * The names that TransformerLens 4 gives to a plan's tensors, by component and its `hook_in` or `hook_out`, with the names here. Those
@@ -12,7 +12,7 @@ export function lensNames(plan: Plan): ReadonlyMap<string, string> {
   const add = (there: string, here: string | undefined) => {
     if (here !== undefined && has(here) && !has(there) && !here.startsWith('selected')) names.set(there, here);
   };
-  const steps = [...(plan.encoder ?? []), ...plan.steps];
+  const steps = stepsOf(plan);
   const makers = new Map(steps.flatMap((step) => stepOutputs(step).map((name) => [name, step] as const)));
   const inputOf = (name: string) => sourceOf(makers, name);
   /** A component whose output is `here`. */

@@ -238,6 +238,13 @@ export interface Plan {
   head?: ClassHead;
 }
 
+/** The steps of all parts of a plan, in the order in which they run. */
+export const stepsOf = ({ encoder = [], steps, encoderBackward = [] }: Plan): Step[] => [
+  ...encoder,
+  ...steps,
+  ...encoderBackward,
+];
+
 /** Tensors and weights that an adapter brings begin so: nobody asks for them by name. */
 export const isAdded = (name: string): boolean => name.startsWith('adapter ');
 

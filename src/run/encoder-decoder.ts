@@ -5,14 +5,15 @@ import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkOptions, integer, isList, isSignal, quote } from './check.ts';
 import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
-import { generate } from './generate.ts';
+import { generate, toEnd } from './generate.ts';
 import type { ProfileOptions } from './language-model.ts';
 import { type Insides, insides, Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import type { SourceText } from './memory.ts';
 import { type EncoderDecoderOptions, readGenerateOptions } from './options.ts';
 import type { Completion, Token } from './output.ts';
-import { perplexityOf, type Score } from './score.ts';
+import { type Score, scoreOf } from './score.ts';
+import { fitting, type Session } from './session.ts';
 import { refuseDropped, type TraceOptions, trace } from './trace.ts';
 import type { Trace } from './traced.ts';
 
@@ -63,11 +64,7 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
 
   /** `generate` without the steps between. */
   async complete(source: SourceInput, options: EncoderDecoderOptions = {}): Promise<Completion> {
-    const tokens = this.generate(source, options);
-    for (;;) {
-      const next = await tokens.next();
-      if (next.done) return next.value;
-    }
+    return toEnd(this.generate(source, options));
   }
 
   /** Log-probability, rank and entropy of every token of a target, which has no start token, and its perplexity. */
@@ -79,24 +76,10 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
     const ids = this.#targetIds(target);
     const read = this.#source(source);
     const text = this.#fitting([this.#start(), ...ids.slice(0, -1)]);
-    const logprobs = new Array<number>(ids.length).fill(0);
-    const [ranks, entropies] = [[...logprobs], [...logprobs]];
-    const session = this.engine.borrow(text, 1, read);
-    try {
-      await session.read(ids.length > 0 ? text : [], {
-        from: 0,
-        target: (position) => ids[position]!,
-        onScore(position, { logprob, rank, entropy }) {
-          logprobs[position] = logprob;
-          ranks[position] = rank;
-          entropies[position] = entropy;
-        },
-        signal,
-      });
-    } finally {
-      this.engine.giveBack(session);
-    }
-    return this.proved({ ids, logprobs, ranks, entropies, perplexity: perplexityOf(logprobs) });
+    const { judged, whole } = scoreOf(ids);
+    const reading = { from: 0, target: (position: number) => ids[position]!, onScore: judged, signal };
+    await this.engine.lend(text, (session) => session.read(ids.length > 0 ? text : [], reading), read);
+    return this.proved(whole());
   }
 
   /** What the encoder makes of a source, and the logits after each id of a target as the decoder reads it: its start token first. */
@@ -129,13 +112,10 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
   ): Promise<Profile> {
     this.engine.alive();
     checkOptions('profile', options, { repeats: integer(1), signal: isSignal });
+    const { repeats = 10, signal } = options;
     const ids = this.#fitting(this.#decoderIds(target));
-    const session = this.engine.borrow(ids, 1, this.#source(source));
-    try {
-      return this.proved(await session.profile(ids, options.repeats ?? 10, options.signal));
-    } finally {
-      this.engine.giveBack(session);
-    }
+    const timed = (session: Session) => session.profile(ids, repeats, signal);
+    return this.proved(await this.engine.lend(ids, timed, this.#source(source)));
   }
 
   /** @internal A target has no start token, as in `score`. */
@@ -206,10 +186,7 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
   }
 
   #fitting(ids: number[], what = 'target'): number[] {
-    const { context } = this.engine;
-    if (ids.length === 0) throw new VitrineError('bad-option', `The ${what} is empty; expected at least one token.`);
-    if (ids.length <= context) return ids;
-    throw new VitrineError('context-full', `The ${what} has ${ids.length} tokens; the context holds ${context}.`);
+    return fitting(ids, this.engine, what);
   }
 }
 

@@ -262,6 +262,16 @@ export class Engine {
     return taken;
   }
 
+  /** What `use` makes of a session that is borrowed for it. */
+  async lend<T>(ids: readonly number[], use: (session: Session) => Promise<T>, source?: SourceText): Promise<T> {
+    const session = this.borrow(ids, 1, source);
+    try {
+      return await use(session);
+    } finally {
+      this.giveBack(session);
+    }
+  }
+
   giveBack(session: Session): void {
     if (!session.reusable || !this.lasts(session.plan) || session.busy || this.#end.signal.aborted)
       return session.dispose();

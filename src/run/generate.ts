@@ -50,6 +50,14 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
   }
 }
 
+/** What a generator returns in the end. */
+export async function toEnd<T>(tokens: AsyncGenerator<unknown, T>): Promise<T> {
+  for (;;) {
+    const next = await tokens.next();
+    if (next.done) return next.value;
+  }
+}
+
 /**
  * Tokens that may be written until the context is full.
  * @throws VitrineError `context-full` for a prompt that is longer

@@ -7,10 +7,9 @@ import { Fields } from '../model/fields.ts';
 import { plainSentences, type SentenceConfig } from '../model/sentence.ts';
 import { loadTokenizer } from '../text/load.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { refuse } from './check.ts';
 import { encoderSize } from './encode.ts';
 import { Encoder } from './encoder.ts';
-import { type LoadOptions, loadAs, openEngine } from './loading.ts';
+import { contextOf, type LoadOptions, loadAs, openEngine } from './loading.ts';
 
 /** As loaders.ts has it, which fetches this. */
 export function loadEncoder(source: Source, options: LoadOptions = {}): Promise<Encoder> {
@@ -22,22 +21,13 @@ export async function loadEncoderCheckpoint(
   options: LoadOptions,
 ): Promise<Encoder> {
   const { config } = checkpoint;
-  const { contextLength, signal } = options;
-  if (contextLength !== undefined && contextLength > config.nCtx) {
-    throw refuse('contextLength', contextLength, `at most the ${config.nCtx} positions that the model has`);
-  }
-  const context = contextLength ?? config.nCtx;
-  const { engine, chosen, small } = await openEngine(
-    checkpoint,
-    options,
-    () => readEncoderFiles(checkpoint, signal),
-    (plan) => ({
-      context,
-      cacheBytes: 0,
-      sizeOn: (kind) => encoderSize(kind, plan, context),
-      trials: [{ rows: [{ token: 0, position: 0, slot: 0 }], logitRows: [0] }],
-    }),
-  );
+  const context = contextOf(options, config);
+  const readSmall = () => readEncoderFiles(checkpoint, options.signal);
+  const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, (plan) => ({
+    context,
+    sizeOn: (kind) => encoderSize(kind, plan, context),
+    trials: [{ rows: [{ token: 0, position: 0, slot: 0 }], logitRows: [0] }],
+  }));
   return new Encoder({ config, engine, chosen, ...small });
 }
 

@@ -28,7 +28,6 @@ export async function loadVisionCheckpoint(
     const rows = [0, 1].map((at) => ({ token: 0, position: 0, slot: 0, at, first: 0, sees: 2 }));
     return {
       context: config.nCtx,
-      cacheBytes: 0,
       sizeOn: (kind) => encoderSize(kind, plan),
       trials: [{ rows, logitRows: config.labels.length > 0 ? [0] : [], input: new Float32Array(2 * width) }],
     };

@@ -1,18 +1,12 @@
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Source } from '../load/source.ts';
-import { keyBytes } from '../plan/kv.ts';
-import type { Plan } from '../plan/plan.ts';
 import { loadTokenizer } from '../text/load.ts';
 import { chatTemplatesOf } from './chat.ts';
-import { refuse } from './check.ts';
 import { chunkOn } from './engine.ts';
 import { generationOf } from './generation-file.ts';
-import { type LoadOptions, loadAs, openEngine } from './loading.ts';
+import { contextOf, type LoadOptions, loadAs, openEngine } from './loading.ts';
 import { Model } from './model.ts';
 import { sessionSize } from './session.ts';
-
-/** A KV cache may be asked for so many beams at once; a smaller limit of the adapter is fine. */
-const MOST_BEAMS = 8;
 
 /**
  * Loads a model that writes text: a hub id, a URL, a path or files (see `Source`).
@@ -26,11 +20,7 @@ export function load(source: Source, options: LoadOptions = {}): Promise<Model> 
 /** Makes a model of an opened checkpoint. `chunk`: rows of a prefill run at once; results do not depend on it. */
 export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOptions, chunk?: number): Promise<Model> {
   const { config } = checkpoint;
-  const { contextLength, kv, signal } = options;
-  if (contextLength !== undefined && contextLength > config.nCtx) {
-    throw refuse('contextLength', contextLength, `at most the ${config.nCtx} positions that the model has`);
-  }
-  const context = contextLength ?? config.nCtx;
+  const { signal } = options;
   const readSmall = async () => {
     const files = await checkpoint.tokenizerFiles(signal);
     const tokenizer = await loadTokenizer(files, config.vocabSize);
@@ -40,10 +30,9 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
     const chatTemplates = async () => templates ?? chatTemplatesOf(checkpoint, files);
     return { generation, chatTemplates, tokenizer };
   };
-  const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, (plan) => ({
-    context,
-    shortens: contextLength === undefined,
-    cacheBytes: MOST_BEAMS * context * layerBytes(plan, kv),
+  const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, () => ({
+    context: contextOf(options, config),
+    shortens: options.contextLength === undefined,
     sizeOn: (kind, context) => sessionSize(1, { context, chunk: chunk ?? chunkOn[kind] }),
     trials: [{ rows: [{ token: 0, position: 0, slot: 0 }], logitRows: [0] }],
     chunk,
@@ -54,9 +43,4 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
     eosTokenIds: generation.eosTokenIds ?? config.eosTokenIds,
   };
   return new Model({ ...checkpoint.config, ...ids, generation }, { tokenizer, chatTemplates }, engine, chosen);
-}
-
-/** Bytes of a position's keys and values in the widest layer. */
-function layerBytes({ sources }: Plan, kv: LoadOptions['kv'] = 'f32'): number {
-  return Math.max(...[...sources.values()].map(({ nHead, headDim }) => 2 * nHead * keyBytes(kv, headDim)));
 }

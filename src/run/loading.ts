@@ -7,9 +7,9 @@ import type { Source, SourceOptions } from '../load/source.ts';
 import { Changed } from '../load/versions.ts';
 import type { BaseConfig, Kind } from '../model/family.ts';
 import type { Backend, Batch, ProgramSize, WeightFormat } from '../plan/backend.ts';
-import type { KvFormat } from '../plan/kv.ts';
+import { type KvFormat, keyBytes } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import type { Adapters, SetAdapterOptions } from './adapt.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneOf, refuse } from './check.ts';
@@ -175,13 +175,20 @@ export interface Needs {
   /** Positions of a text, and whether they may be fewer where there is no room for so many. */
   context: number;
   shortens?: boolean;
-  /** Bytes of the longest text's keys and values, for as many texts at once as may be. */
-  cacheBytes: number;
   /** The size of its programs, for texts of so many positions. */
   sizeOn(kind: Backend['kind'], context: number): ProgramSize;
   /** The shortest runs that use all of its kernels. */
   trials: readonly Batch[];
   chunk?: number | undefined;
+}
+
+/** How long texts may be, of a model with so many positions, or with relative ones. */
+export function contextOf(
+  { contextLength }: LoadOptions,
+  { nCtx, isRelative = false }: { nCtx: number; isRelative?: boolean },
+): number {
+  if (contextLength === undefined || contextLength <= nCtx || isRelative) return contextLength ?? nCtx;
+  throw refuse('contextLength', contextLength, `at most the ${nCtx} positions that the model has`);
 }
 
 /** What is said of a device once it is chosen. */
@@ -219,7 +226,7 @@ export async function openEngine<Config extends BaseConfig, Small>(
   const small = await untilAborted(readSmall(), signal);
   await checkpoint.settle?.(signal);
   const { plan, weights } = planned();
-  const { cacheBytes, sizeOn, trials, chunk, ...needs } = needsOf(plan, small);
+  const { sizeOn, trials, chunk, ...needs } = needsOf(plan, small);
   let { context } = needs;
   const formatsOn = (backend?: Pick<Backend, 'kind' | 'capacity'>) =>
     weightFormats(checkpoint, plan, weights, dtype, backend);
@@ -238,7 +245,15 @@ export async function openEngine<Config extends BaseConfig, Small>(
   const checked = { plan, size: sizeOn('webgpu', context), formatOf, kv: kvOn('webgpu') };
   const check = checkBefore(checked, (found) => Object.assign(chosen, { check: found }));
   const sizeFor = (most: { each: number; all: number }) => (checked.size = sizeFitted('webgpu', bytes, most));
-  const gpu = { ...checked, tune, bytes, largest: Math.max(largest, cacheBytes), sizeFor, check, kvOn };
+  const gpu = {
+    ...checked,
+    tune,
+    bytes,
+    largest: Math.max(largest, cacheBytes(plan, context, kv)),
+    sizeFor,
+    check,
+    kvOn,
+  };
 
   const reopens = typeof device === 'string';
   const ways = reopens ? waysTo[device]({ ...gpu, threads }) : wayToOwn(device, gpu);
@@ -250,18 +265,7 @@ export async function openEngine<Config extends BaseConfig, Small>(
     const size = backend.kind === 'webgpu' ? checked.size : sizeFitted(backend.kind, formats.bytes, most);
     const reasons = [reason, backend.note, formats.reason, short].filter(Boolean).join('; ');
     Object.assign(chosen, { dtype: formats.dtype, reason: reasons, kv: kvOn(backend.kind) });
-    const prepared = onDevice(() => backend.prepare?.(plan, size, formats.of));
-    prepared.catch(() => {}); // awaited below
-    for (const weight of weights) {
-      loading?.throwIfAborted();
-      await Promise.race([prepared, undefined]); // what cannot be compiled needs no more weights
-      const format = formats.of(weight);
-      await backend.addWeight(weight, format, checkpoint.readFor(format, weight, loading));
-    }
-    await prepared;
-    loading?.throwIfAborted();
-    if (backend.kind === 'webgpu') await onDevice(() => tryOut(backend, plan, size, trials));
-    loading?.throwIfAborted();
+    await fillBackend(backend, { checkpoint, plan, weights, formatOf: formats.of, size, trials }, loading);
   };
   const engine = await Engine.open({
     plan,
@@ -288,6 +292,43 @@ export async function openEngine<Config extends BaseConfig, Small>(
     engine.dispose();
     throw error;
   }
+}
+
+/** Keys and values may be asked for so many texts at once; a smaller limit of the adapter is fine. */
+const MOST_BEAMS = 8;
+
+/** Bytes of the keys and values of so many texts in the widest layer that keeps them. */
+function cacheBytes({ sources }: Plan, context: number, kv: KvFormat = 'f32'): number {
+  const kept = [...sources.values()].filter(({ axis }) => axis !== 'rows');
+  return Math.max(0, ...kept.map(({ nHead, headDim }) => MOST_BEAMS * context * 2 * nHead * keyBytes(kv, headDim)));
+}
+
+/** Puts the weights on a backend, whose kernels compile meanwhile, and tries them. */
+async function fillBackend<Config extends BaseConfig>(
+  backend: Backend,
+  on: {
+    checkpoint: Checkpoint<Config>;
+    plan: Plan;
+    weights: readonly WeightSpec[];
+    formatOf: (weight: WeightSpec) => WeightFormat;
+    size: ProgramSize;
+    trials: readonly Batch[];
+  },
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { plan, formatOf, size } = on;
+  const prepared = onDevice(() => backend.prepare?.(plan, size, formatOf));
+  prepared.catch(() => {}); // awaited below
+  for (const weight of on.weights) {
+    signal?.throwIfAborted();
+    await Promise.race([prepared, undefined]); // what cannot be compiled needs no more weights
+    const format = formatOf(weight);
+    await backend.addWeight(weight, format, on.checkpoint.readFor(format, weight, signal));
+  }
+  await prepared;
+  signal?.throwIfAborted();
+  if (backend.kind === 'webgpu') await onDevice(() => tryOut(backend, plan, size, on.trials));
+  signal?.throwIfAborted();
 }
 
 function refuseOdd(kv: LoadOptions['kv'], { sources }: Plan): void {

@@ -16,14 +16,14 @@ import {
 import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
 import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
-import { generate } from './generate.ts';
+import { generate, toEnd } from './generate.ts';
 import type { LanguageModel, LogitsOptions, ProfileOptions, Prompt } from './language-model.ts';
 import { type Insides, insides, Loaded } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
 import type { Completion, Token } from './output.ts';
 import type { Score, ScoreOptions } from './score.ts';
-import { sessionSize } from './session.ts';
+import { fitting, sessionSize } from './session.ts';
 import { positionsIn, type TraceOptions, trace } from './trace.ts';
 import type { Trace } from './traced.ts';
 
@@ -121,11 +121,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     options: GenerateOptions = {},
   ): Promise<Completion | Completion[]> {
     if (areSeveral(prompt)) return this.#completeAll(prompt, options);
-    const tokens = this.generate(prompt, options);
-    for (;;) {
-      const next = await tokens.next();
-      if (next.done) return next.value;
-    }
+    return toEnd(this.generate(prompt, options));
   }
 
   async #completeAll(prompts: readonly Prompt[], options: GenerateOptions): Promise<Completion[]> {
@@ -168,13 +164,9 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     };
     const set = new Set(wanted);
     const last = Math.max(-1, ...wanted);
-    const session = this.engine.borrow(ids);
-    try {
-      const from = Math.min(ids.length, ...wanted);
-      await session.read(ids.slice(0, last + 1), { from, wants: (position) => set.has(position), onLogits, signal });
-    } finally {
-      this.engine.giveBack(session);
-    }
+    const from = Math.min(ids.length, ...wanted);
+    const reading = { from, wants: (position: number) => set.has(position), onLogits, signal };
+    await this.engine.lend(ids, (session) => session.read(ids.slice(0, last + 1), reading));
     return this.proved({ data, shape: [wanted.length, vocabSize] as [number, number] });
   }
 
@@ -198,13 +190,9 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
   async profile(prompt: Prompt, options: ProfileOptions = {}): Promise<Profile> {
     this.engine.alive();
     checkOptions('profile', options, { repeats: integer(1), signal: isSignal });
+    const { repeats = 10, signal } = options;
     const ids = this.#fitting(prompt);
-    const session = this.engine.borrow(ids);
-    try {
-      return this.proved(await session.profile(ids, options.repeats ?? 10, options.signal));
-    } finally {
-      this.engine.giveBack(session);
-    }
+    return this.proved(await this.engine.lend(ids, (session) => session.profile(ids, repeats, signal)));
   }
 
   /** @internal */
@@ -248,11 +236,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
 
   /** Ids of a text of at least one token that fits the context. */
   #fitting(prompt: Prompt): number[] {
-    const ids = this.#ids(prompt);
-    const { context } = this.engine;
-    if (ids.length === 0) throw new VitrineError('bad-option', 'The text is empty; expected at least one token.');
-    if (ids.length <= context) return ids;
-    throw new VitrineError('context-full', `The text has ${ids.length} tokens; the context holds ${context}.`);
+    return fitting(this.#ids(prompt), this.engine, 'text');
   }
 }
 

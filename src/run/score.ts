@@ -32,32 +32,36 @@ export async function score(engine: Engine, ids: number[], options: ScoreOptions
   // Else a window's first token would be predicted by nothing.
   if (stride >= context && stride > 1) throw refuse('stride', stride, `less than the context, ${context}`);
   signal?.throwIfAborted();
-  const nulls = () => new Array<number | null>(ids.length).fill(null);
-  const result: Score = { ids, logprobs: nulls(), ranks: nulls(), entropies: nulls(), perplexity: Number.NaN };
-  const session = engine.borrow(ids.slice(0, context));
-  try {
+  const { judged, whole } = scoreOf(ids);
+  await engine.lend(ids.slice(0, context), async (session) => {
     for (let begin = 0, end = 1; end < ids.length; begin += stride) {
       // A token and the one that it predicts, at least, though only the first is read.
       const window = ids.slice(begin, begin + Math.max(2, context));
       const from = Math.max(0, end - 1 - begin);
-      const onScore = (position: number, { logprob, rank, entropy }: TokenScore) => {
-        const at = begin + position + 1;
-        result.logprobs[at] = logprob;
-        result.ranks[at] = rank;
-        result.entropies[at] = entropy;
-      };
+      const onScore = (position: number, score: TokenScore) => judged(begin + position + 1, score);
       // The last token predicts what is not there, or what the next window does.
       await session.read(window.slice(0, -1), { from, target: (position) => window[position + 1]!, onScore, signal });
       end = begin + window.length;
     }
-  } finally {
-    engine.giveBack(session);
-  }
-  result.perplexity = perplexityOf(result.logprobs);
-  return result;
+  });
+  return whole();
 }
 
-export function perplexityOf(logprobs: readonly (number | null)[]): number {
+/** The score of a text whose tokens are judged one by one. */
+export function scoreOf(ids: number[]) {
+  const nulls = () => new Array<number | null>(ids.length).fill(null);
+  const [logprobs, ranks, entropies] = [nulls(), nulls(), nulls()];
+  return {
+    judged(at: number, { logprob, rank, entropy }: TokenScore): void {
+      logprobs[at] = logprob;
+      ranks[at] = rank;
+      entropies[at] = entropy;
+    },
+    whole: (): Score => ({ ids, logprobs, ranks, entropies, perplexity: perplexityOf(logprobs) }),
+  };
+}
+
+function perplexityOf(logprobs: readonly (number | null)[]): number {
   const known = logprobs.filter((logprob) => logprob !== null);
   return Math.exp(-known.reduce((a, b) => a + b, 0) / known.length);
 }

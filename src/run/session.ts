@@ -1,4 +1,5 @@
 import type { Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '../plan/backend.ts';
+import { VitrineError } from '../plan/error.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
@@ -42,6 +43,16 @@ export function sessionSize(
   const rows = Math.max(slots, Math.min(chunk, context));
   const logitRows = Math.max(slots, Math.min(rows, 32));
   return { slots, context, rows, logitRows, ...(isEncoded && { source: Math.min(most, stepsTo(source)) }) };
+}
+
+/**
+ * Ids of at least one token that fit the context.
+ * @throws VitrineError `bad-option`, `context-full`, which call them `what`
+ */
+export function fitting(ids: number[], { context }: { context: number }, what: string): number[] {
+  if (ids.length === 0) throw new VitrineError('bad-option', `The ${what} is empty; expected at least one token.`);
+  if (ids.length <= context) return ids;
+  throw new VitrineError('context-full', `The ${what} has ${ids.length} tokens; the context holds ${context}.`);
 }
 
 /**

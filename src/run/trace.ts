@@ -2,7 +2,7 @@ import type { Row, RunResult } from '../plan/backend.ts';
 import { type Edit, isInternal, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { lensNames, tensorNamed } from '../plan/lens-names.ts';
-import { keyAxisOf, type Plan, shapeOf, stepOutputs, type TensorSpec } from '../plan/plan.ts';
+import { keyAxisOf, type Plan, shapeOf, stepOutputs, stepsOf, type TensorSpec } from '../plan/plan.ts';
 import { trimmed } from '../plan/trim.ts';
 import { type Check, checkOptions, integer, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
@@ -113,7 +113,7 @@ export function refuseDropped(source: SourceText | undefined): void {
 function empty(plan: Plan, name: string, { text, source }: { text: number; source: number }): TracedTensor {
   const shape = shapeOf(plan.tensors.get(name)!, { rows: text, logitRows: text, context: text, source });
   const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  const steps = [...(plan.encoder ?? []), ...plan.steps];
+  const steps = stepsOf(plan);
   const isScores = steps.some((step) => step.op === 'attentionScores' && step.output === name);
   return { data: isScores ? data.fill(Number.NEGATIVE_INFINITY) : data, shape };
 }

@@ -1,7 +1,7 @@
 import type { Checkpoint, StoredAs } from '../load/checkpoint.ts';
 import type { Backend, WeightFormat } from '../plan/backend.ts';
 import { packedBytes } from '../plan/formats.ts';
-import type { Plan, WeightSpec } from '../plan/plan.ts';
+import { type Plan, stepsOf, type WeightSpec } from '../plan/plan.ts';
 import { gigabytes, memoryOfMachine } from './context.ts';
 
 /** How each weight of a model is kept. */
@@ -63,7 +63,7 @@ function nearest(stored: StoredAs, kind: Backend['kind'] | undefined): WeightFor
  * words, the output layer and what an activation is computed from have eight bits: they are worth their bytes (docs/quantisation.md).
  */
 function formatFor({ name, kind }: WeightSpec, plan: Plan, format: WeightFormat, stored: StoredAs): WeightFormat {
-  const steps = [...(plan.encoder ?? []), ...plan.steps];
+  const steps = stepsOf(plan);
   const isTable = (isWords: boolean) =>
     steps.some(
       (step) =>

@@ -3,7 +3,7 @@ import type { Chosen, Trial } from '../../gpu/open.ts';
 import type { Backend, Batch, Program, ProgramSize, Row, RunResult, WeightFormat } from '../../plan/backend.ts';
 import { VitrineError } from '../../plan/error.ts';
 import type { KvFormat } from '../../plan/kv.ts';
-import { type Plan, type WeightSpec, widthOf } from '../../plan/plan.ts';
+import { type Plan, stepsOf, type WeightSpec, widthOf } from '../../plan/plan.ts';
 import { type Canary, canariesOf, narrowed } from './canary.ts';
 import { compared, type DeviceCheck, type Finding, TOLERANCE } from './finding.ts';
 import { checkSampler } from './sampler-check.ts';
@@ -31,7 +31,7 @@ interface Run {
 /** How many rows the run of many has, and how many tokens and segments there are for those that look them up. */
 function rowsOf({ plan, size }: Checked) {
   const before = Math.min(ROWS, size.rows, size.context - 1);
-  const tables = [...(plan.encoder ?? []), ...plan.steps].flatMap((step) => (step.op === 'embed' ? step.tables : []));
+  const tables = stepsOf(plan).flatMap((step) => (step.op === 'embed' ? step.tables : []));
   const fewest = (number: 'token' | 'segment', most: number) => {
     const names = new Set(tables.flatMap(({ weight, by }) => (by === number ? [weight] : [])));
     return Math.min(most, ...plan.weights.map(({ name, rows }) => (names.has(name) ? rows : most)));
