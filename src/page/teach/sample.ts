@@ -6,7 +6,7 @@ The little bird flew back to its nest.,animals
 Lily saw a rabbit hop across the grass.,animals
 The cat chased the mouse all day.,animals
 Two ducks were swimming in the pond.,animals
-"Look at the monkey!" said Tom.,animals
+"""Look at the monkey!"" said Tom.",animals
 The lion was the king of the jungle.,animals
 A green frog jumped onto a leaf.,animals
 The horse ran very fast on the farm.,animals
@@ -30,7 +30,7 @@ The cookies smelled very sweet.,food
 Lily put butter and jam on her bread.,food
 They shared an apple and a banana.,food
 He drank a cup of milk with his dinner.,food
-"This pie is so yummy!" said Sam.,food
+"""This pie is so yummy!"" said Sam.",food
 She mixed the flour with sugar and eggs.,food
 Ben wanted more ice cream.,food
 The pizza was too hot to eat.,food
@@ -47,14 +47,14 @@ He put salt in the pot of beans.,food
 They made a bowl of noodles.,food
 The strawberries were red and ripe.,food
 Tim had cereal with honey.,food
-"Eat your vegetables," said Mom.,food
+"""Eat your vegetables,"" said Mom.",food
 The rain fell on the roof all day.,weather
 It was a cold and windy morning.,weather
 Snow covered the whole town.,weather
 The sun was shining in the blue sky.,weather
 Dark clouds came and there was thunder.,weather
 A strong wind blew the leaves around.,weather
-"It is too hot outside," said Lily.,weather
+"""It is too hot outside,"" said Lily.",weather
 The storm was very loud at night.,weather
 There was ice on the road in winter.,weather
 After the rain there was a rainbow.,weather
@@ -68,7 +68,7 @@ The wind was so strong that the umbrella broke.,weather
 Big drops of rain fell from the clouds.,weather
 It was a warm day in the spring.,weather
 The puddles froze because it was so cold.,weather
-"The storm is over," said Dad.,weather
+"""The storm is over,"" said Dad.",weather
 The air was cool after the rain.,weather
 Snow fell softly all night long.,weather
 The sun went away and the wind blew hard.,weather

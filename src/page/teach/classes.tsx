@@ -1,0 +1,214 @@
+import { useRef, useState } from 'preact/hooks';
+import type { WorkerEncoder } from '../../embed/client.ts';
+import { useLater } from '../inside/later.ts';
+import { course, dials, given, isLearning, parts, stop, table, teachClasses } from './course.ts';
+import { FileChoice, useDropped } from './files.tsx';
+import { How } from './how.tsx';
+import { sample } from './sample.ts';
+import { lineOf, type Table } from './table.ts';
+import { words } from './words.ts';
+
+const mostClasses = 40;
+const mostProblems = 5;
+const firstRows = 6;
+
+/** The examples: typed, pasted or dropped, checked, and how they were read. */
+export function Classes({ model }: { model: WorkerEncoder }) {
+  const [refused, setRefused] = useState<string | undefined>(undefined);
+  const take = (text: string) => {
+    setRefused(undefined);
+    given.value = text;
+  };
+  const read = useDropped(take, setRefused);
+  const isEmpty = given.value.trim() === '';
+  const why = isEmpty ? words.empty : whyNot(table.value);
+  const isHindered = why !== undefined;
+  return (
+    <section class="examples" aria-labelledby="examples-title">
+      <h3 id="examples-title">{words.examples}</h3>
+      <p class="summary">{words.examplesLead}</p>
+      <div class="actions">
+        <button type="button" class={isEmpty ? 'primary' : 'plain'} onClick={() => take(sample)}>
+          {words.sample}
+        </button>
+        <FileChoice label={words.chooseFile} accept=".csv,.tsv,.txt,text/csv,text/plain" onFile={read} />
+        {!isEmpty && (
+          <button type="button" class="quiet" disabled={isLearning.value} onClick={() => take('')}>
+            {words.clear}
+          </button>
+        )}
+      </div>
+      <textarea
+        rows={isEmpty ? 5 : 8}
+        dir="auto"
+        spellcheck={false}
+        aria-label={words.csv}
+        aria-describedby="examples-found"
+        placeholder={words.placeholder}
+        value={given.value}
+        onInput={(event) => take(event.currentTarget.value)}
+      />
+      <AddOne onAdd={(line) => take(given.value && !given.value.endsWith('\n') ? `${given.value}\n${line}` : given.value + line)} />
+      <div id="examples-found" class="found" role="status">
+        {refused && <p class="wrong">{refused}</p>}
+        {why && <p class={isEmpty ? 'summary' : 'wrong'}>{why}</p>}
+        {!isEmpty && <Found model={model} />}
+      </div>
+      {!isEmpty && !isHindered && (
+        <>
+          <FirstRows />
+          <How model={model} />
+        </>
+      )}
+      <div class="actions">
+        {isLearning.value ? (
+          <button type="button" class="primary" data-busy="true" onClick={stop}>
+            {words.stop}
+          </button>
+        ) : (
+          <button
+            type="button"
+            class={isHindered ? 'plain' : 'primary'}
+            disabled={isHindered}
+            onClick={() => void teachClasses(model)}
+          >
+            {course.value ? words.again : words.teach}
+          </button>
+        )}
+      </div>
+    </section>
+  );
+}
+
+/** Why nothing can be learnt of these examples. */
+function whyNot({ rows, classes }: Table): string | undefined {
+  if (rows.length === 0) return words.empty;
+  if (classes.length === 1) return words.oneClass(classes[0]!.label);
+  return classes.length > mostClasses ? words.manyClasses(classes.length) : undefined;
+}
+
+function Found({ model }: { model: WorkerEncoder }) {
+  const { rows, classes, problems, hasHeader } = table.value;
+  const { nCtx } = model.config;
+  const { value: long = [] } = useLater(
+    async (signal) => {
+      // A token is a character at least, so the others fit.
+      const candidates = rows.filter(({ text }) => text.length + 2 > nCtx).slice(0, 50);
+      const found: { line: number; tokens: number }[] = [];
+      for (const { text, line } of candidates) {
+        signal.throwIfAborted();
+        const [input] = (await model.tokenizer.inputs(text)) as unknown as [{ ids: ArrayLike<number> }];
+        if (input.ids.length > nCtx) found.push({ line, tokens: input.ids.length });
+      }
+      return found;
+    },
+    [model, rows],
+  );
+  const lonely = dials.value.share > 0 && classes.length <= mostClasses ? classes.filter(({ count }) => count === 1) : [];
+  return (
+    <>
+      {rows.length > 0 && <p data-rows={rows.length}>{words.found(rows.length, classes.slice(0, 12))}</p>}
+      {rows.length > 0 && !hasHeader && <p class="summary">{words.noHeader}</p>}
+      {lonely.slice(0, 3).map(({ label }) => (
+        <p class="summary" key={label}>
+          {words.tooFew(label)}
+        </p>
+      ))}
+      {problems.length > 0 && (
+        <div class="wrong">
+          <p>{words.leftOut(problems.length)}</p>
+          <ul>
+            {problems.slice(0, mostProblems).map((problem) => (
+              <li key={`${problem.line} ${problem.what}`}>{words.problem(problem)}</li>
+            ))}
+            {problems.length > mostProblems && <li>{words.moreProblems(problems.length - mostProblems)}</li>}
+          </ul>
+        </div>
+      )}
+      {long.slice(0, mostProblems).map(({ line, tokens }) => (
+        <p class="wrong" key={line}>
+          {words.tooLong(line, tokens, nCtx)}
+        </p>
+      ))}
+    </>
+  );
+}
+
+function AddOne({ onAdd }: { onAdd: (line: string) => void }) {
+  const [text, setText] = useState('');
+  const [label, setLabel] = useState('');
+  const field = useRef<HTMLInputElement>(null);
+  const isWhole = text.trim() !== '' && label.trim() !== '';
+  return (
+    <form
+      class="add-one"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!isWhole) return;
+        onAdd(lineOf(text.trim(), label.trim()));
+        setText('');
+        field.current?.focus();
+      }}
+    >
+      <input
+        ref={field}
+        type="text"
+        dir="auto"
+        aria-label={words.addText}
+        placeholder={words.addText}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+      />
+      <input
+        type="text"
+        dir="auto"
+        aria-label={words.addClass}
+        placeholder={words.addClass}
+        list="classes-known"
+        value={label}
+        onInput={(event) => setLabel(event.currentTarget.value)}
+      />
+      <datalist id="classes-known">
+        {table.value.classes.slice(0, mostClasses).map((one) => (
+          <option key={one.label} value={one.label} />
+        ))}
+      </datalist>
+      <button type="submit" class="plain" disabled={!isWhole}>
+        {words.add}
+      </button>
+    </form>
+  );
+}
+
+function FirstRows() {
+  const { rows } = table.value;
+  const judged = new Set(parts.value.judged);
+  return (
+    <div class="table-room" tabIndex={0} role="group" aria-label={words.firstRows}>
+      <table class="first-rows">
+        <caption>{words.firstRows}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{words.text}</th>
+            <th scope="col">{words.class}</th>
+            <th scope="col">{words.part}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.slice(0, firstRows).map((row) => (
+            <tr key={row.line}>
+              <td>
+                <bdi>{row.text.length > 120 ? `${row.text.slice(0, 120)}…` : row.text}</bdi>
+              </td>
+              <td>
+                <bdi>{row.label}</bdi>
+              </td>
+              <td>{judged.has(row) ? words.toJudge : words.toLearn}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+

@@ -1,0 +1,158 @@
+import { computed, effect, signal } from '@preact/signals';
+import type { WorkerEncoder, WorkerModel } from '../../embed/client.ts';
+import type { Adapter, Example, Step, TrainOptions } from '../../learn/index.ts';
+import { train } from '../../learn/index.ts';
+import { VitrineError } from '../../plan/error.ts';
+import { announcement } from '../announce.ts';
+import { opened } from '../models.ts';
+import { type Pupil, put } from './adapter-on.ts';
+import { readTable, split } from './table.ts';
+import { words } from './words.ts';
+
+/** What is taught, how, and the run that teaches it. */
+
+export type Evaluation = NonNullable<Step['evaluation']>;
+
+/** The examples as they were typed, pasted or dropped; of a model that writes the text. */
+export const given = signal('');
+export const givenText = signal('');
+export const table = computed(() => readTable(given.value));
+
+export interface Dials {
+  method: 'lora' | 'head';
+  /** The share of the examples that is kept for judging. */
+  share: number;
+  rounds: number;
+  rank: number;
+  /** Undefined: what suits the method. */
+  rate: number | undefined;
+}
+
+export const dials = signal<Dials>({ method: 'lora', share: 0.25, rounds: 6, rank: 8, rate: undefined });
+/** Rates that suit small models and few examples. */
+const rates = { lora: 2e-3, head: 2e-2, style: 5e-3 };
+export const rateOf = ({ rate, method }: Dials, writes: boolean) => rate ?? (writes ? rates.style : rates[method]);
+
+export const parts = computed(() => split(table.value.rows, dials.value.share));
+
+export interface Course {
+  model: Pupil;
+  state: 'begins' | 'learns' | 'ended' | 'stopped' | 'failed';
+  method: Dials['method'];
+  rounds: number;
+  steps: readonly Step[];
+  /** Classes, in the order of the evaluation's numbers; of a model that writes none. */
+  labels: readonly string[];
+  /** What is judged, in the order of an evaluation. */
+  judged: readonly { text: string; label: string }[];
+  learnt: readonly { text: string; label: string }[];
+  /** After the last whole step. */
+  adapter: Adapter | undefined;
+  failure: string | undefined;
+}
+
+const latest = signal<Course | undefined>(undefined);
+/** The run of the model that is open. */
+export const course = computed(() => (latest.value?.model === opened.value?.model ? latest.value : undefined));
+/** The last evaluation. */
+export const evaluation = computed(() => course.value?.steps.findLast((step) => step.evaluation)?.evaluation);
+export const isLearning = computed(() => course.value?.state === 'begins' || course.value?.state === 'learns');
+/** The tab was in the background while it learnt. */
+export const slowed = signal(false);
+
+let end: { stop: boolean; abort: AbortController } | undefined;
+
+/** Ends the run after the step under way; what was learnt is kept. */
+export function stop(): void {
+  if (end) end.stop = true;
+}
+
+/** A model that is gone takes its run with it. */
+effect(() => {
+  const model = opened.value?.model;
+  const { model: taught } = latest.peek() ?? {};
+  if (taught && taught !== model) end?.abort.abort();
+});
+
+addEventListener('visibilitychange', () => {
+  if (document.hidden && isLearning.peek()) slowed.value = true;
+});
+
+/** Teaches the encoder that is open the classes of the examples. */
+export function teachClasses(model: WorkerEncoder): Promise<void> {
+  const { learnt, judged } = parts.value;
+  const labels = table.value.classes.map(({ label }) => label);
+  const method = methodFor(model);
+  const { rounds, rank } = dials.value;
+  const options: TrainOptions = {
+    ...{ method, labels, epochs: rounds, truncation: true, learningRate: rateOf({ ...dials.value, method }, false) },
+    ...(method === 'lora' && { rank, alpha: 2 * rank }),
+    ...(judged.length > 0 && { evaluate: judged.map(exampleOf) }),
+  };
+  return teach(model, learnt.map(exampleOf), options, { labels, learnt, judged });
+}
+
+/** Teaches the model that writes to go on in the style of some pieces of text. */
+export function teachStyle(model: WorkerModel, learnt: readonly Example[], judged: readonly Example[]): Promise<void> {
+  const { rounds, rank } = dials.value;
+  const options: TrainOptions = {
+    ...{ rank, alpha: 2 * rank, epochs: rounds, batchSize: 4, learningRate: rateOf(dials.value, true) },
+    ...(judged.length > 0 && { evaluate: judged }),
+  };
+  return teach(model, learnt, options, { labels: [], learnt: [], judged: [] });
+}
+
+/** Heads other than those that guess words keep the layers below them: what is new is a last layer. */
+export const methodFor = ({ config }: WorkerEncoder): Dials['method'] =>
+  config.head === undefined || config.head === 'masked-words' ? dials.value.method : 'head';
+
+const exampleOf = ({ text, label }: { text: string; label: string }) => ({ text, label });
+
+async function teach(
+  model: Pupil,
+  examples: readonly Example[],
+  options: TrainOptions,
+  about: Pick<Course, 'labels' | 'learnt' | 'judged'>,
+): Promise<void> {
+  const mine = { stop: false, abort: new AbortController() };
+  end?.abort.abort();
+  end = mine;
+  slowed.value = false;
+  const method = options.method === 'head' ? 'head' : 'lora';
+  let now: Course = {
+    ...{ model, state: 'begins', method, rounds: options.epochs!, steps: [], ...about },
+    ...{ adapter: undefined, failure: undefined },
+  };
+  const tell = (change: Partial<Course>) => {
+    now = { ...now, ...change };
+    if (end === mine) latest.value = now;
+  };
+  tell({});
+  const run = train(model, examples, { ...options, signal: mine.abort.signal });
+  try {
+    for await (const step of run) {
+      tell({ state: 'learns', steps: [...now.steps, step], adapter: run.adapter });
+      if (mine.stop) break; // which puts on what was learnt
+    }
+    const adapter = run.adapter;
+    if (adapter) await put(model, adapter);
+    tell({ state: mine.stop ? 'stopped' : 'ended', adapter });
+    announcement.value = (mine.stop ? words.stopped : words.ended)(now.steps.length);
+  } catch (error) {
+    if (mine.abort.signal.aborted) return;
+    const adapter = now.steps.length > 0 ? run.adapter : undefined;
+    if (adapter) await put(model, adapter).catch(() => {});
+    tell({ state: 'failed', adapter, failure: reasonOf(error) });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof VitrineError && error.code === 'diverged') return words.diverged;
+  const hint = error instanceof VitrineError && error.hint ? ` ${error.hint}` : '';
+  return `${error instanceof Error ? error.message : String(error)}${hint}`;
+}
+
+/** Another adapter was put on by hand: what was learnt here is not what is shown any more. */
+export function forget(): void {
+  if (!isLearning.peek()) latest.value = undefined;
+}

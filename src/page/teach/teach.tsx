@@ -1,0 +1,96 @@
+import '../inside/inside.css';
+import '../rooms/room.css';
+import '../rooms/encoder.css';
+import '../rooms/look.css';
+import './teach.css';
+import { useEffect, useRef } from 'preact/hooks';
+import { WorkerEncoder, WorkerModel } from '../../embed/client.ts';
+import { opened, show } from '../models.ts';
+import { nameOf } from '../sources.ts';
+import { chosen } from './adapter-on.ts';
+import { Classes } from './classes.tsx';
+import { Confusion } from './confusion.tsx';
+import { course, isLearning, slowed } from './course.ts';
+import { Curve } from './curve.tsx';
+import { DepthLesson } from './depth.tsx';
+import { GoesOn } from './goes-on.tsx';
+import { HeadsMoved } from './heads-moved.tsx';
+import { Keep, PutOn } from './keep.tsx';
+import { PointMap } from './map.tsx';
+import { Progress } from './progress.tsx';
+import { Style } from './style.tsx';
+import { Try } from './try.tsx';
+import { words } from './words.ts';
+
+/** The model that is open learns from the visitor's examples. */
+export function Teach() {
+  const { ref, model } = opened.value!;
+  const section = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    section.current?.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
+  }, []);
+  const isPupil = model instanceof WorkerEncoder || model instanceof WorkerModel;
+  return (
+    <section ref={section} class="teach inside" aria-labelledby="teach-title">
+      <header>
+        <h2 id="teach-title">{words.title}</h2>
+        <p class="summary">{words.lead(nameOf(ref))}</p>
+      </header>
+      <p class="local">{slowed.value && isLearning.value ? words.slowed : words.local}</p>
+      {model instanceof WorkerEncoder && <OfClasses model={model} />}
+      {model instanceof WorkerModel && <OfStyle model={model} name={nameOf(ref)} />}
+      {isPupil && <PutOn model={model} />}
+      {isPupil ? <DepthLesson model={model} /> : <p>{words.other[ref.kind === 'embedded' ? 'vision' : 'vision']}</p>}
+    </section>
+  );
+}
+
+function OfClasses({ model }: { model: WorkerEncoder }) {
+  const run = course.value;
+  const taught = run?.adapter ?? (chosen.value?.model === model ? chosen.value.adapter : undefined);
+  return (
+    <>
+      <Classes model={model} />
+      {run && <Progress run={run} />}
+      {run && run.steps.length > 0 && (
+        <div class="learning">
+          <Curve run={run} note={words.curveNote.classes} guess={Math.log(run.labels.length)} />
+          <Confusion run={run} />
+        </div>
+      )}
+      <Try model={model} taught={taught} />
+      {run?.adapter && !isLearning.value && (
+        <>
+          <PointMap model={model} run={run} adapter={run.adapter} />
+          <HeadsMoved model={model} method={run.method} adapter={run.adapter} />
+          <Keep model={model} adapter={run.adapter} />
+        </>
+      )}
+    </>
+  );
+}
+
+function OfStyle({ model, name }: { model: WorkerModel; name: string }) {
+  const run = course.value;
+  const taught = run?.adapter ?? (chosen.value?.model === model ? chosen.value.adapter : undefined);
+  return (
+    <>
+      <Style model={model} name={name} />
+      <p>
+        <button type="button" class="quiet" onClick={() => void show({ kind: 'embedded', name: 'tiny-blanks' })}>
+          {words.classesInstead}
+        </button>
+      </p>
+      {run && <Progress run={run} />}
+      {run && run.steps.length > 0 && <Curve run={run} note={words.curveNote.style} />}
+      {taught && !isLearning.value && <GoesOn model={model} adapter={taught} />}
+      {run?.adapter && !isLearning.value && (
+        <>
+          <HeadsMoved model={model} method={run.method} adapter={run.adapter} />
+          <Keep model={model} adapter={run.adapter} />
+        </>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,201 @@
+import { percent } from '../format.ts';
+import type { Problem } from './table.ts';
+
+/** Every word of *Teach it*. Translate this file. */
+
+const whole = new Intl.NumberFormat('en');
+const n = (value: number, digits = 3) => value.toFixed(digits).replace('-', '−');
+const count = (value: number, one: string, more = `${one}s`) =>
+  `${whole.format(value)} ${value === 1 ? one : more}`;
+const list = (all: readonly string[]) => new Intl.ListFormat('en').format(all);
+
+/** `12 s`, `3 min 20 s`. */
+export function duration(seconds: number): string {
+  const rounded = Math.max(0, Math.round(seconds));
+  if (rounded < 60) return `${rounded} s`;
+  return `${Math.floor(rounded / 60)} min ${rounded % 60} s`;
+}
+
+export const words = {
+  title: 'Teach it',
+  lead: (name: string) =>
+    `${name} learns from your own examples, here in this page. Its files stay as they are: what it learns is a small adapter beside them, which you can take off, keep and put on again.`,
+  local: 'Your examples never leave this device. Keep this tab in front while it learns: in the background browsers slow a page down.',
+  slowed: 'This tab was in the background for a while, where browsers slow a page down.',
+
+  examples: 'Examples',
+  examplesLead: 'A text and its class in each line: two columns of CSV. Paste them, drop a file, or take the sample.',
+  sample: 'Take the sample',
+  chooseFile: 'Choose a CSV file',
+  clear: 'Clear',
+  csv: 'Examples as CSV, a text and its class in each line',
+  placeholder: 'text,label\nThe puppy wagged its tail.,animals\n"Snow fell, softly.",weather',
+  addText: 'A text of your own',
+  addClass: 'Its class',
+  add: 'Add',
+  fileTooLarge: (name: string, bytes: string) => `${name} has ${bytes}. A page can learn from 2 MB of text at most.`,
+  fileNoText: (name: string) => `${name} is no text. A CSV file has a text and its class in each line.`,
+  found: (rows: number, classes: readonly { label: string; count: number }[]) =>
+    `${count(rows, 'example')} of ${count(classes.length, 'class', 'classes')}: ${list(classes.map((one) => `${one.label} (${one.count})`))}.`,
+  noHeader: 'No line names the columns, so the one with fewer different values is taken as the class.',
+  empty: 'There are no examples yet.',
+  oneClass: (label: string) =>
+    `All examples are of one class, ${label}. Telling takes two classes at least: add examples of another one.`,
+  tooFew: (label: string) => `The class ${label} has a single example, which can be learnt from but not judged by.`,
+  manyClasses: (classes: number) =>
+    `${whole.format(classes)} different classes are too many: is the second column really the class? At most 40 can be learnt here.`,
+  leftOut: (rows: number) => `${count(rows, 'line')} left out:`,
+  problem: (problem: Problem) => {
+    const at = `Line ${problem.line}`;
+    switch (problem.what) {
+      case 'columns':
+        return problem.count === 1
+          ? `${at} has one column. Write the class behind the text, with a comma between.`
+          : `${at} has ${problem.count} columns. A text with commas stands in quotes: "Snow, and more snow",weather`;
+      case 'no-text':
+        return `${at} has no text.`;
+      case 'no-class':
+        return `${at} has no class.`;
+      case 'again':
+        return `${at} repeats an example.`;
+      case 'open-quote':
+        return `${at} opens a quote that nothing closes, so what follows it could not be read.`;
+      default:
+        return problem satisfies never;
+    }
+  },
+  moreProblems: (rest: number) => `and ${whole.format(rest)} more`,
+  tooLong: (line: number, tokens: number, context: number) =>
+    `Line ${line} has ${whole.format(tokens)} tokens, and the model reads ${whole.format(context)} at a time: its end is cut off.`,
+  firstRows: 'The first examples as they were read',
+  text: 'Text',
+  class: 'Class',
+  part: 'For',
+  toLearn: 'learning',
+  toJudge: 'judging',
+
+  style: 'A text to learn from',
+  styleLead: (name: string) =>
+    `Paste a text, and ${name} learns to go on in its style. Blank lines part it into pieces.`,
+  styleField: 'The text whose style is learnt',
+  sampleTale: 'Take a sample',
+  chooseText: 'Choose a text file',
+  stylePieces: (pieces: number, tokens: number, judged: number) =>
+    `${count(pieces, 'piece')}, ${whole.format(tokens)} tokens${judged ? `; ${judged} of the pieces are kept for judging` : ''}.`,
+  styleCut: (tokens: number, most: number) =>
+    `The text has ${whole.format(tokens)} tokens; the first ${whole.format(most)} are learnt from, to keep it a matter of minutes.`,
+  styleShort: 'Give it two pieces at least, some sentences each.',
+
+  how: 'How it learns',
+  method: 'What changes',
+  methods: {
+    lora: 'Low-rank changes in all of its layers (LoRA), and a last layer',
+    head: 'A new last layer alone: quick, and nothing inside changes',
+  },
+  loraOnly: 'Low-rank changes in all of its layers (LoRA).',
+  headOnly: 'This model has a head of its own, so a new last layer is what it can learn here.',
+  share: 'Kept for judging',
+  rounds: 'Rounds',
+  roundsMeaning: 'How often all examples are learnt from',
+  rank: 'Rank',
+  rankMeaning: 'Rows of the two narrow matrices of each change',
+  rate: 'Learning rate',
+  rateMeaning: 'How far a step goes; it falls to 0 in the end',
+
+  teach: 'Teach it',
+  again: 'Teach it again',
+  stop: 'Stop and keep',
+  begins: 'Reading the examples…',
+  progress: (step: number, steps: number, round: number, rounds: number) =>
+    `Step ${whole.format(step)} of ${whole.format(steps)}, round ${round} of ${rounds}`,
+  speed: (perSecond: number) => `${whole.format(Math.round(perSecond))} tokens/s`,
+  left: (seconds: number) => `about ${duration(seconds)} left`,
+  ended: (steps: number) => `Learnt in ${count(steps, 'step')}. It is on now.`,
+  stopped: (steps: number) => `Stopped after ${count(steps, 'step')}. What it learnt until then is kept, and on.`,
+  stoppedEarly: 'Stopped before the first step: nothing was learnt.',
+  failed: (why: string) => `Learning ended: ${why}`,
+  diverged: 'The loss is no finite number any more: the steps were too large. Take a smaller learning rate.',
+  kept: 'What was learnt until then is kept, and on.',
+
+  curve: 'Loss',
+  curveNote: {
+    classes: 'How surprised the model is by the right class: 0 is sure and right. The line is each step’s examples, the dots those kept for judging.',
+    style: 'How surprised the model is by each next token of the text. The line is each step’s pieces, the dots those kept for judging.',
+  },
+  curveLabel: (steps: number, first: number, last: number, judged: number | undefined) =>
+    `Loss over ${count(steps, 'step')}: from ${n(first)} to ${n(last)}${judged === undefined ? '' : `; of the examples kept for judging ${n(judged)}`}.`,
+  curveAt: (step: number, loss: number, judged: number | undefined) =>
+    `Step ${step + 1}: ${n(loss)}${judged === undefined ? '' : `, judged ${n(judged)}`}`,
+  guess: (loss: number) => `guessing, ${n(loss, 2)}`,
+  step: 'Step',
+  lossOfStep: 'of the step',
+  lossJudged: 'judged',
+
+  confusion: 'What it tells apart',
+  confusionNote: 'Of the examples kept for judging: rows are what they are, columns what it says. Choose a mistake to see its texts.',
+  accuracy: (right: number, all: number) => `${right} of ${all} right, ${percent(right / all)}`,
+  chance: (share: number) => `always saying the commonest class would be ${percent(share)}`,
+  is: 'is',
+  says: 'it says',
+  cell: (is: string, says: string, value: number) =>
+    is === says ? `${value} ${is}, rightly told` : `${count(value, 'text')} of ${is}, told as ${says}`,
+  mistakes: 'Mistakes',
+  noMistakes: 'No mistakes among them.',
+  mistake: (is: string, says: string) => `is ${is}, it says ${says}`,
+  allMistakes: 'All mistakes',
+
+  tryIt: 'Try a text of your own',
+  tryField: 'A text',
+  tryOpening: 'The kitten ran out into the snow.',
+  tryLead: 'It answers with what it has learnt so far.',
+  untaught: 'Nothing is learnt yet, so there are no classes to tell.',
+
+  before: 'Before',
+  after: 'After',
+  goesOn: 'How it goes on',
+  goesOnNote: 'The same beginning, seed and dials; once without what it learnt, once with it.',
+  beginning: 'A beginning',
+  beginningOpening: 'Lily had a cat.',
+  anotherSeed: 'Another seed',
+  perplexity: (value: number) => `perplexity of the kept pieces ${value < 1000 ? value.toFixed(1) : whole.format(Math.round(value))}`,
+
+  map: 'Where the texts lie',
+  mapNote: 'Each dot is an example as the model sees it, flattened onto the two directions that part them most. Rings are learnt from, discs are kept for judging.',
+  mapLabel: (which: string) => `${which}: the examples as points`,
+  nearest: (right: number, all: number) => `${right} of ${all} kept texts have a neighbour of their own class`,
+
+  moved: 'Which heads moved',
+  movedNote: (text: string) =>
+    `How much of each head’s attention goes elsewhere than before, in the mean of the tokens of “${text}”. A row a block. Choose a head to see it before and after.`,
+  movedNothing: 'A new last layer was learnt alone, so nothing inside moved.',
+  movedHead: (layer: number, head: number, share: number) => `Block ${layer}, head ${head}: ${percent(share)} elsewhere`,
+  movedMost: (layer: number, head: number, share: number) =>
+    `Head ${head} of block ${layer} moved most: ${percent(share)} of its attention.`,
+  block: (layer: number) => `Block ${layer}`,
+  pattern: (which: string) => `${which}: from each token, a row, to each other`,
+  looks: (from: string, to: string) => `${from} → ${to}`,
+
+  keep: 'Keep what it learnt',
+  on: 'On',
+  onMeaning: 'Everything on this page uses what it learnt',
+  keepLead: 'An adapter in the format of Hugging Face’s peft. It fits this model alone.',
+  headLead: 'A last layer has no form in peft: it is kept as head.json and head.safetensors.',
+  download: (name: string) => `Download ${name}`,
+  saveAs: 'A name for it',
+  saveName: (name: string) => `${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}-taught`,
+  save: 'Keep in this browser',
+  saved: (name: string) => `Kept as ${name}.`,
+  notSaved: (why: string) => `It could not be kept: ${why}`,
+  loadTitle: 'Put one on',
+  loadSaved: 'Kept in this browser',
+  load: 'Put on',
+  loadFiles: 'Choose its files',
+  loaded: (name: string) => `${name} is on.`,
+  notLoaded: (why: string) => `It could not be put on: ${why}`,
+
+  other: {
+    'encoder-decoder': 'Models that read one text and write another can be taught from code (vitrine/learn), not yet on this page.',
+    vision: 'Models that read images can be taught from code (vitrine/learn), not yet on this page.',
+  },
+  classesInstead: 'Or teach Tiny Blanks to sort texts into classes',
+};
