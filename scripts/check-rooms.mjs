@@ -21,7 +21,7 @@ const below = {
   index: ['plan', 'model', 'cpu', 'gpu', 'wasm', 'load', 'text', 'image', 'run', 'analysis'],
   embed: ['plan', 'model', 'load', 'text', 'image', 'adapter', 'run', 'analysis', 'learn', 'index', 'host'],
   static: ['plan', 'model', 'adapter', 'cpu', 'gpu', 'wasm', 'load', 'text', 'index', 'run'],
-  page: ['plan', 'model', 'load', 'text', 'run', 'analysis', 'learn', 'index', 'embed'],
+  page: ['plan', 'model', 'load', 'text', 'adapter', 'run', 'analysis', 'learn', 'index', 'embed'],
 };
 const fileLimit = 400;
 /** Lines of code, as tinygrad's sz.py counts, neither blank nor comment: what is counted, in which paths, and the most. */

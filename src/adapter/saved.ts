@@ -1,4 +1,4 @@
-import { type CacheStore, folderOf, models, storeOf } from '../load/cache.ts';
+import { type CacheStore, folderOf, models, storeOf, savedVersion as version } from '../load/cache.ts';
 import { digestOf, pieceBytes } from '../load/cache-download.ts';
 import { VitrineError } from '../plan/error.ts';
 
@@ -13,7 +13,6 @@ interface Entry {
 
 type Files = Record<string, Uint8Array<ArrayBuffer>>;
 
-const version = 'saved';
 /** All that a saved adapter may have. */
 const fileNames = ['adapter_config.json', 'adapter_model.safetensors', 'head.json', 'head.safetensors'];
 

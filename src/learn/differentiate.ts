@@ -13,6 +13,7 @@ import { bad, type Lost } from './loss.ts';
 import { type Packed, pack } from './pack.ts';
 import type { StoredWeight } from './stored.ts';
 import { unfolded } from './unfold.ts';
+import { type LeftOut, without } from './without.ts';
 
 /** Rows that are differentiated in one run where inputs are many. */
 const mostRows = 512;
@@ -28,6 +29,7 @@ export interface Work {
   losts: readonly Lost[];
   wanted: Wrt;
   edits: readonly Edit[];
+  without?: readonly LeftOut[];
   signal: AbortSignal | undefined;
 }
 
@@ -40,7 +42,7 @@ export interface Differentiated {
 
 export async function differentiate(
   inside: Insides,
-  { inputs, losts, wanted, edits, signal }: Work,
+  { inputs, losts, wanted, edits, without: leftOut = [], signal }: Work,
 ): Promise<Differentiated> {
   const { engine, kind } = inside;
   // What an adapter has on the device stays there until this is done.
@@ -52,7 +54,8 @@ export async function differentiate(
   const count = losts.reduce((sum, one) => sum + one.count, 0);
   if (count === 0 && lossKind !== 'dot') throw bad('No token of the inputs has a label', 'at least one');
   const scale = lossKind === 'dot' ? 1 : 1 / count;
-  const names = wanted.names.map((name) => tensorNamed(engine.plan, name));
+  const { plan: whole, nameOf } = without(unfolded(on), leftOut);
+  const names = wanted.names.map((name) => nameOf(tensorNamed(engine.plan, name)));
   const weights = [...new Set(wanted.stored.flatMap(({ of }) => of.map(({ weight }) => weight.name)))];
   const sum: Differentiated = { loss: 0, tensors: new Map(wanted.names.map((name) => [name, []])), weights: new Map() };
   // Positions of an edit count one text, so each has a plan of its own then.
@@ -60,7 +63,7 @@ export async function differentiate(
   try {
     for (const range of rangesOf(inputs, edits.length > 0 ? 0 : mostRows)) {
       const [some, lost] = [inputs.slice(...range), losts.slice(...range)];
-      const base = trimmed(edited(unfolded(on), edits, some[0]!), new Set(['logits', ...names]));
+      const base = trimmed(edited(whole, edits, some[0]!), new Set(['logits', ...names]));
       const plan = gradient(base, lossKind, { tensors: names, weights });
       const packed = pack(some, lost, kind === 'decoder' || kind === 'encoder-decoder', scale);
       const capture = [losses, ...names.map(gradOf), ...weights.map(gradOfWeight)];

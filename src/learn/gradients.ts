@@ -10,12 +10,15 @@ import { differentiate, type Wrt } from './differentiate.ts';
 import { insideOf, type Learner, type Near } from './inside.ts';
 import { bad, headOf, type LossOption, lostOf } from './loss.ts';
 import { type StoredWeight, storedGradient, storedWeights } from './stored.ts';
+import type { LeftOut } from './without.ts';
 
 export interface GradientOptions {
   loss: LossOption;
   /** Tensors, as `trace` captures them, and weights as `weights:NAME` by their names in the file; globs too. */
   wrt: readonly string[];
   edits?: readonly Edit[];
+  /** Parts that the model is built without, to see what they are for. */
+  without?: readonly LeftOut[];
   signal?: AbortSignal;
 }
 
@@ -87,9 +90,10 @@ export async function plainGradients(model: Near, input: unknown, options: Gradi
     loss: { expects: '"next-token", { labels } or { logit, position?, minus? }', accepts: isLoss },
     wrt: listOf('names and globs of tensors and of weights', (one) => typeof one === 'string'),
     edits: editsCheck,
+    without: listOf('"residuals" and "norms"', (one) => one === 'residuals' || one === 'norms'),
     signal: isSignal,
   });
-  const { loss, wrt, edits = [], signal } = options;
+  const { loss, wrt, edits = [], without = [], signal } = options;
   if (loss === undefined || wrt === undefined) throw bad('gradients needs a loss and wrt', '{ loss, wrt }');
   signal?.throwIfAborted();
   const head = headOf(inside, model.config);
@@ -100,7 +104,7 @@ export async function plainGradients(model: Near, input: unknown, options: Gradi
   }
   const losts = inputs.map((one, i) => lostOf(loss, head, one, i));
   const wanted = wantedOf(inside.engine, wrt);
-  const sum = await differentiate(inside, { inputs, losts, wanted, edits, signal });
+  const sum = await differentiate(inside, { inputs, losts, wanted, edits, without, signal });
   const found = wanted.stored.map((one) => [one.name, storedGradient(one, sum.weights)] as const);
   const weights = new Map(found.flatMap(([name, tensor]) => (tensor ? [[name, tensor] as const] : [])));
   const aliases = new Map(wanted.stored.map(({ name, planName }) => [planName, name]));

@@ -22,3 +22,4 @@ export { type Step, type Trained, Training } from './run.ts';
 export { train } from './train.ts';
 export { TrainedModel } from './trained.ts';
 export { Diverged, type Evaluation } from './training.ts';
+export type { LeftOut } from './without.ts';

@@ -35,10 +35,15 @@ export interface CachedModel {
   bytes: number;
   /** Whether every file that was begun is whole, so that it loads without a network. */
   complete: boolean;
+  /** An adapter that was saved under this name. */
+  isAdapter?: true;
 }
 
 const digest = (text: string) => bytesToHex(sha256(utf8ToBytes(text))).slice(0, 32);
 const isWhole = (entry: Entry | undefined): entry is Whole => entry?.digests !== undefined;
+
+/** The version of files that were saved under a name, which no server gave. */
+export const savedVersion = 'saved';
 
 /** Files of a server, kept in a cache: each is downloaded once, goes on where it was cut, and is checked. */
 export class CachedFiles implements Files {
@@ -328,7 +333,12 @@ export const models = {
       const entry = await readEntry(store, key);
       if (!entry) continue;
       const { model: name, size = 0, version } = entry;
-      const model = found.get(name) ?? { name, bytes: 0, complete: true };
+      const model = found.get(name) ?? {
+        name,
+        bytes: 0,
+        complete: true,
+        ...(version === savedVersion && { isAdapter: true }),
+      };
       const pieces = keys.filter((other) => other.startsWith(key.slice(0, -'entry'.length))).length - 1;
       model.bytes += Math.min(size, pieces * pieceBytes);
       model.complete &&= isWhole(entry) || version === undefined;

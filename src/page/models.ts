@@ -187,6 +187,11 @@ export function inspect(ref: ModelRef, signal: AbortSignal): Promise<Inspection>
   return engine.inspect(sourceOf(ref), { ...tokenOf(ref), signal });
 }
 
+/** A decoder beside the one that is shown, of files that the page made; whoever asks disposes of it. */
+export function loadBeside(files: File[], signal: AbortSignal): Promise<WorkerModel> {
+  return engine.load(files, { device: 'wasm', signal });
+}
+
 /** Closes the room that is open, and goes back to the text. */
 export function leaveRoom(): void {
   void guest.value?.model.dispose();

@@ -48,7 +48,11 @@ export function Classes({ model }: { model: WorkerEncoder }) {
         value={given.value}
         onInput={(event) => take(event.currentTarget.value)}
       />
-      <AddOne onAdd={(line) => take(given.value && !given.value.endsWith('\n') ? `${given.value}\n${line}` : given.value + line)} />
+      <AddOne
+        onAdd={(line) =>
+          take(given.value && !given.value.endsWith('\n') ? `${given.value}\n${line}` : given.value + line)
+        }
+      />
       <div id="examples-found" class="found" role="status">
         {refused && <p class="wrong">{refused}</p>}
         {why && <p class={isEmpty ? 'summary' : 'wrong'}>{why}</p>}
@@ -104,7 +108,8 @@ function Found({ model }: { model: WorkerEncoder }) {
     },
     [model, rows],
   );
-  const lonely = dials.value.share > 0 && classes.length <= mostClasses ? classes.filter(({ count }) => count === 1) : [];
+  const lonely =
+    dials.value.share > 0 && classes.length <= mostClasses ? classes.filter(({ count }) => count === 1) : [];
   return (
     <>
       {rows.length > 0 && <p data-rows={rows.length}>{words.found(rows.length, classes.slice(0, 12))}</p>}
@@ -211,4 +216,3 @@ function FirstRows() {
     </div>
   );
 }
-

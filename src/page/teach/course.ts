@@ -57,8 +57,8 @@ export const course = computed(() => (latest.value?.model === opened.value?.mode
 /** The last evaluation. */
 export const evaluation = computed(() => course.value?.steps.findLast((step) => step.evaluation)?.evaluation);
 export const isLearning = computed(() => course.value?.state === 'begins' || course.value?.state === 'learns');
-/** The tab was in the background while it learnt. */
-export const slowed = signal(false);
+/** The tab was in the background for some step. */
+export const slowed = computed(() => course.value?.steps.some(({ inBackground }) => inBackground) ?? false);
 
 let end: { stop: boolean; abort: AbortController } | undefined;
 
@@ -72,10 +72,6 @@ effect(() => {
   const model = opened.value?.model;
   const { model: taught } = latest.peek() ?? {};
   if (taught && taught !== model) end?.abort.abort();
-});
-
-addEventListener('visibilitychange', () => {
-  if (document.hidden && isLearning.peek()) slowed.value = true;
 });
 
 /** Teaches the encoder that is open the classes of the examples. */
@@ -117,7 +113,6 @@ async function teach(
   const mine = { stop: false, abort: new AbortController() };
   end?.abort.abort();
   end = mine;
-  slowed.value = false;
   const method = options.method === 'head' ? 'head' : 'lora';
   let now: Course = {
     ...{ model, state: 'begins', method, rounds: options.epochs!, steps: [], ...about },

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { WorkerEncoder } from '../../embed/client.ts';
 import { TypedValue } from '../views/typed-value.tsx';
-import { type Pupil } from './adapter-on.ts';
+import type { Pupil } from './adapter-on.ts';
 import { type Dials, dials, isLearning, methodFor, rateOf } from './course.ts';
 import { words } from './words.ts';
 

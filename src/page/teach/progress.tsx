@@ -11,7 +11,9 @@ export function Progress({ run }: { run: Course }) {
       {run.state === 'begins' && <p>{words.begins}</p>}
       {run.state === 'learns' && last && (
         <p class="figures">
-          <span>{words.progress(last.step + 1, last.steps, Math.min(run.rounds, Math.ceil(last.epoch)), run.rounds)}</span>
+          <span>
+            {words.progress(last.step + 1, last.steps, Math.min(run.rounds, Math.ceil(last.epoch)), run.rounds)}
+          </span>
           <span>{words.speed(last.tokensPerSecond)}</span>
           <span>{words.left(last.secondsLeft)}</span>
         </p>

@@ -19,6 +19,7 @@ import { Keep, PutOn } from './keep.tsx';
 import { PointMap } from './map.tsx';
 import { Progress } from './progress.tsx';
 import { Style } from './style.tsx';
+import { tried } from './tried.ts';
 import { Try } from './try.tsx';
 import { words } from './words.ts';
 
@@ -41,7 +42,7 @@ export function Teach() {
       {model instanceof WorkerEncoder && <OfClasses model={model} />}
       {model instanceof WorkerModel && <OfStyle model={model} name={nameOf(ref)} />}
       {isPupil && <PutOn model={model} />}
-      {isPupil ? <DepthLesson model={model} /> : <p>{words.other[ref.kind === 'embedded' ? 'vision' : 'vision']}</p>}
+      {isPupil && <DepthLesson model={model} />}
     </section>
   );
 }
@@ -63,7 +64,7 @@ function OfClasses({ model }: { model: WorkerEncoder }) {
       {run?.adapter && !isLearning.value && (
         <>
           <PointMap model={model} run={run} adapter={run.adapter} />
-          <HeadsMoved model={model} method={run.method} adapter={run.adapter} />
+          <HeadsMoved model={model} method={run.method} adapter={run.adapter} text={tried.value} />
           <Keep model={model} adapter={run.adapter} />
         </>
       )}
@@ -87,7 +88,7 @@ function OfStyle({ model, name }: { model: WorkerModel; name: string }) {
       {taught && !isLearning.value && <GoesOn model={model} adapter={taught} />}
       {run?.adapter && !isLearning.value && (
         <>
-          <HeadsMoved model={model} method={run.method} adapter={run.adapter} />
+          <HeadsMoved model={model} method={run.method} adapter={run.adapter} text={words.beginningOpening} />
           <Keep model={model} adapter={run.adapter} />
         </>
       )}

@@ -5,9 +5,18 @@ import type { Problem } from './table.ts';
 
 const whole = new Intl.NumberFormat('en');
 const n = (value: number, digits = 3) => value.toFixed(digits).replace('-', '−');
-const count = (value: number, one: string, more = `${one}s`) =>
-  `${whole.format(value)} ${value === 1 ? one : more}`;
+const count = (value: number, one: string, more = `${one}s`) => `${whole.format(value)} ${value === 1 ? one : more}`;
 const list = (all: readonly string[]) => new Intl.ListFormat('en').format(all);
+
+/** How a gradient changes by a factor. */
+function times(factor: number): string {
+  if (!Number.isFinite(factor)) return 'leaves what float32 can hold';
+  if (factor > 0.67 && factor < 1.5) return 'keeps its size';
+  const size = factor > 1 ? factor : 1 / factor;
+  const power = Math.floor(Math.log10(size));
+  const much = size < 1000 ? size.toPrecision(2).replace(/\.0$/, '') : `10^${power}`;
+  return factor > 1 ? `grows ${much} times` : `shrinks to 1/${much}`;
+}
 
 /** `12 s`, `3 min 20 s`. */
 export function duration(seconds: number): string {
@@ -20,7 +29,8 @@ export const words = {
   title: 'Teach it',
   lead: (name: string) =>
     `${name} learns from your own examples, here in this page. Its files stay as they are: what it learns is a small adapter beside them, which you can take off, keep and put on again.`,
-  local: 'Your examples never leave this device. Keep this tab in front while it learns: in the background browsers slow a page down.',
+  local:
+    'Your examples never leave this device. Keep this tab in front while it learns: in the background browsers slow a page down.',
   slowed: 'This tab was in the background for a while, where browsers slow a page down.',
 
   examples: 'Examples',
@@ -119,8 +129,10 @@ export const words = {
 
   curve: 'Loss',
   curveNote: {
-    classes: 'How surprised the model is by the right class: 0 is sure and right. The line is each step’s examples, the dots those kept for judging.',
-    style: 'How surprised the model is by each next token of the text. The line is each step’s pieces, the dots those kept for judging.',
+    classes:
+      'How surprised the model is by the right class: 0 is sure and right. The line is each step’s examples, the dots those kept for judging.',
+    style:
+      'How surprised the model is by each next token of the text. The line is each step’s pieces, the dots those kept for judging.',
   },
   curveLabel: (steps: number, first: number, last: number, judged: number | undefined) =>
     `Loss over ${count(steps, 'step')}: from ${n(first)} to ${n(last)}${judged === undefined ? '' : `; of the examples kept for judging ${n(judged)}`}.`,
@@ -132,7 +144,8 @@ export const words = {
   lossJudged: 'judged',
 
   confusion: 'What it tells apart',
-  confusionNote: 'Of the examples kept for judging: rows are what they are, columns what it says. Choose a mistake to see its texts.',
+  confusionNote:
+    'Of the examples kept for judging: rows are what they are, columns what it says. Choose a mistake to see its texts.',
   accuracy: (right: number, all: number) => `${right} of ${all} right, ${percent(right / all)}`,
   chance: (share: number) => `always saying the commonest class would be ${percent(share)}`,
   is: 'is',
@@ -157,10 +170,12 @@ export const words = {
   beginning: 'A beginning',
   beginningOpening: 'Lily had a cat.',
   anotherSeed: 'Another seed',
-  perplexity: (value: number) => `perplexity of the kept pieces ${value < 1000 ? value.toFixed(1) : whole.format(Math.round(value))}`,
+  perplexity: (value: number) =>
+    `perplexity of the kept pieces ${value < 1000 ? value.toFixed(1) : whole.format(Math.round(value))}`,
 
   map: 'Where the texts lie',
-  mapNote: 'Each dot is an example as the model sees it, flattened onto the two directions that part them most. Rings are learnt from, discs are kept for judging.',
+  mapNote:
+    'Each dot is an example as the model sees it, flattened onto the two directions that part them most. Rings are learnt from, discs are kept for judging.',
   mapLabel: (which: string) => `${which}: the examples as points`,
   nearest: (right: number, all: number) => `${right} of ${all} kept texts have a neighbour of their own class`,
 
@@ -168,7 +183,8 @@ export const words = {
   movedNote: (text: string) =>
     `How much of each head’s attention goes elsewhere than before, in the mean of the tokens of “${text}”. A row a block. Choose a head to see it before and after.`,
   movedNothing: 'A new last layer was learnt alone, so nothing inside moved.',
-  movedHead: (layer: number, head: number, share: number) => `Block ${layer}, head ${head}: ${percent(share)} elsewhere`,
+  movedHead: (layer: number, head: number, share: number) =>
+    `Block ${layer}, head ${head}: ${percent(share)} elsewhere`,
   movedMost: (layer: number, head: number, share: number) =>
     `Head ${head} of block ${layer} moved most: ${percent(share)} of its attention.`,
   block: (layer: number) => `Block ${layer}`,
@@ -193,9 +209,27 @@ export const words = {
   loaded: (name: string) => `${name} is on.`,
   notLoaded: (why: string) => `It could not be put on: ${why}`,
 
-  other: {
-    'encoder-decoder': 'Models that read one text and write another can be taught from code (vitrine/learn), not yet on this page.',
-    vision: 'Models that read images can be taught from code (vitrine/learn), not yet on this page.',
+  depthTitle: 'Lesson: what add and norm are for',
+  depthSummary: 'How learning reaches the first block, and how it would not.',
+  depthLead:
+    'To learn, the error at the end is carried back through all blocks as a gradient. Here its size before each block is measured in the running model; then once more in the same model built without the sums around attention and MLP (the residual paths), without its norms, and without both.',
+  depthWhich: 'Which model',
+  depthOpen: (layers: number) => `The open model, ${layers} blocks`,
+  depthSeeded: (layers: number) => `Untaught, ${layers} blocks`,
+  depthRuns: 'Running it four times, forward and back…',
+  depthText: 'Once upon a time there was a little girl who liked to play in the park.',
+  depthVariants: {
+    whole: 'as it is',
+    residuals: 'without sums',
+    norms: 'without norms',
+    both: 'without both',
   },
+  depthChart: 'The gradient’s size before each block, by powers of ten',
+  depthTable: 'The gradient’s size (root mean square)',
+  depthSays: (ratio: Record<'whole' | 'residuals' | 'norms' | 'both', number>, blocks: number) =>
+    `From the last of ${blocks} blocks back to the first the gradient ${times(ratio.whole)}. Without the sums it ${times(ratio.residuals)}, without the norms it ${times(ratio.norms)}, without both it ${times(ratio.both)}.`,
+  depthWhy:
+    'A sum passes the gradient on unchanged, whatever the block does to it. A norm keeps numbers at one size, so that what a block adds cannot pile up. Without sums and norms each block multiplies the gradient by about the same factor, and forty-eight factors below 1 leave nothing of it: deep stacks could not be taught before they had both (He et al. 2015, Ba et al. 2016). “Untaught” is a GPT-2 of random weights, 48 numbers wide, drawn by a seed.',
+
   classesInstead: 'Or teach Tiny Blanks to sort texts into classes',
 };

@@ -1,0 +1,151 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { Trace } from '../../index.ts';
+import type { Adapter } from '../../learn/index.ts';
+import { visible } from '../format.ts';
+import { Figure } from '../inside/draw/figure.tsx';
+import { Matrix } from '../inside/draw/matrix.tsx';
+import { useLater } from '../inside/later.ts';
+import { attentionsOf, headOf } from '../rooms/anatomy.ts';
+import { Failed } from '../rooms/failed.tsx';
+import { useSettled } from '../rooms/later-text.ts';
+import { type Pupil, wearing } from './adapter-on.ts';
+import { words } from './words.ts';
+
+interface Props {
+  model: Pupil;
+  method: 'lora' | 'head';
+  adapter: Adapter;
+  text: string;
+}
+
+interface Compared {
+  before: Trace;
+  after: Trace;
+  texts: readonly string[];
+}
+
+/** What each head looks at before and after, on one text. */
+export function HeadsMoved({ model, method, adapter, text }: Props) {
+  if (method === 'head') {
+    return (
+      <Figure title={words.moved}>
+        <p class="summary">{words.movedNothing}</p>
+      </Figure>
+    );
+  }
+  return <Moved model={model} adapter={adapter} text={text} />;
+}
+
+function Moved({ model, adapter, text }: Omit<Props, 'method'>) {
+  const attentions = useMemo(() => attentionsOf(model.tensors()), [model]);
+  const settled = useSettled(text.trim());
+  const { value, failure, stale } = useLater<Compared>(
+    (signal) => (settled ? compare(model, adapter, settled, attentions, signal) : undefined),
+    [model, adapter, settled],
+  );
+  const [chosen, setChosen] = useState<readonly [layer: number, head: number] | undefined>(undefined);
+  const shares = useMemo(
+    () =>
+      value &&
+      attentions.map(({ name, heads }) => Array.from({ length: heads }, (_, head) => elsewhere(value, name, head))),
+    [value, attentions],
+  );
+  if (failure !== undefined) return <Failed failure={failure} />;
+  if (!value || !shares) return null;
+  const flat = shares.flatMap((row, layer) => row.map((share, head) => ({ layer, head, share })));
+  const most = flat.reduce((a, b) => (b.share > a.share ? b : a));
+  const [layer, head] = chosen ?? [most.layer, most.head];
+  const { name } = attentions[layer]!;
+  return (
+    <Figure title={words.moved} note={words.movedNote(settled)}>
+      <p class="says">{words.movedMost(most.layer, most.head, most.share)}</p>
+      <div class="table-room" tabIndex={0} role="group" aria-label={words.moved}>
+        <div class="moved-heads" style={{ '--columns': shares[0]!.length }} data-stale={stale}>
+          {shares.map((row, l) => (
+            <div key={l} role="group" aria-label={words.block(l)}>
+              <span class="summary">{words.block(l)}</span>
+              {row.map((share, h) => (
+                <button
+                  type="button"
+                  key={h}
+                  aria-pressed={l === layer && h === head}
+                  aria-label={words.movedHead(l, h, share)}
+                  title={words.movedHead(l, h, share)}
+                  data-share={share}
+                  style={{ '--share': most.share > 0 ? share / most.share : 0 }}
+                  onClick={() => setChosen([l, h])}
+                >
+                  {Math.round(100 * share)}
+                </button>
+              ))}
+            </div>
+          ))}
+        </div>
+      </div>
+      <div class="sides">
+        {(['before', 'after'] as const).map((side) => (
+          <section key={side} aria-label={`${words[side]}, ${words.movedHead(layer, head, shares[layer]![head]!)}`}>
+            <h4>{words[side]}</h4>
+            <Pattern
+              trace={value[side]}
+              name={name}
+              head={head}
+              texts={value.texts}
+              label={words.pattern(words[side])}
+            />
+          </section>
+        ))}
+      </div>
+    </Figure>
+  );
+}
+
+interface PatternProps {
+  trace: Trace;
+  name: string;
+  head: number;
+  texts: readonly string[];
+  label: string;
+}
+
+function Pattern({ trace, name, head, texts, label }: PatternProps) {
+  const tensor = trace.get(name)!;
+  const data = useMemo(() => headOf(tensor, head), [tensor, head]);
+  return (
+    <Matrix
+      label={label}
+      data={data}
+      rows={tensor.shape[1]!}
+      columns={tensor.shape[2]!}
+      scale="amount"
+      limit={1}
+      tensor={name}
+      describe={(row, column) => words.looks(texts[row] ?? '', texts[column] ?? '')}
+      cellSize={[16, 16]}
+    />
+  );
+}
+
+async function compare(
+  model: Pupil,
+  adapter: Adapter,
+  text: string,
+  attentions: readonly { name: string }[],
+  signal: AbortSignal,
+): Promise<Compared> {
+  const capture = attentions.map(({ name }) => name);
+  const trace = () => model.trace(text, { capture, signal });
+  const before = await wearing(model, null, trace);
+  signal.throwIfAborted();
+  const after = await wearing(model, adapter, trace);
+  const texts = await Promise.all(before.tokens.map(async (id) => visible(await model.tokenizer.spelling(id))));
+  return { before, after, texts };
+}
+
+/** The share of a head's attention that goes elsewhere: half the summed difference of each row's shares, in the mean. */
+export function elsewhere({ before, after }: Pick<Compared, 'before' | 'after'>, name: string, head: number): number {
+  const [a, b] = [headOf(before.get(name)!, head), headOf(after.get(name)!, head)];
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += Math.abs(a[i]! - b[i]!);
+  return sum / 2 / before.get(name)!.shape[1]!;
+}
