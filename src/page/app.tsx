@@ -13,6 +13,7 @@ import { ReadingAids } from './views/reading-aids.tsx';
 import { RoomSlot } from './views/room-slot.tsx';
 import { Sampling } from './views/sampling.tsx';
 import { Shelf } from './views/shelf.tsx';
+import { TeachSlot } from './views/teach-slot.tsx';
 import { TextSurface } from './views/text-surface.tsx';
 import { complete, phase, stop } from './writing.ts';
 
@@ -47,6 +48,7 @@ function Writing() {
         </aside>
       </main>
       <InsideSlot />
+      <TeachSlot />
     </>
   );
 }

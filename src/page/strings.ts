@@ -108,6 +108,8 @@ export const strings = {
   seeInside: 'See inside the model',
   seeInsideShort: 'Look inside',
   closeInside: 'Close the model',
+  teach: 'Teach it with your own examples',
+  closeTeach: 'Close teaching',
 
   sampling: 'Sampling',
   moreDials: 'More',

@@ -95,7 +95,9 @@ async function sizesOf(
 /** The text on the page, its beginning; of a model that guesses words a text, all of which it is to guess. */
 async function ofOpen(model: Pupil, signal: AbortSignal): Promise<Sizes> {
   if (model instanceof WorkerEncoder) {
-    const { ids } = (await model.tokenizer.inputs(tried.peek().trim() || words.tryOpening)) as unknown as { ids: ArrayLike<number> };
+    const { ids } = (await model.tokenizer.inputs(tried.peek().trim() || words.tryOpening)) as unknown as {
+      ids: ArrayLike<number>;
+    };
     const own = Array.from(ids).slice(0, model.config.nCtx);
     return sizesOf(model, [{ ids: own }], { labels: [own] }, signal);
   }
@@ -126,7 +128,9 @@ function Chart({ sizes }: { sizes: Sizes }) {
   useLayoutEffect(() => {
     if (svg.current) svg.current.drawn = sizes;
   });
-  const powers = names.flatMap((name) => sizes[name].filter((size) => size > 0 && Number.isFinite(size)).map(Math.log10));
+  const powers = names.flatMap((name) =>
+    sizes[name].filter((size) => size > 0 && Number.isFinite(size)).map(Math.log10),
+  );
   const [least, most] = [Math.floor(Math.min(...powers)), Math.ceil(Math.max(...powers))];
   const span = Math.max(1, most - least);
   const count = sizes.whole.length;
@@ -157,7 +161,9 @@ function Chart({ sizes }: { sizes: Sizes }) {
                 </text>
               </g>
             ))}
-            <text class="tick" x={margin.left} y={height - 8}>{words.block(0)}</text>
+            <text class="tick" x={margin.left} y={height - 8}>
+              {words.block(0)}
+            </text>
             <text class="tick" x={width - margin.right} y={height - 8} text-anchor="end">
               {words.block(count - 1)}
             </text>

@@ -26,7 +26,7 @@ export function Keep({ model, adapter }: { model: Pupil; adapter: Adapter }) {
     <section class="keep" aria-labelledby="keep-title">
       <h3 id="keep-title">{words.keep}</h3>
       <label class="on">
-        <input type="checkbox" role="switch" checked={isOn} onChange={() => void put(model, isOn ? null : adapter)} />
+        <input type="checkbox" checked={isOn} onChange={() => void put(model, isOn ? null : adapter)} />
         <span>{words.on}</span> <span class="summary">{words.onMeaning}</span>
       </label>
       <p class="summary">{adapter.content.tensors.size > 0 ? words.keepLead : words.headLead}</p>

@@ -16,6 +16,7 @@ export function DropTarget() {
       if (!event.relatedTarget) setOver(false);
     };
     const drop = async (event: DragEvent) => {
+      if (event.defaultPrevented) return setOver(false); // taken by what is open
       hold(event);
       const files = event.dataTransfer ? await droppedFiles(event.dataTransfer) : [];
       if (files.length) void show({ kind: 'files', files });

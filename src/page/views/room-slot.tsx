@@ -6,6 +6,7 @@ import { ModelLabel } from './model-label.tsx';
 import { Notices } from './notices.tsx';
 import { Sampling } from './sampling.tsx';
 import { Line, LoadFigures } from './shelf.tsx';
+import { TeachSlot } from './teach-slot.tsx';
 
 /** Where a model that does not write on is at home, or one that converses; what is in its room is fetched when it is opened. */
 export function RoomSlot() {
@@ -34,6 +35,7 @@ export function RoomSlot() {
           with={{}}
           onFailure={onFailure}
         />
+        <TeachSlot />
       </div>
       <aside class="rail">
         <ModelLabel />
