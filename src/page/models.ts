@@ -55,6 +55,8 @@ export const openRoomText = () => (isSame(roomText.value?.ref, guest.value?.ref)
 export function writeInRoom(text: string): void {
   if (guest.value) roomText.value = { ref: guest.value.ref, text, link: roomText.value?.link ?? 0 };
 }
+/** Told anew when an adapter is put on the model that is open, or taken off: what was read of it is of another model then. */
+export const adapted = signal(0);
 /** The conversation with the model that writes is open in place of the text. */
 export const talking = signal(false);
 /** What the page is of now. */

@@ -1,13 +1,22 @@
 import { useEffect, useState } from 'preact/hooks';
+import { adapted } from '../models.ts';
 
 /** A run that was left before its end: a newer one is under way. */
 export const isAbort = (failure: unknown) => failure instanceof DOMException && failure.name === 'AbortError';
 
+interface Later<T> {
+  value?: T;
+  failure?: unknown;
+  stale: boolean;
+}
+type Make<T> = (signal: AbortSignal) => Promise<T> | undefined;
+
+/** What a promise gives of the model as it is, so anew when an adapter is put on or taken off. */
+export const useLater = <T>(make: Make<T>, when: readonly unknown[]): Later<T> =>
+  useOnce(make, [...when, adapted.value]);
+
 /** What a promise gives; until then what the last one gave, marked stale. A promise nobody waits for is told to abort. */
-export function useLater<T>(
-  make: (signal: AbortSignal) => Promise<T> | undefined,
-  when: readonly unknown[],
-): { value?: T; failure?: unknown; stale: boolean } {
+export function useOnce<T>(make: Make<T>, when: readonly unknown[]): Later<T> {
   const [state, setState] = useState<{ value?: T; failure?: unknown; when: readonly unknown[] }>({ when: [] });
   useEffect(() => {
     const left = new AbortController();

@@ -1,7 +1,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { WorkerModel } from '../../embed/client.ts';
 import type { Edit, Overview, Trace, TracedTensor } from '../../index.ts';
-import { shown } from '../models.ts';
+import { adapted, shown } from '../models.ts';
 import { rowOf } from '../shares.ts';
 import { phase, shownText } from '../writing.ts';
 import { TensorCache } from './cache.ts';
@@ -100,18 +100,22 @@ const settleMs = 120;
 export function follow(): () => void {
   let timer = 0;
   let wanted = 0;
+  let before = adapted.peek();
   const stop = effect(() => {
     const text = shownText.value;
     const model = shown.value?.model;
+    const now = adapted.value;
     clearTimeout(timer);
     wanted++;
     if (!model || phase.value !== 'idle') return;
     const mine = wanted;
     timer = window.setTimeout(
       () => {
-        read(model, text).then(
+        // What was read with another adapter on is of another model.
+        read(model, text, now === before).then(
           (next) => {
             if (mine !== wanted) return;
+            before = now;
             latest.value = next;
             readingFailure.value = undefined;
           },
@@ -140,11 +144,11 @@ export function follow(): () => void {
 }
 
 /** The last tokens of the text, as many as the context holds; an empty text is the token that begins one. */
-async function read(model: WorkerModel, text: string): Promise<Reading> {
+async function read(model: WorkerModel, text: string, keeps: boolean): Promise<Reading> {
   const { nCtx, bosTokenId } = model.config;
   const all = await model.tokenizer.encode(text);
   const ids = all.length > 0 ? all.slice(-nCtx) : [bosTokenId ?? 0];
-  const former = latest.peek();
+  const former = keeps ? latest.peek() : undefined;
   if (former?.model === model && former.ids.length === ids.length && ids.every((id, i) => id === former.ids[i]))
     return former;
   return readingOf(model, ids);

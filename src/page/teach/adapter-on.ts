@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import type { WorkerEncoder, WorkerModel } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
-import { opened } from '../models.ts';
+import { adapted, opened } from '../models.ts';
 
 /** A model that can be taught here. */
 export type Pupil = WorkerEncoder | WorkerModel;
@@ -15,6 +15,8 @@ interface On {
 /** What is on by choice, told when it changes. */
 export const chosen = signal<{ model: Pupil; adapter: Adapter } | undefined>(undefined);
 const on = new WeakMap<Pupil, On>();
+/** Who still asks, and whether others are to ask anew when all have. */
+let [waiting, isDue] = [0, false];
 let turn: Promise<unknown> = Promise.resolve();
 
 /** One after the other: between putting on and asking nobody puts on another. */
@@ -35,18 +37,30 @@ export function put(model: Pupil, adapter: Adapter | null): Promise<void> {
   return inTurn(async () => {
     await change(model, adapter);
     chosen.value = adapter ? { model, adapter } : undefined;
+    adapted.value++;
   });
 }
 
-/** Asks the model with an adapter on, then puts on again what was chosen. */
-export function wearing<T>(model: Pupil, adapter: Adapter | null, ask: () => Promise<T>): Promise<T> {
+/**
+ * Asks the model with an adapter on, then puts on again what was chosen. Whatever the page asked meanwhile was answered by another
+ * model, so it is asked anew, unless `quietly`.
+ */
+export function wearing<T>(model: Pupil, adapter: Adapter | null, ask: () => Promise<T>, quietly = false): Promise<T> {
+  waiting++;
   return inTurn(async () => {
-    const own = chosen.peek();
+    const own = chosen.peek()?.model === model ? chosen.peek()!.adapter : null;
+    const isOther = own !== adapter;
     await change(model, adapter);
     try {
       return await ask();
     } finally {
-      if (opened.peek()?.model === model) await change(model, own?.model === model ? own.adapter : null);
+      waiting--;
+      isDue ||= isOther && !quietly;
+      if (opened.peek()?.model === model) await change(model, own);
+      if (waiting === 0 && isDue) {
+        isDue = false;
+        adapted.value++;
+      }
     }
   });
 }

@@ -1,6 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../embed/client.ts';
-import { useLater } from '../inside/later.ts';
+import { useOnce } from '../inside/later.ts';
 import { course, dials, given, isLearning, parts, stop, table, teachClasses } from './course.ts';
 import { FileChoice, useDropped } from './files.tsx';
 import { How } from './how.tsx';
@@ -94,7 +94,7 @@ function whyNot({ rows, classes }: Table): string | undefined {
 function Found({ model }: { model: WorkerEncoder }) {
   const { rows, classes, problems, hasHeader } = table.value;
   const { nCtx } = model.config;
-  const { value: long = [] } = useLater(
+  const { value: long = [] } = useOnce(
     async (signal) => {
       // A token is a character at least, so the others fit.
       const candidates = rows.filter(({ text }) => text.length + 2 > nCtx).slice(0, 50);

@@ -3,7 +3,7 @@ import { WorkerEncoder } from '../../embed/client.ts';
 import { gradients, type LeftOut } from '../../learn/index.ts';
 import { shortNumber } from '../format.ts';
 import { useWidth } from '../inside/draw/width.ts';
-import { useLater } from '../inside/later.ts';
+import { useOnce } from '../inside/later.ts';
 import { loadBeside } from '../models.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { Fold } from '../rooms/fold.tsx';
@@ -39,7 +39,7 @@ export function DepthLesson({ model }: { model: Pupil }) {
 function Lesson({ model }: { model: Pupil }) {
   const hasLoss = model instanceof WorkerEncoder ? model.config.head === 'masked-words' : true;
   const [which, setWhich] = useState<Which>(48);
-  const { value, failure, stale } = useLater(
+  const { value, failure, stale } = useOnce(
     async (signal) => ({ which, sizes: await (which === 'open' ? ofOpen(model, signal) : ofSeeded(which, signal)) }),
     [model, which],
   );

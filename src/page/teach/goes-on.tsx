@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { WorkerModel } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
 import { Figure } from '../inside/draw/figure.tsx';
-import { useLater } from '../inside/later.ts';
+import { useOnce } from '../inside/later.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { useSettled } from '../rooms/later-text.ts';
 import { wearing } from './adapter-on.ts';
@@ -15,7 +15,7 @@ export function GoesOn({ model, adapter }: { model: WorkerModel; adapter: Adapte
   const [beginning, setBeginning] = useState(words.beginningOpening);
   const [seed, setSeed] = useState(1);
   const text = useSettled(beginning, 400);
-  const { value, failure, stale } = useLater(
+  const { value, failure, stale } = useOnce(
     async (signal) => {
       const complete = () => model.complete(text, { ...dials, seed, signal });
       const before = await wearing(model, null, complete);

@@ -4,7 +4,7 @@ import type { Adapter } from '../../learn/index.ts';
 import { visible } from '../format.ts';
 import { Figure } from '../inside/draw/figure.tsx';
 import { Matrix } from '../inside/draw/matrix.tsx';
-import { useLater } from '../inside/later.ts';
+import { useOnce } from '../inside/later.ts';
 import { attentionsOf, headOf } from '../rooms/anatomy.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { useSettled } from '../rooms/later-text.ts';
@@ -39,7 +39,7 @@ export function HeadsMoved({ model, method, adapter, text }: Props) {
 function Moved({ model, adapter, text }: Omit<Props, 'method'>) {
   const attentions = useMemo(() => attentionsOf(model.tensors()), [model]);
   const settled = useSettled(text.trim());
-  const { value, failure, stale } = useLater<Compared>(
+  const { value, failure, stale } = useOnce<Compared>(
     (signal) => (settled ? compare(model, adapter, settled, attentions, signal) : undefined),
     [model, adapter, settled],
   );
@@ -121,7 +121,7 @@ function Pattern({ trace, name, head, texts, label }: PatternProps) {
       limit={1}
       tensor={name}
       describe={(row, column) => words.looks(texts[row] ?? '', texts[column] ?? '')}
-      cellSize={[16, 16]}
+      cellSize={[24, 24]}
     />
   );
 }

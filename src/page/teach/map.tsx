@@ -2,7 +2,7 @@ import { useMemo } from 'preact/hooks';
 import type { WorkerEncoder } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
 import { Figure } from '../inside/draw/figure.tsx';
-import { useLater } from '../inside/later.ts';
+import { useOnce } from '../inside/later.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { wearing } from './adapter-on.ts';
 import type { Course } from './course.ts';
@@ -16,7 +16,7 @@ const shapes = ['●', '■', '▲', '◆', '★', '✚'];
 /** Where the examples lie for the model, before and after. */
 export function PointMap({ model, run, adapter }: { model: WorkerEncoder; run: Course; adapter: Adapter }) {
   const shown = useMemo(() => [...run.judged, ...run.learnt].slice(0, mostShown), [run.judged, run.learnt]);
-  const { value, failure, stale } = useLater(
+  const { value, failure, stale } = useOnce(
     async (signal) => {
       const texts = shown.map(({ text }) => text);
       const features = () => featuresOf(model, texts, signal);

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { WorkerModel } from '../../embed/client.ts';
-import { useLater } from '../inside/later.ts';
+import { useOnce } from '../inside/later.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { useSettled } from '../rooms/later-text.ts';
 import { course, givenText, isLearning, stop, teachStyle } from './course.ts';
@@ -19,7 +19,7 @@ export function Style({ model, name }: { model: WorkerModel; name: string }) {
   };
   const read = useDropped(take, setRefused);
   const text = useSettled(givenText.value);
-  const { value, failure, stale } = useLater(() => piecesOf(model, text), [model, text]);
+  const { value, failure, stale } = useOnce(() => piecesOf(model, text), [model, text]);
   const isEmpty = givenText.value.trim() === '';
   const canLearn = !isEmpty && !stale && value !== undefined && value.pieces.length > 1;
   const judged = value && value.pieces.length > 4 ? Math.max(1, Math.round(value.pieces.length / 6)) : 0;

@@ -39,7 +39,7 @@ export function readTable(given: string): Table {
   });
   const first = full[0]?.cells.map((cell) => cell.trim());
   const named = first?.map((cell) => (texts.test(cell) ? 'text' : labels.test(cell) ? 'label' : undefined));
-  const hasHeader = named !== undefined && named.includes('text') && named.includes('label');
+  const hasHeader = named?.includes('text') === true && named.includes('label');
   const body = hasHeader ? full.slice(1) : full;
   const at = hasHeader ? named.indexOf('label') : labelColumn(body);
   const rows: Row[] = [];

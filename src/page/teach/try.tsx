@@ -1,6 +1,6 @@
 import type { WorkerEncoder } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
-import { useLater } from '../inside/later.ts';
+import { useOnce } from '../inside/later.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { useSettled } from '../rooms/later-text.ts';
 import { Shares } from '../rooms/shares.tsx';
@@ -16,8 +16,9 @@ export function Try({ model, taught }: { model: WorkerEncoder; taught: Adapter |
   // While it learns the answer follows the evaluations: one for each step would hold the learning up.
   const round = isLearning.value ? run!.steps.filter((step) => step.evaluation).length : undefined;
   const isHeaded = taught?.content.head !== undefined;
-  const { value, failure, stale } = useLater(
-    () => (isHeaded && text ? wearing(model, taught, () => model.classify([text], { truncation: true })) : undefined),
+  const { value, failure, stale } = useOnce(
+    () =>
+      isHeaded && text ? wearing(model, taught, () => model.classify([text], { truncation: true }), true) : undefined,
     [model, text, round ?? taught, isHeaded],
   );
   const isOff = !isLearning.value && taught !== undefined && chosen.value?.adapter !== taught;

@@ -13,8 +13,8 @@ function times(factor: number): string {
   if (!Number.isFinite(factor)) return 'leaves what float32 can hold';
   if (factor > 0.67 && factor < 1.5) return 'keeps its size';
   const size = factor > 1 ? factor : 1 / factor;
-  const power = Math.floor(Math.log10(size));
-  const much = size < 1000 ? size.toPrecision(2).replace(/\.0$/, '') : `10^${power}`;
+  const power = String(Math.floor(Math.log10(size))).replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]!);
+  const much = size < 10 ? size.toFixed(1) : size < 1000 ? String(Math.round(size)) : `10${power}`;
   return factor > 1 ? `grows ${much} times` : `shrinks to 1/${much}`;
 }
 
