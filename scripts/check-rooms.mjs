@@ -44,7 +44,7 @@ const budgets = [
       /^(shaders\/adjoint\/|src\/((plan|cpu)\/(adjoint|gradient|activation-slope)|(gpu\/kernels|wasm|wasm\/kernels)\/adjoint))/,
     limit: 1750,
   },
-  { name: 'learn', paths: /^src\/learn\//, limit: 2400 },
+  { name: 'learn', paths: /^src\/learn\//, limit: 2450 },
   { name: 'host', paths: /^src\/host\//, limit: 400 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3500 },
 ];
