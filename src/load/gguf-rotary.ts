@@ -9,28 +9,27 @@ import type { GgufFile } from './gguf.ts';
 export function ggufRotary(fields: GgufFile['fields'], architecture: string, file: string): Record<string, unknown> {
   const of = (name: string) => fields.get(`${architecture}.rope.${name}`);
   const theta = of('freq_base');
-  const found = theta === undefined ? {} : { rope_theta: theta };
   const linear = of('scale_linear'); // of old files
   const type = of('scaling.type') ?? (linear !== undefined && linear !== 1 ? 'linear' : 'none');
   const factor = of('scaling.factor') ?? linear;
+  const found = (more: Record<string, unknown>) => ({ rope_parameters: { rope_theta: theta, ...more } });
   switch (type) {
     case 'none':
-      return found;
+      return found({});
     case 'linear':
-      return factor === undefined || factor === 0 ? found : { ...found, rope_scaling: { rope_type: 'linear', factor } };
+      return found(factor === undefined || factor === 0 ? {} : { rope_type: 'linear', factor });
     case 'yarn': {
-      const scaling = {
+      // llama.cpp multiplies what the factor asks for by this.
+      const more = of('scaling.attn_factor') ?? of('scaling.yarn_attn_factor');
+      const isMore = typeof more === 'number' && more !== 1 && typeof factor === 'number';
+      return found({
         rope_type: 'yarn',
         factor,
         original_max_position_embeddings: of('scaling.original_context_length'),
         beta_fast: of('scaling.yarn_beta_fast'),
         beta_slow: of('scaling.yarn_beta_slow'),
-      };
-      // llama.cpp multiplies what the factor asks for by this.
-      const more = of('scaling.attn_factor') ?? of('scaling.yarn_attn_factor');
-      if (typeof more !== 'number' || more === 1 || typeof factor !== 'number')
-        return { ...found, rope_scaling: scaling };
-      return { ...found, rope_scaling: { ...scaling, attention_factor: more * (1 + 0.1 * Math.log(factor)) } };
+        ...(isMore && { attention_factor: more * (1 + 0.1 * Math.log(factor)) }),
+      });
     }
     default: {
       const name = `${architecture}.rope.scaling.type in ${file}`;

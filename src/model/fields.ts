@@ -12,7 +12,9 @@ export type ProblemType = (typeof problemTypes)[number];
 const activations = new Map<unknown, Activation>([
   ['gelu_new', 'gelu_new'],
   ['gelu_pytorch_tanh', 'gelu_new'], // the same formula
+  ['gelu_fast', 'gelu_new'], // likewise
   ['gelu', 'gelu'],
+  ['gelu_python', 'gelu'],
   ['relu', 'relu'],
   ['silu', 'silu'],
   ['swish', 'silu'], // the same function

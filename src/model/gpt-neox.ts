@@ -3,7 +3,7 @@ import type { Plan } from '../plan/plan.ts';
 import { addBlock } from './block.ts';
 import type { DecoderConfig, Family } from './family.ts';
 import type { Fields } from './fields.ts';
-import { type Rotary, readRotary, rotaryWeight } from './rope.ts';
+import { type Rotary, readRotary, ropeField, rotaryWeight } from './rope.ts';
 
 /** What a checkpoint of GPT-NeoX's kind (Pythia) says of itself. */
 export interface GptNeoxConfig extends DecoderConfig {
@@ -18,14 +18,12 @@ function readConfig(fields: Fields): GptNeoxConfig {
   fields.plain();
   const { nEmbd, nHead, headDim } = fields.heads('hidden_size', 'num_attention_heads');
   const vocabSize = fields.size('vocab_size', 'vocabulary');
-  const scaling = (fields.get('rope_parameters') ?? {}) as Record<string, unknown>;
-  const share =
-    scaling.partial_rotary_factor ?? fields.get('partial_rotary_factor') ?? fields.get('rotary_pct') ?? 0.25;
+  const share = ropeField(fields).scaling.partial_rotary_factor ?? fields.get('rotary_pct') ?? 0.25;
   const dims =
     fields.get('rotary_ndims') === undefined
       ? Math.floor(headDim * Number(share))
       : fields.size('rotary_ndims', 'width');
-  if (!(dims > 0) || dims % 2 !== 0 || dims > headDim) throw fields.bad('rotary_pct', 'a share of a head that is even');
+  if (!(dims > 0) || 2 * Math.ceil(dims / 2) > headDim) throw fields.bad('rotary_pct', 'a share of a head');
   return {
     nLayer: fields.size('num_hidden_layers', 'count'),
     nHead,
@@ -35,7 +33,7 @@ function readConfig(fields: Fields): GptNeoxConfig {
     vocabSize,
     activation: fields.activation('hidden_act', 'gelu'),
     layerNormEpsilon: fields.fraction('layer_norm_eps', 1e-5),
-    rotary: readRotary(fields, dims),
+    rotary: readRotary(fields, dims, 'rotary_emb_base'),
     parallelResidual: fields.flag('use_parallel_residual', true),
     attentionBias: fields.flag('attention_bias', true),
     tieWordEmbeddings: fields.flag('tie_word_embeddings', false),

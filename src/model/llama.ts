@@ -3,7 +3,7 @@ import type { Plan } from '../plan/plan.ts';
 import { addBlock } from './block.ts';
 import type { DecoderConfig, Family } from './family.ts';
 import type { Fields } from './fields.ts';
-import { type Rotary, readRotary, rotaryWeight } from './rope.ts';
+import { type Rotary, readRotary, ropeField, rotaryWeight } from './rope.ts';
 
 /** What a checkpoint of Llama's kind says of itself. */
 export interface LlamaConfig extends DecoderConfig {
@@ -36,7 +36,13 @@ function readConfig(fields: Fields): LlamaConfig {
   if (headDim % 2 !== 0) throw fields.bad('head_dim', 'an even number');
   const nLayer = fields.size('num_hidden_layers', 'count');
   const vocabSize = fields.size('vocab_size', 'vocabulary');
-  const own = fields.flag('attention_bias', false);
+  const own = (modelType === 'llama' || modelType === 'qwen3') && fields.flag('attention_bias', false);
+  const rotary = readRotary(fields, headDim);
+  const { name, scaling } = ropeField(fields);
+  const share = scaling.partial_rotary_factor ?? fields.get('partial_rotary_factor') ?? 1;
+  // Without a scaling these families turn whole heads, whatever the field says.
+  if (share !== 1 && (scaling.rope_type ?? scaling.type ?? 'default') !== 'default')
+    throw fields.unsupported(name, 'a scaling of whole heads');
   return {
     modelType,
     nLayer,
@@ -49,10 +55,10 @@ function readConfig(fields: Fields): LlamaConfig {
     vocabSize,
     activation: fields.activation('hidden_act', 'silu'),
     rmsNormEpsilon: fields.fraction('rms_norm_eps', 1e-6),
-    rotary: readRotary(fields, headDim),
+    rotary,
     biases: {
       qkv: modelType === 'qwen2' || own,
-      out: modelType !== 'qwen2' && own,
+      out: own,
       mlp: modelType === 'llama' && fields.flag('mlp_bias', false),
     },
     normsHeads: modelType === 'qwen3',
@@ -66,10 +72,10 @@ function readConfig(fields: Fields): LlamaConfig {
 /** Sliding windows: Mistral's of all layers, Qwen's of those that `layer_types` or `max_window_layers` name, if they are in use. */
 function readWindows(fields: Fields, modelType: string, nLayer: number): (number | undefined)[] {
   const isQwen = modelType.startsWith('qwen');
-  const window = fields.get('sliding_window') === undefined ? undefined : fields.size('sliding_window', 'positions');
   const isUsed = modelType === 'mistral' || (isQwen && fields.flag('use_sliding_window', false));
-  if (window === undefined || !isUsed) return Array.from({ length: nLayer }, () => undefined);
-  const types = fields.get('layer_types');
+  if (!isUsed || fields.isNull('sliding_window')) return Array.from({ length: nLayer }, () => undefined);
+  const window = fields.size('sliding_window', 'positions', 4096);
+  const types = isQwen ? fields.get('layer_types') : undefined;
   if (Array.isArray(types)) {
     if (types.length !== nLayer) throw fields.bad('layer_types', `a list of ${nLayer} names`);
     return types.map((type) => {

@@ -15,15 +15,31 @@ export interface Rotary {
 
 type Scaling = Readonly<Record<string, unknown>>;
 
+/** The field that holds for rotary embeddings, `rope_scaling` of older files before `rope_parameters` of newer ones, and what it says. */
+export function ropeField(fields: Fields): { name: 'rope_scaling' | 'rope_parameters'; scaling: Scaling } {
+  for (const name of ['rope_scaling', 'rope_parameters'] as const) {
+    const scaling = fields.get(name);
+    if (scaling === undefined) continue;
+    if (typeof scaling !== 'object') throw fields.bad(name, 'an object');
+    if (Object.keys(scaling!).length > 0) return { name, scaling: scaling as Scaling };
+  }
+  return { name: 'rope_parameters', scaling: {} };
+}
+
 /**
- * What config.json says of rotary embeddings: `rope_parameters` of newer files, `rope_theta` and `rope_scaling` of older ones.
- * @param dims how much of a head is turned
+ * What config.json says of rotary embeddings.
+ * @param dims how much of a head is turned; an odd number stands for the even one above it
+ * @param base the field of the base of the angles, where the scaling has none
  * @throws VitrineError `unsupported-checkpoint` for a kind of scaling that is not computed here
  */
-export function readRotary(fields: Fields, dims: number, theta = 10_000): Rotary {
-  const given = fields.get('rope_parameters') ?? fields.get('rope_scaling') ?? {};
-  if (typeof given !== 'object' || given === null) throw fields.bad('rope_scaling', 'an object');
-  const scaling = given as Scaling;
+export function readRotary(
+  fields: Fields,
+  dims: number,
+  base: 'rope_theta' | 'rotary_emb_base' = 'rope_theta',
+): Rotary {
+  const { name: field, scaling } = ropeField(fields);
+  if (scaling.full_attention !== undefined || scaling.sliding_attention !== undefined)
+    throw fields.unsupported(field, 'the same for all layers');
   const number = (name: string, absent?: number): number => {
     const value = scaling[name] ?? absent;
     if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
@@ -32,8 +48,14 @@ export function readRotary(fields: Fields, dims: number, theta = 10_000): Rotary
       `${name} of the rotary scaling in config.json is ${show(value)}; expected a number above 0.`,
     );
   };
-  const base = number('rope_theta', (fields.get('rope_theta') ?? fields.get('rotary_emb_base') ?? theta) as number);
-  const plain = Array.from({ length: dims / 2 }, (_, i) => base ** ((-2 * i) / dims));
+  const theta = number('rope_theta', (fields.get(base) ?? 10_000) as number);
+  const plain = Array.from({ length: Math.ceil(dims / 2) }, (_, i) => theta ** ((-2 * i) / dims));
+  const longest = fields.get('max_position_embeddings') as number;
+  // The length of the texts that a model was first made for; what the whole file says of it comes before the scaling.
+  const original = (): number =>
+    fields.get('original_max_position_embeddings') === undefined
+      ? number('original_max_position_embeddings', longest)
+      : fields.size('original_max_position_embeddings', 'positions');
   const kind = scaling.rope_type ?? scaling.type ?? 'default';
   switch (kind) {
     case 'default':
@@ -43,21 +65,20 @@ export function readRotary(fields: Fields, dims: number, theta = 10_000): Rotary
     case 'linear':
       return { frequencies: plain.map((frequency) => frequency / number('factor')), factor: 1 };
     case 'llama3':
-      return { frequencies: llama3(plain, number), factor: 1 };
-    case 'yarn':
-      return yarn(plain, number, { base, dims, positions: fields.get('max_position_embeddings') as number, scaling });
+      return { frequencies: llama3(plain, number, original()), factor: 1 };
+    case 'yarn': {
+      const positions = original();
+      const factor = number('factor', scaling.factor === null ? longest / positions : undefined);
+      return yarn(plain, number, { theta, dims, positions, factor, scaling });
+    }
     default:
-      throw fields.unsupported(
-        fields.get('rope_parameters') === undefined ? 'rope_scaling' : 'rope_parameters',
-        'of the kind default, linear, dynamic, llama3 or yarn',
-      );
+      throw fields.unsupported(field, 'of the kind default, linear, dynamic, llama3 or yarn');
   }
 }
 
 /** Llama 3.1: slow frequencies are divided, fast ones stay, those between go from one to the other. */
-function llama3(plain: readonly number[], number: (name: string) => number): number[] {
+function llama3(plain: readonly number[], number: (name: string) => number, positions: number): number[] {
   const [factor, low, high] = [number('factor'), number('low_freq_factor'), number('high_freq_factor')];
-  const positions = number('original_max_position_embeddings');
   return plain.map((frequency) => {
     const wavelength = (2 * Math.PI) / frequency;
     if (wavelength < positions / high) return frequency;
@@ -71,12 +92,10 @@ function llama3(plain: readonly number[], number: (name: string) => number): num
 function yarn(
   plain: readonly number[],
   number: (name: string, absent?: number) => number,
-  of: { base: number; dims: number; positions: number; scaling: Scaling },
+  of: { theta: number; dims: number; positions: number; factor: number; scaling: Scaling },
 ): Rotary {
-  const { base, dims, scaling } = of;
-  const factor = number('factor');
-  const positions = number('original_max_position_embeddings', of.positions);
-  const pairOf = (turns: number) => (dims * Math.log(positions / (turns * 2 * Math.PI))) / (2 * Math.log(base));
+  const { theta, dims, positions, factor, scaling } = of;
+  const pairOf = (turns: number) => (dims * Math.log(positions / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
   const whole = scaling.truncate !== false;
   const [first, last] = [pairOf(number('beta_fast', 32)), pairOf(number('beta_slow', 1))];
   const low = Math.max(whole ? Math.floor(first) : first, 0);

@@ -44,6 +44,13 @@ const llama: Case[] = [
     'rope_parameters',
     config({ rope_parameters: { rope_type: 'proportional', rope_theta: 1e4 } }),
   ],
+  [
+    'a scaling of a part of a head',
+    unsupported,
+    'rope_scaling',
+    rope({ type: 'linear', factor: 2, partial_rotary_factor: 0.5 }),
+  ],
+  ['a scaling for each kind of layer', unsupported, 'rope_scaling', rope({ full_attention: { rope_type: 'default' } })],
   ['a scaling without its factor', bad, 'factor of the rotary scaling', rope({ rope_type: 'linear' })],
   ['a factor below 0', bad, 'factor of the rotary scaling in config.json is -2', rope({ type: 'linear', factor: -2 })],
   ['llama3 without its limits', bad, 'low_freq_factor of the rotary scaling', rope({ rope_type: 'llama3', factor: 8 })],
@@ -97,8 +104,8 @@ const qwen2: Case[] = [
   ],
 ];
 const neox: Case[] = [
-  ['an odd share of a head', bad, 'rotary_pct', config({ rotary_pct: 0.25, partial_rotary_factor: null })],
-  ['more than a head', bad, 'rotary_pct', config({ rotary_pct: 2, partial_rotary_factor: null })],
+  ['no share of a head', bad, 'rotary_pct', config({ rotary_pct: 0.01 })],
+  ['more than a head', bad, 'rotary_pct', config({ rotary_pct: 2 })],
   ['width that heads do not divide', bad, 'hidden_size in config.json is 41', config({ hidden_size: 41 })],
   [
     'queries apart',
