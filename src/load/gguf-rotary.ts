@@ -9,9 +9,13 @@ import type { GgufFile } from './gguf.ts';
 export function ggufRotary(fields: GgufFile['fields'], architecture: string, file: string): Record<string, unknown> {
   const of = (name: string) => fields.get(`${architecture}.rope.${name}`);
   const theta = of('freq_base');
-  const linear = of('scale_linear'); // of old files
-  const type = of('scaling.type') ?? (linear !== undefined && linear !== 1 ? 'linear' : 'none');
-  const factor = of('scaling.factor') ?? linear;
+  const type = of('scaling.type') ?? 'linear';
+  const factor = of('scaling.factor') ?? of('scale_linear'); // the latter of old files
+  const more = of('scaling.attn_factor') ?? 1;
+  if (more !== 1 && type !== 'yarn') {
+    const name = `${architecture}.rope.scaling.attn_factor in ${file}`;
+    throw new VitrineError('unsupported-checkpoint', `${name} is ${JSON.stringify(more)}; expected 1 without yarn.`);
+  }
   const found = (more: Record<string, unknown>) => ({ rope_parameters: { rope_theta: theta, ...more } });
   switch (type) {
     case 'none':
@@ -20,7 +24,6 @@ export function ggufRotary(fields: GgufFile['fields'], architecture: string, fil
       return found(factor === undefined || factor === 0 ? {} : { rope_type: 'linear', factor });
     case 'yarn': {
       // llama.cpp multiplies what the factor asks for by this.
-      const more = of('scaling.attn_factor') ?? of('scaling.yarn_attn_factor');
       const isMore = typeof more === 'number' && more !== 1 && typeof factor === 'number';
       return found({
         rope_type: 'yarn',

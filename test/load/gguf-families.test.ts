@@ -196,6 +196,13 @@ describe('what only GGUF files have', () => {
     expect(table[5 * 16 + 2]).toBeCloseTo(Math.cos(5 * scaled(500_000 ** (-2 / 8))), 6);
   });
 
+  test('a factor without a kind is linear, as in llama.cpp', async () => {
+    const parts = await wide();
+    parts.fields.set('llama.rope.scaling.factor', f32(4));
+    const table = (await readAll(await openCheckpoint(file(parts)))).get('rotary')!;
+    expect(table[5 * 16 + 2]).toBeCloseTo(Math.cos((5 * 500_000 ** (-2 / 8)) / 4), 6);
+  });
+
   test('yarn is that of config.json', async () => {
     const parts = await wide();
     parts.fields.set('llama.rope.scaling.type', 'yarn').set('llama.rope.scaling.factor', f32(4));
@@ -260,6 +267,12 @@ describe('what is broken or unsupported is refused', () => {
       unsupported,
       /llama.rope.scaling.type in tiny.gguf is "longrope"/,
       set('llama.rope.scaling.type', 'longrope'),
+    ],
+    [
+      'a factor of angles without yarn',
+      unsupported,
+      /llama.rope.scaling.attn_factor in tiny.gguf is 1.5; expected 1/,
+      set('llama.rope.scaling.attn_factor', f32(1.5)),
     ],
     ['a scaled attention', unsupported, /llama.attention.scale is/, set('llama.attention.scale', f32(0.5))],
     [
