@@ -6,69 +6,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { linears, words } from './onnx/formats.mjs';
 import { Graph } from './onnx/graph.mjs';
-import { int4Blocks, int8Rows, openSafetensors, transpose } from './onnx/weights.mjs';
-
-/** Adds `input` [1, n, in] · weight [out, in]ᵀ + bias in each format; `weight` is given as Conv1D keeps it, [in, out]. */
-const linears = {
-  f32(graph, name, input, { data, nIn, nOut }, bias) {
-    const product = graph.node('MatMul', [input, graph.constant(`${name}.weight`, 'f32', [nIn, nOut], data)]);
-    return graph.node('Add', [product, bias]);
-  },
-  int8(graph, name, input, { data, nIn, nOut }, bias) {
-    const { values, scales } = int8Rows(transpose(data, nIn, nOut), nOut, nIn);
-    const byColumn = new Int8Array(values.length); // [in, out]
-    for (let row = 0; row < nOut; row++) for (let i = 0; i < nIn; i++) byColumn[i * nOut + row] = values[row * nIn + i];
-    return graph.fused('DynamicQuantizeMatMul', [
-      input,
-      graph.constant(`${name}.weight`, 'i8', [nIn, nOut], byColumn),
-      graph.constant(`${name}.scale`, 'f32', [nOut], scales),
-      '',
-      ...(bias ? [bias] : []),
-    ]);
-  },
-  q4(graph, name, input, { data, nIn, nOut }, bias) {
-    const product = nBits(graph, name, input, transpose(data, nIn, nOut), nIn, nOut);
-    return graph.node('Add', [product, bias]);
-  },
-};
-
-/** MatMulNBits of [out, in] weights, computed in int8 where the machine has it (accuracy level 4). */
-function nBits(graph, name, input, data, nIn, nOut) {
-  const { values, scales } = int4Blocks(data);
-  const blocks = nIn / 32;
-  const constants = [
-    graph.constant(`${name}.weight`, 'u8', [nOut, blocks, 16], values),
-    graph.constant(`${name}.scale`, 'f32', [nOut * blocks], scales),
-  ];
-  const shape = { K: nIn, N: nOut, bits: 4, block_size: 32, accuracy_level: 4 };
-  return graph.fused('MatMulNBits', [input, ...constants], shape);
-}
-
-/** The word table [vocab, nEmbd], as looked up by the first node and multiplied by the last. */
-function words(graph, weights, { tensor, vocab, nEmbd }) {
-  const { data } = tensor('wte.weight');
-  if (weights === 'f32') {
-    const table = graph.constant('wte.weight', 'f32', [vocab, nEmbd], data);
-    return {
-      embed: (ids) => graph.node('Gather', [table, ids]),
-      logits: (last) => graph.node('Gemm', [last, table], { transB: 1 }),
-    };
-  }
-  const { values, scales } = int8Rows(data, vocab, nEmbd);
-  const table = graph.constant('wte.rows', 'i8', [vocab, nEmbd], values);
-  const scale = graph.constant('wte.scales', 'f32', [vocab, 1], scales);
-  return {
-    embed(ids) {
-      const rows = graph.node('Cast', [graph.node('Gather', [table, ids])], { to: 1 });
-      return graph.node('Mul', [rows, graph.node('Gather', [scale, ids])]);
-    },
-    logits: (last) =>
-      weights === 'q4'
-        ? nBits(graph, 'lm_head', last, data, nEmbd, vocab)
-        : linears.int8(graph, 'lm_head', last, { data: transpose(data, vocab, nEmbd), nIn: nEmbd, nOut: vocab }),
-  };
-}
+import { openSafetensors, transpose } from './onnx/weights.mjs';
 
 /** GPT-2 (https://github.com/openai/gpt-2/blob/master/src/model.py) over `tensor(name)`. */
 function gpt2Graph(config, tensor, weights) {
@@ -78,7 +18,8 @@ function gpt2Graph(config, tensor, weights) {
   const epsilon = { epsilon: { float: config.layer_norm_epsilon } };
   const linear = (name, input) => {
     const { shape, data } = tensor(`${name}.weight`);
-    return linears[weights](graph, name, input, { data, nIn: shape[0], nOut: shape[1] }, vector(`${name}.bias`));
+    const rows = transpose(data, shape[0], shape[1]);
+    return linears[weights](graph, name, input, { data: rows, nIn: shape[0], nOut: shape[1] }, vector(`${name}.bias`));
   };
   const norm = (name, input) =>
     graph.node('LayerNormalization', [input, vector(`${name}.weight`), vector(`${name}.bias`)], epsilon);
@@ -106,7 +47,7 @@ function gpt2Graph(config, tensor, weights) {
   const length = graph.node('Gather', [graph.node('Shape', [mask]), scalar]);
   const total = graph.node('Cast', [length], { to: 6 });
 
-  const { embed, logits } = words(graph, weights, { tensor, vocab, nEmbd });
+  const { embed, logits } = words(graph, weights, { table: tensor('wte.weight').data, vocab, nEmbd });
   const table = graph.constant('wpe.weight', 'f32', [nCtx, nEmbd], tensor('wpe.weight').data);
   let stream = graph.node('Add', [embed(ids), graph.node('Gather', [table, positions])]);
   let normalised = norm('h.0.ln_1', stream);

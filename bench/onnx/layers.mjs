@@ -46,6 +46,7 @@ export function layers(graph, tensor, { epsilon }) {
   let sums = 0;
   return {
     constant,
+    joined,
     table,
     integers,
     matrix,

@@ -230,5 +230,22 @@ test('a chat of ten turns runs only what is new', async () => {
     expect(rows, `turn ${turn}`).toBe(turn === 0 ? 7 : 9);
     messages.push({ role: 'assistant', content: text });
   }
+  const [question, reply, opening, ran] = [4, 5, 2, 1];
+  /** Rows of an answer after the content of a message was changed. */
+  const rowsAfter = async (chat: readonly ChatMessage[]): Promise<number> => {
+    rows = 0;
+    await answer(chatting, chat, { maxNewTokens: 2, logitBias: { [b!]: 1000 } });
+    return rows;
+  };
+  // The fourth question anew, and what came after it gone: its content and its end, what opens the answer, and the answer.
+  const edited = [...messages.slice(0, 6), { role: 'user', content: 'c' }];
+  expect(await rowsAfter(edited)).toBe(2 + opening + ran);
+  edited.push({ role: 'assistant', content: 'bb' }, { role: 'user', content: 'a' });
+  expect(await rowsAfter(edited)).toBe(2 + question + opening + ran);
+  // The eighth question of the first talk, whose first three turns are still there: turns from the fourth on, up to the eighth.
+  const other = [...messages.slice(0, 14), { role: 'user', content: 'd' }];
+  expect(await rowsAfter(other)).toBe(2 + reply + 3 * (question + reply) + question + opening + ran);
+  // The same again, another answer wanted: the last token of what opens it is run for its logits.
+  expect(await rowsAfter(other)).toBe(1 + ran);
   chatting.dispose();
 });

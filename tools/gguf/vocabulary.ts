@@ -61,7 +61,7 @@ function ownTokens(json: Described['json']): Tokens {
 }
 
 /** GPT-2's own. Its table has the pieces in the order of the merges; what a piece is merged of, those before it tell. */
-async function gpt2Tokens(): Promise<Tokens> {
+export async function gpt2Tokens(): Promise<Tokens> {
   const { pieces } = await gpt2Vocabulary();
   const merges: string[] = [];
   const ranks = new Map<string, number>();
