@@ -130,6 +130,13 @@ const neo: Case[] = [
 ];
 const opt: Case[] = [
   ['narrow words', unsupported, 'word_embed_proj_dim in config.json is 16', config({ word_embed_proj_dim: 16 })],
+  ['no final norm', unsupported, '_remove_final_layer_norm', config({ _remove_final_layer_norm: true })],
+  [
+    'norms without weights',
+    unsupported,
+    'layer_norm_elementwise_affine',
+    config({ layer_norm_elementwise_affine: false }),
+  ],
   ['norms behind', unsupported, 'do_layer_norm_before', config({ do_layer_norm_before: false })],
 ];
 
