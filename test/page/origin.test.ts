@@ -1,8 +1,11 @@
 import { afterAll, expect, test } from 'vitest';
+import { load } from '../../src/index.ts';
 import { openCheckpoint } from '../../src/load/open.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import type { Cell } from '../../src/page/inside/looking.ts';
 import { type Numbers, numberAt, originOf } from '../../src/page/inside/origin.ts';
+import { planOf } from '../../src/page/inside/plan.ts';
+import { familyFiles } from '../model/families.ts';
 import { fixtureFiles, openFixture } from '../run/models.ts';
 
 const ids = [506, 221, 587, 79, 735];
@@ -59,6 +62,44 @@ test.each(cells.map((cell) => [`${cell.name} [${cell.index}]`, cell] as const))(
       expect(await numberAt(from, numbers)).toBe(value);
       expect((await originOf(from, numbers)).value).toBe(value);
     }
+  },
+);
+
+/** One cell of every tensor of a family's first two blocks; each is of a plan that other families do not have. */
+test.each(['llama-gqa', 'qwen3', 'qwen3-window', 'gpt-neox', 'gpt-neo', 'opt'])(
+  'every tensor of %s is what its operands give',
+  async (name) => {
+    const files = await familyFiles(name, ['config.json', 'model.safetensors', 'tokenizer.json']);
+    const own = await load(files, { device: 'cpu', dtype: 'f32' });
+    const plan = await planOf(own.config);
+    const text = Array.from({ length: 9 }, (_, i) => 3 + 2 * i);
+    const traced = await own.trace(text, { capture: ['*'] });
+    const numbers: Numbers = {
+      plan,
+      ids: text,
+      edits: [],
+      tensor: async (of) => traced.get(of)!,
+      logits: async (at) => traced.logits.data.subarray(at * plan.vocabSize, (at + 1) * plan.vocabSize),
+      weightRow: async (of, row) => (await own.weight(of, { rows: [row] })).data,
+    };
+    const last = (axis: number | string) => (typeof axis === 'number' ? axis - 1 : 7);
+    const places = [...own.tensors(), { name: 'logits', shape: ['rows', plan.vocabSize] }].flatMap(
+      ({ name, shape }) => [
+        tensor(name, ...shape.map(last)),
+        tensor(name, ...shape.map((axis) => Math.floor(last(axis) / 2))),
+        tensor(
+          name,
+          ...shape.map((_, i) => (i === shape.length - 1 ? 0 : 1)).map((at, i) => Math.min(at, last(shape[i]!))),
+        ),
+      ],
+    );
+    for (const place of places) {
+      const origin = await originOf(place, numbers);
+      const what = `${place.name} [${place.index}]`;
+      if (Number.isFinite(origin.value)) expect(origin.result, what).toBeCloseTo(origin.value, 3);
+      else expect(origin.result, what).toBe(origin.value);
+    }
+    own.dispose();
   },
 );
 

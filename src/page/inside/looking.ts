@@ -22,7 +22,17 @@ export function lookAt(where: { position?: number | undefined; layer?: number; h
   view.value = { ...next, position: next.position !== undefined && next.position >= last ? undefined : next.position };
 }
 
-export const stations = ['overview', 'input', 'block', 'output', 'touch', 'runs'] as const;
+export const stations = [
+  'overview',
+  'input',
+  'block',
+  'neuron',
+  'output',
+  'spoke',
+  'touch',
+  'compare',
+  'runs',
+] as const;
 export type StationName = (typeof stations)[number];
 
 export const unfolded = computed<ReadonlySet<string>>(() => new Set(view.value.stations));
@@ -58,6 +68,26 @@ export interface Cell {
 
 /** The cell whose origin is shown. */
 export const cell = signal<Cell | undefined>(undefined);
+
+/** The neuron looked at, in whichever block is. */
+export const neuron = signal(0);
+
+/** Whose number a cell of an MLP is. */
+export function neuronOf(of: Cell | undefined): { layer: number; neuron: number } | undefined {
+  const [, block] = /^blocks\.(\d+)\.mlp\.hook_(pre|pre_linear|gate|post)$/.exec(of?.name ?? '') ?? [];
+  return block === undefined ? undefined : { layer: Number(block), neuron: of!.index[1]! };
+}
+
+/** Shows a neuron: where it fires, what it writes. */
+export function openNeuron(of: { layer: number; neuron: number }): void {
+  lookAt({ layer: of.layer });
+  neuron.value = of.neuron;
+  open('neuron');
+}
+
+/** The token that is asked who spoke for it, and the one that it is held against; undefined: the likeliest, and none. */
+export const word = signal<number | undefined>(undefined);
+export const rather = signal<number | undefined>(undefined);
 
 export function sameCell(a: Cell | undefined, b: Cell | undefined): boolean {
   return a?.kind === b?.kind && a?.name === b?.name && String(a?.index) === String(b?.index);

@@ -56,8 +56,23 @@ export async function originOf(cell: Cell, numbers: Numbers): Promise<Origin> {
       tensorNamed(numbers.plan, edit.name) === name && isAt(edit, cell.index, numbers.plan.tensors.get(name)!.shape)
     );
   });
-  const op = step.op === 'embed' ? `embed ${step.tables[0]!.by}` : step.op;
-  return { value, op, terms: [], ...equation, edits };
+  return { value, op: kindOf(step), terms: [], ...equation, edits };
+}
+
+/** What is said of a step; norms that do not take the mean off have other words. */
+function kindOf(step: Step): string {
+  switch (step.op) {
+    case 'embed':
+      return `embed ${step.tables[0]!.by}`;
+    case 'binary':
+      return step.kind;
+    case 'norm':
+      return step.centred ? 'norm' : 'rms';
+    case 'normScale':
+      return step.centred ? 'normScale' : 'rmsScale';
+    default:
+      return step.op;
+  }
 }
 
 /** Whether an edit, of one head and of one row or of all, is of a cell of a tensor [rows, n], [rows, nHead, n] or [nHead, rows, keys]. */
@@ -100,6 +115,8 @@ async function equationOf(step: Step, cell: Cell, numbers: Numbers): Promise<Equ
       return norm(step, cell, numbers);
     case 'linear':
       return linear(step, cell, numbers);
+    case 'rotate':
+      return rotate(step, cell, numbers);
     case 'attentionScores':
       return scores(step, cell, numbers);
     case 'maskedSoftmax':
@@ -131,6 +148,14 @@ async function rowOf(name: string, row: number, numbers: Numbers): Promise<Float
   return rowIn(await numbers.tensor(name), row);
 }
 
+/** The last axis at a row, or at a row and a head, each of which may be normed by itself. */
+async function vectorAt(name: string, [row = 0, head]: readonly number[], numbers: Numbers): Promise<Float32Array> {
+  const tensor = await numbers.tensor(name);
+  const all = rowIn(tensor, row);
+  const width = tensor.shape.at(-1)!;
+  return head === undefined ? all : all.subarray(head * width, (head + 1) * width);
+}
+
 /** A plan as it is written looks one table up at a time. */
 async function lookup({ tables: [table] }: Of<'embed'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
   const [row = 0, column = 0] = index;
@@ -150,12 +175,12 @@ async function ofTwo({ kind, ...step }: Of<'binary'>, { index }: Cell, numbers: 
 }
 
 async function normScale(step: Of<'normScale'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
-  const [row = 0] = index;
-  const input = await rowOf(step.input, row, numbers);
+  const of = index.slice(0, -1);
+  const input = await vectorAt(step.input, of, numbers);
   const { mean, variance } = momentsOf(input, step.centred);
   const terms = [...input].map((value, j) => {
     const share = (value - mean) ** 2 / input.length;
-    return { operands: [{ cell: tensorCell(step.input, row, j), value }], value: share };
+    return { operands: [{ cell: tensorCell(step.input, ...of, j), value }], value: share };
   });
   return {
     formula: `√( Σⱼ ${step.centred ? '(xⱼ − mean)²' : 'xⱼ²'} / ${input.length} + ε )`,
@@ -166,10 +191,10 @@ async function normScale(step: Of<'normScale'>, { index }: Cell, numbers: Number
 }
 
 async function norm(step: Of<'norm'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
-  const [row = 0, column = 0] = index;
-  const { mean } = momentsOf(await rowOf(step.input, row, numbers), step.centred);
-  const x = await operand(tensorCell(step.input, row, column), numbers);
-  const scale = await operand(tensorCell(step.scale!, row, 0), numbers);
+  const [of, column] = [index.slice(0, -1), index.at(-1)!];
+  const { mean } = momentsOf(await vectorAt(step.input, of, numbers), step.centred);
+  const x = await operand(tensorCell(step.input, ...of, column), numbers);
+  const scale = await operand(tensorCell(step.scale!, ...of, 0), numbers);
   const weight = await operand(weightCell(step.weight, 0, column), numbers);
   const bias = step.bias === undefined ? undefined : await operand(weightCell(step.bias, 0, column), numbers);
   return {
@@ -194,22 +219,39 @@ async function linear(step: Of<'linear'>, { name, index }: Cell, numbers: Number
   const output = before + inner.reduce((at, i) => at * headDim + i, 0);
   const { shape } = await numbers.tensor(input);
   const x = await rowOf(input, row, numbers);
-  const weights = await numbers.weightRow(step.weight, output);
+  const [weight, ownRow] = partAt(step.weight, output, numbers);
+  const weights = await numbers.weightRow(weight, ownRow);
   const terms = [...x].map((value, j) => ({
     operands: [
       { cell: tensorCell(input, row, ...innerIndex(j, shape)), value },
-      { cell: weightCell(step.weight, output, j), value: weights[j]! },
+      { cell: weightCell(weight, ownRow, j), value: weights[j]! },
     ],
     value: value * weights[j]!,
   }));
   const product = terms.reduce((sum, term) => sum + term.value, 0);
-  const bias = step.bias === undefined ? undefined : await operand(weightCell(step.bias, 0, output), numbers);
+  const bias = step.bias === undefined ? undefined : await biasAt(step.bias, output, numbers);
   return {
     formula: `Σⱼ xⱼ Wⱼ${bias ? ' + bias' : ''}`,
     written: bias ? [digits(product), ' + ', bias] : [digits(product)],
     terms: bySize(terms),
     result: product + (bias?.value ?? 0),
   };
+}
+
+/** Layers that read the same are one matrix: its row `output` is a row of one of them. Files may have them in another order. */
+function partAt(weight: string, output: number, { plan }: Numbers, isMatrix = true): [name: string, row: number] {
+  const { parts = [], order } = plan.weights.find(({ name }) => name === weight)!;
+  let row = output;
+  for (const { name, length } of parts) {
+    if (row < length) return [name, row];
+    row -= length;
+  }
+  return [weight, isMatrix && order ? order(output) : output];
+}
+
+function biasAt(bias: string, output: number, numbers: Numbers): Promise<Operand> {
+  const [name, column] = partAt(bias, output, numbers, false);
+  return operand(weightCell(name, 0, column), numbers);
 }
 
 /** [head, d] of a flat index in [nHead, headDim], or the index itself. */
@@ -221,16 +263,44 @@ function cached(source: string, { plan }: Numbers): Of<'cacheAppend'> {
   return plan.steps.find((step) => step.op === 'cacheAppend' && step.source === source) as Of<'cacheAppend'>;
 }
 
+/** A pair of a head's numbers, turned by the angle of its position: the table holds each pair's cosine, then each one's sine. */
+async function rotate(step: Of<'rotate'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
+  const [row = 0, head = 0, d = 0] = index;
+  const table = numbers.plan.weights.find(({ name }) => name === step.table)!;
+  const pairs = table.columns / 2;
+  const own = await operand(tensorCell(step.input, row, head, d), numbers);
+  if (d >= 2 * pairs) return { formula: 'x: this number is not turned', written: [own], result: own.value };
+  const [first, second] = [d < pairs ? d : d - pairs, d < pairs ? d + pairs : d];
+  const other = await operand(tensorCell(step.input, row, head, d < pairs ? second : first), numbers);
+  const cos = await operand(weightCell(step.table, row, first), numbers);
+  const sin = await operand(weightCell(step.table, row, pairs + first), numbers);
+  const sign = d < pairs ? -1 : 1;
+  const formula = `x × cos ${sign < 0 ? '−' : '+'} y × sin`;
+  const written = [own, ' × ', cos, sign < 0 ? ' − ' : ' + ', other, ' × ', sin];
+  return { formula, written, result: own.value * cos.value + sign * other.value * sin.value };
+}
+
+/** The head of keys and values that a head reads: heads may share them. */
+function keyHeadOf(head: number, source: string, { plan }: Numbers): number {
+  const reader = plan.steps.find((step) => step.op === 'attentionScores' && step.source === source);
+  const nHead = Number(plan.tensors.get((reader as Of<'attentionScores'>).q)!.shape[1]);
+  return Math.floor((head * plan.sources.get(source)!.nHead) / nHead);
+}
+
+/** The first key that a row sees. */
+const firstSeen = (row: number, window = Number.POSITIVE_INFINITY) => Math.max(0, row - window + 1);
+
 async function scores(step: Of<'attentionScores'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
   const [head = 0, row = 0, key = 0] = index;
-  if (key > row) {
+  if (key > row || key < firstSeen(row, step.window)) {
     return { formula: 'masked: a token sees only itself and what came before', written: ['−∞'], result: -Infinity };
   }
   const { k } = cached(step.source, numbers);
+  const keyHead = keyHeadOf(head, step.source, numbers);
   const terms: Origin['terms'] = [];
   for (let d = 0; d < numbers.plan.sources.get(step.source)!.headDim; d++) {
     const a = await operand(tensorCell(step.q, row, head, d), numbers);
-    const b = await operand(tensorCell(k, key, head, d), numbers);
+    const b = await operand(tensorCell(k, key, keyHead, d), numbers);
     terms.push({ operands: [a, b], value: a.value * b.value });
   }
   const product = terms.reduce((sum, term) => sum + term.value, 0);
@@ -241,17 +311,18 @@ async function scores(step: Of<'attentionScores'>, { index }: Cell, numbers: Num
 
 async function softmax(step: Of<'maskedSoftmax'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
   const [head = 0, row = 0, key = 0] = index;
-  if (key > row) return { formula: 'masked', written: ['0'], result: 0 };
+  const from = firstSeen(row, step.window);
+  if (key > row || key < from) return { formula: 'masked', written: ['0'], result: 0 };
   const { data, shape } = await numbers.tensor(step.input);
   const start = (head * shape[1]! + row) * shape[2]!;
-  const seen = data.subarray(start, start + row + 1);
+  const seen = data.subarray(start + from, start + row + 1);
   const most = seen.reduce((a, b) => Math.max(a, b), -Infinity);
   const terms = [...seen].map((value, j) => ({
-    operands: [{ cell: tensorCell(step.input, head, row, j), value }],
+    operands: [{ cell: tensorCell(step.input, head, row, from + j), value }],
     value: Math.exp(value - most),
   }));
   const total = terms.reduce((sum, term) => sum + term.value, 0);
-  const own = terms[key]!;
+  const own = terms[key - from]!;
   return {
     formula: `exp( s − max ) / Σₖ exp( sₖ − max )`,
     written: ['exp( ', own.operands[0]!, ` − ${digits(most)} ) / ${digits(total)}`],
@@ -263,10 +334,11 @@ async function softmax(step: Of<'maskedSoftmax'>, { index }: Cell, numbers: Numb
 async function mix(step: Of<'attentionMix'>, { index }: Cell, numbers: Numbers): Promise<Equation> {
   const [row = 0, head = 0, d = 0] = index;
   const { v } = cached(step.source, numbers);
+  const keyHead = keyHeadOf(head, step.source, numbers);
   const terms: Origin['terms'] = [];
-  for (let key = 0; key <= row; key++) {
+  for (let key = firstSeen(row, step.window); key <= row; key++) {
     const a = await operand(tensorCell(step.pattern, head, row, key), numbers);
-    const b = await operand(tensorCell(v, key, head, d), numbers);
+    const b = await operand(tensorCell(v, key, keyHead, d), numbers);
     terms.push({ operands: [a, b], value: a.value * b.value });
   }
   const result = terms.reduce((sum, term) => sum + term.value, 0);

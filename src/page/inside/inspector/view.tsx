@@ -2,11 +2,12 @@ import './style.css';
 import { signal } from '@preact/signals';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerModel } from '../../../embed/client.ts';
-import { gpt2Plan } from '../../../model/gpt2.ts';
+import type { Plan } from '../../../plan/plan.ts';
 import { shortNumber, visible } from '../../format.ts';
 import { useLater } from '../later.ts';
-import { type Cell, cell, sameCell } from '../looking.ts';
+import { type Cell, cell, neuronOf, openNeuron, sameCell } from '../looking.ts';
 import { hasCell, type Numbers, type Operand, type Origin, originOf } from '../origin.ts';
+import { planOf } from '../plan.ts';
 import { current, type Reading } from '../reading.ts';
 import { words } from './words.ts';
 
@@ -22,17 +23,23 @@ function follow(to: Cell | undefined, before: readonly Cell[]): void {
 export function Inspector() {
   const reading = current.value;
   const chosen = cell.value;
-  const isGone = chosen && reading && !hasCell(chosen, numbersOf(reading));
+  const model = reading?.model;
+  const { value } = useLater(async () => model && { model, plan: await planOf(model.config) }, [model]);
+  const numbers = reading && value?.model === model ? numbersOf(reading, value!.plan) : undefined;
+  const isGone = chosen && numbers && !hasCell(chosen, numbers);
   useLayoutEffect(() => {
     if (isGone) follow(undefined, []);
   }, [isGone]);
-  return chosen && reading && !isGone ? <Open chosen={chosen} reading={reading} /> : null;
+  return chosen && numbers && !isGone ? <Open chosen={chosen} reading={reading!} numbers={numbers} /> : null;
 }
 
-function Open({ chosen, reading }: { chosen: Cell; reading: Reading }) {
+function Open({ chosen, reading, numbers }: { chosen: Cell; reading: Reading; numbers: Numbers }) {
   const title = useRef<HTMLHeadingElement>(null);
-  const { value, failure, stale } = useLater(() => explained(chosen, reading), [chosen, reading]);
-  const before = beforeOf(chosen).filter((one) => hasCell(one, numbersOf(reading)));
+  const explain = async (): Promise<Explained> => {
+    return { cell: chosen, origin: await originOf(chosen, numbers), texts: reading.texts };
+  };
+  const { value, failure, stale } = useLater(explain, [chosen, reading]);
+  const before = beforeOf(chosen).filter((one) => hasCell(one, numbers));
   const close = () => follow(undefined, []);
   useReturningFocus(title);
   const back = () => follow(before.at(-1), before.slice(0, -1));
@@ -73,14 +80,11 @@ interface Explained {
   texts: readonly string[];
 }
 
-async function explained(chosen: Cell, reading: Reading): Promise<Explained> {
-  return { cell: chosen, origin: await originOf(chosen, numbersOf(reading)), texts: reading.texts };
-}
-
 const beforeOf = (one: Cell) => (trail.value.to === one ? trail.value.before : []);
 
 function Equation({ cell: at, origin, texts }: Explained) {
   const { value, op, formula, written, terms, result, edits } = origin;
+  const of = neuronOf(at);
   return (
     <div class="equation" data-cell={nameOf(at)} data-value={value} data-result={result}>
       <p>
@@ -88,6 +92,11 @@ function Equation({ cell: at, origin, texts }: Explained) {
         <b>{shortNumber(value)}</b>
       </p>
       <p class="summary">{op ? words.op[op] : words.weight}</p>
+      {of && (
+        <button type="button" class="plain" onClick={() => openNeuron(of)}>
+          {words.neuron(of.neuron)}
+        </button>
+      )}
       {op && (
         <>
           <p class="formula">{formula}</p>
@@ -173,15 +182,12 @@ function tokenOf({ kind, name, index }: Cell, texts: readonly string[]): string 
   return texts[(/hook_(pattern|attn_scores)$/.test(name) ? index[1] : index[0]) ?? 0];
 }
 
-const plans = new WeakMap<WorkerModel, Numbers['plan']>();
 const rows = new WeakMap<WorkerModel, Map<string, Promise<Float32Array>>>();
 /** Weight rows kept for each model: a few megabytes. */
 const mostRows = 500;
 
-function numbersOf(reading: Reading): Numbers {
+function numbersOf(reading: Reading, plan: Plan): Numbers {
   const { model, ids, edits } = reading;
-  const plan = plans.get(model) ?? gpt2Plan(model.config);
-  plans.set(model, plan);
   const kept = rows.get(model) ?? new Map<string, Promise<Float32Array>>();
   rows.set(model, kept);
   const weightRow = (name: string, row: number) => {

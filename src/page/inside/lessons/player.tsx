@@ -35,7 +35,10 @@ const nameOf = (tensor: string, { layer }: Place) => tensor.replace('.N.', `.${l
 
 /** The list of lessons, and the one under way: its text stays in view while it drives the pictures. */
 export function Lessons() {
-  const names = Object.keys(lessons) as LessonName[];
+  const tensors = new Set(reading.value?.model.tensors().map(({ name }) => name));
+  // A model that adds no positions has none to tell of.
+  const has = (name: LessonName) => name !== 'positions' || tensors.has(lessons[name][0]!.tensor);
+  const names = (Object.keys(lessons) as LessonName[]).filter(has);
   return (
     <nav class="lessons" aria-labelledby="lessons-title">
       <h3 id="lessons-title">{words.title}</h3>

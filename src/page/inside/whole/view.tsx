@@ -6,9 +6,9 @@ import { Quoting } from '../draw/figure.tsx';
 import { Matrix } from '../draw/matrix.tsx';
 import { Framed, useFrame, useShown } from '../frame.ts';
 import { useLater } from '../later.ts';
-import { layer, lookAt, open, type StationName } from '../looking.ts';
-import { tokenText } from '../reading.ts';
+import { layer, lookAt, open, rather, type StationName, word } from '../looking.ts';
 import { pipelineOf } from '../stations/output/stages.ts';
+import { useTexts } from '../texts.ts';
 import { Stream, shareOfChosen } from './stream.tsx';
 import { words } from './words.ts';
 
@@ -145,11 +145,8 @@ function Scores() {
   const shares = softmax(logits);
   const top = largest(logits, scoresShown);
   const ids = [...new Set([...top, picked.id])];
-  const { value: texts } = useLater(
-    async () => new Map(await Promise.all(ids.map(async (id) => [id, await tokenText(reading.model, id)] as const))),
-    [reading.model, ids.join()],
-  );
-  const text = (id: number) => visible(texts?.get(id) ?? '…');
+  const texts = useTexts(reading.model, ids);
+  const text = (id: number) => visible(texts.get(id) ?? '…');
   const own = picked.segments.find(({ id }) => id === picked.id)!;
   const { u } = picked;
   return (
@@ -182,11 +179,20 @@ function Scores() {
           {u === undefined ? words.greedy : words.byNumber(dials.seed, u)}{' '}
           <b class="picked">
             “<bdi>{text(picked.id)}</bdi>”
-          </b>
+          </b>{' '}
+          <button type="button" class="quiet ask-who" onClick={() => askWho(picked.id)}>
+            {words.who}
+          </button>
         </p>
       </div>
     </div>
   );
+}
+
+function askWho(id: number): void {
+  word.value = id;
+  rather.value = undefined;
+  open('spoke');
 }
 
 /** The drawing in words, for the chosen block and head. */

@@ -12,6 +12,7 @@ export const words = {
   stream: (layer: number) => ['Residual stream: the running sum', `blocks.${layer}.hook_resid_post`],
   logits: ['Every next piece gets a score', 'logits'],
   draw: ['One is drawn', 'sampling'],
+  who: 'Who spoke for it?',
   rows: (count: number) => `A row of ${count} numbers for each piece`,
   others: (count: number) => (count === 1 ? '1 more piece is not drawn' : `${count} more pieces are not drawn`),
   token: (index: number, text: string) => `Look at token ${index}: ${text}`,

@@ -3,6 +3,7 @@ import { largest, magnitudeOf } from '../../../shares.ts';
 import { Matrix } from '../../draw/matrix.tsx';
 import { CellLink, Legend, Part, Vector } from '../../draw/part.tsx';
 import { useShown } from '../../frame.ts';
+import { openNeuron } from '../../looking.ts';
 import { words as frameWords } from '../../words.ts';
 import { Curve } from './curve.tsx';
 import { words } from './words.ts';
@@ -28,7 +29,7 @@ export function Mlp({ hook }: { hook: string }) {
             cellAt={(neuron) => ({ kind: 'tensor', name: names.post, index: [at, neuron] })}
             stale={stale}
           />
-          <TopNeurons pre={pre} post={post} at={at} names={names} />
+          <TopNeurons pre={pre} post={post} at={at} names={names} layer={frame.layer} />
         </div>
       </Part>
       <Part title={words.down} hooks={[`${hook}.hook_mlp_out`]} note={words.downNote}>
@@ -69,11 +70,12 @@ interface TopNeuronsProps {
   post: Float32Array;
   at: number;
   names: { pre: string; post: string };
+  layer: number;
 }
 
 const mostNeurons = 10;
 
-function TopNeurons({ pre, post, at, names }: TopNeuronsProps) {
+function TopNeurons({ pre, post, at, names, layer }: TopNeuronsProps) {
   const top = useMemo(() => largest(post, mostNeurons), [post]);
   const most = Math.max(post[top[0]!]!, Number.MIN_VALUE);
   return (
@@ -91,7 +93,16 @@ function TopNeurons({ pre, post, at, names }: TopNeuronsProps) {
       <tbody>
         {top.map((neuron) => (
           <tr key={neuron} data-neuron={neuron}>
-            <th scope="row">{neuron}</th>
+            <th scope="row">
+              <button
+                type="button"
+                class="cell-link"
+                aria-label={words.openNeuron(neuron)}
+                onClick={() => openNeuron({ layer, neuron })}
+              >
+                {neuron}
+              </button>
+            </th>
             <td>
               <CellLink
                 what={`${words.neuronAt(neuron)}, ${words.pre}`}

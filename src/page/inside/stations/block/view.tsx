@@ -1,4 +1,5 @@
 import { useMemo } from 'preact/hooks';
+import { stepOutputs } from '../../../../plan/plan.ts';
 import { magnitudeOf } from '../../../shares.ts';
 import { Failure } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
@@ -6,6 +7,7 @@ import { Legend, Part, Strip, Sum, Vector } from '../../draw/part.tsx';
 import { Framed, useFrame, useShown } from '../../frame.ts';
 import { useLater } from '../../later.ts';
 import { layer } from '../../looking.ts';
+import { planOf } from '../../plan.ts';
 import { type Reading, reading } from '../../reading.ts';
 import { words as frameWords } from '../../words.ts';
 import { Attention } from './attention.tsx';
@@ -135,10 +137,12 @@ function Projection({ hook }: { hook: string }) {
   const { frame, stale } = useShown();
   const { model } = frame.reading;
   const name = `${hook}.hook_attn_out`;
-  const weight = `h.${frame.layer}.attn.c_proj.weight`;
-  const { value } = useLater(async () => ({ of: model, weight, ...(await model.weight(weight)) }), [model, weight]);
+  const { value } = useLater(async () => {
+    const step = (await planOf(model.config)).steps.find((one) => stepOutputs(one).includes(name));
+    return step?.op === 'linear' ? { of: model, name, ...(await model.weight(step.weight)) } : undefined;
+  }, [model, name]);
   const own = useMemo(() => {
-    if (value?.of !== model || value.weight !== weight) return undefined;
+    if (value?.of !== model || value.name !== name) return undefined;
     const z = frame.row(`${hook}.attn.hook_z`);
     return contribution(z, value.data, frame.head, z.length / model.config.nHead);
   }, [frame, value]);

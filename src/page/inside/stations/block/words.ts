@@ -72,6 +72,7 @@ export const words = {
   plot: 'plot of points',
   neuron: 'Neuron',
   neuronAt: (index: number) => `Neuron ${index}`,
+  openNeuron: (index: number) => `Neuron ${index}: what it writes, and where it fires`,
   pre: 'in',
   post: 'out',
   topNeurons: 'Most active neurons',

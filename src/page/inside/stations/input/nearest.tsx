@@ -1,9 +1,11 @@
 import type { TracedTensor } from '../../../../index.ts';
+import type { Plan } from '../../../../plan/plan.ts';
 import { shortNumber, visible } from '../../../format.ts';
 import { Figure } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
 import { useLater } from '../../later.ts';
 import { lookAt, position } from '../../looking.ts';
+import { planOf } from '../../plan.ts';
 import { current } from '../../reading.ts';
 import { words } from './words.ts';
 
@@ -38,7 +40,10 @@ export function Nearest() {
 /** How alike every two positions are, and the chosen position's row of that as a curve. */
 export function PositionMap() {
   const { model, ids } = current.value!;
-  const { value, failure, stale } = useLater((signal) => model.similarities('wpe.weight', { signal }), [model]);
+  const { value, failure, stale } = useLater(
+    async (signal) => model.similarities(tableOf(await planOf(model.config))!, { signal }),
+    [model],
+  );
   const at = position.value;
   const count = value?.shape[0] ?? model.config.nCtx;
   return (
@@ -65,6 +70,12 @@ export function PositionMap() {
       )}
     </Figure>
   );
+}
+
+/** The weight whose rows are added to embeddings, a position each. */
+function tableOf({ steps }: Plan): string | undefined {
+  const tables = steps.flatMap((step) => (step.op === 'embed' ? step.tables : []));
+  return tables.find(({ by }) => by === 'position')?.weight;
 }
 
 /** A row of the map, from -1 at the bottom to 1 at the top. */

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import type { WorkerModel } from '../../../../embed/client.ts';
 import { shortNumber } from '../../../format.ts';
 import { magnitudeOf } from '../../../shares.ts';
 import { Figure } from '../../draw/figure.tsx';
@@ -6,22 +7,28 @@ import { Matrix } from '../../draw/matrix.tsx';
 import { useShown } from '../../frame.ts';
 import { words } from './words.ts';
 
-export const names = ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre'] as const;
+const [embedding, place, sum] = ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre'];
+
+/** Of a model that turns heads by their positions nothing is added to the embedding. */
+export function namesOf(model: WorkerModel): string[] {
+  return hasPositions(model) ? [embedding!, place!, sum!] : [embedding!];
+}
+
+export const hasPositions = (model: WorkerModel) => model.tensors().some(({ name }) => name === place);
 
 /** The chosen token's embedding + its position's = what the first block reads, number by number. */
 export function Sum() {
   const { frame, stale } = useShown();
   const { reading, position: at } = frame;
   const columns = useColumns(reading.model.config.nEmbd);
+  const names = namesOf(reading.model);
   const rows = names.map((name) => frame.row(name));
   const token = frame.text();
   const titles = words.parts(token, reading.ids[at]!, at);
+  const note = (names.length > 1 ? words.vectorNote : words.aloneNote)(reading.model.config.nEmbd);
   const limit = magnitudeOf(...rows);
   return (
-    <Figure
-      title={words.vector(token)}
-      note={`${words.vectorNote(reading.model.config.nEmbd)} ${words.scaleOf(shortNumber(limit))}`}
-    >
+    <Figure title={words.vector(token)} note={`${note} ${words.scaleOf(shortNumber(limit))}`}>
       <div class="sum">
         {names.map((name, i) => (
           <div class="term" key={name}>

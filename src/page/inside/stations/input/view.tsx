@@ -1,18 +1,22 @@
 import './style.css';
-import { Figure } from '../../draw/figure.tsx';
+import { Failure, Figure } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
 import { Framed, useFrame, useShown } from '../../frame.ts';
+import { current } from '../../reading.ts';
 import { Nearest, PositionMap } from './nearest.tsx';
 import { Tokens } from './tokens.tsx';
-import { names, Sum } from './vector.tsx';
+import { namesOf, Sum } from './vector.tsx';
 import { words } from './words.ts';
 
 /** Tokens and positions as the vectors that the first block reads. */
 export function Input() {
-  const { frame, stale } = useFrame(names);
+  const { model } = current.value!;
+  const names = namesOf(model);
+  const { frame, stale, failure } = useFrame(names);
   return (
     <>
       <Tokens />
+      {failure !== undefined && <Failure what={failure} />}
       {frame && (
         <Framed value={{ frame, stale: stale! }}>
           <Sum />
@@ -20,13 +24,13 @@ export function Input() {
       )}
       <div class="side-by-side">
         <Nearest />
-        <PositionMap />
+        {names.length > 1 && <PositionMap />}
       </div>
       {frame && (
         <Framed value={{ frame, stale: stale! }}>
           <Vectors title={`${words.all}: ${words.embedding}`} name="hook_embed" />
-          <Vectors title={words.position} name="hook_pos_embed" />
-          <Vectors title={words.sum} name="blocks.0.hook_resid_pre" />
+          {names.length > 1 && <Vectors title={words.position} name="hook_pos_embed" />}
+          {names.length > 1 && <Vectors title={words.sum} name="blocks.0.hook_resid_pre" />}
         </Framed>
       )}
     </>

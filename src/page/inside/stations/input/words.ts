@@ -15,8 +15,14 @@ export const words = {
   vector: (token: string) => `“${token}” as the model reads it`,
   vectorNote: (width: number) =>
     `The token's row of one table plus its position's row of another: ${width} numbers each, read left to right, line by line. Blue is below zero, orange above, all on one scale.`,
+  aloneNote: (width: number) =>
+    `The token's row of a table: ${width} numbers, read left to right, line by line. This model adds no positions to them: its heads turn their queries and keys by the position instead (hook_rot_q in a block). Blue is below zero, orange above.`,
   parts: (token: string, id: number, position: number) =>
-    [`“${token}”, row ${id} of wte`, `position ${position}, row ${position} of wpe`, 'what block 0 reads'] as const,
+    [
+      `“${token}”, row ${id} of the word table`,
+      `position ${position}, row ${position} of its table`,
+      'what block 0 reads',
+    ] as const,
   scaleOf: (limit: string) => `Colours from −${limit} to ${limit}.`,
   nearest: (token: string) => `Tokens nearest to “${token}”`,
   nearestNote: (vocabulary: number) =>

@@ -7,8 +7,8 @@ import { Failure } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
 import { Legend, Part, Vector } from '../../draw/part.tsx';
 import { Framed, useFrame, useShown } from '../../frame.ts';
-import { useLater } from '../../later.ts';
-import { current, type Reading, tokenText, touched, reading as untouched } from '../../reading.ts';
+import { current, touched, reading as untouched } from '../../reading.ts';
+import { useTexts } from '../../texts.ts';
 import { words as frameWords } from '../../words.ts';
 import { Norm } from '../block/norm.tsx';
 import { Draw } from './draw.tsx';
@@ -88,7 +88,7 @@ function Sampling() {
   );
   const next = reading.ids[at + 1];
   const wanted = [...pipeline.shown, ...(next === undefined ? [] : [next])];
-  const texts = useTexts(reading, wanted);
+  const texts = useTexts(reading.model, wanted);
   const text = (id: number) => visible(texts.get(id) ?? '…');
   return (
     <>
@@ -113,13 +113,4 @@ function GoesOn({ logits, id, text }: { logits: Float32Array; id: number; text: 
       {words.goesOn(text(id), rank, share)}
     </p>
   );
-}
-
-/** Tokens' texts; those asked for before are there at once. */
-function useTexts({ model }: Reading, ids: readonly number[]): ReadonlyMap<number, string> {
-  const { value } = useLater(
-    async () => new Map(await Promise.all(ids.map(async (id) => [id, await tokenText(model, id)] as const))),
-    [model, String(ids)],
-  );
-  return value ?? new Map();
 }

@@ -1,0 +1,71 @@
+import { logitDifference, patchingSweep } from '../../../../analysis/index.ts';
+import { largest, softmax } from '../../../shares.ts';
+import { type Reading, readingOf } from '../../reading.ts';
+
+/** What putting one text's stream into another, place by place, was found to do. */
+export interface Sweep {
+  own: Reading;
+  other: Reading;
+  /** What is likelier after the own text than after the other, and the other way round. */
+  wrong: number;
+  right: number;
+  /** The metric, logit of `right` less that of `wrong`, of both as they are. */
+  from: number;
+  to: number;
+  /** [nLayer, tokens]: how far each patch moves it, 0 as in the own text, 1 as in the other; NaN until it is known. */
+  shares: Float32Array;
+  done: number;
+  total: number;
+}
+
+/** Why two texts cannot be compared. */
+export type Refusal = 'same' | 'alike' | { own: number; other: number };
+
+/** Sweeps over blocks and pieces, from the first piece that differs: before it the two streams are the same. */
+export async function sweepOf(
+  own: Reading,
+  text: string,
+  signal: AbortSignal,
+  onStep: (sweep: Sweep) => void,
+): Promise<Refusal | undefined> {
+  const { model } = own;
+  const ids = await model.tokenizer.encode(text);
+  if (ids.length !== own.ids.length) return { own: own.ids.length, other: ids.length };
+  const first = ids.findIndex((id, i) => id !== own.ids[i]);
+  if (first < 0) return 'same';
+  const other = await readingOf(model, ids);
+  const at = ids.length - 1;
+  const logits = await Promise.all(
+    [own, other].map(async (one) => (await model.trace(one.ids, { logits: [at], signal })).logits.data),
+  );
+  const [before, after] = logits as [Float32Array, Float32Array];
+  const [p, q] = [softmax(before), softmax(after)];
+  const [right = 0] = largest(
+    q.map((share, id) => share - p[id]!),
+    1,
+  );
+  const [wrong = 0] = largest(
+    p.map((share, id) => share - q[id]!),
+    1,
+  );
+  const [from, to] = [before[right]! - before[wrong]!, after[right]! - after[wrong]!];
+  if (from === to) return 'alike';
+  const { nLayer } = model.config;
+  const shares = new Float32Array(nLayer * ids.length).fill(Number.NaN);
+  for (let layer = 0; layer < nLayer; layer++) shares.fill(0, layer * ids.length, layer * ids.length + first);
+  const positions = [...ids.keys()].slice(first);
+  let sweep: Sweep = { own, other, wrong, right, from, to, shares, done: 0, total: nLayer * positions.length };
+  onStep(sweep);
+  await patchingSweep(model, ids, own.ids, logitDifference(right, wrong), {
+    positions,
+    logits: [at],
+    signal,
+    onValue: (layer, position, value) => {
+      const next = sweep.shares.slice();
+      next[layer * ids.length + position] = (value - from) / (to - from);
+      sweep = { ...sweep, shares: next, done: sweep.done + 1 };
+      onStep(sweep);
+    },
+  });
+  return undefined;
+}
