@@ -4,7 +4,7 @@ import { composing } from '../ghost.ts';
 import { randomSeed, ranges } from '../settings.ts';
 import { DialRow } from '../views/dial-row.tsx';
 import { Stepper } from '../views/stepper.tsx';
-import { completeOrStop, phase, set, settings, shownText, type } from '../writing.ts';
+import { canUndo, completeOrStop, phase, set, settings, shownText, type, undo } from '../writing.ts';
 import { head, layer, lookAt, position } from './looking.ts';
 import { current, touched } from './reading.ts';
 import { words } from './words.ts';
@@ -48,6 +48,9 @@ function Hand() {
       />
       <button type="button" class="plain" onClick={completeOrStop}>
         {busy ? words.stop : words.writeOn}
+      </button>
+      <button type="button" class="quiet" disabled={!canUndo.value} onClick={undo}>
+        {words.undo}
       </button>
       <details class="hand-dials">
         <summary>{words.dials}</summary>

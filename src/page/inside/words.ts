@@ -10,6 +10,7 @@ export const words = {
   yourText: 'Text to look inside',
   writeOn: 'Write on',
   stop: 'End the run',
+  undo: 'Undo',
   dials: 'Dials',
   otherSeed: 'Other seed',
   tokens: 'Tokens of your text',

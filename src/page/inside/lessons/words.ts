@@ -94,7 +94,7 @@ export const words = {
         (vocabulary: Value, best: Value, share: Value) =>
           `At the end the stream is compared with the embeddings of all ${vocabulary} tokens: the \`logits\`. Softmax makes them probabilities. “${best}” comes first, with ${share} at temperature 1.`,
         () =>
-          'Temperature divides the logits before softmax: below 1 the likely become likelier, above 1 the choice opens up, at 0 the first always wins. Move the slider under Sampling and watch the stages of `logits` change.',
+          'Temperature divides the logits before softmax: below 1 the likely become likelier, above 1 the choice opens up, at 0 the first always wins. Move the temperature under Dials, beside your text, and watch the stages of `logits` change.',
       ],
     },
     induction: {
