@@ -1,13 +1,16 @@
 import { type AdjointRun, adjoint } from '../cpu/adjoint.ts';
-import type { KeyCache } from '../cpu/attention.ts';
 import type { CpuWeight } from '../cpu/weights.ts';
 import { type Adjoint, adjointOutputs } from '../plan/adjoint.ts';
-import { VitrineError } from '../plan/error.ts';
+import type { Batch } from '../plan/backend.ts';
 import { BLOCK, strideOf } from '../plan/formats.ts';
+import { type KeySource, keyAxisOf, type Plan, type Step } from '../plan/plan.ts';
 import { placesOf } from '../plan/rows.ts';
-import type { SourceMemory } from './lower.ts';
+import { layout } from './binary.ts';
+import { type Fields, headsOf, type Lowering, matrix, type SourceMemory, source, width, write } from './lower.ts';
 import type { WasmMemory } from './memory.ts';
 import type { WasmWeight } from './weights.ts';
+
+const { Op } = layout;
 
 /** Where a gradient's step finds what it works on in memory. */
 export interface AdjointMemory extends Pick<AdjointRun, 'plan' | 'batch' | 'sizes'> {
@@ -19,8 +22,166 @@ export interface AdjointMemory extends Pick<AdjointRun, 'plan' | 'batch' | 'size
   write(name: string, values: Float32Array): void;
   weight(name: string): WasmWeight;
   source(name: string): SourceMemory;
-  /** The gradients of sources, which no kernel reads. */
-  gradients: Map<string, KeyCache>;
+}
+
+/** Steps of a gradient that kernels perform. */
+type InKernels = Exclude<
+  Adjoint,
+  { of: 'embed' | 'normWeight' | 'normScale' | 'normByScale' | 'bias' | 'edit' | 'pointLoss' }
+>;
+const inJavaScript = ['embed', 'normWeight', 'normScale', 'normByScale', 'bias', 'edit', 'pointLoss'];
+export const isInKernels = (step: Adjoint): step is InKernels => !inJavaScript.includes(step.of);
+
+/** A step of a gradient as the kernels have it, which is one for each of the gradients that lie side by side. */
+export function lowerAdjoint(step: Adjoint, to: Lowering): Fields<'Step'>[] {
+  if (!isInKernels(step)) throw new Error(`No kernel performs the adjoint of ${step.of}.`);
+  if (step.of === 'linear' || step.of === 'linearWeight' || step.of === 'columnSums') return sideBySide(step, to);
+  return [lowered(step, to)];
+}
+
+function sideBySide(step: Extract<Adjoint, { of: 'linear' | 'linearWeight' | 'columnSums' }>, to: Lowering) {
+  let places = 0;
+  const all = step.reads.grads.map((name) => width(name, to));
+  const spec = to.plan.tensors.get(step.output)!;
+  return step.reads.grads.map((name, i): Fields<'Step'> => {
+    const own = { input: to.tensor(name), width: all[i]!, output: to.tensor(step.output), places };
+    places += all[i]!;
+    const wanted = +isOfLogits(name, to);
+    if (step.of === 'columnSums') {
+      return { ...own, op: Op.columnSums, keyWidth: spec.shape[0] as number, kind: +step.adds, wanted };
+    }
+    if (step.of === 'linearWeight') {
+      const { input } = step.reads;
+      const second = to.tensor(input);
+      return { ...own, op: Op.linearWeight, second, keyWidth: width(input, to), kind: +step.adds, wanted };
+    }
+    const weight = to.weight(step.weight);
+    const before = i > 0 ? step.output : step.reads.residual;
+    const second = before === undefined ? 0 : to.tensor(before);
+    const tables = write('Table', [matrix(weight)], to);
+    return { ...own, op: Op.linearBack, second, keyWidth: weight.spec.columns, tables, wanted };
+  });
+}
+
+const isOfLogits = (name: string, { plan }: Lowering): boolean => plan.tensors.get(name)!.shape[0] === 'logitRows';
+
+function lowered(
+  step: Exclude<InKernels, { of: 'linear' | 'linearWeight' | 'columnSums' }>,
+  to: Lowering,
+): Fields<'Step'> {
+  const { tensor } = to;
+  switch (step.of) {
+    case 'activation': {
+      const { grad, input } = step.reads;
+      const of = { input: tensor(grad), second: tensor(input), kind: layout.Activation[step.kind] };
+      return { op: Op.activationBack, ...rows(step.output, to), ...of };
+    }
+    case 'norm': {
+      const { grad, input, scale, residual } = step.reads;
+      return {
+        ...{
+          op: Op.normBack,
+          ...rows(step.output, to),
+          input: tensor(input),
+          gate: tensor(grad),
+          second: tensor(scale),
+        },
+        ...{ normWeight: to.weight(step.weight).values, centred: +step.centred, kind: +step.fixed },
+        ...{ nHead: headsOf(input, to), tables: residual === undefined ? 0 : tensor(residual) },
+      };
+    }
+    case 'selectRows':
+      return { op: Op.selectBack, ...rows(step.output, to), input: tensor(step.reads.grad) };
+    case 'rotate': {
+      const { values, spec } = to.weight(step.weight);
+      const nHead = headsOf(step.output, to);
+      const turned = { angles: values, pairs: spec.columns / 2, nHead, headDim: width(step.output, to) / nHead };
+      return { op: Op.rotateBack, ...rows(step.output, to), input: tensor(step.reads.grad), ...turned };
+    }
+    case 'maskedSoftmax': {
+      const { grad, pattern } = step.reads;
+      const spec = to.plan.tensors.get(step.output)!;
+      const memory = +(keyAxisOf(spec) === 'source');
+      const keyed = { nHead: spec.shape[0] as number, keyWidth: to.keyWidth(step.output), memory };
+      const of = { input: tensor(grad), second: tensor(pattern), output: tensor(step.output) };
+      return { op: Op.softmaxBack, ...of, ...keyed };
+    }
+    case 'attentionMix':
+      return { op: Op.mixBack, input: tensor(step.reads.grad), ...seen(step, step.output, to), scale: 1 };
+    case 'attentionScores':
+      return {
+        op: Op.scoresBack,
+        input: tensor(step.reads.grad),
+        ...seen(step, step.reads.grad, to),
+        scale: step.scale,
+      };
+    case 'keys': {
+      const { weights, vectors } = step.reads;
+      const of = { input: tensor(weights), second: tensor(vectors), kind: +step.adds, scale: step.scale };
+      const { keys, values } = to.source(step.into);
+      const { output: _, ...keyed } = seen({ ...step, output: weights }, weights, to);
+      return { op: Op.keysBack, ...of, ...keyed, keys: step.part === 'k' ? keys : values };
+    }
+    case 'cacheAppend': {
+      const own = to.source(step.source);
+      const keys = step.part === 'k' ? own.keys : own.values;
+      return { op: Op.appendBack, ...source(step.source, to), keys, output: tensor(step.output) };
+    }
+    case 'crossEntropy': {
+      const of = { input: tensor(step.reads.logits), second: tensor(step.losses), tables: to.labels };
+      return { op: Op.crossEntropy, ...rows(step.output, to), ...of };
+    }
+    default:
+      return step satisfies never;
+  }
+}
+
+const rows = (name: string, to: Lowering): Fields<'Step'> => ({
+  ...{ output: to.tensor(name), width: width(name, to), wanted: +isOfLogits(name, to) },
+});
+
+/** @param shaped a tensor [nHead, rows, keys] */
+function seen(step: { source: string; window?: number; output: string }, shaped: string, to: Lowering): Fields<'Step'> {
+  const nHead = to.plan.tensors.get(shaped)!.shape[0] as number;
+  const keyed = { nHead, keyWidth: to.keyWidth(shaped), ...(step.window !== undefined && { masked: step.window }) };
+  return { ...source(step.source, to), output: to.tensor(step.output), ...keyed };
+}
+
+/**
+ * Sources whose memory that of another may be, by name: the gradients of keys are read soon after they are made, unless another run
+ * reads them.
+ */
+export function sharedSources({ sources, steps, encoderBackward = [] }: Plan): Map<string, string> {
+  const shared = new Map<string, string>();
+  const free: string[] = [];
+  const all = [...steps, ...encoderBackward].filter((step) => step.op === 'adjoint');
+  const last = new Map(all.flatMap((step, i) => (step.of === 'cacheAppend' ? [[step.source, i] as const] : [])));
+  const alike = (a: KeySource, b: KeySource) => a.nHead === b.nHead && a.headDim === b.headDim && a.axis === b.axis;
+  const begun = new Set<string>();
+  for (const [i, step] of all.entries()) {
+    if (step.of === 'keys' && !begun.has(step.into)) {
+      begun.add(step.into);
+      const own = sources.get(step.into)!;
+      const at = own.axis === 'source' ? -1 : free.findIndex((name) => alike(sources.get(name)!, own));
+      if (at >= 0) shared.set(step.into, free.splice(at, 1)[0]!);
+    }
+    if (step.of === 'cacheAppend' && last.get(step.source) === i) free.push(shared.get(step.source) ?? step.source);
+  }
+  return shared;
+}
+
+/** Where kernels find the factor of a loss's gradient, and each row's label; numbers of other kinds are the reference's. */
+export function writeLabels({ labels = new Float32Array(0), lossScale = 1 }: Batch, to: Float32Array): void {
+  to[0] = lossScale;
+  if (labels.length < to.length) to.set(labels, 1);
+}
+
+/** Which name a tensor's memory goes by: the gradient of many logits takes their place, where nobody wants to see them. */
+export function inPlace(steps: readonly Step[], keep: ReadonlySet<string>): (name: string) => string {
+  const loss = steps.find((step) => step.op === 'adjoint' && step.of === 'crossEntropy') as
+    | { output?: string }
+    | undefined;
+  return (name) => (name === loss?.output && !keep.has('logits') ? 'logits' : name);
 }
 
 /** A step of a gradient, by the reference in JavaScript on copies of what it reads. */
@@ -31,19 +192,17 @@ export function performAdjoint(step: Adjoint, at: AdjointMemory): void {
     tensors.set(name, values);
     return values;
   };
-  if (step.of === 'keys' && !at.gradients.has(step.into)) {
-    const { nHead, headDim, places } = at.source(step.source);
-    const [k, v] = [new Float32Array(places * nHead * headDim), new Float32Array(places * nHead * headDim)];
-    at.gradients.set(step.into, { nHead, headDim, k, v });
-  }
   adjoint(step, {
     ...{ plan: at.plan, batch: at.batch, sizes: at.sizes, tensor },
     weight: (name) => weightAt(at.memory, at.weight(name)),
-    cache: (name) => at.gradients.get(name) ?? keysOf(at.memory, at.source(name)),
+    // What is left to the reference asks how many heads there are, and reads no keys.
+    cache: (name) => ({ ...at.source(name), k: noKeys, v: noKeys }),
     places: (name) => at.batch.rows.map((row) => placesOf(row, at.plan.sources.get(name)!, at.context)),
   });
   for (const name of adjointOutputs(step)) at.write(name, tensor(name));
 }
+
+const noKeys = new Float32Array(0);
 
 function weightAt(memory: WasmMemory, { spec, format, values, scales, bytes }: WasmWeight): CpuWeight {
   const stride = strideOf(spec.columns);
@@ -58,23 +217,4 @@ function weightAt(memory: WasmMemory, { spec, format, values, scales, bytes }: W
   }[format]();
   const packed = { values: viewed, ...(scales && { scales: new Uint16Array(buffer, scales, count / BLOCK) }) };
   return { spec, format, stride, packed, bytes };
-}
-
-/** Keys and values of a source [nHead, places, headDim padded] as the reference has them, [places, nHead, headDim]. */
-function keysOf(memory: WasmMemory, { nHead, headDim, places, keys, values, kv }: SourceMemory): KeyCache {
-  if (kv !== 'f32')
-    throw new VitrineError('bad-option', `A gradient needs keys and values in f32, and they are in ${kv}.`);
-  const padded = Math.ceil(headDim / 4) * 4;
-  const [k, v] = [keys, values].map((address) => {
-    const kept = memory.floats(address, nHead * places * padded);
-    const all = new Float32Array(places * nHead * headDim);
-    for (let head = 0; head < nHead; head++) {
-      for (let place = 0; place < places; place++) {
-        const from = (head * places + place) * padded;
-        all.set(kept.subarray(from, from + headDim), (place * nHead + head) * headDim);
-      }
-    }
-    return all;
-  });
-  return { nHead, headDim, k: k!, v: v! };
 }

@@ -77,9 +77,8 @@ export async function createWasmBackend({ kv = 'f32', ...options }: WasmOptions 
     async program(plan, size, capture = new Set()) {
       const learns = plan.steps.some(({ op }) => op === 'adjoint');
       const adjoints = learns && (await part('What differentiates in WebAssembly', () => import('./adjoint.ts')));
-      const adjoint = adjoints ? adjoints.performAdjoint : undefined;
       const onDispose = (gone: WasmProgram) => programs.delete(gone);
-      const program = new WasmProgram(running(), plan, size, capture, weights, kv, onDispose, adjoint);
+      const program = new WasmProgram(running(), plan, size, capture, weights, kv, onDispose, adjoints || undefined);
       programs.add(program);
       return program;
     },

@@ -1,3 +1,4 @@
+import type { Adjoint } from '../plan/adjoint.ts';
 import { VitrineError } from '../plan/error.ts';
 import { type KvFormat, keyBytes } from '../plan/kv.ts';
 import {
@@ -16,7 +17,7 @@ import type { WasmWeight } from './weights.ts';
 const { Activation, By, Format, Kind, Kv, Op } = layout;
 
 /** Numbers of an instance of a class of kernels/step.ts; those absent are 0. */
-type Fields<Name extends 'Step' | 'Table' | 'Part'> = Partial<Record<keyof (typeof layout)[Name], number>>;
+export type Fields<Name extends 'Step' | 'Table' | 'Part'> = Partial<Record<keyof (typeof layout)[Name], number>>;
 
 /** Keys and values of a source, [nHead, places] each of `placeBytes`. */
 export interface SourceMemory extends KeySource {
@@ -36,10 +37,14 @@ export interface Lowering {
   allocate(bytes: number): { at: number; words: Uint32Array; floats: Float32Array };
   /** The most keys in a row of a tensor [nHead, rows, keys]. */
   keyWidth(name: string): number;
+  /** The kernels' steps of a gradient's. */
+  adjoint?(step: Adjoint, to: Lowering): Fields<'Step'>[];
+  /** Where the factor of a loss's gradient lies, and its labels behind. */
+  labels: number;
 }
 
 /** Steps that kernels perform; JavaScript does the others. */
-export type Runnable = Exclude<Step, { op: 'edit' | 'input' | 'adjoint' }>;
+export type Runnable = Exclude<Step, { op: 'edit' | 'input' }>;
 
 /** Bytes of a head's key: floats rounded up to whole vectors, or as other formats have them. */
 export const placeBytes = ({ headDim }: KeySource, kv: KvFormat): number =>
@@ -47,37 +52,16 @@ export const placeBytes = ({ headDim }: KeySource, kv: KvFormat): number =>
 
 export const STEP_BYTES = 4 * Object.keys(layout.Step).length;
 
-/** Writes steps to memory, one behind the other; gives their address. */
-export function writeSteps(steps: readonly Runnable[], to: Lowering): number {
-  const lowered = steps.map((step) => ({ op: Op[step.op], ...lower(step, to) }));
-  return write('Step', lowered, to);
+/** Writes steps to memory, one behind the other; gives their address and number, and how many each of the plan's became. */
+export function writeSteps(steps: readonly Runnable[], to: Lowering) {
+  const lowered = steps.map((step) =>
+    step.op === 'adjoint' ? to.adjoint!(step, to) : [{ op: Op[step.op], ...lower(step, to) }],
+  );
+  const all = lowered.flat();
+  return { steps: write('Step', all, to), count: all.length, counts: lowered.map(({ length }) => length) };
 }
 
-/** Steps of a gradient that kernels perform: its products. */
-export type Product = Extract<Step, { op: 'adjoint'; of: 'linear' | 'linearWeight' }>;
-
-/** Writes a product to memory, a step for each of the gradients that lie side by side; gives their address. */
-export function writeProduct(step: Product, to: Lowering): { steps: number; count: number } {
-  let places = 0;
-  const list = step.reads.grads.map((name, i): Fields<'Step'> => {
-    const own = { input: to.tensor(name), width: width(name, to), output: to.tensor(step.output), places };
-    places += own.width;
-    const wanted = +(to.plan.tensors.get(name)!.shape[0] === 'logitRows');
-    if (step.of === 'linearWeight') {
-      const { input } = step.reads;
-      const second = to.tensor(input);
-      return { ...own, op: Op.linearWeight, second, keyWidth: width(input, to), kind: +step.adds, wanted };
-    }
-    const weight = to.weight(step.weight);
-    const before = i > 0 ? step.output : step.reads.residual;
-    const second = before === undefined ? 0 : to.tensor(before);
-    const tables = write('Table', [matrix(weight)], to);
-    return { ...own, op: Op.linearBack, second, keyWidth: weight.spec.columns, tables, wanted };
-  });
-  return { steps: write('Step', list, to), count: list.length };
-}
-
-function write<Name extends 'Step' | 'Table' | 'Part'>(
+export function write<Name extends 'Step' | 'Table' | 'Part'>(
   name: Name,
   list: readonly Fields<Name>[],
   to: Lowering,
@@ -92,7 +76,7 @@ function write<Name extends 'Step' | 'Table' | 'Part'>(
   return at;
 }
 
-function lower(step: Runnable, to: Lowering): Fields<'Step'> {
+function lower(step: Exclude<Runnable, Adjoint>, to: Lowering): Fields<'Step'> {
   const { tensor } = to;
   switch (step.op) {
     case 'embed':
@@ -148,10 +132,10 @@ function lower(step: Runnable, to: Lowering): Fields<'Step'> {
   }
 }
 
-const width = (name: string, { plan }: Lowering): number => widthOf(plan.tensors.get(name)!);
+export const width = (name: string, { plan }: Lowering): number => widthOf(plan.tensors.get(name)!);
 
 /** Heads that a tensor's rows have, 1 where they have none. */
-function headsOf(name: string, { plan }: Lowering): number {
+export function headsOf(name: string, { plan }: Lowering): number {
   const { shape } = plan.tensors.get(name)!;
   return shape.length === 3 ? (shape[1] as number) : 1;
 }
@@ -183,7 +167,7 @@ const tables = (given: readonly EmbedTable[], to: Lowering): Fields<'Step'> => (
   tableCount: given.length,
 });
 
-const matrix = ({ values, scales, format }: WasmWeight): Fields<'Table'> => ({
+export const matrix = ({ values, scales, format }: WasmWeight): Fields<'Table'> => ({
   weight: values,
   scales,
   format: Format[format],
@@ -199,7 +183,7 @@ const norm = ({ weight, bias, epsilon, centred }: Norm, to: Lowering): Fields<'S
 /** The address of a vector, or 0. */
 const optional = (name: string | undefined, to: Lowering): number => (name === undefined ? 0 : to.weight(name).values);
 
-function source(name: string, to: Lowering): Fields<'Step'> {
+export function source(name: string, to: Lowering): Fields<'Step'> {
   const { keys, values, places, kv, ...source } = to.source(name);
   const { nHead: keyHeads, headDim, axis } = source;
   const kept = { kv: Kv[kv], keyBytes: placeBytes(source, kv) };

@@ -28,17 +28,8 @@ import {
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { BATCH_WORDS, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
-import type { performAdjoint } from './adjoint.ts';
 import { layout } from './binary.ts';
-import {
-  type Lowering,
-  placeBytes,
-  type Runnable,
-  type SourceMemory,
-  STEP_BYTES,
-  writeProduct,
-  writeSteps,
-} from './lower.ts';
+import { type Lowering, placeBytes, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
 import type { Machine } from './machine.ts';
 import type { ProgramMemory, WasmMemory } from './memory.ts';
 import type { WasmWeight } from './weights.ts';
@@ -51,9 +42,10 @@ const { ADJOINT_BYTES, ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
 /** A normed row that others read too is made once, not in each product; no kernel here makes both halves of a gated layer together. */
 const rules = allRules.filter((rule) => ![sharedNormLinear, gatedLinear].includes(rule));
 
-/** Steps in memory that run without a stop (`isOne`: that are one of the plan's), or one that JavaScript performs. */
-type Stretch = { steps: number; count: number; isOne?: boolean } | Performed;
+/** Steps in memory that run without a stop, as many as each of the plan's became, or one that JavaScript performs. */
+type Stretch = ReturnType<typeof writeSteps> | Performed;
 type Performed = Extract<Step, { op: 'edit' | 'input' | 'adjoint' }>;
+type Adjoints = typeof import('./adjoint.ts');
 
 interface StepList {
   steps: readonly Step[];
@@ -80,8 +72,8 @@ export class WasmProgram implements Program {
   readonly #many: StepList;
   readonly #encoder: StepList | undefined;
   readonly #encoderBackward: StepList | undefined;
-  readonly #adjoint: typeof performAdjoint | undefined;
-  readonly #keyGradients = new Map();
+  readonly #adjoints: Adjoints | undefined;
+  readonly #labels: number;
   /** Which part of the cache each slot has: when beams change places, nothing is copied. */
   readonly #partOf: number[];
   #machine: Home | undefined;
@@ -94,39 +86,37 @@ export class WasmProgram implements Program {
     weights: ReadonlyMap<string, WasmWeight>,
     kv: KvFormat,
     onDispose: (program: WasmProgram) => void,
-    adjoint?: typeof performAdjoint,
+    adjoints?: Adjoints,
   ) {
-    this.#adjoint = adjoint;
+    this.#adjoints = adjoints;
     this.#machine = machine;
     this.#plan = plan;
     this.size = size;
     this.#capture = capture;
     this.#weights = weights;
-    this.#kv = adjoint ? 'f32' : kv; // the reference reads them too
+    this.#kv = adjoints ? 'f32' : kv; // gradients read them too
     this.#onDispose = onDispose;
     this.#partOf = Array.from({ length: size.slots }, (_, slot) => slot);
     try {
       const most = Math.max(size.rows, size.source ?? 0);
-      this.#sources = new Map(
-        // The gradients of sources are JavaScript's.
-        [...plan.sources]
-          .filter(([name]) => !name.startsWith('grad.'))
-          .map(([name, source]) => [name, this.#memoryOf(name, source)]),
-      );
+      const [memories, sharing] = [new Map<string, SourceMemory>(), adjoints?.sharedSources(plan)];
+      for (const [name, source] of plan.sources) {
+        memories.set(name, memories.get(sharing?.get(name) ?? '') ?? this.#memoryOf(name, source));
+      }
+      this.#sources = memories;
+      this.#labels = adjoints ? this.#allocate(4 * (1 + size.logitRows), 'The labels') : 0;
       this.#batch = this.#allocate(4 * (BATCH_WORDS + most * ROW_WORDS), 'The batch');
       const bytes = this.#scratchBytes(most);
       this.#scratch = { at: this.#allocate(bytes * machine.threads, 'The scratch memory'), bytes };
-      if (adjoint) {
+      if (adjoints) {
         // A gradient reads what lies between the steps, and what the lists before its own have left.
-        const encoded = (steps: readonly Step[] = []) => ({ steps, rows: size.source ?? 0 });
-        const own = { steps: plan.steps, rows: size.rows };
-        const lists = this.#compile([encoded(plan.encoder), own, encoded(plan.encoderBackward)], []);
-        [this.#encoder, this.#many, this.#encoderBackward] = lists as [StepList, StepList, StepList];
+        const encoded = (steps: Step[] = []) => ({ steps, rows: size.source ?? 0 });
+        const all = [encoded(plan.encoder), { ...plan, rows: size.rows }, encoded(plan.encoderBackward)];
+        [this.#encoder, this.#many, this.#encoderBackward] = this.#compile(all, []) as [StepList, StepList, StepList];
         this.#few = this.#many;
         return;
       }
-      const compile = (steps: readonly Step[], rows: number, rules: readonly Rule[]) =>
-        this.#compile([{ steps, rows }], rules)[0]!;
+      const compile = (steps: Step[], rows: number, own: readonly Rule[]) => this.#compile([{ steps, rows }], own)[0]!;
       this.#few = compile(plan.steps, Math.min(size.rows, FEW_ROWS), rules);
       // With many rows a norm inside the product would be computed again by every thread.
       const apart = rules.filter((rule) => rule !== normedLinear);
@@ -151,7 +141,8 @@ export class WasmProgram implements Program {
       if ('op' in stretch) this.#perform(stretch, all, batch, sizes);
       else kernels.run(stretch.steps, stretch.count, this.#batch, this.#scratch.at, this.#scratch.bytes);
     }
-    const logits = tensors.has('logits') && !this.#adjoint ? this.#read('logits', tensors, sizes) : new Float32Array(0);
+    const logits =
+      tensors.has('logits') && !this.#adjoints ? this.#read('logits', tensors, sizes) : new Float32Array(0);
     const made = [...this.#capture].filter((name) => tensors.has(name));
     return {
       logits: batch.targets ? new Float32Array(0) : logits,
@@ -168,15 +159,15 @@ export class WasmProgram implements Program {
     const { at, bytes } = this.#scratch;
     const runs = stretches.flatMap((stretch) => {
       if ('op' in stretch) return [() => this.#perform(stretch, all, batch, sizesOf(batch))];
-      const together = stretch.isOne ? stretch.count : 1;
-      const places = Array.from({ length: stretch.count / together }, (_, i) => stretch.steps + i * STEP_BYTES);
-      return places.map((place) => () => this.#running() && kernels.run(place, together, this.#batch, at, bytes));
+      let place = stretch.steps;
+      return stretch.counts.map((count) => {
+        const first = place;
+        place += count * STEP_BYTES;
+        return () => this.#running() && kernels.run(first, count, this.#batch, at, bytes);
+      });
     });
-    return profileOf(
-      steps.map((step, i) => ({ step, run: runs[i]! })),
-      repeats,
-      signal,
-    );
+    const timed = steps.map((step, i) => ({ step, run: runs[i]! }));
+    return profileOf(timed, repeats, signal);
   }
 
   async copySlots(moves: { from: number; to: number }[], length: number): Promise<void> {
@@ -212,8 +203,8 @@ export class WasmProgram implements Program {
   }
 
   #running(): Home {
-    if (!this.#machine) throw new VitrineError('disposed', 'The program was disposed.');
-    return this.#machine;
+    if (this.#machine) return this.#machine;
+    throw new VitrineError('disposed', 'The program was disposed.');
   }
 
   #allocate(bytes: number, what: string): number {
@@ -240,7 +231,7 @@ export class WasmProgram implements Program {
     const keys = this.#mostKeys(rows) + ATTENTION_ROWS + 16;
     const unpacked = this.#kv === 'f32' ? 0 : keys * Math.ceil(headDim / 4) * 4;
     const attention = 4 * (unpacked + (headDim + 16) * (2 * ATTENTION_ROWS + 16) + keys * ATTENTION_ROWS + rows + 16);
-    return Math.ceil(Math.max(few, tile, attention, this.#adjoint ? ADJOINT_BYTES : 0) / 128) * 128;
+    return Math.ceil(Math.max(few, tile, attention, this.#adjoints ? ADJOINT_BYTES : 0) / 128) * 128;
   }
 
   /** The most keys that a row can see, in runs of so many rows. */
@@ -252,21 +243,23 @@ export class WasmProgram implements Program {
   #compile(plans: readonly { steps: readonly Step[]; rows: number }[], rules: readonly Rule[]): StepList[] {
     const { logitRows } = this.size;
     // What is kept otherwise than as floats is made of whole heads, by the step that appends them.
-    const own = this.#kv === 'f32' ? rules : rules.filter((rule) => rule !== cachedLinear && rule !== rotatedAppend);
+    const own = this.#kv === 'f32' ? rules : rules.filter((rule) => ![cachedLinear, rotatedAppend].includes(rule));
     const lists = plans.map(({ steps, rows }) => ({ steps: fuse(steps, own, this.#capture), rows }));
-    const rowsOf = new Map(
-      [...lists].reverse().flatMap(({ steps, rows }) => steps.flatMap(stepOutputs).map((name) => [name, rows])),
-    );
+    const outputsOf = ({ steps, rows }: (typeof lists)[0]) =>
+      steps.flatMap(stepOutputs).map((name) => [name, rows] as const);
+    const rowsOf = new Map([...lists].reverse().flatMap(outputsOf));
     const sizesOf = (name: string) => {
       const rows = rowsOf.get(name)!;
       return { rows, logitRows: Math.min(rows, logitRows), context: 0, source: 0 };
     };
-    const keep = new Set([...this.#capture, 'logits']);
+    const keep = new Set([...this.#capture, ...(this.#adjoints ? [] : ['logits'])]);
     // Tensors of one width share, so that the zeros behind their rows stay zeros.
     const pool = (name: string) => `${keyAxisOf(this.#spec(name))} ${this.#width(name)}`;
     const length = (name: string) => this.#rowsOf(name, sizesOf(name)) * strideOf(this.#width(name));
     const steps = lists.flatMap((list) => list.steps);
-    const { bufferOf, sizes: lengths } = assignBuffers(steps, length, keep, pool);
+    const same = this.#adjoints?.inPlace(steps, keep);
+    const { bufferOf, sizes: lengths } = assignBuffers(steps, length, keep, pool, same);
+    if (same) for (const name of steps.flatMap(stepOutputs)) bufferOf.set(name, bufferOf.get(same(name))!);
     const buffers = lengths.map((floats) => this.#allocate(floats * 4, 'An activation'));
     const tensors = new Map([...bufferOf].map(([name, buffer]) => [name, buffers[buffer]!]));
     return lists.map(({ steps }) => {
@@ -283,25 +276,27 @@ export class WasmProgram implements Program {
       tensor: (name) => tensors.get(name)!,
       source: (name) => this.#sources.get(name)!,
       keyWidth: (name) => this.#width(name),
+      ...(this.#adjoints && { adjoint: this.#adjoints.lowerAdjoint }),
+      labels: this.#labels,
       allocate: (bytes) => {
         const at = this.#allocate(bytes, 'The program');
         const { memory } = this.#running();
         return { at, words: memory.words(at, bytes / 4), floats: memory.floats(at, bytes / 4) };
       },
     };
+    const runs = (step: Step): step is Runnable =>
+      step.op === 'adjoint' ? this.#adjoints!.isInKernels(step) : step.op !== 'edit' && step.op !== 'input';
     const stretches: Stretch[] = [];
     for (let i = 0; i < steps.length; ) {
       const step = steps[i]!;
       if (!runs(step)) {
-        const isProduct = step.op === 'adjoint' && (step.of === 'linear' || step.of === 'linearWeight');
-        stretches.push(isProduct ? { ...writeProduct(step, lowering), isOne: true } : step);
+        stretches.push(step as Performed);
         i++;
         continue;
       }
-      const next = steps.findIndex((later, j) => j > i && !runs(later));
-      const stretch = steps.slice(i, next < 0 ? undefined : next) as Runnable[];
-      stretches.push({ steps: writeSteps(stretch, lowering), count: stretch.length });
-      i += stretch.length;
+      const first = i;
+      while (i < steps.length && runs(steps[i]!)) i++;
+      stretches.push(writeSteps(steps.slice(first, i) as Runnable[], lowering));
     }
     return stretches;
   }
@@ -315,13 +310,18 @@ export class WasmProgram implements Program {
   #writeBatch(batch: Batch): void {
     const words = this.#running().memory.words(this.#batch, BATCH_WORDS + batch.rows.length * ROW_WORDS);
     writeRows(batch, this.size.context, words, (slot) => this.#partOf[slot]!);
+    const { labels = [], lossScale = 1 } = batch;
+    if (!this.#adjoints || labels.length > this.size.logitRows) return; // others are the reference's
+    this.#running()
+      .memory.floats(this.#labels, 1 + labels.length)
+      .set([lossScale, ...labels]);
   }
 
   /** An edit, a step of a gradient, or the copy of a batch's own numbers. */
   #perform(step: Performed, tensors: Map<string, number>, batch: Batch, sizes: AxisSizes): void {
     if (step.op === 'adjoint') {
-      return this.#adjoint!(step, {
-        ...{ plan: this.#plan, batch, sizes, context: this.size.context, gradients: this.#keyGradients },
+      return this.#adjoints!.performAdjoint(step, {
+        ...{ plan: this.#plan, batch, sizes, context: this.size.context },
         memory: this.#running().memory as WasmMemory, // a program without memory runs nothing
         read: (name) => this.#read(name, tensors, sizes),
         write: (name, values) => this.#set(name, values, tensors, sizes),
@@ -329,10 +329,10 @@ export class WasmProgram implements Program {
         source: (name) => this.#sources.get(name)!,
       });
     }
-    const name = step.op === 'edit' ? step.tensor : step.output;
-    const values = step.op === 'edit' ? this.#read(name, tensors, sizes) : batch.input!;
-    if (step.op === 'edit') applyEdits(step.edits, this.#spec(name), batch, sizes, values);
-    this.#set(name, values, tensors, sizes);
+    if (step.op === 'input') return this.#set(step.output, batch.input!, tensors, sizes);
+    const values = this.#read(step.tensor, tensors, sizes);
+    applyEdits(step.edits, this.#spec(step.tensor), batch, sizes, values);
+    this.#set(step.tensor, values, tensors, sizes);
   }
 
   #set(name: string, values: Float32Array, tensors: Map<string, number>, sizes: AxisSizes): void {
@@ -396,5 +396,3 @@ export class WasmProgram implements Program {
     }
   }
 }
-
-const runs = (step: Step): step is Runnable => step.op !== 'edit' && step.op !== 'input' && step.op !== 'adjoint';

@@ -37,10 +37,36 @@ function longCase(): Case {
   return { plan, kind: 'crossEntropy', weights, batch: { rows, logitRows: all, labels, lossScale: 0.25 } };
 }
 
+/** Heads wider than what a kernel takes at a time, and no multiple of it: 22; rows that see some of the keys. */
+function wideCase(): Case {
+  const b = new PlanBuilder();
+  const x = b.embed('embedded', { weight: b.matrix('words', 7, 44), by: 'token' });
+  const source = b.source('text', { nHead: 1, headDim: 22, axis: 'rows' });
+  const [q, k, v] = b.linear(x, b.layer('qkv', 44, 88), ['q', 2, 22], ['k', 1, 22], ['v', 1, 22]) as [
+    string,
+    string,
+    string,
+  ];
+  b.append(k, v, source);
+  const z = b.attention('attn', q, source, 0.3);
+  const post = b.add('0.post', x, b.linear(z, b.layer('out', 44, 44), ['attended', 44])[0]!);
+  b.linear(b.select('selected', post), b.layer('head', 44, 5), ['logits', 5]);
+  const plan = b.plan({ nCtx: 70, vocabSize: 5 });
+  const rows = Array.from({ length: 70 }, (_, at) => {
+    const first = at < 41 ? 0 : 41;
+    return { token: (at * 5) % 7, position: at - first, slot: 0, at, first, sees: at - first + 1 };
+  });
+  const weights = new Map(
+    plan.weights.map(({ name, rows, columns }, i) => [name, randomValues(rows * columns, i + 1, 0.4)]),
+  );
+  const batch = { rows, logitRows: [3, 40, 69], labels: Float32Array.of(0, 4, 2), lossScale: 1 / 3 };
+  return { plan, kind: 'crossEntropy', weights, batch };
+}
+
 describe.each(backends.filter(({ name }) => name !== 'cpu'))('gradients on $name', ({ name, open }) => {
   // A software GPU compiles each plan's kernels anew.
   const count = isFull ? 40 : name === 'webgpu' ? 4 : 16;
-  test.each([...cases(count), ['of long products', longCase()] as [string, Case]])(
+  test.each<[string, Case]>([...cases(count), ['of long products', longCase()], ['of wide heads', wideCase()]])(
     'are those of the CPU: random plan %s',
     async (_, one) => {
       const tensors = ['0.post', '1.attended', 'embedded'].filter((tensor) => one.plan.tensors.has(tensor));

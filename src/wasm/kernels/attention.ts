@@ -7,7 +7,7 @@ import { nextPiece } from './threads';
 /** Attention of one row and head at a time, for few rows and where scores or pattern are wanted. */
 
 /** Row `r` of head `head` of a tensor [nHead, rows, keys]. */
-function keyRow(s: Step, batch: Batch, tensor: usize, head: i32, r: i32): usize {
+export function keyRow(s: Step, batch: Batch, tensor: usize, head: i32, r: i32): usize {
   return rowAt(tensor, head * batch.rows + r, s.keyWidth);
 }
 
@@ -17,13 +17,13 @@ export function seen(s: Step, row: Row, head: i32, keys: usize): usize {
 }
 
 /** q of a row's head, with zeros to whole vectors as the cache has them. */
-function loadQuery(s: Step, r: i32, head: i32, to: usize): void {
+export function loadQuery(s: Step, r: i32, head: i32, to: usize): void {
   v128.store(to + (((headStride(s.headDim) as usize) - 4) << 2), f32x4.splat(0));
   memory.copy(to, rowAt(s.input, r, s.nHead * s.headDim) + ((<usize>(head * s.headDim)) << 2), (<usize>s.headDim) << 2);
 }
 
 /** output[key] = q · k * scale for keys 0 .. count; writes whole vectors. */
-function scores(s: Step, q: usize, keys: usize, count: i32, output: usize): void {
+export function scores(s: Step, q: usize, keys: usize, count: i32, output: usize): void {
   const bytes = headStride(s.headDim) << 2;
   const factor = f32x4.splat(s.scale);
   for (let key = 0; key < count; key += 4, keys += 4 * bytes, output += 16) {
@@ -45,12 +45,16 @@ function scores(s: Step, q: usize, keys: usize, count: i32, output: usize): void
   }
 }
 
+/** The maximum that `exponentials` took off last. */
+export let taken: f32 = 0;
+
 /** output = e^(x - max x) over `count` values, which fill whole vectors with -Infinity; gives their sum. */
-function exponentials(x: usize, count: i32, output: usize): f32 {
+export function exponentials(x: usize, count: i32, output: usize): f32 {
   const bytes = (<usize>count) << 2;
   let most = f32x4.splat(-Infinity);
   for (let i: usize = 0; i < bytes; i += 16) most = f32x4.max(most, v128.load(x + i));
-  const top = f32x4.splat(largest(most));
+  taken = largest(most);
+  const top = f32x4.splat(taken);
   let total = f32x4.splat(0);
   for (let i: usize = 0; i < bytes; i += 16) {
     const e = exp4(f32x4.sub(v128.load(x + i), top));
@@ -65,7 +69,7 @@ function fillMasked(x: usize, from: i32, to: i32): void {
 }
 
 /** output [headDim] = factor * Σ over keys of pattern[key] v[key] */
-function mix(s: Step, pattern: usize, values: usize, count: i32, factor: f32, output: usize): void {
+export function mix(s: Step, pattern: usize, values: usize, count: i32, factor: f32, output: usize): void {
   const bytes = headStride(s.headDim) << 2;
   const end = pattern + ((<usize>count) << 2);
   const factors = f32x4.splat(factor);
@@ -144,7 +148,7 @@ export function attentionScores(s: Step, batch: Batch, scratch: usize): void {
 }
 
 /** The most keys that a row sees, rounded up to whole vectors. */
-function mostKeys(s: Step, batch: Batch): i32 {
+export function mostKeys(s: Step, batch: Batch): i32 {
   return ((s.memory ? batch.source : batch.context) + 3) & ~3;
 }
 

@@ -1,4 +1,17 @@
 import { linearBack, linearWeight } from './adjoint';
+import {
+  activationBack,
+  appendBack,
+  columnSums,
+  crossEntropy,
+  keysBack,
+  mixBack,
+  normBack,
+  rotateBack,
+  scoresBack,
+  selectBack,
+  softmaxBack,
+} from './adjoint-rows';
 import { attentionMix, attentionScores, maskedSoftmax } from './attention';
 import { attention } from './attention-block';
 import { hasI8Products, tileOfFours, tileOfPairs } from './integer-tiles';
@@ -111,5 +124,27 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
       return linearBack(s, batch, scratch);
     case Op.linearWeight:
       return linearWeight(s, batch, scratch);
+    case Op.activationBack:
+      return activationBack(s, batch);
+    case Op.normBack:
+      return normBack(s, batch);
+    case Op.softmaxBack:
+      return softmaxBack(s, batch);
+    case Op.mixBack:
+      return mixBack(s, batch, scratch);
+    case Op.scoresBack:
+      return scoresBack(s, batch);
+    case Op.keysBack:
+      return keysBack(s, batch);
+    case Op.appendBack:
+      return appendBack(s, batch);
+    case Op.selectBack:
+      return selectBack(s, batch);
+    case Op.rotateBack:
+      return rotateBack(s, batch);
+    case Op.columnSums:
+      return columnSums(s, batch);
+    case Op.crossEntropy:
+      return crossEntropy(s, batch);
   }
 }

@@ -31,6 +31,17 @@ export enum Op {
   activation,
   linearBack,
   linearWeight,
+  activationBack,
+  normBack,
+  softmaxBack,
+  mixBack,
+  scoresBack,
+  keysBack,
+  appendBack,
+  selectBack,
+  rotateBack,
+  columnSums,
+  crossEntropy,
 }
 
 export enum Format {
