@@ -38,13 +38,14 @@ export async function renderChat(
   if (!Array.isArray(messages) || !messages.every((message) => typeof message === 'object' && message !== null)) {
     throw new VitrineError('bad-option', 'The messages of a chat are a list of { role, content }.');
   }
+  if (messages.length === 0) throw new VitrineError('bad-option', 'The chat has no messages; expected one at least.');
   const { renderTemplate } = await part('The interpreter of chat templates', () => import('./jinja.ts'));
   try {
     return renderTemplate(template, {
       documents: null,
       ...special,
       ...variables,
-      messages: messages.map(withReasoning),
+      messages: messages.map((message) => withReasoning(withoutNulls(message))),
       tools: tools ?? null,
       add_generation_prompt: addGenerationPrompt,
     });
@@ -54,8 +55,12 @@ export async function renderChat(
   }
 }
 
+/** A field that is null is one that is not there: OpenAI's clients write `content: null` beside calls of tools. */
+const withoutNulls = (message: ChatMessage): ChatMessage =>
+  Object.fromEntries(Object.entries(message).filter(([, value]) => value !== null)) as unknown as ChatMessage;
+
 /** Templates read what a model thought under one name or another. */
 function withReasoning(message: ChatMessage): ChatMessage {
-  const reasoning = reasoningFields.map((name) => message[name]).find((value) => value !== undefined && value !== null);
+  const reasoning = reasoningFields.map((name) => message[name]).find((value) => value !== undefined);
   return reasoning === undefined ? message : { thinking: reasoning, ...message, reasoning_content: reasoning };
 }

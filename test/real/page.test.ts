@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectClose } from '../close.ts';
-import { expectedOfMiniLm, isThere, minilm, tensorsOfMiniLm } from './models.ts';
+import {
+  expectedOfMiniLm,
+  expectedOfSmolLm2,
+  isThere,
+  minilm,
+  smollm2,
+  tensorsOfMiniLm,
+  tensorsOfSmolLm2,
+} from './models.ts';
 import { openPage } from './page.ts';
 
 declare const vitrine: typeof import('../../src/index.ts');
@@ -59,5 +67,72 @@ describe.skipIf(!isThere(minilm))('all-MiniLM-L6-v2 in Chromium, from a hub', ()
       );
     const refused = { code: 'unsupported-checkpoint', hint: 'Call loadEncoder instead.' };
     expect(await page.evaluate(loading, [minilm, endpoint])).toMatchObject(refused);
+  });
+});
+
+describe.skipIf(!isThere(smollm2))('SmolLM2-135M-Instruct in a worker of Chromium', () => {
+  let opened: Awaited<ReturnType<typeof openPage>>;
+  beforeAll(async () => {
+    opened = await openPage();
+  });
+  afterAll(() => opened?.close());
+
+  test('logits, log-probabilities, a text and a chat of two turns are the expected', async () => {
+    const { cases, chats, accept } = await expectedOfSmolLm2();
+    const tensor = await tensorsOfSmolLm2();
+    const [one, talk] = [cases[0]!, chats[0]!];
+    // Up to where two tokens are as good as each other.
+    const sure = ({ greedy, margins }: { greedy: number[]; margins: number[] }) => {
+      const close = margins.findIndex((margin) => margin < 5e-3);
+      return greedy.slice(0, close < 0 ? greedy.length : close);
+    };
+    const asked = { id: smollm2, endpoint: opened.endpoint, ids: one.ids, messages: talk.messages };
+    const lengths = { text: sure(one).length, reply: sure(talk).length };
+    const found = await opened.page.evaluate(
+      async ({ id, endpoint, ids, messages, lengths }) => {
+        const engine = new worker.EngineWorker();
+        const stages = new Set<string>();
+        const onProgress = ({ stage }: { stage: string }) => void stages.add(stage);
+        const options = { device: 'wasm', dtype: 'f32', contextLength: 512, onProgress } as const;
+        const model = await engine.load(`${endpoint}/${id}/resolve/main/SmolLM2-135M-Instruct.Q4_1.gguf`, options);
+        const { data } = await model.logits(ids);
+        const { logprobs } = await model.score(ids);
+        const { ids: text } = await model.complete(ids, { maxNewTokens: lengths.text });
+        const reply = async (turns: typeof messages, maxNewTokens: number) => {
+          const drawn: number[] = [];
+          const tokens = model.chat(turns, { maxNewTokens });
+          for (;;) {
+            const next = await tokens.next();
+            if (next.done) return { drawn, usage: next.value.usage };
+            drawn.push(next.value.id);
+          }
+        };
+        const first = await reply(messages, lengths.reply);
+        const turns = [
+          { role: 'assistant', content: 'Yes.' },
+          { role: 'user', content: 'Why?' },
+        ];
+        const second = await reply([...messages, ...turns], 8);
+        const { device } = model;
+        engine.terminate();
+        return { data: Array.from(data), logprobs, text, first, second, device, stages: [...stages] };
+      },
+      { ...asked, lengths },
+    );
+    expectClose(found.data, tensor(one.logits).data, { absolute: accept.logits }, 'logits');
+    expectClose(
+      found.logprobs.slice(1).map((logprob) => -logprob!),
+      one.nll,
+      { absolute: accept.nll },
+      'nll',
+    );
+    expect(found.text).toEqual(sure(one));
+    expect(found.first.drawn).toEqual(sure(talk));
+    expect(found.first.usage.prompt).toBe(talk.ids.length);
+    expect(found.second.drawn.length).toBeGreaterThan(0);
+    // All of the first turn, up to where the answer begins.
+    expect(found.second.usage.cached).toBeGreaterThanOrEqual(talk.ids.length);
+    expect(found.device).toMatchObject({ kind: 'wasm', dtype: 'f32' });
+    expect(found.stages).toContain('weights');
   });
 });

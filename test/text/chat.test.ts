@@ -106,3 +106,18 @@ test('an unknown option, a template that is none and messages that are none are 
   await expect(call(undefined, chat)).rejects.toMatchObject({ code: 'bad-option' });
   await expect(call('', 'hello')).rejects.toMatchObject({ code: 'bad-option' });
 });
+
+/** As apply_chat_template of transformers 5.24 has it. */
+test('a field of a message that is null is not there', async () => {
+  const called: ChatMessage[] = [{ role: 'assistant', content: null, tool_calls: [{ arguments: { x: null } }] }];
+  const template = '{{ messages[0].content is defined }}{{ messages[0].content }}{{ messages[0].tool_calls | tojson }}';
+  expect(await renderChat(template, called)).toBe('False[{"arguments": {"x": null}}]');
+});
+
+test('a chat without messages is refused', async () => {
+  const rendering = renderChat('{{ messages | length }}', []);
+  await expect(rendering).rejects.toMatchObject({
+    code: 'bad-option',
+    message: expect.stringContaining('no messages'),
+  });
+});
