@@ -273,8 +273,8 @@ export class Engine {
   }
 
   giveBack(session: Session): void {
-    if (!session.reusable || !this.lasts(session.plan) || session.busy || this.#end.signal.aborted)
-      return session.dispose();
+    const isGood = session.reusable && this.lasts(session.plan) && session.bytes > 0;
+    if (!isGood || session.busy || this.#end.signal.aborted) return session.dispose();
     this.#idle.push(session); // the least recently used come first
     while (this.#idle.length > maxIdle || (this.#idle.length > 1 && this.#idleBytes > maxIdleBytes)) {
       this.#idle.shift()!.dispose();

@@ -2,6 +2,7 @@ import type { DrawSettings } from '../plan/backend.ts';
 import { withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
+import { Company, lengthOf, sharesRuns } from './company.ts';
 import type { Settings } from './options.ts';
 import { Clock, type Completion, completionOf, Output, scored, type Token } from './output.ts';
 import { broken, sample } from './sampling.ts';
@@ -10,6 +11,7 @@ import type { Generation, Work } from './work.ts';
 
 const searching = () => part('What searches with beams', () => import('./beam.ts'));
 const drafting = () => part('What drafts tokens', () => import('./speculate.ts'));
+const sharing = () => part('What writes side by side', () => import('./side-by-side.ts'));
 
 /**
  * Yields tokens as they are generated and returns the completion. Of several samples the first one's tokens are
@@ -27,9 +29,9 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
   const session = open(generation);
   const window = slidingWindow(prompt, outputs[0]!, engine.context);
   const cached = Math.min(session.shared(window()), prompt.length - 1);
+  const work: Work = { ...generation, session, outputs, window, clock, cached };
   const completion = () =>
-    completionOf(outputs, { prompt: source?.rows.length ?? prompt.length, settings, cached, clock });
-  const work = { ...generation, session, outputs, window, clock };
+    completionOf(outputs, { prompt: source?.rows.length ?? prompt.length, settings, cached: work.cached, clock });
   let left = true;
   try {
     for await (const token of stepsOf(work, room)) {
@@ -79,6 +81,46 @@ export function beginning(generation: Generation): Output {
 }
 
 async function* stepsOf(work: Work, room: number): AsyncGenerator<Token> {
+  if (work.runs) yield* shared(work, work.runs);
+  else if (sharesRuns(work)) yield* inCompany(work, room);
+  else yield* alone(work, room);
+}
+
+async function* shared(work: Work, runs: NonNullable<Work['runs']>): AsyncGenerator<Token> {
+  const { together } = await sharing();
+  work.cached = 0;
+  yield* together(work, await runs.join(work.settings.signal));
+}
+
+/** Alone as long as no other call is under way, or has room; else in runs that they share. */
+async function* inCompany(work: Work, room: number): AsyncGenerator<Token> {
+  const { engine, prompt, settings, outputs, cached } = work;
+  const [output] = outputs as [Output];
+  const company = Company.of(engine);
+  // What a text has in a cache of its own is run again among the others: not where that is more than what is still to come.
+  const moves = () => company.takes(lengthOf(work)) && settings.maxNewTokens > output.ids.length + (prompt.length >> 2);
+  const knowsMuch = cached >= 32 && cached * 2 >= prompt.length;
+  try {
+    await company.enter(work);
+    let lane = knowsMuch ? undefined : await company.join(work);
+    if (!lane)
+      for await (const token of alone(work, room)) {
+        yield token;
+        if (!output.finishReason && moves()) lane = await company.join(work);
+        if (lane) break;
+      }
+    const taken = lane;
+    if (taken) yield* shared(work, { join: async () => taken });
+  } catch (error) {
+    if (!(error instanceof VitrineError) || error.code !== 'out-of-memory' || company.isAlone) throw error;
+    company.separate(); // what is too much for all together may be had by each alone
+    yield* alone(work, room);
+  } finally {
+    company.leave(work);
+  }
+}
+
+async function* alone(work: Work, room: number): AsyncGenerator<Token> {
   const { session, settings } = work;
   if (settings.numBeams > 1) return yield* search(work, room);
   if (settings.speculate) return yield* (await drafting()).speculate(work);

@@ -325,6 +325,7 @@ async function fillBackend<Config extends BaseConfig>(
     const format = formatOf(weight);
     await backend.addWeight(weight, format, on.checkpoint.readFor(format, weight, signal));
   }
+  await on.checkpoint.verify?.();
   await prepared;
   signal?.throwIfAborted();
   if (backend.kind === 'webgpu') await onDevice(() => tryOut(backend, plan, size, on.trials));

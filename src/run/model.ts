@@ -14,9 +14,10 @@ import {
   chatTextChecks,
 } from './chat.ts';
 import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
+import { lengthOf, sharesRuns } from './company.ts';
 import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
-import { generate, toEnd } from './generate.ts';
+import { beginning, generate, toEnd } from './generate.ts';
 import type { LanguageModel, LogitsOptions, ProfileOptions, Prompt } from './language-model.ts';
 import { type Insides, insides, Loaded } from './loaded.ts';
 import type { Chosen } from './loading.ts';
@@ -56,7 +57,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Token, Completion> {
     this.engine.alive();
-    return yield* generate({ engine: this.engine, tokenizer: this.tokenizer, ...this.#task(prompt, options) });
+    return yield* generate(this.#call(prompt, options));
   }
 
   /**
@@ -126,13 +127,30 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
 
   async #completeAll(prompts: readonly Prompt[], options: GenerateOptions): Promise<Completion[]> {
     this.engine.alive();
-    const tasks = prompts.map((prompt) => this.#task(prompt, options));
-    options.signal?.throwIfAborted();
-    const { completeAll, sharesRuns } = await part('What writes side by side', () => import('./side-by-side.ts'));
-    if (!tasks.every(({ settings }) => sharesRuns(settings))) {
-      return Promise.all(prompts.map((prompt) => this.complete(prompt, options)));
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const stop = new AbortController(); // of those that are under way when one fails
+    // Each has a signal of its own: Node warns of one that many listen to.
+    const own = () => ({ ...options, signal: AbortSignal.any(signal ? [signal, stop.signal] : [stop.signal]) });
+    const calls = prompts.map((prompt) => this.#call(prompt, own()));
+    for (const call of calls) beginning(call); // what does not fit is told before anything runs
+    const { SharedRuns } = await part('What writes side by side', () => import('./side-by-side.ts'));
+    const text = Math.max(...calls.map(lengthOf));
+    const runs = calls.every(sharesRuns) ? SharedRuns.open(this.engine, calls.length, text) : undefined;
+    const completions = calls.map((call) => toEnd(generate({ ...call, runs })));
+    try {
+      return await Promise.all(completions);
+    } catch (error) {
+      stop.abort(error);
+      await Promise.allSettled(completions);
+      throw error;
+    } finally {
+      runs?.dispose();
     }
-    return completeAll(this.engine, this.tokenizer, tasks, options.signal);
+  }
+
+  #call(prompt: Prompt, options: GenerateOptions) {
+    return { engine: this.engine, tokenizer: this.tokenizer, ...this.#task(prompt, options) };
   }
 
   /** A prompt's ids, the token that begins a text where it has none, and how it is to be continued. */

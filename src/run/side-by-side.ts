@@ -1,96 +1,171 @@
-import type { Tokenizer } from '../text/tokenizer.ts';
+import type { Plan } from '../plan/plan.ts';
+import { newTask } from '../plan/task.ts';
+import { untilAborted } from '../plan/until-aborted.ts';
 import type { Engine } from './engine.ts';
-import { beginning } from './generate.ts';
-import type { Settings } from './options.ts';
-import { Clock, type Completion, completionOf, type Output, scored } from './output.ts';
+import { scored, type Token } from './output.ts';
 import { sample } from './sampling.ts';
-import { Session } from './session.ts';
+import { Session, sessionSize } from './session.ts';
+import type { Lane, Work } from './work.ts';
 
-/** The most texts at once: each has keys and values of its own. */
-const mostSlots = 32;
+/** The most texts at once, and bytes of their keys and values and of what a run works with. */
+const mostSlots = 64;
+const mostBytes = 2 ** 29;
 
-/** A prompt and how it is continued. */
-export interface Task {
-  prompt: number[];
-  settings: Settings;
-}
-
-/** A text under way in a slot. */
-interface Lane extends Task {
-  task: number;
+/** A call for the logits after some ids. */
+interface Asked {
   slot: number;
-  output: Output;
-  clock: Clock;
-  /** Ids that are not run yet: what is left of the prompt, or the last token. */
-  ahead: number[];
+  /** What of them is not run yet. */
+  ids: number[];
+  isBegun: boolean;
+  resolve(logits: Float32Array): void;
+  reject(error: unknown): void;
 }
-
-/** Whether a text can share its runs with others: it is one sequence, without a plan, drafts or a window of its own. */
-export const sharesRuns = ({ numBeams, numReturnSequences, speculate, edits, onContextFull }: Settings): boolean =>
-  numBeams === 1 && numReturnSequences === 1 && !speculate && edits.length === 0 && onContextFull === 'stop';
 
 /**
- * Continues prompts side by side: each run has a row of every text that is being written, and what room is left is for prompts, piece
- * by piece. A slot that is done takes the next prompt. Completions are in the order of the prompts, each as it is alone.
+ * Texts that are written side by side, by one call or several: each run has a row of every text that is asked for its next token, and
+ * what room is left is for prompts, piece by piece. Who is aborted or leaves touches none of the others.
  */
-export async function completeAll(
-  engine: Engine,
-  tokenizer: Tokenizer,
-  tasks: readonly Task[],
-  signal: AbortSignal | undefined,
-): Promise<Completion[]> {
-  const outputs = tasks.map(({ prompt, settings }) => beginning({ engine, tokenizer, prompt, settings }));
-  const text = Math.max(...tasks.map(({ prompt, settings }) => prompt.length + settings.maxNewTokens));
-  const session = new Session(engine, Math.min(tasks.length, mostSlots), engine.plan, undefined, { text });
-  const done: Completion[] = [];
-  const lanes = new Map<number, Lane>();
-  let next = 0;
-  const begin = (slot: number) => {
-    if (next === tasks.length) return lanes.delete(slot);
-    const { prompt, settings } = tasks[next]!;
-    session.held[slot]!.length = 0;
-    lanes.set(slot, {
-      ...{ task: next, slot, prompt, settings },
-      ...{ output: outputs[next]!, clock: new Clock(), ahead: [...prompt] },
+export class SharedRuns {
+  readonly plan: Plan;
+  readonly #session: Session;
+  readonly #free: number[];
+  readonly #waiting: ((lane: Lane) => void)[] = [];
+  readonly #asked: Asked[] = [];
+  /** Slots whose texts have left while a run was under way. */
+  readonly #left: number[] = [];
+  #isRunning = false;
+  readonly #onEmpty: () => void;
+
+  /** For so many texts, if there is room for them, each of so many ids at most. */
+  constructor(engine: Engine, slots: number, text: number, onEmpty: () => void = () => {}) {
+    this.plan = engine.plan;
+    this.#session = new Session(engine, slots, engine.plan, undefined, { text });
+    this.#free = [...this.#session.held.keys()];
+    this.#onEmpty = onEmpty;
+  }
+
+  /** Runs for `texts`, or as many of them as there is memory for; undefined where that is fewer than two. */
+  static open(engine: Engine, texts: number, text: number, onEmpty?: () => void): SharedRuns | undefined {
+    const { context, chunk, plan } = engine;
+    const bytesOf = (slots: number) =>
+      engine.current.programBytes(plan, sessionSize(slots, { context, chunk }, { text }));
+    let slots = Math.min(texts, mostSlots);
+    while (slots > 1 && bytesOf(slots) > mostBytes) slots >>= 1;
+    return slots > 1 ? new SharedRuns(engine, slots, text, onEmpty) : undefined;
+  }
+
+  /** Whether a text of so many ids can join at once. */
+  takes(text: number): boolean {
+    return this.#free.length > 0 && text <= this.#session.size.context;
+  }
+
+  /** A place for a text, once there is one. */
+  async join(signal: AbortSignal | undefined): Promise<Lane> {
+    const slot = this.#free.shift();
+    if (slot !== undefined) return this.#lane(slot);
+    let take = (_: Lane) => {};
+    const lane = new Promise<Lane>((resolve) => {
+      take = resolve;
     });
-    return next++;
-  };
-  try {
-    for (let slot = 0; slot < session.slots; slot++) begin(slot);
-    while (lanes.size > 0) {
-      const parts = shares([...lanes.values()], session.size.rows);
-      for (const { lane } of parts)
-        if (lane.output.ids.length > 0 || session.held[lane.slot]!.length === 0) lane.clock.start();
-      const logits = await session.advance(
-        parts.map(({ lane, ids, isLast }) => ({ slot: lane.slot, ids, wants: isLast })),
-        signal,
-      );
-      for (const [i, { lane }] of parts.filter(({ isLast }) => isLast).entries()) {
-        const { prompt, settings, output, clock } = lane;
-        const id = sample(logits[i]!, settings, { prompt, generated: output.ids }, 0);
-        output.push(scored(id, logits[i]!, settings.topLogprobs, tokenizer));
-        clock.stop(1);
-        lane.ahead = [id];
-        if (!output.finishReason) continue;
-        done[lane.task] = completionOf([output], { prompt: prompt.length, settings, cached: 0, clock });
-        begin(lane.slot);
+    this.#waiting.push(take);
+    return untilAborted(lane, signal).catch((error: unknown) => {
+      const at = this.#waiting.indexOf(take);
+      if (at >= 0) this.#waiting.splice(at, 1);
+      else void lane.then((taken) => taken.leave()); // it came at the same time
+      throw error;
+    });
+  }
+
+  #lane(slot: number): Lane {
+    this.#session.held[slot] = [];
+    let isThere = true;
+    return {
+      advance: (ids, signal) => untilAborted(this.#advance(slot, ids), signal),
+      leave: () => {
+        if (isThere && this.#isRunning) this.#left.push(slot);
+        else if (isThere) this.#vacate(slot);
+        isThere = false;
+      },
+    };
+  }
+
+  #vacate(slot: number): void {
+    const at = this.#asked.findIndex((asked) => asked.slot === slot);
+    if (at >= 0) this.#asked.splice(at, 1);
+    const next = this.#waiting.shift();
+    if (next) return next(this.#lane(slot));
+    this.#free.push(slot);
+    if (this.#free.length < this.#session.slots) return;
+    this.dispose();
+    this.#onEmpty();
+  }
+
+  dispose(): void {
+    this.#session.dispose();
+  }
+
+  #advance(slot: number, ids: readonly number[]): Promise<Float32Array> {
+    return new Promise((resolve, reject) => {
+      const isBegun = this.#session.held[slot]!.length > 0;
+      this.#asked.push({ slot, ids: [...ids], isBegun, resolve, reject });
+      void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (;;) {
+      await newTask(); // whoever has got a token asks for the next one meanwhile
+      for (const slot of this.#left.splice(0)) this.#vacate(slot);
+      if (this.#asked.length === 0) break;
+      const parts = shares(this.#asked, this.#session.size.rows);
+      try {
+        const logits = await this.#session.advance(
+          parts.map(({ asked, ids, isLast }) => ({ slot: asked.slot, ids, wants: isLast })),
+        );
+        for (const { asked, isLast } of parts) if (isLast) this.#drop(asked).resolve(logits.shift()!);
+      } catch (error) {
+        for (const { asked } of parts) this.#drop(asked).reject(error);
       }
-      signal?.throwIfAborted();
     }
-    engine.proved();
-    return done;
-  } finally {
-    session.dispose();
+    this.#isRunning = false;
+  }
+
+  #drop(asked: Asked): Asked {
+    this.#asked.splice(this.#asked.indexOf(asked), 1);
+    return asked;
   }
 }
 
-/** What of each text is run next, in so many rows: a token of each that is being written, then pieces of prompts. */
-function shares(lanes: readonly Lane[], rows: number): { lane: Lane; ids: number[]; isLast: boolean }[] {
+/** What of each text is run next, in so many rows: a token of each that is being written, then pieces of prompts, in the order in which they came. */
+function shares(asked: readonly Asked[], rows: number): { asked: Asked; ids: number[]; isLast: boolean }[] {
   let left = rows;
-  const writing = (lane: Lane) => lane.output.ids.length > 0;
-  return [...lanes.filter(writing), ...lanes.filter((lane) => !writing(lane))].flatMap((lane) => {
-    const ids = lane.ahead.splice(0, left);
+  const writing = asked.filter(({ isBegun, ids }) => isBegun && ids.length === 1);
+  const reading = asked.filter((one) => !writing.includes(one));
+  return [...writing, ...reading].flatMap((one) => {
+    const ids = one.ids.splice(0, left);
     left -= ids.length;
-    return ids.length > 0 ? [{ lane, ids, isLast: lane.ahead.length === 0 }] : [];
+    return ids.length > 0 ? [{ asked: one, ids, isLast: one.ids.length === 0 }] : [];
   });
+}
+
+/** Goes on with a text in runs that it shares with others: its tokens are those that it gets alone. */
+export async function* together(
+  { tokenizer, prompt, settings, outputs, clock }: Work,
+  lane: Lane,
+): AsyncGenerator<Token> {
+  const [output] = outputs as [Work['outputs'][number]];
+  try {
+    for (let ahead = [...prompt, ...output.ids]; !output.finishReason; ahead = [output.ids.at(-1)!]) {
+      clock.start();
+      const logits = await lane.advance(ahead, settings.signal);
+      const id = sample(logits, settings, { prompt, generated: output.ids }, 0);
+      const token = output.push(scored(id, logits, settings.topLogprobs, tokenizer));
+      clock.stop(1);
+      yield token;
+    }
+  } finally {
+    lane.leave();
+  }
 }

@@ -5,6 +5,13 @@ import type { Settings } from './options.ts';
 import type { Clock, Output } from './output.ts';
 import type { Session } from './session.ts';
 
+/** A text's place in runs that it shares with others. */
+export interface Lane {
+  /** The logits after some more ids. */
+  advance(ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array>;
+  leave(): void;
+}
+
 /** One call of `generate`. */
 export interface Generation {
   engine: Engine;
@@ -13,6 +20,8 @@ export interface Generation {
   prompt: number[];
   /** What an encoder-decoder writes after. */
   source?: SourceText;
+  /** The runs that it shares with others from the beginning. */
+  runs?: { join(signal: AbortSignal | undefined): Promise<Lane> } | undefined;
   settings: Settings;
 }
 
@@ -24,4 +33,6 @@ export interface Work extends Generation {
   /** What of the first sequence's text is to be run by now. */
   window(): number[];
   clock: Clock;
+  /** Ids of the prompt that needed no computing. */
+  cached: number;
 }

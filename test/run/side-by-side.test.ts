@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { newTask } from '../../src/plan/task.ts';
 import type { Model } from '../../src/run/model.ts';
 import { Session } from '../../src/run/session.ts';
 import { openFixture } from './models.ts';
@@ -61,5 +62,103 @@ describe.each(['cpu', 'wasm'] as const)('prompts side by side on %s', (device) =
     stop.abort(reason);
     await expect(found).rejects.toBe(reason);
     await expect(model.complete([['no'] as unknown as number[]])).rejects.toMatchObject({ code: 'bad-option' });
+  });
+
+  describe('calls at the same time', () => {
+    const settings = { maxNewTokens: 6, temperature: 0 };
+    /** Rows of each run, by whichever session. */
+    function watchRuns() {
+      const rows: number[] = [];
+      const spy = vi.spyOn(Session.prototype, 'run').mockImplementation(function (this: Session, batch, signal) {
+        rows.push(batch.rows.length);
+        return Object.getPrototypeOf(Session.prototype).run.call(this, batch, signal);
+      });
+      return { rows, end: () => spy.mockRestore() };
+    }
+
+    test('share runs, and each is what it is alone', async () => {
+      const alone = [];
+      for (const prompt of prompts) alone.push(await model.complete(prompt, settings));
+      const watched = watchRuns();
+      const found = await Promise.all(prompts.map((prompt) => model.complete(prompt, settings)));
+      watched.end();
+      expect(found.map(({ ids, text, finishReason }) => ({ ids, text, finishReason }))).toEqual(
+        alone.map(({ ids, text, finishReason }) => ({ ids, text, finishReason })),
+      );
+      expect(watched.rows.length).toBeLessThan(10);
+      expect(watched.rows.filter((rows) => rows === prompts.length).length).toBeGreaterThan(2);
+    });
+
+    test('who was alone goes on with those who come later', async () => {
+      const long = { ...settings, maxNewTokens: 20 };
+      const expected = [await model.complete([1, 2, 3], long), await model.complete([9, 8], settings)];
+      const watched = watchRuns();
+      const first = model.generate([1, 2, 3], long);
+      for (let i = 0; i < 4; i++) await first.next();
+      const later = model.complete([9, 8], settings);
+      const ids = expected[0]!.ids.slice(0, 4);
+      for await (const token of first) ids.push(token.id);
+      expect(ids).toEqual(expected[0]!.ids);
+      expect((await later).ids).toEqual(expected[1]!.ids);
+      watched.end();
+      expect(watched.rows.filter((rows) => rows === 2).length).toBeGreaterThan(2);
+    });
+
+    test('an abort of one, at any token, touches none of the others', async () => {
+      const expected = await model.complete(prompts[0]!, settings);
+      for (let at = 0; at < 4; at++) {
+        const stop = new AbortController();
+        const reason = new Error(`enough at ${at}`);
+        const ended = (async () => {
+          let tokens = 0;
+          if (at === 0) stop.abort(reason);
+          for await (const _ of model.generate(prompts[2]!, { ...settings, signal: stop.signal })) {
+            if (++tokens === at) stop.abort(reason);
+          }
+        })();
+        ended.catch(() => {});
+        const others = await Promise.all([0, 1, 2].map(() => model.complete(prompts[0]!, settings)));
+        await expect(ended).rejects.toBe(reason);
+        for (const other of others) expect(other.ids).toEqual(expected.ids);
+      }
+    });
+
+    test('who leaves early, or falls behind, keeps nobody from going on', async () => {
+      const expected = await model.complete(prompts[0]!, settings);
+      const idle = model.generate(prompts[1]!, settings);
+      const leaving = model.generate(prompts[2]!, settings);
+      const others = [0, 1].map(() => model.complete(prompts[0]!, settings));
+      await Promise.all([idle.next(), leaving.next()]);
+      await leaving.return(undefined as never);
+      for (const other of others) expect((await other).ids).toEqual(expected.ids);
+      const rest = [];
+      for await (const { id } of idle) rest.push(id);
+      expect(rest).toEqual((await model.complete(prompts[1]!, settings)).ids.slice(1));
+    });
+
+    test('an error of one is its own', async () => {
+      const expected = await model.complete(prompts[0]!, settings);
+      const broken = model.complete(prompts[1]!, {
+        ...settings,
+        logitsProcessors: [
+          () => {
+            throw new Error('mine');
+          },
+        ],
+      });
+      const other = model.complete(prompts[0]!, settings);
+      await expect(broken).rejects.toThrow('mine');
+      expect((await other).ids).toEqual(expected.ids);
+    });
+
+    test('a model that is disposed ends all', async () => {
+      const one = await openFixture('tiny-gpt2', { device, dtype: 'f32' }, 16);
+      const calls = prompts.map((prompt) => one.complete(prompt, { ...settings, maxNewTokens: 40 }));
+      const ends = Promise.allSettled(calls);
+      await newTask();
+      await newTask();
+      one.dispose();
+      for (const end of await ends) expect(end).toMatchObject({ status: 'rejected', reason: { code: 'disposed' } });
+    });
   });
 });
