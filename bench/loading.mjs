@@ -1,30 +1,44 @@
-// Time to the first token, bytes downloaded and peak memory of a first and of a second visit, for Vitrine and for
-// transformers.js with the same weights, on the processor:
-//   node bench/loading.mjs
-// Writes a table in Markdown. The model files are those that `npm run bench` makes in .cache/bench.
+// What stands between a visitor and the first token, on the processor, in three parts:
+//   node bench/loading.mjs [page] [first] [visits] [--runs N]
+// page: the built page's first visit, from its navigation to its first token. first: 500 MB of float32 from a server here into q8, beside
+// fetching, hashing and storing these bytes as plainly as can be. visits: a first and a second visit beside transformers.js with the same
+// weights: time to the first token, bytes downloaded, peak memory. Writes Markdown. The model files are those that `npm run bench` makes.
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
-import { cpus, tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { chromium } from 'playwright';
 import { chromiumFlags, findBrowser } from '../scripts/browser.mjs';
 import { serve } from '../scripts/serve.mjs';
+import { modelOf } from './models.mjs';
 
 const root = join(import.meta.dirname, '..');
 
 /** Vitrine reads the checkpoint itself, and q4 from GGUF; transformers.js what bench/onnx.mjs wrote of it. */
 const visits = [
   { peer: 'vitrine', weights: 'f32', model: '.cache/gpt2-small/' },
-  { peer: 'transformers', weights: 'fp32', model: 'gpt2-small' },
-  { peer: 'vitrine', weights: 'q4', model: '.cache/bench/gpt2-small-q4_0.gguf' },
-  { peer: 'transformers', weights: 'q4', model: 'gpt2-small' },
+  { peer: 'transformers', weights: 'fp32', model: 'gpt2-small', needs: 'gpt2-small/onnx/model.onnx' },
+  { peer: 'vitrine', weights: 'q4', model: '.cache/bench/gpt2-small-q4_0.gguf', needs: 'gpt2-small-q4_0.gguf' },
+  { peer: 'transformers', weights: 'q4', model: 'gpt2-small', needs: 'gpt2-small/onnx/model_q4.onnx' },
 ];
-const needed = ['.cache/gpt2-small', '.cache/bench/gpt2-small-q4_0.gguf', '.cache/bench/gpt2-small/onnx/model_q4.onnx'];
+
+const parts = { page: measurePage, first: measureFirst, visits: measureVisits };
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { runs: { type: 'string', default: '3' } },
+});
+const wanted = positionals.length > 0 ? positionals : Object.keys(parts);
+const runs = Number(values.runs);
+const threads = availableParallelism();
+
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
 
 /** The project's files, and how many bytes of them went over the wire. */
-async function openWire() {
-  const files = await serve(root);
+async function openWire(folder = root) {
+  const files = await serve(folder);
   const { port } = new URL(files.url);
   const wire = { sent: 0, url: '', close: () => {} };
   const server = createServer((socket) => {
@@ -53,14 +67,13 @@ async function peakOf(context) {
   return Math.max(...(await Promise.all(peaks)));
 }
 
-/** One visit with a profile: from the page that is there to the first token. */
-async function visit(wire, profile, job) {
+/** One job of the worker with a profile, from the page that is there on. */
+async function visit(url, profile, job) {
   const args = [...chromiumFlags];
   const context = await chromium.launchPersistentContext(profile, { executablePath: await findBrowser(), args });
   try {
     const page = await context.newPage();
-    await page.goto(`${wire.url}bench/row.html`);
-    const before = wire.sent;
+    await page.goto(`${url}bench/row.html`);
     const result = await page.evaluate(
       (sent) =>
         new Promise((resolve, reject) => {
@@ -71,28 +84,94 @@ async function visit(wire, profile, job) {
         }),
       job,
     );
-    return { ...result, bytes: wire.sent - before, peak: await peakOf(context) };
+    return { ...result, peak: await peakOf(context) };
   } finally {
     await context.close();
   }
 }
 
-const missing = needed.filter((path) => !existsSync(join(root, path)));
-if (missing.length) throw new Error(`There is no ${missing.join(', ')}: run npm run bench first.`);
-const threads = cpus().length;
-const wire = await openWire();
-console.log('| | weights | visit | first token | downloaded | peak of the process |');
-console.log('| --- | --- | --- | --- | --- | --- |');
-for (const job of visits) {
+const inProfile = async (use) => {
   const profile = await mkdtemp(join(tmpdir(), 'loading-'));
-  for (const which of ['first', 'second']) {
-    const { about, firstToken, bytes, peak } = await visit(wire, profile, { ...job, threads });
-    const [megabytes, mebibytes] = [bytes / 1e6, peak / 2 ** 20];
-    console.log(
-      `| ${about} | ${job.weights} | ${which} | ${(firstToken / 1000).toFixed(1)} s | ${megabytes.toFixed(1)} MB | ` +
-        `${mebibytes.toFixed(0)} MiB |`,
-    );
+  try {
+    return await use(profile);
+  } finally {
+    await rm(profile, { recursive: true });
   }
-  await rm(profile, { recursive: true });
+};
+
+/** The page's own first token, in a browser that is open already, with nothing of the page in it. */
+async function measurePage() {
+  const files = await serve(join(root, 'site'));
+  const browser = await chromium.launch({ executablePath: await findBrowser(), args: [...chromiumFlags] });
+  const times = [];
+  try {
+    for (let run = 0; run <= runs; run++) {
+      const context = await browser.newContext();
+      const page = await context.newPage();
+      await page.addInitScript(() => {
+        const watch = new MutationObserver(() => {
+          if (globalThis.firstToken || !document.querySelector('.flow .model')?.textContent) return;
+          globalThis.firstToken = performance.now();
+        });
+        watch.observe(document, { childList: true, subtree: true, characterData: true });
+      });
+      await page.goto(`${files.url}#device=wasm`);
+      const first = await page.waitForFunction(() => globalThis.firstToken, undefined, { timeout: 60_000 });
+      if (run > 0) times.push(await first.jsonValue()); // the first warms the browser up
+      await context.close();
+    }
+  } finally {
+    await browser.close();
+    await files.close();
+  }
+  console.log(
+    `\nThe page's first token on a first visit: ${seconds(median(times))} (${times.map(seconds).join(', ')})`,
+  );
 }
-await wire.close();
+
+/** Vitrine's load beside what has to be done with the bytes at the least, in turns. */
+async function measureFirst() {
+  const model = modelOf({ model: '' });
+  const wire = await serve(root);
+  const times = { bytes: [], vitrine: [] };
+  for (let run = 0; run < runs; run++)
+    for (const peer of Object.keys(times)) {
+      const job = { peer, weights: 'q8', model, isLoad: true };
+      const { firstToken } = await inProfile((profile) => visit(wire.url, profile, job));
+      times[peer].push(firstToken);
+    }
+  await wire.close();
+  const ratios = times.vitrine.map((ms, i) => ms / times.bytes[i]);
+  console.log(
+    `\n500 MB of float32 fetched, hashed and stored: ${times.bytes.map(seconds).join(', ')}; loaded into q8:`,
+  );
+  console.log(
+    `${times.vitrine.map(seconds).join(', ')}: ${median(ratios).toFixed(2)} of it (${ratios.map((r) => r.toFixed(2)).join(', ')})`,
+  );
+}
+
+async function measureVisits() {
+  for (const { needs } of visits) modelOf({ model: needs ?? '' });
+  const wire = await openWire();
+  console.log('\n| | weights | visit | first token | downloaded | peak of the process |');
+  console.log('| --- | --- | --- | --- | --- | --- |');
+  for (const { needs: _, ...job } of visits)
+    await inProfile(async (profile) => {
+      for (const which of ['first', ...Array(runs).fill('second')]) {
+        const before = wire.sent;
+        const { about, firstToken, peak } = await visit(wire.url, profile, { ...job, threads });
+        const megabytes = (wire.sent - before) / 1e6;
+        console.log(
+          `| ${about} | ${job.weights} | ${which} | ${seconds(firstToken)} | ${megabytes.toFixed(1)} MB | ` +
+            `${(peak / 2 ** 20).toFixed(0)} MiB |`,
+        );
+      }
+    });
+  await wire.close();
+}
+
+for (const name of wanted)
+  if (!parts[name]) throw new Error(`There is no part ${name}: ${Object.keys(parts).join(', ')}.`);
+if (!existsSync(join(root, 'dist/vitrine.js'))) throw new Error('Run npm run build first.');
+console.log(`${threads} cores, load ${loadavg()[0].toFixed(1)}`);
+for (const name of wanted) await parts[name]();

@@ -6,8 +6,8 @@
 export * from './analysis/index.ts';
 export type { ImageSettings } from './image/settings.ts';
 export type { ImageSource } from './image/source.ts';
-export { type CachedModel, models } from './load/cache.ts';
 export { type CacheStore, folderStore } from './load/cache-store.ts';
+export { type CachedModel, models } from './load/cached-models.ts';
 export type { Checkpoint, Progress } from './load/checkpoint.ts';
 export type { Source } from './load/source.ts';
 export type { EncoderConfig } from './model/bert.ts';

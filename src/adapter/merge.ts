@@ -70,6 +70,7 @@ export async function merged(
         json.tie_word_embeddings = false;
       }
     }
+    await checkpoint.verify?.();
   } finally {
     checkpoint.close();
   }

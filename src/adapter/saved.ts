@@ -1,6 +1,10 @@
-import { type CacheStore, folderOf, models, storeOf, savedVersion as version } from '../load/cache.ts';
-import { digestOf, pieceBytes } from '../load/cache-download.ts';
+import { type CacheStore, savedVersion as version } from '../load/cache.ts';
+import { digestOf } from '../load/cache-download.ts';
+import { folderOf, models, storeOf } from '../load/cached-models.ts';
 import { VitrineError } from '../plan/error.ts';
+
+/** Bytes of a piece of an adapter's file. */
+const pieceBytes = 1 << 19;
 
 /** A file as `models` lists it: kept by its name, in pieces, with their digests. */
 interface Entry {

@@ -1,5 +1,5 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
-import { BLOCK, type PackedRows, packedBytes, packRows, strideOf } from '../plan/formats.ts';
+import { BLOCK, type PackedRows, packedBytes, packRows, rowLength, strideOf } from '../plan/formats.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 
 /** A weight in memory: rows padded to `stride`, packed as formats.ts says. */
@@ -25,7 +25,7 @@ export async function readWeight(
     const part = packRows(format, piece, spec.columns);
     packed.values.set(part.values, row * stride * valuesPerWeight);
     if (part.scales) packed.scales!.set(part.scales, (row * stride) / BLOCK);
-    row += piece.length / spec.columns;
+    row += piece.length / rowLength(format, piece, spec.columns);
   }
   return { spec, format, stride, packed, bytes: packedBytes(format, spec.rows, spec.columns) };
 }

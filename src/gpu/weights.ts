@@ -1,6 +1,7 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { BLOCK, type PackedRows, packedBytes, packRows, strideOf } from '../plan/formats.ts';
+import { BLOCK, type PackedRows, packedBytes, rowLength, strideOf } from '../plan/formats.ts';
+import { packerFor } from '../plan/packer.ts';
 import type { LowRank, Norm, WeightSpec } from '../plan/plan.ts';
 import { type Buffers, checked } from './buffers.ts';
 
@@ -76,8 +77,7 @@ export async function uploadWeight(
         });
       }
     });
-    const pack = (rows: WeightRows) => packRows(format, rows, spec.columns);
-    await send({ device, buffers }, spec, parts, pieces, pack, { valueBytes, scaleBytes });
+    await send({ device, buffers }, spec, format, parts, pieces, { valueBytes, scaleBytes });
   } catch (error) {
     for (const part of parts) buffers.destroy(part.values, part.scales);
     throw error;
@@ -104,21 +104,23 @@ export function partsOf(
 async function send(
   { device, buffers }: { device: GPUDevice; buffers: Buffers },
   spec: WeightSpec,
+  format: WeightFormat,
   parts: WeightPart[],
   pieces: AsyncIterable<WeightRows>,
-  pack: (rows: WeightRows) => PackedRows,
   rowBytes: { valueBytes: number; scaleBytes: number },
 ): Promise<void> {
+  const pack = await packerFor(format);
   let row = 0;
   let inFlight = 0;
   for await (const piece of pieces) {
     buffers.alive();
-    const count = piece.length / spec.columns;
+    const length = rowLength(format, piece, spec.columns);
+    const count = piece.length / length;
     for (const part of parts) {
       const from = Math.max(row, part.first);
       const to = Math.min(row + count, part.first + part.rows);
       if (from >= to) continue;
-      const { values, scales } = pack(piece.subarray((from - row) * spec.columns, (to - row) * spec.columns));
+      const { values, scales } = pack(format, piece.subarray((from - row) * length, (to - row) * length), spec.columns);
       write(device, part.values, (from - part.first) * rowBytes.valueBytes, values);
       if (scales) write(device, part.scales!, (from - part.first) * rowBytes.scaleBytes, scales);
       inFlight += values.byteLength;

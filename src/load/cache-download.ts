@@ -2,26 +2,19 @@ import { sha1 } from '@noble/hashes/legacy.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { VitrineError } from '../plan/error.ts';
+import type { Arriving, Pieces } from './arriving.ts';
 import { discard, type OpenFile, pause } from './files.ts';
 import type { Description, HttpFiles } from './http.ts';
 import { Changed } from './versions.ts';
 
-/** Bytes of a piece: what is kept at once, and so the most that a request loses when it is killed. */
-export const pieceBytes = 1 << 19;
-/** Pieces of one request, and requests at a time. */
+/** Bytes of a piece: what is kept at once, and so the most that a request loses when it is killed; a browser takes a while for each. */
+export const pieceBytes = 1 << 21;
+/** Most pieces of one request, and requests at a time: what is asked for in many small ones comes at half the speed. */
 const runPieces = 16;
 const lanes = 4;
 /** Requests in a row that bring next to nothing before the download is given up. */
 const patience = 3;
 const nothing = 1 << 14;
-
-/** The pieces of one version of a file in a cache. */
-export interface Pieces {
-  get(index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  put(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Indices of those that are there. */
-  present(): Promise<ReadonlySet<number>>;
-}
 
 export interface Downloaded {
   size: number;
@@ -31,10 +24,17 @@ export interface Downloaded {
   oid: string | undefined;
 }
 
+export interface DownloadOptions {
+  onBytes?: ((bytes: number) => void) | undefined;
+  /** Hears of each piece as it is kept. */
+  arriving?: Arriving | undefined;
+  /** Whether the server gives parts of the file; else it is read in one go. */
+  parts?: boolean;
+}
+
 /**
  * Downloads what is missing of a file into its pieces: requests side by side, each piece kept as it is complete, all
- * hashed in order as they lie in the cache. Several tries, with pauses between, as long as they bring something.
- * `parts`: the server gives parts of the file; else it is read in one go.
+ * hashed in order. Several tries, with pauses between, as long as they bring something.
  * @throws Changed if the file on the server changes on the way, VitrineError `network`, and what `pieces` throws
  */
 export async function download(
@@ -43,8 +43,7 @@ export async function download(
   found: Description,
   pieces: Pieces,
   signal?: AbortSignal,
-  onBytes?: (bytes: number) => void,
-  parts = found.size !== undefined,
+  { onBytes, arriving, parts = found.size !== undefined }: DownloadOptions = {},
 ): Promise<Downloaded> {
   const stop = new AbortController();
   const task: Task = {
@@ -56,11 +55,12 @@ export async function download(
     loaded: 0,
     digests: new Map(),
     onBytes,
+    arriving,
   };
   const running: Promise<void>[] = [];
   try {
     const size = parts ? found.size! : await fetchWhole(task);
-    const whole = { first: 0, count: Math.ceil(size / pieceBytes), present: true };
+    const whole = { first: 0, count: Math.ceil(size / pieces.size), present: true };
     const plan = parts ? await planRuns(task, size) : [whole];
     const hash = found.oid?.length === 40 ? sha1.create().update(gitHeader(size)) : sha256.create();
     const digests: string[] = [];
@@ -74,8 +74,9 @@ export async function download(
       const kept = async (piece: number) => {
         const digest = found.oid ? undefined : task.digests.get(piece); // all must be read for the hash of the whole
         if (digest) return { digest };
-        const bytes = await keptPiece(task, piece, size);
-        return { digest: await digestOf(bytes), bytes };
+        const bytes = arriving?.fresh(piece) ?? (await keptPiece(task, piece, size));
+        arriving?.add(piece, bytes);
+        return { digest: task.digests.get(piece) ?? (await digestOf(bytes)), bytes };
       };
       for await (const { digest, bytes } of ahead(first, first + count, kept)) {
         if (found.oid && bytes) hash.update(bytes);
@@ -87,7 +88,7 @@ export async function download(
     if (!(error instanceof SequentialOnly) || signal?.aborted) throw error;
     stop.abort();
     await Promise.allSettled(running);
-    return await download(files, file, found, pieces, signal, onBytes, false);
+    return await download(files, file, found, pieces, signal, { onBytes, arriving, parts: false });
   } finally {
     stop.abort(new Error('another part of the file failed'));
     await Promise.allSettled(running);
@@ -119,11 +120,12 @@ export async function fetchPiece(
   files: HttpFiles,
   file: string,
   index: number,
-  size: number,
+  { size, piece }: { size: number; piece: number },
   signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
   let found: Uint8Array<ArrayBuffer> | undefined;
   const pieces: Pieces = {
+    size: piece,
     get: async () => found,
     put: async (_, bytes) => void (found = bytes),
     present: async () => new Set(),
@@ -143,6 +145,7 @@ interface Task {
   /** Of the pieces that have come. */
   digests: Map<number, string>;
   onBytes?: ((bytes: number) => void) | undefined;
+  arriving?: Arriving | undefined;
 }
 
 /** Neighbouring pieces, all there or all missing. */
@@ -155,15 +158,18 @@ interface Run {
 /** The server does not give parts of the file. */
 class SequentialOnly extends Error {}
 
+const lengthOf = ({ pieces }: Task, index: number, size: number) => Math.min(pieces.size, size - index * pieces.size);
+
 async function planRuns(task: Task, size: number): Promise<Run[]> {
   const kept = await task.pieces.present();
   const runs: Run[] = [];
-  for (let index = 0; index * pieceBytes < size; index++) {
+  const most = Math.min(runPieces, Math.ceil(size / task.pieces.size / lanes));
+  for (let index = 0; index * task.pieces.size < size; index++) {
     const present = kept.has(index);
     const last = runs.at(-1);
-    if (last?.present === present && last.count < runPieces) last.count++;
+    if (last?.present === present && last.count < most) last.count++;
     else runs.push({ first: index, count: 1, present });
-    if (present) count(task, Math.min(pieceBytes, size - index * pieceBytes));
+    if (present) count(task, lengthOf(task, index, size));
   }
   return runs;
 }
@@ -175,7 +181,7 @@ function count(task: Task, bytes: number): void {
 
 /** A piece as the cache has it; one that is gone or cut short is fetched again. */
 async function keptPiece(task: Task, index: number, size: number): Promise<Uint8Array<ArrayBuffer>> {
-  const length = Math.min(pieceBytes, size - index * pieceBytes);
+  const length = lengthOf(task, index, size);
   for (let again = false; ; again = true) {
     task.signal?.throwIfAborted();
     const bytes = await task.pieces.get(index);
@@ -187,8 +193,8 @@ async function keptPiece(task: Task, index: number, size: number): Promise<Uint8
 
 /** Fetches neighbouring pieces in one request, and in more from where one ends early. */
 async function fetchRange(task: Task, first: number, pieceCount: number, size: number): Promise<void> {
-  const writer = new PieceWriter(task, first * pieceBytes, size);
-  const end = Math.min(size, (first + pieceCount) * pieceBytes);
+  const writer = new PieceWriter(task, first * task.pieces.size, size);
+  const end = Math.min(size, (first + pieceCount) * task.pieces.size);
   let sequential = 0;
   const attempt = async () => {
     const opened = await openSame(task, writer.position, end);
@@ -273,7 +279,7 @@ class PieceWriter {
       bytes = bytes.subarray(0, end - this.position);
       while (bytes.length > 0) {
         if (this.#piece.length === 0) {
-          this.#piece = new Uint8Array(Math.min(pieceBytes, this.#size - this.position));
+          this.#piece = new Uint8Array(Math.min(this.#task.pieces.size, this.#size - this.position));
         }
         const part = bytes.subarray(0, this.#piece.length - this.#filled);
         this.#piece.set(part, this.#filled);
@@ -289,10 +295,11 @@ class PieceWriter {
   /** Keeps the piece as far as it is filled. */
   async flush(): Promise<void> {
     if (this.#filled === 0) return;
-    const index = Math.floor((this.position - 1) / pieceBytes);
+    const index = Math.floor((this.position - 1) / this.#task.pieces.size);
     const bytes = this.#piece.subarray(0, this.#filled);
     await this.#task.pieces.put(index, bytes);
     this.#task.digests.set(index, await digestOf(bytes));
+    this.#task.arriving?.add(index, bytes);
     this.#piece = new Uint8Array();
     this.#filled = 0;
   }

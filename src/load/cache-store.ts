@@ -47,14 +47,20 @@ async function orAbsent<Result>(use: () => Promise<Result>): Promise<Result | un
 /** The origin private file system: a file for each entry. */
 function opfsStore(root: FileSystemDirectoryHandle, moved: () => void): CacheStore {
   const inPlace = 'createSyncAccessHandle' in FileSystemFileHandle.prototype; // in workers only
+  const folders = new Map<string, FileSystemDirectoryHandle>(); // asking for one takes as long as writing half a megabyte
   const handleOf = async (key: string, create: boolean) => {
     const [folder, name] = key.split('/') as [string, string];
-    return (await root.getDirectoryHandle(folder, { create })).getFileHandle(name, { create });
+    const known = folders.get(folder);
+    const found = known && (await orAbsent(() => known.getFileHandle(name, { create })));
+    if (found || (known && !create)) return found;
+    const opened = await root.getDirectoryHandle(folder, { create }); // deleted meanwhile, or not asked for yet
+    folders.set(folder, opened);
+    return opened.getFileHandle(name, { create });
   };
   const store: Required<CacheStore> = {
-    get: (key) => orAbsent(async () => (await (await handleOf(key, false)).getFile()).arrayBuffer()),
+    get: (key) => orAbsent(async () => (await (await handleOf(key, false))?.getFile())?.arrayBuffer()),
     async put(key, value) {
-      const handle = await handleOf(key, true);
+      const handle = (await handleOf(key, true))!;
       if (inPlace) return putInWorker(handle, value);
       const file = await handle.createWritable(); // takes effect when it is closed, as a whole
       try {
@@ -93,7 +99,7 @@ function opfsStore(root: FileSystemDirectoryHandle, moved: () => void): CacheSto
 async function putInWorker(handle: FileSystemFileHandle, value: Uint8Array<ArrayBuffer>): Promise<void> {
   const file = await (handle as unknown as { createSyncAccessHandle(): Promise<SyncFile> }).createSyncAccessHandle();
   try {
-    file.truncate(0);
+    if (file.getSize() > value.length) file.truncate(value.length);
     const written = file.write(value, { at: 0 }); // no flush: what a crash of the system loses, its digest tells
     if (written < value.length) throw new Error(`only ${written} of ${value.length} bytes could be written`);
   } finally {
@@ -103,6 +109,7 @@ async function putInWorker(handle: FileSystemFileHandle, value: Uint8Array<Array
 
 /** TypeScript knows it only in workers. */
 interface SyncFile {
+  getSize(): number;
   truncate(size: number): void;
   write(value: Uint8Array, options: { at: number }): number;
   close(): void;

@@ -2,7 +2,8 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { VitrineError } from '../plan/error.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
-import { ahead, digestOf, download, fetchPiece, type Pieces, pieceBytes } from './cache-download.ts';
+import { Arriving, type Pieces } from './arriving.ts';
+import { ahead, digestOf, download, fetchPiece, pieceBytes } from './cache-download.ts';
 import { type CacheStore, platformStore } from './cache-store.ts';
 import { exclusively } from './exclusively.ts';
 import type { Bytes, Files, OpenFile } from './files.ts';
@@ -20,27 +21,19 @@ interface Entry {
   /** The server's name for these very bytes. Undefined for a file that was not there. */
   version?: string;
   size?: number;
+  /** Bytes of a piece; the 512 KiB of earlier versions where it is absent. */
+  piece?: number;
   /** Of each piece. Only a file that is whole, and has been checked, has them. */
   digests?: string[];
 }
 
+export const pieceOf = ({ piece = 1 << 19 }: Entry): number => piece;
+
 /** A file whose every piece is in the cache. */
 type Whole = Entry & { version: string; size: number; digests: string[] };
 
-/** A model in the cache. */
-export interface CachedModel {
-  /** A hub id (`@` a revision other than main), or a URL. */
-  name: string;
-  /** Bytes in the cache. */
-  bytes: number;
-  /** Whether every file that was begun is whole, so that it loads without a network. */
-  complete: boolean;
-  /** An adapter that was saved under this name. */
-  isAdapter?: true;
-}
-
-const digest = (text: string) => bytesToHex(sha256(utf8ToBytes(text))).slice(0, 32);
-const isWhole = (entry: Entry | undefined): entry is Whole => entry?.digests !== undefined;
+export const digest = (text: string) => bytesToHex(sha256(utf8ToBytes(text))).slice(0, 32);
+export const isWhole = (entry: Entry | undefined): entry is Whole => entry?.digests !== undefined;
 
 /** The version of files that were saved under a name, which no server gave. */
 export const savedVersion = 'saved';
@@ -56,8 +49,11 @@ export class CachedFiles implements Files {
   /** Files in the cache that are the server's. */
   readonly #whole = new Map<string, Whole>();
   readonly #versions = new Versions();
-  /** Files that need no more keeping, or cannot be kept. */
+  /** Files that need no more keeping, or cannot be kept, or are on their way. */
   readonly #kept = new Set<string>();
+  /** Those on their way. */
+  readonly #coming = new Map<string, Arriving & { whole: Promise<unknown> }>();
+  #stop = new AbortController();
 
   /** @param model its name in the cache; @param store the platform's own by default; @param patience with it, in milliseconds */
   constructor(files: HttpFiles, model: string, store?: CacheStore, patience?: number) {
@@ -77,6 +73,13 @@ export class CachedFiles implements Files {
     if (store) {
       if (!(await untilAborted(this.#ask(store, file, signal), signal))) return undefined;
       if (text) await this.keep(file, signal);
+    }
+    const coming = this.#coming.get(file);
+    if (coming && !text) {
+      await untilAborted(coming.begun, signal);
+      const { size } = this.#found.get(file) ?? {};
+      const bytes = this.#follow(coming, file, start, Math.min(end, size ?? end), signal);
+      if (coming.attempts > 0) return { size, bytes };
     }
     // A download that was begun anew may have brought another version than was read of before.
     if (store) this.#versions.check(file, { etag: this.#found.get(file)?.version }, this.#files.urlOf(file));
@@ -112,21 +115,71 @@ export class CachedFiles implements Files {
     return this.#files.missing(file);
   }
 
+  /** Until it is settled, `open` reads what has come, and waits for more. */
   async keep(file: string, signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<string | undefined> {
     if (this.#kept.has(file)) return undefined;
-    const why = await untilAborted(this.#tryKeeping(file, signal, onBytes), signal);
-    return why && `${why}, so ${file} is not kept.`;
+    this.#kept.add(file);
+    const signals = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal;
+    const arriving = new Arriving();
+    const keeping = this.#tryKeeping(file, arriving, signals, onBytes);
+    const whole = untilAborted(keeping, signals).finally(() => {
+      this.#coming.delete(file);
+      arriving.end();
+    });
+    this.#coming.set(file, Object.assign(arriving, { whole }));
+    try {
+      const why = await whole;
+      if (arriving.attempts > 1 && arriving.isRead) throw new Changed(this.#files.urlOf(file));
+      return why && `${why}, so ${file} is not kept.`;
+    } catch (error) {
+      this.#kept.delete(file);
+      throw error;
+    }
+  }
+
+  /** Gives up what is on its way; what has come is kept. */
+  close(): void {
+    this.#stop.abort(new Error('Nobody reads it any more.'));
+    this.#stop = new AbortController();
+  }
+
+  /** Bytes of a file on its way; the rest from where it is once that has ended. */
+  async *#follow(
+    coming: Arriving & { whole: Promise<unknown> },
+    file: string,
+    start: number,
+    end: number,
+    signal?: AbortSignal,
+  ): Bytes {
+    const cut = coming.pieceBytes;
+    let index = Math.floor(start / cut);
+    let position = start;
+    for await (const piece of ahead(index, Math.ceil(end / cut), (next) => coming.piece(next))) {
+      const from = index++ * cut;
+      const isAll =
+        piece && piece.length === Math.min(cut, (this.#found.get(file)?.size ?? from + piece.length) - from);
+      if (!isAll) break;
+      coming.isRead = true;
+      yield piece.subarray(Math.max(0, start - from), end - from);
+      position = Math.min(end, from + cut);
+    }
+    if (position >= end) return;
+    await coming.whole;
+    if (coming.attempts > 1 && coming.isRead) throw new Changed(this.#files.urlOf(file));
+    const rest = await this.open(file, position, end, signal);
+    if (!rest) throw this.missing(file);
+    yield* rest.bytes;
   }
 
   /** Why the file could not be kept. */
   async #tryKeeping(
     file: string,
+    arriving: Arriving,
     signal?: AbortSignal,
     onBytes?: (bytes: number) => void,
   ): Promise<string | undefined> {
     const store = await this.#store;
     const found = store && (await this.#ask(store, file, signal));
-    this.#kept.add(file);
     if (!store) return 'This browser has no storage that answers here (pages from https have it)';
     if (!found || this.#whole.has(file)) return undefined;
     if (found.version === undefined) return `The server names no version of ${file} (ETag or Last-Modified)`;
@@ -135,13 +188,13 @@ export class CachedFiles implements Files {
     try {
       return await exclusively(this.#key(file), { signal, moves, patience: this.#patience }, async () => {
         try {
-          await this.#download(store, file, signal, onBytes);
+          await this.#download(store, file, arriving, signal, onBytes);
           return undefined;
         } catch (error) {
           signal?.throwIfAborted();
           if (error instanceof VitrineError) throw error;
           await store.delete?.(this.#key(file)).catch(() => {}); // what will not be whole makes room
-          await this.#write(store, { model: this.#model, file, ...found }).catch(() => {});
+          await this.#write(store, { model: this.#model, file, ...found, piece: pieceBytes }).catch(() => {});
           return (error as Error).message;
         }
       });
@@ -171,7 +224,7 @@ export class CachedFiles implements Files {
     }
     // What is absent is so without a network too; what is begun is not complete.
     if (!entry && (!found || found.version))
-      await this.#write(store, { model: this.#model, file, ...found }).catch(() => {});
+      await this.#write(store, { model: this.#model, file, ...found, piece: pieceBytes }).catch(() => {});
     if (isWhole(entry) && found?.version === entry.version) this.#whole.set(file, entry);
     this.#found.set(file, found);
     return found;
@@ -181,14 +234,16 @@ export class CachedFiles implements Files {
   async #download(
     store: CacheStore,
     file: string,
+    arriving: Arriving,
     signal: AbortSignal | undefined,
     onBytes: ((bytes: number) => void) | undefined,
   ): Promise<void> {
     for (let again = 0; ; again++) {
       const found = this.#found.get(file);
       if (found?.version === undefined) throw this.missing(file);
-      const entry: Entry = { model: this.#model, file, version: found.version, size: found.size };
       const before = await this.#entry(store, file);
+      const piece = before?.version === found.version ? pieceOf(before) : pieceBytes;
+      const entry: Entry = { model: this.#model, file, version: found.version, size: found.size, piece };
       if (isWhole(before) && before.version === entry.version) {
         this.#whole.set(file, before); // by another tab, while this one waited
         return;
@@ -198,17 +253,20 @@ export class CachedFiles implements Files {
       await requireRoom(store, found.size, pieces, this.#patience);
       await this.#write(store, entry);
       try {
-        const { size, digests, oid } = await download(this.#files, file, found, pieces, signal, onBytes);
+        const hearing = { onBytes, arriving: arriving.begin(pieces) };
+        const { size, digests, oid } = await download(this.#files, file, found, pieces, signal, hearing);
         if (oid === found.oid) {
           const whole = { ...entry, version: found.version, size, digests };
           await this.#write(store, whole);
           this.#whole.set(file, whole);
           return;
         }
+        arriving.end();
         await this.#forget(store, entry);
         if (again >= 1) throw this.#corrupt(file, `hashes to ${oid}; expected ${found.oid}, as the hub has it`);
       } catch (error) {
         if (!(error instanceof Changed)) throw error;
+        arriving.end();
         await this.#forget(store, entry);
         if (again >= 2) throw this.#corrupt(file, 'changes while it is downloaded, again and again');
       }
@@ -219,24 +277,22 @@ export class CachedFiles implements Files {
   /** Bytes of a file in the cache. A piece that is damaged or gone is fetched again. */
   async *#read(store: CacheStore, entry: Whole, start: number, end: number, signal?: AbortSignal): Bytes {
     const pieces = this.#pieces(store, entry);
+    const piece = pieces.size;
     const load = async (index: number) => {
       const expected = entry.digests[index];
       const kept = await pieces.get(index).catch(() => undefined);
       if (kept && (await digestOf(kept)) === expected) return kept;
-      const fetched = await fetchPiece(this.#files, entry.file, index, entry.size, signal);
+      const fetched = await fetchPiece(this.#files, entry.file, index, { size: entry.size, piece }, signal);
       if ((await digestOf(fetched)) !== expected) {
         await this.#forget(store, entry);
-        throw this.#corrupt(
-          entry.file,
-          `was damaged in the cache at byte ${index * pieceBytes}, and has changed since`,
-        );
+        throw this.#corrupt(entry.file, `was damaged in the cache at byte ${index * piece}, and has changed since`);
       }
       await pieces.put(index, fetched).catch(() => {});
       return fetched;
     };
-    let index = Math.floor(start / pieceBytes);
-    for await (const bytes of ahead(index, Math.ceil(end / pieceBytes), load)) {
-      const from = index++ * pieceBytes;
+    let index = Math.floor(start / piece);
+    for await (const bytes of ahead(index, Math.ceil(end / piece), load)) {
+      const from = index++ * piece;
       yield bytes.subarray(Math.max(0, start - from), end - from);
     }
   }
@@ -248,6 +304,7 @@ export class CachedFiles implements Files {
       return value ? new Uint8Array(value) : undefined;
     };
     return {
+      size: pieceOf(entry),
       get,
       async put(index, bytes) {
         await store.put(prefix + index, bytes).catch((cause: Error) => {
@@ -257,7 +314,8 @@ export class CachedFiles implements Files {
       async present() {
         if (store.keys) return new Set((await store.keys(prefix)).map((key) => Number(key.slice(prefix.length))));
         const present = new Set<number>();
-        for (let index = 0; index * pieceBytes < (entry.size ?? 0); index++) if (await get(index)) present.add(index);
+        for (let index = 0; index * pieceOf(entry) < (entry.size ?? 0); index++)
+          if (await get(index)) present.add(index);
         return present;
       },
     };
@@ -298,14 +356,14 @@ async function requireRoom(
 ): Promise<void> {
   if (!store.delete || typeof navigator === 'undefined' || !navigator.storage?.estimate) return;
   const { quota, usage = 0 } = await inTime(navigator.storage.estimate(), patience);
-  const needed = (size ?? 0) - (await pieces.present()).size * pieceBytes;
+  const needed = (size ?? 0) - (await pieces.present()).size * pieces.size;
   if (quota !== undefined && needed > quota - usage) {
     throw new Error(`The browser grants ${Math.max(0, quota - usage)} bytes of storage, and ${needed} are needed`);
   }
 }
 
 /** The entry at a key; what cannot be read is no entry. */
-async function readEntry(store: CacheStore, key: string): Promise<Entry | undefined> {
+export async function readEntry(store: CacheStore, key: string): Promise<Entry | undefined> {
   try {
     const value = await store.get(key);
     return value ? (JSON.parse(new TextDecoder().decode(value)) as Entry) : undefined;
@@ -313,50 +371,3 @@ async function readEntry(store: CacheStore, key: string): Promise<Entry | undefi
     return undefined;
   }
 }
-
-/** Where all keys of a model begin. */
-export const folderOf = (name: string): string => `${digest(name)}/`;
-
-export const storeOf = (cache: CacheStore | undefined): Promise<CacheStore | undefined> =>
-  cache ? Promise.resolve(timely(() => cache)) : platformStore();
-
-/** Models in the cache: the platform's own, or the one that was given to `load`. */
-export const models = {
-  /** @throws VitrineError `bad-option` for a store that cannot list its keys */
-  async list(cache?: CacheStore): Promise<CachedModel[]> {
-    const store = await storeOf(cache);
-    if (!store) return [];
-    if (!store.keys) throw new VitrineError('bad-option', 'The cache cannot list its models: it has no keys().');
-    const keys = await store.keys('');
-    const found = new Map<string, CachedModel>();
-    for (const key of keys.filter((name) => name.endsWith(',entry'))) {
-      const entry = await readEntry(store, key);
-      if (!entry) continue;
-      const { model: name, size = 0, version } = entry;
-      const model = found.get(name) ?? {
-        name,
-        bytes: 0,
-        complete: true,
-        ...(version === savedVersion && { isAdapter: true }),
-      };
-      const pieces = keys.filter((other) => other.startsWith(key.slice(0, -'entry'.length))).length - 1;
-      model.bytes += Math.min(size, pieces * pieceBytes);
-      model.complete &&= isWhole(entry) || version === undefined;
-      found.set(name, model);
-    }
-    return [...found.values()].filter((model) => model.bytes > 0);
-  },
-
-  /** Deletes a model, whole or not. Whether there was one. */
-  async delete(name: string, cache?: CacheStore): Promise<boolean> {
-    const store = await storeOf(cache);
-    if (!store) return false;
-    if (!store.keys || !store.delete) {
-      throw new VitrineError('bad-option', 'The cache cannot delete models: it has no keys() or no delete().');
-    }
-    const folder = `${digest(name)}/`;
-    const there = (await store.keys(folder)).length > 0;
-    if (there) await store.delete(folder);
-    return there;
-  },
-};

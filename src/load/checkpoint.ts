@@ -82,6 +82,11 @@ export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
   read(weight: WeightSpec, signal?: AbortSignal): AsyncIterable<Float32Array>;
   /** `read` for a format that it is to be kept in: a matrix in bfloat16, for that format, as it is stored. */
   readFor(format: WeightFormat, weight: WeightSpec, signal?: AbortSignal): AsyncIterable<WeightRows>;
+  /**
+   * Waits until the files that were read are known to be what they should: what is read while they come may turn out wrong.
+   * @throws Changed where they are not, and what was read is to be read again; VitrineError `network`
+   */
+  verify?(): Promise<void>;
   tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles>;
   /** The text of another file beside the weights; undefined if there is none, as beside GGUF. */
   text(file: string, signal?: AbortSignal): Promise<string | undefined>;

@@ -23,10 +23,12 @@ export interface Files {
   /** Bytes [start, end) of a file; undefined if there is no such file. `end` may be beyond the file's. */
   open(file: string, start: number, end: number, signal?: AbortSignal): Promise<OpenFile | undefined>;
   /**
-   * Brings a whole file near before it is read, if there is a cache for it. `onBytes`: how many of its bytes are there.
-   * Returns a sentence where the file could not be kept, so that it will be read from afar.
+   * Brings a whole file near, if there is a cache for it: meanwhile `open` reads what has come. `onBytes`: how many of its bytes are there.
+   * Returns a sentence where the file could not be kept, so that it is read from afar; rejects where what was read is not the file.
    */
   keep?(file: string, signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<string | undefined>;
+  /** Gives up what `keep` has begun. */
+  close?(): void;
   /** Names of the files; undefined where nobody can tell. */
   list?(signal?: AbortSignal): Promise<string[] | undefined>;
   /** The error for a file that had to be there when `open` found none. */

@@ -1,6 +1,6 @@
 import { ByteReader, badCheckpoint, exists, type Files } from './files.ts';
 import { pickled, readDirectory, type StoredTensor } from './safetensors.ts';
-import { fillValues, floatTypes, type ValueType } from './values.ts';
+import { areSame, fillValues, floatTypes, type ValueType } from './values.ts';
 
 /**
  * The tensors of a safetensors file beside the model's own, by name, all read at once: those of a layer, not of a model.
@@ -47,4 +47,32 @@ export async function valuesOf(
     tensors.set(name, { data, shape });
   }
   return tensors;
+}
+
+/** Whether the first `length` bytes of two tensors are equal. */
+export async function areEqual(
+  files: Files,
+  a: StoredTensor,
+  b: StoredTensor,
+  length: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const readers: ByteReader[] = [];
+  try {
+    for (const { file, start, end } of [a, b]) {
+      const opened = await files.open(file, start, Math.min(end, start + length), signal);
+      if (!opened) throw files.missing(file);
+      readers.push(new ByteReader(opened.bytes, start));
+    }
+    for (let left = Math.min(length, a.end - a.start); left > 0; ) {
+      const ours = (await readers[0]!.next(Math.min(left, 1 << 20), signal)) ?? new Uint8Array();
+      const theirs = new Uint8Array(ours.length);
+      await readers[1]!.fill(theirs, signal);
+      if (!areSame(ours, theirs)) return false;
+      left -= ours.length;
+    }
+    return true;
+  } finally {
+    for (const reader of readers) reader.cancel();
+  }
 }

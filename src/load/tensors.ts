@@ -13,9 +13,9 @@ import {
 import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
 import type { TensorLayout } from './layout.ts';
 import type { Directory, Piece, StoredTensor } from './safetensors.ts';
-import { readSmallTensors } from './small-tensors.ts';
+import { areEqual, readSmallTensors } from './small-tensors.ts';
 import { readTokenizerFiles } from './tokenizer-files.ts';
-import { fillValues, finestOf, inOrder, transposeRows, unsound } from './values.ts';
+import { fillValues, finestOf, inOrder, rowsFor, transposeRows, unsound } from './values.ts';
 
 /** Float32 bytes of one piece. */
 const pieceBytes = 4 << 20;
@@ -28,8 +28,6 @@ const reportBytes = 1 << 20;
 function storedNames({ name, parts, computed }: WeightSpec): string[] {
   return (computed?.from ?? parts ?? [{ name }]).map((piece) => piece.name);
 }
-
-const rowsFor = (inBits: boolean, length: number) => (inBits ? new Uint16Array(length) : new Float32Array(length));
 
 /** A file being read, up to the end of the last tensor that is wanted of it. */
 interface Stream {
@@ -56,6 +54,8 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   readonly #onProgress: ((progress: Progress) => void) | undefined;
   /** Bytes of each tensor that progress has counted, so that reading again counts nothing twice. */
   readonly #counted = new Map<StoredTensor, number>();
+  /** Files on their way into the cache, or there. */
+  readonly #keeping = new Map<string, Promise<void>>();
   #loaded = 0;
   #reported = 0;
   /** The stream that the last `read` left open where it ended, for the next. */
@@ -121,35 +121,13 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     if (this.#layout.transposes || !words || !head || words.dtype !== head.dtype) return;
     if (words.shape.join() !== head.shape.join()) return;
     // Most differ at once; for the rest the file is kept first, if it will be, so that nothing is fetched twice.
-    if (!(await this.#areEqual(words, head, 1 << 14, signal))) return;
+    if (!(await areEqual(this.#files, words, head, 1 << 14, signal))) return;
     const inFile = [...this.#tensors.values()].filter(({ file }) => file === words.file);
     await this.#keep(words.file, inFile, signal);
-    if (!(await this.#areEqual(words, head, words.end - words.start, signal))) return;
+    if (!(await areEqual(this.#files, words, head, words.end - words.start, signal))) return;
     this.#tensors.delete(tied[1]!);
     this.config = { ...this.config, tieWordEmbeddings: true };
     this.#report(head, head.end);
-  }
-
-  /** Whether the first `length` bytes of two tensors are. */
-  async #areEqual(a: StoredTensor, b: StoredTensor, length: number, signal: AbortSignal | undefined): Promise<boolean> {
-    const readers: ByteReader[] = [];
-    try {
-      for (const { file, start, end } of [a, b]) {
-        const opened = await this.#files.open(file, start, Math.min(end, start + length), signal);
-        if (!opened) throw this.#files.missing(file);
-        readers.push(new ByteReader(opened.bytes, start));
-      }
-      for (let left = Math.min(length, a.end - a.start); left > 0; ) {
-        const ours = (await readers[0]!.next(Math.min(left, 1 << 20), signal)) ?? new Uint8Array();
-        const theirs = new Uint8Array(ours.length);
-        await readers[1]!.fill(theirs, signal);
-        if (ours.length === 0 || ours.some((byte, i) => byte !== theirs[i])) return false;
-        left -= ours.length;
-      }
-      return true;
-    } finally {
-      for (const reader of readers) reader.cancel();
-    }
   }
 
   partsOf(weight: WeightSpec): StoredPart[] {
@@ -167,27 +145,33 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   read(weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<Float32Array, void> {
-    return this.#read(weight, false, signal) as AsyncGenerator<Float32Array, void>;
+    return this.#read(weight, undefined, signal) as AsyncGenerator<Float32Array, void>;
   }
 
   readFor(format: WeightFormat, weight: WeightSpec, signal?: AbortSignal): AsyncGenerator<WeightRows, void> {
-    const isAsStored = format === 'bf16' && weight.kind === 'matrix' && this.storedAsOf(weight) === 'bf16';
-    return this.#read(weight, isAsStored, signal);
+    const isAsStored = (piece: Piece) => this.#layout.types.get(piece.tensor.dtype)!.storedAs === format;
+    const isCopy = format !== 'f32' && weight.kind === 'matrix' && !weight.computed;
+    return this.#read(weight, isCopy && this.#piecesOf(weight).every(isAsStored) ? format : undefined, signal);
   }
 
-  async *#read(weight: WeightSpec, asStored: boolean, signal?: AbortSignal): AsyncGenerator<WeightRows, void> {
+  async *#read(
+    weight: WeightSpec,
+    asStored: WeightFormat | undefined,
+    signal?: AbortSignal,
+  ): AsyncGenerator<WeightRows, void> {
     const pieces = this.#piecesOf(weight);
     if (weight.computed) {
       const stored: Float32Array[] = [];
-      for (const piece of pieces) stored.push((await this.#whole(piece, false, signal)) as Float32Array);
+      for (const piece of pieces) stored.push((await this.#whole(piece, undefined, signal)) as Float32Array);
       return yield weight.computed.values(...stored);
     }
     const vector = new Float32Array(weight.kind === 'vector' ? weight.columns : 0);
     let filled = 0;
     for (const piece of pieces) {
       const order = this.#layout.orderOf(weight, piece.name);
-      const parts = order
-        ? [inOrder(await this.#whole(piece, asStored, signal), weight.kind === 'vector' ? 1 : piece.columns, order)]
+      const whole = order && (await this.#whole(piece, asStored, signal));
+      const parts = whole
+        ? [inOrder(whole, weight.kind === 'vector' ? 1 : whole.length / piece.rows, order)]
         : this.#readTensor(piece, this.#isTransposed(weight), asStored, signal);
       for await (const part of parts) {
         if (weight.kind === 'matrix') yield part;
@@ -201,7 +185,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   /** All of a stored tensor. */
-  async #whole(piece: Piece, asStored: boolean, signal: AbortSignal | undefined): Promise<WeightRows> {
+  async #whole(piece: Piece, asStored: WeightFormat | undefined, signal: AbortSignal | undefined): Promise<WeightRows> {
     const whole = rowsFor(asStored, piece.rows * piece.columns);
     let at = 0;
     for await (const part of this.#readTensor(piece, false, asStored, signal)) {
@@ -215,25 +199,26 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   async *#readTensor(
     { tensor, rows, columns }: Piece,
     isTransposed: boolean,
-    asStored: boolean,
+    asStored: WeightFormat | undefined,
     signal?: AbortSignal,
   ): AsyncGenerator<WeightRows, void> {
     const stream = await this.#streamAt(tensor, signal);
-    const fill = (values: WeightRows) => this.#fill(values, stream.reader, tensor, signal);
+    const fill = (values: WeightRows) => this.#fill(values, asStored, stream.reader, tensor, signal);
     let complete = false;
     try {
       const whole = isTransposed ? await fill(rowsFor(asStored, rows * columns)) : undefined;
       const step = Math.max(1, Math.floor(pieceBytes / 4 / columns));
       const piece = rowsFor(asStored, Math.min(step, rows) * columns);
+      const perRow = piece.length / Math.min(step, rows);
       for (let row = 0; row < rows; row += step) {
-        const part = piece.subarray(0, Math.min(step, rows - row) * columns);
+        const part = piece.subarray(0, Math.min(step, rows - row) * perRow);
         yield whole ? transposeRows(whole, rows, row, part, columns) : await fill(part);
         signal?.throwIfAborted();
       }
       complete = true;
     } finally {
       if (complete && stream.reader.position < stream.end) {
-        this.close();
+        this.#closeStream();
         this.#open = stream;
       } else stream.reader.cancel();
     }
@@ -253,7 +238,16 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     return readTokenizerFiles(this.#files, modelTypeOf(this), signal);
   }
 
+  async verify(): Promise<void> {
+    await Promise.all(this.#keeping.values());
+  }
+
   close(): void {
+    this.#closeStream();
+    this.#files.close?.();
+  }
+
+  #closeStream(): void {
     this.#open?.reader.cancel();
     this.#open = undefined;
   }
@@ -331,7 +325,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
       this.#open = undefined; // a second reader at the same time opens its own
     } else {
       const others = [...this.#tensors.values()].filter((other) => other.file === file);
-      await this.#keep(file, others, signal);
+      void this.#keep(file, others, signal); // read while it comes; `verify` hears of what fails
       const end = others.reduce((latest, other) => Math.max(latest, other.end), start);
       const opened = await this.#files.open(file, start, end, signal);
       if (!opened) throw this.#files.missing(file);
@@ -347,7 +341,14 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   /** Brings the file into the cache. What has come counts as if it had been read from the file's beginning. */
-  async #keep(file: string, tensors: StoredTensor[], signal: AbortSignal | undefined): Promise<void> {
+  #keep(file: string, tensors: StoredTensor[], signal: AbortSignal | undefined): Promise<void> {
+    const keeping = this.#keeping.get(file) ?? this.#tryKeeping(file, tensors, signal);
+    this.#keeping.set(file, keeping);
+    keeping.catch(() => this.#keeping.delete(file));
+    return keeping;
+  }
+
+  async #tryKeeping(file: string, tensors: StoredTensor[], signal: AbortSignal | undefined): Promise<void> {
     const warning = await this.#files.keep?.(file, signal, (bytes) => {
       for (const tensor of tensors) this.#report(tensor, Math.min(bytes, tensor.end));
     });
@@ -356,6 +357,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
 
   async #fill(
     values: WeightRows,
+    format: WeightFormat | undefined,
     reader: ByteReader,
     tensor: StoredTensor,
     signal: AbortSignal | undefined,
@@ -367,7 +369,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
         throw badCheckpoint(`${found}; expected byte ${tensor.end}.`, 'Fetch it again.');
       }
     });
-    const found = unsound(values);
+    const found = unsound(values, format);
     if (found === undefined) return values;
     throw badCheckpoint(`${tensor.name} in ${tensor.file} holds ${found}; expected numbers.`, 'Fetch it again.');
   }

@@ -1,4 +1,5 @@
-import type { WeightRows } from '../plan/backend.ts';
+import type { WeightFormat, WeightRows } from '../plan/backend.ts';
+import { storedBlock } from '../plan/formats.ts';
 import { halfTable } from '../plan/half.ts';
 import type { StoredAs } from './checkpoint.ts';
 
@@ -20,6 +21,17 @@ export const floatTypes: ReadonlyMap<string, ValueType> = new Map([
   ['F64', { block: 1, bytes: 8, storedAs: 'f32' }],
 ]);
 
+/** Room for rows of so many values: as `format` has them in a file, or without it in float32. */
+export function rowsFor(format: WeightFormat | undefined, length: number): WeightRows {
+  if (format === 'q8' || format === 'q4') return new Uint8Array((length / 32) * storedBlock(format));
+  return format ? new Uint16Array(length) : new Float32Array(length);
+}
+
+export function areSame(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false; // `some` takes five times as long, for 150 MB of words
+  return a.length > 0;
+}
+
 /**
  * Fills `values` from the next bytes of a file. `read` fills a byte array. The raw bytes go into `values` itself,
  * at its end, and are widened in place from the front, which never catches up with what is still to be read.
@@ -29,7 +41,8 @@ export async function fillValues(
   type: ValueType,
   read: (bytes: Uint8Array) => Promise<void>,
 ): Promise<void> {
-  if (values instanceof Uint16Array) return read(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  if (!(values instanceof Float32Array))
+    return read(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   const count = values.length;
   if (type.bytes > 4 * type.block) return fillFromDoubles(values, read);
   const length = (count / type.block) * type.bytes;
@@ -66,13 +79,21 @@ function unpackBlocks(values: Float32Array, bytes: Uint8Array, { block, bytes: s
   }
 }
 
-/** The first value that is no number, if any; of bfloat16 too. */
-export function unsound(values: WeightRows): number | undefined {
+/** The first value that is no number, if any; of rows as the file has them, in that format, too. */
+export function unsound(values: WeightRows, format: WeightFormat = 'f32'): number | undefined {
   let found = 0;
+  if (values instanceof Uint8Array) {
+    // Of blocks the scale alone, a half, can be none.
+    for (let at = 0; at < values.length; at += storedBlock(format))
+      if ((values[at + 1]! & 0x7c) === 0x7c) return Number.NaN;
+    return undefined;
+  }
   if (values instanceof Uint16Array) {
-    for (let i = 0; i < values.length; i++) if ((values[i]! & 0x7f80) === 0x7f80) found++;
-    const bits = found && values.find((value) => (value & 0x7f80) === 0x7f80)!;
-    return found ? new Float32Array(Uint32Array.of(bits << 16).buffer)[0] : undefined;
+    const exponent = format === 'bf16' ? 0x7f80 : 0x7c00;
+    for (let i = 0; i < values.length; i++) if ((values[i]! & exponent) === exponent) found++;
+    const bits = found && values.find((value) => (value & exponent) === exponent)!;
+    if (!found) return undefined;
+    return format === 'bf16' ? new Float32Array(Uint32Array.of(bits << 16).buffer)[0] : halfTable()[bits];
   }
   // Zero times a finite number is zero; the sum shows any other without a branch for each.
   for (let i = 0; i < values.length; i++) found += values[i]! * 0;

@@ -5,8 +5,11 @@ import type { TokenScore } from './token-scores.ts';
 /** How the rows of a matrix are kept in memory (see formats.ts). Vectors are always f32. */
 export type WeightFormat = 'f32' | 'bf16' | 'f16' | 'q8' | 'q4';
 
-/** Whole rows [rows, columns] of a weight, in float32 or, as Uint16, in bfloat16 as a file has it. */
-export type WeightRows = Float32Array | Uint16Array;
+/**
+ * Whole rows [rows, columns] of a weight, in float32; or as a file has them, for the format that they are in already: Uint16 for bf16 and
+ * f16, Uint8 for q8 and q4, as blocks of GGUF's Q8_0 and Q4_0.
+ */
+export type WeightRows = Float32Array | Uint16Array | Uint8Array;
 
 /**
  * One row of a batch: its numbers, and the keys that it sees. A decoder's row sees those of its slot up to itself; an encoder's

@@ -43,13 +43,19 @@ export function packedBytes(format: WeightFormat, rows: number, columns: number)
   }
 }
 
-/** Packs whole rows `[rows, columns]` of weights; those in bfloat16 stay as they are, for that format alone. */
+/** Elements of one row of weights: of blocks of Q8_0 and Q4_0 they are bytes. */
+export function rowLength(format: WeightFormat, weights: WeightRows, columns: number): number {
+  return weights instanceof Uint8Array ? (columns / BLOCK) * storedBlock(format) : columns;
+}
+
+/** Bytes of a block of Q8_0 or Q4_0: a half, the scale, and then the weights. */
+export const storedBlock = (format: WeightFormat): number => (format === 'q8' ? 34 : 18);
+
+/** Packs whole rows `[rows, columns]` of weights; those that are as a file has them stay the same numbers, in this format alone. */
 export function packRows(format: WeightFormat, weights: WeightRows, columns: number): PackedRows {
+  if (weights instanceof Uint8Array) return takeBlocks(format, weights, columns);
   const padded = padRows(weights, columns);
-  if (padded instanceof Uint16Array) {
-    if (format !== 'bf16') throw new Error(`Rows in bfloat16 are to be packed as ${format}.`);
-    return { values: padded };
-  }
+  if (padded instanceof Uint16Array) return { values: padded };
   switch (format) {
     case 'f32':
       return { values: padded };
@@ -89,13 +95,43 @@ function q4At(values: Uint8Array, index: number): number {
   return (index & 4 ? byte >> 4 : byte & 15) - 8;
 }
 
-function padRows(weights: WeightRows, columns: number): WeightRows {
+function padRows(weights: Float32Array | Uint16Array, columns: number): Float32Array | Uint16Array {
   const stride = strideOf(columns);
   if (stride === columns) return weights;
   const rows = weights.length / columns;
   const padded = weights instanceof Uint16Array ? new Uint16Array(rows * stride) : new Float32Array(rows * stride);
   for (let r = 0; r < rows; r++) padded.set(weights.subarray(r * columns, (r + 1) * columns), r * stride);
   return padded;
+}
+
+/** Rows as Q8_0 and Q4_0 have them: the same scales and values, which lie apart here. */
+function takeBlocks(format: WeightFormat, bytes: Uint8Array, columns: number): PackedRows {
+  const size = storedBlock(format);
+  const [inRow, padded] = [columns / BLOCK, strideOf(columns) / BLOCK];
+  const rows = bytes.length / size / inRow;
+  const values = format === 'q8' ? new Int8Array(rows * padded * 32) : new Uint8Array(rows * padded * 16).fill(0x88);
+  const scales = new Uint16Array(rows * padded);
+  const take = format === 'q8' ? takeQ8 : takeQ4;
+  for (let b = 0; b < rows * inRow; b++) {
+    const block = inRow === padded ? b : Math.floor(b / inRow) * padded + (b % inRow);
+    scales[block] = bytes[b * size]! | (bytes[b * size + 1]! << 8);
+    take(bytes, b * size + 2, values, block);
+  }
+  return { values, scales };
+}
+
+function takeQ8(bytes: Uint8Array, from: number, values: Int8Array | Uint8Array, block: number): void {
+  for (let i = 0; i < BLOCK; i++) values[block * BLOCK + i] = bytes[from + i]!;
+}
+
+/** Byte j of Q4_0 holds weights j and j + 16. */
+function takeQ4(bytes: Uint8Array, from: number, values: Int8Array | Uint8Array, block: number): void {
+  for (let i = 0; i < 8; i++) {
+    const at = from + (i & 3) + (i & 4) * 2;
+    const [first, second] = [bytes[at]!, bytes[at + 4]!];
+    values[block * 16 + i] = (first & 15) | ((second & 15) << 4);
+    values[block * 16 + 8 + i] = (first >> 4) | (second & 0xf0);
+  }
 }
 
 function packQ8(weights: Float32Array): PackedRows {
@@ -141,10 +177,10 @@ function packQ4(weights: Float32Array): PackedRows {
   return { values, scales };
 }
 
-/** Of a weight in steps of its scale; no lower than -9, which the conversion takes to 0. */
+/** Of a weight in steps of its scale; a scale so small that a half rounds it by much leaves weights beyond both ends. */
 const nibbleQ4 = (steps: number): number => {
   const nibble = (steps + 8.5) | 0;
-  return nibble > 15 ? 15 : nibble;
+  return nibble > 15 ? 15 : nibble < 0 ? 0 : nibble;
 };
 
 /** Steps that the largest weight of a block may make; -8, nibble 0, is the one value that has no opposite. */

@@ -3,13 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
-import { CachedFiles, models } from '../../src/load/cache.ts';
+import { CachedFiles } from '../../src/load/cache.ts';
+import { pieceBytes } from '../../src/load/cache-download.ts';
 import { type CacheStore, folderStore } from '../../src/load/cache-store.ts';
+import { models } from '../../src/load/cached-models.ts';
 import { readText } from '../../src/load/files.ts';
 import { HttpFiles } from '../../src/load/http.ts';
 import { type OpenOptions, openCheckpoint } from '../../src/load/open.ts';
 import { VitrineError } from '../../src/plan/error.ts';
-import { expectSame, readAll } from './read.ts';
+import { expectSame, readAll, readAnew } from './read.ts';
 import { type Contents, type Misbehave, type ServeOptions, serve, type TestServer } from './server.ts';
 import { encodeSafetensors, tinyCheckpoint, tinyFiles } from './tiny-checkpoint.ts';
 
@@ -39,7 +41,7 @@ function memoryStore(): Required<CacheStore> & { values: Map<string, Uint8Array<
 }
 
 async function loadAll(cache: CacheStore, options: OpenOptions = {}): Promise<Map<string, Float32Array>> {
-  return readAll(await openCheckpoint(server.url, { cache, ...options }), options.signal);
+  return readAnew(() => openCheckpoint(server.url, { cache, ...options }), options.signal);
 }
 
 async function start(misbehave?: Misbehave, files = contents, options?: ServeOptions): Promise<void> {
@@ -105,10 +107,29 @@ describe('a cache', () => {
     expectSame(await loadAll(store), expected);
     const once = server.sent;
     expect(once).toBeLessThan(weights.length + 70_000 + 1000);
-    expect(server.requests.filter((request) => /safetensors bytes=/.test(request))).toHaveLength(4);
+    expect(server.requests.filter((request) => /safetensors bytes=/.test(request))).toHaveLength(5);
     expectSame(await loadAll(store), expected);
     expect(server.sent - once).toBeLessThan(10);
     expectSame(await loadAll(store, { fetch: offline }), expected);
+  });
+
+  test('weights are read while others come', async () => {
+    const lastByte = `-${weights.length - 1}`;
+    let send = () => {};
+    const isRead = new Promise<void>((resolve) => (send = resolve));
+    await start((request, response) => {
+      if (!request.headers.range?.endsWith(lastByte)) return false;
+      void isRead.then(() => part((bytes) => bytes)(request, response)); // the last piece waits for the first weight
+      return true;
+    });
+    const checkpoint = await openCheckpoint(server.url, { cache: memoryStore() });
+    const [first] = checkpoint.check(checkpoint.family.plan(checkpoint.config).weights);
+    for await (const rows of checkpoint.read(first!)) {
+      expect(rows.length).toBeGreaterThan(0);
+      break;
+    }
+    send();
+    expectSame(await readAll(checkpoint), expected);
   });
 
   test('says the whole size first, and then only more', async () => {
@@ -148,7 +169,9 @@ describe('a cache', () => {
     const moved: typeof fetch = (input, init) => fetch(String(input).replace(url, server.url), init);
     const again = () => openCheckpoint(url, { cache: store, fetch: moved }).then((checkpoint) => readAll(checkpoint));
     expectSame(await again(), await readAll(await openCheckpoint(tinyFiles(other))));
-    expect([...store.values.keys()].filter((key) => key.includes('model.safetensors'))).toHaveLength(21);
+    expect([...store.values.keys()].filter((key) => key.includes('model.safetensors'))).toHaveLength(
+      1 + Math.ceil(files['model.safetensors'].length / pieceBytes),
+    );
   });
 
   test('with get and put alone', async () => {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
-import type { models } from '../../src/load/cache.ts';
+import type { models } from '../../src/load/cached-models.ts';
 import type { drain } from './drain.ts';
 import { type Contents, hub, serve, type TestServer } from './server.ts';
 import { encodeSafetensors, tinyCheckpoint } from './tiny-checkpoint.ts';

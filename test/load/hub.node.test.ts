@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { afterEach, describe, expect, test } from 'vitest';
-import { models } from '../../src/load/cache.ts';
 import { pieceBytes } from '../../src/load/cache-download.ts';
 import { type CacheStore, folderStore } from '../../src/load/cache-store.ts';
+import { models } from '../../src/load/cached-models.ts';
 import { openCheckpoint } from '../../src/load/open.ts';
 import { errorOf, VitrineError } from '../../src/plan/error.ts';
 import { isFull } from '../full.ts';
 import { piecesAsked } from './pieces-asked.ts';
-import { expectSame, readAll } from './read.ts';
+import { expectSame, readAll, readAnew } from './read.ts';
 import { type Contents, hub, type Misbehave, serve, type TestServer } from './server.ts';
 import { encodeSafetensors, shardedFiles, type TinyOptions, tinyCheckpoint, tinyFiles } from './tiny-checkpoint.ts';
 
@@ -47,8 +47,9 @@ async function loadAll(
   cache: CacheStore | false,
   options: { revision?: string; token?: string; fetch?: typeof fetch } = {},
 ) {
-  const checkpoint = await openCheckpoint(id, { endpoint: server.url, cache, ...options });
-  const weights = await readAll(checkpoint);
+  const open = () => openCheckpoint(id, { endpoint: server.url, cache, ...options });
+  const weights = await readAnew(open);
+  const checkpoint = await open();
   expect(await checkpoint.tokenizerFiles()).toMatchObject({ vocab: '{"a":0}' });
   return weights;
 }

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Checkpoint } from '../../src/load/checkpoint.ts';
+import { Changed } from '../../src/load/versions.ts';
 
 /** All weights of a checkpoint's plan by name, [rows, columns], read in the order that `check` gives. */
 export async function readAll(checkpoint: Checkpoint, signal?: AbortSignal): Promise<Map<string, Float32Array>> {
@@ -15,9 +16,24 @@ export async function readAll(checkpoint: Checkpoint, signal?: AbortSignal): Pro
       if (filled !== whole.length) throw new Error(`${weight.name}: ${filled} of ${whole.length} values`);
       weights.set(weight.name, whole);
     }
+    await checkpoint.verify?.();
     return weights;
   } finally {
     checkpoint.close();
+  }
+}
+
+/** As loads do: what turns out to be another file than was read is read again. */
+export async function readAnew(
+  open: () => Promise<Checkpoint>,
+  signal?: AbortSignal,
+): Promise<Map<string, Float32Array>> {
+  for (let again = 0; ; again++) {
+    try {
+      return await readAll(await open(), signal);
+    } catch (error) {
+      if (!(error instanceof Changed) || again === 2) throw error;
+    }
   }
 }
 

@@ -18,14 +18,14 @@ import { hasI8Products, tileOfFours, tileOfPairs } from './integer-tiles';
 import { linearRow } from './linear-row';
 import { linearTile } from './linear-tile';
 import { norm, normScale } from './norm';
-import { panels, tile, tileOfFour } from './panels';
+import { tile } from './panels';
 import { activation, binary, cacheAppend, embed, rotate, rotateAppend, selectRows } from './rows';
 import { writeNumbers } from './simd';
 import { Batch, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
 import { barrier, epoch, I8_PRODUCTS, join, nextRun, RUN, start } from './threads';
 
 // A function that is exported is not put into the one that calls it.
-export { panels, tile, tileOfFour, tileOfFours, tileOfPairs };
+export { tile, tileOfFours, tileOfPairs };
 
 /** A run as its caller leaves it in memory for the other threads. */
 @unmanaged
@@ -100,9 +100,9 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
     case Op.selectRows:
       return selectRows(s, batch);
     case Op.rotate:
-      return rotate(s, batch, scratch);
+      return rotate(s, batch);
     case Op.rotateAppend:
-      return rotateAppend(s, batch, scratch);
+      return rotateAppend(s, batch);
     case Op.linear:
       if (rowsOf(s, batch) <= FEW_ROWS) return linearRow(s, batch, scratch);
       if (changetype<Table>(s.tables).format < Format.q8) return linearTile<f32>(s, batch, scratch);
@@ -141,7 +141,7 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
     case Op.selectBack:
       return selectBack(s, batch);
     case Op.rotateBack:
-      return rotateBack(s, batch, scratch);
+      return rotateBack(s, batch);
     case Op.columnSums:
       return columnSums(s, batch);
     case Op.crossEntropy:

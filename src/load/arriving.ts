@@ -1,0 +1,87 @@
+/** Pieces kept in memory until they are read: those of the requests under way, so that few are read back from the cache. */
+const mostFresh = 12;
+
+type Piece = Uint8Array<ArrayBuffer>;
+
+/** The pieces of one version of a file in a cache. */
+export interface Pieces {
+  /** Bytes of each but the last. */
+  size: number;
+  get(index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  put(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Indices of those that are there. */
+  present(): Promise<ReadonlySet<number>>;
+}
+
+/** A file on its way into the cache, to be read while it comes. */
+export class Arriving {
+  /** Settles when it is known whether anything comes. */
+  readonly begun: Promise<void>;
+  #begin = () => {};
+  /** How often the download was begun, and whether what the first one brought has been read. */
+  attempts = 0;
+  isRead = false;
+  #pieces: Pieces | undefined;
+  readonly #there = new Set<number>();
+  readonly #fresh = new Map<number, Piece>();
+  readonly #waiting = new Map<number, () => void>();
+  #over = false;
+
+  constructor() {
+    this.begun = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
+  }
+
+  /** Another attempt, which this hears of if it is the first. */
+  begin(pieces: Pieces): this | undefined {
+    if (this.attempts++ > 0) return undefined;
+    this.#pieces = pieces;
+    this.#begin();
+    return this;
+  }
+
+  /** A piece is in the cache, and maybe still at hand. */
+  add(index: number, bytes?: Piece): void {
+    this.#there.add(index);
+    if (bytes) this.#fresh.set(index, bytes);
+    if (this.#fresh.size > mostFresh) this.#fresh.delete(Math.min(...this.#fresh.keys()));
+    this.#wake(index);
+  }
+
+  /** No more will come. */
+  end(): void {
+    this.#over = true;
+    this.#begin();
+    this.#fresh.clear();
+    for (const index of this.#waiting.keys()) this.#wake(index);
+  }
+
+  get pieceBytes(): number {
+    return this.#pieces!.size;
+  }
+
+  fresh(index: number): Piece | undefined {
+    return this.#fresh.get(index);
+  }
+
+  /** A piece, once it is there; undefined if it does not come, or the cache has lost it. */
+  async piece(index: number): Promise<Piece | undefined> {
+    while (!this.#there.has(index)) {
+      if (this.#over) return undefined;
+      await new Promise<void>((resolve) => {
+        const others = this.#waiting.get(index);
+        this.#waiting.set(index, () => {
+          others?.();
+          resolve();
+        });
+      });
+    }
+    return this.#fresh.get(index) ?? this.#pieces?.get(index).catch(() => undefined);
+  }
+
+  #wake(index: number): void {
+    this.#waiting.get(index)?.();
+    this.#waiting.delete(index);
+  }
+}

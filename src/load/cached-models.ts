@@ -1,0 +1,59 @@
+import { VitrineError } from '../plan/error.ts';
+import { digest, isWhole, pieceOf, readEntry, savedVersion } from './cache.ts';
+import { type CacheStore, platformStore } from './cache-store.ts';
+import { timely } from './in-time.ts';
+
+/** A model in the cache. */
+export interface CachedModel {
+  /** A hub id (`@` a revision other than main), or a URL. */
+  name: string;
+  /** Bytes in the cache. */
+  bytes: number;
+  /** Whether every file that was begun is whole, so that it loads without a network. */
+  complete: boolean;
+  /** An adapter that was saved under this name. */
+  isAdapter?: true;
+}
+
+/** Where all keys of a model begin. */
+export const folderOf = (name: string): string => `${digest(name)}/`;
+
+export const storeOf = (cache: CacheStore | undefined): Promise<CacheStore | undefined> =>
+  cache ? Promise.resolve(timely(() => cache)) : platformStore();
+
+/** Models in the cache: the platform's own, or the one that was given to `load`. */
+export const models = {
+  /** @throws VitrineError `bad-option` for a store that cannot list its keys */
+  async list(cache?: CacheStore): Promise<CachedModel[]> {
+    const store = await storeOf(cache);
+    if (!store) return [];
+    if (!store.keys) throw new VitrineError('bad-option', 'The cache cannot list its models: it has no keys().');
+    const keys = await store.keys('');
+    const found = new Map<string, CachedModel>();
+    for (const key of keys.filter((name) => name.endsWith(',entry'))) {
+      const entry = await readEntry(store, key);
+      if (!entry) continue;
+      const { model: name, size = 0, version } = entry;
+      const isAdapter = version === savedVersion && ({ isAdapter: true } as const);
+      const model = found.get(name) ?? { name, bytes: 0, complete: true, ...isAdapter };
+      const pieces = keys.filter((other) => other.startsWith(key.slice(0, -'entry'.length))).length - 1;
+      model.bytes += Math.min(size, pieces * pieceOf(entry));
+      model.complete &&= isWhole(entry) || version === undefined;
+      found.set(name, model);
+    }
+    return [...found.values()].filter((model) => model.bytes > 0);
+  },
+
+  /** Deletes a model, whole or not. Whether there was one. */
+  async delete(name: string, cache?: CacheStore): Promise<boolean> {
+    const store = await storeOf(cache);
+    if (!store) return false;
+    if (!store.keys || !store.delete) {
+      throw new VitrineError('bad-option', 'The cache cannot delete models: it has no keys() or no delete().');
+    }
+    const folder = `${digest(name)}/`;
+    const there = (await store.keys(folder)).length > 0;
+    if (there) await store.delete(folder);
+    return there;
+  },
+};
