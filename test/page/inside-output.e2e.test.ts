@@ -1,6 +1,7 @@
 import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { distribution, type GenerateOptions, type Model } from '../../src/index.ts';
+import { gradients, integratedGradients } from '../../src/learn/index.ts';
 import { openSite, type Site } from '../site.ts';
 import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
 
@@ -272,5 +273,45 @@ describe('from numbers to the next token', () => {
       expect(cells[2]!.prob).toBeCloseTo(before[id]!, 3);
     }
     expect(tokens.some(({ id }) => Math.abs(changed[id]! - before[id]!) > 1e-2)).toBe(true);
+  });
+
+  test('what moved a word is the engine’s gradient by each token, with the changes in it', async () => {
+    await open('seed=6&temperature=1&top-k=0');
+    const edits = [{ name: 'blocks.0.attn.hook_z', head: 0, scale: 0 }];
+    await page.locator('#station-moved > h3 button').click();
+    const moves = page.locator('.moved[data-stale="false"] .moves[data-way="gradient"]');
+    await moves.waitFor();
+    expect(await page.getByRole('radio', { name: 'integrated gradients' }).isDisabled()).toBe(true);
+    const shown = () =>
+      moves.evaluate((list) => ({
+        logit: Number((list as HTMLElement).dataset.logit),
+        id: Number(document.querySelector<HTMLElement>('.moved :checked + span')!.dataset.id),
+        values: [...list.children].map((one) => Number((one as HTMLElement).dataset.value)),
+      }));
+    const expected = async (id: number, read: number[], of: typeof edits) => {
+      const loss = { logit: id, position: read.length - 1 };
+      const found = await gradients(model, read, { loss, wrt: ['hook_embed'], edits: of });
+      const input = (await model.trace(read, { capture: ['hook_embed'], edits: of })).get('hook_embed')!.data;
+      const products = found.get('hook_embed').data.map((value, i) => value * input[i]!);
+      const width = products.length / read.length;
+      return {
+        logit: found.loss,
+        values: read.map((_, row) => products.subarray(row * width, (row + 1) * width).reduce((a, b) => a + b, 0)),
+      };
+    };
+    const touched = await shown();
+    const own = await expected(touched.id, ids, edits);
+    expectClose([touched.logit, ...touched.values], [own.logit, ...own.values], 'touched');
+    await page.getByRole('button', { name: /^Undo:/ }).click();
+    await page.getByRole('radio', { name: 'integrated gradients' }).check();
+    const integrated = page.locator('.moved[data-stale="false"] .moves[data-way="integrated"]');
+    await integrated.waitFor();
+    const { id, values } = await integrated.evaluate((list) => ({
+      id: Number(document.querySelector<HTMLElement>('.moved :checked + span')!.dataset.id),
+      values: [...list.children].map((one) => Number((one as HTMLElement).dataset.value)),
+    }));
+    const loss = { logit: id, position: ids.length - 1 };
+    const { data } = await integratedGradients(model, ids, { loss, steps: 16 });
+    expectClose(values, data, 'integrated');
   });
 });

@@ -29,6 +29,7 @@ export const stations = [
   'neuron',
   'output',
   'spoke',
+  'moved',
   'touch',
   'compare',
   'runs',

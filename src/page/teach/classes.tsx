@@ -101,8 +101,8 @@ function Found({ model }: { model: WorkerEncoder }) {
       const found: { line: number; tokens: number }[] = [];
       for (const { text, line } of candidates) {
         signal.throwIfAborted();
-        const [input] = (await model.tokenizer.inputs(text)) as unknown as [{ ids: ArrayLike<number> }];
-        if (input.ids.length > nCtx) found.push({ line, tokens: input.ids.length });
+        const { ids } = await model.tokenizer.inputs(text);
+        if (ids.length > nCtx) found.push({ line, tokens: ids.length });
       }
       return found;
     },

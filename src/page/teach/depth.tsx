@@ -4,7 +4,7 @@ import { gradients, type LeftOut } from '../../learn/index.ts';
 import { shortNumber } from '../format.ts';
 import { useWidth } from '../inside/draw/width.ts';
 import { useOnce } from '../inside/later.ts';
-import { loadBeside } from '../models.ts';
+import { adapted, loadBeside } from '../models.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { Fold } from '../rooms/fold.tsx';
 import { shownText } from '../writing.ts';
@@ -41,7 +41,7 @@ function Lesson({ model }: { model: Pupil }) {
   const [which, setWhich] = useState<Which>(48);
   const { value, failure, stale } = useOnce(
     async (signal) => ({ which, sizes: await (which === 'open' ? ofOpen(model, signal) : ofSeeded(which, signal)) }),
-    [model, which],
+    [model, which, which === 'open' && adapted.value],
   );
   const all: Which[] = hasLoss ? ['open', 12, 48] : [12, 48];
   return (
@@ -95,9 +95,7 @@ async function sizesOf(
 /** The text on the page, its beginning; of a model that guesses words a text, all of which it is to guess. */
 async function ofOpen(model: Pupil, signal: AbortSignal): Promise<Sizes> {
   if (model instanceof WorkerEncoder) {
-    const { ids } = (await model.tokenizer.inputs(tried.peek().trim() || words.tryOpening)) as unknown as {
-      ids: ArrayLike<number>;
-    };
+    const { ids } = await model.tokenizer.inputs(tried.peek().trim() || words.tryOpening);
     const own = Array.from(ids).slice(0, model.config.nCtx);
     return sizesOf(model, [{ ids: own }], { labels: [own] }, signal);
   }

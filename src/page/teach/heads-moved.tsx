@@ -19,6 +19,7 @@ interface Props {
 }
 
 interface Compared {
+  text: string;
   before: Trace;
   after: Trace;
   texts: readonly string[];
@@ -57,10 +58,10 @@ function Moved({ model, adapter, text }: Omit<Props, 'method'>) {
   const [layer, head] = chosen ?? [most.layer, most.head];
   const { name } = attentions[layer]!;
   return (
-    <Figure title={words.moved} note={words.movedNote(settled)}>
+    <Figure title={words.moved} note={words.movedNote(value.text)}>
       <p class="says">{words.movedMost(most.layer, most.head, most.share)}</p>
       <div class="table-room" tabIndex={0} role="group" aria-label={words.moved}>
-        <div class="moved-heads" style={{ '--columns': shares[0]!.length }} data-stale={stale}>
+        <div class="moved-heads" style={{ '--columns': shares[0]!.length }} data-stale={stale} data-text={value.text}>
           {shares.map((row, l) => (
             <div key={l} role="group" aria-label={words.block(l)}>
               <span class="summary">{words.block(l)}</span>
@@ -139,7 +140,7 @@ async function compare(
   signal.throwIfAborted();
   const after = await wearing(model, adapter, trace);
   const texts = await Promise.all(before.tokens.map(async (id) => visible(await model.tokenizer.spelling(id))));
-  return { before, after, texts };
+  return { text, before, after, texts };
 }
 
 /** The share of a head's attention that goes elsewhere: half the summed difference of each row's shares, in the mean. */

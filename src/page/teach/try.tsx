@@ -4,7 +4,7 @@ import { useOnce } from '../inside/later.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { useSettled } from '../rooms/later-text.ts';
 import { Shares } from '../rooms/shares.tsx';
-import { chosen, wearing } from './adapter-on.ts';
+import { wearing } from './adapter-on.ts';
 import { course, isLearning } from './course.ts';
 import { tried } from './tried.ts';
 import { words } from './words.ts';
@@ -17,11 +17,9 @@ export function Try({ model, taught }: { model: WorkerEncoder; taught: Adapter |
   const round = isLearning.value ? run!.steps.filter((step) => step.evaluation).length : undefined;
   const isHeaded = taught?.content.head !== undefined;
   const { value, failure, stale } = useOnce(
-    () =>
-      isHeaded && text ? wearing(model, taught, () => model.classify([text], { truncation: true }), true) : undefined,
+    () => (isHeaded && text ? wearing(model, taught, () => scoresOf(model, text), true) : undefined),
     [model, text, round ?? taught, isHeaded],
   );
-  const isOff = !isLearning.value && taught !== undefined && chosen.value?.adapter !== taught;
   return (
     <section class="try" aria-labelledby="try-title">
       <h3 id="try-title">{words.tryIt}</h3>
@@ -35,13 +33,18 @@ export function Try({ model, taught }: { model: WorkerEncoder; taught: Adapter |
       />
       <Failed failure={failure} />
       {isHeaded && value && text && (
-        <div data-stale={stale} data-off={isOff}>
+        <div data-stale={stale} data-text={value.text}>
           <Shares
             label={words.tryIt}
-            shares={value[0]!.slice(0, 8).map(({ label, score }) => ({ label, share: score }))}
+            shares={value.scores.slice(0, 8).map(({ label, score }) => ({ label, share: score }))}
           />
         </div>
       )}
     </section>
   );
+}
+
+async function scoresOf(model: WorkerEncoder, text: string) {
+  const [scores] = await model.classify([text], { truncation: true });
+  return { text, scores: scores! };
 }

@@ -6,6 +6,8 @@ import { Compare } from './compare/view.tsx';
 import { words as compare } from './compare/words.ts';
 import { Input } from './input/view.tsx';
 import { words as input } from './input/words.ts';
+import { Moved } from './moved/view.tsx';
+import { words as moved } from './moved/words.ts';
 import { Neuron } from './neuron/view.tsx';
 import { words as neuron } from './neuron/words.ts';
 import { Output } from './output/view.tsx';
@@ -32,6 +34,7 @@ export const registry: { readonly [Name in StationName]: StationEntry } = {
   neuron: { View: Neuron, words: neuron.station },
   output: { View: Output, words: output.station },
   spoke: { View: Spoke, words: spoke.station },
+  moved: { View: Moved, words: moved.station },
   touch: { View: TouchStation, words: touch.station },
   compare: { View: Compare, words: compare.station },
   runs: { View: Runs, words: runs.station },
