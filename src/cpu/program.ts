@@ -1,29 +1,14 @@
-import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { asKept, type KvFormat } from '../plan/kv.ts';
+import type { KvFormat } from '../plan/kv.ts';
 import { assignBuffers } from '../plan/liveness.ts';
-import { type AxisSizes, type Plan, type Step, shapeOf, stepOutputs, stepsOf, widthOf } from '../plan/plan.ts';
+import { type Plan, type Step, shapeOf, stepOutputs, stepsOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { placesOf, sizesOf } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
-import { activation } from './activation.ts';
-import { attentionMix, attentionScores, cacheAppend, type DistanceBias, type KeyCache } from './attention.ts';
-import { binary } from './binary.ts';
-import { embed } from './embed.ts';
-import { linear } from './linear.ts';
-import { maskedSoftmax } from './masked-softmax.ts';
-import { norm, normScale } from './norm.ts';
-import { rotate } from './rotate.ts';
-import { selectRows } from './select-rows.ts';
+import type { KeyCache } from './attention.ts';
+import { perform, type Run } from './perform.ts';
 import type { CpuWeight } from './weights.ts';
-
-/** What a step of a run works on. */
-interface Run {
-  batch: Batch;
-  sizes: AxisSizes;
-  tensor(name: string): Float32Array;
-}
 
 /** What a program takes: of each source the floats of its keys, and as many of values; buffers for its tensors. */
 export function roomOf(plan: Plan, size: ProgramSize, capture: ReadonlySet<string>) {
@@ -94,7 +79,7 @@ export class CpuProgram implements Program {
     this.#alive();
     const run = this.#runOf(batch);
     const steps = this.#stepsOf(batch);
-    for (const step of steps) this.#step(step, run);
+    for (const step of steps) perform(step, run);
     const made = new Set(steps.flatMap(stepOutputs));
     const logits = made.has('logits') ? run.tensor('logits') : new Float32Array(0);
     return {
@@ -111,7 +96,7 @@ export class CpuProgram implements Program {
     const run = this.#runOf(batch);
     const again = (step: Step) => () => {
       this.#alive();
-      this.#step(step, run);
+      perform(step, run);
     };
     return profileOf(
       this.#stepsOf(batch).map((step) => ({ step, run: again(step) })),
@@ -152,152 +137,24 @@ export class CpuProgram implements Program {
     return encodes ? this.#plan.encoder! : this.#plan.steps;
   }
 
-  #step(step: Step, { batch, sizes, tensor }: Run): void {
-    const { rows } = batch;
-    switch (step.op) {
-      case 'embed': {
-        const tables = step.tables.map((table) => ({ ...table, weight: this.#weight(table.weight) }));
-        return embed(tables, rows, tensor(step.output));
-      }
-      case 'input':
-        return tensor(step.output).set(batch.input!);
-      case 'binary':
-        return binary(step.kind, tensor(step.a), tensor(step.b), tensor(step.output));
-      case 'normScale':
-        return normScale(
-          tensor(step.input),
-          this.#width(step.input) / this.#width(step.output),
-          step.epsilon,
-          step.centred,
-          tensor(step.output),
-        );
-      case 'norm': {
-        if (step.scale === undefined) return unfused(step);
-        const given = { weight: this.#vector(step.weight), bias: this.#optional(step.bias), centred: step.centred };
-        const n = this.#width(step.input) / this.#width(step.scale);
-        return norm(tensor(step.input), tensor(step.scale), given, n, tensor(step.output));
-      }
-      case 'selectRows':
-        return selectRows(tensor(step.input), batch.logitRows, this.#width(step.input), tensor(step.output));
-      case 'linear': {
-        if (step.norm || step.activation || step.residual || step.gate || step.select || step.cache)
-          return unfused(step);
-        return linear(
-          tensor(step.input),
-          this.#weight(step.weight),
-          this.#optional(step.bias),
-          step.outputs.map(tensor),
-          step.lowRank && { ...step.lowRank, x: tensor(step.lowRank.input), up: this.#vector(step.lowRank.weight) },
-        );
-      }
-      case 'rotate': {
-        const [, , headDim] = this.#plan.tensors.get(step.input)!.shape;
-        return rotate(tensor(step.input), this.#weight(step.table), rows, headDim as number, tensor(step.output));
-      }
-      case 'cacheAppend': {
-        const { nHead, headDim, k, v } = this.#cache.get(step.source)!;
-        const places = this.#placesOf(step.source, batch);
-        const kept = (name: string) => asKept(this.#kv, tensor(name), headDim);
-        cacheAppend(kept(step.k), places, nHead * headDim, k);
-        return cacheAppend(kept(step.v), places, nHead * headDim, v);
-      }
-      case 'attentionScores': {
-        const cache = this.#cache.get(step.source)!;
-        const how = {
-          nHead: this.#width(step.q) / cache.headDim,
-          scale: step.scale,
-          bias: this.#bias(step.bias),
-          window: step.window,
-        };
-        const keys = sizes[this.#keyAxis(step.source)];
-        return attentionScores(
-          tensor(step.q),
-          cache,
-          this.#placesOf(step.source, batch),
-          how,
-          keys,
-          tensor(step.output),
-        );
-      }
-      case 'maskedSoftmax':
-        return maskedSoftmax(tensor(step.input), sizes[this.#keyAxis(step.source)], tensor(step.output));
-      case 'attentionMix': {
-        const cache = this.#cache.get(step.source)!;
-        const nHead = this.#width(step.output) / cache.headDim;
-        const keys = sizes[this.#keyAxis(step.source)];
-        return attentionMix(
-          tensor(step.pattern),
-          cache,
-          this.#placesOf(step.source, batch),
-          nHead,
-          keys,
-          tensor(step.output),
-        );
-      }
-      case 'activation':
-        return activation(step.kind, tensor(step.input), tensor(step.output));
-      case 'edit':
-        return applyEdits(step.edits, this.#plan.tensors.get(step.tensor)!, batch, sizes, tensor(step.tensor));
-      case 'adjoint':
-        return this.#adjoint!(step, {
-          ...{ plan: this.#plan, batch, sizes, tensor },
-          weight: (name) => this.#weight(name),
-          cache: (source) => this.#cache.get(source)!,
-          places: (source) => this.#placesOf(source, batch),
-        });
-      case 'attention':
-      case 'rotateAppend':
-        return unfused(step);
-      default:
-        return step satisfies never;
-    }
-  }
-
-  #placesOf(source: string, { rows }: Batch) {
-    return rows.map((row) => placesOf(row, this.#plan.sources.get(source)!, this.size.context));
-  }
-
-  #keyAxis(source: string): 'context' | 'source' {
-    return this.#plan.sources.get(source)!.axis === 'source' ? 'source' : 'context';
-  }
-
-  #bias(name: string | undefined): DistanceBias | undefined {
-    if (name === undefined) return undefined;
-    const { spec, stride, packed } = this.#weight(name);
-    return { values: packed.values as Float32Array, stride, columns: spec.columns };
-  }
-
-  #weight(name: string): CpuWeight {
-    const weight = this.#weights.get(name);
-    if (!weight) throw new VitrineError('bad-checkpoint', `The weight ${name} was never added.`);
-    return weight;
-  }
-
-  #vector(name: string): Float32Array {
-    return this.#weight(name).packed.values as Float32Array;
-  }
-
-  #optional(name: string | undefined): Float32Array | undefined {
-    return name === undefined ? undefined : this.#vector(name);
-  }
-
-  /** Length of a tensor's rows. */
-  #width(name: string): number {
-    return widthOf(this.#plan.tensors.get(name)!);
-  }
-
   #runOf(batch: Batch): Run {
     const sizes = sizesOf(batch);
-    const tensor = (name: string) => {
-      const length = product(shapeOf(this.#plan.tensors.get(name)!, sizes));
-      return this.#buffers[this.#bufferOf.get(name)!]!.subarray(0, length);
+    const { sources, tensors } = this.#plan;
+    return {
+      ...{ plan: this.#plan, batch, sizes, kv: this.#kv, adjoint: this.#adjoint },
+      tensor: (name) => {
+        const length = product(shapeOf(tensors.get(name)!, sizes));
+        return this.#buffers[this.#bufferOf.get(name)!]!.subarray(0, length);
+      },
+      weight: (name) => {
+        const weight = this.#weights.get(name);
+        if (!weight) throw new VitrineError('bad-checkpoint', `The weight ${name} was never added.`);
+        return weight;
+      },
+      cache: (source) => this.#cache.get(source)!,
+      places: (source) => batch.rows.map((row) => placesOf(row, sources.get(source)!, this.size.context)),
     };
-    return { batch, sizes, tensor };
   }
 }
 
 const product = (numbers: number[]): number => numbers.reduce((a, b) => a * b, 1);
-
-function unfused(step: Step): never {
-  throw new Error(`The CPU backend runs plans as written: it has no fused ${step.op}.`);
-}

@@ -1,10 +1,17 @@
 import { strideOf } from '../plan/formats.ts';
-import { keyAxisOf, type Plan, type Step, widthOf } from '../plan/plan.ts';
+import { keyAxisOf, type Op, type Plan, type Step, widthOf } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
 import type { GpuKeySource, GpuTensor, Kernel } from './kernel.ts';
 import { activation } from './kernels/activation.ts';
 import type { adjointKernels } from './kernels/adjoint.ts';
-import { type AttentionVariant, attention, attentionMix, attentionScores, maskedSoftmax } from './kernels/attention.ts';
+import {
+  type AttentionVariant,
+  attention,
+  attentionMix,
+  attentionScores,
+  maskedSoftmax,
+  type Scoring,
+} from './kernels/attention.ts';
 import { binary } from './kernels/binary.ts';
 import { cacheAppend } from './kernels/cache-append.ts';
 import { edit } from './kernels/edit.ts';
@@ -44,7 +51,14 @@ export function lowerAll(plan: Plan, list: StepList, target: Target, to: Placeme
   const tensor = (name: string): GpuTensor => ({ buffer: to.tensor(name), ...gpuShape(plan, name, list) });
   return list.steps.map((step) => ({
     step,
-    kernels: lower(step, { ...target, ...to, plan, tensor, shape: list.shape, joined: list.joined }),
+    kernels: (kernelsOf[step.op] as (step: Step, to: Lowering) => Kernel[])(step, {
+      ...target,
+      ...to,
+      plan,
+      tensor,
+      shape: list.shape,
+      joined: list.joined,
+    }),
   }));
 }
 
@@ -52,87 +66,65 @@ type Lowering = Target &
   Omit<Placement, 'tensor'> &
   Pick<StepList, 'shape' | 'joined'> & { plan: Plan; tensor(name: string): GpuTensor };
 
-/** The dispatches of a step. */
-function lower(step: Step, to: Lowering): Kernel[] {
-  const { batch, weights, tensor, source } = to;
-  const optional = (name: string | undefined) => (name === undefined ? undefined : weights.vector(name));
-  const scoring = ({ scale, bias, window }: { scale: number; bias?: string; window?: number }) => ({
-    scale,
-    window,
-    bias: bias === undefined ? undefined : weights.matrix(bias),
-  });
-  switch (step.op) {
-    case 'embed': {
-      const tables = step.tables.map((table) => ({ ...table, weight: weights.matrix(table.weight) }));
-      return embed(batch, tables, tensor(step.output));
-    }
-    case 'input':
-      return []; // written before the run
-    case 'binary':
-      return [binary(batch, step.kind, tensor(step.a), tensor(step.b), tensor(step.output))];
-    case 'normScale':
-      return [normScale(batch, tensor(step.input), step, tensor(step.output))];
-    case 'norm': {
-      const scale = step.scale === undefined ? undefined : tensor(step.scale);
-      const { shape } = to.plan.tensors.get(step.input)!;
-      const heads = shape.length === 3 ? (shape[1] as number) : 1;
-      const how = { ...step, weight: weights.vector(step.weight), bias: optional(step.bias), heads };
-      return [norm(tensor(step.input), scale, how, tensor(step.output))];
-    }
-    case 'selectRows':
-      return [selectRows(batch, tensor(step.input), tensor(step.output))];
-    case 'linear':
-      return lowerLinear(step, to);
-    case 'rotate': {
-      const headDim = to.plan.tensors.get(step.input)!.shape[2] as number;
-      return [rotate(batch, tensor(step.input), weights.matrix(step.table), headDim, tensor(step.output))];
-    }
-    case 'rotateAppend': {
-      const { q, k, v, output, norms } = step;
-      const cache = source(step.source);
-      const given = {
-        ...{ q: tensor(q), k: tensor(k), v: tensor(v), output: tensor(output), cache },
-        table: weights.matrix(step.table),
-        norms: norms && {
-          ...{ q: norms.q.epsilon, k: norms.k.epsilon },
-          weights: weights.vectors({
-            weight: norms.q.weight,
-            bias: norms.q.weight,
-            norm: norms.k,
-            lowRank: undefined,
-            first: 0,
-            count: cache.headDim,
-          })!,
-        },
-      };
-      return [rotateAppend(batch, given)];
-    }
-    case 'cacheAppend':
-      return [cacheAppend(batch, tensor(step.k), tensor(step.v), source(step.source))];
-    case 'attentionScores':
-      return [attentionScores(batch, tensor(step.q), source(step.source), scoring(step), tensor(step.output))];
-    case 'maskedSoftmax': {
-      const heads = to.plan.tensors.get(step.output)!.shape[0] as number;
-      const window = step.window ?? 0;
-      return [maskedSoftmax(batch, tensor(step.input), source(step.source), { heads, window }, tensor(step.output))];
-    }
-    case 'attentionMix':
-      return [attentionMix(batch, tensor(step.pattern), source(step.source), tensor(step.output))];
-    case 'attention': {
-      const how = { shape: to.shape, variant: to.attention };
-      return attention(batch, tensor(step.q), source(step.source), scoring(step), tensor(step.output), how);
-    }
-    case 'activation':
-      return [activation(batch, step.kind, tensor(step.input), tensor(step.output))];
-    case 'edit': {
-      const spec = to.plan.tensors.get(step.tensor)!;
-      return step.edits.map((one) => edit(batch, to.buffers, one, spec, tensor(step.tensor)));
-    }
-    case 'adjoint':
-      return to.adjoint!(step, to);
-    default:
-      return step satisfies never;
-  }
+/** The dispatches of a step, by its op. */
+const kernelsOf: { [K in Op]: (step: Extract<Step, { op: K }>, to: Lowering) => Kernel[] } = {
+  embed: ({ tables, output }, { batch, weights, tensor }) =>
+    embed(
+      batch,
+      tables.map((table) => ({ ...table, weight: weights.matrix(table.weight) })),
+      tensor(output),
+    ),
+  input: () => [], // written before the run
+  binary: ({ kind, a, b, output }, { batch, tensor }) => [binary(batch, kind, tensor(a), tensor(b), tensor(output))],
+  normScale: (step, { batch, tensor }) => [normScale(batch, tensor(step.input), step, tensor(step.output))],
+  norm(step, { plan, weights, tensor }) {
+    const scale = step.scale === undefined ? undefined : tensor(step.scale);
+    const { shape } = plan.tensors.get(step.input)!;
+    const heads = shape.length === 3 ? (shape[1] as number) : 1;
+    const bias = step.bias === undefined ? undefined : weights.vector(step.bias);
+    const how = { ...step, weight: weights.vector(step.weight), bias, heads };
+    return [norm(tensor(step.input), scale, how, tensor(step.output))];
+  },
+  selectRows: ({ input, output }, { batch, tensor }) => [selectRows(batch, tensor(input), tensor(output))],
+  linear: lowerLinear,
+  rotate({ input, table, output }, { batch, plan, weights, tensor }) {
+    const headDim = plan.tensors.get(input)!.shape[2] as number;
+    return [rotate(batch, tensor(input), weights.matrix(table), headDim, tensor(output))];
+  },
+  rotateAppend({ q, k, v, table, norms, output, source }, { batch, weights, tensor, ...to }) {
+    const cache = to.source(source);
+    const whole = { lowRank: undefined, first: 0, count: cache.headDim };
+    const both = norms && { weight: norms.q.weight, bias: norms.q.weight, norm: norms.k, ...whole };
+    const given = {
+      ...{ q: tensor(q), k: tensor(k), v: tensor(v), output: tensor(output), cache },
+      table: weights.matrix(table),
+      norms: both && { q: norms.q.epsilon, k: norms.k.epsilon, weights: weights.vectors(both)! },
+    };
+    return [rotateAppend(batch, given)];
+  },
+  cacheAppend: ({ k, v, source }, to) => [cacheAppend(to.batch, to.tensor(k), to.tensor(v), to.source(source))],
+  attentionScores: (step, to) => [attentionScores(to.batch, ...keysOf(step, to), to.tensor(step.output))],
+  maskedSoftmax({ input, output, source, window = 0 }, { batch, plan, tensor, ...to }) {
+    const heads = plan.tensors.get(output)!.shape[0] as number;
+    return [maskedSoftmax(batch, tensor(input), to.source(source), { heads, window }, tensor(output))];
+  },
+  attentionMix: ({ pattern, source, output }, to) => [
+    attentionMix(to.batch, to.tensor(pattern), to.source(source), to.tensor(output)),
+  ],
+  attention: (step, to) =>
+    attention(to.batch, ...keysOf(step, to), to.tensor(step.output), { shape: to.shape, variant: to.attention }),
+  activation: ({ kind, input, output }, { batch, tensor }) => [activation(batch, kind, tensor(input), tensor(output))],
+  edit: ({ tensor, edits }, to) =>
+    edits.map((one) => edit(to.batch, to.buffers, one, to.plan.tensors.get(tensor)!, to.tensor(tensor))),
+  adjoint: (step, to) => to.adjoint!(step, to),
+};
+
+/** Queries, the keys that they meet, and what scores are made of. */
+function keysOf(
+  { q, source, scale, window, bias }: Extract<Step, { op: 'attention' | 'attentionScores' }>,
+  { weights, ...to }: Lowering,
+): [GpuTensor, GpuKeySource, Scoring] {
+  return [to.tensor(q), to.source(source), { scale, window, bias: bias === undefined ? bias : weights.matrix(bias) }];
 }
 
 /** With several outputs (unfused q, k, v) each is a product with its own rows of the weight; the last one's takes the cache's too. */

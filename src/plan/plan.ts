@@ -248,73 +248,40 @@ export const stepsOf = ({ encoder = [], steps, encoderBackward = [] }: Plan): St
 /** Tensors and weights that an adapter brings begin so: nobody asks for them by name. */
 export const isAdded = (name: string): boolean => name.startsWith('adapter ');
 
-/** The tensors a step reads and writes; liveness, fusion and edits all follow from these two. */
-export function stepInputs(step: Step): string[] {
-  switch (step.op) {
-    case 'embed':
-    case 'input':
-      return [];
-    case 'binary':
-      return [step.a, step.b];
-    case 'norm':
-      return step.scale === undefined ? [step.input] : [step.input, step.scale];
-    case 'linear':
-      return [step.input, step.lowRank?.input, step.gate, step.residual].filter((name) => name !== undefined);
-    case 'cacheAppend':
-      return [step.k, step.v];
-    case 'rotateAppend':
-      return [step.q, step.k, step.v];
-    case 'attentionScores':
-    case 'attention':
-      return [step.q];
-    case 'attentionMix':
-      return [step.pattern];
-    case 'normScale':
-    case 'rotate':
-    case 'selectRows':
-    case 'maskedSoftmax':
-    case 'activation':
-      return [step.input];
-    case 'edit':
-      return [step.tensor];
-    case 'adjoint':
-      return adjointInputs(step);
-    default:
-      return step satisfies never;
-  }
-}
+type Names = readonly (string | undefined)[];
+type StepOf<K extends Op> = Extract<Step, { op: K }>;
 
-export function stepOutputs(step: Step): string[] {
-  if (step.op === 'linear') return step.normed === undefined ? step.outputs : [...step.outputs, step.normed];
-  if (step.op === 'cacheAppend') return [];
-  if (step.op === 'edit') return [step.tensor];
-  if (step.op === 'adjoint') return adjointOutputs(step);
-  return [step.output];
-}
+/** What a step of each op reads, writes, and the weights that it reads; liveness, fusion and edits all follow from these. */
+const uses: { [K in Op]: (step: StepOf<K>) => readonly [reads: Names, writes: Names, weights?: Names] } = {
+  embed: ({ tables, output }) => [[], [output], tables.map(({ weight }) => weight)],
+  input: ({ output }) => [[], [output]],
+  binary: ({ a, b, output }) => [[a, b], [output]],
+  normScale: ({ input, output }) => [[input], [output]],
+  norm: ({ input, scale, output, weight, bias }) => [[input, scale], [output], [weight, bias]],
+  selectRows: ({ input, output }) => [[input], [output]],
+  linear: ({ input, lowRank, gate, residual, outputs, normed, weight, bias, norm }) => [
+    [input, lowRank?.input, gate, residual],
+    [...outputs, normed],
+    [weight, bias, lowRank?.weight, norm?.weight, norm?.bias],
+  ],
+  rotate: ({ input, output, table }) => [[input], [output], [table]],
+  cacheAppend: ({ k, v }) => [[k, v], []],
+  rotateAppend: ({ q, k, v, output, table, norms }) => [[q, k, v], [output], [table, norms?.q.weight, norms?.k.weight]],
+  attentionScores: ({ q, output, bias }) => [[q], [output], [bias]],
+  maskedSoftmax: ({ input, output }) => [[input], [output]],
+  attentionMix: ({ pattern, output }) => [[pattern], [output]],
+  attention: ({ q, output, bias }) => [[q], [output], [bias]],
+  activation: ({ input, output }) => [[input], [output]],
+  edit: ({ tensor }) => [[tensor], [tensor]],
+  adjoint: (step) => [adjointInputs(step), adjointOutputs(step), 'weight' in step ? [step.weight] : []],
+};
 
-/** The weights a step reads. */
-export function stepWeights(step: Step): string[] {
-  const given = (...names: (string | undefined)[]) => names.filter((name) => name !== undefined);
-  switch (step.op) {
-    case 'embed':
-      return step.tables.map(({ weight }) => weight);
-    case 'norm':
-      return given(step.weight, step.bias);
-    case 'linear':
-      return given(step.weight, step.bias, step.lowRank?.weight, step.norm?.weight, step.norm?.bias);
-    case 'rotate':
-      return [step.table];
-    case 'rotateAppend':
-      return given(step.table, step.norms?.q.weight, step.norms?.k.weight);
-    case 'attentionScores':
-    case 'attention':
-      return given(step.bias);
-    case 'adjoint':
-      return 'weight' in step ? [step.weight] : [];
-    default:
-      return [];
-  }
-}
+const used = (step: Step, which: 0 | 1 | 2): string[] =>
+  ((uses[step.op] as (step: Step) => readonly Names[])(step)[which] ?? []).filter((name) => name !== undefined);
+
+export const stepInputs = (step: Step): string[] => used(step, 0);
+export const stepOutputs = (step: Step): string[] => used(step, 1);
+export const stepWeights = (step: Step): string[] => used(step, 2);
 
 /** The values of a tensor's shape for a run of these sizes. */
 export function shapeOf(spec: TensorSpec, sizes: AxisSizes): number[] {

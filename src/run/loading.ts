@@ -199,7 +199,6 @@ export interface Ready<Small> {
   engine: Engine;
   chosen: Chosen;
   small: Small;
-  plan: Plan;
 }
 
 /**
@@ -213,43 +212,32 @@ export async function openEngine<Config extends BaseConfig, Small>(
   readSmall: () => Promise<Small>,
   needsOf: (plan: Plan, small: Small) => Needs,
 ): Promise<Ready<Small>> {
-  const planned = () => {
-    const plan = checkpoint.family.plan(checkpoint.config);
-    return { plan, weights: checkpoint.check(plan.weights) };
-  };
-  refuseOdd(kv, planned().plan); // whatever is wrong with the tensors is told first
   const report = (stage: Progress['stage'], loaded: number) => {
     onProgress?.({ stage, loaded, total: checkpoint.bytes, file: checkpoint.name });
     signal?.throwIfAborted();
   };
+  refuseOdd(kv, planOf(checkpoint).plan); // whatever is wrong with the tensors is told first
   report('tokenizer', 0);
   const small = await untilAborted(readSmall(), signal);
   await checkpoint.settle?.(signal);
-  const { plan, weights } = planned();
-  const { sizeOn, trials, chunk, ...needs } = needsOf(plan, small);
-  let { context } = needs;
+  const { plan, weights } = planOf(checkpoint);
+  const needs = needsOf(plan, small);
+  const { trials, chunk } = needs;
   const formatsOn = (backend?: Pick<Backend, 'kind' | 'capacity'>) =>
     weightFormats(checkpoint, plan, weights, dtype, backend);
   const { largest, bytes } = formatsOn();
   const { of: formatOf } = formatsOn({ kind: 'webgpu' });
   const chosen: Chosen = { dtype: 'f32', reason: '' };
   const kvOn = (kind: Backend['kind']) => kv ?? usualKv(kind, formatsOn({ kind }).dtype, plan);
-  let short = '';
-  const sizeFitted = (kind: Backend['kind'], weights: number, most: { each: number; all: number }) => {
-    const room = { weights, most, machine: memoryOfMachine() };
-    const wanted = { context: needs.context, reason: '' };
-    const found = needs.shortens ? fittingContext(plan, kvOn(kind), needs.context, room) : wanted;
-    ({ context, reason: short } = found);
-    return sizeOn(kind, context);
-  };
-  const checked = { plan, size: sizeOn('webgpu', context), formatOf, kv: kvOn('webgpu') };
+  const { fitted, sizeFitted } = fitter(plan, needs, kvOn);
+  const checked = { plan, size: needs.sizeOn('webgpu', needs.context), formatOf, kv: kvOn('webgpu') };
   const check = checkBefore(checked, (found) => Object.assign(chosen, { check: found }));
   const sizeFor = (most: { each: number; all: number }) => (checked.size = sizeFitted('webgpu', bytes, most));
   const gpu = {
     ...checked,
     tune,
     bytes,
-    largest: Math.max(largest, cacheBytes(plan, context, kv)),
+    largest: Math.max(largest, cacheBytes(plan, needs.context, kv)),
     sizeFor,
     check,
     kvOn,
@@ -263,7 +251,7 @@ export async function openEngine<Config extends BaseConfig, Small>(
     const { capacity = Number.POSITIVE_INFINITY } = backend; // a quarter more is there; half of what is left is for one text
     const most = { each: Number.POSITIVE_INFINITY, all: ((4 / 3) * capacity - formats.bytes) / 2 };
     const size = backend.kind === 'webgpu' ? checked.size : sizeFitted(backend.kind, formats.bytes, most);
-    const reasons = [reason, backend.note, formats.reason, short].filter(Boolean).join('; ');
+    const reasons = [reason, backend.note, formats.reason, fitted.reason].filter(Boolean).join('; ');
     Object.assign(chosen, { dtype: formats.dtype, reason: reasons, kv: kvOn(backend.kind) });
     await fillBackend(backend, { checkpoint, plan, weights, formatOf: formats.of, size, trials }, loading);
   };
@@ -271,7 +259,7 @@ export async function openEngine<Config extends BaseConfig, Small>(
     plan,
     checkpoint,
     get context() {
-      return context; // as it fits the backend that is opened
+      return fitted.context; // as it fits the backend that is opened
     },
     chunk,
     reopens,
@@ -287,11 +275,28 @@ export async function openEngine<Config extends BaseConfig, Small>(
   loading = undefined;
   try {
     report('ready', checkpoint.bytes);
-    return { engine, chosen, small, plan };
+    return { engine, chosen, small };
   } catch (error) {
     engine.dispose();
     throw error;
   }
+}
+
+/** How long texts may be, found with the size of a backend's programs. */
+function fitter(plan: Plan, { context, shortens, sizeOn }: Needs, kvOn: (kind: Backend['kind']) => KvFormat) {
+  const fitted = { context, reason: '' };
+  const sizeFitted = (kind: Backend['kind'], weights: number, most: { each: number; all: number }) => {
+    const room = { weights, most, machine: memoryOfMachine() };
+    if (shortens) Object.assign(fitted, fittingContext(plan, kvOn(kind), context, room));
+    return sizeOn(kind, fitted.context);
+  };
+  return { fitted, sizeFitted };
+}
+
+/** A checkpoint's plan, and its weights, which are all there. */
+function planOf<Config extends BaseConfig>(checkpoint: Checkpoint<Config>) {
+  const plan = checkpoint.family.plan(checkpoint.config);
+  return { plan, weights: checkpoint.check(plan.weights) };
 }
 
 /** Keys and values may be asked for so many texts at once; a smaller limit of the adapter is fine. */

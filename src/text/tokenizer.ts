@@ -92,14 +92,45 @@ export const endOfText = '<|endoftext|>';
 
 /** The tokenizer of a vocabulary: adds decoding, what is put around texts, and the checks. */
 export function tokenizerOf(vocabulary: Vocabulary, vocabSize: number): Tokenizer {
-  const { specials, cut, read, template = plainTemplate } = vocabulary;
-  const { cleansUp = false, trims = false, spellsBytes = false } = vocabulary;
+  const { specials, cut, template = plainTemplate } = vocabulary;
+  const target = vocabulary.target && tokenizerOf(vocabulary.target, vocabSize);
+  const specialIds = new Set(specials.values());
+  const cutsOf = (text: string, special: boolean) => cut(text.replace(/\p{Surrogate}/gu, '\uFFFD'), special);
+  const inputs = (text: string, options: InputsOptions, special: boolean) => {
+    const second = options.pair === undefined ? undefined : cutsOf(options.pair, special);
+    return assemble(cutsOf(text, special), second, special ? template : plainTemplate, options);
+  };
+  const roleIds = Object.fromEntries(roles.map((role) => [`${role}Id`, vocabulary.roles?.[role] ?? null]));
+  return {
+    ...(roleIds as Record<`${Role}Id`, number | null>),
+    vocabSize,
+    specialIds,
+    subwordPrefix: vocabulary.subwordPrefix ?? null,
+    ...(target && { target }),
+    encode(text, options = {}) {
+      checkEncode('encode', text, options);
+      const { special = false, ...rest } = options;
+      if (!special && rest.pair === undefined && rest.maxLength === undefined) return cutsOf(text, false).ids.slice();
+      return inputs(text, rest, special).ids;
+    },
+    inputs(text, options = {}) {
+      checkEncode('inputs', text, options);
+      return inputs(text, options, true);
+    },
+    ...decoding(vocabulary, vocabSize, specialIds),
+  };
+}
+
+/** The half of a tokenizer that makes texts of ids. */
+function decoding(
+  vocabulary: Vocabulary,
+  vocabSize: number,
+  specialIds: ReadonlySet<number>,
+): Pick<Tokenizer, 'decode' | 'token' | 'spelling' | 'join' | 'bytes' | 'pieces' | 'stream'> {
+  const { read, cleansUp = false, trims = false, spellsBytes = false } = vocabulary;
   const isByteOf = (spelling: string | undefined) => spellsBytes && /^<0x[0-9A-Fa-f]{2}>$/.test(spelling ?? '');
   const cleaned = (bytes: string) => (vocabulary.cleansPieces ? withoutSpaces(bytes) : bytes);
-  const specialIds = new Set(specials.values());
   const within: (string | undefined)[] = []; // bytes by id
-  const target = vocabulary.target && tokenizerOf(vocabulary.target, vocabSize);
-
   const checked = (id: number): number => {
     if (Number.isInteger(id) && id >= 0 && id < vocabSize) return id;
     throw new VitrineError('bad-option', `Token id ${String(id)} is outside the vocabulary, 0 to ${vocabSize - 1}.`);
@@ -117,13 +148,8 @@ export function tokenizerOf(vocabulary: Vocabulary, vocabSize: number): Tokenize
       return options.cleanup === false ? bytesOf(id, first) : cleaned(bytesOf(id, first));
     };
     const isByte = (id: number) => isByteOf(vocabulary.spelling(id));
-    return textStream({
-      bytesOf: shownBytes,
-      isByte,
-      cleansUp: options.cleanup ?? cleansUp,
-      trims,
-      within: options.within,
-    });
+    const { cleanup = cleansUp, within } = options;
+    return textStream({ bytesOf: shownBytes, isByte, cleansUp: cleanup, trims, within });
   };
   const pieces = (ids: ArrayLike<number>, options?: DecodeOptions): string[] => {
     checkIds(ids);
@@ -133,29 +159,7 @@ export function tokenizerOf(vocabulary: Vocabulary, vocabSize: number): Tokenize
     return texts;
   };
   const decode = (ids: ArrayLike<number>, options?: DecodeOptions) => pieces(ids, options).join('');
-  const cutsOf = (text: string, special: boolean) => cut(text.replace(/\p{Surrogate}/gu, '\uFFFD'), special);
-  const inputs = (text: string, options: InputsOptions, special: boolean) => {
-    const second = options.pair === undefined ? undefined : cutsOf(options.pair, special);
-    return assemble(cutsOf(text, special), second, special ? template : plainTemplate, options);
-  };
-  const roleIds = Object.fromEntries(roles.map((role) => [`${role}Id`, vocabulary.roles?.[role] ?? null]));
-
   return {
-    ...(roleIds as Record<`${Role}Id`, number | null>),
-    vocabSize,
-    specialIds,
-    subwordPrefix: vocabulary.subwordPrefix ?? null,
-    ...(target && { target }),
-    encode(text, options = {}) {
-      checkEncode('encode', text, options);
-      const { special = false, ...rest } = options;
-      if (!special && rest.pair === undefined && rest.maxLength === undefined) return cutsOf(text, false).ids.slice();
-      return inputs(text, rest, special).ids;
-    },
-    inputs(text, options = {}) {
-      checkEncode('inputs', text, options);
-      return inputs(text, options, true);
-    },
     decode,
     token: (id) => decode([id]),
     spelling: (id) => vocabulary.spelling(checked(id)) ?? '',
