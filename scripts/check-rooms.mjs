@@ -69,7 +69,6 @@ function roomOf(path) {
 
 function checkImports(path, text) {
   const room = roomOf(path);
-  if (room === 'wgsl') return; // the declaration of `*.wgsl?raw`
   if (!(room in below)) problems.push(`${path}: src/${room} is no room of the design`);
   const specifiers = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\(|new URL\()\s*'(\.[^']*)'/g)].map(
     (match) => match[1],

@@ -7,31 +7,31 @@ override SCALE: f32;
 @group(0) @binding(3) var<storage, read> q: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
-override QUADS = (HEAD_DIM + 3) / 4;
-const SLICE_QUADS = 16u;
+override VECTORS = (HEAD_DIM + 3) / 4;
+const SLICE_VECTORS = 16u;
 // Of a masked key. What such keys add before the first one that a row sees goes when that rescales it, by 0.
 const LOWEST = -3.4e38;
 
 // Four values of a row's query, with zeros beyond the head.
-fn query4(row: u32, head: u32, quad: u32) -> vec4f {
-  let at = row * Q_STRIDE + head * HEAD_DIM + quad * 4;
+fn query4(row: u32, head: u32, vector: u32) -> vec4f {
+  let at = row * Q_STRIDE + head * HEAD_DIM + vector * 4;
   if (HEAD_DIM % 4 == 0) {
     return q[at / 4];
   }
   var value = vec4f();
-  for (var i = 0u; i < min(4, HEAD_DIM - quad * 4); i++) {
+  for (var i = 0u; i < min(4, HEAD_DIM - vector * 4); i++) {
     value[i] = q[(at + i) / 4][(at + i) % 4];
   }
   return value;
 }
 
-fn quadsIn(slice: u32) -> u32 {
-  return min(SLICE_QUADS, QUADS - slice * SLICE_QUADS);
+fn vectorsIn(slice: u32) -> u32 {
+  return min(SLICE_VECTORS, VECTORS - slice * SLICE_VECTORS);
 }
 
-fn storeQuad(row: u32, head: u32, quad: u32, value: vec4f) {
-  for (var i = 0u; i < min(4, HEAD_DIM - quad * 4); i++) {
-    output[row * OUT_STRIDE + head * HEAD_DIM + quad * 4 + i] = value[i];
+fn storeVector(row: u32, head: u32, vector: u32, value: vec4f) {
+  for (var i = 0u; i < min(4, HEAD_DIM - vector * 4); i++) {
+    output[row * OUT_STRIDE + head * HEAD_DIM + vector * 4 + i] = value[i];
   }
 }
 

@@ -1,7 +1,7 @@
 // Attention of a row and head, for real GPUs: the keys are split over sixteen teams of a workgroup, whose partial results
 // are put together at the end (flash-decoding, Dao et al. 2023). A lane of a team scores one key of sixteen, and mixes four
 // of the 64 values of z, so that a team reads values from neighbouring addresses.
-const TEAM = SLICE_QUADS;
+const TEAM = SLICE_VECTORS;
 const TEAMS = 16u;
 const BLOCK = TEAM * TEAMS;
 var<workgroup> scores: array<f32, BLOCK>;
@@ -21,9 +21,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let last = max(seen.count, 1) - 1;
   let team = lane / TEAM;
   let part = lane % TEAM;
-  let quad = group.z * SLICE_QUADS + part;
+  let vector = group.z * SLICE_VECTORS + part;
   let keys = keyAt(seen.first, head);
-  let values = valuesStart() + keys + min(quad, QUADS - 1) * 4;
+  let values = valuesStart() + keys + min(vector, VECTORS - 1) * 4;
   var top = LOWEST;
   var sum = 0.0;
   var mix = vec4f();
@@ -33,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     var score = LOWEST;
     if (key <= last) {
       score = 0;
-      for (var i = 0u; i < QUADS; i++) {
+      for (var i = 0u; i < VECTORS; i++) {
         score += dot(query4(group.y, head, i), cached4(keys + key * N + i * 4));
       }
       score = score * SCALE + biasOf(head, seen.first + key, seen.place);
@@ -63,7 +63,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     sums[team] = sum;
   }
   workgroupBarrier();
-  if (team == 0 && quad < QUADS) {
+  if (team == 0 && vector < VECTORS) {
     for (var i = 0u; i < TEAMS; i++) {
       top = max(top, tops[i]);
     }
@@ -74,6 +74,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       total += sums[i] * share;
       value += mixes[i * TEAM + part] * share;
     }
-    storeQuad(group.y, head, quad, value / total);
+    storeVector(group.y, head, vector, value / total);
   }
 }

@@ -4,15 +4,15 @@ const ROWS = 8u;
 var<private> tops: array<f32, ROWS>;
 var<private> sums: array<f32, ROWS>;
 var<private> rescales: array<f32, ROWS>;
-var<private> mixes: array<vec4f, SLICE_QUADS * ROWS>; // [quad, row]
-var<private> queries: array<vec4f, SLICE_QUADS * ROWS>; // [quad, row]
+var<private> mixes: array<vec4f, SLICE_VECTORS * ROWS>; // [vector, row]
+var<private> queries: array<vec4f, SLICE_VECTORS * ROWS>; // [vector, row]
 
 // Four values of the query of row + r. Kept by the invocation where they fit: a buffer's are read lane by lane.
-fn query(row: u32, r: u32, head: u32, quad: u32) -> vec4f {
-  if (QUADS <= SLICE_QUADS) {
-    return queries[quad * ROWS + r];
+fn query(row: u32, r: u32, head: u32, vector: u32) -> vec4f {
+  if (VECTORS <= SLICE_VECTORS) {
+    return queries[vector * ROWS + r];
   }
-  return query4(min(row + r, batch.rowCount - 1), head, quad);
+  return query4(min(row + r, batch.rowCount - 1), head, vector);
 }
 
 // Takes four scores of row r into its maximum and sum; gives the keys' weights.
@@ -35,8 +35,8 @@ fn mixIn(r: u32, at: u32, v: mat4x4f, weights: vec4f) {
 @compute @workgroup_size(4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let head = id.y;
-  let slice = id.z * SLICE_QUADS;
-  let quads = quadsIn(id.z);
+  let slice = id.z * SLICE_VECTORS;
+  let vectors = vectorsIn(id.z);
   let row = id.x * ROWS;
   if (row >= batch.rowCount) {
     return;
@@ -56,8 +56,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let values = valuesStart() + keys + slice * 4;
   for (var r = 0u; r < ROWS; r++) {
     tops[r] = LOWEST;
-    for (var quad = 0u; quad < quadsIn(0); quad++) {
-      queries[quad * ROWS + r] = query4(min(row + r, end), head, quad);
+    for (var vector = 0u; vector < vectorsIn(0); vector++) {
+      queries[vector * ROWS + r] = query4(min(row + r, end), head, vector);
     }
   }
   for (var key = seen0.first; key <= last; key += 4) {
@@ -72,18 +72,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var s5 = vec4f();
     var s6 = vec4f();
     var s7 = vec4f();
-    for (var quad = 0u; quad < QUADS; quad++) {
-      let k4 = keys + at + quad * 4;
+    for (var vector = 0u; vector < VECTORS; vector++) {
+      let k4 = keys + at + vector * 4;
       let k = mat4x4f(cached4(k4.x), cached4(k4.y), cached4(k4.z), cached4(k4.w));
       // A row vector times a matrix is its dot product with each column.
-      s0 += query(row, 0, head, quad) * k;
-      s1 += query(row, 1, head, quad) * k;
-      s2 += query(row, 2, head, quad) * k;
-      s3 += query(row, 3, head, quad) * k;
-      s4 += query(row, 4, head, quad) * k;
-      s5 += query(row, 5, head, quad) * k;
-      s6 += query(row, 6, head, quad) * k;
-      s7 += query(row, 7, head, quad) * k;
+      s0 += query(row, 0, head, vector) * k;
+      s1 += query(row, 1, head, vector) * k;
+      s2 += query(row, 2, head, vector) * k;
+      s3 += query(row, 3, head, vector) * k;
+      s4 += query(row, 4, head, vector) * k;
+      s5 += query(row, 5, head, vector) * k;
+      s6 += query(row, 6, head, vector) * k;
+      s7 += query(row, 7, head, vector) * k;
     }
     s0 = weigh(0, s0, head, key, seen0);
     s1 = weigh(1, s1, head, key, seen1);
@@ -93,22 +93,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     s5 = weigh(5, s5, head, key, seen5);
     s6 = weigh(6, s6, head, key, seen6);
     s7 = weigh(7, s7, head, key, seen7);
-    for (var quad = 0u; quad < quads; quad++) {
-      let v4 = values + at + quad * 4;
+    for (var vector = 0u; vector < vectors; vector++) {
+      let v4 = values + at + vector * 4;
       let v = mat4x4f(cached4(v4.x), cached4(v4.y), cached4(v4.z), cached4(v4.w));
-      mixIn(0, quad * ROWS, v, s0);
-      mixIn(1, quad * ROWS, v, s1);
-      mixIn(2, quad * ROWS, v, s2);
-      mixIn(3, quad * ROWS, v, s3);
-      mixIn(4, quad * ROWS, v, s4);
-      mixIn(5, quad * ROWS, v, s5);
-      mixIn(6, quad * ROWS, v, s6);
-      mixIn(7, quad * ROWS, v, s7);
+      mixIn(0, vector * ROWS, v, s0);
+      mixIn(1, vector * ROWS, v, s1);
+      mixIn(2, vector * ROWS, v, s2);
+      mixIn(3, vector * ROWS, v, s3);
+      mixIn(4, vector * ROWS, v, s4);
+      mixIn(5, vector * ROWS, v, s5);
+      mixIn(6, vector * ROWS, v, s6);
+      mixIn(7, vector * ROWS, v, s7);
     }
   }
   for (var r = 0u; r < min(ROWS, batch.rowCount - row); r++) {
-    for (var quad = 0u; quad < quads; quad++) {
-      storeQuad(row + r, head, slice + quad, mixes[quad * ROWS + r] / sums[r]);
+    for (var vector = 0u; vector < vectors; vector++) {
+      storeVector(row + r, head, slice + vector, mixes[vector * ROWS + r] / sums[r]);
     }
   }
 }

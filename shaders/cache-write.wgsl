@@ -24,3 +24,15 @@ fn asHalves(values: vec2f) -> vec2f {
 fn cacheWriteHalves(at: u32, values: vec2f) {
   cache[at / 2] = pack2x16float(asHalves(values));
 }
+
+// Values at and at + 1, or the first alone.
+fn cacheWriteBoth(at: u32, values: vec2f, both: bool) {
+  if (CACHE_HALF) {
+    cacheWriteHalves(at, values);
+    return;
+  }
+  cacheWrite(at, values.x);
+  if (both) {
+    cacheWrite(at + 1, values.y);
+  }
+}

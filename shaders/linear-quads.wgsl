@@ -5,10 +5,10 @@ fn quadSum(value: vec2f) -> vec2f {
 }
 
 fn statistics(start: u32, lane: u32) -> Statistics {
-  let quads = (K + 3) / 4;
+  let fours = (K + 3) / 4;
   let pivot = centre(quadSum(moments(start, lane, 0)).x / 16);
   var sums = vec2f();
-  for (var k = lane; k < quads; k += 4) {
+  for (var k = lane; k < fours; k += 4) {
     sums += moments(start, k, pivot);
   }
   return statisticsOf(quadSum(sums), pivot);

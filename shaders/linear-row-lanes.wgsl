@@ -23,10 +23,10 @@ fn product(row: u32, unit: u32, x: mat4x4f) -> f32 {
 }
 
 fn statistics(start: u32, lane: u32) -> Statistics {
-  let quads = (K + 3) / 4;
+  let fours = (K + 3) / 4;
   let pivot = centre(moments(start, 0, 0).x / 4);
   var sums = vec2f();
-  for (var k = lane; k < quads; k += WORKGROUP) {
+  for (var k = lane; k < fours; k += WORKGROUP) {
     sums += moments(start, k, pivot);
   }
   return statisticsOf(sumOfAll(lane, sums), pivot);

@@ -73,18 +73,6 @@ fn turned(head: Head, i: u32, position: u32) -> f32 {
   return value * table[pair] + select(-other, other, isSecond) * table[pair + PAIRS];
 }
 
-// Values at and at + 1 of the source, or the first alone.
-fn append(at: u32, values: vec2f, both: bool) {
-  if (CACHE_HALF) {
-    cacheWriteHalves(at, values);
-    return;
-  }
-  cacheWrite(at, values.x);
-  if (both) {
-    cacheWrite(at + 1, values.y);
-  }
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.y;
@@ -107,12 +95,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (number < HEADS + KEY_HEADS) {
     let head = headOf(row * K_STRIDE + K_AT + own, true);
     for (var i = first; i < end; i += 2) {
-      append(at + i, vec2f(turned(head, i, position), turned(head, i + 1, position)), i + 1 < HEAD_DIM);
+      cacheWriteBoth(at + i, vec2f(turned(head, i, position), turned(head, i + 1, position)), i + 1 < HEAD_DIM);
     }
     return;
   }
   let start = row * V_STRIDE + V_AT + own;
   for (var i = first; i < end; i += 2) {
-    append(valuesStart() + at + i, vec2f(v[start + i], v[start + i + 1]), i + 1 < HEAD_DIM);
+    cacheWriteBoth(valuesStart() + at + i, vec2f(v[start + i], v[start + i + 1]), i + 1 < HEAD_DIM);
   }
 }

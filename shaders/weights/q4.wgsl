@@ -2,7 +2,6 @@
 // eight weights, the first four are the low nibbles of a u32 and the last four the high ones.
 override ROW_UNITS: u32; // units of 16 weights in a row
 @group(0) @binding(1) var<storage, read> weightValues: array<vec2u>;
-@group(0) @binding(2) var<storage, read> weightScales: array<u32>;
 
 // Masked where they stand and brought down by a float factor, as in q8.wgsl.
 fn lowNibbles(word: u32) -> vec4f {
@@ -28,18 +27,4 @@ fn highNibbles(word: u32) -> vec4f {
 fn weights16(row: u32, unit: u32) -> mat4x4f {
   let packed = weightValues[row * ROW_UNITS + unit];
   return mat4x4f(lowNibbles(packed.x), highNibbles(packed.x), lowNibbles(packed.y), highNibbles(packed.y));
-}
-
-// A half as float32. By hand: WGSL lets drivers take halves below 2^-14 for 0, and with a scale goes a whole block of small weights.
-fn halfOf(bits: u32) -> f32 {
-  let magnitude = (bits & 0x7fff) * 0x2000; // no shift, as above
-  let small = bitcast<f32>(magnitude + 0x38800000) - 0x1p-14;
-  let size = select(small, bitcast<f32>(magnitude + 0x38000000), magnitude >= 0x800000);
-  return select(size, -size, (bits & 0x8000) != 0);
-}
-
-fn scale16(row: u32, unit: u32) -> f32 {
-  let block = (row * ROW_UNITS + unit) / 2;
-  let pair = weightScales[block / 2];
-  return halfOf(select(pair, pair >> 16, (block & 1) == 1));
 }

@@ -1,6 +1,6 @@
+import type { WeightFormat } from '../plan/backend.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import type { AxisSizes, KeySource } from '../plan/plan.ts';
-import type { ShaderFile } from './shader.ts';
 
 /** Sizes of one run, which decide how many workgroups a kernel needs. */
 export interface RunSizes extends AxisSizes {
@@ -8,9 +8,9 @@ export interface RunSizes extends AxisSizes {
   tiles: { context: boolean; source: boolean };
 }
 
-/** One dispatch in the making: shader files put one behind the other, override constants, buffers, workgroups. */
+/** One dispatch in the making: files of shaders/ put one behind the other, override constants, buffers, workgroups. */
 export interface Kernel {
-  files: readonly ShaderFile[];
+  files: readonly string[];
   constants: Record<string, number>;
   /** By binding number; undefined where the weight format has no scales. */
   bindings: Record<number, GPUBuffer | undefined>;
@@ -42,5 +42,11 @@ export const keyConstants = ({ axis }: Pick<KeySource, 'axis'>) => ({ MEMORY: ax
 
 /** Constants of batch.wgsl: which rows a kernel makes. */
 export const rowConstants = ({ axis }: GpuTensor) => ({ LOGIT_ROWS: axis === 'logitRows' ? 1 : 0 });
+
+/** The files that read a format's weights. */
+export const weightFiles = (format: WeightFormat): string[] => [
+  ...(format === 'q8' || format === 'q4' ? ['weights/scales.wgsl'] : []),
+  `weights/${format}.wgsl`,
+];
 
 export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);

@@ -140,7 +140,7 @@ export async function compileList(device: GPUDevice, pipelines: Pipelines, list:
   let next = 0;
   const steps = list.steps.map(({ step, kernels }) => ({
     step,
-    shaders: [...new Set(kernels.flatMap(({ files }) => files.map(({ name }) => name)))],
+    shaders: [...new Set(kernels.flatMap(({ files }) => files))],
     dispatches: dispatches.slice(next, (next += kernels.length)),
   }));
   return { ...list, steps, dispatches };

@@ -9,6 +9,7 @@ import { describe, type Gpu, isSoftware, probe } from './device.ts';
 import { type AttentionVariant, attentionVariants } from './kernels/attention.ts';
 import { type Variants, variantsOn } from './kernels/linear.ts';
 import { makeSources } from './lay-out.ts';
+import { sourceOf } from './shader.ts';
 import { keptChoice } from './tune.ts';
 import { type TuneStore, tuneStore } from './tune-store.ts';
 
@@ -115,7 +116,7 @@ function storeOf(device: GPUDevice): TuneStore {
 function fingerprint(device: GPUDevice, { kv, plan, size, formatOf }: Sized, { attention, ...variants }: Chosen) {
   const weights = expected(device, plan, formatOf);
   const kernels = kernelsAhead({ device, weights, variants, attention, kv }, plan, size);
-  const sources = new Set(kernels.flatMap(({ files }) => files.map(({ source }) => source)));
+  const sources = new Set(kernels.flatMap(({ files }) => files.map(sourceOf)));
   const text = [...sources, ...kernels.map(({ constants }) => JSON.stringify(constants))].join();
   let hash = 0x811c9dc5; // FNV-1a
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

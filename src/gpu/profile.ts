@@ -13,7 +13,7 @@ export interface CompiledStep {
   dispatches: readonly Dispatch[];
 }
 
-interface Stage {
+interface Measuring {
   device: GPUDevice;
   buffers: Buffers;
   readback: Readback;
@@ -25,9 +25,9 @@ interface Stage {
  * Times each step on the GPU. Browsers round timestamps to 100 µs or so, hence many runs to a measurement; a submit for
  * each step, because systems reset a GPU that is busy with one for seconds.
  */
-export async function profileSteps(stage: Stage, steps: readonly CompiledStep[], repeats: number): Promise<Profile> {
-  const byGpu = stage.device.features.has('timestamp-query');
-  const times = await (byGpu ? timestamps(stage, steps, repeats) : wallTimes(stage, steps, repeats));
+export async function profileSteps(on: Measuring, steps: readonly CompiledStep[], repeats: number): Promise<Profile> {
+  const byGpu = on.device.features.has('timestamp-query');
+  const times = await (byGpu ? timestamps(on, steps, repeats) : wallTimes(on, steps, repeats));
   return {
     clock: byGpu ? 'gpu' : 'wall',
     repeats,
@@ -36,7 +36,7 @@ export async function profileSteps(stage: Stage, steps: readonly CompiledStep[],
 }
 
 async function timestamps(
-  { device, buffers, readback, sizes, signal }: Stage,
+  { device, buffers, readback, sizes, signal }: Measuring,
   steps: readonly CompiledStep[],
   repeats: number,
 ): Promise<number[]> {
@@ -71,7 +71,7 @@ async function timestamps(
 const QUERY_RESOLVE = 0x200;
 
 async function wallTimes(
-  { device, buffers, sizes, signal }: Stage,
+  { device, buffers, sizes, signal }: Measuring,
   steps: readonly CompiledStep[],
   repeats: number,
 ): Promise<number[]> {

@@ -1,10 +1,27 @@
 import { VitrineError } from '../plan/error.ts';
 import { COMPILING, Queue } from '../plan/patience.ts';
 
-/** A WGSL file by its name below shaders/. */
-export interface ShaderFile {
-  name: string;
-  source: string;
+/** WGSL by its name below shaders/. */
+const sources = new Map<string, string>();
+
+/** Makes shaders known: a glob of their folder. */
+export function addShaders(files: Readonly<Record<string, string>>): void {
+  for (const [path, source] of Object.entries(files)) sources.set(path.replace(/^.*\/shaders\//, ''), source);
+}
+
+addShaders(
+  import.meta.glob<string>(['../../shaders/*.wgsl', '../../shaders/{cache,weights}/*.wgsl'], {
+    query: '?raw',
+    import: 'default',
+    eager: true,
+  }),
+);
+
+/** The text of a file of shaders/. */
+export function sourceOf(file: string): string {
+  const source = sources.get(file);
+  if (source === undefined) throw new Error(`There is no shader ${file}.`);
+  return source;
 }
 
 /** Compiled pipelines of a device; the same files with the same constants are compiled once. */
@@ -19,8 +36,8 @@ export class Pipelines {
   }
 
   /** @throws VitrineError `no-webgpu` with file, line and source when a shader does not compile */
-  get(files: readonly ShaderFile[], constants: Record<string, number>): Promise<GPUComputePipeline> {
-    const names = files.map((file) => file.name).join(' + ');
+  get(files: readonly string[], constants: Record<string, number>): Promise<GPUComputePipeline> {
+    const names = files.join(' + ');
     const key = `${names} ${JSON.stringify(constants)}`;
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
@@ -31,7 +48,7 @@ export class Pipelines {
     return pipeline;
   }
 
-  async #compile(files: readonly ShaderFile[], names: string, constants: Record<string, number>) {
+  async #compile(files: readonly string[], names: string, constants: Record<string, number>) {
     let module = this.#modules.get(names);
     if (!module) {
       module = compileModule(this.#device, files, names);
@@ -58,8 +75,8 @@ export function pipelinesOf(device: GPUDevice): Pipelines {
   return known;
 }
 
-async function compileModule(device: GPUDevice, files: readonly ShaderFile[], names: string): Promise<GPUShaderModule> {
-  const code = files.map((file) => file.source).join('\n');
+async function compileModule(device: GPUDevice, files: readonly string[], names: string): Promise<GPUShaderModule> {
+  const code = files.map(sourceOf).join('\n');
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ label: names, code });
   const [{ messages }] = await Promise.all([module.getCompilationInfo(), device.popErrorScope()]);
@@ -71,10 +88,10 @@ async function compileModule(device: GPUDevice, files: readonly ShaderFile[], na
 }
 
 /** `shaders/binary.wgsl:12:5: message`, with the line under it. */
-function locate(files: readonly ShaderFile[], { lineNum, linePos, message }: GPUCompilationMessage): string {
+function locate(files: readonly string[], { lineNum, linePos, message }: GPUCompilationMessage): string {
   let line = lineNum;
-  for (const { name, source } of files) {
-    const lines = source.split('\n');
+  for (const name of files) {
+    const lines = sourceOf(name).split('\n');
     if (line <= lines.length) return `shaders/${name}:${line}:${linePos}: ${message}\n    ${lines[line - 1] ?? ''}`;
     line -= lines.length;
   }

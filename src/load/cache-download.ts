@@ -14,7 +14,7 @@ const runPieces = 16;
 const lanes = 4;
 /** Requests in a row that bring next to nothing before the download is given up. */
 const patience = 3;
-const nothing = 1 << 14;
+const fewBytes = 1 << 14;
 
 export interface Downloaded {
   size: number;
@@ -232,7 +232,7 @@ async function persist(task: Task, attempt: () => Promise<void>, position: () =>
     } catch (error) {
       task.signal?.throwIfAborted();
       if (!(error instanceof VitrineError) || error instanceof Changed) throw error;
-      failures = position() > reached + nothing ? 1 : failures + 1;
+      failures = position() > reached + fewBytes ? 1 : failures + 1;
       reached = position();
       if (failures === patience) throw error;
       await pause(100 * 3 ** failures, task.signal);

@@ -26,7 +26,7 @@ export interface ConfigOf {
   vision: VisionConfig;
 }
 
-type Hearing = Pick<OpenOptions, 'signal' | 'onProgress'>;
+type Listeners = Pick<OpenOptions, 'signal' | 'onProgress'>;
 
 export interface OpenOptions<K extends Kind = 'decoder'> extends SourceOptions {
   /** The kind of model that it must be; `decoder` if absent, `undefined` for any. */
@@ -89,7 +89,7 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
   throw refused ?? (config === undefined ? files.missing('config.json') : await lacking(files, weights, signal));
 }
 
-async function openGguf(files: Files, file: string, kind: Kind | undefined, options: Hearing): Promise<Checkpoint> {
+async function openGguf(files: Files, file: string, kind: Kind | undefined, options: Listeners): Promise<Checkpoint> {
   const [{ readGguf }, { ggufModel }] = await untilAborted(
     part('The reader of GGUF files', () => Promise.all([import('./gguf.ts'), import('./gguf-model.ts')])),
     options.signal,
@@ -106,7 +106,7 @@ async function openGguf(files: Files, file: string, kind: Kind | undefined, opti
 function opened<C extends BaseConfig>(
   checkpoint: Checkpoint<C>,
   file: string,
-  { signal, onProgress }: Hearing,
+  { signal, onProgress }: Listeners,
 ): Checkpoint<C> {
   signal?.throwIfAborted();
   onProgress?.({ stage: 'config', loaded: 0, total: checkpoint.bytes, file });

@@ -200,17 +200,17 @@ export function unigram(
   };
 }
 
-interface Stretch {
+interface Span {
   start: number;
   end: number;
   id: number | undefined;
 }
 
-/** The stretches of the best path, last first. `each` visits what begins at a place, and returns the score of an unknown character. */
+/** The spans of the best path, last first. `each` visits what begins at a place, and returns the score of an unknown character. */
 function bestPath(
   word: string,
   each: (start: number, visit: (end: number, score: number, id: number) => void) => number,
-): Stretch[] {
+): Span[] {
   const n = word.length;
   const score = new Float64Array(n + 1);
   const startOf = new Int32Array(n + 1).fill(-1);
@@ -229,7 +229,7 @@ function bestPath(
     });
     if (!single) offer(start, start + character.length, score[start]! + unknownScore, undefined);
   });
-  const path: Stretch[] = [];
+  const path: Span[] = [];
   for (let end = n; end > 0; end = startOf[end]!) path.push({ start: startOf[end]!, end, id: idOf[end] });
   return path;
 }

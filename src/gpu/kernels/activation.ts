@@ -1,14 +1,12 @@
-import source from '../../../shaders/activation.wgsl?raw';
 import type { Activation } from '../../plan/plan.ts';
 import { ceilDiv, type GpuTensor, type Kernel, rowConstants } from '../kernel.ts';
-import { activateFile, batchFile } from './files.ts';
 
 /** Numbers of the activation functions in shaders/activate.wgsl. */
 export const activationNumber: Record<Activation, number> = { gelu_new: 1, gelu: 2, relu: 3, silu: 4, tanh: 5 };
 
 export function activation(batch: GPUBuffer, kind: Activation, input: GpuTensor, output: GpuTensor): Kernel {
   return {
-    files: [batchFile, activateFile, { name: 'activation.wgsl', source }],
+    files: ['batch.wgsl', 'activate.wgsl', 'activation.wgsl'],
     constants: { ACTIVATION: activationNumber[kind], STRIDE: output.stride, ...rowConstants(output) },
     bindings: { 0: batch, 3: input.buffer, 4: output.buffer },
     workgroups: (sizes) => [ceilDiv(output.stride, 64), sizes[output.axis]],

@@ -1,28 +1,20 @@
-import activationSource from '../../../shaders/adjoint/activation.wgsl?raw';
-import mixSource from '../../../shaders/adjoint/attention-mix.wgsl?raw';
-import biasSource from '../../../shaders/adjoint/bias.wgsl?raw';
-import appendSource from '../../../shaders/adjoint/cache-append.wgsl?raw';
-import columnSumsSource from '../../../shaders/adjoint/column-sums.wgsl?raw';
-import copySource from '../../../shaders/adjoint/copy.wgsl?raw';
-import crossEntropySource from '../../../shaders/adjoint/cross-entropy.wgsl?raw';
-import keysSource from '../../../shaders/adjoint/keys.wgsl?raw';
-import linearSource from '../../../shaders/adjoint/linear.wgsl?raw';
-import linearWeightSource from '../../../shaders/adjoint/linear-weight.wgsl?raw';
-import softmaxSource from '../../../shaders/adjoint/masked-softmax.wgsl?raw';
-import normSource from '../../../shaders/adjoint/norm.wgsl?raw';
-import normWeightSource from '../../../shaders/adjoint/norm-weight.wgsl?raw';
-import pointLossSource from '../../../shaders/adjoint/point-loss.wgsl?raw';
-import scatterSource from '../../../shaders/adjoint/scatter.wgsl?raw';
 import type { Adjoint } from '../../plan/adjoint.ts';
 import { keyAxisOf, type Plan } from '../../plan/plan.ts';
 import type { Buffers } from '../buffers.ts';
-import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants, rowConstants } from '../kernel.ts';
-import type { ShaderFile } from '../shader.ts';
+import {
+  ceilDiv,
+  type GpuKeySource,
+  type GpuTensor,
+  type Kernel,
+  keyConstants,
+  rowConstants,
+  weightFiles,
+} from '../kernel.ts';
+import { addShaders } from '../shader.ts';
 import type { Weights } from '../weights.ts';
 import { activationNumber } from './activation.ts';
-import { attentionMix, keysFile, sizesOf } from './attention.ts';
+import { attentionMix, sizesOf } from './attention.ts';
 import { edit } from './edit.ts';
-import { activateFile, batchFile, cacheFile, formatFile, lanesFile } from './files.ts';
 import { rotate } from './rotate.ts';
 
 /** Where the kernels of a gradient find what they work on. */
@@ -37,9 +29,12 @@ export interface AdjointPlace {
   source(name: string): GpuKeySource;
 }
 
+addShaders(
+  import.meta.glob<string>('../../../shaders/adjoint/*.wgsl', { query: '?raw', import: 'default', eager: true }),
+);
+
 type Of<Name extends Adjoint['of']> = Extract<Adjoint, { of: Name }>;
 
-const file = (name: string, source: string): ShaderFile => ({ name: `adjoint/${name}.wgsl`, source });
 const LANES = 64;
 const flag = (condition: boolean) => (condition ? 1 : 0);
 /** A grid's third axis takes what is too long for the second. */
@@ -108,7 +103,7 @@ function linear({ reads, weight, output }: Of<'linear'>, { batch, weights, tenso
       if (from >= until) continue;
       const isFirst = kernels.length === 0;
       kernels.push({
-        files: [batchFile, formatFile[matrix.format], file('linear', linearSource)],
+        files: ['batch.wgsl', ...weightFiles(matrix.format), 'adjoint/linear.wgsl'],
         constants: {
           ROW_UNITS: matrix.stride / 16,
           GRAD_FIRST: from - first,
@@ -145,7 +140,7 @@ function linearWeight({ reads, output, adds }: Of<'linearWeight'>, { batch, tens
     const [quads, FIRST, COUNT] = [out.stride / 4, first, grad.width];
     first += COUNT;
     return {
-      files: [batchFile, file('linear-weight', linearWeightSource)],
+      files: ['batch.wgsl', 'adjoint/linear-weight.wgsl'],
       constants: { FIRST, COUNT, GRAD_STRIDE: grad.stride, QUADS: quads, ADD: flag(adds), ...rowConstants(input) },
       bindings: { 0: batch, 3: grad.buffer, 4: input.buffer, 5: out.buffer },
       workgroups: () => folded(ceilDiv(quads, 64), COUNT),
@@ -162,7 +157,7 @@ function columnSums({ reads, output, adds }: Of<'columnSums'>, { batch, tensor }
     const FIRST = first;
     first += N;
     return {
-      files: [batchFile, file('column-sums', columnSumsSource)],
+      files: ['batch.wgsl', 'adjoint/column-sums.wgsl'],
       constants: {
         ...{ FIRST, N, GROUPS: grad.width / N, STRIDE: grad.stride, ADD: flag(adds) },
         ...rowConstants(grad),
@@ -183,7 +178,7 @@ function norm(step: Of<'norm' | 'normByScale' | 'normScale'>, { weights, tensor 
   ];
   const residual = 'residual' in reads && reads.residual !== undefined ? tensor(reads.residual).buffer : undefined;
   return {
-    files: [lanesFile, file('norm', normSource)],
+    files: ['lanes.wgsl', 'adjoint/norm.wgsl'],
     constants: {
       OF: { norm: 0, normByScale: 1, normScale: 2 }[step.of],
       N: input.width / scale.width,
@@ -209,7 +204,7 @@ function norm(step: Of<'norm' | 'normByScale' | 'normScale'>, { weights, tensor 
 function normWeight({ reads, centred, output, adds }: Of<'normWeight'>, { batch, tensor }: AdjointPlace): Kernel {
   const [grad, input, scale, out] = [tensor(reads.grad), tensor(reads.input), tensor(reads.scale), tensor(output)];
   return {
-    files: [batchFile, lanesFile, file('norm-weight', normWeightSource)],
+    files: ['batch.wgsl', 'lanes.wgsl', 'adjoint/norm-weight.wgsl'],
     constants: {
       N: out.width,
       HEADS: scale.width,
@@ -227,7 +222,7 @@ function normWeight({ reads, centred, output, adds }: Of<'normWeight'>, { batch,
 function activation({ reads, kind, output }: Of<'activation'>, { batch, tensor }: AdjointPlace): Kernel {
   const [grad, input, out] = [tensor(reads.grad), tensor(reads.input), tensor(output)];
   return {
-    files: [batchFile, activateFile, file('activation', activationSource)],
+    files: ['batch.wgsl', 'activate.wgsl', 'adjoint/activation.wgsl'],
     constants: { STRIDE: out.stride, ACTIVATION: activationNumber[kind], ...rowConstants(out) },
     bindings: { 0: batch, 3: grad.buffer, 4: input.buffer, 5: out.buffer },
     workgroups: (sizes) => [ceilDiv(out.stride, 64), sizes[rowsOf(out)]],
@@ -242,7 +237,7 @@ function scatter(
 ): Kernel[] {
   const [grad, out] = [tensor(reads.grad), tensor(output)];
   const add: Kernel = {
-    files: [batchFile, file('scatter', scatterSource)],
+    files: ['batch.wgsl', 'adjoint/scatter.wgsl'],
     constants: {
       BY: how.by,
       FIRST: how.first,
@@ -262,7 +257,7 @@ function scatter(
 function copy(from: GpuTensor | undefined, unused: GpuTensor, to: GpuTensor, heads: number): Kernel {
   const rows = heads * to.rows;
   return {
-    files: [file('copy', copySource)],
+    files: ['adjoint/copy.wgsl'],
     constants: { STRIDE: to.stride, ROWS: rows, ZERO: flag(!from) },
     bindings: { 3: (from ?? unused).buffer, 5: to.buffer },
     workgroups: () => folded(ceilDiv(to.stride, 64), rows),
@@ -278,14 +273,14 @@ function attention(step: Of<'attentionMix' | 'attentionScores' | 'bias'>, to: Ad
     const heads = grad.width / source.headDim;
     const axis = source.axis === 'source' ? 'source' : 'context';
     return {
-      files: [batchFile, cacheFile[source.format], keysFile, file('attention-mix', mixSource)],
+      files: ['batch.wgsl', `cache/${source.format}.wgsl`, 'attention-keys.wgsl', 'adjoint/attention-mix.wgsl'],
       constants: { ...shared, ...sizesOf(source, heads), GRAD_STRIDE: grad.stride },
       bindings: { 0: to.batch, 3: grad.buffer, 4: source.buffer, 5: output.buffer },
       workgroups: (sizes) => [ceilDiv(sizes[axis], 64), sizes.rows, heads],
     };
   }
   return {
-    files: [batchFile, file('bias', biasSource)],
+    files: ['batch.wgsl', 'adjoint/bias.wgsl'],
     constants: { ...shared, COLUMNS: output.width, STRIDE: output.stride, ADD: flag(step.adds) },
     bindings: { 0: to.batch, 3: grad.buffer, 5: output.buffer },
     workgroups: () => [ceilDiv(output.width, 64), output.rows],
@@ -296,7 +291,7 @@ function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, { batch, plan, te
   const [grad, pattern, out] = [tensor(reads.grad), tensor(reads.pattern), tensor(output)];
   const spec = plan.tensors.get(output)!;
   return {
-    files: [batchFile, file('masked-softmax', softmaxSource)],
+    files: ['batch.wgsl', 'adjoint/masked-softmax.wgsl'],
     constants: { MEMORY: flag(keyAxisOf(spec) === 'source') },
     bindings: { 0: batch, 3: grad.buffer, 4: pattern.buffer, 5: out.buffer },
     workgroups: ({ rows }) => [ceilDiv(rows, 64), spec.shape[0] as number],
@@ -308,7 +303,7 @@ function keys(step: Of<'keys'>, { batch, tensor, source }: AdjointPlace): Kernel
   const n = into.nHead * into.headDim;
   const places = Math.floor(into.buffer.size / (8 * n));
   return {
-    files: [batchFile, keysFile, file('keys', keysSource)],
+    files: ['batch.wgsl', 'attention-keys.wgsl', 'adjoint/keys.wgsl'],
     constants: {
       ...sizesOf(into, vectors.width / into.headDim),
       VALUES: flag(step.part === 'v'),
@@ -326,7 +321,7 @@ function keys(step: Of<'keys'>, { batch, tensor, source }: AdjointPlace): Kernel
 function cacheAppend(step: Of<'cacheAppend'>, { batch, tensor, source }: AdjointPlace): Kernel {
   const [kept, output] = [source(step.source), tensor(step.output)];
   return {
-    files: [batchFile, file('cache-append', appendSource)],
+    files: ['batch.wgsl', 'adjoint/cache-append.wgsl'],
     constants: {
       ...{ VALUES: flag(step.part === 'v'), WIDTH: output.width, STRIDE: output.stride },
       ...keyConstants(kept),
@@ -354,8 +349,8 @@ function loss(step: Of<'crossEntropy' | 'pointLoss'>, { labels, tensor }: Adjoin
     workgroups: ({ logitRows }: { logitRows: number }) => [logitRows] as [number],
   };
   if (step.of === 'crossEntropy') {
-    return { ...shared, files: [lanesFile, file('cross-entropy', crossEntropySource)], constants };
+    return { ...shared, files: ['lanes.wgsl', 'adjoint/cross-entropy.wgsl'], constants };
   }
   const KIND = { dot: 0, squared: 1, logistic: 2 }[step.kind];
-  return { ...shared, files: [lanesFile, file('point-loss', pointLossSource)], constants: { ...constants, KIND } };
+  return { ...shared, files: ['lanes.wgsl', 'adjoint/point-loss.wgsl'], constants: { ...constants, KIND } };
 }

@@ -1,38 +1,25 @@
-import inputSource from '../../../shaders/attention-input.wgsl?raw';
-import keysSource from '../../../shaders/attention-keys.wgsl?raw';
-import mixSource from '../../../shaders/attention-mix.wgsl?raw';
-import rowSource from '../../../shaders/attention-row.wgsl?raw';
-import rowSharedSource from '../../../shaders/attention-row-shared.wgsl?raw';
-import scoresSource from '../../../shaders/attention-scores.wgsl?raw';
-import tileSource from '../../../shaders/attention-tile.wgsl?raw';
-import tileSharedSource from '../../../shaders/attention-tile-shared.wgsl?raw';
-import softmaxSource from '../../../shaders/masked-softmax.wgsl?raw';
 import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants, type RunSizes } from '../kernel.ts';
-import type { ShaderFile } from '../shader.ts';
 import type { GpuWeight } from '../weights.ts';
-import { batchFile, cacheFile } from './files.ts';
-
-export const keysFile: ShaderFile = { name: 'attention-keys.wgsl', source: keysSource };
 
 /** How whole attention splits its work. Software GPUs want no barrier in a loop; real ones keys and values in workgroup memory. */
 interface Split {
-  row: ShaderFile;
-  tile?: ShaderFile;
+  row: string;
+  tile?: string;
   /** Rows that a workgroup takes. */
   tileRows: number;
 }
 
 const splits = {
   /** Row by row only: llvmpipe compiles a tile for most of a minute before its first dispatch. */
-  rows: { row: { name: 'attention-row.wgsl', source: rowSource }, tileRows: 1 },
+  rows: { row: 'attention-row.wgsl', tileRows: 1 },
   registers: {
-    row: { name: 'attention-row.wgsl', source: rowSource },
-    tile: { name: 'attention-tile.wgsl', source: tileSource },
+    row: 'attention-row.wgsl',
+    tile: 'attention-tile.wgsl',
     tileRows: 4 * 8,
   },
   shared: {
-    row: { name: 'attention-row-shared.wgsl', source: rowSharedSource },
-    tile: { name: 'attention-tile-shared.wgsl', source: tileSharedSource },
+    row: 'attention-row-shared.wgsl',
+    tile: 'attention-tile-shared.wgsl',
     tileRows: 64,
   },
 } satisfies Record<string, Split>;
@@ -76,7 +63,7 @@ export function attention(
     },
     bindings: { 0: batch, 3: q.buffer, 4: source.buffer, 5: output.buffer, 6: biasOf(scoring, q) },
   };
-  const files = [batchFile, cacheFile[source.format], keysFile, { name: 'attention-input.wgsl', source: inputSource }];
+  const files = ['batch.wgsl', `cache/${source.format}.wgsl`, 'attention-keys.wgsl', 'attention-input.wgsl'];
   const byRow: Kernel = {
     ...shared,
     files: [...files, row],
@@ -101,7 +88,7 @@ export function attentionScores(
   const nHead = q.width / source.headDim;
   const keys = source.axis === 'source' ? 'source' : 'context';
   return {
-    files: [batchFile, cacheFile[source.format], keysFile, { name: 'attention-scores.wgsl', source: scoresSource }],
+    files: ['batch.wgsl', `cache/${source.format}.wgsl`, 'attention-keys.wgsl', 'attention-scores.wgsl'],
     constants: {
       ...sizesOf(source, nHead),
       ...scoringConstants(scoring),
@@ -121,7 +108,7 @@ export function maskedSoftmax(
   pattern: GpuTensor,
 ): Kernel {
   return {
-    files: [batchFile, { name: 'masked-softmax.wgsl', source: softmaxSource }],
+    files: ['batch.wgsl', 'masked-softmax.wgsl'],
     constants: { LAST_KEYS: window, ...keyConstants(source) },
     bindings: { 0: batch, 3: scores.buffer, 4: pattern.buffer },
     workgroups: ({ rows }) => [ceilDiv(rows, 64), heads],
@@ -137,7 +124,7 @@ export function attentionMix(
   scale?: number,
 ): Kernel {
   return {
-    files: [batchFile, cacheFile[source.format], keysFile, { name: 'attention-mix.wgsl', source: mixSource }],
+    files: ['batch.wgsl', `cache/${source.format}.wgsl`, 'attention-keys.wgsl', 'attention-mix.wgsl'],
     constants: {
       ...sizesOf(source, output.width / source.headDim),
       WIDTH: output.width,

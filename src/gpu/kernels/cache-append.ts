@@ -1,8 +1,5 @@
-import source from '../../../shaders/cache-append.wgsl?raw';
-import inBytes from '../../../shaders/cache-append-q8.wgsl?raw';
 import { KV_BLOCK } from '../../plan/kv.ts';
 import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants } from '../kernel.ts';
-import { batchFile, cacheWriteFile } from './files.ts';
 
 export function cacheAppend(batch: GPUBuffer, k: GpuTensor, v: GpuTensor, cache: GpuKeySource): Kernel {
   const width = cache.nHead * cache.headDim;
@@ -10,14 +7,14 @@ export function cacheAppend(batch: GPUBuffer, k: GpuTensor, v: GpuTensor, cache:
   if (cache.format === 'q8') {
     const blocks = cache.nHead * ceilDiv(cache.headDim, KV_BLOCK);
     return {
-      files: [batchFile, { name: 'cache-append-q8.wgsl', source: inBytes }],
+      files: ['batch.wgsl', 'cache-append-q8.wgsl'],
       constants: { N: width, HEAD_DIM: cache.headDim, STRIDE: k.stride, ...keyConstants(cache) },
       bindings,
       workgroups: ({ rows }) => [ceilDiv(blocks, 64), rows],
     };
   }
   return {
-    files: [batchFile, cacheWriteFile, { name: 'cache-append.wgsl', source }],
+    files: ['batch.wgsl', 'cache-write.wgsl', 'cache-append.wgsl'],
     constants: { N: width, STRIDE: k.stride, CACHE_HALF: cache.format === 'f16' ? 1 : 0, ...keyConstants(cache) },
     bindings,
     workgroups: ({ rows }) => [ceilDiv(width, 2 * 64), rows],

@@ -1,8 +1,6 @@
-import source from '../../../shaders/edit.wgsl?raw';
 import { keyAxisOf, type TensorEdit, type TensorSpec } from '../../plan/plan.ts';
 import type { Buffers } from '../buffers.ts';
 import { ceilDiv, type GpuTensor, type Kernel, keyConstants, rowConstants } from '../kernel.ts';
-import { batchFile } from './files.ts';
 
 /** One edit of a tensor, in place. Its lists live in buffers of the program's: a pipeline serves texts of all lengths. */
 export function edit(batch: GPUBuffer, buffers: Buffers, one: TensorEdit, spec: TensorSpec, x: GpuTensor): Kernel {
@@ -19,7 +17,7 @@ export function edit(batch: GPUBuffer, buffers: Buffers, one: TensorEdit, spec: 
   const width = isNumber ? 0 : values.length / runs;
   const places = [positions.length, heads.length, width, one.shared ? 1 : 0, ...heads, ...positions];
   return {
-    files: [batchFile, { name: 'edit.wgsl', source }],
+    files: ['batch.wgsl', 'edit.wgsl'],
     constants: {
       KIND: { set: 0, scale: 1, add: 2 }[one.kind],
       HEAD_FIRST: headFirst ? 1 : 0,

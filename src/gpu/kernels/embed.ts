@@ -1,8 +1,6 @@
-import source from '../../../shaders/embed.wgsl?raw';
 import type { EmbedTable } from '../../plan/plan.ts';
-import { ceilDiv, type GpuTensor, type Kernel } from '../kernel.ts';
+import { ceilDiv, type GpuTensor, type Kernel, weightFiles } from '../kernel.ts';
 import type { GpuWeight, WeightPart } from '../weights.ts';
-import { batchFile, formatFile } from './files.ts';
 
 /** A table with its weight on the device. */
 export type GpuEmbedTable = Omit<EmbedTable, 'weight'> & { weight: GpuWeight };
@@ -33,7 +31,7 @@ function sum(batch: GPUBuffer, tables: readonly GpuEmbedTable[], output: GpuTens
   ]);
   const bound = (table: GpuEmbedTable | undefined, part: WeightPart) => (table?.weight.parts[0] ?? part).values;
   return weight.parts.map((part) => ({
-    files: [batchFile, formatFile[weight.format], { name: 'embed.wgsl', source }],
+    files: ['batch.wgsl', ...weightFiles(weight.format), 'embed.wgsl'],
     constants: {
       ROW_UNITS: weight.stride / 16,
       PART_FIRST: part.first,

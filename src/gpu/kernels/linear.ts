@@ -1,21 +1,7 @@
-import inputSource from '../../../shaders/linear-input.wgsl?raw';
-import ownSource from '../../../shaders/linear-own.wgsl?raw';
-import sharedQuadsSource from '../../../shaders/linear-quads.wgsl?raw';
-import rowSource from '../../../shaders/linear-row.wgsl?raw';
-import rowInputSource from '../../../shaders/linear-row-input.wgsl?raw';
-import lanesSource from '../../../shaders/linear-row-lanes.wgsl?raw';
-import storeSource from '../../../shaders/linear-store.wgsl?raw';
-import tileSource from '../../../shaders/linear-tile.wgsl?raw';
-import tileInputSource from '../../../shaders/linear-tile-input.wgsl?raw';
-import sharedSource from '../../../shaders/linear-tile-shared.wgsl?raw';
-import quadsSource from '../../../shaders/quads.wgsl?raw';
-import subgroupsSource from '../../../shaders/subgroups.wgsl?raw';
 import type { Activation } from '../../plan/plan.ts';
-import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants } from '../kernel.ts';
-import type { ShaderFile } from '../shader.ts';
+import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants, weightFiles } from '../kernel.ts';
 import { type GpuWeight, lowRankAt } from '../weights.ts';
 import { activationNumber } from './activation.ts';
-import { activateFile, batchFile, cacheWriteFile, formatFile } from './files.ts';
 
 /** A linear layer over some rows of its weight, with what is fused into it. */
 export interface Linear {
@@ -47,20 +33,9 @@ export interface Linear {
   unused: GPUBuffer;
 }
 
-const file = (name: string, source: string): ShaderFile => ({ name, source });
-const subgroupsFile = file('subgroups.wgsl', subgroupsSource);
-const quadsFile = file('quads.wgsl', quadsSource);
-const inputFile = file('linear-input.wgsl', inputSource);
-const ownFile = file('linear-own.wgsl', ownSource);
-const sharedQuadsFile = file('linear-quads.wgsl', sharedQuadsSource);
-const rowInputFile = file('linear-row-input.wgsl', rowInputSource);
-const rowFile = file('linear-row.wgsl', rowSource);
-const tileInputFile = file('linear-tile-input.wgsl', tileInputSource);
-const tileFile = file('linear-tile.wgsl', tileSource);
-
 /** A way of splitting a kernel's work: its files, what one workgroup makes, and what the device must offer. */
 interface Split {
-  files: ShaderFile[];
+  files: string[];
   /** Columns and rows of the output that a workgroup makes. */
   outputs: number;
   rows: number;
@@ -71,7 +46,7 @@ interface Split {
 /** A workgroup of 64 in teams of so many lanes, each with two outputs. */
 function lanes(perTeam: number): Split {
   return {
-    files: [rowInputFile, file('linear-row-lanes.wgsl', lanesSource)],
+    files: ['linear-row-input.wgsl', 'linear-row-lanes.wgsl'],
     outputs: 2 * (64 / perTeam),
     rows: 1,
     constants: { LANES: perTeam },
@@ -81,13 +56,13 @@ function lanes(perTeam: number): Split {
 /** For few rows. Software GPUs want many results an invocation and no barrier; real ones neighbouring lanes on neighbouring addresses. */
 const rowSplits = {
   registers: {
-    files: [rowInputFile, ownFile, rowFile],
+    files: ['linear-row-input.wgsl', 'linear-registers.wgsl', 'linear-row.wgsl'],
     outputs: 8 * 8,
     rows: 1,
     constants: { WORKGROUP: 8 },
   },
   quads: {
-    files: [quadsFile, rowInputFile, sharedQuadsFile, rowFile],
+    files: ['quads.wgsl', 'linear-row-input.wgsl', 'linear-quads.wgsl', 'linear-row.wgsl'],
     outputs: 8 * 8,
     rows: 1,
     constants: { WORKGROUP: 8 },
@@ -101,17 +76,17 @@ const rowSplits = {
 /** For many rows. */
 const tileSplits = {
   registers: {
-    files: [tileInputFile, ownFile, tileFile],
+    files: ['linear-tile-input.wgsl', 'linear-registers.wgsl', 'linear-tile.wgsl'],
     outputs: 8 * 8,
     rows: 8,
   },
   quads: {
-    files: [quadsFile, tileInputFile, sharedQuadsFile, tileFile],
+    files: ['quads.wgsl', 'linear-tile-input.wgsl', 'linear-quads.wgsl', 'linear-tile.wgsl'],
     outputs: 8 * 8,
     rows: 8,
     needs: 'subgroups',
   },
-  shared: { files: [tileInputFile, file('linear-tile-shared.wgsl', sharedSource)], outputs: 64, rows: 64 },
+  shared: { files: ['linear-tile-input.wgsl', 'linear-tile-shared.wgsl'], outputs: 64, rows: 64 },
 } satisfies Record<string, Split>;
 
 /** How the kernels split their work, by name. Results are equal but for rounding. */
@@ -187,13 +162,13 @@ function linearKernels(batch: GPUBuffer, linear: Linear, split: Split): Kernel[]
   });
   return runs.map(({ part, from, n }) => ({
     files: [
-      ...(split.needs === 'subgroups' ? [subgroupsFile] : []),
-      batchFile,
-      formatFile[weight.format],
-      activateFile,
-      cacheWriteFile,
-      file('linear-store.wgsl', storeSource),
-      inputFile,
+      ...(split.needs === 'subgroups' ? ['subgroups.wgsl'] : []),
+      'batch.wgsl',
+      ...weightFiles(weight.format),
+      'activate.wgsl',
+      'cache-write.wgsl',
+      'linear-store.wgsl',
+      'linear-input.wgsl',
       ...split.files,
     ],
     constants: {

@@ -1,7 +1,4 @@
-import source from '../../../shaders/norm.wgsl?raw';
-import scaleSource from '../../../shaders/norm-scale.wgsl?raw';
 import { ceilDiv, type GpuTensor, type Kernel, rowConstants } from '../kernel.ts';
-import { batchFile, lanesFile } from './files.ts';
 
 export function normScale(
   batch: GPUBuffer,
@@ -10,7 +7,7 @@ export function normScale(
   output: GpuTensor,
 ): Kernel {
   return {
-    files: [batchFile, { name: 'norm-scale.wgsl', source: scaleSource }],
+    files: ['batch.wgsl', 'norm-scale.wgsl'],
     constants: {
       N: input.width / output.width,
       STRIDE: input.stride,
@@ -33,7 +30,7 @@ export function norm(
 ): Kernel {
   return {
     // batch.wgsl is left out: the kernel has one workgroup for each row and reads no more of the batch.
-    files: [lanesFile, { name: 'norm.wgsl', source }],
+    files: ['lanes.wgsl', 'norm.wgsl'],
     constants: {
       N: input.width / how.heads,
       STRIDE: input.stride,

@@ -1,10 +1,7 @@
-import source from '../../../shaders/rotate.wgsl?raw';
-import appendSource from '../../../shaders/rotate-append.wgsl?raw';
 import { VitrineError } from '../../plan/error.ts';
 import { strideOf } from '../../plan/formats.ts';
 import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants } from '../kernel.ts';
 import type { GpuWeight } from '../weights.ts';
-import { batchFile, cacheWriteFile } from './files.ts';
 
 export function rotate(
   batch: GPUBuffer,
@@ -15,7 +12,7 @@ export function rotate(
   turn: 1 | -1 = 1,
 ): Kernel {
   return {
-    files: [batchFile, { name: 'rotate.wgsl', source }],
+    files: ['batch.wgsl', 'rotate.wgsl'],
     constants: { WIDTH: input.width, HEAD_DIM: headDim, STRIDE: input.stride, TURN: turn, ...turns(table) },
     bindings: { 0: batch, 3: input.buffer, 4: valuesOf(table), 5: output.buffer },
     workgroups: ({ rows }) => [ceilDiv(input.width, 64), rows],
@@ -40,7 +37,7 @@ export function rotateAppend(batch: GPUBuffer, { q, k, v, table, cache, norms, o
   const each = norms ? 8 : 2;
   const heads = q.width / headDim;
   return {
-    files: [batchFile, cacheWriteFile, { name: 'rotate-append.wgsl', source: appendSource }],
+    files: ['batch.wgsl', 'cache-write.wgsl', 'rotate-append.wgsl'],
     constants: {
       ...{ HEADS: heads, KEY_HEADS: nHead, HEAD_DIM: headDim, EACH: each, ...turns(table) },
       ...{ Q_AT: q.offset, K_AT: k.offset, V_AT: v.offset },

@@ -1,10 +1,4 @@
-import drawSource from '../../../shaders/sample-draw.wgsl?raw';
-import scanSource from '../../../shaders/sample-scan.wgsl?raw';
-import samplerSource from '../../../shaders/sampler.wgsl?raw';
 import { ceilDiv, type Kernel } from '../kernel.ts';
-import { batchFile } from './files.ts';
-
-const samplerFile = { name: 'sampler.wgsl', source: samplerSource };
 
 /** Logits that one workgroup of sample-scan.wgsl takes: 64 lanes, eight each. */
 const PER_WORKGROUP = 512;
@@ -33,13 +27,13 @@ export function sample(
   const { settings, counts, bias, processed, partials, state } = buffers;
   return [
     {
-      files: [samplerFile, { name: 'sample-scan.wgsl', source: scanSource }],
+      files: ['sampler.wgsl', 'sample-scan.wgsl'],
       constants: { VOCABULARY: vocabulary },
       bindings: { 1: settings, 2: logits, 3: counts, 4: bias, 5: processed, 6: partials },
       workgroups: () => [partialsOf(vocabulary)],
     },
     {
-      files: [batchFile, samplerFile, { name: 'sample-draw.wgsl', source: drawSource }],
+      files: ['batch.wgsl', 'sampler.wgsl', 'sample-draw.wgsl'],
       constants: {
         VOCABULARY: vocabulary,
         PARTIALS: partialsOf(vocabulary),

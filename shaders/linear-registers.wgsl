@@ -4,11 +4,11 @@ fn laneOf(local: u32) -> u32 {
 }
 
 fn statistics(start: u32, lane: u32) -> Statistics {
-  let quads = (K + 3) / 4;
+  let fours = (K + 3) / 4;
   let first = moments(start, 0, 0).x + moments(start, 1, 0).x + moments(start, 2, 0).x + moments(start, 3, 0).x;
   let pivot = centre(first / 16);
   var sums = vec2f();
-  for (var k = 0u; k < quads; k++) {
+  for (var k = 0u; k < fours; k++) {
     sums += moments(start, k, pivot);
   }
   return statisticsOf(sums, pivot);
