@@ -39,7 +39,8 @@ export function createCpuBackend({ kv = 'f32' }: { kv?: KvFormat } = {}): Backen
       if (disposed) throw new VitrineError('disposed', 'The CPU backend was disposed.');
       const learns = plan.steps.some(({ op }) => op === 'adjoint');
       const adjoints = learns && (await part('What differentiates on the CPU', () => import('./adjoint.ts')));
-      return new CpuProgram(plan, size, capture, weights, learns ? 'f32' : kv, adjoints ? adjoints.adjoint : undefined);
+      const adjoint = adjoints ? adjoints.adjoint : undefined;
+      return new CpuProgram({ plan, size, capture, weights, kv: learns ? 'f32' : kv, adjoint });
     },
     dispose() {
       disposed = true;

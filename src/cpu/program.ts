@@ -1,6 +1,5 @@
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import type { KvFormat } from '../plan/kv.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import { type Plan, type Step, shapeOf, stepOutputs, stepsOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
@@ -34,35 +33,27 @@ export function roomOf(plan: Plan, size: ProgramSize, capture: ReadonlySet<strin
   return { cached, bufferOf, sizes, bytes: 4 * (floats + sizes.reduce((sum, length) => sum + length, 0)) };
 }
 
+/** What a program is made of. */
+interface Parts extends Pick<Run, 'plan' | 'kv' | 'adjoint'> {
+  size: ProgramSize;
+  capture: ReadonlySet<string>;
+  weights: ReadonlyMap<string, CpuWeight>;
+}
+
 /** Runs a plan's steps one by one, as they are written. */
 export class CpuProgram implements Program {
   readonly size: ProgramSize;
   readonly bytes: number;
-  readonly #plan: Plan;
-  readonly #capture: ReadonlySet<string>;
-  readonly #weights: ReadonlyMap<string, CpuWeight>;
-  readonly #kv: KvFormat;
+  readonly #parts: Parts;
   readonly #cache: Map<string, KeyCache>;
   readonly #buffers: Float32Array[];
   readonly #bufferOf: ReadonlyMap<string, number>;
-  readonly #adjoint: typeof import('./adjoint.ts').adjoint | undefined;
   #disposed = false;
 
-  /** @param adjoint performs the steps of a gradient, where the plan has any */
-  constructor(
-    plan: Plan,
-    size: ProgramSize,
-    capture: ReadonlySet<string>,
-    weights: ReadonlyMap<string, CpuWeight>,
-    kv: KvFormat,
-    adjoint?: typeof import('./adjoint.ts').adjoint,
-  ) {
-    this.#adjoint = adjoint;
-    this.#plan = plan;
+  constructor(parts: Parts) {
+    const { plan, size, capture } = parts;
+    this.#parts = parts;
     this.size = size;
-    this.#capture = capture;
-    this.#weights = weights;
-    this.#kv = kv;
     const { cached, bufferOf, sizes, bytes } = roomOf(plan, size, capture);
     this.#cache = new Map(
       [...cached].map(([name, { nHead, headDim, floats }]) => [
@@ -86,7 +77,7 @@ export class CpuProgram implements Program {
       logits: batch.targets ? new Float32Array(0) : logits.slice(),
       scores: batch.targets ? tokenScores(logits, batch.targets) : [],
       captured: new Map(
-        [...this.#capture].filter((name) => made.has(name)).map((name) => [name, run.tensor(name).slice()]),
+        [...this.#parts.capture].filter((name) => made.has(name)).map((name) => [name, run.tensor(name).slice()]),
       ),
       sizes: run.sizes,
     };
@@ -107,7 +98,7 @@ export class CpuProgram implements Program {
 
   async copySlots(moves: { from: number; to: number }[], length: number): Promise<void> {
     this.#alive();
-    for (const [name, { axis }] of this.#plan.sources) {
+    for (const [name, { axis }] of this.#parts.plan.sources) {
       if (axis !== 'context') continue;
       const { nHead, headDim, k, v } = this.#cache.get(name)!;
       const width = nHead * headDim;
@@ -133,21 +124,22 @@ export class CpuProgram implements Program {
   }
 
   #stepsOf({ encodes }: Batch): readonly Step[] {
-    if (encodes === 'backward') return this.#plan.encoderBackward!;
-    return encodes ? this.#plan.encoder! : this.#plan.steps;
+    if (encodes === 'backward') return this.#parts.plan.encoderBackward!;
+    return encodes ? this.#parts.plan.encoder! : this.#parts.plan.steps;
   }
 
   #runOf(batch: Batch): Run {
     const sizes = sizesOf(batch);
-    const { sources, tensors } = this.#plan;
+    const { plan, kv, adjoint, weights } = this.#parts;
+    const { sources, tensors } = plan;
     return {
-      ...{ plan: this.#plan, batch, sizes, kv: this.#kv, adjoint: this.#adjoint },
+      ...{ plan, batch, sizes, kv, adjoint },
       tensor: (name) => {
         const length = product(shapeOf(tensors.get(name)!, sizes));
         return this.#buffers[this.#bufferOf.get(name)!]!.subarray(0, length);
       },
       weight: (name) => {
-        const weight = this.#weights.get(name);
+        const weight = weights.get(name);
         if (!weight) throw new VitrineError('bad-checkpoint', `The weight ${name} was never added.`);
         return weight;
       },

@@ -27,36 +27,30 @@ export interface DecodeSteps {
   many: { dispatches: Dispatch[]; logits: GPUBuffer };
 }
 
+/** What a decoder is made of. */
+interface Made {
+  device: GPUDevice;
+  steps: DecodeSteps;
+  owned: Buffers;
+  buffers: SamplerBuffers;
+  readback: Readback;
+  /** What samples, behind a step for one row and for many. */
+  afterOne: Dispatch[];
+  afterMany: Dispatch[];
+}
+
 /**
  * The decode loop on the device: step, sample, step, sample, several tokens in one pass and one submit. The CPU only
  * reads the ring of drawn tokens, one submit behind.
  */
 export class Decoder {
-  readonly #device: GPUDevice;
-  readonly #steps: DecodeSteps;
+  readonly #made: Made;
   readonly #oneRow: RunSizes;
-  readonly #owned: Buffers;
-  readonly #buffers: SamplerBuffers;
-  readonly #readback: Readback;
-  readonly #afterOne: Dispatch[];
-  readonly #afterMany: Dispatch[];
 
-  private constructor(
-    device: GPUDevice,
-    steps: DecodeSteps,
-    owned: Buffers,
-    { buffers, readback }: { buffers: SamplerBuffers; readback: Readback },
-    sampling: { afterOne: Dispatch[]; afterMany: Dispatch[] },
-  ) {
-    this.#device = device;
-    this.#steps = steps;
-    const { context, source = 0 } = steps.size;
+  private constructor(made: Made) {
+    this.#made = made;
+    const { context, source = 0 } = made.steps.size;
     this.#oneRow = { rows: 1, logitRows: 1, context, source, tiles: { context: false, source: false } };
-    this.#owned = owned;
-    this.#buffers = buffers;
-    this.#readback = readback;
-    this.#afterOne = sampling.afterOne;
-    this.#afterMany = sampling.afterMany;
   }
 
   static async create(device: GPUDevice, pipelines: Pipelines, owned: Buffers, steps: DecodeSteps): Promise<Decoder> {
@@ -76,7 +70,7 @@ export class Decoder {
     const after = ({ logits }: { logits: GPUBuffer }) =>
       prepare(device, pipelines, drawing(steps.batch, logits, vocabulary, made.buffers));
     const [afterOne, afterMany] = await Promise.all([after(steps.one), after(steps.many)]);
-    return new Decoder(device, steps, owned, made, { afterOne, afterMany });
+    return new Decoder({ device, steps, owned, ...made, afterOne, afterMany });
   }
 
   /** `writeRows` writes the rows of the request to the batch buffer. */
@@ -94,9 +88,9 @@ export class Decoder {
       while (index < end && inFlight.length < IN_FLIGHT) {
         const count = Math.min(size.tokens, end - index);
         const sources = this.#sources(index, count);
-        const reserved = await this.#readback.reserve(sources);
+        const reserved = await this.#made.readback.reserve(sources);
         request.signal?.throwIfAborted();
-        this.#owned.alive();
+        this.#made.owned.alive();
         const before = inFlight.reduce((sum, one) => sum + one.count, 0);
         // What waits for a prefill tells nothing of tokens.
         const isTelling = !prefills && !inFlight.some((one) => one.prefills);
@@ -129,19 +123,19 @@ export class Decoder {
     reserved: Reserved,
     patientMs: number,
   ): Promise<Map<Source, Float32Array>> {
-    const encoder = this.#device.createCommandEncoder();
+    const encoder = this.#made.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (let i = 0; i < count; i++) {
       if (i === 0 && prefill) {
-        encode(pass, this.#steps.many.dispatches, prefill);
-        encode(pass, this.#afterMany, prefill);
+        encode(pass, this.#made.steps.many.dispatches, prefill);
+        encode(pass, this.#made.afterMany, prefill);
       } else {
-        encode(pass, this.#steps.one.dispatches, this.#oneRow);
-        encode(pass, this.#afterOne, this.#oneRow);
+        encode(pass, this.#made.steps.one.dispatches, this.#oneRow);
+        encode(pass, this.#made.afterOne, this.#oneRow);
       }
     }
     pass.end();
-    return this.#readback.read(encoder, reserved, patientMs);
+    return this.#made.readback.read(encoder, reserved, patientMs);
   }
 
   /** Where the records of a submit are; at the ring's end they come in two runs. */
@@ -154,20 +148,24 @@ export class Decoder {
     ];
     return runs
       .filter((run) => run.count > 0)
-      .map((run) => ({ buffer: this.#buffers.ring, offset: run.start * RECORD * 4, bytes: run.count * RECORD * 4 }));
+      .map((run) => ({
+        buffer: this.#made.buffers.ring,
+        offset: run.start * RECORD * 4,
+        bytes: run.count * RECORD * 4,
+      }));
   }
 
   #write(prompt: readonly number[], generated: readonly number[], settings: DrawSettings): void {
-    const { queue } = this.#device;
-    const counts = new Uint32Array(this.#steps.vocabulary);
+    const { queue } = this.#made.device;
+    const counts = new Uint32Array(this.#made.steps.vocabulary);
     for (const id of prompt) counts[id] = 0x80000000;
     for (const id of generated) counts[id]!++;
-    const bias = new Float32Array(this.#steps.vocabulary);
+    const bias = new Float32Array(this.#made.steps.vocabulary);
     for (const [id, value] of settings.logitBias) bias[id] = value;
-    queue.writeBuffer(this.#buffers.counts, 0, counts);
-    queue.writeBuffer(this.#buffers.bias, 0, bias);
-    queue.writeBuffer(this.#buffers.state, 0, Uint32Array.of(generated.length, 0, 0, 0));
-    queue.writeBuffer(this.#buffers.settings, 0, settingsBytes(settings));
+    queue.writeBuffer(this.#made.buffers.counts, 0, counts);
+    queue.writeBuffer(this.#made.buffers.bias, 0, bias);
+    queue.writeBuffer(this.#made.buffers.state, 0, Uint32Array.of(generated.length, 0, 0, 0));
+    queue.writeBuffer(this.#made.buffers.settings, 0, settingsBytes(settings));
   }
 }
 

@@ -41,14 +41,8 @@ export async function compileProgram(
     const [one, encoder] = [byPart.get('one') ?? many, byPart.get('encoder')];
     const encoderBackward = byPart.get('encoderBackward');
     buffers.alive();
-    return new GpuProgram(
-      compiler,
-      plan,
-      size,
-      capture,
-      { buffers, sources, batch, labels, one, many, encoder, encoderBackward },
-      owned,
-    );
+    const made = { buffers, sources, batch, labels, one, many, encoder, encoderBackward };
+    return new GpuProgram({ compiler, plan, size, capture, owned, ...made });
   } catch (error) {
     buffers.destroyAll();
     owned.delete(buffers);
@@ -58,6 +52,12 @@ export async function compileProgram(
 
 /** What a program is made of. */
 interface Parts {
+  compiler: Compiler;
+  plan: Plan;
+  size: ProgramSize;
+  capture: ReadonlySet<string>;
+  /** Those of all programs of the backend. */
+  owned: Set<Buffers>;
   buffers: Buffers;
   sources: ReadonlyMap<string, GpuKeySource>;
   batch: GPUBuffer;
@@ -72,13 +72,9 @@ interface Parts {
 export class GpuProgram implements Program {
   readonly size: ProgramSize;
   readonly drawLimits = drawLimits;
-  readonly #compiler: Compiler;
   readonly #device: GPUDevice;
-  readonly #plan: Plan;
-  readonly #capture: ReadonlySet<string>;
   readonly #parts: Parts;
   readonly #readback: Readback;
-  readonly #owned: Set<Buffers>;
   readonly #rows: Uint32Array<ArrayBuffer>;
   #decoder: Promise<Decoder> | undefined;
   /** Slots on their way to other places, kept from one move to the next. */
@@ -88,22 +84,12 @@ export class GpuProgram implements Program {
   /** Settles when the last run that read nothing is done. */
   #unread: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    compiler: Compiler,
-    plan: Plan,
-    size: ProgramSize,
-    capture: ReadonlySet<string>,
-    parts: Parts,
-    owned: Set<Buffers>,
-  ) {
-    this.#compiler = compiler;
-    this.#device = compiler.device;
-    this.#plan = plan;
+  constructor(parts: Parts) {
+    const { size } = parts;
     this.size = size;
-    this.#capture = capture;
+    this.#device = parts.compiler.device;
     this.#parts = parts;
-    this.#readback = new Readback(compiler.device, parts.buffers);
-    this.#owned = owned;
+    this.#readback = new Readback(this.#device, parts.buffers);
     this.#rows = new Uint32Array(BATCH_WORDS + Math.max(size.rows, size.source ?? 0) * ROW_WORDS);
   }
 
@@ -120,7 +106,9 @@ export class GpuProgram implements Program {
     return {
       logits: wanted.has('logits') ? compact('logits') : new Float32Array(0),
       scores: scores ? readScores(values.get(scores)!) : [],
-      captured: new Map([...this.#capture].filter((name) => wanted.has(name)).map((name) => [name, compact(name)])),
+      captured: new Map(
+        [...this.#parts.capture].filter((name) => wanted.has(name)).map((name) => [name, compact(name)]),
+      ),
       sizes: { rows: sizes.rows, logitRows: sizes.logitRows, context: sizes.context, source: sizes.source },
     };
   }
@@ -129,8 +117,8 @@ export class GpuProgram implements Program {
     // All that has to be waited for comes before anything is written: runs do not mix.
     const judge = batch.targets && batch.logitRows.length > 0 ? await this.#judgeOf(list) : undefined;
     // Of a gradient only what was asked for is of interest.
-    const logits = judge || learns(this.#plan) ? [] : ['logits'];
-    const names = [...logits, ...this.#capture].filter((name) => list.tensors.has(name));
+    const logits = judge || learns(this.#parts.plan) ? [] : ['logits'];
+    const names = [...logits, ...this.#parts.capture].filter((name) => list.tensors.has(name));
     const wanted = new Map(names.map((name) => [name, this.#source(name, list, sizes)]));
     const scores = judge && { buffer: judge.scores, offset: 0, bytes: 16 * sizes.logitRows };
     const reserved = await this.#readback.reserve([...wanted.values(), ...(scores ? [scores] : [])]);
@@ -185,7 +173,7 @@ export class GpuProgram implements Program {
 
   /** What judges targets on a list's logits, made when it is first needed. */
   #judgeOf(list: DispatchList): Promise<Judge> {
-    const { device, pipelines } = this.#compiler;
+    const { device, pipelines } = this.#parts.compiler;
     const { buffers } = this.#parts;
     const make = async () => {
       const { targets, scores } = await buffers.allocate(`scores of ${this.size.logitRows} rows`, () => ({
@@ -248,7 +236,7 @@ export class GpuProgram implements Program {
   spoil(): void {
     const { one, many, encoder, encoderBackward } = this.#parts;
     for (const list of new Set([one, many, encoder, encoderBackward])) {
-      for (const name of ['logits', ...this.#capture]) {
+      for (const name of ['logits', ...this.#parts.capture]) {
         const { buffer, width, stride } = list?.tensors.get(name) ?? {};
         if (!buffer || !width || !stride) continue;
         const values = new Float32Array(buffer.size / 4);
@@ -261,7 +249,7 @@ export class GpuProgram implements Program {
 
   dispose(): void {
     this.#parts.buffers.destroyAll();
-    this.#owned.delete(this.#parts.buffers);
+    this.#parts.owned.delete(this.#parts.buffers);
   }
 
   async *decode(request: DecodeRequest): AsyncGenerator<Drawn[], void> {
@@ -277,8 +265,8 @@ export class GpuProgram implements Program {
   #decoderOf(): Promise<Decoder> {
     const { one, many, buffers, batch } = this.#parts;
     const logits = ({ dispatches, tensors }: DispatchList) => ({ dispatches, logits: tensors.get('logits')!.buffer });
-    const { device, pipelines } = this.#compiler;
-    const { vocabSize } = this.#plan;
+    const { device, pipelines } = this.#parts.compiler;
+    const { vocabSize } = this.#parts.plan;
     const steps = { batch, vocabulary: vocabSize, size: this.size, one: logits(one), many: logits(many) };
     this.#decoder ??= Decoder.create(device, pipelines, buffers, steps).catch((error: unknown) => {
       this.#decoder = undefined; // there may be room for it later
@@ -317,7 +305,7 @@ export class GpuProgram implements Program {
 
   /** Where this run's part of a tensor is. */
   #source(name: string, list: DispatchList, sizes: RunSizes): Source {
-    const spec = this.#plan.tensors.get(name)!;
+    const spec = this.#parts.plan.tensors.get(name)!;
     const { buffer, stride, axis, rows, fixed } = list.tensors.get(name)!;
     const keys = keyAxisOf(spec);
     const perRow = keys ? (spec.shape[0] as number) * sizes[keys] : stride;
@@ -327,7 +315,7 @@ export class GpuProgram implements Program {
   /** What was read of a tensor without its padding: as its spec's shape says. */
   #compact(name: string, list: DispatchList, values = new Float32Array(0) as Float32Array): Float32Array {
     const { width, stride } = list.tensors.get(name)!;
-    if (width === stride || keyAxisOf(this.#plan.tensors.get(name)!)) return values;
+    if (width === stride || keyAxisOf(this.#parts.plan.tensors.get(name)!)) return values;
     const compact = new Float32Array((values.length / stride) * width);
     for (let row = 0; row * stride < values.length; row++) {
       compact.set(values.subarray(row * stride, row * stride + width), row * width);
