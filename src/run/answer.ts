@@ -29,7 +29,7 @@ export interface Answer {
   end: number;
 }
 
-const checks: Record<keyof AnswerOptions, Check> = {
+export const answerChecks: Record<keyof AnswerOptions, Check> = {
   topK: integer(1),
   maxAnswerLen: integer(1),
   maxSeqLen: integer(1),
@@ -45,7 +45,7 @@ export async function answer(
   context: string,
   options: AnswerOptions = {},
 ): Promise<Answer[]> {
-  checkOptions('answer', options, checks);
+  checkOptions('answer', options, answerChecks);
   needHead(headed.config, 'answers');
   for (const [name, text] of Object.entries({ question, context })) {
     if (typeof text !== 'string') throw refuse(name, text, 'a string');

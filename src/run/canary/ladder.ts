@@ -15,7 +15,7 @@ import { compared, type Finding } from './finding.ts';
 import type { Agreement, CheckDeviceOptions, DeviceReport, Rung } from './report.ts';
 
 /** Some kernels of the ladder: those of a plan in one variant, each checked by itself. */
-interface Stage {
+interface Round {
   variant: string;
   options: GpuBackendOptions;
   checked: Checked;
@@ -42,41 +42,41 @@ const isLayer = ({ op }: Canary) => op.includes('gelu') || op.includes('relu') |
 const isAttention = ({ op }: Canary) => op.startsWith('attention');
 const always = () => true;
 
-function stagesOn(device: GPUDevice): Stage[] {
+function roundsOn(device: GPUDevice): Round[] {
   const { row, tile } = variantsOn(device.features);
   const formats = ['f32', 'bf16', 'f16', 'q8', 'q4'] as const;
   const others = ['gelu', 'relu', 'silu'] as const;
   return [
     ...formats.map(
-      (format, i): Stage => ({
+      (format, i): Round => ({
         ...{ variant: 'as the adapter has it', options: {}, checked: checkedOf(format) },
         wanted: (canary) => i === 0 || !isAttention(canary),
       }),
     ),
     ...row.flatMap((row) =>
       formats.map(
-        (format): Stage => ({
+        (format): Round => ({
           ...{ variant: row, options: { variants: { row } }, checked: checkedOf(format, { rows: 1 }), wanted: isLayer },
         }),
       ),
     ),
     ...tile.flatMap((tile) =>
       formats.map(
-        (format): Stage => ({
+        (format): Round => ({
           ...{ variant: tile, options: { variants: { tile } }, checked: checkedOf(format), wanted: isLayer },
         }),
       ),
     ),
     ...attentionVariants.flatMap((attention) =>
       (['f32', 'f16', 'q8'] as const).map(
-        (kv): Stage => ({
+        (kv): Round => ({
           variant: kv === 'f32' ? attention : `${attention}, keys and values ${kv}`,
           ...{ options: { attention, kv }, checked: checkedOf('f32', { kv }), wanted: isAttention },
         }),
       ),
     ),
     ...others.map(
-      (activation): Stage => ({
+      (activation): Round => ({
         ...{
           variant: 'as the adapter has it',
           options: {},
@@ -95,14 +95,14 @@ export async function climb({ device: own, model, onProgress, signal }: CheckDev
   signal?.throwIfAborted();
   const device = (own as GPUDevice | undefined) ?? (await requestDevice(2 ** 28)).device;
   try {
-    const stages = stagesOn(device).map((stage) => ({ stage, ops: canariesIn(stage.checked, stage.wanted) }));
-    const total = stages.reduce((sum, { ops }) => sum + ops.length, 0) + (model === undefined ? 0 : 1);
+    const rounds = roundsOn(device).map((round) => ({ round, ops: canariesIn(round.checked, round.wanted) }));
+    const total = rounds.reduce((sum, { ops }) => sum + ops.length, 0) + (model === undefined ? 0 : 1);
     const rungs: Rung[] = [];
     let done = 0;
-    for (const { stage, ops } of stages) {
+    for (const { round, ops } of rounds) {
       for (const op of ops) {
         signal?.throwIfAborted();
-        const found = await stepOn(device, stage, op);
+        const found = await stepOn(device, round, op);
         done++;
         rungs.push(...found);
         for (const rung of found) onProgress?.({ done, total, rung });
@@ -137,7 +137,7 @@ const isLost = (device: GPUDevice) =>
 /** A kernel that does not run is a finding, too. */
 async function stepOn(
   device: GPUDevice,
-  { variant, options, checked, wanted, apart }: Stage,
+  { variant, options, checked, wanted, apart }: Round,
   op: string,
 ): Promise<Rung[]> {
   const backend = createGpuBackend(device, options);

@@ -1,5 +1,5 @@
 import type { PoolingMode } from '../../model/sentence.ts';
-import type { AnswerOptions } from '../answer.ts';
+import { type AnswerOptions, answerChecks } from '../answer.ts';
 import { integer, isString, listOf, oneOf, refuse } from '../check.ts';
 import { type ClassifyOptions, classLogits, sigmoid } from '../classify.ts';
 import { cutOfWhole } from '../embed.ts';
@@ -96,16 +96,6 @@ export const tokenClassification: EncoderTask = {
       );
     });
   },
-};
-
-const answerChecks = {
-  topK: integer(1),
-  maxAnswerLen: integer(1),
-  maxSeqLen: integer(1),
-  docStride: integer(0),
-  handleImpossibleAnswer: oneOf(true, false),
-  alignToWords: oneOf(true, false),
-  signal: headChecks.signal,
 };
 
 export const questionAnswering: EncoderTask = {

@@ -1,10 +1,9 @@
 import type { ChatMessage } from '../../text/chat.ts';
-import type { ChatOptions } from '../chat.ts';
 import { type Check, isString, listOf, oneOf, refuse } from '../check.ts';
+import { toEnd } from '../generate.ts';
 import { load } from '../load.ts';
 import type { Model } from '../model.ts';
 import type { GenerateOptions } from '../options.ts';
-import type { Completion } from '../output.ts';
 import { generationChecks, generationOptions } from './generation.ts';
 import { isObject, readSettings, type Task } from './task.ts';
 
@@ -37,7 +36,7 @@ async function generated(model: Model, input: string | Chat, settings: Record<st
   if (isChat(input)) {
     if (rest.maxLength !== undefined) throw refuse('maxLength', rest.maxLength, 'maxNewTokens, for a chat');
     const given = { template: chatTemplate as string, tools: tools as object[] };
-    const { sequences, text } = await answered(model, input, { ...optionsOf(model, '', rest), ...given });
+    const { sequences, text } = await toEnd(model.chat(input, { ...optionsOf(model, '', rest), ...given }));
     const texts = sequences?.map((one) => one.text) ?? [text];
     return texts.map((content) => ({ generated_text: [...input, { role: 'assistant', content }] }));
   }
@@ -51,14 +50,6 @@ async function generated(model: Model, input: string | Chat, settings: Record<st
     const text = decode([...before, ...ids], { special: false }).slice(length);
     return { generated_text: returnFullText ? input + text : text };
   });
-}
-
-async function answered(model: Model, chat: Chat, options: ChatOptions): Promise<Completion> {
-  const tokens = model.chat(chat, options);
-  for (;;) {
-    const next = await tokens.next();
-    if (next.done) return next.value;
-  }
 }
 
 /** Where nothing is said of a length, 256 tokens are written, as in Python. */
