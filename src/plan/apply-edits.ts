@@ -1,5 +1,5 @@
 import type { Batch } from './backend.ts';
-import { type AxisSizes, keyAxisOf, type TensorEdit, type TensorSpec } from './plan.ts';
+import { type AxisSizes, editAxesOf, type TensorEdit, type TensorSpec } from './plan.ts';
 import { ordinalOf, seenBy } from './rows.ts';
 
 /** Applies edits in place to x, in its spec's shape: [rows, n], [logitRows, n], [rows, nHead, n] or [nHead, rows, keys]. */
@@ -12,9 +12,8 @@ export function applyEdits(
 ): void {
   const { shape } = spec;
   const rows = shape[0] === 'logitRows' ? batch.logitRows.map((row) => batch.rows[row]!) : batch.rows;
-  const keys = keyAxisOf(spec);
-  const nHead = keys ? (shape[0] as number) : shape.length === 3 ? (shape[1] as number) : 1;
-  const inner = keys ? sizes[keys] : (shape.at(-1) as number);
+  const { keys, nHead = 1, inner: width } = editAxesOf(spec);
+  const inner = keys ? sizes[keys] : (width as number);
   for (const one of edits) {
     const heads = one.heads ?? Array.from({ length: nHead }, (_, head) => head);
     rows.forEach((row, r) => {

@@ -1,15 +1,6 @@
 import { VitrineError } from './error.ts';
 import { tensorNamed } from './lens-names.ts';
-import {
-  type Axis,
-  isAdded,
-  keyAxisOf,
-  type Plan,
-  type Step,
-  stepOutputs,
-  type TensorEdit,
-  type TensorSpec,
-} from './plan.ts';
+import { editAxesOf, isAdded, type Plan, type Step, stepOutputs, type TensorEdit, type TensorSpec } from './plan.ts';
 
 /** One edit of a tensor, applied where the tensor is made. Exactly one of `set`, `scale` and `add`. */
 export interface Edit {
@@ -31,14 +22,6 @@ export interface Edit {
 
 /** Tensors that no trace or edit names: what is picked for the logits, and these themselves, which are answered apart. */
 export const isInternal = (name: string) => name === 'logits' || name.startsWith('selected') || isAdded(name);
-
-/** Axes of a tensor that edits can pick from. Attention tensors are [nHead, rows, context], others [rows, ...]. */
-interface Axes {
-  nHead: number | undefined;
-  headFirst: boolean;
-  /** Values per position and head. */
-  inner: Axis;
-}
 
 /**
  * The plan with edits as steps, each right behind the step that makes its tensor.
@@ -77,7 +60,7 @@ function prepare(edit: Edit, spec: TensorSpec, lengths: { rows: number; source: 
   const kinds = (['set', 'scale', 'add'] as const).filter((kind) => edit[kind] !== undefined);
   const kind = kinds[0];
   if (!kind || kinds.length > 1) throw bad(`The edit of ${edit.name} needs exactly one of set, scale and add.`);
-  const axes = axesOf(spec);
+  const axes = editAxesOf(spec);
   const positions = indices(edit.position, length, `position of the edit of ${edit.name}`);
   if (edit.head !== undefined && axes.nHead === undefined) {
     throw bad(`The edit of ${edit.name} names a head, but the tensor has none.`);
@@ -96,16 +79,9 @@ function prepare(edit: Edit, spec: TensorSpec, lengths: { rows: number; source: 
       `The edit of ${edit.name} has ${given.length} values; expected 1, ${one} (one position) or ${one * nPositions}.`,
     );
   }
-  const values = axes.headFirst ? positionsFirst(given, nHeads, nPositions, inner) : Float32Array.from(given);
+  const values = axes.keys ? positionsFirst(given, nHeads, nPositions, inner) : Float32Array.from(given);
   const listed = positions ?? Array.from({ length }, (_, i) => i);
   return { kind, positions: listed, heads, values, shared: false };
-}
-
-function axesOf(spec: TensorSpec): Axes {
-  const { shape } = spec;
-  if (keyAxisOf(spec)) return { nHead: shape[0] as number, headFirst: true, inner: shape[2]! };
-  if (shape.length === 3) return { nHead: shape[1] as number, headFirst: false, inner: shape[2]! };
-  return { nHead: undefined, headFirst: false, inner: shape[1]! };
 }
 
 /** [heads, positions, inner] -> [positions, heads, inner] */

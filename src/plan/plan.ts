@@ -298,3 +298,11 @@ export function keyAxisOf({ shape }: TensorSpec): 'context' | 'source' | undefin
   const last = shape.at(-1);
   return last === 'context' || last === 'source' ? last : undefined;
 }
+
+/** How a tensor's values lie, as edits see it: [nHead, rows, keys], [rows, nHead, inner] or [rows, inner]. */
+export function editAxesOf(spec: TensorSpec): { keys: ReturnType<typeof keyAxisOf>; nHead?: number; inner: Axis } {
+  const { shape } = spec;
+  const keys = keyAxisOf(spec);
+  const nHead = keys ? shape[0] : shape.length === 3 ? shape[1] : undefined;
+  return { keys, inner: shape.at(-1)!, ...(nHead !== undefined && { nHead: nHead as number }) };
+}

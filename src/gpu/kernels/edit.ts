@@ -1,14 +1,11 @@
-import { keyAxisOf, type TensorEdit, type TensorSpec } from '../../plan/plan.ts';
+import { editAxesOf, type TensorEdit, type TensorSpec } from '../../plan/plan.ts';
 import type { Buffers } from '../buffers.ts';
 import { ceilDiv, type GpuTensor, type Kernel, keyConstants, rowConstants } from '../kernel.ts';
 
 /** One edit of a tensor, in place. Its lists live in buffers of the program's: a pipeline serves texts of all lengths. */
 export function edit(batch: GPUBuffer, buffers: Buffers, one: TensorEdit, spec: TensorSpec, x: GpuTensor): Kernel {
-  const { shape } = spec;
-  const keys = keyAxisOf(spec);
-  const headFirst = keys !== undefined;
-  const nHead = headFirst ? (shape[0] as number) : shape.length === 3 ? (shape[1] as number) : 1;
-  const inner = headFirst ? 0 : (shape.at(-1) as number);
+  const { keys, nHead = 1, inner: last } = editAxesOf(spec);
+  const inner = keys ? 0 : (last as number);
   const heads = one.heads ?? Array.from({ length: nHead }, (_, head) => head);
   const positions = one.positions ?? [];
   const isNumber = typeof one.values === 'number';
@@ -20,9 +17,9 @@ export function edit(batch: GPUBuffer, buffers: Buffers, one: TensorEdit, spec: 
     files: ['batch.wgsl', 'edit.wgsl'],
     constants: {
       KIND: { set: 0, scale: 1, add: 2 }[one.kind],
-      HEAD_FIRST: headFirst ? 1 : 0,
+      HEAD_FIRST: keys ? 1 : 0,
       INNER: inner,
-      ROW_STRIDE: headFirst ? 0 : x.stride,
+      ROW_STRIDE: keys ? 0 : x.stride,
       ...keyConstants({ axis: keys ?? 'context' }),
       ...rowConstants(x),
     },
