@@ -47,8 +47,8 @@ export function stepListsOf(
     const sizes = {
       rows,
       logitRows: Math.min(rows, size.logitRows),
-      context: isCached ? size.context : rows,
-      source: size.source ?? 0,
+      context: size.sees ?? (isCached ? size.context : rows),
+      source: size.sees ?? size.source ?? 0,
     };
     const fused = inputsFirst(fuse(steps, learns(plan) ? [] : rulesFor(shape, on), capture));
     return { part, shape, sizes, steps: fused, joined: joinedIn(fused, plan, capture) };

@@ -16,6 +16,10 @@ export interface Packed {
   sourceFirst: number[];
 }
 
+/** The most keys that a row of them sees. */
+export const mostSeen = (inputs: readonly PlanInput[]): number =>
+  inputs.reduce((most, { rows, source }) => Math.max(most, rows.length, source?.rows.length ?? 0), 1);
+
 /**
  * Packs inputs with what their losses need.
  * @param isCausal a row sees its text up to itself, not all of it
@@ -50,7 +54,8 @@ export function pack(
     ...{ rows, logitRows, lossScale, labels: joined(losts.map(({ labels }) => labels)) },
     ...(numbers.length > 0 && { input: joined(numbers) }),
   };
-  const size = { slots: 1, context: rows.length, rows: rows.length, logitRows: Math.max(1, logitRows.length) };
+  const sees = mostSeen(inputs);
+  const size = { slots: 1, context: rows.length, rows: rows.length, logitRows: Math.max(1, logitRows.length), sees };
   if (sources.length === 0) return { size, batch, first, sourceFirst };
   const encoding = { encodes: true, rows: sources, logitRows: [] };
   return { size: { ...size, source: sources.length }, batch, encoding, first, sourceFirst };

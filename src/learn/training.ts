@@ -12,7 +12,7 @@ import type { Read } from './examples.ts';
 import { bad } from './loss.ts';
 import { adamW, normOf } from './optimiser.ts';
 import type { Settings } from './options.ts';
-import { pack } from './pack.ts';
+import { mostSeen, pack } from './pack.ts';
 import type { Param } from './params.ts';
 
 /** What a set of examples gives. */
@@ -33,14 +33,14 @@ export class Trainer {
   readonly #train: Runner;
   readonly #evaluate: Runner;
 
-  /** @param most rows, logit rows and rows of a source that a batch may have */
+  /** @param most rows, logit rows, rows of a source and keys of a row that a batch may have */
   constructor(
     inside: Insides,
     plan: Plan,
     params: readonly Param[],
     kind: Loss,
     settings: Settings,
-    most: { rows: number; logitRows: number; source: number },
+    most: ReturnType<typeof mostOf>,
   ) {
     this.#engine = inside.engine;
     this.#settings = settings;
@@ -50,7 +50,7 @@ export class Trainer {
     const whole = gradient(base, kind, { tensors: [], weights });
     const has = weights.filter((name) => whole.tensors.has(gradOfWeight(name)));
     const size = {
-      ...{ slots: 1, context: most.rows, rows: most.rows, logitRows: most.logitRows },
+      ...{ slots: 1, context: most.rows, rows: most.rows, logitRows: most.logitRows, sees: most.sees },
       ...(most.source > 0 && { source: most.source }),
     };
     const kept = new Map(has.map((name) => [name, new Float32Array(0)]));
@@ -202,6 +202,7 @@ export function mostOf(examples: readonly Read[], { batchSize, batchTokens }: Se
       most(({ lost }) => lost.rows.length),
     ),
     source: most(({ input }) => input.source?.rows.length ?? 0),
+    sees: mostSeen(examples.map(({ input }) => input)),
   };
 }
 

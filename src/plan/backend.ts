@@ -70,6 +70,8 @@ export interface ProgramSize {
   logitRows: number;
   /** Places of the memory, and the most rows of a run of the encoder; only where the plan has one. */
   source?: number;
+  /** The most keys that a row sees of a source, where that is known to be less than all. */
+  sees?: number;
 }
 
 /** Sampling that a backend can do by itself. Meaning and order are those of src/run/sampling.ts. */

@@ -217,6 +217,15 @@ export const wholeAttention: Rule = (step, maker) => {
   return { step: { ...scores, op: 'attention', output: step.output }, absorbs: [scores, softmax] };
 };
 
+/** Tensors that a list of steps makes and another reads. */
+export function readElsewhere(lists: readonly { steps: readonly Step[] }[]): string[] {
+  return lists.flatMap(({ steps }, i) => {
+    const made = new Set(steps.flatMap(stepOutputs));
+    const others = lists.filter((_, j) => j !== i).flatMap((list) => list.steps.flatMap(stepInputs));
+    return others.filter((name) => made.has(name));
+  });
+}
+
 export const allRules: readonly Rule[] = [
   normWithoutScale,
   embedding,

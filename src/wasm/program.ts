@@ -9,6 +9,8 @@ import {
   gatedLinear,
   normedLinear,
   type Rule,
+  readElsewhere,
+  residualLinear,
   rotatedAppend,
   sharedNormLinear,
 } from '../plan/fuse.ts';
@@ -112,7 +114,11 @@ export class WasmProgram implements Program {
         // A gradient reads what lies between the steps, and what the lists before its own have left.
         const encoded = (steps: Step[] = []) => ({ steps, rows: size.source ?? 0 });
         const all = [encoded(plan.encoder), { ...plan, rows: size.rows }, encoded(plan.encoderBackward)];
-        [this.#encoder, this.#many, this.#encoderBackward] = this.#compile(all, []) as [StepList, StepList, StepList];
+        [this.#encoder, this.#many, this.#encoderBackward] = this.#compile(all, [residualLinear]) as [
+          StepList,
+          StepList,
+          StepList,
+        ];
         this.#few = this.#many;
         return;
       }
@@ -236,7 +242,7 @@ export class WasmProgram implements Program {
 
   /** The most keys that a row can see, in runs of so many rows. */
   #mostKeys(rows: number): number {
-    return Math.max(this.size.context, this.size.source ?? 0, rows);
+    return this.size.sees ?? Math.max(this.size.context, this.size.source ?? 0, rows);
   }
 
   /** Lists of steps for so many rows each, which share their tensors. */
@@ -244,7 +250,9 @@ export class WasmProgram implements Program {
     const { logitRows } = this.size;
     // What is kept otherwise than as floats is made of whole heads, by the step that appends them.
     const own = this.#kv === 'f32' ? rules : rules.filter((rule) => ![cachedLinear, rotatedAppend].includes(rule));
-    const lists = plans.map(({ steps, rows }) => ({ steps: fuse(steps, own, this.#capture), rows }));
+    // What another list reads stays.
+    const kept = new Set([...this.#capture, ...(plans.length > 1 ? readElsewhere(plans) : [])]);
+    const lists = plans.map(({ steps, rows }) => ({ steps: fuse(steps, own, kept), rows }));
     const outputsOf = ({ steps, rows }: (typeof lists)[0]) =>
       steps.flatMap(stepOutputs).map((name) => [name, rows] as const);
     const rowsOf = new Map([...lists].reverse().flatMap(outputsOf));
@@ -369,7 +377,7 @@ export class WasmProgram implements Program {
   #width(name: string): number {
     const spec = this.#spec(name);
     const keys = keyAxisOf(spec);
-    if (keys) return keys === 'source' ? this.size.source! : this.#mostKeys(this.size.rows);
+    if (keys) return keys === 'source' ? (this.size.sees ?? this.size.source!) : this.#mostKeys(this.size.rows);
     return spec.shape.length === 1 ? (spec.shape[0] as number) : widthOf(spec);
   }
 

@@ -1,14 +1,24 @@
 import { EIGHT, packSix, SIX, tile } from './panels';
 import { unpack } from './rows';
 import { Batch, rowAt, rowsOf, Step, strideOf, Table } from './step';
-import { nextPiece } from './threads';
+import { nextPiece, threadCount } from './threads';
 
 /**
- * The products of a gradient (src/plan/adjoint.ts), in tiles of 6 by 8 sums. A thread takes 64 columns, whose panels [depth, 8] it
- * writes for up to DEPTH terms of the sums at a time.
+ * The products of a gradient (src/plan/adjoint.ts), in tiles of 6 by 8 sums. A thread takes 64 columns of some rows, and writes panels
+ * [depth, 8] for up to DEPTH terms of the sums at a time.
  */
 const COLUMNS = 64;
 const DEPTH = 1024;
+
+/** Parts of an output's rows, where its columns alone are too few pieces for all threads: low ranks have eight. */
+function partsOf(rows: i32, columns: i32): i32 {
+  return max(1, min((threadCount() * 4) / columns, (rows + 47) / 48));
+}
+
+/** Rows of a part, whole tiles. */
+function sizeOf(rows: i32, parts: i32): i32 {
+  return (((rows + parts - 1) / parts + SIX - 1) / SIX) * SIX;
+}
 
 /** output [rows, keyWidth] = input [rows, width] · rows `places` .. `places + width` of the weight [.., keyWidth], + second */
 export function linearBack(s: Step, batch: Batch, scratch: usize): void {
@@ -16,8 +26,13 @@ export function linearBack(s: Step, batch: Batch, scratch: usize): void {
   const six = scratch + SIX * EIGHT * 4;
   const row = six + SIX * DEPTH * 4;
   const panels = row + COLUMNS * 4;
-  const columns = <i32>strideOf(s.keyWidth);
-  for (let c = nextPiece() * COLUMNS; c < columns; c = nextPiece() * COLUMNS) {
+  const columns = (s.keyWidth + COLUMNS - 1) / COLUMNS;
+  const parts = partsOf(rows, columns);
+  const size = sizeOf(rows, parts);
+  for (let piece = nextPiece(); piece < columns * parts; piece = nextPiece()) {
+    const c = (piece / parts) * COLUMNS;
+    const start = (piece % parts) * size;
+    const end = min(rows, start + size);
     for (let from = 0; from < s.width; from += DEPTH) {
       const depth = min(DEPTH, s.width - from);
       for (let d = 0; d < depth; d++) {
@@ -25,14 +40,14 @@ export function linearBack(s: Step, batch: Batch, scratch: usize): void {
         spread(row, panels + <usize>d * EIGHT * 4, depth);
       }
       const before = from > 0 ? s.output : s.second;
-      for (let r = 0; r < rows; r += SIX) {
+      for (let r = start; r < end; r += SIX) {
         const x0 = gradRow(s, r, rows, from);
         const x1 = gradRow(s, r + 1, rows, from);
         const x2 = gradRow(s, r + 2, rows, from);
         const x3 = gradRow(s, r + 3, rows, from);
         const x4 = gradRow(s, r + 4, rows, from);
         packSix(x0, x1, x2, x3, x4, gradRow(s, r + 5, rows, from), depth, six);
-        multiply(six, SIX * 4, panels, depth, scratch, s, r, min(SIX, rows - r), c, before);
+        multiply(six, SIX * 4, panels, depth, scratch, s, r, min(SIX, end - r), c, before);
       }
     }
   }
@@ -43,17 +58,22 @@ export function linearWeight(s: Step, batch: Batch, scratch: usize): void {
   const rows = rowsOf(s, batch);
   const panels = scratch + SIX * EIGHT * 4;
   const bytes = strideOf(s.width) << 2;
-  const columns = <i32>strideOf(s.keyWidth);
-  for (let c = nextPiece() * COLUMNS; c < columns; c = nextPiece() * COLUMNS) {
+  const columns = (s.keyWidth + COLUMNS - 1) / COLUMNS;
+  const parts = partsOf(s.width, columns);
+  const size = sizeOf(s.width, parts);
+  for (let piece = nextPiece(); piece < columns * parts; piece = nextPiece()) {
+    const c = (piece / parts) * COLUMNS;
+    const start = (piece % parts) * size;
+    const end = min(s.width, start + size);
     for (let from = 0; from < rows; from += DEPTH) {
       const depth = min(DEPTH, rows - from);
       for (let d = 0; d < depth; d++) {
         spread(rowAt(s.second, from + d, s.keyWidth) + ((<usize>c) << 2), panels + <usize>d * EIGHT * 4, depth);
       }
       const before = from > 0 || s.kind ? s.output : 0;
-      for (let o = 0; o < s.width; o += SIX) {
+      for (let o = start; o < end; o += SIX) {
         const six = rowAt(s.input, from, s.width) + ((<usize>o) << 2);
-        multiply(six, bytes, panels, depth, scratch, s, s.places + o, min(SIX, s.width - o), c, before);
+        multiply(six, bytes, panels, depth, scratch, s, s.places + o, min(SIX, end - o), c, before);
       }
     }
   }
@@ -72,7 +92,7 @@ function spread(from: usize, to: usize, depth: i32): void {
   }
 }
 
-/** Rows r .. r + count of the output, 64 columns from c on: six values times the panels, + `before` at the same place. */
+/** Rows r .. r + count of the output, up to 64 columns from c on: six values times the panels, + `before` at the same place. */
 function multiply(
   six: usize,
   bytes: usize,
@@ -87,7 +107,8 @@ function multiply(
 ): void {
   const stride = strideOf(s.keyWidth) << 2;
   let at = rowAt(0, r, s.keyWidth) + ((<usize>c) << 2);
-  for (const end = at + COLUMNS * 4; at < end; at += 32, panels += <usize>depth * EIGHT * 4) {
+  const columns = min(COLUMNS, (s.keyWidth - c + EIGHT - 1) & ~(EIGHT - 1));
+  for (const end = at + columns * 4; at < end; at += 32, panels += <usize>depth * EIGHT * 4) {
     tile(six, bytes, panels, depth, y);
     let to = at;
     for (let i = 0; i < count; i++, to += stride) {

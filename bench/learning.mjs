@@ -1,0 +1,107 @@
+// `npm run bench:learning`: what learning costs, on WebAssembly with two threads. A step of LoRA (rank 8, all linear layers of the
+// blocks, 4 texts of 128 tokens) beside the forward of the same rows, all their logits with it, in the shapes of MiniLM and of GPT-2
+// small; and the real MiniLM on 24 messages beside PyTorch (VITRINE_PYTHON: torch, transformers, peft), turn by turn in one run.
+// The library has to be built (`npm run build:library`). --only step,memory,torch  --steps 3  --dtype f32
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+
+const root = join(import.meta.dirname, '..');
+const { load, loadEncoder } = await import(join(root, 'dist/vitrine.js'));
+const { train } = await import(join(root, 'dist/learn.js'));
+const text = (value) => ({ type: 'string', default: value });
+const { values } = parseArgs({ options: { only: text('step,torch'), steps: text('3'), dtype: text('f32') } });
+const steps = Number(values.steps);
+const on = { device: 'wasm', threads: 2, dtype: values.dtype };
+
+const gpt2 = join(root, '.cache/gpt2-small/');
+const minilm = join(root, 'models/sentence-transformers/all-MiniLM-L6-v2/resolve/main/');
+const texts = Array.from({ length: 4 }, (_, t) =>
+  Array.from({ length: 128 }, (_, i) => 1000 + ((i * 7919 + t * 131) % 20000)),
+);
+const least = (list) => Math.min(...list);
+const busy = () => `load ${loadavg()[0].toFixed(1)}`;
+const megabytes = (bytes) => `${Math.round(bytes / 1e6)} MB`;
+
+async function timed(work) {
+  const began = performance.now();
+  await work();
+  return (performance.now() - began) / 1000;
+}
+
+/** Forward and step in turn: the least of each, because others may work on the machine. */
+async function compare(name, model, examples, forward, options) {
+  await forward();
+  const before = process.memoryUsage().rss;
+  const run = train(model, examples, { rank: 8, batchSize: 4, epochs: steps + 1, ...options });
+  await run.next();
+  const times = { forward: [], step: [] };
+  for (let i = 0; i < steps; i++) {
+    times.forward.push(await timed(forward));
+    times.step.push(await timed(() => run.next()));
+  }
+  const [forwards, own] = [least(times.forward), least(times.step)];
+  const more = megabytes(process.memoryUsage().rss - before);
+  console.log(
+    `${name}, ${values.dtype}: forward ${forwards.toFixed(2)} s, step ${own.toFixed(2)} s, ${(own / forwards).toFixed(2)} times; ${more} more in the process (${busy()})`,
+  );
+  await run.return();
+  model.dispose();
+}
+
+async function stepTimes() {
+  if (existsSync(minilm)) {
+    const encoder = await loadEncoder(minilm, on);
+    const examples = texts.map((ids, i) => ({ ids, label: i % 2 }));
+    const inputs = texts.map((ids) => ({ ids }));
+    await compare('MiniLM', encoder, examples, () => encoder.run(inputs), { labels: ['a', 'b'] });
+  }
+  if (!existsSync(gpt2)) execFileSync(process.execPath, [join(root, 'tools/make-checkpoint.mjs'), gpt2]);
+  const model = await load(gpt2, on);
+  const forward = async () => {
+    for (const ids of texts) await model.score(ids);
+  };
+  await compare(
+    'GPT-2 small',
+    model,
+    texts.map((ids) => ({ ids })),
+    forward,
+  );
+}
+
+/** LoRA on the real MiniLM: its README's settings, 36 steps of 8 messages. */
+async function besideTorch() {
+  const python = process.env.VITRINE_PYTHON;
+  const messages = join(root, 'test/fixtures/real/messages.json');
+  if (!existsSync(minilm) || !python) return console.log('The real MiniLM, or VITRINE_PYTHON, is not there.');
+  const { train: examples } = JSON.parse(readFileSync(messages, 'utf8'));
+  const torch = spawn(python, [join(root, 'bench/learning/torch_lora.py'), minilm, messages], {
+    env: { ...process.env, OMP_NUM_THREADS: '2' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: torch.stdout })[Symbol.asyncIterator]();
+  await lines.next();
+  const times = { vitrine: [], torch: [] };
+  for (let i = 0; i < steps; i++) {
+    torch.stdin.write('go\n');
+    times.torch.push(Number((await lines.next()).value));
+    const encoder = await loadEncoder(minilm, on);
+    const options = { rank: 8, alpha: 16, epochs: 12, batchSize: 8, learningRate: 1e-3, schedule: 'constant', seed: i };
+    times.vitrine.push(
+      await timed(async () => {
+        for await (const _ of train(encoder, examples, options));
+      }),
+    );
+    encoder.dispose();
+  }
+  torch.stdin.end();
+  const [own, theirs] = [least(times.vitrine), least(times.torch)];
+  console.log(
+    `LoRA on MiniLM, 36 steps: ${own.toFixed(2)} s, PyTorch ${theirs.toFixed(2)} s, ${(own / theirs).toFixed(2)} times (${busy()})`,
+  );
+}
+
+for (const part of values.only.split(',')) await { step: stepTimes, torch: besideTorch }[part]();
