@@ -27,6 +27,18 @@ export function fuse(steps: readonly Step[], rules: readonly Rule[], keep: Reado
   }
 }
 
+/** Lists of steps, each by itself: what another one reads stays. */
+export function fuseLists<List extends { steps: readonly Step[] }>(
+  lists: readonly List[],
+  rules: readonly Rule[],
+  keep: ReadonlySet<string>,
+): (List & { steps: Step[] })[] {
+  return lists.map((list) => {
+    const others = lists.filter((one) => one !== list).flatMap(({ steps }) => steps.flatMap(stepInputs));
+    return { ...list, steps: fuse(list.steps, rules, new Set([...keep, ...others])) };
+  });
+}
+
 function fuseOnce(steps: Step[], rules: readonly Rule[], keep: ReadonlySet<string>): Step[] | undefined {
   const { hidden, shared, firstReader } = makersOf(steps, keep);
   for (const [index, step] of steps.entries()) {
@@ -216,15 +228,6 @@ export const wholeAttention: Rule = (step, maker) => {
   if (scores?.op !== 'attentionScores') return undefined;
   return { step: { ...scores, op: 'attention', output: step.output }, absorbs: [scores, softmax] };
 };
-
-/** Tensors that a list of steps makes and another reads. */
-export function readElsewhere(lists: readonly { steps: readonly Step[] }[]): string[] {
-  return lists.flatMap(({ steps }, i) => {
-    const made = new Set(steps.flatMap(stepOutputs));
-    const others = lists.filter((_, j) => j !== i).flatMap((list) => list.steps.flatMap(stepInputs));
-    return others.filter((name) => made.has(name));
-  });
-}
 
 export const allRules: readonly Rule[] = [
   normWithoutScale,

@@ -5,11 +5,10 @@ import { strideOf } from '../plan/formats.ts';
 import {
   allRules,
   cachedLinear,
-  fuse,
+  fuseLists,
   gatedLinear,
   normedLinear,
   type Rule,
-  readElsewhere,
   residualLinear,
   rotatedAppend,
   sharedNormLinear,
@@ -67,7 +66,7 @@ export class WasmProgram implements Program {
   readonly #onDispose: (program: WasmProgram) => void;
   /** Address and bytes of all that is the program's own. */
   readonly #owned = new Map<number, number>();
-  readonly #sources: ReadonlyMap<string, SourceMemory>;
+  readonly #sources = new Map<string, SourceMemory>();
   readonly #batch: number;
   readonly #scratch: { at: number; bytes: number };
   readonly #few: StepList;
@@ -101,11 +100,10 @@ export class WasmProgram implements Program {
     this.#partOf = Array.from({ length: size.slots }, (_, slot) => slot);
     try {
       const most = Math.max(size.rows, size.source ?? 0);
-      const [memories, sharing] = [new Map<string, SourceMemory>(), adjoints?.sharedSources(plan)];
+      const sharing = adjoints?.sharedSources(plan);
       for (const [name, source] of plan.sources) {
-        memories.set(name, memories.get(sharing?.get(name) ?? '') ?? this.#memoryOf(name, source));
+        this.#sources.set(name, this.#sources.get(sharing?.get(name) ?? '') ?? this.#memoryOf(name, source));
       }
-      this.#sources = memories;
       this.#labels = adjoints ? this.#allocate(4 * (1 + size.logitRows), 'The labels') : 0;
       this.#batch = this.#allocate(4 * (BATCH_WORDS + most * ROW_WORDS), 'The batch');
       const bytes = this.#scratchBytes(most);
@@ -114,11 +112,8 @@ export class WasmProgram implements Program {
         // A gradient reads what lies between the steps, and what the lists before its own have left.
         const encoded = (steps: Step[] = []) => ({ steps, rows: size.source ?? 0 });
         const all = [encoded(plan.encoder), { ...plan, rows: size.rows }, encoded(plan.encoderBackward)];
-        [this.#encoder, this.#many, this.#encoderBackward] = this.#compile(all, [residualLinear]) as [
-          StepList,
-          StepList,
-          StepList,
-        ];
+        const lists = this.#compile(all, [residualLinear]);
+        [this.#encoder, this.#many, this.#encoderBackward] = lists as [StepList, StepList, StepList];
         this.#few = this.#many;
         return;
       }
@@ -250,9 +245,7 @@ export class WasmProgram implements Program {
     const { logitRows } = this.size;
     // What is kept otherwise than as floats is made of whole heads, by the step that appends them.
     const own = this.#kv === 'f32' ? rules : rules.filter((rule) => ![cachedLinear, rotatedAppend].includes(rule));
-    // What another list reads stays.
-    const kept = new Set([...this.#capture, ...(plans.length > 1 ? readElsewhere(plans) : [])]);
-    const lists = plans.map(({ steps, rows }) => ({ steps: fuse(steps, own, kept), rows }));
+    const lists = fuseLists(plans, own, this.#capture);
     const outputsOf = ({ steps, rows }: (typeof lists)[0]) =>
       steps.flatMap(stepOutputs).map((name) => [name, rows] as const);
     const rowsOf = new Map([...lists].reverse().flatMap(outputsOf));
