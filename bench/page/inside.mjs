@@ -125,6 +125,8 @@ async function measureWalk(minutes) {
 
 /** Only what is kept without being shown is compared from minute to minute. */
 async function fold() {
-  for (const button of await page.locator('.station[data-open="true"] > h3 > button').all()) await button.click();
+  await page.locator('.station[data-open="true"] > h3 > button').evaluateAll((all) => {
+    for (const button of all) button.click();
+  });
   await settled();
 }

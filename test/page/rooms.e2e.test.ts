@@ -334,6 +334,64 @@ async function download(name: string): Promise<string> {
   return path;
 }
 
+/** Of random weights, so that no answer comes by chance; each room says what its head says, and opens what that read. */
+describe('encoders whose heads sort, mark and answer', () => {
+  let model: Encoder;
+  const text = 'the cat sat on the mat';
+  const opened = async (name: string, heading: string) => {
+    model = await loadEncoder(await download(name), { device: 'cpu' });
+    await page.getByRole('heading', { name: heading }).waitFor(); // the room before has such a field, too
+    await page.locator('#labels-text').fill(text);
+  };
+  const expectShares = (shares: number[]) =>
+    expect
+      .poll(async () => {
+        const found = await shown('.fits[data-stale="false"] .shares li', 'share');
+        return found.length === shares.length && found.every((share, i) => Math.abs(share - shares[i]!) < 1e-3);
+      })
+      .toBe(true);
+  /** The matrix that is drawn is one head of what `trace` gives for the same input. */
+  const expectTraced = async (input: Parameters<Encoder['trace']>[0]) => {
+    const name = (await page.locator('.lines').getAttribute('data-tensor'))!;
+    const trace = await model.trace(input, { capture: [name] });
+    const { data, shape } = trace.get(name)!;
+    const heads = Array.from({ length: shape[0]! }, (_, head) => data.subarray(head * shape[1]! * shape[2]!));
+    await expect
+      .poll(async () => {
+        const { data: own } = await drawn(page, '.cross .matrix canvas');
+        const isOwn = (head: Float32Array) => own.every((value, i) => Math.abs(value - head[i]!) < 1e-3);
+        return own.length === shape[1]! * shape[2]! && heads.some(isOwn);
+      })
+      .toBe(true);
+    model.dispose();
+  };
+
+  test('classes of a text', async () => {
+    await opened('bert-seqcls', 'What kind of text is it?');
+    const [classes] = await model.classify([text], { topK: 10 });
+    await expectShares(classes!.map(({ score }) => score));
+    expect(await page.locator('.fits .word').allInnerTexts()).toEqual(classes!.map(({ label }) => label));
+    await expectTraced(text);
+  });
+
+  test('what each word is', async () => {
+    await opened('bert-tokcls', 'What is each word?');
+    const found = await model.tag(text, { aggregate: 'simple' });
+    await expectShares(found.map(({ score }) => score));
+    await expectTraced(text);
+  });
+
+  test('answers in a text; what is inside is of question and text', async () => {
+    await opened('bert-qa', 'Ask about a text');
+    await page.getByLabel('Question').fill('who sat');
+    const found = await model.answer('who sat', text, { topK: 5 });
+    await expectShares(found.map(({ score }) => score));
+    expect(await page.locator('.fits .word').allInnerTexts()).toEqual(found.map(({ answer }) => answer));
+    await expectTraced({ text: 'who sat', pair: text });
+    await expectAccessible('light');
+  });
+});
+
 describe('a sentence encoder from elsewhere', () => {
   test('is found as what it is, ranks sentences, and shows all cosines', async () => {
     const path = await download('st-mean');

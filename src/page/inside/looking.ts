@@ -46,16 +46,27 @@ export function unfold(name: StationName, open = true): void {
 /** How long a station that grows while its numbers are read is kept in view, unless the visitor moves on. */
 const growsMs = 3000;
 
+/** Stops keeping the station that was opened last in view. */
+let leaveLast = () => {};
+
 /** Unfolds a station and brings it into view. */
 export function open(name: StationName): void {
+  leaveLast();
   unfold(name);
   const section = document.getElementById(`station-${name}`);
   if (!section) return;
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
   const observer = new ResizeObserver(() => section.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' }));
   observer.observe(section);
-  const leave = () => observer.disconnect();
-  for (const kind of ['wheel', 'touchmove', 'keydown', 'pointerdown']) addEventListener(kind, leave, { once: true });
+  const left = new AbortController();
+  const leave = () => {
+    observer.disconnect();
+    left.abort(); // the other listeners, too: most of them would wait for ever
+  };
+  for (const kind of ['wheel', 'touchmove', 'keydown', 'pointerdown']) {
+    addEventListener(kind, leave, { signal: left.signal });
+  }
+  leaveLast = leave;
   setTimeout(leave, growsMs);
 }
 

@@ -63,7 +63,7 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
           )}
         </section>
       )}
-      <Opened model={model} text={asked.text} />
+      <Opened model={model} head={head} asked={asked} />
     </>
   );
 }
@@ -96,16 +96,27 @@ async function answerOf(
   }
 }
 
-function Opened({ model, text }: { model: WorkerEncoder; text: string }) {
+/** What is inside is of what the head was given: a question stands before its text. */
+function Opened({
+  model,
+  head,
+  asked,
+}: {
+  model: WorkerEncoder;
+  head: string;
+  asked: { text: string; question: string };
+}) {
   const tensors = model.tensors();
+  const { text, question } = asked;
+  const input = head === 'answers' ? { text: question, pair: text } : text;
   const [row, setRow] = useState(0);
   const { value } = useLater(
     async (signal) => {
-      const trace = await model.trace(text, { capture: attentionsOf(tensors).map(({ name }) => name), signal });
+      const trace = await model.trace(input, { capture: attentionsOf(tensors).map(({ name }) => name), signal });
       const texts = await Promise.all(trace.tokens.map((id) => model.tokenizer.spelling(id)));
       return { trace, texts: texts.map((one) => one.replace(/^[▁Ġ]/, '')) };
     },
-    [model, text],
+    [model, asked],
   );
   if (!value) return null;
   const { trace, texts } = value;
@@ -119,7 +130,7 @@ function Opened({ model, text }: { model: WorkerEncoder; text: string }) {
       />
       <Blocks
         tensors={tensors}
-        trace={(capture, signal) => model.trace(text, { capture, signal })}
+        trace={(capture, signal) => model.trace(input, { capture, signal })}
         of={value}
         labels={() => texts}
       />
