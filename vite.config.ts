@@ -1,7 +1,8 @@
 import { defineConfig, type Plugin } from 'vite';
 import { buildKernels } from './scripts/build-wasm.mjs';
+import { together } from './scripts/chunks.ts';
 import { entries } from './scripts/entries.mjs';
-import { engineAlone, ownSourcesOnly, shortVocabulary, workerScripts } from './scripts/library.ts';
+import { engineAlone, ownSourcesOnly, shortShaders, shortVocabulary, workerScripts } from './scripts/library.ts';
 import { licences } from './scripts/licences.ts';
 import { isolation } from './scripts/serve.mjs';
 import { serviceWorker } from './scripts/service-worker.ts';
@@ -25,7 +26,14 @@ export default defineConfig(({ mode }) =>
   mode === 'library'
     ? {
         publicDir: false,
-        plugins: [workerScripts(), ownSourcesOnly(), shortVocabulary(), ofAll.plugin, engineAlone(engine!)],
+        plugins: [
+          workerScripts(),
+          ownSourcesOnly(),
+          shortShaders(),
+          shortVocabulary(),
+          ofAll.plugin,
+          engineAlone(engine!),
+        ],
         build: {
           target: 'es2022',
           outDir: 'dist',
@@ -44,14 +52,30 @@ export default defineConfig(({ mode }) =>
       }
     : {
         base: './',
-        worker: { format: 'es', plugins: () => [ofAll.worker] },
+        // See inside shows shaders with their comments; what runs them needs none.
+        worker: {
+          format: 'es',
+          plugins: () => [shortShaders(), ofAll.worker],
+          rolldownOptions: {
+            output: {
+              codeSplitting: {
+                groups: [together('engine', '/src/embed/calls.ts')],
+              },
+            },
+          },
+        },
         plugins: [inlineStyles, ofAll.plugin, serviceWorker()],
         server: { headers: isolation },
         preview: { headers: isolation },
         build: {
           target: 'es2022',
           outDir: 'site',
-          rolldownOptions: { input: { bench: 'bench.html', check: 'check.html' } },
+          rolldownOptions: {
+            input: { bench: 'bench.html', check: 'check.html' },
+            output: {
+              codeSplitting: { groups: [together('page', '/src/page/main.tsx', ['/src/page/check/main.tsx'])] },
+            },
+          },
         },
       },
 );

@@ -6,9 +6,11 @@
 export * from './analysis/index.ts';
 export type { ImageSettings } from './image/settings.ts';
 export type { ImageSource } from './image/source.ts';
-export { type CacheStore, folderStore } from './load/cache-store.ts';
-export { type CachedModel, models } from './load/cached-models.ts';
+export type { CacheStore } from './load/cache-store.ts';
+export type { CachedModel } from './load/cached-models.ts';
 export type { Checkpoint, Progress } from './load/checkpoint.ts';
+export { folderStore } from './load/folder-store.ts';
+export { models } from './load/kept.ts';
 export type { Source } from './load/source.ts';
 export type { EncoderConfig } from './model/bert.ts';
 export type { ModelConfig } from './model/config.ts';

@@ -1,23 +1,19 @@
-import {
-  models as cachedModels,
-  type GenerateOptions,
-  type InspectOptions,
-  inspect,
-  type LoadOptions,
-  load,
-  loadEncoder,
-  loadEncoderDecoder,
-  loadVision,
-  type Model,
-  type Pipelines,
-  pipeline,
-  type Source,
-  type TextStream,
-  type Tokenizer,
+import type {
+  GenerateOptions,
+  InspectOptions,
+  LoadOptions,
+  Model,
+  Pipelines,
+  Source,
+  TextStream,
+  Tokenizer,
 } from '../index.ts';
 import type { HeldRun } from '../learn/answer.ts';
+import { models as cachedModels } from '../load/kept.ts';
 import { type ErrorJson, errorJson, VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
+import { load } from '../run/load.ts';
+import { loadEncoder, loadEncoderDecoder, loadVision } from '../run/loaders.ts';
 import { Trace, type TracedTensor } from '../run/traced.ts';
 import { type Analyses, kinds, type Loader, type Models, type Spelling, spellings } from './kinds.ts';
 import type { Answer, Call } from './protocol.ts';
@@ -61,6 +57,8 @@ const analyses = {
 } as const satisfies Record<keyof Analyses, string>;
 const learning = () => part('What learns', () => import('../learn/answer.ts'));
 const looking = () => part('What looks inside', () => import('../analysis/index.ts'));
+const inspecting = () => part('What inspects models', () => import('../run/inspect.ts'));
+const piping = () => part('What makes pipelines', () => import('../run/pipeline.ts'));
 
 const isLearning = (name: string): name is 'gradients' | 'attributionPatching' | 'integratedGradients' =>
   ['gradients', 'attributionPatching', 'integratedGradients'].includes(name);
@@ -109,7 +107,7 @@ const calls = {
   /** `task`: that of a pipeline, whose model is loaded. */
   async load({ signal, send }: Line, loader: Loader, source: Source, options: LoadOptions, task?: keyof Pipelines) {
     const given = { ...options, signal, onProgress: send };
-    const pipe = task === undefined ? undefined : await pipeline(task, source, given);
+    const pipe = task === undefined ? undefined : await (await piping()).pipeline(task, source, given);
     const model: Held['model'] = await (pipe?.model ?? loaders[loader](source, given));
     held.set(++lastId, { model, streams: new Map(), runs: new Map(), ...(pipe && { pipe: pipe as Work }) });
     const fields = Object.fromEntries(kinds[loader].fields.map((name) => [name, model[name as keyof typeof model]]));
@@ -172,7 +170,8 @@ const calls = {
     const options = isHeard && { ...(args.at(-1) as object), signal };
     return heldBy(id).pipe!(...(options ? [...args.slice(0, -1), options] : args));
   },
-  inspect: ({ signal }: Line, source: Source, options: InspectOptions) => inspect(source, { ...options, signal }),
+  inspect: async ({ signal }: Line, source: Source, options: InspectOptions) =>
+    (await inspecting()).inspect(source, { ...options, signal }),
   spell: (_: Line, id: number, isTarget: boolean, name: Spelling, args: unknown[]): unknown =>
     (tokenizerOf(id, isTarget)[name] as Work)(...args),
   /** The same of many tokens, each of which may fail by itself. */

@@ -11,6 +11,10 @@ export interface Gpu {
   fallback: boolean;
 }
 
+const fastest: GPURequestAdapterOptions = { powerPreference: 'high-performance' };
+
+type Accepts = (found: Omit<Gpu, 'device'>) => void;
+
 /** Features that are used where they are: kernels have variants for the first, and times are taken by the second. */
 const usefulFeatures: GPUFeatureName[] = ['subgroups', 'timestamp-query'];
 
@@ -18,9 +22,10 @@ const usefulFeatures: GPUFeatureName[] = ['subgroups', 'timestamp-query'];
  * Asks for the fastest adapter and a device with only the limits and features that are used.
  * @param largestBinding bytes of the largest buffer that a kernel would bind in one piece (a weight, a layer's KV cache); where
  *   the limit is smaller a weight comes in parts
+ * @param accepts told of the adapter before a device is asked of it; what it throws ends the request
  * @throws VitrineError `no-webgpu`
  */
-async function requestOnce(largestBinding: number): Promise<Gpu> {
+async function requestOnce(largestBinding: number, accepts: Accepts): Promise<Gpu> {
   const gpu = globalThis.navigator?.gpu;
   if (!gpu) {
     throw new VitrineError('no-webgpu', 'There is no WebGPU here.', {
@@ -28,13 +33,15 @@ async function requestOnce(largestBinding: number): Promise<Gpu> {
     });
   }
   const adapter = await attempt('WebGPU is there, but asking for an adapter failed', () =>
-    answered(gpu.requestAdapter({ powerPreference: 'high-performance' }), 'an adapter'),
+    answered(gpu.requestAdapter(fastest), 'an adapter'),
   );
   if (!adapter) {
     throw new VitrineError('no-webgpu', 'WebGPU is there, but it offers no adapter.', {
       hint: "Hardware acceleration may be switched off in the browser's settings; device: 'cpu' works without.",
     });
   }
+  const told = { adapter: describe(adapter.info), fallback: isSoftware(adapter.info) };
+  accepts(told);
   const requiredLimits: Record<string, number> = {};
   for (const name of ['maxStorageBufferBindingSize', 'maxBufferSize'] as const) {
     // The defaults are granted anyway: 128 MiB a binding, 256 MiB a buffer.
@@ -47,22 +54,26 @@ async function requestOnce(largestBinding: number): Promise<Gpu> {
   for (;;) {
     const wish = wishes.shift();
     try {
-      const device = await attempt(`The adapter ${describe(adapter.info)} gave no device`, () =>
-        deviceOf(adapter, wish),
-      );
-      return { device, adapter: describe(adapter.info), fallback: isSoftware(adapter.info) };
+      const device = await attempt(`The adapter ${told.adapter} gave no device`, () => deviceOf(adapter, wish));
+      return { device, ...told };
     } catch (error) {
       if (wishes.length === 0 || isSilence(error)) throw error;
     }
   }
 }
 
+/** Whether a GPU that is no software renderer is offered. */
+export async function hasRealAdapter(): Promise<boolean> {
+  const adapter = await navigator.gpu.requestAdapter(fastest);
+  return adapter !== null && !isSoftware(adapter.info);
+}
+
 /** As `requestOnce`, and once more after a moment: who asks while the GPU's process begins anew is told that there is no GPU. */
-export async function requestDevice(largestBinding: number): Promise<Gpu> {
-  return requestOnce(largestBinding).catch(async (error: Error) => {
+export async function requestDevice(largestBinding: number, accepts: Accepts = () => {}): Promise<Gpu> {
+  return requestOnce(largestBinding, accepts).catch(async (error: Error) => {
     if (isSilence(error) || !/offers no adapter|gave no device/.test(error.message)) throw error;
     await new Promise((resolve) => setTimeout(resolve, 400));
-    return requestOnce(largestBinding);
+    return requestOnce(largestBinding, accepts);
   });
 }
 

@@ -13,8 +13,6 @@ import { sourceOf } from './shader.ts';
 import { keptChoice } from './tune.ts';
 import { type TuneStore, tuneStore } from './tune-store.ts';
 
-export { requestDevice } from './device.ts';
-
 /** A variant of each kernel that has some. */
 export type Chosen = Variants & { attention: AttentionVariant };
 

@@ -1,4 +1,5 @@
 import { isNode } from '../plan/host.ts';
+import { folderStore, orAbsent } from './folder-store.ts';
 import { inTime, timely } from './in-time.ts';
 import type { CacheStore } from './store.ts';
 
@@ -32,16 +33,6 @@ function nodeFolder(): string {
   const { join } = process.getBuiltinModule('node:path');
   const caches = XDG_CACHE_HOME || LOCALAPPDATA || join(process.getBuiltinModule('node:os').homedir(), '.cache');
   return VITRINE_CACHE || join(caches, folderName);
-}
-
-async function orAbsent<Result>(use: () => Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await use();
-  } catch (error) {
-    const { name, code } = error as NodeJS.ErrnoException;
-    if (name === 'NotFoundError' || code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 /** The origin private file system: a file for each entry. */
@@ -130,43 +121,4 @@ function cacheApiStore(cache: Cache): CacheStore {
       for (const key of await keys(prefix)) await cache.delete(urlOf(key));
     },
   };
-}
-
-/** A cache in a folder on disk, in Node: `load(id, { cache: folderStore('./models') })`. */
-export function folderStore(folder: string): Required<CacheStore> {
-  const fs = process.getBuiltinModule('node:fs/promises');
-  const { join, dirname } = process.getBuiltinModule('node:path');
-  const pathOf = (key: string) => join(folder, ...key.split('/'));
-  let writes = 0;
-  const store: Required<CacheStore> = {
-    get: (key) => orAbsent(async () => new Uint8Array(await fs.readFile(pathOf(key)))),
-    async put(key, value) {
-      const path = pathOf(key);
-      const draft = `${path}.${process.pid}-${writes++}.draft`;
-      await fs.mkdir(dirname(path), { recursive: true });
-      try {
-        await fs.writeFile(draft, value);
-        await fs.rename(draft, path);
-      } catch (error) {
-        await fs.rm(draft, { force: true });
-        throw error;
-      }
-    },
-    async keys(prefix) {
-      const folders = (await orAbsent(() => fs.readdir(folder))) ?? [];
-      const keys: string[] = [];
-      for (const name of folders) {
-        if (!/^[0-9a-f]{32}$/.test(name) || !`${name}/`.startsWith(prefix.slice(0, 33))) continue;
-        for (const file of await fs.readdir(join(folder, name))) {
-          if (!file.endsWith('.draft')) keys.push(`${name}/${file}`);
-        }
-      }
-      return keys.filter((key) => key.startsWith(prefix));
-    },
-    async delete(prefix) {
-      if (prefix.endsWith('/')) return fs.rm(pathOf(prefix), { recursive: true, force: true });
-      for (const key of await store.keys(prefix)) await fs.rm(pathOf(key), { force: true });
-    },
-  };
-  return store;
 }

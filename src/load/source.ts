@@ -1,13 +1,10 @@
 import { VitrineError } from '../plan/error.ts';
 import { isNode } from '../plan/host.ts';
+import { part } from '../plan/part.ts';
 import { addressOf, textOf } from './address.ts';
-import { BlobFiles, namedBlobs } from './blobs.ts';
-import { CachedFiles } from './cache.ts';
 import type { CacheStore } from './cache-store.ts';
-import { locateOnDisk } from './disk.ts';
 import type { Files } from './files.ts';
 import { type Fetch, HttpFiles, type HttpOptions, shown } from './http.ts';
-import { HubFiles } from './hub.ts';
 
 /**
  * Where a model is: a hub id (`'openai-community/gpt2'`), the URL of a folder (ends in `/`) or of one weight file, the
@@ -45,6 +42,11 @@ export interface Located {
 
 const hub = 'https://huggingface.co';
 
+const hubPart = () => part('What reads a hub', () => import('./hub.ts'));
+const cachePart = () => part('The cache of downloads', () => import('./cache.ts'));
+const diskPart = () => part('What reads disks', () => import('./disk.ts'));
+const blobsPart = () => part('What reads files at hand', () => import('./blobs.ts'));
+
 const weightFile = /\.(safetensors|gguf|bin|pt|pth|ckpt|h5|onnx)$/i;
 
 /** Schemes whose addresses hold one file without a name: only as GGUF is that a model. */
@@ -61,7 +63,7 @@ export async function locate(source: Source, options: LocateOptions = {}): Promi
   const isPath = isNode() && onDisk.test(text);
   if (given === undefined || isUrl || isPath) refuseHubOptions(text, options);
   if (given === undefined) return locateBlobs(source as Blob | ArrayLike<Blob>);
-  if (isPath) return locateOnDisk(text);
+  if (isPath) return (await diskPart()).locateOnDisk(text);
   if (isUrl && nameless.test(text)) {
     return { files: new HttpFiles(shown(text), () => text, httpOptions(options)), weights: 'model.gguf' };
   }
@@ -76,7 +78,10 @@ export async function locate(source: Source, options: LocateOptions = {}): Promi
   const headers: HttpOptions['headers'] = token === undefined ? {} : { Authorization: `Bearer ${token}` };
   const from = base === hub ? text : `${base}/${text}`;
   const name = revision === 'main' ? from : `${from}@${revision}`;
-  return { files: cached(new HubFiles(text, base, revision, { ...httpOptions(options), headers }), name, options) };
+  const { HubFiles } = await hubPart();
+  return {
+    files: await cached(new HubFiles(text, base, revision, { ...httpOptions(options), headers }), name, options),
+  };
 }
 
 /** What only a hub has, and would be ignored. */
@@ -89,11 +94,11 @@ function refuseHubOptions(source: string, options: SourceOptions): void {
   }
 }
 
-function locateUrl(url: URL, options: LocateOptions): Located {
+async function locateUrl(url: URL, options: LocateOptions): Promise<Located> {
   const http = httpOptions(options);
   const urlOf = (file: string) => new URL(file, url).href;
   const name = url.origin + url.pathname; // a query may hold a signature, which is another each time
-  if (url.pathname.endsWith('/')) return { files: cached(new HttpFiles(url.href, urlOf, http), name, options) };
+  if (url.pathname.endsWith('/')) return { files: await cached(new HttpFiles(url.href, urlOf, http), name, options) };
   const weights = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
   if (!weightFile.test(weights)) {
     throw new VitrineError(
@@ -106,7 +111,7 @@ function locateUrl(url: URL, options: LocateOptions): Located {
   }
   // The URL itself may be signed: only its siblings are named anew.
   const files = new HttpFiles(url.href, (file) => (file === weights ? url.href : urlOf(file)), http);
-  return { files: cached(files, name, options), weights };
+  return { files: await cached(files, name, options), weights };
 }
 
 const cacheOf = ({ cache = isNode() ? false : 'opfs' }: SourceOptions) => cache;
@@ -118,9 +123,10 @@ function httpOptions(options: LocateOptions): HttpOptions {
 }
 
 /** The files through the cache that the options ask for. `name`: the model's, in the cache. What is at hand is not copied. */
-function cached(files: HttpFiles, name: string, options: SourceOptions): Files {
+async function cached(files: HttpFiles, name: string, options: SourceOptions): Promise<Files> {
   const cache = cacheOf(options);
   if (cache === false || files.isLocal) return files;
+  const { CachedFiles } = await cachePart();
   return new CachedFiles(files, name, cache === 'opfs' ? undefined : cache);
 }
 
@@ -134,6 +140,7 @@ async function locateBlobs(source: Blob | ArrayLike<Blob>): Promise<Located> {
       `The source is ${found}; expected a hub id, a URL, a path, a file or a list of files.`,
     );
   }
+  const { BlobFiles, namedBlobs } = await blobsPart();
   const blobs = await namedBlobs(list);
   const names = [...blobs.keys()];
   const files = new BlobFiles(names.join(', '), blobs);

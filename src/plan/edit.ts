@@ -1,6 +1,6 @@
 import { VitrineError } from './error.ts';
 import { tensorNamed } from './lens-names.ts';
-import { editAxesOf, isAdded, type Plan, type Step, stepOutputs, type TensorEdit, type TensorSpec } from './plan.ts';
+import { editAxesOf, isInternal, type Plan, type Step, stepOutputs, type TensorEdit, type TensorSpec } from './plan.ts';
 
 /** One edit of a tensor, applied where the tensor is made. Exactly one of `set`, `scale` and `add`. */
 export interface Edit {
@@ -19,9 +19,6 @@ export interface Edit {
   scale?: number | ArrayLike<number>;
   add?: number | ArrayLike<number>;
 }
-
-/** Tensors that no trace or edit names: what is picked for the logits, and these themselves, which are answered apart. */
-export const isInternal = (name: string) => name === 'logits' || name.startsWith('selected') || isAdded(name);
 
 /**
  * The plan with edits as steps, each right behind the step that makes its tensor.

@@ -1,5 +1,4 @@
 import type { DrawSettings } from '../plan/backend.ts';
-import { withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { Company, lengthOf, sharesRuns } from './company.ts';
@@ -9,6 +8,7 @@ import { broken, sample } from './sampling.ts';
 import { Session } from './session.ts';
 import type { Generation, Work } from './work.ts';
 
+const editing = () => part('What edits models', () => import('../plan/edit.ts'));
 const searching = () => part('What searches with beams', () => import('./beam.ts'));
 const drafting = () => part('What drafts tokens', () => import('./speculate.ts'));
 const sharing = () => part('What writes side by side', () => import('./side-by-side.ts'));
@@ -26,7 +26,7 @@ export async function* generate(generation: Generation): AsyncGenerator<Token, C
   const room = roomFor(generation);
   const outputs = Array.from({ length: numReturnSequences }, () => beginning(generation));
   const clock = new Clock();
-  const session = open(generation);
+  const session = await open(generation);
   const window = slidingWindow(prompt, outputs[0]!, engine.context);
   const cached = Math.min(session.shared(window()), prompt.length - 1);
   const work: Work = { ...generation, session, outputs, window, clock, cached };
@@ -133,10 +133,11 @@ async function* alone(work: Work, room: number): AsyncGenerator<Token> {
 }
 
 /** A session for a prompt; with edits one of its own, since its cache is good for nothing else. */
-function open({ engine, prompt, source, settings }: Generation): Session {
+async function open({ engine, prompt, source, settings }: Generation): Promise<Session> {
   const slots = Math.max(settings.numBeams, settings.numReturnSequences);
   if (settings.edits.length === 0) return engine.borrow(prompt, slots, source);
   engine.alive();
+  const { withEdits } = await editing();
   const edited = withEdits(engine.plan, settings.edits, prompt.length, source?.rows.length);
   const room = { text: prompt.length + settings.maxNewTokens, source: source?.length };
   const session = new Session(engine, slots, edited, undefined, room);

@@ -1,11 +1,10 @@
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Source } from '../load/source.ts';
 import { loadTokenizer } from '../text/load.ts';
-import { chatTemplatesOf } from './chat.ts';
 import { chunkOn } from './engine.ts';
 import { generationOf } from './generation-file.ts';
 import { contextOf, type LoadOptions, loadAs, openEngine } from './loading.ts';
-import { Model } from './model.ts';
+import { chatPart, Model } from './model.ts';
 import { sessionSize } from './session.ts';
 
 /**
@@ -26,8 +25,9 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
     const tokenizer = await loadTokenizer(files, config.vocabSize);
     const generation = await generationOf(checkpoint, config.vocabSize, signal);
     // Where settings of the tokenizer are read at all, the template is too; else it waits for a chat.
-    const templates = files.config === undefined ? undefined : await chatTemplatesOf(checkpoint, files, signal);
-    const chatTemplates = async () => templates ?? chatTemplatesOf(checkpoint, files);
+    const read = async (signal?: AbortSignal) => (await chatPart()).chatTemplatesOf(checkpoint, files, signal);
+    const templates = files.config === undefined ? undefined : await read(signal);
+    const chatTemplates = async () => templates ?? read();
     return { generation, chatTemplates, tokenizer };
   };
   const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, () => ({

@@ -8,8 +8,7 @@ import type { Engine } from './engine.ts';
 import type { DeviceInfo, Prompt, WeightShape } from './language-model.ts';
 import type { Chosen } from './loading.ts';
 import type { SourceText } from './memory.ts';
-import { tensorsOf } from './trace.ts';
-import type { TracedTensor } from './traced.ts';
+import { type TracedTensor, tensorsOf } from './traced.ts';
 import type { WeightOptions } from './weight.ts';
 
 /** Values with their shape, the last axis innermost. */

@@ -19,7 +19,7 @@ import type { DeviceInfo } from './language-model.ts';
 import {
   checkBefore,
   type Device,
-  gpuPart,
+  fetchGpuPart,
   type Opened,
   onDevice,
   openFilled,
@@ -132,8 +132,7 @@ export async function loadAs<K extends Kind, T extends Adaptable>(
     throw refuse('threads', threads, 'undefined: they are for device "wasm" or "auto"');
   }
   // Fetched while the checkpoint opens; a failure is told by who awaits it.
-  if (typeof device !== 'string' || device === 'webgpu' || (device === 'auto' && globalThis.navigator?.gpu))
-    gpuPart().catch(() => {});
+  fetchGpuPart(device).catch(() => {});
   const hearing = heard(options.onProgress, options.signal);
   // What is wrong with an adapter is told before the model's weights are fetched.
   const adapters = adapter === undefined ? undefined : await openAdapters(adapter, opening);

@@ -4,15 +4,7 @@ import { part } from '../plan/part.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { ChatMessage } from '../text/chat.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import {
-  type ChatOptions,
-  type ChatTemplates,
-  type ChatTextOptions,
-  chatChecks,
-  chatIds,
-  chatText,
-  chatTextChecks,
-} from './chat.ts';
+import type { ChatOptions, ChatTemplates, ChatTextOptions } from './chat.ts';
 import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
 import { lengthOf, sharesRuns } from './company.ts';
 import { defaultsOf } from './defaults.ts';
@@ -25,8 +17,12 @@ import { type GenerateOptions, readGenerateOptions, type Scope } from './options
 import type { Completion, Token } from './output.ts';
 import type { Score, ScoreOptions } from './score.ts';
 import { fitting, sessionSize } from './session.ts';
-import { positionsIn, type TraceOptions, trace } from './trace.ts';
+import type { TraceOptions } from './trace.ts';
 import type { Trace } from './traced.ts';
+
+/** What makes the text of a chat, fetched by who converses. */
+export const chatPart = () => part('What makes chats', () => import('./chat.ts'));
+const tracePart = () => part('What traces texts', () => import('./trace.ts'));
 
 /**
  * A loaded model. Calls run side by side, each on a KV cache of its own; recent caches are kept, so that a prompt that
@@ -67,6 +63,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
    */
   async *chat(messages: readonly ChatMessage[], options: ChatOptions = {}): AsyncGenerator<Token, Completion> {
     this.engine.alive();
+    const { chatChecks, chatIds } = await chatPart();
     checkOptions('chat', options, chatChecks);
     const { tools: _, variables: __, template: ___, addGenerationPrompt: ____, ...rest } = options;
     rest.signal?.throwIfAborted();
@@ -82,6 +79,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     options: ChatTextOptions & { signal?: AbortSignal } = {},
   ): Promise<string> {
     this.engine.alive();
+    const { chatTextChecks } = await chatPart();
     checkOptions('chatText', options, { ...chatTextChecks, signal: isSignal });
     const { signal, ...told } = options;
     signal?.throwIfAborted();
@@ -90,7 +88,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
 
   async #chatText(messages: readonly ChatMessage[], options: ChatTextOptions): Promise<string> {
     const templates: ChatTemplates = options.template === undefined ? await this.#chatTemplates() : new Map();
-    return chatText(this.tokenizer, templates, messages, options);
+    return (await chatPart()).chatText(this.tokenizer, templates, messages, options);
   }
 
   /**
@@ -174,7 +172,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     const ids = this.#fitting(prompt);
     const { positions = [-1], signal } = options;
     signal?.throwIfAborted();
-    const wanted = positionsIn(positions, ids.length);
+    const wanted = (await tracePart()).positionsIn(positions, ids.length);
     const { vocabSize } = this.config;
     const data = new Float32Array(wanted.length * vocabSize);
     const onLogits = (position: number, logits: Float32Array) => {
@@ -198,6 +196,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
   /** The intermediate tensors of one run over a text, optionally edited on the way. */
   async trace(prompt: Prompt, options: TraceOptions = {}): Promise<Trace> {
     this.engine.alive();
+    const { trace } = await tracePart();
     return this.proved(await trace(this.engine, this.#fitting(prompt), options));
   }
 
@@ -222,7 +221,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     };
     const encode = (text: Prompt) => this.#ids(text);
     const chat = async (messages: readonly ChatMessage[], addGenerationPrompt: boolean) =>
-      chatIds(this.tokenizer, await this.#chatText(messages, { addGenerationPrompt }));
+      (await chatPart()).chatIds(this.tokenizer, await this.#chatText(messages, { addGenerationPrompt }));
     return { kind: 'decoder', engine: this.engine, read, encode, chat };
   }
 

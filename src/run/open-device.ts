@@ -1,3 +1,4 @@
+import { hasRealAdapter, requestDevice } from '../gpu/device.ts';
 import type { GpuChoices } from '../gpu/open.ts';
 import type { Backend } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
@@ -50,6 +51,13 @@ interface Opening {
 
 /** The backends, each a file of its own: a page fetches only the one that it runs on. */
 export const gpuPart = () => part('The WebGPU backend', () => import('../gpu/open.ts'));
+
+/** Fetches what runs on a GPU, if `device` leads to one: where any may be taken, a real one alone. */
+export async function fetchGpuPart(device: Device | keyof typeof waysTo): Promise<void> {
+  if (device === 'wasm' || device === 'cpu' || !globalThis.navigator?.gpu) return;
+  if (device !== 'auto' || (await hasRealAdapter())) await gpuPart();
+}
+
 const openWasm = async ({ threads, kvOn }: Choices) =>
   (await part('The WebAssembly backend', () => import('../wasm/backend.ts'))).createWasmBackend({
     threads,
@@ -59,11 +67,9 @@ const openCpu = async ({ kvOn }: Choices) =>
   (await part('The JavaScript backend', () => import('../cpu/backend.ts'))).createCpuBackend({ kv: kvOn('cpu') });
 
 async function openGpu(gpu: Choices, accepts = (_: { fallback: boolean; adapter: string }) => {}): Promise<Backend> {
-  const { gpuBackend, requestDevice } = await gpuPart();
-  const found = await requestDevice(gpu.largest);
+  const found = await requestDevice(gpu.largest, accepts);
   try {
-    accepts(found);
-    return await gpuBackend(found, gpu);
+    return await (await gpuPart()).gpuBackend(found, gpu);
   } catch (error) {
     found.device.destroy();
     throw error;

@@ -1,5 +1,5 @@
 import type { Row, RunResult } from '../plan/backend.ts';
-import { type Edit, isInternal, withEdits } from '../plan/edit.ts';
+import { type Edit, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { lensNames, tensorNamed } from '../plan/lens-names.ts';
 import { keyAxisOf, type Plan, shapeOf, stepOutputs, stepsOf, type TensorSpec } from '../plan/plan.ts';
@@ -9,7 +9,7 @@ import type { Engine } from './engine.ts';
 import type { SourceText } from './memory.ts';
 import { editsCheck } from './options.ts';
 import { Session } from './session.ts';
-import { Trace, type TracedTensor } from './traced.ts';
+import { Trace, type TracedTensor, tensorsOf } from './traced.ts';
 
 export interface TraceOptions {
   /**
@@ -21,16 +21,6 @@ export interface TraceOptions {
   /** Positions whose logits are wanted, negative ones from the end. All by default; they are the larger part of a long trace. */
   logits?: readonly number[];
   signal?: AbortSignal;
-}
-
-/** Every tensor that a trace can capture, with second names of the scheme. Internal ones, and the logits, are not among them. */
-export function tensorsOf(plan: Plan): TensorSpec[] {
-  const own = [...plan.tensors.values()].filter(({ name }) => !isInternal(name));
-  const second = [...plan.aliases].map(([name, first]) => ({
-    name,
-    shape: plan.tensors.get(tensorNamed(plan, first))!.shape,
-  }));
-  return [...own, ...second].map(({ name, shape }) => ({ name, shape: [...shape] }));
 }
 
 export const captures: Check = {

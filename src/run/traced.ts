@@ -1,3 +1,5 @@
+import { isInternal, type Plan, type TensorSpec } from '../plan/plan.ts';
+
 export interface TracedTensor {
   data: Float32Array;
   /** As `tensors()` says, with the text's length for `rows` and `context`. */
@@ -15,4 +17,14 @@ export class Trace extends Map<string, TracedTensor> {
     this.tokens = tokens;
     this.logits = logits;
   }
+}
+
+/** Every tensor that a trace can capture, with second names of the scheme. Internal ones, and the logits, are not among them. */
+export function tensorsOf(plan: Plan): TensorSpec[] {
+  const own = [...plan.tensors.values()].filter(({ name }) => !isInternal(name));
+  const second = [...plan.aliases].map(([name, first]) => ({
+    name,
+    shape: plan.tensors.get(plan.aliases.get(first) ?? first)!.shape,
+  }));
+  return [...own, ...second].map(({ name, shape }) => ({ name, shape: [...shape] }));
 }

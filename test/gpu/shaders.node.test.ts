@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { shortShader } from '../../scripts/library.ts';
 
 const folder = join(import.meta.dirname, '../../shaders');
 const shaders = readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -29,3 +30,17 @@ test.each(arrays)(
 );
 
 test('arrays were found', () => expect(arrays.length).toBeGreaterThan(10));
+
+const token = /[a-z_]\w*|\d[\w.]*(?:e[-+]\d+\w*)?|&&|\|\||--|\+\+|==|!=|<=|>=|<<|>>|->|[-+*/%&|^]=|\/\*|\S/gi;
+
+test('the short text of a shader has the same tokens on the same lines', () => {
+  const read = (text: string) => text.split('\n').map((line) => line.match(token) ?? []);
+  for (const { name, source } of shaders) {
+    const short = shortShader(readFileSync(join(folder, name), 'utf8'));
+    expect(read(short), name).toEqual(read(source));
+    expect(short.length).toBeLessThanOrEqual(source.length);
+  }
+  expect(read(shortShader('let a = b - -c; // d\n  x *= (y + 1) / z;'))).toEqual(
+    read('let a = b - -c;\nx *= (y + 1) / z;'),
+  );
+});

@@ -1,5 +1,5 @@
-import { folderStore } from '../../src/load/cache-store.ts';
 import { models } from '../../src/load/cached-models.ts';
+import { folderStore } from '../../src/load/folder-store.ts';
 import { type OpenOptions, openCheckpoint } from '../../src/load/open.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 

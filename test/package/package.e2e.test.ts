@@ -77,14 +77,26 @@ describe('the packed package', () => {
     }
   });
 
-  test('has source maps that hold their sources', () => {
+  test('is some 2.5 MB unpacked', () => {
+    const bytes = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
+    expect(bytes).toBeGreaterThan(2_000_000);
+    expect(bytes).toBeLessThan(2_550_000);
+  });
+
+  test('has source maps that name each source', () => {
     const modules = files.filter(({ name, path }) => /^dist\/.*\.js$/.test(name) && statSync(path).size > 2000);
     for (const { name, path } of modules) {
       if (/r50k_base|tokenizers|engine\.js$/.test(name)) continue; // another package's altogether, or of parts that have theirs
       const map = JSON.parse(readFileSync(`${path}.map`, 'utf8')) as { sources: string[]; sourcesContent: string[] };
-      const lacking = map.sources.filter((_, i) => !map.sourcesContent[i]);
+      const own = map.sources.filter((source) => !source.includes('node_modules'));
+      expect(own.length, name).toBeGreaterThan(0);
+      const files = own.map((source) => join(path, '..', source).replace(packed.folder, root).replace('?raw', ''));
       expect(
-        lacking.filter((source) => !source.includes('node_modules')),
+        files.filter((file) => !existsSync(file)),
+        name,
+      ).toEqual([]);
+      expect(
+        own.filter((source) => map.sourcesContent[map.sources.indexOf(source)] !== ''),
         name,
       ).toEqual([]);
     }

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/load/open.ts';
 import { tensorNamed } from '../../src/plan/lens-names.ts';
 import type { Plan } from '../../src/plan/plan.ts';
-import { select, tensorsOf } from '../../src/run/trace.ts';
+import { select } from '../../src/run/trace.ts';
+import { tensorsOf } from '../../src/run/traced.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
 
 interface Names {
