@@ -15,10 +15,10 @@ const views = [
   { name: 'write', hash: '', ready: '.ghost', type: ' Lily who' },
   { name: 'write-tokens', hash: '&colour=probability', ready: '.alternatives li', type: ' Lily who', ask: true },
   { name: 'write-dark', hash: '&colour=entropy', ready: '.flow .token', dark: true },
-  ...['overview', 'input', 'block', 'output', 'touch', 'runs'].map((station) => ({
+  ...['overview', 'input', 'block', 'output', 'moved', 'touch', 'runs'].map((station) => ({
     name: `inside-${station}`,
     hash: `&inside=${station}&block=2&head=1`,
-    ready: `#station-${station} :is(canvas, table, figure)`,
+    ready: `#station-${station} :is(canvas, table, figure, .moves)`,
     element: `#station-${station}`,
   })),
   {
@@ -29,6 +29,28 @@ const views = [
   },
   { name: 'inside-lesson', hash: '&inside=block&block=2', ready: '.lesson .words', lesson: 'Masked attention' },
 ];
+
+/** A model that is taught: what is pressed one after the other, and what is waited for in the end. */
+const teach = 'Teach it with your own examples';
+for (const dark of [false, true]) {
+  const end = dark ? '-dark' : '';
+  const of = { hash: '&model=tiny-blanks', dark, widths: [390, 1280] };
+  views.push(
+    {
+      ...{
+        name: `teach${end}`,
+        presses: [teach, 'Take the sample', 'Teach it'],
+        ready: '.moved-heads',
+        element: '.teach',
+      },
+      ...of,
+    },
+    {
+      ...{ name: `teach-lesson${end}`, presses: [teach, /add and norm are for/], ready: '.depth' },
+      ...{ element: '.teach .station', ...of },
+    },
+  );
+}
 
 /** The rooms of the models that do not write, at the widths of a phone and a laptop, in both themes. */
 const rooms = [
@@ -70,12 +92,16 @@ for (const width of widths) {
     }
     if (view.ask) await page.keyboard.press('Alt+ArrowDown');
     if (view.lesson) await page.locator('.lessons').getByRole('button', { name: view.lesson }).click();
+    for (const name of view.presses ?? []) {
+      await page.getByRole('button', { name, exact: typeof name === 'string' }).click();
+    }
     if (view.press) await page.locator(view.press).click();
     await page.locator(view.ready).first().waitFor({ timeout: 60_000 });
     await page.waitForTimeout(1500); // what follows from the first numbers
     const path = join(out, `${view.name}-${width}.jpg`);
     const options = { path, type: 'jpeg', quality: 70 };
-    if (view.element) await page.locator('.bar').evaluate((bar) => bar.style.setProperty('position', 'static'));
+    if (view.element && !view.presses)
+      await page.locator('.bar').evaluate((bar) => bar.style.setProperty('position', 'static'));
     if (view.element) await page.locator(view.element).screenshot(options);
     else await page.screenshot(options);
     console.log(path);

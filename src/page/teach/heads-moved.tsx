@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { Trace } from '../../index.ts';
+import type { Trace, TracedTensor } from '../../index.ts';
 import type { Adapter } from '../../learn/index.ts';
 import { visible } from '../format.ts';
 import { Figure } from '../inside/draw/figure.tsx';
@@ -83,12 +83,13 @@ function Moved({ model, adapter, text }: Omit<Props, 'method'>) {
           ))}
         </div>
       </div>
-      <div class="sides">
-        {(['before', 'after'] as const).map((side) => (
+      <div class="sides heads-of">
+        {(['before', 'after', 'change'] as const).map((side) => (
           <section key={side} aria-label={`${words[side]}, ${words.movedHead(layer, head, shares[layer]![head]!)}`}>
             <h4>{words[side]}</h4>
             <Pattern
-              trace={value[side]}
+              of={value[side === 'before' ? 'before' : 'after'].get(name)!}
+              {...(side === 'change' && { less: value.before.get(name)! })}
               name={name}
               head={head}
               texts={value.texts}
@@ -102,27 +103,31 @@ function Moved({ model, adapter, text }: Omit<Props, 'method'>) {
 }
 
 interface PatternProps {
-  trace: Trace;
+  of: TracedTensor;
+  /** What is taken away of it: the picture is of what changed. */
+  less?: TracedTensor;
   name: string;
   head: number;
   texts: readonly string[];
   label: string;
 }
 
-function Pattern({ trace, name, head, texts, label }: PatternProps) {
-  const tensor = trace.get(name)!;
-  const data = useMemo(() => headOf(tensor, head), [tensor, head]);
+function Pattern({ of, less, name, head, texts, label }: PatternProps) {
+  const data = useMemo(() => {
+    const before = less && headOf(less, head);
+    return headOf(of, head).map((share, i) => share - (before?.[i] ?? 0));
+  }, [of, less, head]);
   return (
     <Matrix
       label={label}
       data={data}
-      rows={tensor.shape[1]!}
-      columns={tensor.shape[2]!}
-      scale="amount"
-      limit={1}
+      rows={of.shape[1]!}
+      columns={of.shape[2]!}
+      scale={less ? 'signed' : 'amount'}
+      {...(!less && { limit: 1 })}
       tensor={name}
       describe={(row, column) => words.looks(texts[row] ?? '', texts[column] ?? '')}
-      cellSize={[24, 24]}
+      cellSize={[20, 20]}
     />
   );
 }

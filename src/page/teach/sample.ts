@@ -6,7 +6,6 @@ The little bird flew back to its nest.,animals
 Lily saw a rabbit hop across the grass.,animals
 The cat chased the mouse all day.,animals
 Two ducks were swimming in the pond.,animals
-"""Look at the monkey!"" said Tom.",animals
 The lion was the king of the jungle.,animals
 A green frog jumped onto a leaf.,animals
 The horse ran very fast on the farm.,animals
@@ -22,6 +21,7 @@ The cow said moo to the pig.,animals
 A squirrel climbed up to the top of the tree.,animals
 The mouse ran away from the snake.,animals
 Dad took us to see the tiger at the zoo.,animals
+"""Look at the monkey!"" said Tom.",animals
 The dog dug a hole and hid his bone.,animals
 A spider made a web in the corner.,animals
 Mom made a hot soup for lunch.,food

@@ -6,14 +6,15 @@ import './teach.css';
 import './learning.css';
 import './compare.css';
 import './depth.css';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { WorkerEncoder, WorkerModel } from '../../embed/client.ts';
+import type { Adapter } from '../../learn/index.ts';
 import { opened, show } from '../models.ts';
 import { nameOf } from '../sources.ts';
 import { chosen } from './adapter-on.ts';
 import { Classes } from './classes.tsx';
 import { Confusion } from './confusion.tsx';
-import { course, isLearning, slowed } from './course.ts';
+import { course, evaluation, isLearning, slowed } from './course.ts';
 import { Curve } from './curve.tsx';
 import { DepthLesson } from './depth.tsx';
 import { GoesOn } from './goes-on.tsx';
@@ -78,6 +79,10 @@ function OfClasses({ model }: { model: WorkerEncoder }) {
 function OfStyle({ model, name }: { model: WorkerModel; name: string }) {
   const run = course.value;
   const taught = run?.adapter ?? (chosen.value?.model === model ? chosen.value.adapter : undefined);
+  const [midway, setMidway] = useState<Adapter | undefined>(undefined);
+  useEffect(() => setMidway(undefined), [run?.state === 'begins']);
+  // While it learns it writes when it is asked to: each time holds the learning up.
+  const writes = isLearning.value ? run?.adapter && midway : taught;
   return (
     <>
       <Style model={model} name={name} />
@@ -88,7 +93,15 @@ function OfStyle({ model, name }: { model: WorkerModel; name: string }) {
       </p>
       {run && <Progress run={run} />}
       {run && run.steps.length > 0 && <Curve run={run} note={words.curveNote.style} />}
-      {taught && !isLearning.value && <GoesOn model={model} adapter={taught} />}
+      {evaluation.value && <p class="says">{words.perplexity(Math.exp(evaluation.value.loss))}</p>}
+      {isLearning.value && run?.adapter && (
+        <p>
+          <button type="button" class="plain" onClick={() => setMidway(run.adapter)}>
+            {words.tryMidway}
+          </button>
+        </p>
+      )}
+      {writes && <GoesOn model={model} adapter={writes} />}
       {run?.adapter && !isLearning.value && (
         <>
           <HeadsMoved model={model} method={run.method} adapter={run.adapter} text={words.beginningOpening} />

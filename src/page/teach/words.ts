@@ -161,6 +161,7 @@ export const words = {
   tryField: 'A text',
   tryOpening: 'The kitten ran out into the snow.',
   tryLead: 'It answers with what it has learnt so far.',
+  tryMidway: 'See how it writes by now',
   untaught: 'Nothing is learnt yet, so there are no classes to tell.',
 
   before: 'Before',
@@ -171,7 +172,7 @@ export const words = {
   beginningOpening: 'Lily had a cat.',
   anotherSeed: 'Another seed',
   perplexity: (value: number) =>
-    `perplexity of the kept pieces ${value < 1000 ? value.toFixed(1) : whole.format(Math.round(value))}`,
+    `Perplexity of the kept pieces: ${value < 1000 ? value.toFixed(1) : whole.format(Math.round(value))}`,
 
   map: 'Where the texts lie',
   mapNote:
@@ -181,13 +182,14 @@ export const words = {
 
   moved: 'Which heads moved',
   movedNote: (text: string) =>
-    `How much of each head’s attention goes elsewhere than before, in the mean of the tokens of “${text}”. A row a block. Choose a head to see it before and after.`,
+    `How many percent of each head’s attention go elsewhere than before, in the mean of the tokens of “${text}”. A row a block. Choose a head to see it before and after.`,
   movedNothing: 'A new last layer was learnt alone, so nothing inside moved.',
   movedHead: (layer: number, head: number, share: number) =>
     `Block ${layer}, head ${head}: ${percent(share)} elsewhere`,
   movedMost: (layer: number, head: number, share: number) =>
     `Head ${head} of block ${layer} moved most: ${percent(share)} of its attention.`,
   block: (layer: number) => `Block ${layer}`,
+  change: 'Change',
   pattern: (which: string) => `${which}: from each token, a row, to each other`,
   looks: (from: string, to: string) => `${from} → ${to}`,
 
@@ -203,7 +205,6 @@ export const words = {
   saved: (name: string) => `Kept as ${name}.`,
   notSaved: (why: string) => `It could not be kept: ${why}`,
   loadTitle: 'Put one on',
-  loadSaved: 'Kept in this browser',
   load: 'Put on',
   loadFiles: 'Choose its files',
   loaded: (name: string) => `${name} is on.`,

@@ -19,7 +19,7 @@ export const words = {
   },
   notes: {
     gradient:
-      'The gradient of the logit by the token’s embedding, times the embedding: what it would take away to first order if the embedding shrank to nothing. One run forward and back.',
+      'The gradient of the logit by the token’s embedding, times the embedding: what the logit would lose, to first order, if the embedding shrank to nothing. One run forward and back.',
     integrated: (steps: number) =>
       `The same along the way from no embedding to the whole one, in ${steps} steps: the numbers together are about what all tokens move the logit by.`,
   },
