@@ -138,7 +138,8 @@ function Chart({ sizes }: { sizes: Sizes }) {
     return margin.top + ((height - margin.top - margin.bottom) * (most - power)) / span;
   };
   const every = Math.max(1, Math.ceil(span / 6));
-  const ticks = Array.from({ length: Math.floor(span / every) + 1 }, (_, i) => least + i * every);
+  const first = Math.ceil(least / every) * every;
+  const ticks = Array.from({ length: Math.floor((most - first) / every) + 1 }, (_, i) => first + i * every);
   return (
     <>
       <p class="legend">

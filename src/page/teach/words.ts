@@ -182,7 +182,7 @@ export const words = {
 
   moved: 'Which heads moved',
   movedNote: (text: string) =>
-    `How many percent of each head’s attention go elsewhere than before, in the mean of the tokens of “${text}”. A row a block. Choose a head to see it before and after.`,
+    `For “${text}”: how many percent of each head’s attention go elsewhere than before, in the mean of the tokens. A row a block. Choose a head to see it before and after.`,
   movedNothing: 'A new last layer was learnt alone, so nothing inside moved.',
   movedHead: (layer: number, head: number, share: number) =>
     `Block ${layer}, head ${head}: ${percent(share)} elsewhere`,
@@ -204,9 +204,9 @@ export const words = {
   save: 'Keep in this browser',
   saved: (name: string) => `Kept as ${name}.`,
   notSaved: (why: string) => `It could not be kept: ${why}`,
-  loadTitle: 'Put one on',
+  loadTitle: 'Put on what was learnt before',
   load: 'Put on',
-  loadFiles: 'Choose its files',
+  loadFiles: 'Choose an adapter’s files',
   loaded: (name: string) => `${name} is on.`,
   notLoaded: (why: string) => `It could not be put on: ${why}`,
 
@@ -230,7 +230,7 @@ export const words = {
   depthSays: (ratio: Record<'whole' | 'residuals' | 'norms' | 'both', number>, blocks: number) =>
     `From the last of ${blocks} blocks back to the first the gradient ${times(ratio.whole)}. Without the sums it ${times(ratio.residuals)}, without the norms it ${times(ratio.norms)}, without both it ${times(ratio.both)}.`,
   depthWhy:
-    'A sum passes the gradient on unchanged, whatever the block does to it. A norm keeps numbers at one size, so that what a block adds cannot pile up. Without sums and norms each block multiplies the gradient by about the same factor, and forty-eight factors below 1 leave nothing of it: deep stacks could not be taught before they had both (He et al. 2015, Ba et al. 2016). “Untaught” is a GPT-2 of random weights, 48 numbers wide, drawn by a seed.',
+    'A sum passes the gradient on unchanged, whatever the block does to it. A norm keeps numbers at one size, so that what a block adds cannot pile up. Without sums and norms each block multiplies the gradient by about the same factor, and forty-eight factors below 1 leave nothing of it. With norms alone it survives here, but what a block gets has gone through all others; with sums alone it grows beyond all bounds. That is why deep stacks have both (He et al. 2015, Ba et al. 2016). “Untaught” is a GPT-2 of random weights, 48 numbers wide, drawn by a seed.',
 
   classesInstead: 'Or teach Tiny Blanks to sort texts into classes',
 };
