@@ -1,10 +1,15 @@
-import type { Backend, ProgramSize, Row } from '../plan/backend.ts';
+import type { Backend, Batch, ProgramSize, Row } from '../plan/backend.ts';
+import { type Edit, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
+import { tensorNamed } from '../plan/lens-names.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { trimmed } from '../plan/trim.ts';
+import { isSignal } from './check.ts';
 import type { Engine } from './engine.ts';
+import { editsCheck } from './options.ts';
 import { Runner } from './runner.ts';
+import { captures, select, type TraceOptions } from './trace.ts';
 
 /** A text as an encoder reads it: of n ids, those that it sees. */
 export interface EncoderText {
@@ -158,52 +163,65 @@ function fitting(left: readonly number[], texts: readonly EncoderText[], most: n
   return Math.max(1, count);
 }
 
+/** What `trace` of a text or an image takes. */
+export const traceChecks = { capture: captures, edits: editsCheck, signal: isSignal };
+
 /**
- * One text through a program of its own that keeps tensors, edited on the way.
- * @returns by the plan's names, and `logits`: [kept rows, ...], [logitRows, ...] and [nHead, kept rows, kept rows]
+ * One text through a program of its own that keeps what a trace asks for, edited on the way.
+ * @param more tensors that are kept besides, and edits as they are of all rows
+ * @returns the names that were asked for with those of the plan, and values by these, `logits` too: [kept rows, ...], [logitRows, ...]
+ *   and [nHead, kept rows, kept rows]
  */
 export async function traceText(
   engine: Engine,
-  plan: Plan,
   text: EncoderText,
-  names: ReadonlySet<string>,
+  { capture = [], edits = [], signal }: TraceOptions,
   logitRows: readonly number[],
-  signal: AbortSignal | undefined,
-): Promise<Map<string, Float32Array>> {
-  const runner = new Runner(engine, plan, sizeOfOne(text.rows.length, logitRows.length), names);
-  try {
+  more: { kept?: readonly string[]; moved?: (edit: Edit) => Edit } = {},
+) {
+  const { plan } = engine;
+  const { kept = [], moved = (edit) => edit } = more;
+  const names = select(plan, capture).map((name) => [name, tensorNamed(plan, name)] as const);
+  const edited = edits.length > 0 ? withEdits(plan, edits.map(moved), text.length) : plan;
+  return withOne(engine, edited, text, logitRows, new Set([...names.map(([, name]) => name), ...kept]), async (one) => {
     await engine.turn(signal);
-    const input = text.input && { input: text.input };
-    const batch = { rows: rowsAt(text, 0), logitRows: [...logitRows], ...input };
-    const { captured, logits } = await runner.run(batch, signal);
-    return captured.set('logits', logits);
-  } finally {
-    runner.dispose();
-  }
+    const { captured, logits } = await one.runner.run(one.batch, signal);
+    return { names, found: captured.set('logits', logits) };
+  });
 }
 
 /** How long each step takes for a text. */
-export async function profileText(
+export function profileText(
   engine: Engine,
   text: EncoderText,
   logitRows: readonly number[],
   repeats: number,
   signal: AbortSignal | undefined,
 ): Promise<Profile> {
-  const runner = new Runner(engine, engine.plan, sizeOfOne(text.rows.length, logitRows.length));
-  const input = text.input && { input: text.input };
+  return withOne(engine, engine.plan, text, logitRows, new Set(), ({ runner, batch }) =>
+    runner.use(signal, (program) => program.profile(batch, repeats, signal)),
+  );
+}
+
+/** What `use` makes of a program for one text, and of the text's batch. */
+async function withOne<T>(
+  engine: Engine,
+  plan: Plan,
+  text: EncoderText,
+  logitRows: readonly number[],
+  capture: ReadonlySet<string>,
+  use: (one: { runner: Runner; batch: Batch }) => Promise<T>,
+): Promise<T> {
+  const rows = text.rows.length;
+  const size = { slots: 1, context: rows, rows, logitRows: Math.max(1, logitRows.length) };
+  const runner = new Runner(engine, plan, size, capture);
+  const batch = { rows: rowsAt(text, 0), logitRows: [...logitRows], ...(text.input && { input: text.input }) };
   try {
-    const batch = { rows: rowsAt(text, 0), logitRows: [...logitRows], ...input };
-    return await runner.use(signal, (program) => program.profile(batch, repeats, signal));
+    return await use({ runner, batch });
   } finally {
     runner.dispose();
   }
 }
-
-const sizeOfOne = (rows: number, logitRows: number): ProgramSize => ({
-  ...{ slots: 1, context: rows, rows },
-  logitRows: Math.max(1, logitRows),
-});
 
 /** A text's rows in a batch, the first of them at `first`. Each sees all of its text. */
 function rowsAt({ rows }: EncoderText, first: number): Row[] {

@@ -1,15 +1,13 @@
 import type { EncoderConfig } from '../model/bert.ts';
 import type { SentenceConfig } from '../model/sentence.ts';
-import { withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
-import { tensorNamed } from '../plan/lens-names.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { type Answer, type AnswerOptions, answer } from './answer.ts';
 import { checkOptions, integer, isSignal, refuse } from './check.ts';
 import { type ClassifyOptions, type ClassScore, classify } from './classify.ts';
 import { type EmbedOptions, embed } from './embed.ts';
-import { EncoderRuns, type EncoderText, profileText, traceText } from './encode.ts';
+import { EncoderRuns, type EncoderText, profileText, traceChecks, traceText } from './encode.ts';
 import { type EncoderInput, EncoderReader, type EncoderWords, type IdsText } from './encoder-input.ts';
 import type { Engine } from './engine.ts';
 import { type Filling, type FillOptions, fill } from './fill.ts';
@@ -17,9 +15,8 @@ import { cutOf, type Headed, type HeadOptions, headChecks, using } from './heads
 import type { ProfileOptions } from './language-model.ts';
 import { type Insides, insides, Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
-import { editsCheck } from './options.ts';
 import { type Entity, type TagOptions, tag } from './tag.ts';
-import { captures, select, type TraceOptions } from './trace.ts';
+import { refuseDropped, type TraceOptions } from './trace.ts';
 import { Trace } from './traced.ts';
 
 /** What an encoder makes of texts, an entry for each. Rows that a mask drops are 0. */
@@ -130,19 +127,13 @@ export class Encoder extends Loaded<EncoderConfig> {
    */
   async trace(input: EncoderInput | readonly [EncoderInput], options: TraceOptions = {}): Promise<Trace> {
     this.engine.alive();
-    const { capture = [], edits = [], signal } = options;
-    checkOptions('trace', options, { capture: captures, edits: editsCheck, signal: isSignal });
+    checkOptions('trace', options, traceChecks);
     const text = this.#one('trace', input);
-    if (edits.length > 0 && text.rows.length < text.length) {
-      throw new VitrineError('bad-option', 'edits and a mask that drops ids were given; expected one of them.');
-    }
-    signal?.throwIfAborted();
+    if (options.edits?.length) refuseDropped(text);
+    options.signal?.throwIfAborted();
     const { plan } = this.engine;
-    const names = select(plan, capture);
-    const tensorOf = (name: string) => tensorNamed(plan, name);
-    const edited = edits.length > 0 ? withEdits(plan, edits, text.length) : plan;
     const logitRows = this.#logitRows(text);
-    const found = await traceText(this.engine, edited, text, new Set(names.map(tensorOf)), logitRows, signal);
+    const { names, found } = await traceText(this.engine, text, options, logitRows);
     const whole = (name: string): Tensor => {
       const data = found.get(name)!;
       const { shape } = plan.tensors.get(name)!;
@@ -151,11 +142,10 @@ export class Encoder extends Loaded<EncoderConfig> {
       if (shape[0] === 'rows') return { data: rowsOf(text, data).data, shape: [text.length, ...inner] };
       return patternOf(text, data, shape[0] as number);
     };
-    const traced = names.map((name): [string, Tensor] => [name, whole(tensorOf(name))]);
-    if (!this.config.head)
-      return this.proved(new Trace([...text.ids], { data: new Float32Array(0), shape: [0, 0] }, traced));
-    const logits = whole('logits');
-    return this.proved(new Trace([...text.ids], logits, [...traced, ['logits', logits]]));
+    const { head } = this.config;
+    const logits = head ? whole('logits') : { data: new Float32Array(0), shape: [0, 0] };
+    const traced = names.map(([asked, name]): [string, Tensor] => [asked, whole(name)]);
+    return this.proved(new Trace([...text.ids], logits, head ? [...traced, ['logits', logits]] : traced));
   }
 
   /** How long each step takes for one text. By the GPU's clock where the device has `timestamp-query`. */

@@ -2,19 +2,19 @@ import { type Pixels, preprocess } from '../image/preprocess.ts';
 import type { ImageSettings } from '../image/settings.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { VisionConfig } from '../model/vit.ts';
-import { type Edit, withEdits } from '../plan/edit.ts';
+import type { Edit } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { tensorNamed } from '../plan/lens-names.ts';
+import { shapeOf } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { checkOptions, integer, isSignal, quote } from './check.ts';
 import { bestClasses, type ClassifyOptions, type ClassScore, classChecks } from './classify.ts';
-import { EncoderRuns, type EncoderText, profileText, traceText } from './encode.ts';
+import { EncoderRuns, type EncoderText, profileText, traceChecks, traceText } from './encode.ts';
 import type { Engine } from './engine.ts';
 import type { ProfileOptions } from './language-model.ts';
 import { type Insides, insides, Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
-import { editsCheck } from './options.ts';
-import { captures, positionsIn, select, type TraceOptions } from './trace.ts';
+import { positionsIn, type TraceOptions } from './trace.ts';
 import { Trace } from './traced.ts';
 
 /** An image, or the numbers that `preprocess` makes of one: [channels, height, width], normalised. */
@@ -98,27 +98,24 @@ export class Vision extends Loaded<VisionConfig> {
    */
   async trace(input: VisionInput, options: TraceOptions = {}): Promise<Trace> {
     this.engine.alive();
-    const { capture = [], edits = [], signal } = options;
-    checkOptions('trace', options, { capture: captures, edits: editsCheck, signal: isSignal });
-    const rows = await this.#rowsOf(input, signal);
+    checkOptions('trace', options, traceChecks);
+    const rows = await this.#rowsOf(input, options.signal);
     const { plan } = this.engine;
     const { labels, nPrefix, distilled } = this.config;
-    const names = select(plan, capture);
-    const tensorOf = (name: string) => tensorNamed(plan, name);
-    const moved = edits.map((edit) => (tensorOf(edit.name) === patches ? ofPatches(edit, rows.length, nPrefix) : edit));
-    const edited = edits.length > 0 ? withEdits(plan, moved, rows.length) : plan;
     const logitRows = labels.length === 0 ? [] : distilled ? [0, 1] : [0];
-    const kept = new Set([...names.map(tensorOf), ...(distilled ? ['distilled'] : [])]);
-    const found = await traceText(this.engine, edited, rows, kept, logitRows, signal);
+    const { names, found } = await traceText(this.engine, rows, options, logitRows, {
+      kept: distilled ? ['distilled'] : [],
+      moved: (edit) => (tensorNamed(plan, edit.name) === patches ? ofPatches(edit, rows.length, nPrefix) : edit),
+    });
     const whole = (name: string): Tensor => {
       const data = found.get(name)!;
       const sizes = { rows: rows.length, logitRows: logitRows.length, context: rows.length, source: 0 };
-      const shape = plan.tensors.get(name)!.shape.map((axis) => (typeof axis === 'number' ? axis : sizes[axis]));
+      const shape = shapeOf(plan.tensors.get(name)!, sizes);
       if (name !== patches) return { data, shape };
       return { data: data.slice(nPrefix * shape[1]!), shape: [shape[0]! - nPrefix, shape[1]!] };
     };
     const logits = this.#logits(found.get('logits')!, found.get('distilled'));
-    const traced = names.map((name): [string, Tensor] => [name, whole(tensorOf(name))]);
+    const traced = names.map(([asked, name]): [string, Tensor] => [asked, whole(name)]);
     return this.proved(new Trace([], logits, labels.length > 0 ? [...traced, ['logits', logits]] : traced));
   }
 
