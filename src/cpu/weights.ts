@@ -1,5 +1,5 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
-import { BLOCK, type PackedRows, packedBytes, packRows, rowLength, strideOf } from '../plan/formats.ts';
+import { BLOCK, emptyRows, type PackedRows, packedBytes, packRows, rowLength, strideOf } from '../plan/formats.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 
 /** A weight in memory: rows padded to `stride`, packed as formats.ts says. */
@@ -28,20 +28,4 @@ export async function readWeight(
     row += piece.length / rowLength(format, piece, spec.columns);
   }
   return { spec, format, stride, packed, bytes: packedBytes(format, spec.rows, spec.columns) };
-}
-
-function emptyRows(format: WeightFormat, weights: number): PackedRows {
-  switch (format) {
-    case 'f32':
-      return { values: new Float32Array(weights) };
-    case 'bf16':
-    case 'f16':
-      return { values: new Uint16Array(weights) };
-    case 'q8':
-      return { values: new Int8Array(weights), scales: new Uint16Array(weights / BLOCK) };
-    case 'q4':
-      return { values: new Uint8Array(weights / 2), scales: new Uint16Array(weights / BLOCK) };
-    default:
-      return format satisfies never;
-  }
 }

@@ -1,4 +1,5 @@
 import type { WeightFormat } from '../plan/backend.ts';
+import { isScaled } from '../plan/formats.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import type { AxisSizes, KeySource } from '../plan/plan.ts';
 
@@ -45,7 +46,7 @@ export const rowConstants = ({ axis }: GpuTensor) => ({ LOGIT_ROWS: axis === 'lo
 
 /** The files that read a format's weights. */
 export const weightFiles = (format: WeightFormat): string[] => [
-  ...(format === 'q8' || format === 'q4' ? ['weights/scales.wgsl'] : []),
+  ...(isScaled(format) ? ['weights/scales.wgsl'] : []),
   `weights/${format}.wgsl`,
 ];
 

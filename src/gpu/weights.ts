@@ -1,6 +1,6 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { BLOCK, type PackedRows, packedBytes, rowLength, strideOf } from '../plan/formats.ts';
+import { type PackedRows, packedBytes, rowLength, scaleBytesOf, strideOf, valueBytesOf } from '../plan/formats.ts';
 import { packerFor } from '../plan/packer.ts';
 import type { LowRank, Norm, WeightSpec } from '../plan/plan.ts';
 import { type Buffers, checked } from './buffers.ts';
@@ -63,7 +63,7 @@ export async function uploadWeight(
 ): Promise<GpuWeight> {
   const stride = strideOf(spec.columns);
   const valueBytes = valueBytesOf(format, stride);
-  const scaleBytes = format === 'q8' || format === 'q4' ? (stride / BLOCK) * 2 : 0;
+  const scaleBytes = scaleBytesOf(format, stride);
   const parts: WeightPart[] = [];
   try {
     const bytes = packedBytes(format, spec.rows, spec.columns);
@@ -138,20 +138,4 @@ async function send(
 
 function write(device: GPUDevice, buffer: GPUBuffer, offset: number, data: NonNullable<PackedRows['values']>): void {
   device.queue.writeBuffer(buffer, offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-}
-
-function valueBytesOf(format: WeightFormat, stride: number): number {
-  switch (format) {
-    case 'f32':
-      return stride * 4;
-    case 'bf16':
-    case 'f16':
-      return stride * 2;
-    case 'q8':
-      return stride;
-    case 'q4':
-      return stride / 2;
-    default:
-      return format satisfies never;
-  }
 }

@@ -25,22 +25,36 @@ export interface PackedRows {
   scales?: Uint16Array;
 }
 
+/** What a format keeps of a weight: bits, in arrays of this kind, and whether blocks have scales. */
+const kinds: Record<
+  WeightFormat,
+  { bits: number; scaled?: boolean; array: new (length: number) => PackedRows['values'] }
+> = {
+  f32: { bits: 32, array: Float32Array },
+  bf16: { bits: 16, array: Uint16Array },
+  f16: { bits: 16, array: Uint16Array },
+  q8: { bits: 8, scaled: true, array: Int8Array },
+  q4: { bits: 4, scaled: true, array: Uint8Array },
+};
+
+export const isScaled = (format: WeightFormat): boolean => kinds[format].scaled ?? false;
+
+/** Bytes of the values of so many weights, and of their scales. */
+export const valueBytesOf = (format: WeightFormat, weights: number): number => (weights * kinds[format].bits) / 8;
+export const scaleBytesOf = (format: WeightFormat, weights: number): number =>
+  isScaled(format) ? (weights / BLOCK) * 2 : 0;
+
 /** Bytes of a matrix in a format, padding included. */
 export function packedBytes(format: WeightFormat, rows: number, columns: number): number {
   const weights = rows * strideOf(columns);
-  switch (format) {
-    case 'f32':
-      return weights * 4;
-    case 'bf16':
-    case 'f16':
-      return weights * 2;
-    case 'q8':
-      return weights + (weights / BLOCK) * 2;
-    case 'q4':
-      return weights / 2 + (weights / BLOCK) * 2;
-    default:
-      return format satisfies never;
-  }
+  return valueBytesOf(format, weights) + scaleBytesOf(format, weights);
+}
+
+/** Room for so many weights, padding included. */
+export function emptyRows(format: WeightFormat, weights: number): PackedRows {
+  const { array: Values, bits } = kinds[format];
+  const values = new Values(bits < 8 ? valueBytesOf(format, weights) : weights);
+  return isScaled(format) ? { values, scales: new Uint16Array(weights / BLOCK) } : { values };
 }
 
 /** Elements of one row of weights: of blocks of Q8_0 and Q4_0 they are bytes. */
