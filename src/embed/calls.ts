@@ -20,7 +20,7 @@ import type { Answer, Call } from './protocol.ts';
 
 /** The engine's side of the worker: holds the models, answers calls (see protocol.ts), which `worker.ts` hears. `client.ts` is the page's side. */
 
-interface Line {
+interface Caller {
   signal: AbortSignal;
   /** Aborts when the caller wants no more tokens. */
   left: AbortSignal;
@@ -96,16 +96,16 @@ function plainTokenizer(tokenizer: Tokenizer): PlainTokenizer {
 }
 
 /** Options as the engine takes them; what is no object is left for it to refuse. */
-const heard = ({ signal, send }: Line, options: unknown): unknown => {
+const heard = ({ signal, send }: Caller, options: unknown): unknown => {
   if (typeof options !== 'object' || !options || Array.isArray(options)) return options;
   return { ...options, signal, ...('onProgress' in options && { onProgress: send }) };
 };
 
 const calls = {
   /** That it is here. */
-  greet: (_: Line) => true,
+  greet: (_: Caller) => true,
   /** `task`: that of a pipeline, whose model is loaded. */
-  async load({ signal, send }: Line, loader: Loader, source: Source, options: LoadOptions, task?: keyof Pipelines) {
+  async load({ signal, send }: Caller, loader: Loader, source: Source, options: LoadOptions, task?: keyof Pipelines) {
     const given = { ...options, signal, onProgress: send };
     const pipe = task === undefined ? undefined : await (await piping()).pipeline(task, source, given);
     const model: Held['model'] = await (pipe?.model ?? loaders[loader](source, given));
@@ -123,19 +123,19 @@ const calls = {
       tokenizer,
     };
   },
-  async generate(line: Line, id: number, name: 'generate' | 'chat', prompt: unknown, options: unknown) {
+  async generate(caller: Caller, id: number, name: 'generate' | 'chat', prompt: unknown, options: unknown) {
     const model = heldBy(id).model as Model;
-    const tokens = model[name](prompt as never, heard(line, options) as GenerateOptions);
+    const tokens = model[name](prompt as never, heard(caller, options) as GenerateOptions);
     for (;;) {
-      const next = line.left.aborted ? await tokens.return(undefined as never) : await tokens.next();
+      const next = caller.left.aborted ? await tokens.return(undefined as never) : await tokens.next();
       if (next.done) return next.value;
-      line.send(next.value);
+      caller.send(next.value);
     }
   },
   /** A call of a model, or an analysis of it. */
-  async ask(line: Line, id: number, name: string, subjects: unknown[], options: unknown) {
+  async ask(caller: Caller, id: number, name: string, subjects: unknown[], options: unknown) {
     const { model } = heldBy(id);
-    const given = heard(line, options);
+    const given = heard(caller, options);
     try {
       const analysis = Object.hasOwn(analyses, name) ? analyses[name as keyof Analyses] : undefined;
       const result = await (analysis
@@ -151,7 +151,7 @@ const calls = {
   },
   /** A step of a run of `train`, its end or its state; `begin`: what the run is of. */
   async train(
-    { signal }: Line,
+    { signal }: Caller,
     id: number,
     number: number,
     what: 'next' | 'return' | 'end',
@@ -166,16 +166,16 @@ const calls = {
     return answer;
   },
   /** A call of a pipeline; `isHeard`: its last argument had a signal. */
-  async pipe({ signal }: Line, id: number, args: unknown[], isHeard: boolean): Promise<unknown> {
+  async pipe({ signal }: Caller, id: number, args: unknown[], isHeard: boolean): Promise<unknown> {
     const options = isHeard && { ...(args.at(-1) as object), signal };
     return heldBy(id).pipe!(...(options ? [...args.slice(0, -1), options] : args));
   },
-  inspect: async ({ signal }: Line, source: Source, options: InspectOptions) =>
+  inspect: async ({ signal }: Caller, source: Source, options: InspectOptions) =>
     (await inspecting()).inspect(source, { ...options, signal }),
-  spell: (_: Line, id: number, isTarget: boolean, name: Spelling, args: unknown[]): unknown =>
+  spell: (_: Caller, id: number, isTarget: boolean, name: Spelling, args: unknown[]): unknown =>
     (tokenizerOf(id, isTarget)[name] as Work)(...args),
   /** The same of many tokens, each of which may fail by itself. */
-  spellEach(_: Line, id: number, isTarget: boolean, name: Spelling, tokens: number[]) {
+  spellEach(_: Caller, id: number, isTarget: boolean, name: Spelling, tokens: number[]) {
     const spell = tokenizerOf(id, isTarget)[name] as Work;
     return tokens.map((token): Spelled => {
       try {
@@ -186,19 +186,19 @@ const calls = {
     });
   },
   /** Pushes a token into a stream, which the page has given a number; without one flushes it. */
-  stream(_: Line, id: number, isTarget: boolean, [number, options]: [number, object?], token?: number): string {
+  stream(_: Caller, id: number, isTarget: boolean, [number, options]: [number, object?], token?: number): string {
     const { streams } = heldBy(id);
     const stream = streams.get(number) ?? tokenizerOf(id, isTarget).stream(options);
     if (token === undefined) streams.delete(number);
     else streams.set(number, stream);
     return token === undefined ? stream.flush() : stream.push(token);
   },
-  dispose(_: Line, id: number) {
+  dispose(_: Caller, id: number) {
     held.get(id)?.model.dispose();
     held.delete(id);
   },
-  listModels: (_: Line) => cachedModels.list(),
-  deleteModel: (_: Line, name: string) => cachedModels.delete(name),
+  listModels: (_: Caller) => cachedModels.list(),
+  deleteModel: (_: Caller, name: string) => cachedModels.delete(name),
 };
 
 /** @internal */
@@ -224,7 +224,7 @@ export async function answerCall({ name, args, port }: Call): Promise<void> {
   const answer = (message: Answer<unknown, unknown>, handed: Iterable<ArrayBuffer> = []) =>
     port.postMessage(message, [...handed]);
   try {
-    const call = calls[name as keyof Calls] as (line: Line, ...args: unknown[]) => unknown;
+    const call = calls[name as keyof Calls] as (caller: Caller, ...args: unknown[]) => unknown;
     const send = (event: unknown) => answer({ event });
     const result = await call({ signal: abort.signal, left: left.signal, send }, ...args);
     // What a model is asked is the caller's; what is told of it when it is loaded stays the model's own.

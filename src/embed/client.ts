@@ -5,8 +5,8 @@
 import type { Inspection, InspectOptions, LoadOptions, PipelineOptions, Pipelines, Source } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
 import { telling } from '../run/pipelines/progress.ts';
+import { Connection } from './connection.ts';
 import { type Loader, loaderOf, type WorkerModels, type WorkerPipelines } from './kinds.ts';
-import { Line } from './line.ts';
 import {
   remoteModel,
   remotePipeline,
@@ -51,12 +51,12 @@ export type WorkerInspectOptions = Omit<InspectOptions, 'fetch' | 'cache'> & Pic
 export class EngineWorker {
   readonly #worker: ReturnType<typeof startEngine>;
   readonly #end = new AbortController();
-  readonly #line: Line;
+  readonly #connection: Connection;
 
   /** `worker`: one whose script imports `vitrine/engine`, where a bundler does not find the package's own (docs/hosts.md). */
   constructor(worker?: Worker) {
     this.#worker = worker ? greetEngine(worker, this.#end.signal) : startEngine(this.#end.signal);
-    this.#line = new Line(this.#worker);
+    this.#connection = new Connection(this.#worker);
   }
 
   /**
@@ -83,7 +83,7 @@ export class EngineWorker {
   }
 
   async #load<L extends Loader>(loader: L, source: Source, options: object): Promise<WorkerModels[L]> {
-    return remoteModel(this.#line, loader, await this.#line.load(loader, source, options));
+    return remoteModel(this.#connection, loader, await this.#connection.load(loader, source, options));
   }
 
   /** A task as `pipeline` makes it, its model in the worker. */
@@ -94,18 +94,21 @@ export class EngineWorker {
   ): Promise<WorkerPipelines[Name]> {
     const { progress_callback: tell, ...rest } = options;
     const own = { ...rest, ...(tell && { onProgress: telling(tell, rest.onProgress) }) };
-    return remotePipeline<Name>(this.#line, await this.#line.load(loaderOf(String(task)), source, own, task));
+    return remotePipeline<Name>(
+      this.#connection,
+      await this.#connection.load(loaderOf(String(task)), source, own, task),
+    );
   }
 
   /** What a checkpoint is, as `inspect` says it. */
   inspect(source: Source, options: WorkerInspectOptions = {}): Promise<Inspection> {
-    return this.#line.inspect(source, options);
+    return this.#connection.inspect(source, options);
   }
 
   /** Ends the worker and frees all its models at once; calls under way, and later ones, reject with `disposed`. */
   terminate(): void {
     const disposed = new VitrineError('disposed', 'The engine was terminated.');
-    this.#line.end(disposed);
+    this.#connection.end(disposed);
     this.#end.abort(disposed); // ends what is only starting
     this.#worker.then(
       (worker) => worker.terminate(),
@@ -115,12 +118,12 @@ export class EngineWorker {
 
   /** Whether nothing is heard from it any more: it was terminated, or its script did not load. */
   get ended(): boolean {
-    return this.#line.ended;
+    return this.#connection.ended;
   }
 
   /** What is in the platform's cache, as `models.list` and `models.delete`. */
   readonly cachedModels = {
-    list: () => this.#line.call('listModels', []),
-    delete: (name: string) => this.#line.call('deleteModel', [name]),
+    list: () => this.#connection.call('listModels', []),
+    delete: (name: string) => this.#connection.call('deleteModel', [name]),
   };
 }

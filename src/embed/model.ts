@@ -15,6 +15,7 @@ import { isSignal } from '../run/check.ts';
 import { PipelineTensor } from '../run/pipelines/tensor.ts';
 import { Trace } from '../run/traced.ts';
 import type { PlainTokenizer, PlainTrace, Spelled } from './calls.ts';
+import { type Connection, split } from './connection.ts';
 import {
   kinds,
   type Loader,
@@ -24,25 +25,24 @@ import {
   type WorkerModels,
   type WorkerPipelines,
 } from './kinds.ts';
-import { type Line, split } from './line.ts';
 
-type Loaded = Awaited<ReturnType<Line['load']>>;
+type Loaded = Awaited<ReturnType<Connection['load']>>;
 
 /** Tells its models, `model instanceof WorkerVision`; `EngineWorker` makes them. */
 export type WorkerClass<M> = abstract new (...args: never[]) => M;
 
 /** What every model in the worker has; its calls are those of its kind (kinds.ts). */
 class Remote {
-  readonly #line: Line;
+  readonly #connection: Connection;
   readonly #loaded: Loaded;
   #device: DeviceInfo;
 
-  constructor(line: Line, loaded: Loaded) {
-    this.#line = line;
+  constructor(connection: Connection, loaded: Loaded) {
+    this.#connection = connection;
     this.#loaded = loaded;
     this.#device = loaded.device;
     Object.assign(this, loaded.fields);
-    if (loaded.tokenizer) Object.assign(this, { tokenizer: remoteTokenizer(line, loaded.id, loaded.tokenizer) });
+    if (loaded.tokenizer) Object.assign(this, { tokenizer: remoteTokenizer(connection, loaded.id, loaded.tokenizer) });
   }
 
   /** The class of what a loader gives, with the calls of its kind. */
@@ -61,7 +61,7 @@ class Remote {
     };
     Object.defineProperty(kind.prototype, afar, { get, configurable: true });
     return kind as unknown as new (
-      line: Line,
+      connection: Connection,
       loaded: Loaded,
     ) => WorkerModels[L];
   }
@@ -79,8 +79,8 @@ class Remote {
         const transfer: Transferable[] = [];
         const begin = isBegun ? undefined : await course(what, examples, options, transfer, signal);
         isBegun = true;
-        const hearing = { signal, transfer, onDevice: this.#onDevice };
-        return this.#line.call('train', [this.#loaded.id, number, asked, begin], hearing);
+        const listeners = { signal, transfer, onDevice: this.#onDevice };
+        return this.#connection.call('train', [this.#loaded.id, number, asked, begin], listeners);
       };
       return { ask };
     };
@@ -101,7 +101,7 @@ class Remote {
   }
 
   async dispose(): Promise<void> {
-    if (!this.#line.ended) await this.#line.call('dispose', [this.#loaded.id]);
+    if (!this.#connection.ended) await this.#connection.call('dispose', [this.#loaded.id]);
   }
 
   [Symbol.dispose](): void {
@@ -122,8 +122,8 @@ class Remote {
     for (const [i, what] of takes.entries()) {
       if (what === 'image') subjects[i] = await sendable(args[i], transfer, signal);
     }
-    const hearing = { signal, onEvent, transfer, onDevice: this.#onDevice };
-    const answer = await this.#line.call('ask', [this.#loaded.id, name, subjects, plain], hearing);
+    const listeners = { signal, onEvent, transfer, onDevice: this.#onDevice };
+    const answer = await this.#connection.call('ask', [this.#loaded.id, name, subjects, plain], listeners);
     if (name !== 'trace') return answer;
     const { tokens, logits, tensors } = answer as PlainTrace;
     return new Trace(tokens, logits, tensors);
@@ -147,11 +147,13 @@ class Remote {
     };
     const leave = new AbortController();
     let ended = false;
-    const hearing = { signal, onEvent, leave: leave.signal, onDevice: this.#onDevice };
-    const completion = this.#line.call('generate', [this.#loaded.id, name, prompt, plain], hearing).finally(() => {
-      ended = true;
-      wake();
-    });
+    const listeners = { signal, onEvent, leave: leave.signal, onDevice: this.#onDevice };
+    const completion = this.#connection
+      .call('generate', [this.#loaded.id, name, prompt, plain], listeners)
+      .finally(() => {
+        ended = true;
+        wake();
+      });
     completion.catch(() => {}); // heard below
     let left = true;
     try {
@@ -260,15 +262,18 @@ const classes = {
 } satisfies { [L in Loader]: unknown };
 
 /** @internal */
-export function remoteModel<L extends Loader>(line: Line, loader: L, loaded: Loaded): WorkerModels[L] {
-  const kind = classes[loader] as unknown as new (line: Line, loaded: Loaded) => WorkerModels[L];
-  return new kind(line, loaded);
+export function remoteModel<L extends Loader>(connection: Connection, loader: L, loaded: Loaded): WorkerModels[L] {
+  const kind = classes[loader] as unknown as new (connection: Connection, loaded: Loaded) => WorkerModels[L];
+  return new kind(connection, loaded);
 }
 
 /** @internal The page's side of a pipeline whose model is in the worker. */
-export function remotePipeline<Name extends keyof Pipelines>(line: Line, loaded: Loaded): WorkerPipelines[Name] {
+export function remotePipeline<Name extends keyof Pipelines>(
+  connection: Connection,
+  loaded: Loaded,
+): WorkerPipelines[Name] {
   const loader = loaderOf(loaded.task!);
-  const model = remoteModel(line, loader, loaded);
+  const model = remoteModel(connection, loader, loaded);
   const call = async (...args: unknown[]) => {
     const last = args.at(-1) as { signal?: AbortSignal } | undefined;
     const isHeard = isSignal.accepts(last?.signal);
@@ -281,7 +286,7 @@ export function remotePipeline<Name extends keyof Pipelines>(line: Line, loaded:
       for (const image of [images].flat()) ready.push(await sendable(image, transfer, signal));
       sent.splice(0, sent.length, Array.isArray(images) ? ready : ready[0], ...more);
     }
-    const answer = await line.call('pipe', [loaded.id, sent, isHeard], { signal, transfer });
+    const answer = await connection.call('pipe', [loaded.id, sent, isHeard], { signal, transfer });
     const { data, dims } = (answer ?? {}) as Partial<PipelineTensor>;
     return data && dims ? new PipelineTensor(data, dims) : answer;
   };
@@ -293,7 +298,7 @@ export function remotePipeline<Name extends keyof Pipelines>(line: Line, loaded:
 let streams = 0;
 
 /** What is asked of single tokens in one task crosses in one call: it is posted after the task, with all that joined it. */
-function inOneCall(call: (tokens: number[]) => ReturnType<Line['call']>): (token: number) => Promise<unknown> {
+function inOneCall(call: (tokens: number[]) => ReturnType<Connection['call']>): (token: number) => Promise<unknown> {
   let open: { tokens: number[]; answers: Promise<Spelled[]> } | undefined;
   return async (token) => {
     if (!open) {
@@ -312,10 +317,10 @@ function inOneCall(call: (tokens: number[]) => ReturnType<Line['call']>): (token
 }
 
 /** The worker spells. */
-function remoteTokenizer(line: Line, id: number, plain: PlainTokenizer, isTarget = false): ModelTokenizer {
+function remoteTokenizer(connection: Connection, id: number, plain: PlainTokenizer, isTarget = false): ModelTokenizer {
   const spell = (name: Spelling) => {
-    const each = inOneCall((tokens) => line.call('spellEach', [id, isTarget, name, tokens]));
-    const one = (...args: unknown[]) => line.call('spell', [id, isTarget, name, args]);
+    const each = inOneCall((tokens) => connection.call('spellEach', [id, isTarget, name, tokens]));
+    const one = (...args: unknown[]) => connection.call('spell', [id, isTarget, name, args]);
     return [
       name,
       (...args: unknown[]) => (args.length === 1 && Number.isInteger(args[0]) ? each(args[0] as number) : one(...args)),
@@ -324,10 +329,10 @@ function remoteTokenizer(line: Line, id: number, plain: PlainTokenizer, isTarget
   const stream: ModelTokenizer['stream'] = (options) => {
     const which: [number, object?] = [++streams, options];
     return {
-      push: (token) => line.call('stream', [id, isTarget, which, token]),
-      flush: () => line.call('stream', [id, isTarget, which]),
+      push: (token) => connection.call('stream', [id, isTarget, which, token]),
+      flush: () => connection.call('stream', [id, isTarget, which]),
     };
   };
-  const target = plain.target && { target: remoteTokenizer(line, id, plain.target, true) };
+  const target = plain.target && { target: remoteTokenizer(connection, id, plain.target, true) };
   return { ...plain, ...target, stream, ...Object.fromEntries(spellings.map(spell)) } as ModelTokenizer;
 }

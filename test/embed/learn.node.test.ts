@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { answerCall } from '../../src/embed/calls.ts';
-import { Line } from '../../src/embed/line.ts';
+import { Connection } from '../../src/embed/connection.ts';
 import { remoteModel, type WorkerEncoder, type WorkerModel, type WorkerVision } from '../../src/embed/model.ts';
 import type { Call } from '../../src/embed/protocol.ts';
 import type { Thread } from '../../src/host/worker.ts';
@@ -32,16 +32,20 @@ function crossed({ port, ...call }: Call, transfer: Transferable[]): Call {
   const others = transfer.filter((one) => one !== port);
   return { ...structuredClone(call, { transfer: others }), port };
 }
-const line = new Line(Promise.resolve(asThread));
+const connection = new Connection(Promise.resolve(asThread));
 const folder = (name: string) => new URL(`../fixtures/${name}`, import.meta.url);
 const there = {
   decoder: async () =>
-    remoteModel(line, 'load', await line.load('load', folder('tiny-gpt2'), { device: 'cpu' })) as WorkerModel,
+    remoteModel(
+      connection,
+      'load',
+      await connection.load('load', folder('tiny-gpt2'), { device: 'cpu' }),
+    ) as WorkerModel,
   encoder: async () =>
     remoteModel(
-      line,
+      connection,
       'loadEncoder',
-      await line.load('loadEncoder', folder('families/bert-seqcls'), { device: 'cpu' }),
+      await connection.load('loadEncoder', folder('families/bert-seqcls'), { device: 'cpu' }),
     ) as WorkerEncoder,
 };
 
@@ -222,7 +226,11 @@ it('an encoder there learns a head, is judged, and classifies', async () => {
 
 it('an image encoder there learns from images', async () => {
   const here = (await openLearner('vit')) as Vision;
-  const far = remoteModel(line, 'loadVision', await line.load('loadVision', folder('families/vit'), { device: 'cpu' }));
+  const far = remoteModel(
+    connection,
+    'loadVision',
+    await connection.load('loadVision', folder('families/vit'), { device: 'cpu' }),
+  );
   const learning = learningOf('vit');
   const shape = [here.config.channels, ...here.config.imageSize];
   const { inputs, lossOf } = batchOf(learning, shape);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Line } from '../../src/embed/line.ts';
+import { Connection } from '../../src/embed/connection.ts';
 import type { Call } from '../../src/embed/protocol.ts';
 import type { Thread } from '../../src/host/worker.ts';
 
@@ -13,12 +13,12 @@ function workerThat(answer: (call: Call) => void): Thread {
   };
 }
 
-test('a worker that stops while it loads is given up, and its line with it', async () => {
+test('a worker that stops while it loads is given up, and its connection with it', async () => {
   const asked: string[] = [];
-  const line = new Line(Promise.resolve(workerThat(({ name }) => asked.push(name))), 20);
-  await expect(line.load('load', '/model/', {})).rejects.toMatchObject({ code: 'no-worker' });
+  const connection = new Connection(Promise.resolve(workerThat(({ name }) => asked.push(name))), 20);
+  await expect(connection.load('load', '/model/', {})).rejects.toMatchObject({ code: 'no-worker' });
   expect(asked).toEqual(['load', 'greet']);
-  expect(line.ended).toBe(true);
+  expect(connection.ended).toBe(true);
 });
 
 test('one that is silent, but hears, is waited for', async () => {
@@ -29,7 +29,7 @@ test('one that is silent, but hears, is waited for', async () => {
     else port.postMessage({ result: true });
     if (name === 'greet' && ++greetings === 3) loaded();
   });
-  const line = new Line(Promise.resolve(worker), 20);
-  expect(await line.load('load', '/model/', {})).toMatchObject({ id: 1 });
-  expect(line.ended).toBe(false);
+  const connection = new Connection(Promise.resolve(worker), 20);
+  expect(await connection.load('load', '/model/', {})).toMatchObject({ id: 1 });
+  expect(connection.ended).toBe(false);
 });

@@ -13,7 +13,7 @@ import type { Answer, Call } from './protocol.ts';
 type Result<Name extends keyof Calls> = Awaited<ReturnType<Calls[Name]>>;
 type Rest<Args extends unknown[]> = Args extends [unknown, ...infer Others] ? Others : never;
 
-interface Hearing {
+interface Listeners {
   signal?: AbortSignal | undefined;
   /** Aborts when nothing more is wanted than the result of what was done so far. */
   leave?: AbortSignal;
@@ -25,7 +25,7 @@ interface Hearing {
 }
 
 /** The page's end of the talk with a worker (protocol.ts). */
-export class Line {
+export class Connection {
   readonly #worker: Promise<Thread>;
   readonly #patience: number;
   readonly #pending = new Set<(error: Error) => void>();
@@ -78,16 +78,16 @@ export class Line {
   call<Name extends keyof Calls>(
     name: Name,
     args: Rest<Parameters<Calls[Name]>>,
-    hearing: Hearing = {},
+    listeners: Listeners = {},
   ): Promise<Result<Name>> {
-    return untilAborted(this.#talk(name, args, hearing), hearing.signal);
+    return untilAborted(this.#talk(name, args, listeners), listeners.signal);
   }
 
   /** A call up to the worker's own answer. */
   #talk<Name extends keyof Calls>(
     name: Name,
     args: Rest<Parameters<Calls[Name]>>,
-    { signal, leave, onEvent, onDevice, transfer = [] }: Hearing,
+    { signal, leave, onEvent, onDevice, transfer = [] }: Listeners,
   ): Promise<Result<Name>> {
     const { port1: port, port2 } = new MessageChannel();
     let posted = false;
@@ -123,7 +123,7 @@ export class Line {
   }
 
   /**
-   * Ends the line when the worker has stopped: silent while it loads, and deaf to a greeting. Firefox has been seen to leave a
+   * Ends the connection when the worker has stopped: silent while it loads, and deaf to a greeting. Firefox has been seen to leave a
    * worker standing, whose own timers then say nothing.
    */
   async #watch(load: Promise<unknown>, last: () => number): Promise<void> {
