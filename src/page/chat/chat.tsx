@@ -30,8 +30,12 @@ const longAnswer = 512;
 export function Chat() {
   const model = shown.value?.model;
   useEffect(() => {
-    if (settings.peek().maxNewTokens === defaults.maxNewTokens) set('maxNewTokens', longAnswer);
-    return stop;
+    const isRaised = settings.peek().maxNewTokens === defaults.maxNewTokens;
+    if (isRaised) set('maxNewTokens', longAnswer);
+    return () => {
+      stop();
+      if (isRaised && settings.peek().maxNewTokens === longAnswer) set('maxNewTokens', defaults.maxNewTokens);
+    };
   }, []);
   if (!model) return null;
   return (

@@ -54,6 +54,11 @@ function Hub({ asked, onChoose }: { asked?: ModelRef; onChoose: (ref: ModelRef) 
   const [found, setFound] = useState<Found>({ state: 'none' });
   const [failed, setFailed] = useState<Failure | undefined>(undefined);
   const abort = useRef(new AbortController());
+  const answer = useRef<HTMLDivElement>(null);
+  // The gallery above fills the dialog: what was asked for would be out of sight.
+  useLayoutEffect(() => {
+    if (found.state !== 'none' || failed) answer.current?.scrollIntoView({ block: 'nearest' });
+  }, [found, failed]);
 
   /** Whatever was asked before is of no interest any more. */
   const leave = () => {
@@ -122,7 +127,7 @@ function Hub({ asked, onChoose }: { asked?: ModelRef; onChoose: (ref: ModelRef) 
           </button>
         ))}
       </p>
-      <div aria-live="polite" class="found">
+      <div ref={answer} aria-live="polite" class="found">
         {found.state === 'asking' && <p>{words.checking}</p>}
         {found.state === 'found' && (
           <p>

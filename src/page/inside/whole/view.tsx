@@ -4,6 +4,7 @@ import { largest, lengthOf, patternRow, softmax } from '../../shares.ts';
 import { settings } from '../../writing.ts';
 import { Quoting } from '../draw/figure.tsx';
 import { Matrix } from '../draw/matrix.tsx';
+import { useWidth } from '../draw/width.ts';
 import { Framed, useFrame, useShown } from '../frame.ts';
 import { useLater } from '../later.ts';
 import { layer, lookAt, open, rather, type StationName, word } from '../looking.ts';
@@ -43,6 +44,9 @@ export function Whole() {
     </Framed>
   );
 }
+
+/** CSS pixels that the number of a block needs. */
+const numberWidth = 24;
 
 const ofBlock = ['attn.hook_pattern', 'hook_attn_out', 'hook_mlp_out', 'hook_resid_post'];
 
@@ -109,6 +113,11 @@ function Blocks({ rows, pattern }: { rows: readonly number[]; pattern: Float32Ar
   const lines = rows.map((key, row) => ({ key, row, share: pattern[key]! }));
   const { nLayer } = reading.model.config;
   const chosen = shareOfChosen(nLayer);
+  const { width, of } = useWidth();
+  const slot = ((1 - chosen) * width) / Math.max(1, nLayer - 1);
+  // Where blocks are narrower than their numbers, every second, fifth or tenth has one, with room beside the chosen block's.
+  const every = [1, 2, 5, 10, 20].find((step) => step * slot >= numberWidth) ?? 50;
+  const isNamed = (i: number) => i % every === 0 && Math.abs(i - frame.layer) * slot >= numberWidth / 2;
   return (
     <div class="blocks">
       <div class="names">
@@ -117,7 +126,7 @@ function Blocks({ rows, pattern }: { rows: readonly number[]; pattern: Float32Ar
         <Name of={words.stream(frame.layer)} to="overview" />
       </div>
       <Stream lines={lines} lengths={lengths} rowHeight={rowHeight} rows={rows.length} />
-      <div class="block-names">
+      <div class="block-names" ref={of}>
         {Array.from({ length: nLayer }, (_, i) => (
           <button
             type="button"
@@ -127,7 +136,7 @@ function Blocks({ rows, pattern }: { rows: readonly number[]; pattern: Float32Ar
             style={{ flexGrow: i === frame.layer ? chosen : (1 - chosen) / Math.max(1, nLayer - 1) }}
             onClick={() => lookAt({ layer: i })}
           >
-            {i === frame.layer ? words.block(i) : i}
+            {i === frame.layer ? words.block(i) : isNamed(i) && i}
           </button>
         ))}
       </div>
