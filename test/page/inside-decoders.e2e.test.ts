@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -65,5 +66,68 @@ test.each([
   for (const words of untold) expect(text).not.toContain(words);
   await expectExplained(page);
   expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
+/** A fixture whose blocks are repeated until there are so many of them. */
+async function deepened(name: string, count: number): Promise<{ name: string; mimeType: string; buffer: Buffer }[]> {
+  const read = (file: string) => readFile(fileOf(name, file));
+  const config = { ...JSON.parse((await read('config.json')).toString()), num_hidden_layers: count };
+  const weights = await read('model.safetensors');
+  const end = 8 + Number(weights.readBigUInt64LE());
+  const header = JSON.parse(weights.subarray(8, end).toString()) as Record<string, { data_offsets?: number[] }>;
+  // Names of one tensor's bytes may be many.
+  const tensors = Object.entries(header).filter(([, { data_offsets }]) => data_offsets);
+  const parts: Buffer[] = [];
+  const deep: Record<string, object> = {};
+  let at = 0;
+  const put = (as: string, entry: { data_offsets?: number[] }) => {
+    const bytes = weights.subarray(...(entry.data_offsets!.map((offset) => end + offset) as [number, number]));
+    deep[as] = { ...entry, data_offsets: [at, at + bytes.length] };
+    parts.push(bytes);
+    at += bytes.length;
+  };
+  for (const [tensor, entry] of tensors) if (!tensor.includes('.layers.')) put(tensor, entry);
+  for (let layer = 0; layer < count; layer++) {
+    for (const [tensor, entry] of tensors)
+      if (tensor.includes('.layers.0.')) put(tensor.replace('.layers.0.', `.layers.${layer}.`), entry);
+  }
+  const json = Buffer.from(JSON.stringify(deep));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'application/octet-stream', buffer });
+  return [
+    file('config.json', Buffer.from(JSON.stringify(config))),
+    file('model.safetensors', Buffer.concat([length, json, ...parts])),
+    file('tokenizer.json', await read('tokenizer.json')),
+    file('tokenizer_config.json', await read('tokenizer_config.json')),
+  ];
+}
+
+test.each([1280, 390])('the numbers of thirty blocks have room on a screen of %i', async (width) => {
+  const page = await site.newPage({ viewport: { width, height: 900 } });
+  await page.goto(`${site.url}#prompt=the%20boat%20and%20the%20lamp&device=wasm&block=12`);
+  await page.getByText(/in memory/).waitFor();
+  await page.getByRole('button', { name: 'Change model' }).click();
+  await page.locator('input#files').setInputFiles(await deepened('llama-gqa', 30));
+  await page.getByText(/^30 blocks of/).waitFor();
+  await page
+    .getByRole('button', { name: /Look inside|See inside the model/ })
+    .first()
+    .click();
+  await page.locator('.whole[data-stale="false"] [data-norm]').first().waitFor();
+  const buttons = page.locator('.block-names button');
+  await expect.poll(() => buttons.count()).toBe(30);
+  // Where each number's letters stand, those of the chosen block among them.
+  const spans = await buttons.evaluateAll((all) =>
+    all.flatMap((button) => {
+      const text = document.createRange();
+      text.selectNodeContents(button);
+      const { left, right } = text.getBoundingClientRect();
+      return button.textContent ? [{ left, right }] : [];
+    }),
+  );
+  expect(spans.length).toBeGreaterThan(2);
+  for (const [i, { left }] of spans.entries()) if (i > 0) expect(left).toBeGreaterThan(spans[i - 1]!.right + 2);
   await page.context().close();
 });
