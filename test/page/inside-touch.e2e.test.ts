@@ -108,7 +108,7 @@ describe('touching the model', () => {
     )!;
     const length = before.shape[1]!;
     const row = before.data.slice((length - 1) * length, length * length); // head 0, last query
-    const shares = page.locator('.shares output');
+    const shares = page.locator('.sliders output');
     await expect.poll(() => shares.count()).toBe(length);
     const percents = (await shares.allInnerTexts()).map((share) => Number.parseFloat(share) / 100);
     for (const [key, share] of percents.entries()) expect(share).toBeCloseTo(row[key]!, 2);
@@ -117,7 +117,7 @@ describe('touching the model', () => {
     const rest = 1 - row[2]!;
     const set = row.map((share, key) => (key === 2 ? 0.7 : (share / rest) * 0.3));
     await expectPredictions([{ name: 'blocks.0.attn.hook_pattern', head: 0, position: length - 1, set }]);
-    await expect.poll(async () => Number(await page.locator('.shares').getAttribute('data-sum'))).toBeCloseTo(1, 4);
+    await expect.poll(async () => Number(await page.locator('.sliders').getAttribute('data-sum'))).toBeCloseTo(1, 4);
     await page.getByRole('button', { name: 'Look at itself' }).click();
     const itself = new Float32Array(length);
     itself[length - 1] = 1;
@@ -130,7 +130,7 @@ describe('touching the model', () => {
     const slider = page.getByRole('slider', { name: /^Share of token 2,/ });
     await slider.waitFor();
     await page.evaluate(() => {
-      const gone = () => document.querySelector('.shares') || Object.assign(globalThis, { gone: true });
+      const gone = () => document.querySelector('.sliders') || Object.assign(globalThis, { gone: true });
       new MutationObserver(gone).observe(document.body, { childList: true, subtree: true });
     });
     await slider.focus();
@@ -162,17 +162,17 @@ describe('touching the model', () => {
 
   test('the row of another block cannot be changed before it is read', async () => {
     await station('touch');
-    const shares = page.locator('.shares');
+    const shares = page.locator('.sliders');
     await shares.waitFor();
     const [heading, enabled] = await page.evaluate(async () => {
       document.querySelector<HTMLElement>('[aria-label="Next block"]')!.click();
       await new Promise(requestAnimationFrame); // drawn again, but nothing is read yet
-      const figure = document.querySelector('.shares')!.closest('figure')!;
+      const figure = document.querySelector('.sliders')!.closest('figure')!;
       return [figure.querySelector('h4')!.textContent, figure.querySelectorAll('input:enabled, button:enabled').length];
     });
     expect(heading).toContain('block 1');
     expect(enabled).toBe(0);
-    await page.locator('.shares[data-stale="false"]').waitFor();
+    await page.locator('.sliders[data-stale="false"]').waitFor();
     const name = 'blocks.1.attn.hook_pattern';
     const { data, shape } = (await model.trace(text, { capture: [name] })).get(name)!;
     const row = data.subarray((shape[1]! - 1) * shape[1]!);

@@ -273,7 +273,7 @@ describe('blanks', () => {
   test('any words are taken away, and what would fit has the probabilities of fill', async () => {
     await page.locator('#blanks-text').fill('The king and the queen lived in a big castle.');
     await button('Take “king” away').click();
-    const away = page.locator('.words button[aria-pressed="true"]');
+    const away = page.locator('.blank-words button[aria-pressed="true"]');
     for (const word of (await away.allInnerTexts()).filter((word) => word !== 'king')) {
       await button(`Put “${word}” back`).click();
     }
@@ -295,7 +295,7 @@ describe('blanks', () => {
 
   test('the lessons of masked words and of packing are true', async () => {
     await page.locator('#blanks-text').fill('Once upon a time, there was a cat.');
-    for (const word of await page.locator('.words button[aria-pressed="true"]').allInnerTexts()) {
+    for (const word of await page.locator('.blank-words button[aria-pressed="true"]').allInnerTexts()) {
       await button(`Put “${word}” back`).click();
     }
     await expect.poll(() => page.locator('.lines ol').innerText()).toMatch(/time[\s\S]*cat/);

@@ -82,7 +82,7 @@ export function BlanksRoom({ model }: { model: WorkerEncoder }) {
         />
         <p class="summary">{words.blanksHint}</p>
       </div>
-      <div class="words" role="group" aria-label={words.blanksHint}>
+      <div class="blank-words" role="group" aria-label={words.blanksHint}>
         {parts.words.map((word, i) => (
           <button
             type="button"

@@ -36,7 +36,13 @@ export function Heads({ attentions, traced, chosen, onChoose, picture, label }: 
     (event.currentTarget.querySelectorAll('button')[at + step!] as HTMLElement | undefined)?.focus();
   };
   return (
-    <div class="heads" role="radiogroup" aria-label={label} style={{ '--columns': columns }} onKeyDown={onKeyDown}>
+    <div
+      class="head-choice"
+      role="radiogroup"
+      aria-label={label}
+      style={{ '--columns': columns }}
+      onKeyDown={onKeyDown}
+    >
       {all.map((one, i) => (
         <HeadButton
           key={`${one.attention.name} ${one.head}`}

@@ -67,7 +67,7 @@ export function Look({ attentions, read, row, onRow, note, heading }: Props) {
             picture={picture}
             label={words.heads}
           />
-          <div class="query-row">
+          <div class="cross-row">
             <h5>{heading}</h5>
             <Shares
               shares={largest(shares.subarray(row * source.length, (row + 1) * source.length), source)}

@@ -114,7 +114,7 @@ function Fires({ which }: { which: number }) {
                   aria-label={words.at(at, frame.text(at), shortNumber(values[at]!))}
                   onClick={() => lookAt({ position: at })}
                 >
-                  <span class="room">
+                  <span class="space">
                     <span
                       class="height"
                       data-sign={Math.sign(values[at]!)}

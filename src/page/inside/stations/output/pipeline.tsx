@@ -107,7 +107,7 @@ function Share({ stage, i, most, children }: ShareProps) {
 
 function Amount({ share, most }: { share: number; most: number }) {
   return (
-    <span class="room">
+    <span class="space">
       <span class="amount" style={{ '--share': Math.min(1, share / most) }} />
     </span>
   );

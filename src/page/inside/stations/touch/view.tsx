@@ -94,7 +94,7 @@ function AttentionRow() {
   const keys = [...row.keys()].sort((a, b) => size(b) - size(a)).slice(0, mostSliders);
   return (
     <Figure title={words.attention(l, h, visible(texts[at] ?? ''))} note={words.attentionNote}>
-      <div class="shares" data-sum={row.reduce((sum, share) => sum + share, 0)} data-stale={ofAnother}>
+      <div class="sliders" data-sum={row.reduce((sum, share) => sum + share, 0)} data-stale={ofAnother}>
         {keys
           .sort((a, b) => a - b)
           .map((key) => (
