@@ -11,7 +11,9 @@ export async function open({ source, device, threads }) {
     fetch(new URL('../config.json', source)).then((response) => response.json()),
     fetch(source).then((response) => response.arrayBuffer()),
   ]);
-  const { n_layer: nLayer, n_head: nHead, n_embd: nEmbd } = config;
+  const nLayer = config.n_layer ?? config.num_hidden_layers;
+  const nKeyHead = config.n_head ?? config.num_key_value_heads;
+  const headDim = config.head_dim ?? config.n_embd / config.n_head;
   const parts = Array.from({ length: nLayer }, (_, layer) => [`${layer}.key`, `${layer}.value`]).flat();
   const session = await ort.InferenceSession.create(bytes, {
     executionProviders: [device],
@@ -22,7 +24,7 @@ export async function open({ source, device, threads }) {
   });
 
   const numbers = (values) => new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [1, values.length]);
-  const nothing = () => new ort.Tensor('float32', new Float32Array(), [1, nHead, 0, nEmbd / nHead]);
+  const nothing = () => new ort.Tensor('float32', new Float32Array(), [1, nKeyHead, 0, headDim]);
 
   async function generate({ ids }, count, onToken) {
     let cache = Object.fromEntries(parts.map((part) => [`past_key_values.${part}`, nothing()]));

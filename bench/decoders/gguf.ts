@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { aligned, encodeTensor, type Field, ggufHeader, type TensorType } from '../../tools/gguf/layout.ts';
 import { gpt2Tokens } from '../../tools/gguf/vocabulary.ts';
 
@@ -81,7 +81,8 @@ export async function writeLlamaGguf({ config, tensors, valuesOf }: Source, file
     [`${arch}.attention.layer_norm_rms_epsilon`, f32('rms_norm_eps')],
     ...vocabularyFields(config.vocab_size!),
   ]);
-  const out = await open(file, 'w');
+  const part = `${file}.part`; // what is broken off is not taken for the model
+  const out = await open(part, 'w');
   await out.writeFile(ggufHeader(fields, entries));
   for (const { from, type: own, shape } of entries) {
     const data = valuesOf(from);
@@ -91,4 +92,5 @@ export async function writeLlamaGguf({ config, tensors, valuesOf }: Source, file
     await out.writeFile(new Uint8Array(aligned(bytes.length) - bytes.length));
   }
   await out.close();
+  await rename(part, file);
 }

@@ -43,7 +43,11 @@ export function tensorBytes({ type, shape }: TensorEntry): number {
  */
 export function ggufHeader(metadata: ReadonlyMap<string, Field>, tensors: readonly TensorEntry[]): Buffer {
   const parts: Buffer[] = [Buffer.from('GGUF'), u32(3), u64(tensors.length), u64(metadata.size)];
-  for (const [key, field] of metadata) parts.push(string(key), ...fieldParts(field));
+  for (const [key, field] of metadata) {
+    parts.push(string(key));
+    // One by one: a vocabulary has more pieces than a call takes arguments.
+    for (const part of fieldParts(field)) parts.push(part);
+  }
   let offset = 0;
   for (const tensor of tensors) {
     const axes = [...tensor.shape].reverse();

@@ -50,9 +50,18 @@ function described(step: Step): Pick<Part, 'title' | 'ops'> {
     // The scale is part of the norm, but where a plan has it as a step of its own.
     if (op === 'normScale' && ops.length > 1) return [];
     const product = step.op === 'linear' && op === 'linear' && words.products[step.weight.replace(/^h\.\d+\./, '')];
-    return product || words.ops[op];
+    return product || nameOf(op, step);
   });
   return { title: names.join(' + '), ops };
+}
+
+/** What an op is called in a step: norms without a mean have a name of their own, and so has a product of two tensors. */
+function nameOf(op: ForwardOp, step: Step): string {
+  const norm = step.op === 'linear' ? step.norm : step.op === 'norm' || step.op === 'normScale' ? step : undefined;
+  if (op === 'norm' && norm?.centred === false) return words.rootNorm;
+  if (op === 'normScale' && norm?.centred === false) return words.rootNormScale;
+  const multiplies = step.op === 'binary' ? step.kind === 'multiply' : step.op === 'linear' && step.gate !== undefined;
+  return op === 'binary' && multiplies ? words.multiply : words.ops[op];
 }
 
 /** The ops that fusion put together in a step (src/plan/fuse.ts). */

@@ -36,6 +36,9 @@ export const words = {
   noSource: 'The source could not be read. Reload the page to try again.',
   milliseconds: (ms: string) => `${ms} ms`,
   microseconds: (us: string) => `${us} µs`,
+  rootNorm: 'RMSNorm',
+  rootNormScale: 'RMSNorm: scale',
+  multiply: 'Multiply',
   /** What a step does, by its op. */
   ops: {
     embed: 'Embeddings',
