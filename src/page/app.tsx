@@ -13,6 +13,7 @@ import { ReadingAids } from './views/reading-aids.tsx';
 import { RoomSlot } from './views/room-slot.tsx';
 import { Sampling } from './views/sampling.tsx';
 import { Shelf } from './views/shelf.tsx';
+import { StartHereSlot } from './views/start-here-slot.tsx';
 import { TeachSlot } from './views/teach-slot.tsx';
 import { TextSurface } from './views/text-surface.tsx';
 import { complete, phase, stop } from './writing.ts';
@@ -39,6 +40,7 @@ function Writing() {
           <Offer />
           <Branches />
           <Notices />
+          <StartHereSlot />
         </div>
         <Shelf />
         <aside class="rail">

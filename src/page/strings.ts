@@ -68,6 +68,8 @@ export const strings = {
   writingBegins: 'The model is writing.',
   wrote: (text: string) => `The model wrote: ${text}`,
 
+  startHere: 'Start here: six texts, and what to find in each',
+
   complete: 'Complete',
   completeKey: 'Ctrl ↵',
   completeKeyApple: '⌘ ↵',
