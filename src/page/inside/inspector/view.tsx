@@ -9,6 +9,7 @@ import { type Cell, cell, neuronOf, openNeuron, sameCell } from '../looking.ts';
 import { hasCell, type Numbers, type Operand, type Origin, originOf } from '../origin.ts';
 import { planOf } from '../plan.ts';
 import { current, type Reading } from '../reading.ts';
+import { TakeAway } from '../take/view.tsx';
 import { words } from './words.ts';
 
 /** Cells looked at before the one it leads `to`, the last one last; a cell chosen in a picture begins a new one. */
@@ -70,6 +71,7 @@ function Open({ chosen, reading, numbers }: { chosen: Cell; reading: Reading; nu
       )}
       {failure === undefined && !value && <p class="summary">{words.loading}</p>}
       {failure === undefined && value && <Equation key={nameOf(value.cell)} {...value} />}
+      {chosen.kind === 'tensor' && chosen.name !== 'logits' && <TakeAway cell={chosen} reading={reading} />}
     </aside>
   );
 }

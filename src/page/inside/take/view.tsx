@@ -1,0 +1,76 @@
+import './style.css';
+import { useState } from 'preact/hooks';
+import { shown } from '../../models.ts';
+import { sourceOf } from '../../sources.ts';
+import { CopyButton } from '../../views/copy-button.tsx';
+import type { Cell } from '../looking.ts';
+import type { Reading } from '../reading.ts';
+import { codeOf, csvOf } from './files.ts';
+import { words } from './words.ts';
+
+/** CSS pixels that the shorter side of a saved picture has at least. */
+const smallest = 512;
+
+/** What is looked at, to take along: the tensor, the picture of it, the code that makes the number. */
+export function TakeAway({ cell: { name, index }, reading }: { cell: Cell; reading: Reading }) {
+  const [failure, setFailure] = useState<string | undefined>(undefined);
+  const saving = (how: () => Promise<void>) => () => {
+    setFailure(undefined);
+    how().catch((error: unknown) => setFailure(error instanceof Error ? error.message : String(error)));
+  };
+  const picture = document.querySelector<HTMLCanvasElement>(`canvas[data-tensor="${CSS.escape(name)}"]`);
+  const code = () => {
+    const source = shown.value && sourceOf(shown.value.ref);
+    const text = reading.texts.join('');
+    return codeOf({ source: nameOf(source), ids: reading.ids, text, edits: reading.edits, tensor: name, index });
+  };
+  return (
+    <div class="take-away">
+      <h4>{words.title}</h4>
+      <button
+        type="button"
+        class="quiet"
+        onClick={saving(async () => save(`${name}.csv`, new Blob([csvOf(await reading.tensor(name))])))}
+      >
+        {words.csv}
+      </button>
+      {picture && (
+        <button type="button" class="quiet" onClick={saving(async () => save(`${name}.png`, await enlarged(picture)))}>
+          {words.png}
+        </button>
+      )}
+      <CopyButton text={code} label={words.code} done={words.copied} title={words.codeHint} />
+      {failure !== undefined && <p role="alert">{words.failed(failure)}</p>}
+    </div>
+  );
+}
+
+/** An address stands for itself wherever the code runs. */
+function nameOf(source: unknown): string | undefined {
+  if (source instanceof URL) return source.href;
+  return typeof source === 'string' ? source : undefined;
+}
+
+function save(name: string, blob: Blob): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000); // a browser that asks where to put it still reads it
+}
+
+/** A picture of a pixel a number, each a square of one colour. */
+async function enlarged(from: HTMLCanvasElement): Promise<Blob> {
+  const cell = Math.max(1, Math.ceil(smallest / Math.max(1, Math.min(from.width, from.height))));
+  const scale = Math.max(1, Math.min(cell, Math.floor(8192 / Math.max(from.width, from.height))));
+  const canvas = Object.assign(document.createElement('canvas'), {
+    width: from.width * scale,
+    height: from.height * scale,
+  });
+  const context = canvas.getContext('2d')!;
+  context.imageSmoothingEnabled = false;
+  context.drawImage(from, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error(words.noPicture))), 'image/png'),
+  );
+}

@@ -1,0 +1,10 @@
+export const words = {
+  title: 'Take it away',
+  csv: 'The tensor as CSV',
+  png: 'Its picture as PNG',
+  code: 'The code that makes it',
+  codeHint: 'Copy JavaScript that runs the same text and prints this number',
+  copied: 'Copied',
+  failed: (why: string) => `It could not be saved: ${why}`,
+  noPicture: 'The browser makes no picture of this size.',
+};
