@@ -4,7 +4,7 @@ import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch } from '../plan/backend.ts';
 import { unpackRow } from '../plan/formats.ts';
 import { type AxisSizes, type Plan, widthOf } from '../plan/plan.ts';
-import type { KeyCache, Places } from './attention.ts';
+import type { KeyCache, Places } from './key-cache.ts';
 import type { CpuWeight } from './weights.ts';
 
 /** What an adjoint works on. */

@@ -5,7 +5,7 @@ import { type Plan, type Step, shapeOf, stepOutputs, stepsOf } from '../plan/pla
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { placesOf, sizesOf } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
-import type { KeyCache } from './attention.ts';
+import type { KeyCache } from './key-cache.ts';
 import { perform, type Run } from './perform.ts';
 import type { CpuWeight } from './weights.ts';
 

@@ -37,10 +37,10 @@ const files: Record<Exclude<ForwardOp, 'attention'>, Record<Language, readonly s
   },
   rotate: { wgsl: ['rotate.wgsl'], cpu: ['rotate.ts'], wasm: ['rows.ts'] },
   rotateAppend: { wgsl: ['rotate-append.wgsl'], cpu: ['rotate.ts'], wasm: ['rows.ts'] },
-  cacheAppend: { wgsl: ['cache-append.wgsl'], cpu: ['attention.ts'], wasm: ['rows.ts'] },
-  attentionScores: { wgsl: ['attention-scores.wgsl'], cpu: ['attention.ts'], wasm: ['attention.ts'] },
+  cacheAppend: { wgsl: ['cache-append.wgsl'], cpu: ['cache-append.ts'], wasm: ['rows.ts'] },
+  attentionScores: { wgsl: ['attention-scores.wgsl'], cpu: ['attention-scores.ts'], wasm: ['attention.ts'] },
   maskedSoftmax: { wgsl: ['masked-softmax.wgsl'], cpu: ['masked-softmax.ts'], wasm: ['attention.ts'] },
-  attentionMix: { wgsl: ['attention-mix.wgsl'], cpu: ['attention.ts'], wasm: ['attention.ts'] },
+  attentionMix: { wgsl: ['attention-mix.wgsl'], cpu: ['attention-mix.ts'], wasm: ['attention.ts'] },
   activation: { wgsl: ['activate.wgsl', 'activation.wgsl'], cpu: ['activation.ts'], wasm: ['activation.ts'] },
   edit: { wgsl: ['edit.wgsl'], cpu: [], wasm: [] },
 };
