@@ -49,6 +49,19 @@ export function nameOf(ref: ModelRef): string {
   }
 }
 
+/** The name on the model's card: of an address what its last part says, the way to it aside. */
+export function titleOf(ref: ModelRef): string {
+  if (ref.kind !== 'url' || ref.adapter) return nameOf(ref);
+  const { pathname, host } = new URL(ref.url);
+  // A folder of a hub ends in its branch.
+  return (
+    pathname
+      .replace(/\/resolve\/[^/]+\/?$/, '')
+      .split('/')
+      .findLast((part) => part !== '') ?? host
+  );
+}
+
 /** What a link can hold of it; undefined for the one that a visit opens, and for files. */
 export function linkOf(ref: ModelRef): string | undefined {
   if (ref.kind === 'hub') return ref.id;

@@ -1,5 +1,5 @@
 import { guest, leaveRoom, loading, opened, shown, talking } from '../models.ts';
-import { nameOf } from '../sources.ts';
+import { nameOf, titleOf } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { openModelDialog } from './dialogs.tsx';
 
@@ -8,7 +8,7 @@ export function ModelLabel() {
   const card = opened.value;
   return (
     <section class="label" aria-label={strings.modelSection}>
-      <h2>{card ? nameOf(card.ref) : (loading.value?.name ?? strings.noModel)}</h2>
+      <h2 title={card && nameOf(card.ref)}>{card ? titleOf(card.ref) : (loading.value?.name ?? strings.noModel)}</h2>
       <div class="facts">{card && <Facts {...card} />}</div>
       <button type="button" class="quiet" onClick={() => openModelDialog()}>
         {strings.changeModel}
