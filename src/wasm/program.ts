@@ -38,7 +38,7 @@ import type { WasmWeight } from './weights.ts';
 type Home = Omit<Machine, 'memory'> & { memory: ProgramMemory };
 
 /** Batches of up to so many rows are as decoding is: the weights are read row by row. */
-const { ADJOINT_BYTES, ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
+const { ADJOINT_BYTES, ATTENTION_ROWS, FEW_QUANTISED, FEW_ROWS, TILE_BYTES } = layout;
 
 /** A normed row that others read too is made once, not in each product; no kernel here makes both halves of a gated layer together. */
 const rules = allRules.filter((rule) => ![sharedNormLinear, gatedLinear].includes(rule));
@@ -226,7 +226,7 @@ export class WasmProgram implements Program {
   #scratchBytes(rows: number): number {
     const matrices = [...this.#weights.values()].filter(({ spec }) => spec.kind === 'matrix');
     const row = 4 * Math.max(64, ...matrices.map(({ spec }) => strideOf(spec.columns)));
-    const few = (FEW_ROWS + 1) * row + ((FEW_ROWS + 1) * 2 * row) / 32 + 256;
+    const few = (FEW_QUANTISED + 1) * row + ((FEW_QUANTISED + 1) * 2 * row) / 32 + 256;
     const tile = 192 + 16 * row + Math.max(6 * row, Math.min(TILE_BYTES, (rows + 6) * row));
     const headDim = Math.max(0, ...[...this.#plan.sources.values()].map((source) => source.headDim));
     const keys = this.#mostKeys(rows) + ATTENTION_ROWS + 16;

@@ -21,7 +21,7 @@ import { norm, normScale } from './norm';
 import { tile } from './panels';
 import { activation, binary, cacheAppend, embed, rotate, rotateAppend, selectRows } from './rows';
 import { writeNumbers } from './simd';
-import { Batch, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
+import { Batch, FEW_QUANTISED, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
 import { barrier, epoch, I8_PRODUCTS, join, nextRun, RUN, start } from './threads';
 
 // A function that is exported is not put into the one that calls it.
@@ -104,8 +104,9 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
     case Op.rotateAppend:
       return rotateAppend(s, batch);
     case Op.linear:
-      if (rowsOf(s, batch) <= FEW_ROWS) return linearRow(s, batch, scratch);
-      if (changetype<Table>(s.tables).format < Format.q8) return linearTile<f32>(s, batch, scratch);
+      const isFloat = changetype<Table>(s.tables).format < Format.q8;
+      if (rowsOf(s, batch) <= (isFloat ? FEW_ROWS : FEW_QUANTISED)) return linearRow(s, batch, scratch);
+      if (isFloat) return linearTile<f32>(s, batch, scratch);
       if (ASC_FEATURE_RELAXED_SIMD && load<i32>(I8_PRODUCTS)) return linearTile<i8>(s, batch, scratch);
       return linearTile<i16>(s, batch, scratch);
     case Op.cacheAppend:

@@ -1,5 +1,7 @@
 /** Up to so many rows a linear reads the weights row by row; beyond, it unpacks them to tiles first. */
 export const FEW_ROWS: i32 = 4;
+/** The same of q8 and q4: to write their weights in panels for a run takes as long as to multiply ten rows. */
+export const FEW_QUANTISED: i32 = 12;
 
 /** Rows of a head whose attention a thread computes together. */
 export const ATTENTION_ROWS: i32 = 48;
