@@ -15,12 +15,20 @@ const views = [
   { name: 'write', hash: '', ready: '.ghost', type: ' Lily who' },
   { name: 'write-tokens', hash: '&colour=probability', ready: '.alternatives li', type: ' Lily who', ask: true },
   { name: 'write-dark', hash: '&colour=entropy', ready: '.flow .token', dark: true },
-  ...['overview', 'input', 'block', 'output', 'moved', 'touch', 'runs'].map((station) => ({
+  ...['overview', 'input', 'block', 'neuron', 'output', 'spoke', 'moved', 'touch', 'runs'].map((station) => ({
     name: `inside-${station}`,
     hash: `&inside=${station}&block=2&head=1`,
     ready: `#station-${station} :is(canvas, table, figure, .moves)`,
     element: `#station-${station}`,
   })),
+  {
+    name: 'inside-compare',
+    hash: '&inside=compare',
+    fill: ['.compare-form input[type=text]', 'Once upon a time there was a big dog named'],
+    press: '.compare-form button',
+    ready: '[data-best]',
+    element: '#station-compare',
+  },
   {
     name: 'inside-whole',
     hash: '&inside=&block=2&head=1',
@@ -95,6 +103,7 @@ for (const width of widths) {
     for (const name of view.presses ?? []) {
       await page.getByRole('button', { name, exact: typeof name === 'string' }).click();
     }
+    if (view.fill) await page.locator(view.fill[0]).fill(view.fill[1]);
     if (view.press) await page.locator(view.press).click();
     await page.locator(view.ready).first().waitFor({ timeout: 60_000 });
     await page.waitForTimeout(1500); // what follows from the first numbers

@@ -1,6 +1,7 @@
 import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { logitDifference, type Model, neuronLogits, patchingSweep } from '../../src/index.ts';
+import { attributionPatching } from '../../src/learn/index.ts';
 import { softmax } from '../../src/page/shares.ts';
 import { openSite, type Site } from '../site.ts';
 import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
@@ -172,6 +173,18 @@ test('two texts compared: every cell is what the patch does, and a click makes t
   const [sum, logit] = [await total.getAttribute('data-sum'), await total.getAttribute('data-logit')].map(Number);
   expect(sum).toBeCloseTo(logit!, 2);
   await station.getByRole('button', { name: 'Undo the patch' }).click();
+
+  // All at once, by a gradient: to first order, so not the same numbers.
+  await station.getByRole('radio', { name: /^roughly/ }).check();
+  await station.getByRole('button', { name: 'Compare', exact: true }).click();
+  await expect.poll(async () => String((await drawn(page, '.compare canvas')).data) === String(data)).toBe(false);
+  await station.locator('[data-best]').waitFor();
+  const [theirs, own] = [other, text].map((one) => model.tokenizer.encode(one));
+  const moves = await attributionPatching(model, theirs!, own!, { loss: { logit: right, minus: wrong } });
+  const rough = (await drawn(page, '.compare canvas')).data;
+  for (const [layer, { data: row }] of [...moves.values()].entries()) {
+    expect(rough[layer * columns + columns - 1]).toBeCloseTo(row[columns - 1]! / (to! - from!), 2);
+  }
 });
 
 test('typing leaves the sweep under way, and everything fits', async () => {

@@ -81,8 +81,8 @@ export interface Cell {
 /** The cell whose origin is shown. */
 export const cell = signal<Cell | undefined>(undefined);
 
-/** The neuron looked at, in whichever block is. */
-export const neuron = signal(0);
+/** The neuron looked at, in whichever block is; undefined: the one that is most active at the token looked at. */
+export const neuron = signal<number | undefined>(undefined);
 
 /** Whose number a cell of an MLP is. */
 export function neuronOf(of: Cell | undefined): { layer: number; neuron: number } | undefined {

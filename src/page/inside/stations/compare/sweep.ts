@@ -1,4 +1,5 @@
 import { logitDifference, patchingSweep } from '../../../../analysis/index.ts';
+import type { WorkerModel } from '../../../../embed/client.ts';
 import { largest, softmax } from '../../../shares.ts';
 import { type Reading, readingOf } from '../../reading.ts';
 
@@ -18,6 +19,10 @@ export interface Sweep {
   total: number;
 }
 
+/** A run for each place, or all places at once from a gradient: right where the model is nearly linear in what is patched. */
+export const ways = ['runs', 'gradient'] as const;
+export type Way = (typeof ways)[number];
+
 /** Why two texts cannot be compared. */
 export type Refusal = 'same' | 'alike' | { own: number; other: number };
 
@@ -25,6 +30,7 @@ export type Refusal = 'same' | 'alike' | { own: number; other: number };
 export async function sweepOf(
   own: Reading,
   text: string,
+  way: Way,
   signal: AbortSignal,
   onStep: (sweep: Sweep) => void,
 ): Promise<Refusal | undefined> {
@@ -56,6 +62,12 @@ export async function sweepOf(
   const positions = [...ids.keys()].slice(first);
   let sweep: Sweep = { own, other, wrong, right, from, to, shares, done: 0, total: nLayer * positions.length };
   onStep(sweep);
+  if (way === 'gradient') {
+    const moves = await movesByGradient(model, { own, other, right, wrong }, signal);
+    const all = shares.map((share, i) => (Number.isNaN(share) ? moves[i]! / (to - from) : share));
+    onStep({ ...sweep, shares: all, done: sweep.total });
+    return undefined;
+  }
   await patchingSweep(model, ids, own.ids, logitDifference(right, wrong), {
     positions,
     logits: [at],
@@ -68,4 +80,17 @@ export async function sweepOf(
     },
   });
   return undefined;
+}
+
+/** [nLayer, tokens]: by how much each patch moves the metric, to first order. */
+async function movesByGradient(
+  model: WorkerModel,
+  { own, other, right, wrong }: Pick<Sweep, 'own' | 'other' | 'right' | 'wrong'>,
+  signal: AbortSignal,
+): Promise<number[]> {
+  const { attributionPatching } = await import('../../../../learn/index.ts');
+  const names = Array.from({ length: model.config.nLayer }, (_, layer) => `blocks.${layer}.hook_resid_pre`);
+  const loss = { logit: right, minus: wrong };
+  const found = await attributionPatching(model, other.ids, own.ids, { loss, names, signal });
+  return names.flatMap((name) => [...found.get(name)!.data]);
 }

@@ -13,11 +13,12 @@ import { reading, touched } from '../../reading.ts';
 import { useTexts } from '../../texts.ts';
 import { placeOf, type Touch, touch, touches, untouch } from '../../touch.ts';
 import { Prediction } from '../touch/prediction.tsx';
-import { type Refusal, type Sweep, sweepOf } from './sweep.ts';
+import { type Refusal, type Sweep, sweepOf, type Way, ways } from './sweep.ts';
 import { words } from './words.ts';
 
 /** What was typed as the second text; undefined: nothing yet, the own text stands there to be changed. */
 const typed = signal<string | undefined>(undefined);
+const way = signal<Way>('runs');
 
 /** Two texts, and where in the model what differs between them decides what comes next. */
 export function Compare() {
@@ -47,6 +48,16 @@ export function Compare() {
             {running ? words.stop : words.compare}
           </button>
         </form>
+        <fieldset class="pick">
+          <legend>{words.how}</legend>
+          {ways.map((one) => (
+            <label key={one}>
+              <input type="radio" name="compare-way" checked={one === way.value} onChange={() => (way.value = one)} />
+              <span>{words.ways[one]}</span>
+            </label>
+          ))}
+        </fieldset>
+        {way.value === 'gradient' && <p class="summary">{words.rough}</p>}
         <p role="status" class="summary">
           {refusal && saidOf(refusal)}
           {sweep && running && words.progress(sweep.done, sweep.total)}
@@ -90,7 +101,7 @@ function useSweep() {
     setFailure(undefined);
     setRunning(true);
     try {
-      show(setRefusal)(await sweepOf(own!, text, mine.signal, show(setSweep)));
+      show(setRefusal)(await sweepOf(own!, text, way.value, mine.signal, show(setSweep)));
     } catch (error) {
       if (!isAbort(error)) show(setFailure)(error);
     }

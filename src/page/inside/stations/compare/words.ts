@@ -7,6 +7,10 @@ export const words = {
   other: 'A second text',
   otherNote:
     'Change a word or two of your text. The stream of the second text is then put into yours, one block and one piece at a time, to see where it turns the next word (activation patching).',
+  how: 'How it is measured',
+  ways: { runs: 'exactly, a run for each cell', gradient: 'roughly, all at once by a gradient' },
+  rough:
+    'One gradient in place of all the runs: true to first order, where the two streams differ little. Where a whole word differs, as in the first blocks, it may even have the wrong sign.',
   compare: 'Compare',
   stop: 'Stop',
   same: 'The two texts are the same. Change a word in the second one.',

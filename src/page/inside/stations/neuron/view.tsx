@@ -28,7 +28,8 @@ export function Neuron() {
   if (failure !== undefined) return <Failure what={failure} />;
   if (!frame) return <p class="summary">{words.reading}</p>;
   const { nInner } = frame.reading.model.config;
-  const which = Math.min(neuron.value, nInner - 1);
+  const [most = 0] = largest(frame.row(nameIn(frame.layer)), 1);
+  const which = Math.min(neuron.value ?? most, nInner - 1);
   return (
     <Framed value={{ frame, stale: stale! }}>
       <Which count={nInner} which={which} />
