@@ -22,6 +22,23 @@ export interface View {
   position: number | undefined;
 }
 
+/** What is tried out inside, spelled as links have it (inside/experiment.ts reads it). */
+export interface Experiment {
+  /** The cell whose origin is shown. */
+  cell?: string | undefined;
+  /** A lesson and its step. */
+  lesson?: string | undefined;
+  /** What is changed inside the model. */
+  touches: readonly string[];
+}
+
+export const nothingTried: Experiment = { touches: [] };
+
+/** What is tried out now. */
+export const experiment = signal<Experiment>(nothingTried);
+/** What a link asks to be tried out, until it is. */
+export const askedExperiment = signal<Experiment | undefined>(undefined);
+
 export const startingView: View = { stations: ['overview'], layer: 0, head: 0, position: undefined };
 
 export const view = signal<View>(startingView);

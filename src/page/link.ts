@@ -1,12 +1,13 @@
 import { effect, signal } from '@preact/signals';
 import { embeddedKinds } from './embedded.ts';
-import { insideOpen, startingView, view } from './inside-open.ts';
+import { askedExperiment, type Experiment, experiment, insideOpen, startingView, view } from './inside-open.ts';
 import { device, guest, loading, opened, openRoomText, roomText, runOn } from './models.ts';
 import { type Device, fromHash, type Link, toHash } from './permalink.ts';
 import { defaults, randomSeed } from './settings.ts';
 import { embedded, isSame, linkOf, type ModelRef, parseModelRef } from './sources.ts';
+import { branchesIn, spelledBranches } from './state/shared.ts';
 import { colouring } from './tokens.ts';
-import { openText, prompt, replaceText, settings } from './writing.ts';
+import { openDocument, openText, page, prompt, replaceText, settings } from './writing.ts';
 
 /** Keeps the address true to the page, and the page to the address. */
 
@@ -18,7 +19,7 @@ const settleMs = 300; // browsers refuse more than about a hundred changes of th
 /** The page as a link, with its text. */
 export function currentLink(): string {
   const address = new URL(location.href);
-  address.hash = hashWith(guest.value ? openRoomText() : prompt.value);
+  address.hash = hashWith(guest.value ? openRoomText() : prompt.value, true);
   return address.href;
 }
 
@@ -57,7 +58,8 @@ function writeAddress(): void {
   }, settleMs);
 }
 
-function hashWith(text: string | undefined): string {
+/** @param isShared with all that the visitor wrote: other ways of the text, activations of another text */
+function hashWith(text: string | undefined, isShared = false): string {
   const model = askedModel.value ?? opened.value?.ref;
   return toHash({
     prompt: text,
@@ -66,8 +68,15 @@ function hashWith(text: string | undefined): string {
     settings: settings.value,
     colouring: colouring.value,
     inside: insideOpen.value ? view.value : undefined,
+    experiment: isShared ? experiment.value : withoutTexts(experiment.value),
+    ...(isShared && !guest.value && { branches: spelledBranches(page.value) }),
   });
 }
+
+const withoutTexts = (tried: Experiment): Experiment => ({
+  ...tried,
+  touches: tried.touches.filter((touch) => !touch.startsWith('patch')),
+});
 
 function open(hash: string, openPrompt: (text: string) => void): void {
   if (!hash.replace(/^#/, '')) return;
@@ -77,9 +86,12 @@ function open(hash: string, openPrompt: (text: string) => void): void {
   if (ref && isOfRoom(link))
     roomText.value = link.prompt === undefined ? undefined : { ref, text: link.prompt, link: ++links };
   else if (link.prompt !== undefined) openPrompt(link.prompt);
+  const ways = link.branches && !isOfRoom(link) ? branchesIn(link.branches) : undefined;
+  if (ways) openDocument(ways);
   colouring.value = link.colouring;
   view.value = link.inside ?? startingView;
   insideOpen.value = link.inside !== undefined;
+  askedExperiment.value = link.experiment;
   openModel(ref, link.device ?? 'auto');
 }
 

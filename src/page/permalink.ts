@@ -1,4 +1,4 @@
-import { startingView, type View } from './inside-open.ts';
+import { type Experiment, startingView, type View } from './inside-open.ts';
 import { type Dial, defaults, dials, fitted, fittedSeed, type Settings } from './settings.ts';
 
 /** What a link to the page restores. */
@@ -12,6 +12,10 @@ export interface Link {
   colouring?: Colouring;
   /** Absent while the model is closed. */
   inside?: View;
+  /** Absent where nothing is tried out. */
+  experiment?: Experiment;
+  /** The ways the text went, spelled by `state/shared.ts`; absent where it went one. */
+  branches?: string;
 }
 
 export const colourings = ['probability', 'rank', 'entropy'] as const;
@@ -33,9 +37,10 @@ const keys: Record<Dial, string> = {
 };
 
 /** The part of the address after `#`; dials at their default are left out. */
-export function toHash({ prompt, model, device, settings, colouring, inside }: Link): string {
+export function toHash({ prompt, model, device, settings, colouring, inside, experiment, branches }: Link): string {
   const parts = new URLSearchParams();
   if (prompt !== undefined) parts.set('prompt', prompt);
+  if (branches) parts.set('branches', branches);
   if (model) parts.set('model', model);
   if (device && device !== 'auto') parts.set('device', device);
   for (const dial of dials) {
@@ -49,6 +54,9 @@ export function toHash({ prompt, model, device, settings, colouring, inside }: L
     if (inside.layer) parts.set('block', String(inside.layer));
     if (inside.head) parts.set('head', String(inside.head));
     if (inside.position !== undefined) parts.set('token', String(inside.position));
+    if (experiment?.lesson) parts.set('lesson', experiment.lesson);
+    if (experiment?.cell) parts.set('cell', experiment.cell);
+    for (const touch of experiment?.touches ?? []) parts.append('touch', touch);
   }
   return parts.toString();
 }
@@ -70,7 +78,15 @@ export function fromHash(hash: string): Link {
     settings,
     colouring: colourings.find((colouring) => colouring === parts.get('colour')),
     inside: parts.has('inside') ? viewIn(parts) : undefined,
+    experiment: parts.has('inside') ? experimentIn(parts) : undefined,
+    branches: parts.get('branches') || undefined,
   };
+}
+
+function experimentIn(parts: URLSearchParams): Experiment | undefined {
+  const found = { lesson: parts.get('lesson') || undefined, cell: parts.get('cell') || undefined };
+  const touches = parts.getAll('touch');
+  return found.lesson || found.cell || touches.length > 0 ? { ...found, touches } : undefined;
 }
 
 function viewIn(parts: URLSearchParams): View {

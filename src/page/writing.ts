@@ -100,6 +100,11 @@ export function openText(text: string | undefined): void {
   if (former) change(former);
 }
 
+/** Puts the ways that a link's text went in the place of the text that it brought. */
+export function openDocument(document: state.Document): void {
+  if (phase.value === 'idle') change(state.replaced(history.value, document));
+}
+
 const keptAfterMs = 300;
 
 /** Keeps the text for a reload: it stands in no address, so it gets into no history that a browser sends elsewhere. */

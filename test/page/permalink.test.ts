@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { fromHash, type Link, toHash } from '../../src/page/permalink.ts';
 import { defaults, fitted, fittedSeed, shown } from '../../src/page/settings.ts';
+import { appended, branchedAt, opened } from '../../src/page/state/document.ts';
+import { branchesIn, spelledBranches } from '../../src/page/state/shared.ts';
 
 describe('a permalink', () => {
   test('gives back what was put in', () => {
@@ -19,6 +21,48 @@ describe('a permalink', () => {
       },
     };
     expect(fromHash(`#${toHash(link)}`)).toEqual(link);
+  });
+
+  test('gives back an experiment, and the ways that the text went', () => {
+    const link: Link = {
+      prompt: 'A',
+      settings: { seed: 1 },
+      inside: { stations: ['block', 'touch'], layer: 2, head: 1, position: 3 },
+      experiment: {
+        cell: 'tensor blocks.2.attn.hook_q 3,1,5',
+        lesson: 'queries 2',
+        touches: ['head 0 1 0', 'attention 0 1 1 AACAPwAAAAA= AAAAPwAAAD8='],
+      },
+      branches: '[0,[-1,0,[["A & é"]]],[0,1,[["A"],[" b",5,-0.25]]]]',
+    };
+    expect(fromHash(`#${toHash(link)}`)).toEqual(link);
+    expect(fromHash('inside=block').experiment).toBeUndefined();
+    expect(fromHash('cell=tensor+a+1').experiment).toBeUndefined(); // the model is closed
+  });
+
+  test('spells a tree of texts and reads no other', () => {
+    const tree = branchedAt(appended(opened('One é“'), [{ id: 7, text: ' day', logprob: -0.5 }], 'completed'), 6, {
+      id: 9,
+      text: ' night',
+      logprob: -2,
+    });
+    expect(branchesIn(spelledBranches(tree)!)).toEqual({ ...tree, run: undefined, change: 'other' });
+    expect(spelledBranches(opened('One'))).toBeUndefined();
+    for (const wrong of [
+      '',
+      '[]',
+      '[0]',
+      '{"a":1}',
+      'null',
+      '[2,[-1,0,[["a"]]]]',
+      '[0,[0,0,[["a"]]]]',
+      '[1,[-1,0,[["a"]]],[1,0,[["b"]]]]',
+      '[0,[-1,-1,[["a"]]]]',
+      '[0,[-1,0,[[1]]]]',
+      '[0,[-1,0,[["a",1]]]]',
+      '[0,[-1,0,[["a","b",0]]]]',
+    ])
+      expect(branchesIn(wrong), wrong).toBeUndefined();
   });
 
   test('leaves out what is at its default', () => {

@@ -2,6 +2,7 @@ import './inside.css';
 import { useEffect } from 'preact/hooks';
 import { arrival } from '../inside-open.ts';
 import { Bar } from './bar.tsx';
+import { followExperiment } from './experiment.ts';
 import { Inspector } from './inspector/view.tsx';
 import { Lessons } from './lessons/player.tsx';
 import { stations } from './looking.ts';
@@ -14,6 +15,7 @@ import { words } from './words.ts';
 /** The model opened up, for the text on the page: an overview first, and stations that unfold in place. */
 export function Inside() {
   useEffect(follow, []);
+  useEffect(followExperiment, []);
   useArrival();
   const failure = readingFailure.value;
   return (
