@@ -88,7 +88,7 @@ export const strings = {
   reset: 'Start over',
   resetHint: 'Back to the opening; Undo brings the text back',
   link: 'Copy link',
-  linkHint: 'Copy a link with the prompt, the model and all settings',
+  linkHint: 'Copy a link with the text, the model, all settings and what you tried inside',
   linkCopied: 'Link copied',
   toDark: 'Dark',
   toLight: 'Light',
