@@ -13,6 +13,9 @@ const gpt4Pattern = (digits: string) =>
 const isolated = (Regex: string): Json => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated' });
 const bytes: Json = { type: 'ByteLevel', use_regex: false };
 
+/** Names of Llama 3's: whole pieces are taken before merges, and a text begins with a token of its own. */
+const llama3 = ['llama-bpe', 'llama3', 'llama-v3', 'falcon3', 'pixtral'];
+
 /** How a text is cut before its bytes are merged, by what llama.cpp calls it (llama-vocab.cpp). */
 const cuts = new Map<string, Json[]>(
   (
@@ -25,10 +28,7 @@ const cuts = new Map<string, Json[]>(
         ['smollm', 'starcoder', 'refact', 'command-r', 'codeshell', 'exaone'],
         [isolated('\\p{N}'), isolated(gpt2Pattern), bytes],
       ],
-      [
-        ['llama-bpe', 'llama3', 'llama-v3'],
-        [isolated(gpt4Pattern('\\p{N}{1,3}')), bytes],
-      ],
+      [llama3, [isolated(gpt4Pattern('\\p{N}{1,3}')), bytes]],
       [
         ['qwen2', 'stablelm2', 'deepseek-r1-qwen', 'megrez'],
         [isolated(gpt4Pattern('\\p{N}')), bytes],
@@ -101,7 +101,7 @@ export function describeGguf(files: NonNullable<TokenizerFiles['gguf']>): Descri
     return content === undefined ? [] : [content];
   };
   // llama.cpp's own defaults where a file is silent.
-  const begins = model === 'llama' || (pre as string).startsWith('llama');
+  const begins = model === 'llama' || llama3.includes(pre as string);
   const [before, after] = [around('bos', begins), around('eos', false)];
   const tokensAround = Object.fromEntries([...before, ...after].map((content) => [content, ids.get(content)!]));
   const added_tokens = tokens.flatMap((content, id): Json[] => {
@@ -133,7 +133,7 @@ function byteLevel({ metadata, ids, pre }: Parts): Json {
   const pretokenizers = [...cuts.get(pre)!];
   if (metadata.flag('add_space_prefix', false)) pretokenizers.push({ ...bytes, add_prefix_space: true });
   return {
-    model: { type: 'BPE', vocab: Object.fromEntries(ids), merges, ignore_merges: pre.startsWith('llama') },
+    model: { type: 'BPE', vocab: Object.fromEntries(ids), merges, ignore_merges: llama3.includes(pre) },
     pre_tokenizer: { type: 'Sequence', pretokenizers },
     decoder: { type: 'ByteLevel' },
   };

@@ -66,7 +66,7 @@ describe("llama.cpp's vocabularies", () => {
       return ['12', '1234'].map((digits) => tokenizer.encode(digits).length);
     };
     expect(await lengths('gpt-2')).toEqual([1, 1]);
-    expect(await lengths('llama-bpe')).toEqual([1, 2]);
+    for (const pre of ['llama-bpe', 'falcon3', 'pixtral']) expect(await lengths(pre), pre).toEqual([1, 2]);
     expect(await lengths('smollm')).toEqual([2, 4]);
     expect(await lengths('qwen2')).toEqual([2, 4]);
   });
