@@ -119,7 +119,10 @@ for (const [model, { formats, isThere }] of Object.entries(models)) {
     for (const device of listed(values.device)) {
       process.stderr.write(`${model}, ${format}, ${device}\n`);
       const job = { model, format, device, threads: Number(values.threads), repeats: Number(values.repeats) };
-      results.push({ ...job, ...(await measure(job)) });
+      // One failure leaves the other rows.
+      const found = await measure(job).catch((error) => ({ error: String(error.message).split('\n')[0], sides: [] }));
+      if (found.error) process.stderr.write(`  ${found.error}\n`);
+      results.push({ ...job, ...found });
       mkdirSync(join(root, '.cache/decoders'), { recursive: true });
       writeFileSync(join(root, '.cache/decoders/results.json'), `${JSON.stringify(results, null, 2)}\n`);
     }

@@ -16,10 +16,12 @@ export function table(results) {
   const adapters = Object.keys(titles).filter((adapter) =>
     results.some(({ sides }) => sides.some((side) => side.adapter === adapter)),
   );
-  const lines = results.flatMap(({ model, format, device, sides }) => {
+  const lines = results.flatMap(({ model, format, device, sides, error }) => {
+    const title = `${model}, ${format}, ${device}`;
     const of = (adapter) => sides.find((side) => side.adapter === adapter);
     const ours = of('vitrine');
-    return Object.keys(ours.figures ?? {}).map((name) => {
+    if (!ours?.figures) return [line([title, error ?? ours?.absent, ...adapters.map(() => '')])];
+    return Object.keys(ours.figures).map((name) => {
       const own = ours.figures[name];
       const cells = adapters.map((adapter) => {
         const { absent = '–', figures } = of(adapter) ?? {};
@@ -29,7 +31,7 @@ export function table(results) {
           theirs[kind].length && own[kind].length ? `${(median(theirs[kind]) / median(own[kind])).toFixed(2)}x` : '–';
         return `${ms(median(theirs.ms))}${adapter === 'vitrine' ? '' : ` (${ratio('ms')}, ${ratio('busy')})`}`;
       });
-      return line([`${model}, ${format}, ${device}`, name, ...cells]);
+      return line([title, name, ...cells]);
     });
   });
   const columns = ['model', 'ms', ...adapters.map((adapter) => titles[adapter])];
