@@ -36,6 +36,19 @@ export function isList(value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 
+/**
+ * A list of integers from 0 to `below` - 1.
+ * @throws VitrineError `bad-option`, which calls the list `what` and names the first item that is none
+ */
+export function integersOf(what: string, given: unknown, below: number, expected = 'a list of numbers'): number[] {
+  if (!isList(given)) throw new VitrineError('bad-option', `The ${what} is ${quote(given)}; expected ${expected}.`);
+  const numbers = Array.from(given) as number[];
+  const wrong = numbers.findIndex((one) => !integer(0, below - 1).accepts(one));
+  if (wrong < 0) return numbers;
+  const found = `The ${what} has ${quote(numbers[wrong])} at ${wrong}`;
+  throw new VitrineError('bad-option', `${found}; expected integers from 0 to ${below - 1}.`);
+}
+
 export const isIdList: Check = {
   expects: 'a list of token ids',
   accepts: (value) => isList(value) && Array.from(value).every(Number.isInteger),

@@ -2,7 +2,7 @@ import type { EncoderDecoderConfig } from '../model/family.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { checkOptions, integer, isList, isSignal, quote } from './check.ts';
+import { checkOptions, integer, integersOf, isList, isSignal, quote } from './check.ts';
 import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
 import { generate, toEnd } from './generate.ts';
@@ -151,9 +151,11 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
     }
     const { ids, mask } = isPlain ? { ids: input as TargetInput, mask: undefined } : input;
     const whole =
-      typeof ids === 'string' ? this.tokenizer.encode(ids, { special: true }) : checked('source', ids, sourceVocabSize);
+      typeof ids === 'string'
+        ? this.tokenizer.encode(ids, { special: true })
+        : integersOf('source', ids, sourceVocabSize);
     const tokens = whole.slice(0, most);
-    const kept = mask === undefined ? undefined : checked('mask of the source', mask, 2);
+    const kept = mask === undefined ? undefined : integersOf('mask of the source', mask, 2);
     if (kept && kept.length !== tokens.length) {
       throw new VitrineError(
         'bad-option',
@@ -174,7 +176,7 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
   /** A target's ids, without a start token. */
   #targetIds(target: TargetInput): number[] {
     if (typeof target === 'string') return this.#target.encode(target, { special: true });
-    return checked('target', target, this.config.vocabSize);
+    return integersOf('target', target, this.config.vocabSize);
   }
 
   /** A target as the decoder reads it; of a text all but the token that ends it, after which nothing comes. */
@@ -188,14 +190,4 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
   #fitting(ids: number[], what = 'target'): number[] {
     return fitting(ids, this.engine, what);
   }
-}
-
-function checked(what: string, given: unknown, below: number): number[] {
-  if (!isList(given))
-    throw new VitrineError('bad-option', `The ${what} is ${quote(given)}; expected a list of numbers.`);
-  const numbers = Array.from(given as ArrayLike<number>);
-  const wrong = numbers.findIndex((one) => !integer(0, below - 1).accepts(one));
-  if (wrong < 0) return numbers;
-  const found = `The ${what} has ${quote(numbers[wrong])} at ${wrong}`;
-  throw new VitrineError('bad-option', `${found}; expected integers from 0 to ${below - 1}.`);
 }

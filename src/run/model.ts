@@ -5,7 +5,7 @@ import type { Profile } from '../plan/profile.ts';
 import type { ChatMessage } from '../text/chat.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ChatOptions, ChatTemplates, ChatTextOptions } from './chat.ts';
-import { checkOptions, integer, isList, isSignal, listOf, quote } from './check.ts';
+import { checkOptions, integer, integersOf, isList, isSignal, listOf, quote } from './check.ts';
 import { lengthOf, sharesRuns } from './company.ts';
 import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
@@ -240,15 +240,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
   #ids(prompt: Prompt): number[] {
     if (prompt === '') return [];
     if (typeof prompt === 'string') return [...this.#beginning, ...this.tokenizer.encode(prompt)];
-    if (!isList(prompt)) {
-      throw new VitrineError('bad-option', `The prompt is ${quote(prompt)}; expected a string or a list of token ids.`);
-    }
-    const ids = Array.from(prompt);
-    const { vocabSize } = this.config;
-    const wrong = ids.findIndex((id) => !integer(0, vocabSize - 1).accepts(id));
-    if (wrong < 0) return ids;
-    const found = `The prompt's token ${wrong} is ${quote(ids[wrong])}`;
-    throw new VitrineError('bad-option', `${found}; expected an integer from 0 to ${vocabSize - 1}.`);
+    return integersOf('prompt', prompt, this.config.vocabSize, 'a string or a list of token ids');
   }
 
   /** Ids of a text of at least one token that fits the context. */

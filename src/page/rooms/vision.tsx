@@ -85,6 +85,31 @@ function Answer({ model, run }: { model: WorkerVision; run: Run | undefined }) {
   );
 }
 
+/** The numbers that the patches become, [patches, nEmbd]. */
+function Patches({
+  embedded,
+  placeOf,
+}: {
+  embedded: NonNullable<ReturnType<Trace['get']>>;
+  placeOf: (patch: number) => string;
+}) {
+  const { data, shape } = embedded;
+  return (
+    <Figure title={words.patchesTitle} note={words.patchesNote(shape[1]!)}>
+      <Matrix
+        label={words.patchesTitle}
+        data={data}
+        rows={shape[0]!}
+        columns={shape[1]!}
+        scale="signed"
+        tensor="embed.hook_embed"
+        describe={(patch, column) => `${placeOf(patch)}, ${column}:`}
+        cellSize={[8, 8]}
+      />
+    </Figure>
+  );
+}
+
 /** Where the heads look, and the numbers that the patches become. */
 function Looks({ model, run }: { model: WorkerVision; run: Run }) {
   const { nPrefix, imageSize, patchSize } = model.config;
@@ -106,7 +131,6 @@ function Looks({ model, run }: { model: WorkerVision; run: Run }) {
   const row = headOf(tensor, at.head).subarray(query * keys, (query + 1) * keys);
   const placeOf = (patch: number) => words.patch(Math.floor(patch / columns), patch % columns);
   const from = query === 0 ? words.classToken : placeOf(query - nPrefix);
-  const embedded = run.trace.get('embed.hook_embed')!;
   return (
     <>
       <Fold title={words.lookTitle} summary={words.lookSummary} open name="heads">
@@ -156,18 +180,7 @@ function Looks({ model, run }: { model: WorkerVision; run: Run }) {
             <Figure title={words.sees} note={words.seesNote(imageSize[0], imageSize[1], rows * columns)}>
               <Seen pixels={run.pixels} patches={[rows, columns]} />
             </Figure>
-            <Figure title={words.patchesTitle} note={words.patchesNote(embedded.shape[1]!)}>
-              <Matrix
-                label={words.patchesTitle}
-                data={embedded.data}
-                rows={embedded.shape[0]!}
-                columns={embedded.shape[1]!}
-                scale="signed"
-                tensor="embed.hook_embed"
-                describe={(patch, column) => `${placeOf(patch)}, ${column}:`}
-                cellSize={[8, 8]}
-              />
-            </Figure>
+            <Patches embedded={run.trace.get('embed.hook_embed')!} placeOf={placeOf} />
           </div>
         )}
       </Fold>

@@ -32,8 +32,7 @@ export function Stream({ lines, lengths, rows, rowHeight }: StreamProps) {
   const most = Math.max(...(lengths ?? [1]));
   const thick = (length: number) => 3 + (widest * length) / most;
   const added = (name: string) => lengthOf(frame.row(`blocks.${frame.layer}.${name}`));
-  const mlp = added('hook_mlp_out');
-  const attention = added('hook_attn_out');
+  const [mlp, attention] = [added('hook_mlp_out'), added('hook_attn_out')];
   const top = Math.max(mlp, attention, Number.MIN_VALUE);
   return (
     <div class="stream" ref={of} style={{ height: `${height}px` }}>
