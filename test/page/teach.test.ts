@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
+import { load } from '../../src/index.ts';
+import { gradients, type LeftOut } from '../../src/learn/index.ts';
 import { piecesOf } from '../../src/page/teach/pieces.ts';
 import { agreeing, flattened } from '../../src/page/teach/points.ts';
 import { sample } from '../../src/page/teach/sample.ts';
+import { seededFiles, seededIds } from '../../src/page/teach/seeded.ts';
 import { lineOf, readTable, split } from '../../src/page/teach/table.ts';
 
 describe('a table of examples', () => {
@@ -116,4 +119,19 @@ describe('points', () => {
     ].map((one) => Float32Array.from(one));
     expect(agreeing(vectors, ['a', 'a', 'b', 'b'], [0, 1, 2, 3])).toBe(3);
   });
+});
+
+test('an untaught model of twelve blocks: without norms gradients explode, without sums too they vanish', async () => {
+  const model = await load(seededFiles(12), { device: 'wasm' });
+  const wrt = ['blocks.0.hook_resid_pre', 'blocks.11.hook_resid_pre'];
+  const sizeOf = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+  const ratio = async (without: LeftOut[]) => {
+    const found = await gradients(model, seededIds, { loss: 'next-token', wrt, without });
+    const [first, last] = wrt.map((name) => sizeOf(found.get(name).data));
+    return first! / last!;
+  };
+  expect(await ratio([])).toBeLessThan(10);
+  expect(await ratio(['norms'])).toBeGreaterThan(1e4);
+  expect(await ratio(['residuals', 'norms'])).toBeLessThan(1e-2);
+  model.dispose();
 });

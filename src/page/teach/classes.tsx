@@ -64,23 +64,25 @@ export function Classes({ model }: { model: WorkerEncoder }) {
           <How model={model} />
         </>
       )}
-      <div class="actions">
-        {isLearning.value ? (
-          <button type="button" class="primary" data-busy="true" onClick={stop}>
-            {words.stop}
-          </button>
-        ) : (
-          <button
-            type="button"
-            class={isHindered ? 'plain' : 'primary'}
-            disabled={isHindered}
-            onClick={() => void teachClasses(model)}
-          >
-            {course.value ? words.again : words.teach}
-          </button>
-        )}
-      </div>
+      <Act isHindered={isHindered} onTeach={() => void teachClasses(model)} />
     </section>
+  );
+}
+
+/** Begins, or stops. */
+export function Act({ isHindered, onTeach }: { isHindered: boolean; onTeach: () => void }) {
+  return (
+    <div class="actions">
+      {isLearning.value ? (
+        <button type="button" class="primary" data-busy="true" onClick={stop}>
+          {words.stop}
+        </button>
+      ) : (
+        <button type="button" class={isHindered ? 'plain' : 'primary'} disabled={isHindered} onClick={onTeach}>
+          {course.value ? words.again : words.teach}
+        </button>
+      )}
+    </div>
   );
 }
 

@@ -9,7 +9,7 @@ import { Failed } from '../rooms/failed.tsx';
 import { Fold } from '../rooms/fold.tsx';
 import { shownText } from '../writing.ts';
 import type { Pupil } from './adapter-on.ts';
-import { seededFiles, seededShape } from './seeded.ts';
+import { seededFiles, seededIds } from './seeded.ts';
 import { tried } from './tried.ts';
 import { words } from './words.ts';
 
@@ -112,9 +112,6 @@ async function ofSeeded(layers: number, signal: AbortSignal): Promise<Sizes> {
     void model.dispose();
   }
 }
-
-/** Some words, one like another. */
-export const seededIds = Array.from({ length: 16 }, (_, i) => (i * 7 + 3) % seededShape.words);
 
 const height = 300;
 const margin = { left: 52, right: 12, top: 12, bottom: 28 };

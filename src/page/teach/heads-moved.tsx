@@ -60,29 +60,14 @@ function Moved({ model, adapter, text }: Omit<Props, 'method'>) {
   return (
     <Figure title={words.moved} note={words.movedNote(value.text)}>
       <p class="says">{words.movedMost(most.layer, most.head, most.share)}</p>
-      <div class="table-room" tabIndex={0} role="group" aria-label={words.moved}>
-        <div class="moved-heads" style={{ '--columns': shares[0]!.length }} data-stale={stale} data-text={value.text}>
-          {shares.map((row, l) => (
-            <div key={l} role="group" aria-label={words.block(l)}>
-              <span class="summary">{words.block(l)}</span>
-              {row.map((share, h) => (
-                <button
-                  type="button"
-                  key={h}
-                  aria-pressed={l === layer && h === head}
-                  aria-label={words.movedHead(l, h, share)}
-                  title={words.movedHead(l, h, share)}
-                  data-share={share}
-                  style={{ '--share': most.share > 0 ? share / most.share : 0 }}
-                  onClick={() => setChosen([l, h])}
-                >
-                  {Math.round(100 * share)}
-                </button>
-              ))}
-            </div>
-          ))}
-        </div>
-      </div>
+      <Grid
+        shares={shares}
+        most={most.share}
+        chosen={[layer, head]}
+        onChoose={setChosen}
+        text={value.text}
+        stale={stale}
+      />
       <div class="sides heads-of">
         {(['before', 'after', 'change'] as const).map((side) => (
           <section key={side} aria-label={`${words[side]}, ${words.movedHead(layer, head, shares[layer]![head]!)}`}>
@@ -99,6 +84,45 @@ function Moved({ model, adapter, text }: Omit<Props, 'method'>) {
         ))}
       </div>
     </Figure>
+  );
+}
+
+interface GridProps {
+  /** [layers][heads] */
+  shares: readonly (readonly number[])[];
+  most: number;
+  chosen: readonly [layer: number, head: number];
+  onChoose: (at: readonly [layer: number, head: number]) => void;
+  text: string;
+  stale: boolean;
+}
+
+/** Every head, a row a block. */
+function Grid({ shares, most, chosen, onChoose, text, stale }: GridProps) {
+  return (
+    <div class="table-room" tabIndex={0} role="group" aria-label={words.moved}>
+      <div class="moved-heads" style={{ '--columns': shares[0]!.length }} data-stale={stale} data-text={text}>
+        {shares.map((row, layer) => (
+          <div key={layer} role="group" aria-label={words.block(layer)}>
+            <span class="summary">{words.block(layer)}</span>
+            {row.map((share, head) => (
+              <button
+                type="button"
+                key={head}
+                aria-pressed={layer === chosen[0] && head === chosen[1]}
+                aria-label={words.movedHead(layer, head, share)}
+                title={words.movedHead(layer, head, share)}
+                data-share={share}
+                style={{ '--share': most > 0 ? share / most : 0 }}
+                onClick={() => onChoose([layer, head])}
+              >
+                {Math.round(100 * share)}
+              </button>
+            ))}
+          </div>
+        ))}
+      </div>
+    </div>
   );
 }
 

@@ -3,7 +3,10 @@ import { uniform } from '../../run/random.ts';
 
 /** A GPT-2 that has learnt nothing: weights drawn by a seed, as many blocks as one likes. */
 
-export const seededShape = { width: 48, heads: 4, words: 64, context: 32 };
+const seededShape = { width: 48, heads: 4, words: 64, context: 32 };
+
+/** Some words for it, one like another. */
+export const seededIds = Array.from({ length: 16 }, (_, i) => (i * 7 + 3) % seededShape.words);
 
 /** Its files. A weight has the spread 1 / sqrt(inputs), so that a layer keeps the size of what it reads (LeCun et al. 1998). */
 export function seededFiles(layers: number): File[] {

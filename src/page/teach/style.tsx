@@ -3,7 +3,8 @@ import type { WorkerModel } from '../../embed/client.ts';
 import { useOnce } from '../inside/later.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { useSettled } from '../rooms/later-text.ts';
-import { course, givenText, isLearning, stop, teachStyle } from './course.ts';
+import { Act } from './classes.tsx';
+import { givenText, isLearning, teachStyle } from './course.ts';
 import { FileChoice, useDropped } from './files.tsx';
 import { How } from './how.tsx';
 import { piecesOf } from './pieces.ts';
@@ -64,17 +65,7 @@ export function Style({ model, name }: { model: WorkerModel; name: string }) {
       </div>
       <Failed failure={failure} />
       {canLearn && <How model={model} />}
-      <div class="actions">
-        {isLearning.value ? (
-          <button type="button" class="primary" data-busy="true" onClick={stop}>
-            {words.stop}
-          </button>
-        ) : (
-          <button type="button" class={isEmpty ? 'plain' : 'primary'} disabled={!canLearn} onClick={teach}>
-            {course.value ? words.again : words.teach}
-          </button>
-        )}
-      </div>
+      <Act isHindered={!canLearn} onTeach={teach} />
     </section>
   );
 }
