@@ -33,7 +33,7 @@ async function violations(rules?: string[]): Promise<string[]> {
     .flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`));
 }
 
-const stations = ['overview', 'input', 'block', 'output', 'touch', 'runs'];
+const stations = ['overview', 'input', 'block', 'neuron', 'output', 'spoke', 'touch', 'compare', 'runs'];
 
 describe('axe-core finds no serious violation, light and dark', () => {
   const expectNone = async () => {
@@ -79,7 +79,7 @@ describe('axe-core finds no serious violation, light and dark', () => {
 });
 
 test('nothing is wider than the window, on the narrowest phone', async () => {
-  await open('&inside=overview+input+block+output+touch&colour=rank', 360);
+  await open('&inside=overview+input+block+neuron+output+spoke+touch+compare&colour=rank', 360);
   await page.locator('#station-touch .prediction').waitFor();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 });

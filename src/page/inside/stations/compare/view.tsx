@@ -113,6 +113,7 @@ function useSweep() {
 
 function Found({ sweep, running }: { sweep: Sweep; running: boolean }) {
   const { own, other, right, wrong, shares } = sweep;
+  const [failure, setFailure] = useState<unknown>(undefined);
   const { nLayer } = own.model.config;
   const tokens = own.ids.length;
   const texts = useTexts(own.model, [right, wrong]);
@@ -135,13 +136,14 @@ function Found({ sweep, running }: { sweep: Sweep; running: boolean }) {
           axes={[words.block, words.pieces]}
           strong={differs}
           describe={(row, column) => words.at(row, names[column]!)}
-          onPick={(row, column) => void patch(sweep, row, column)}
+          onPick={(row, column) => void patch(sweep, row, column).catch((error) => isAbort(error) || setFailure(error))}
           cellSize={[Math.max(8, Math.min(64, 760 / tokens)), Math.max(12, Math.min(32, 420 / nLayer))]}
         />
         <Legend scale="signed" limit={1} over={shares.some((share) => share > 1)} />
         <p>
           {!running && <Best {...sweep} />} {words.click}
         </p>
+        {failure !== undefined && <Failure what={failure} />}
       </Figure>
       <Patched own={own} other={other} />
     </div>
