@@ -1,6 +1,7 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import { VitrineError } from '../plan/error.ts';
 import { gradient, gradOfWeight, type Loss, losses } from '../plan/gradient.ts';
+import { forwardBytes } from '../plan/gradient-recompute.ts';
 import type { AddedWeight, Plan } from '../plan/plan.ts';
 import { trimmed } from '../plan/trim.ts';
 import type { Engine } from '../run/engine.ts';
@@ -23,6 +24,9 @@ export interface Evaluation {
   /** The class that each example is given, in their order. */
   predicted?: readonly number[];
 }
+
+/** Bytes of a forward run from which on blocks are made again on the way back. */
+const muchToKeep = 3e8;
 
 /** Steps of an optimiser on a device, over the examples that they are given. */
 export class Trainer {
@@ -47,11 +51,14 @@ export class Trainer {
     this.#isCausal = inside.kind === 'decoder' || inside.kind === 'encoder-decoder';
     const base = trimmed(plan, new Set(['logits']));
     const weights = plan.added!.map(({ spec }) => spec.name);
-    const whole = gradient(base, kind, { tensors: [], weights });
+    const [rows, source] = [most.rows, most.source];
+    const made = forwardBytes(base, { rows, logitRows: most.logitRows, context: most.sees, source: most.sees });
+    const { recompute = made > muchToKeep } = settings;
+    const whole = gradient(base, kind, { tensors: [], weights, recompute });
     const has = weights.filter((name) => whole.tensors.has(gradOfWeight(name)));
     const size = {
-      ...{ slots: 1, context: most.rows, rows: most.rows, logitRows: most.logitRows, sees: most.sees },
-      ...(most.source > 0 && { source: most.source }),
+      ...{ slots: 1, context: rows, rows, logitRows: most.logitRows, sees: most.sees },
+      ...(source > 0 && { source }),
     };
     const kept = new Map(has.map((name) => [name, new Float32Array(0)]));
     // What the loss does not depend on is not learnt, as PyTorch leaves what has no gradient.

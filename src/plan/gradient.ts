@@ -1,4 +1,5 @@
 import type { Adjoint, PointLoss } from './adjoint.ts';
+import { recomputed, type Segment, segmentsOf } from './gradient-recompute.ts';
 import {
   type Plan,
   type Step,
@@ -17,6 +18,8 @@ export type Loss = 'crossEntropy' | PointLoss;
 export interface Differentiated {
   tensors: readonly string[];
   weights: readonly string[];
+  /** What blocks made is made again on the way back, and not kept until then. */
+  recompute?: boolean;
 }
 
 export const gradOf = (tensor: string): string => `grad.${tensor}`;
@@ -43,8 +46,9 @@ export function gradient(plan: Plan, loss: Loss, wanted: Differentiated): Plan {
   const backward = new Backward(plan, wanted);
   const { encoder = [] } = plan;
   backward.begin(loss);
-  const steps = [...plan.steps, ...backward.of(plan.steps)];
-  const encoderBackward = backward.of(encoder);
+  const [own, encoders] = [backward.of(plan.steps, wanted.recompute), backward.of(encoder, wanted.recompute)];
+  // Only now does each gradient have its name.
+  const [steps, encoderBackward] = [[...plan.steps, ...backward.joined(own)], backward.joined(encoders)];
   return { ...backward.plan, steps, ...(plan.encoder && { encoderBackward }) };
 }
 
@@ -110,13 +114,24 @@ class Backward {
     this.#add('logits', of, true);
   }
 
-  /** The gradient of a list of steps, behind what is there already. */
-  of(steps: readonly Step[]): Step[] {
-    for (const step of [...steps].reverse()) {
-      if (step.op === 'cacheAppend' || step.op === 'edit' || stepOutputs(step).some((name) => this.#sums.has(name)))
-        this.#adjoint(step);
-    }
-    return this.#steps.splice(0);
+  /** The gradient of a list of steps, behind what is there already, block by block where these are made again. */
+  of(steps: readonly Step[], recompute = false): Segment[] {
+    const all = recompute && this.#edited.size === 0 ? segmentsOf(steps) : [steps];
+    return [...all].reverse().map((forward) => {
+      for (const step of [...forward].reverse()) {
+        if (step.op === 'cacheAppend' || step.op === 'edit' || stepOutputs(step).some((name) => this.#sums.has(name)))
+          this.#adjoint(step);
+      }
+      return { forward, backward: this.#steps.splice(0) };
+    });
+  }
+
+  /** Of the last block nothing is made again: it is needed at once. */
+  joined(segments: readonly Segment[]): Step[] {
+    return segments.flatMap((segment, i) => {
+      const others = segments.filter((one) => one !== segment).flatMap(({ forward }) => forward);
+      return i > 0 ? recomputed(segment, others, this.#specs) : segment.backward;
+    });
   }
 
   #adjoint(step: Step): void {

@@ -3,6 +3,7 @@ import type { CpuWeight } from '../cpu/weights.ts';
 import { type Adjoint, adjointOutputs } from '../plan/adjoint.ts';
 import type { Batch } from '../plan/backend.ts';
 import { BLOCK, strideOf } from '../plan/formats.ts';
+import { activatedLinear, normWithoutScale, residualLinear, wholeAttention } from '../plan/fuse.ts';
 import { type KeySource, keyAxisOf, type Plan, type Step } from '../plan/plan.ts';
 import { placesOf } from '../plan/rows.ts';
 import { layout } from './binary.ts';
@@ -11,6 +12,9 @@ import type { WasmMemory } from './memory.ts';
 import type { WasmWeight } from './weights.ts';
 
 const { Op } = layout;
+
+/** What of a gradient's plan nobody reads in between: a run that is made again keeps little. */
+export const gradientRules = [normWithoutScale, activatedLinear, residualLinear, wholeAttention];
 
 /** Where a gradient's step finds what it works on in memory. */
 export interface AdjointMemory extends Pick<AdjointRun, 'plan' | 'batch' | 'sizes'> {

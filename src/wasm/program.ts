@@ -9,7 +9,6 @@ import {
   gatedLinear,
   normedLinear,
   type Rule,
-  residualLinear,
   rotatedAppend,
   sharedNormLinear,
 } from '../plan/fuse.ts';
@@ -112,7 +111,7 @@ export class WasmProgram implements Program {
         // A gradient reads what lies between the steps, and what the lists before its own have left.
         const encoded = (steps: Step[] = []) => ({ steps, rows: size.source ?? 0 });
         const all = [encoded(plan.encoder), { ...plan, rows: size.rows }, encoded(plan.encoderBackward)];
-        const lists = this.#compile(all, [residualLinear]);
+        const lists = this.#compile(all, adjoints.gradientRules);
         [this.#encoder, this.#many, this.#encoderBackward] = lists as [StepList, StepList, StepList];
         this.#few = this.#many;
         return;

@@ -1,0 +1,84 @@
+import { type Plan, type Step, shapeOf, stepInputs, stepOutputs } from './plan.ts';
+
+/** The part of a block's gradient, behind whose forward steps it stands. */
+export interface Segment {
+  forward: readonly Step[];
+  backward: Step[];
+}
+
+/** The block that a step is of, by the names of what it makes; of steps between blocks that of those before them. */
+const blockOf = (step: Step): string | undefined =>
+  stepOutputs(step)
+    .map((name) => /blocks\.(\d+)\./.exec(name)?.[1])
+    .find((name) => name !== undefined);
+
+/** Steps by their blocks, in order. */
+export function segmentsOf(steps: readonly Step[]): Step[][] {
+  const segments: Step[][] = [];
+  let last: string | undefined;
+  for (const step of steps) {
+    const block = blockOf(step) ?? last;
+    if (segments.length === 0 || block !== last) segments.push([]);
+    segments.at(-1)!.push(step);
+    last = block;
+  }
+  return segments;
+}
+
+/**
+ * A block's gradient that makes what it reads of the block again, from the residuals between blocks, so that nothing else of the forward
+ * run is kept (Chen et al. 2016). `others`: forward steps of other blocks, whose inputs stay.
+ */
+export function recomputed({ forward, backward }: Segment, others: readonly Step[], tensors: Plan['tensors']): Step[] {
+  const stays = new Set(others.flatMap(stepInputs));
+  const own = new Set(forward.flatMap(stepOutputs).filter((name) => !stays.has(name)));
+  const needed = new Set(backward.flatMap(stepInputs).filter((name) => own.has(name)));
+  const again: Step[] = [];
+  for (const step of [...forward].reverse()) {
+    // What a source held is there again for the attention that reads it.
+    const fills = step.op === 'cacheAppend' && again.some((one) => 'source' in one && one.source === step.source);
+    if (!fills && !stepOutputs(step).some((name) => needed.has(name))) continue;
+    again.unshift(step);
+    for (const name of stepInputs(step)) if (own.has(name)) needed.add(name);
+  }
+  const names = new Map<string, string>();
+  for (const name of again.flatMap(stepOutputs)) {
+    if (!own.has(name)) continue;
+    names.set(name, `${name}, again`);
+    tensors.set(`${name}, again`, { ...tensors.get(name)!, name: `${name}, again` });
+  }
+  return [...again, ...backward].map((step) => renamed(step, names));
+}
+
+/** Fields of a step that name no tensor. */
+const others = new Set([
+  'op',
+  'of',
+  'kind',
+  'weight',
+  'bias',
+  'table',
+  'tables',
+  'source',
+  'into',
+  'part',
+  'by',
+  'edits',
+]);
+
+function renamed<T extends object>(step: T, names: ReadonlyMap<string, string>): T {
+  const entries = Object.entries(step).map(([field, value]): [string, unknown] => {
+    if (others.has(field)) return [field, value];
+    if (typeof value === 'string') return [field, names.get(value) ?? value];
+    if (Array.isArray(value))
+      return [field, value.map((one) => (typeof one === 'string' ? (names.get(one) ?? one) : one))];
+    return [field, typeof value === 'object' && value !== null ? renamed(value, names) : value];
+  });
+  return Object.fromEntries(entries) as T;
+}
+
+/** Bytes of all that a plan's forward steps make in a run of so many rows. */
+export function forwardBytes({ steps, encoder = [], tensors }: Plan, size: Parameters<typeof shapeOf>[1]): number {
+  const made = [...encoder, ...steps].flatMap(stepOutputs);
+  return made.reduce((sum, name) => sum + 4 * shapeOf(tensors.get(name)!, size).reduce((a, b) => a * b, 1), 0);
+}
