@@ -1,5 +1,5 @@
-/** Pieces kept in memory until they are read: those of the requests under way, so that few are read back from the cache. */
-const mostFresh = 12;
+/** Pieces kept in memory until they are read: most of those of the requests under way, so that few are read back from the cache. */
+const mostFresh = 16;
 
 type Piece = Uint8Array<ArrayBuffer>;
 
@@ -25,6 +25,8 @@ export class Arriving {
   readonly #there = new Set<number>();
   readonly #fresh = new Map<number, Piece>();
   readonly #waiting = new Map<number, () => void>();
+  /** The furthest piece that has been read. */
+  #reached = 0;
   #over = false;
 
   constructor() {
@@ -45,8 +47,14 @@ export class Arriving {
   add(index: number, bytes?: Piece): void {
     this.#there.add(index);
     if (bytes) this.#fresh.set(index, bytes);
-    if (this.#fresh.size > mostFresh) this.#fresh.delete(Math.min(...this.#fresh.keys()));
+    if (this.#fresh.size > mostFresh) this.#fresh.delete(this.#leastWanted());
     this.#wake(index);
+  }
+
+  /** What was passed over, or else what is read last. */
+  #leastWanted(): number {
+    const [first, last] = [Math.min(...this.#fresh.keys()), Math.max(...this.#fresh.keys())];
+    return first < this.#reached ? first : last;
   }
 
   /** No more will come. */
@@ -77,6 +85,7 @@ export class Arriving {
         });
       });
     }
+    this.#reached = Math.max(this.#reached, index);
     return this.#fresh.get(index) ?? this.#pieces?.get(index).catch(() => undefined);
   }
 

@@ -10,7 +10,7 @@ import { Changed } from './versions.ts';
 /** Bytes of a piece: what is kept at once, and so the most that a request loses when it is killed; a browser takes a while for each. */
 export const pieceBytes = 1 << 21;
 /** Most pieces of one request, and requests at a time: what is asked for in many small ones comes at half the speed. */
-const runPieces = 16;
+const runPieces = 8;
 const lanes = 4;
 /** Requests in a row that bring next to nothing before the download is given up. */
 const patience = 3;
@@ -216,7 +216,7 @@ async function fetchWhole(task: Task): Promise<number> {
     task.loaded = 0;
     const writer = new PieceWriter(task, 0, end);
     await writer.drain(await openSame(task, 0, end), end);
-    await writer.flush();
+    await writer.end();
     position = writer.position;
     if (size !== undefined && position !== size) throw shortOf(task, position, size);
   };
@@ -266,6 +266,7 @@ class PieceWriter {
   readonly #size: number;
   #piece = new Uint8Array();
   #filled = 0;
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(task: Task, position: number, size: number) {
     this.#task = task;
@@ -275,33 +276,52 @@ class PieceWriter {
 
   /** Takes all that an answer brings, up to `end`. */
   async drain(opened: OpenFile, end: number): Promise<void> {
-    for await (let bytes of opened.bytes) {
-      bytes = bytes.subarray(0, end - this.position);
-      while (bytes.length > 0) {
-        if (this.#piece.length === 0) {
-          this.#piece = new Uint8Array(Math.min(this.#task.pieces.size, this.#size - this.position));
-        }
-        const part = bytes.subarray(0, this.#piece.length - this.#filled);
-        this.#piece.set(part, this.#filled);
-        this.#filled += part.length;
-        this.position += part.length;
-        bytes = bytes.subarray(part.length);
-        count(this.#task, part.length);
-        if (this.#filled === this.#piece.length) await this.flush();
+    try {
+      for await (const bytes of opened.bytes) await this.#take(bytes.subarray(0, end - this.position));
+    } finally {
+      await this.#keeping.catch(() => {}); // whoever tries again finds nobody writing
+    }
+    await this.#keeping;
+  }
+
+  async #take(bytes: Uint8Array): Promise<void> {
+    for (let rest = bytes; rest.length > 0; ) {
+      if (this.#piece.length === 0) {
+        this.#piece = new Uint8Array(Math.min(this.#task.pieces.size, this.#size - this.position));
       }
+      const part = rest.subarray(0, this.#piece.length - this.#filled);
+      this.#piece.set(part, this.#filled);
+      this.#filled += part.length;
+      this.position += part.length;
+      rest = rest.subarray(part.length);
+      count(this.#task, part.length);
+      if (this.#filled === this.#piece.length) await this.#flush();
     }
   }
 
   /** Keeps the piece as far as it is filled. */
-  async flush(): Promise<void> {
+  async end(): Promise<void> {
+    await this.#flush();
+    await this.#keeping;
+  }
+
+  /** Begins to keep the piece, once the one before it is kept: meanwhile the next one comes. */
+  async #flush(): Promise<void> {
     if (this.#filled === 0) return;
     const index = Math.floor((this.position - 1) / this.#task.pieces.size);
     const bytes = this.#piece.subarray(0, this.#filled);
-    await this.#task.pieces.put(index, bytes);
-    this.#task.digests.set(index, await digestOf(bytes));
-    this.#task.arriving?.add(index, bytes);
     this.#piece = new Uint8Array();
     this.#filled = 0;
+    await this.#keeping;
+    this.#keeping = this.#keep(index, bytes);
+    this.#keeping.catch(() => {}); // heard of by whoever awaits it
+  }
+
+  async #keep(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { pieces, digests, arriving } = this.#task;
+    await pieces.put(index, bytes);
+    digests.set(index, await digestOf(bytes));
+    arriving?.add(index, bytes);
   }
 }
 
