@@ -1,7 +1,7 @@
 // `npm run bench:learning`: what learning costs, on WebAssembly with two threads. A step of LoRA (rank 8, all linear layers of the
 // blocks, 4 texts of 128 tokens) beside the forward of the same rows, all their logits with it, in the shapes of MiniLM and of GPT-2
 // small; and the real MiniLM on 24 messages beside PyTorch (VITRINE_PYTHON: torch, transformers, peft), turn by turn in one run.
-// The library has to be built (`npm run build:library`). --only step,memory,torch  --steps 3  --dtype f32
+// The library has to be built (`npm run build:library`). --only step,torch,soak  --steps 3  --dtype f32
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -104,4 +104,16 @@ async function besideTorch() {
   );
 }
 
-for (const part of values.only.split(',')) await { step: stepTimes, torch: besideTorch }[part]();
+/** Many steps of the embedded model: what the process holds must not grow. `--only soak --steps 10000` */
+async function soak() {
+  const model = await load(`${join(root, 'public/models/tiny-tales')}/`, on);
+  const examples = ['Tom had a ball.', 'Sue had a cat.', 'The dog ran.', 'A bird sang.'].map((one) => ({ text: one }));
+  const held = [];
+  for await (const { step } of train(model, examples, { rank: 4, batchSize: 4, steps, learningRate: 1e-4 })) {
+    if ((step + 1) % Math.ceil(steps / 10) === 0) held.push(megabytes(process.memoryUsage().rss));
+  }
+  console.log(`${steps} steps, held at each tenth: ${held.join(', ')} (${busy()})`);
+  model.dispose();
+}
+
+for (const part of values.only.split(',')) await { step: stepTimes, torch: besideTorch, soak }[part]();
