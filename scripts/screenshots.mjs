@@ -15,6 +15,7 @@ const views = [
   { name: 'write', hash: '', ready: '.ghost', type: ' Lily who' },
   { name: 'write-tokens', hash: '&colour=probability', ready: '.alternatives li', type: ' Lily who', ask: true },
   { name: 'write-dark', hash: '&colour=entropy', ready: '.flow .token', dark: true },
+  { name: 'start', hash: '', press: '.start-here-slot summary', ready: '.start-here li button' },
   ...['overview', 'input', 'block', 'neuron', 'output', 'spoke', 'moved', 'touch', 'runs'].map((station) => ({
     name: `inside-${station}`,
     hash: `&inside=${station}&block=2&head=1`,

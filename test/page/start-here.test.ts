@@ -37,6 +37,15 @@ test.each(Object.entries(starts) as [StartName, Start][])(
       expect(ranks[at]).toBe(start.rank[1]);
       expect(said).toContain((start.rank[1] - 1).toLocaleString('en'));
     }
+    if (start.looks) {
+      const { layer, head, at, token, share } = start.looks;
+      const pattern = `blocks.${layer}.attn.hook_pattern`;
+      const { data } = (await model.trace(start.text, { capture: [pattern] })).get(pattern)!;
+      const row = data.subarray((head * ids.length + ids.length - 1) * ids.length, (head + 1) * ids.length ** 2);
+      expect(row.indexOf(Math.max(...row))).toBe(at);
+      expect(row[at]!).toBeCloseTo(share, 2);
+      expect(model.tokenizer.decode([ids[at]!])).toBe(token);
+    }
     if (start.pieces) {
       const texts = ids.map((id) => model.tokenizer.decode([id]));
       expect(texts.slice(0, start.pieces.length)).toEqual(start.pieces);

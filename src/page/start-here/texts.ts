@@ -7,6 +7,8 @@ export interface Start {
   next?: readonly (readonly [token: string, share: number])[];
   /** A token of the text with its rank among all that could stand there. */
   rank?: readonly [token: string, rank: number];
+  /** A head that looks back from the last token, where it looks, and with how much of its attention. */
+  looks?: { layer: number; head: number; at: number; token: string; share: number };
   /** Tokens of the text's first word. */
   pieces?: readonly string[];
   /** Shown in the text itself. */
@@ -30,6 +32,7 @@ export const starts = {
       [' She', 0.979],
       [' He', 0.0004],
     ],
+    looks: { layer: 3, head: 0, at: 5, token: ' girl', share: 0.78 },
     station: 'block',
   },
   repeats: {
@@ -38,7 +41,8 @@ export const starts = {
       [' bird', 0.756],
       [' cat', 0.0016],
     ],
-    station: 'overview',
+    looks: { layer: 5, head: 0, at: 4, token: ' bird', share: 0.59 },
+    station: 'block',
   },
   facts: {
     text: 'The sky was blue and the grass was',

@@ -1,5 +1,6 @@
 import './style.css';
 import { signal } from '@preact/signals';
+import { Fragment } from 'preact';
 import { lookInside, startingView, view } from '../inside-open.ts';
 import { shown } from '../models.ts';
 import { embedded, isSame } from '../sources.ts';
@@ -26,34 +27,37 @@ export function StartHere() {
     <div class="start-here">
       <ul>
         {(Object.keys(starts) as StartName[]).map((one) => (
-          <li>
-            <button
-              type="button"
-              aria-pressed={isTold && one === name}
-              disabled={phase.value !== 'idle'}
-              onClick={() => choose(one)}
-            >
-              <b>{words.texts[one][0]}</b> <span>{starts[one].text}</span>
-            </button>
-          </li>
+          <Fragment key={one}>
+            <li>
+              <button
+                type="button"
+                aria-pressed={isTold && one === name}
+                disabled={phase.value !== 'idle'}
+                onClick={() => choose(one)}
+              >
+                <b>{words.texts[one][0]}</b> <span>{starts[one].text}</span>
+              </button>
+            </li>
+            <li class="finding-place" aria-live="polite">
+              {isTold && one === name && (
+                <p class="finding" data-start={name}>
+                  {findingOf(one, starts[one])}{' '}
+                  <button type="button" class="quiet" onClick={() => show(starts[one])}>
+                    {words.inside}
+                  </button>
+                </p>
+              )}
+            </li>
+          </Fragment>
         ))}
       </ul>
-      <div aria-live="polite">
-        {start && isTold && (
-          <p class="finding" data-start={name}>
-            {findingOf(name!, start)}{' '}
-            <button type="button" class="quiet" onClick={() => show(start)}>
-              {words.inside}
-            </button>
-          </p>
-        )}
-      </div>
       {!isSame(shown.value?.ref, embedded) && <p class="other">{words.other}</p>}
     </div>
   );
 }
 
-function show({ station }: Start): void {
-  view.value = { ...startingView, stations: [station] };
+function show({ station, looks }: Start): void {
+  const { layer, head } = looks ?? startingView;
+  view.value = { ...startingView, layer, head, stations: [station] };
   lookInside();
 }

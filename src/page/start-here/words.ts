@@ -1,7 +1,10 @@
 import { percent, visible } from '../format.ts';
 import type { Start, StartName } from './texts.ts';
 
-type Facts = { next: (token: string) => string; rank: string; pieces: readonly string[] };
+type Facts = { next: (token: string) => string; rank: string; looks: string; pieces: readonly string[] };
+
+const headOf = ({ layer, head, token, share }: NonNullable<Start['looks']>) =>
+  `head ${head} of block ${layer} gives “${visible(token)}” ${percent(share)} of its attention`;
 
 export const words = {
   inside: 'See it inside',
@@ -14,13 +17,13 @@ export const words = {
     ],
     who: [
       'Who is meant',
-      ({ next }) =>
-        `“${visible(' She')}” comes next with ${next(' She')}, “${visible(' He')}” with ${next(' He')}. Only attention can bring “girl” and “Lily” to the full stop, where the next word is chosen. Put “Tom was a little boy.” in its place, and see what follows.`,
+      ({ next, looks }) =>
+        `“${visible(' She')}” comes next with ${next(' She')}, “${visible(' He')}” with ${next(' He')}. At the full stop, where that is chosen, only attention knows of the girl: ${looks}. Put “Tom was a little boy.” in its place, and see what follows.`,
     ],
     repeats: [
       'It repeats rather than thinks',
-      ({ next }) =>
-        `You would say “cat”. The model says “${visible(' bird')}” with ${next(' bird')}, and “${visible(' cat')}” with ${next(' cat')}. It takes what was named just before, sense or no sense; See it inside shows which heads look back there.`,
+      ({ next, looks }) =>
+        `You would say “cat”. The model says “${visible(' bird')}” with ${next(' bird')}, and “${visible(' cat')}” with ${next(' cat')}. It takes what was named before, sense or no sense: at “the”, ${looks}.`,
     ],
     facts: [
       'What it never read',
@@ -40,11 +43,12 @@ export const words = {
   } satisfies Record<StartName, [title: string, finding: (facts: Facts) => string]>,
 };
 
-export function findingOf(name: StartName, { next = [], rank, pieces = [] }: Start): string {
+export function findingOf(name: StartName, { next = [], rank, looks, pieces = [] }: Start): string {
   const shares = new Map(next.map(([token, share]) => [token, percent(share)]));
   const facts: Facts = {
     next: (token) => shares.get(token)!,
     rank: (rank ? rank[1] - 1 : 0).toLocaleString('en'),
+    looks: looks ? headOf(looks) : '',
     pieces,
   };
   return words.texts[name][1](facts);
