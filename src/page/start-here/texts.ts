@@ -32,7 +32,7 @@ export const starts = {
       [' She', 0.979],
       [' He', 0.0004],
     ],
-    looks: { layer: 3, head: 0, at: 5, token: ' girl', share: 0.78 },
+    looks: { layer: 3, head: 0, at: 5, token: ' girl', share: 0.785 },
     station: 'block',
   },
   repeats: {
@@ -41,7 +41,7 @@ export const starts = {
       [' bird', 0.756],
       [' cat', 0.0016],
     ],
-    looks: { layer: 5, head: 0, at: 4, token: ' bird', share: 0.59 },
+    looks: { layer: 5, head: 0, at: 4, token: ' bird', share: 0.585 },
     station: 'block',
   },
   facts: {

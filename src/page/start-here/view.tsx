@@ -1,6 +1,7 @@
 import './style.css';
 import { signal } from '@preact/signals';
 import { Fragment } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { lookInside, startingView, view } from '../inside-open.ts';
 import { shown } from '../models.ts';
 import { embedded, isSame } from '../sources.ts';
@@ -39,20 +40,27 @@ export function StartHere() {
               </button>
             </li>
             <li class="finding-place" aria-live="polite">
-              {isTold && one === name && (
-                <p class="finding" data-start={name}>
-                  {findingOf(one, starts[one])}{' '}
-                  <button type="button" class="quiet" onClick={() => show(starts[one])}>
-                    {words.inside}
-                  </button>
-                </p>
-              )}
+              {isTold && one === name && <Finding name={one} />}
             </li>
           </Fragment>
         ))}
       </ul>
       {!isSame(shown.value?.ref, embedded) && <p class="other">{words.other}</p>}
     </div>
+  );
+}
+
+/** What there is to find, brought into view: it may be unfolded below the window. */
+function Finding({ name }: { name: StartName }) {
+  const told = useRef<HTMLParagraphElement>(null);
+  useEffect(() => told.current?.scrollIntoView({ block: 'nearest' }), [name]);
+  return (
+    <p class="finding" data-start={name} ref={told}>
+      {findingOf(name, starts[name])}{' '}
+      <button type="button" class="quiet" onClick={() => show(starts[name])}>
+        {words.inside}
+      </button>
+    </p>
   );
 }
 
