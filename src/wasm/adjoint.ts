@@ -9,7 +9,7 @@ import { placesOf } from '../plan/rows.ts';
 import { layout } from './binary.ts';
 import { type Fields, headsOf, type Lowering, matrix, type SourceMemory, source, width, write } from './lower.ts';
 import type { WasmMemory } from './memory.ts';
-import type { WasmWeight } from './weights.ts';
+import { isInPanels, rowsOfPanels, type WasmWeight } from './weights.ts';
 
 const { Op } = layout;
 
@@ -208,14 +208,15 @@ export function performAdjoint(step: Adjoint, at: AdjointMemory): void {
 
 const noKeys = new Float32Array(0);
 
-function weightAt(memory: WasmMemory, { spec, format, values, scales, bytes }: WasmWeight): CpuWeight {
+function weightAt(memory: WasmMemory, weight: WasmWeight): CpuWeight {
+  const { spec, format, values, scales, bytes } = weight;
   const stride = strideOf(spec.columns);
   const count = spec.rows * stride;
   const { buffer } = memory.memory;
   const viewed = {
-    f32: () => new Float32Array(buffer, values, count),
-    bf16: () => new Uint16Array(buffer, values, count),
-    f16: () => new Uint16Array(buffer, values, count),
+    f32: () => (isInPanels(weight) ? rowsOfPanels(memory, weight) : new Float32Array(buffer, values, count)),
+    bf16: () => rowsOfPanels(memory, weight),
+    f16: () => rowsOfPanels(memory, weight),
     q8: () => new Int8Array(buffer, values, count),
     q4: () => new Uint8Array(buffer, values, count / 2),
   }[format]();

@@ -1,6 +1,5 @@
 import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { strideOf } from '../plan/formats.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
 import { COMPILING, within } from '../plan/patience.ts';
@@ -10,7 +9,7 @@ import { noMemory, WasmMemory } from './memory.ts';
 import { environment, type Kernels, kernelsOf, relaxedSupported } from './module.ts';
 import { WasmProgram } from './program.ts';
 import { mayWait, startThreads, usefulThreads, whyAlone } from './threads.ts';
-import { readWeight, type WasmWeight } from './weights.ts';
+import { readWeight, setWeight, type WasmWeight } from './weights.ts';
 
 export interface WasmOptions {
   /**
@@ -50,19 +49,14 @@ export async function createWasmBackend({ kv = 'f32', ...options }: WasmOptions 
     /** What is left is for caches and activations. */
     capacity: 0.75 * machine.memory.maximum,
     async addWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<WeightRows>) {
-      const weight = await readWeight(running().memory, spec, spec.kind === 'vector' ? 'f32' : format, pieces);
+      const weight = await readWeight(running(), spec, spec.kind === 'vector' ? 'f32' : format, pieces);
       const { memory } = running();
       const former = weights.get(spec.name);
       if (former) memory.free(former.values);
       weights.set(spec.name, weight);
     },
     setWeight(name, values) {
-      const { spec, values: at } = weights.get(name)!;
-      const stride = strideOf(spec.columns);
-      const kept = running().memory.floats(at, spec.rows * stride);
-      for (let row = 0; row < spec.rows; row++) {
-        kept.set(values.subarray(row * spec.columns, (row + 1) * spec.columns), row * stride);
-      }
+      setWeight(running(), weights.get(name)!, values);
     },
     removeWeights(names) {
       for (const name of names) {

@@ -167,10 +167,10 @@ const tables = (given: readonly EmbedTable[], to: Lowering): Fields<'Step'> => (
   tableCount: given.length,
 });
 
-export const matrix = ({ values, scales, format }: WasmWeight): Fields<'Table'> => ({
+export const matrix = ({ values, scales, format, spec }: WasmWeight): Fields<'Table'> => ({
   weight: values,
   scales,
-  format: Format[format],
+  format: Format[spec.kind === 'vector' ? 'vector' : format],
 });
 
 const norm = ({ weight, bias, epsilon, centred }: Norm, to: Lowering): Fields<'Step'> => ({

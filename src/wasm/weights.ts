@@ -1,11 +1,15 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { packedBytes, rowLength } from '../plan/formats.ts';
+import { packedBytes, rowLength, strideOf } from '../plan/formats.ts';
 import { packerFor } from '../plan/packer.ts';
 import type { WeightSpec } from '../plan/plan.ts';
+import type { Machine } from './machine.ts';
 import type { WasmMemory } from './memory.ts';
 
-/** A weight in memory, packed as formats.ts says: addresses of its values and, for q8 and q4, its scales. */
+/**
+ * A weight in memory, packed as formats.ts says: addresses of its values and, for q8 and q4, its scales. Matrices of floats lie in
+ * panels of eight rows, [stride, 8] each, as kernels multiply them.
+ */
 export interface WasmWeight {
   spec: WeightSpec;
   format: WeightFormat;
@@ -14,15 +18,23 @@ export interface WasmWeight {
   bytes: number;
 }
 
+/** Rows of a panel. */
+const PANEL = 8;
+
+export const isInPanels = ({ spec, format }: Pick<WasmWeight, 'spec' | 'format'>): boolean =>
+  spec.kind === 'matrix' && format !== 'q8' && format !== 'q4';
+
 /** Packs a weight into memory piece by piece. */
 export async function readWeight(
-  memory: WasmMemory,
+  machine: Machine,
   spec: WeightSpec,
   format: WeightFormat,
   pieces: AsyncIterable<WeightRows>,
 ): Promise<WasmWeight> {
+  const { memory } = machine;
   const total = packedBytes(format, spec.rows, spec.columns);
-  const at = memory.allocate(total, spec.name);
+  const rows = isInPanels({ spec, format }) ? Math.ceil(spec.rows / PANEL) * PANEL : spec.rows;
+  const at = memory.allocate(packedBytes(format, rows, spec.columns), spec.name);
   let valuesEnd = at;
   let row = 0;
   try {
@@ -30,20 +42,62 @@ export async function readWeight(
     // The scales lie behind all values: q8 has 32 bytes of values to 2 of scales, q4 16.
     const perBlock = format === 'q8' ? 32 : 16;
     const scales = format === 'q8' || format === 'q4' ? at + (total / (perBlock + 2)) * perBlock : 0;
+    const weight: WasmWeight = { spec, format, values: at, scales, bytes: total };
     let scalesEnd = scales;
     for await (const piece of pieces) {
+      const before = row;
       row += piece.length / rowLength(format, piece, spec.columns);
       if (row > spec.rows) break;
       const packed = pack(format, piece, spec.columns);
       valuesEnd = copy(memory, packed.values, valuesEnd);
       if (packed.scales) scalesEnd = copy(memory, packed.scales, scalesEnd);
+      toPanels(machine, weight, before, row);
     }
     if (row !== spec.rows) throw new VitrineError('bad-checkpoint', `${spec.name} has ${row} rows, not ${spec.rows}.`);
-    return { spec, format, values: at, scales, bytes: total };
+    return weight;
   } catch (error) {
     memory.free(at);
     throw error;
   }
+}
+
+/** Makes panels of a matrix's rows that are whole now that those from .. end lie behind the others. */
+function toPanels({ memory, kernels }: Machine, weight: WasmWeight, from: number, end: number): void {
+  if (!isInPanels(weight)) return;
+  const { spec, format, values } = weight;
+  const first = Math.floor(from / PANEL);
+  const groups = Math.floor((end === spec.rows ? end + PANEL - 1 : end) / PANEL) - first;
+  const stride = strideOf(spec.columns);
+  const bytes = PANEL * stride * (format === 'f32' ? 4 : 2);
+  const free = memory.allocate(bytes, spec.name);
+  kernels.panels(values + first * bytes, groups, stride, format === 'f32', free);
+  memory.free(free);
+}
+
+/** Sets the values [rows, columns] of a weight in f32. */
+export function setWeight(machine: Machine, weight: WasmWeight, given: Float32Array): void {
+  const { spec, values: at } = weight;
+  const stride = strideOf(spec.columns);
+  const kept = machine.memory.floats(at, spec.rows * stride);
+  for (let row = 0; row < spec.rows; row++) {
+    kept.set(given.subarray(row * spec.columns, (row + 1) * spec.columns), row * stride);
+    kept.fill(0, row * stride + spec.columns, (row + 1) * stride);
+  }
+  toPanels(machine, weight, 0, spec.rows);
+}
+
+/** The rows of a matrix of floats, [rows, stride]: a copy. */
+export function rowsOfPanels(memory: WasmMemory, { spec, format, values }: WasmWeight): Float32Array | Uint16Array {
+  const stride = strideOf(spec.columns);
+  const count = Math.ceil(spec.rows / PANEL) * PANEL * stride;
+  const Numbers = format === 'f32' ? Float32Array : Uint16Array;
+  const panels = new Numbers(memory.memory.buffer, values, count);
+  const rows = new Numbers(spec.rows * stride);
+  for (let row = 0; row < spec.rows; row++) {
+    const panel = (row - (row % PANEL)) * stride + (row % PANEL);
+    for (let i = 0; i < stride; i++) rows[row * stride + i] = panels[panel + i * PANEL]!;
+  }
+  return rows;
 }
 
 function copy(memory: WasmMemory, from: ArrayBufferView, to: number): number {

@@ -1,7 +1,7 @@
 import { storeLanes } from './linear';
 import { asFloats } from './kv';
 import { exp4, largest, madd, sum, sums } from './simd';
-import { Batch, countOf, firstOf, headStride, keysAt, placeOf, Row, rowAt, rowOf, Step } from './step';
+import { Batch, countOf, firstOf, headStride, keysAt, panelOf, placeOf, Row, rowAt, rowOf, Step } from './step';
 import { nextPiece } from './threads';
 
 /** Attention of one row and head at a time, for few rows and where scores or pattern are wanted. */
@@ -127,10 +127,11 @@ function rowScores(s: Step, row: Row, r: i32, head: i32, scratch: usize, output:
 /** Adds to a row's scores, so many bytes apart, what its table has for the distances of the keys. */
 export function addDistances(s: Step, row: Row, head: i32, output: usize, apart: usize = 4): void {
   const most = s.farthest;
-  const table = rowAt(s.distances, head, 2 * most + 1) + ((<usize>most) << 2);
+  // A matrix of floats lies in panels of eight rows.
+  const table = s.distances + ((panelOf(head, 2 * most + 1) + ((<usize>most) << 3) + (head & 7)) << 2);
   let distance = firstOf(s, row) - placeOf(s, row);
   for (const end = output + <usize>countOf(s, row) * apart; output < end; output += apart, distance++) {
-    const at = table + (max(-most, min(most, distance)) << 2);
+    const at = table + (max(-most, min(most, distance)) << 5);
     store<f32>(output, load<f32>(output) + load<f32>(at));
   }
 }

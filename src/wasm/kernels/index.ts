@@ -18,14 +18,14 @@ import { hasI8Products, tileOfFours, tileOfPairs } from './integer-tiles';
 import { linearRow } from './linear-row';
 import { linearTile } from './linear-tile';
 import { norm, normScale } from './norm';
-import { tile } from './panels';
+import { panels, tile, tileOfFour } from './panels';
 import { activation, binary, cacheAppend, embed, rotate, rotateAppend, selectRows } from './rows';
 import { writeNumbers } from './simd';
 import { Batch, FEW_QUANTISED, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
 import { barrier, epoch, I8_PRODUCTS, join, nextRun, RUN, start } from './threads';
 
 // A function that is exported is not put into the one that calls it.
-export { tile, tileOfFours, tileOfPairs };
+export { panels, tile, tileOfFour, tileOfFours, tileOfPairs };
 
 /** A run as its caller leaves it in memory for the other threads. */
 @unmanaged
@@ -100,9 +100,9 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
     case Op.selectRows:
       return selectRows(s, batch);
     case Op.rotate:
-      return rotate(s, batch);
+      return rotate(s, batch, scratch);
     case Op.rotateAppend:
-      return rotateAppend(s, batch);
+      return rotateAppend(s, batch, scratch);
     case Op.linear:
       const isFloat = changetype<Table>(s.tables).format < Format.q8;
       if (rowsOf(s, batch) <= (isFloat ? FEW_ROWS : FEW_QUANTISED)) return linearRow(s, batch, scratch);

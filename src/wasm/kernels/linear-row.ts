@@ -1,20 +1,69 @@
-import { column, columns, finish, inputRow, takeColumns, totalColumns, touchWeights } from './linear';
+import {
+  column,
+  columns,
+  finish,
+  finishPanel,
+  inputRow,
+  panelAt,
+  panelIn,
+  takeColumns,
+  totalColumns,
+  touchWeights,
+} from './linear';
 import { normalize } from './norm';
-import { brain4, digits4, half4, largest, madd, sumInt, sums } from './simd';
+import { EIGHT, FOUR, packFour, tileOfFour, tileOfOne } from './panels';
+import { digits4, half4, largest, madd, sumInt, sums } from './simd';
 import { Batch, Format, rowsOf, Step, strideOf, Table } from './step';
 import { threadCount } from './threads';
 
 /**
  * y = x weightᵀ for few rows, as in decoding: bound by reading the weights. Each thread first makes the rows of x ready for
  * itself, which is cheaper than a barrier.
- *
+ */
+export function linearRow(s: Step, batch: Batch, scratch: usize): void {
+  if (changetype<Table>(s.tables).format < Format.q8) rowsOfFloats(s, batch, scratch);
+  else rowsOfIntegers(s, batch, scratch);
+}
+
+/** Weights in panels of eight rows, which are read one behind the other in one stream. */
+function rowsOfFloats(s: Step, batch: Batch, y: usize): void {
+  const rows = rowsOf(s, batch);
+  const bytes = strideOf(s.width) << 2;
+  const normed = y + FOUR * EIGHT * 4;
+  const four = normed + FOUR * bytes; // [depth, 4]
+  const wide = four + FOUR * bytes; // a panel of floats
+  for (let r = 0; s.normWeight && r < rows; r++) {
+    zeroEnd(normed + bytes * r, s.width, strideOf(s.width));
+    normalize(s, inputRow(s, batch, r), 0, normed + bytes * r);
+  }
+  const x = s.normWeight ? normed : inputRow(s, batch, 0);
+  const depth = (s.width + 3) & ~3;
+  if (rows > 1) {
+    const x1 = s.normWeight ? normed + bytes : inputRow(s, batch, 1);
+    const x2 = s.normWeight ? normed + bytes * min(2, rows - 1) : inputRow(s, batch, min(2, rows - 1));
+    const x3 = s.normWeight ? normed + bytes * (rows - 1) : inputRow(s, batch, rows - 1);
+    packFour(x, x1, x2, x3, depth, four, FOUR * 4);
+  }
+  const format = changetype<Table>(s.tables).format;
+  const most = max(EIGHT, min(256, (totalColumns(s) / (threadCount() * 8 * s.partCount)) & ~(EIGHT - 1)));
+  while (takeColumns(s, most, 1)) {
+    for (let c = -(column & (EIGHT - 1)); c < columns; c += EIGHT) {
+      if (rows > 1) tileOfFour(four, panelAt(s, column + c, depth, wide), depth, y);
+      else if (format == Format.f32) tileOfOne<f32>(x, panelAt(s, column + c, depth, wide), depth, y);
+      else if (format == Format.bf16) tileOfOne<u16>(x, panelIn(s, column + c), depth, y);
+      else tileOfOne<i16>(x, panelIn(s, column + c), depth, y);
+      finishPanel(s, batch, 0, rows, c, y);
+    }
+  }
+}
+
+/**
  * Against q8 and q4 weights x is written, block by block, as a float scale times integers of 15 bits: integer products
  * (pmaddwd and its like) are then exact, and what x is rounded by is a 128th of what the weights were.
  */
-export function linearRow(s: Step, batch: Batch, scratch: usize): void {
+function rowsOfIntegers(s: Step, batch: Batch, scratch: usize): void {
   const rows = rowsOf(s, batch);
   const format = changetype<Table>(s.tables).format;
-  const quantised = format >= Format.q8;
   const stride = strideOf(s.width);
   const bytes = stride << 2;
   const normed = scratch + bytes * rows;
@@ -23,29 +72,25 @@ export function linearRow(s: Step, batch: Batch, scratch: usize): void {
   for (let r = 0; r < rows; r++) {
     let x = inputRow(s, batch, r);
     if (s.normWeight) {
-      const to = quantised ? normed : scratch + bytes * r;
-      zeroEnd(to, s.width, stride);
-      normalize(s, x, 0, to);
-      x = to;
+      zeroEnd(normed, s.width, stride);
+      normalize(s, x, 0, normed);
+      x = normed;
     }
-    if (quantised) digits(x, stride, format == Format.q8, scratch + bytes * r, scales + ((stride * r) >> 3));
+    digits(x, stride, format == Format.q8, scratch + bytes * r, scales + ((stride * r) >> 3));
   }
 
-  const inPlace = !s.normWeight && !quantised;
   const most = max(8, min(256, (totalColumns(s) / (threadCount() * 8 * s.partCount)) & ~3));
   while (takeColumns(s, most, 1)) {
     for (let c = 0; c < columns; c += 4) {
       const count = min(4, columns - c);
-      if (quantised) touchWeights(s, column + c, count, factors);
+      touchWeights(s, column + c, count, factors);
       for (let r = 0; r < rows; r++) {
-        const x = inPlace ? inputRow(s, batch, r) : scratch + bytes * r;
+        const x = scratch + bytes * r;
         const xScales = scales + ((stride * r) >> 3);
-        let y: v128;
-        if (format == Format.f32) y = dots<f32>(s, x, column + c, count);
-        else if (format == Format.bf16) y = dots<u16>(s, x, column + c, count);
-        else if (format == Format.f16) y = dots<i16>(s, x, column + c, count);
-        else if (format == Format.q8) y = dotsOfBlocks<i8>(s, x, xScales, column + c, count, factors);
-        else y = dotsOfBlocks<u8>(s, x, xScales, column + c, count, factors);
+        const y =
+          format == Format.q8
+            ? dotsOfBlocks<i8>(s, x, xScales, column + c, count, factors)
+            : dotsOfBlocks<u8>(s, x, xScales, column + c, count, factors);
         finish(s, batch, r, c, count, y);
       }
     }
@@ -59,38 +104,6 @@ function zeroEnd(x: usize, width: i32, stride: usize): void {
 /** Address of weight row `column + i`; the last of the `count` rows stands in for those beyond. */
 function weightRow(s: Step, column: i32, i: i32, count: i32, rowBytes: usize): usize {
   return changetype<Table>(s.tables).weight + <usize>(column + min(i, count - 1)) * rowBytes;
-}
-
-/** Four values of f32 or, as u16, of bf16, as i16, of f16. */
-function load4<T>(at: usize): v128 {
-  if (isFloat<T>()) return v128.load(at);
-  return isSigned<T>() ? half4(v128.load_ext<i16>(at)) : brain4(v128.load_ext<u16>(at));
-}
-
-/** Four products of x with weight rows of f32, bf16 or f16: one after the other, as memory is read fastest in one stream. */
-function dots<T>(s: Step, x: usize, column: i32, count: i32): v128 {
-  const stride = strideOf(s.width);
-  const rowBytes = stride * sizeof<T>();
-  const a = dot<T>(x, weightRow(s, column, 0, count, rowBytes), stride);
-  const b = dot<T>(x, weightRow(s, column, 1, count, rowBytes), stride);
-  const c = dot<T>(x, weightRow(s, column, 2, count, rowBytes), stride);
-  return sums(a, b, c, dot<T>(x, weightRow(s, column, 3, count, rowBytes), stride));
-}
-
-/** The product of x with a row, as four sums. */
-function dot<T>(x: usize, w: usize, stride: usize): v128 {
-  const four = 4 * sizeof<T>();
-  let a = f32x4.splat(0);
-  let b = a;
-  let c = a;
-  let d = a;
-  for (const end = x + (stride << 2); x < end; x += 64, w += 4 * four) {
-    a = madd(v128.load(x), load4<T>(w), a);
-    b = madd(v128.load(x, 16), load4<T>(w + four), b);
-    c = madd(v128.load(x, 32), load4<T>(w + 2 * four), c);
-    d = madd(v128.load(x, 48), load4<T>(w + 3 * four), d);
-  }
-  return f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
 }
 
 /** The largest value of a block in digits. */

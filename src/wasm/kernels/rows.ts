@@ -1,7 +1,7 @@
 import { activate } from './activation';
 import { keep } from './kv';
 import { brain4, half, half4 } from './simd';
-import { Batch, Format, keysAt, Kind, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table } from './step';
+import { Batch, Format, keysAt, Kind, panelOf, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table } from './step';
 import { nextPiece } from './threads';
 
 /** Ops that take each row by itself. */
@@ -10,40 +10,46 @@ import { nextPiece } from './threads';
 export function unpack(table: Table, r: i32, width: i32, from: i32, count: i32, to: usize): void {
   const format = table.format;
   const weight = table.weight;
+  if (format < Format.q8) return unpackPanelRow(weight, format, r, width, from, count, to);
+  if (format == Format.vector) return memory.copy(to, weight + ((<usize>from) << 2), (<usize>count) << 2);
   const first = <usize>r * strideOf(width) + from;
   const end = to + ((<usize>count) << 2);
+  let scale = table.scales + ((first >> 5) << 1);
+  let at = format == Format.q8 ? weight + first : weight + (first >> 1);
+  for (; to < end; to += 128, scale += 2) {
+    const factor = f32x4.splat(half(scale));
+    if (format == Format.q8) {
+      unpack16(v128.load(at), factor, to, 16);
+      unpack16(v128.load(at, 16), factor, to + 64, 16);
+      at += 32;
+    } else {
+      const bytes = v128.load(at);
+      const low = i8x16.sub(v128.and(bytes, i8x16.splat(15)), i8x16.splat(8));
+      const high = i8x16.sub(i8x16.shr_u(bytes, 4), i8x16.splat(8));
+      unpack16(low, factor, to, 32);
+      unpack16(high, factor, to + 16, 32);
+      at += 16;
+    }
+  }
+}
+
+/** The same of floats, every eighth of a panel; `count` is a multiple of four. */
+function unpackPanelRow(weight: usize, format: i32, r: i32, width: i32, from: i32, count: i32, to: usize): void {
+  const end = to + ((<usize>count) << 2);
+  const first = panelOf(r, width) + ((<usize>from) << 3) + (r & 7);
   if (format == Format.f32) {
-    memory.copy(to, weight + (first << 2), (<usize>count) << 2);
-  } else if (format == Format.bf16) {
-    let at = weight + (first << 1);
-    for (; to < end; to += 32, at += 16) {
-      v128.store(to, brain4(v128.load_ext<u16>(at)));
-      v128.store(to, brain4(v128.load_ext<u16>(at, 8)), 16);
+    for (let at = weight + (first << 2); to < end; to += 16, at += 128) {
+      let four = v128.load_lane<u32>(at + 32, v128.load_zero<u32>(at), 1);
+      four = v128.load_lane<u32>(at + 64, four, 2);
+      v128.store(to, v128.load_lane<u32>(at + 96, four, 3));
     }
-  } else if (format == Format.f16) {
-    let at = weight + (first << 1);
-    for (; to < end; to += 32, at += 16) {
-      v128.store(to, half4(v128.load_ext<i16>(at)));
-      v128.store(to, half4(v128.load_ext<i16>(at, 8)), 16);
-    }
-  } else {
-    let scale = table.scales + ((first >> 5) << 1);
-    let at = format == Format.q8 ? weight + first : weight + (first >> 1);
-    for (; to < end; to += 128, scale += 2) {
-      const factor = f32x4.splat(half(scale));
-      if (format == Format.q8) {
-        unpack16(v128.load(at), factor, to, 16);
-        unpack16(v128.load(at, 16), factor, to + 64, 16);
-        at += 32;
-      } else {
-        const bytes = v128.load(at);
-        const low = i8x16.sub(v128.and(bytes, i8x16.splat(15)), i8x16.splat(8));
-        const high = i8x16.sub(i8x16.shr_u(bytes, 4), i8x16.splat(8));
-        unpack16(low, factor, to, 32);
-        unpack16(high, factor, to + 16, 32);
-        at += 16;
-      }
-    }
+    return;
+  }
+  for (let at = weight + (first << 1); to < end; to += 16, at += 64) {
+    let four = i32x4.replace_lane(i32x4.splat(load<i16>(at)), 1, load<i16>(at + 16));
+    four = i32x4.replace_lane(four, 2, load<i16>(at + 32));
+    four = i32x4.replace_lane(four, 3, load<i16>(at + 48));
+    v128.store(to, format == Format.f16 ? half4(four) : brain4(four));
   }
 }
 
@@ -102,21 +108,21 @@ export function activation(s: Step, batch: Batch): void {
 }
 
 /** output = input, each head's first pairs turned by the angles of the row's position (see plan.ts) */
-export function rotate(s: Step, batch: Batch): void {
+export function rotate(s: Step, batch: Batch, angles: usize): void {
   for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
     const from = rowAt(s.input, r, s.width);
     const to = rowAt(s.output, r, s.width);
-    const angles = rowAt(s.angles, rowOf(batch, r).position, 2 * s.pairs);
+    loadAngles(s, rowOf(batch, r).position, angles);
     const bytes = (<usize>s.headDim) << 2;
     for (let head = 0; head < s.nHead; head++) turn(s, from + head * bytes, to + head * bytes, angles, 0, 0);
   }
 }
 
 /** output = queries turned; keys turned, and values, to their places in a source */
-export function rotateAppend(s: Step, batch: Batch): void {
+export function rotateAppend(s: Step, batch: Batch, angles: usize): void {
   const bytes = (<usize>s.headDim) << 2;
   for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
-    const angles = rowAt(s.angles, rowOf(batch, r).position, 2 * s.pairs);
+    loadAngles(s, rowOf(batch, r).position, angles);
     const from = rowAt(s.input, r, s.width);
     const to = rowAt(s.output, r, s.width);
     for (let head = 0; head < s.nHead; head++) {
@@ -130,6 +136,11 @@ export function rotateAppend(s: Step, batch: Batch): void {
       memory.copy(keysAt(s.values, s, head, place), s.gate + at, bytes);
     }
   }
+}
+
+/** Cosines and sines of a position. */
+function loadAngles(s: Step, position: i32, to: usize): void {
+  unpackPanelRow(s.angles, Format.f32, position, 2 * s.pairs, 0, (2 * s.pairs + 3) & ~3, to);
 }
 
 /** A head turned, and normed first by its root mean square where there is a weight. */

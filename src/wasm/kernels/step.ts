@@ -46,12 +46,14 @@ export enum Op {
   crossEntropy,
 }
 
+/** `vector`: one's f32, read as a matrix of one row. */
 export enum Format {
   f32,
   bf16,
   f16,
   q8,
   q4,
+  vector,
 }
 
 /** How keys and values are kept. */
@@ -147,7 +149,10 @@ export class Step {
   pairs: i32;
 }
 
-/** A matrix in its format (see plan/formats.ts); as a table of embeddings, also by which number it is looked up. */
+/**
+ * A matrix in its format (see plan/formats.ts), but that f32, bf16 and f16 lie in panels of eight rows, [columns, 8] (panels.ts);
+ * as a table of embeddings, also by which number it is looked up.
+ */
 @unmanaged
 export class Table {
   weight: usize;
@@ -217,6 +222,11 @@ export function countOf(s: Step, row: Row): i32 {
 
 export function strideOf(width: i32): usize {
   return (width + 63) & ~63;
+}
+
+/** Weights before the panel of eight rows that row `r` lies in. */
+export function panelOf(r: i32, width: i32): usize {
+  return <usize>(r >> 3) * (strideOf(width) << 3);
 }
 
 /** Row `r` of a tensor of rows `width` wide. */
