@@ -1,6 +1,7 @@
 import { exponentials, keyRow, loadQuery, mix, mostKeys, outputAt, scores, seen, taken } from './attention';
 import { activate } from './activation';
 import { storeLanes } from './linear';
+import { loadAngles } from './rows';
 import { exp4, madd, sum } from './simd';
 import {
   Activation,
@@ -251,10 +252,10 @@ export function selectBack(s: Step, batch: Batch): void {
 }
 
 /** output = input, each head's first pairs turned back */
-export function rotateBack(s: Step, batch: Batch): void {
+export function rotateBack(s: Step, batch: Batch, angles: usize): void {
   const half = (<usize>s.pairs) << 2;
   for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
-    const angles = rowAt(s.angles, rowOf(batch, r).position, 2 * s.pairs);
+    loadAngles(s, rowOf(batch, r).position, angles);
     memory.copy(rowAt(s.output, r, s.width), rowAt(s.input, r, s.width), (<usize>s.width) << 2);
     for (let head = 0; head < s.nHead; head++) {
       const y = rowAt(s.output, r, s.width) + ((<usize>(head * s.headDim)) << 2);

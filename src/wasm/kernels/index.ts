@@ -142,7 +142,7 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
     case Op.selectBack:
       return selectBack(s, batch);
     case Op.rotateBack:
-      return rotateBack(s, batch);
+      return rotateBack(s, batch, scratch);
     case Op.columnSums:
       return columnSums(s, batch);
     case Op.crossEntropy:

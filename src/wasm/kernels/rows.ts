@@ -139,7 +139,7 @@ export function rotateAppend(s: Step, batch: Batch, angles: usize): void {
 }
 
 /** Cosines and sines of a position. */
-function loadAngles(s: Step, position: i32, to: usize): void {
+export function loadAngles(s: Step, position: i32, to: usize): void {
   unpackPanelRow(s.angles, Format.f32, position, 2 * s.pairs, 0, (2 * s.pairs + 3) & ~3, to);
 }
 
