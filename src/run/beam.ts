@@ -1,7 +1,8 @@
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { logSumExp } from './log-sum-exp.ts';
 import type { Settings } from './options.ts';
 import { type Clock, type Scored, scored } from './output.ts';
-import { best, broken, excludedAll, logSumExp, processLogits } from './sampling.ts';
+import { best, broken, excludedAll, processLogits } from './sampling.ts';
 import type { Session } from './session.ts';
 
 /** A running beam: its text's cache is in `slot`. */

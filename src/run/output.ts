@@ -1,6 +1,7 @@
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { logSumExp } from './log-sum-exp.ts';
 import type { Settings } from './options.ts';
-import { best, logSumExp } from './sampling.ts';
+import { best } from './sampling.ts';
 import { StopStrings } from './stop.ts';
 
 /**

@@ -209,15 +209,6 @@ function* bannedIds(text: readonly number[], generated: number, s: Settings): Ge
   if (generated < s.minNewTokens) yield* s.eosTokenIds;
 }
 
-/** log Σ exp(logits): a logit less this is its token's log-probability. */
-export function logSumExp(logits: ArrayLike<number>): number {
-  let max = Number.NEGATIVE_INFINITY;
-  for (let id = 0; id < logits.length; id++) if (logits[id]! > max) max = logits[id]!;
-  let sum = 0;
-  for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id]! - max);
-  return max + Math.log(sum);
-}
-
 /** The n ids with the largest scores, best first, the lower id first among equals. */
 export function best(scores: ArrayLike<number>, n: number): number[] {
   const most = Math.min(n, scores.length);

@@ -1,5 +1,6 @@
 import type { LanguageModel, ModelTokenizer, TopToken } from '../../index.ts';
-import { best, logSumExp } from '../../run/sampling.ts';
+import { logSumExp } from '../../run/log-sum-exp.ts';
+import { best } from '../../run/sampling.ts';
 import type { Logprobs } from './types.ts';
 
 /** A token and what the model says of it; nothing predicts a text's first token. */
