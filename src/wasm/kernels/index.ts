@@ -18,14 +18,14 @@ import { hasI8Products, tileOfFours, tileOfPairs } from './integer-tiles';
 import { linearRow } from './linear-row';
 import { linearTile } from './linear-tile';
 import { norm, normScale } from './norm';
-import { panels, tile, tileOfFour } from './panels';
+import { panels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 } from './panels';
 import { activation, binary, cacheAppend, embed, rotate, rotateAppend, selectRows } from './rows';
 import { writeNumbers } from './simd';
 import { Batch, FEW_QUANTISED, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
 import { barrier, epoch, I8_PRODUCTS, join, nextRun, RUN, start } from './threads';
 
 // A function that is exported is not put into the one that calls it.
-export { panels, tile, tileOfFour, tileOfFours, tileOfPairs };
+export { panels, tile, tileOfFour, tileOfFours, tileOfOneBf16, tileOfOneF16, tileOfOneF32, tileOfPairs };
 
 /** A run as its caller leaves it in memory for the other threads. */
 @unmanaged

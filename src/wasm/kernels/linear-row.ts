@@ -11,7 +11,7 @@ import {
   touchWeights,
 } from './linear';
 import { normalize } from './norm';
-import { EIGHT, FOUR, packFour, tileOfFour, tileOfOne } from './panels';
+import { EIGHT, FOUR, packFour, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 } from './panels';
 import { digits4, half4, largest, madd, sumInt, sums } from './simd';
 import { Batch, Format, rowsOf, Step, strideOf, Table } from './step';
 import { threadCount } from './threads';
@@ -49,9 +49,9 @@ function rowsOfFloats(s: Step, batch: Batch, y: usize): void {
   while (takeColumns(s, most, 1)) {
     for (let c = -(column & (EIGHT - 1)); c < columns; c += EIGHT) {
       if (rows > 1) tileOfFour(four, panelAt(s, column + c, depth, wide), depth, y);
-      else if (format == Format.f32) tileOfOne<f32>(x, panelAt(s, column + c, depth, wide), depth, y);
-      else if (format == Format.bf16) tileOfOne<u16>(x, panelIn(s, column + c), depth, y);
-      else tileOfOne<i16>(x, panelIn(s, column + c), depth, y);
+      else if (format == Format.f32) tileOfOneF32(x, panelIn(s, column + c), depth, y);
+      else if (format == Format.bf16) tileOfOneBf16(x, panelIn(s, column + c), depth, y);
+      else tileOfOneF16(x, panelIn(s, column + c), depth, y);
       finishPanel(s, batch, 0, rows, c, y);
     }
   }

@@ -148,7 +148,7 @@ export function tileOfFour(four: usize, eight: usize, depth: i32, y: usize): voi
 }
 
 /** y [8] = Σ over the depth, a multiple of four, of one value times the eight weights of a panel of T. */
-export function tileOfOne<T>(x: usize, eight: usize, depth: i32, y: usize): void {
+function tileOfOne<T>(x: usize, eight: usize, depth: i32, y: usize): void {
   const half = 4 * sizeof<T>();
   let a0 = f32x4.splat(0);
   let a1 = a0;
@@ -174,6 +174,18 @@ export function tileOfOne<T>(x: usize, eight: usize, depth: i32, y: usize): void
   }
   v128.store(y, f32x4.add(f32x4.add(a0, b0), f32x4.add(c0, d0)));
   v128.store(y, f32x4.add(f32x4.add(a1, b1), f32x4.add(c1, d1)), 16);
+}
+
+export function tileOfOneF32(x: usize, eight: usize, depth: i32, y: usize): void {
+  tileOfOne<f32>(x, eight, depth, y);
+}
+
+export function tileOfOneF16(x: usize, eight: usize, depth: i32, y: usize): void {
+  tileOfOne<i16>(x, eight, depth, y);
+}
+
+export function tileOfOneBf16(x: usize, eight: usize, depth: i32, y: usize): void {
+  tileOfOne<u16>(x, eight, depth, y);
 }
 
 /** A panel of T as one of floats. */
