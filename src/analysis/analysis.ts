@@ -1,7 +1,7 @@
 import type { Edit } from '../plan/edit.ts';
 import type { LanguageModel, Prompt } from '../run/language-model.ts';
-import type { TopToken } from '../run/output.ts';
 import { logSumExp } from '../run/log-sum-exp.ts';
+import type { TopToken } from '../run/output.ts';
 import { best } from '../run/sampling.ts';
 import { positionsIn } from '../run/trace.ts';
 import type { TracedTensor } from '../run/traced.ts';
