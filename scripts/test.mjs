@@ -1,4 +1,4 @@
-// `npm test`: every check of the project, two stages at a time. The last line counts what passed and failed.
+// `npm test`: every check of the project, three stages at a time. The last line counts what passed and failed.
 // `npm run check` runs what takes less than a minute: types, lint and the unit tests, for each save.
 // `npm run test:full` runs only the slow tests (*.full.test.ts).
 import { spawn } from 'node:child_process';
@@ -49,8 +49,8 @@ const stages = check
       ...(full ? [] : lint),
     ];
 
-/** Two use both cores of a small machine; with more of them pages would wait for a core. */
-const AT_ONCE = 2;
+/** Pages and processes wait for each other a third of the time, so that three keep the two cores of a small machine busy. */
+const AT_ONCE = 3;
 
 function nameOf({ name, project }) {
   return name ?? `tests: ${project}`;
