@@ -7,8 +7,8 @@ import { hex as relaxed } from '../../src/wasm/binary-relaxed.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-test('each build stays below 32 kB', () => {
-  expect(Math.max(plain.length, relaxed.length) / 2).toBeLessThan(32_000); // hexadecimal, as they are in the bundle
+test('each build stays below 40 kB', () => {
+  expect(Math.max(plain.length, relaxed.length) / 2).toBeLessThan(40_000); // hexadecimal, as they are in the bundle
   expect(Buffer.from(relaxed, 'hex').length).toBeGreaterThan(5000);
 });
 
