@@ -24,7 +24,7 @@ const broken: Broken[] = [
   [
     'a width that heads do not divide',
     bad,
-    /hidden_size .*multiple of the 5 heads/,
+    /hidden_size .*multiple of num_attention_heads, which is 5/,
     config({ num_attention_heads: 5 }),
   ],
   ['no heads', bad, /num_attention_heads .* 0/, config({ num_attention_heads: 0 })],
@@ -397,7 +397,7 @@ test('messages of DistilBERT name its own fields', async () => {
     await expect(loading).rejects.toMatchObject({ code: 'bad-checkpoint', message: expect.stringMatching(message) });
   };
   await refused({ n_layers: 1 }, /n_layers in config.json is 1/);
-  await refused({ dim: 41 }, /dim in config.json is 41; expected a multiple of the 2 heads/);
+  await refused({ dim: 41 }, /dim in config.json is 41; expected a multiple of n_heads, which is 2/);
   await refused({ hidden_dim: 80 }, /ffn.lin1.weight .*shape \[90,40\]; expected \[80,40\]/);
 });
 
