@@ -92,7 +92,8 @@ async function putInWorker(handle: FileSystemFileHandle, value: Uint8Array<Array
   try {
     if (file.getSize() > value.length) file.truncate(value.length);
     const written = file.write(value, { at: 0 }); // no flush: what a crash of the system loses, its digest tells
-    if (written < value.length) throw new Error(`only ${written} of ${value.length} bytes could be written`);
+    // Where there is no more room, Chromium answers -8 as a number without a sign.
+    if (written !== value.length) throw new Error(`only ${file.getSize()} of ${value.length} bytes could be written`);
   } finally {
     file.close();
   }
