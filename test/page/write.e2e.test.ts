@@ -274,8 +274,16 @@ test('a reload brings back the text, from no address, and what the last completi
 
 test('another device ends a run as stopped', async () => {
   await open('&max-new-tokens=240&temperature=0', 'cpu');
+  const area = page.locator('textarea');
+  const running = area.evaluate(
+    async (area: HTMLTextAreaElement, before) => {
+      while (area.value === before) await new Promise((resolve) => setTimeout(resolve));
+      location.assign('#device=wasm'); // from within the page, which is there before so short a run is over
+    },
+    await value(),
+  );
   await page.keyboard.press('Control+Enter');
-  await follow('device=wasm'); // at once: the run is short
+  await running;
   await runsOn('wasm');
   await page.locator('.figures').getByText('stopped').waitFor();
   expect(await page.getByRole('alert').innerText()).toBe('');
