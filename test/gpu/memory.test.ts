@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Backend, DrawSettings, Row } from '../../src/plan/backend.ts';
-import { backends, openedOnce } from '../backends.ts';
+import { backends, isFull, openedOnce } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { MiniPlan, randomValues } from '../ops/mini-plan.ts';
 import { encoderDecoderPlan } from '../run/check-plans.ts';
@@ -35,7 +35,8 @@ async function filled(backend: Backend) {
   return program;
 }
 
-test('texts are written on with the memory of one of two sources, as run by run on the CPU', async () => {
+// Sources of several lengths, and generations: test/model/encoder-decoders.test.ts.
+test.runIf(isFull)('texts are written on with the memory of one of two sources, as run by run on the CPU', async () => {
   const [reference, program] = [await filled(await cpu!.open()), await filled(await gpu!.open())];
   const settings: DrawSettings = {
     ...{ temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 },

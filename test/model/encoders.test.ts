@@ -21,8 +21,8 @@ const folders = [
 const product = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 const likeness = (a: Float32Array, b: Float32Array) => product(a, b) / Math.sqrt(product(a, a) * product(b, b));
 
-/** One of each family: heads and poolings are no matter of a device's. A software GPU compiles the kernels of each for seconds. */
-const onGpu = ['bert-mlm', 'distilbert-seqcls', 'roberta-mlm'];
+/** Families, heads and poolings are no matter of a device's. A software GPU compiles the kernels of each for seconds. */
+const onGpu = ['bert-mlm'];
 
 describe.each(backends)('on $name', (backend) => {
   describe.each(backend.name === 'webgpu' && !isFull ? onGpu : folders)('%s', (folder) => {
@@ -60,8 +60,7 @@ describe.each(backends)('on $name', (backend) => {
       }
     });
 
-    const isTraced = isFull || backend.name !== 'webgpu' || folder === 'bert-mlm';
-    test.runIf(isTraced && /mlm|pooler/.test(folder))('every intermediate', async () => {
+    test.runIf(/mlm|pooler/.test(folder))('every intermediate', async () => {
       const { cases, trace } = given;
       const expected = await tensorsOf(folder, 'trace.safetensors');
       const input = casesOf(cases.find(({ name }) => name === trace!.case)!)[0]!;

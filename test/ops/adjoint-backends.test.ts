@@ -64,22 +64,21 @@ function wideCase(): Case {
 }
 
 describe.each(backends.filter(({ name }) => name !== 'cpu'))('gradients on $name', ({ name, open }) => {
-  // A software GPU compiles each plan's kernels anew.
-  const count = isFull ? 40 : name === 'webgpu' ? 4 : 16;
-  test.each<[string, Case]>([...cases(count), ['of long products', longCase()], ['of wide heads', wideCase()]])(
-    'are those of the CPU: random plan %s',
-    async (_, one) => {
-      const tensors = ['0.post', '1.attended', 'embedded'].filter((tensor) => one.plan.tensors.has(tensor));
-      const expected = await opened(createCpuBackend(), one, tensors);
-      const found = await opened(await open(), one, tensors);
-      // A second run finds the sums of the first in its buffers.
-      for (let run = 0; run < 2; run++) {
-        const [a, b] = [await expected.run(), await found.run()];
-        expect(Math.abs(a.loss - b.loss)).toBeLessThan(1e-4 * Math.max(1, Math.abs(a.loss)));
-        expect([...b.of.keys()]).toEqual([...a.of.keys()]);
-        for (const [of, values] of a.of) expectClose(b.of.get(of)!, values, { relative: 1e-4, absolute: 2e-5 }, of);
-      }
-      for (const each of [expected, found]) each.dispose();
-    },
-  );
+  const long: [string, Case] = ['of long products', longCase()];
+  const all: [string, Case][] = [...cases(isFull ? 40 : 16), long, ['of wide heads', wideCase()]];
+  // A software GPU compiles each plan's kernels anew: it has the second, which is edited, and the fourth.
+  const some = [...cases(4).filter((_, i) => i % 2 === 1), long];
+  test.each(name === 'webgpu' && !isFull ? some : all)('are those of the CPU: random plan %s', async (_, one) => {
+    const tensors = ['0.post', '1.attended', 'embedded'].filter((tensor) => one.plan.tensors.has(tensor));
+    const expected = await opened(createCpuBackend(), one, tensors);
+    const found = await opened(await open(), one, tensors);
+    // A second run finds the sums of the first in its buffers.
+    for (let run = 0; run < 2; run++) {
+      const [a, b] = [await expected.run(), await found.run()];
+      expect(Math.abs(a.loss - b.loss)).toBeLessThan(1e-4 * Math.max(1, Math.abs(a.loss)));
+      expect([...b.of.keys()]).toEqual([...a.of.keys()]);
+      for (const [of, values] of a.of) expectClose(b.of.get(of)!, values, { relative: 1e-4, absolute: 2e-5 }, of);
+    }
+    for (const each of [expected, found]) each.dispose();
+  });
 });

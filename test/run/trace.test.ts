@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Edit } from '../../src/plan/edit.ts';
 import type { Model } from '../../src/run/model.ts';
-import { testGpu } from '../backends.ts';
+import { isFull, testGpu } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { readFixture, readFixtureJson } from '../fixtures.ts';
 import { randomValues } from '../ops/mini-plan.ts';
@@ -119,7 +119,8 @@ describe('on WebGPU, in chunks of 5', () => {
   });
   afterAll(() => gpu.dispose());
 
-  test('every intermediate of the fixture', () => expectIntermediates(gpu));
+  // The next test compares every tensor.
+  test.runIf(isFull)('every intermediate of the fixture', () => expectIntermediates(gpu));
 
   test('everything traced, and nothing, gives the same logits; every tensor is that of the CPU', async () => {
     const [expected, trace] = [await model.trace(ids, { capture: ['*'] }), await gpu.trace(ids, { capture: ['*'] })];
