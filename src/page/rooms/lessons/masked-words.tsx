@@ -29,13 +29,11 @@ function Lesson({ model, text }: { model: WorkerEncoder; text: string }) {
   const [running, setRunning] = useState(false);
   const abort = useRef(new AbortController());
   const stop = () => abort.current.abort();
-  useEffect(() => {
-    setGuesses([]);
-    return stop;
-  }, [model, text]);
+  const isAsked = useRef(false);
   const run = async () => {
     abort.current = new AbortController();
     const { signal } = abort.current;
+    isAsked.current = true;
     setGuesses([]);
     setFailure(undefined);
     setRunning(true);
@@ -48,8 +46,16 @@ function Lesson({ model, text }: { model: WorkerEncoder; text: string }) {
     } catch (error) {
       if (!signal.aborted) setFailure(error);
     }
+    if (abort.current.signal !== signal) return;
+    isAsked.current = false;
     setRunning(false);
   };
+  /** Another text takes the place of the one that is gone through. */
+  useEffect(() => {
+    setGuesses([]);
+    if (isAsked.current) void run();
+    return stop;
+  }, [model, text]);
   const loss = guesses.reduce((sum, { share }) => sum - Math.log(share), 0) / Math.max(1, guesses.length);
   return (
     <>
