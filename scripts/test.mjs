@@ -3,7 +3,6 @@
 // `npm run test:full` runs only the slow tests (*.full.test.ts).
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { installBrowser, installOtherBrowsers, installPackages } from './setup.mjs';
@@ -58,14 +57,13 @@ function nameOf({ name, project }) {
 }
 
 /** Runs a script of Node's; what it says is shown line by line, after the stage's name where several run. */
-function run(name, args, { env = {}, waits = true } = {}) {
+function run(name, args, env = {}) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? '1' : '0', ...env },
     });
-    if (waits && child.pid) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
     for (const [from, to] of [
       [child.stdout, process.stdout],
       [child.stderr, process.stderr],
@@ -81,9 +79,7 @@ async function tests(project) {
   const report = join(results, `${project}.json`);
   const args = ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   if (full) args.push('--passWithNoTests');
-  // The longest runs in one process, and would end last: the others wait for it.
-  const options = { env: { VITRINE_FULL: full ? '1' : '0' }, waits: project !== 'gpu' };
-  const ok = await run(project, ['node_modules/vitest/vitest.mjs', ...args], options);
+  const ok = await run(project, ['node_modules/vitest/vitest.mjs', ...args], { VITRINE_FULL: full ? '1' : '0' });
   let failed = 0;
   try {
     const counts = JSON.parse(readFileSync(report, 'utf8'));
