@@ -121,7 +121,9 @@ class Piece {
     this.#steps = steps;
     this.#formatOf = formatOf;
     this.#weights = plan.weights.filter(({ name }) => names.has(name));
-    const wide = this.#weights.find((spec) => spec.rows === plan.vocabSize && spec.columns > NARROW)?.columns;
+    // A vector has one row, and so may the outputs be one.
+    const isOutput = ({ kind, rows }: WeightSpec) => kind === 'matrix' && rows === plan.vocabSize;
+    const wide = this.#weights.find((spec) => isOutput(spec) && spec.columns > NARROW)?.columns;
     this.#fit = (width) => (width === wide ? NARROW : width);
   }
 
