@@ -4,7 +4,7 @@ import { logitDifference, type Model, neuronLogits, patchingSweep } from '../../
 import { attributionPatching } from '../../src/learn/index.ts';
 import { softmax } from '../../src/page/shares.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
+import { drawn, expectToFit, loadEmbedded, numbersOf, openWhole } from './inside.ts';
 import { answered, callNames } from './watch.ts';
 
 const text = 'Once upon a time there was a little girl';
@@ -15,8 +15,7 @@ let model: Model;
 let complaints: string[] = [];
 beforeAll(async () => {
   [site, model] = await Promise.all([openSite(), loadEmbedded()]);
-  ({ page, complaints } = await openInside(site, text, [], { dials: 'seed=7' }));
-  await page.locator('.whole[data-stale="false"] [data-norm]').first().waitFor();
+  ({ page, complaints } = await openWhole(site, text, 'seed=7'));
 });
 afterAll(async () => {
   model.dispose();
@@ -24,8 +23,7 @@ afterAll(async () => {
 });
 afterEach(() => expect(complaints).toEqual([]));
 
-const numbers = (selector: string, name: string) =>
-  page.locator(selector).evaluateAll((all, name) => all.map((one) => Number((one as HTMLElement).dataset[name])), name);
+const numbers = (selector: string, name: string) => numbersOf(page, selector, name);
 const heading = (name: string) => page.locator(`#station-${name} > h3 button`);
 const logitsOf = async (of: string, edits: Parameters<Model['trace']>[1] = {}) =>
   (await model.trace(of, { ...edits, logits: [-1] })).logits.data;

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { lengthOf, patternRow, rowOf, softmax } from '../../src/page/shares.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
+import { drawn, expectToFit, loadEmbedded, numbersOf, openWhole } from './inside.ts';
 
 const text = 'Once upon a time there was a little girl named';
 const dials = { temperature: 0.8, topK: 40, seed: 7 };
@@ -14,8 +14,7 @@ let model: Model;
 let complaints: string[] = [];
 beforeAll(async () => {
   [site, model] = await Promise.all([openSite(), loadEmbedded()]);
-  ({ page, complaints } = await openInside(site, text, [], { dials: 'seed=7&max-new-tokens=4' }));
-  await page.locator('.whole[data-stale="false"] [data-norm]').first().waitFor();
+  ({ page, complaints } = await openWhole(site, text, 'seed=7&max-new-tokens=4'));
 });
 afterAll(async () => {
   model.dispose();
@@ -23,8 +22,7 @@ afterAll(async () => {
 });
 afterEach(() => expect(complaints).toEqual([]));
 
-const numbers = (selector: string, name: string) =>
-  page.locator(selector).evaluateAll((all, name) => all.map((one) => Number((one as HTMLElement).dataset[name])), name);
+const numbers = (selector: string, name: string) => numbersOf(page, selector, name);
 
 /** What the drawing shows is what `trace` gives for the text, block and head. */
 async function expectTraced(prompt: string, layer: number, head: number): Promise<void> {

@@ -12,6 +12,16 @@ export function loadEmbedded(): Promise<Model> {
   return load(fileURLToPath(new URL('../../public/models/tiny-tales/', import.meta.url)), { device: 'cpu' });
 }
 
+/** What the browser complains of from now on. `expected`: what is no fault, as files that a checkpoint may have or not, whose 404 it logs. */
+export function complaintsOf(page: Page, expected?: RegExp): string[] {
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !expected?.test(message.text())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  return complaints;
+}
+
 interface Opened {
   page: Page;
   /** What the browser complained of. */
@@ -26,9 +36,7 @@ export async function openInside(
   { device = 'wasm', width = 1280, scheme = 'light' as 'light' | 'dark', dials = '' } = {},
 ): Promise<Opened> {
   const page = await site.newPage({ viewport: { width, height: 900 }, colorScheme: scheme });
-  const complaints: string[] = [];
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
+  const complaints = complaintsOf(page);
   await watchCalls(page);
   await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=${device}&${dials}`);
   await page.getByText(/in memory/).waitFor();
@@ -39,6 +47,17 @@ export async function openInside(
   }
   return { page, complaints };
 }
+
+/** The page opened inside, its flow drawn. */
+export async function openWhole(site: Site, text: string, dials: string): Promise<Opened> {
+  const opened = await openInside(site, text, [], { dials });
+  await opened.page.locator('.whole[data-stale="false"] [data-norm]').first().waitFor();
+  return opened;
+}
+
+/** The numbers that elements tell in `data-name`. */
+export const numbersOf = (page: Page, selector: string, name: string): Promise<number[]> =>
+  page.locator(selector).evaluateAll((all, name) => all.map((one) => Number((one as HTMLElement).dataset[name])), name);
 
 /** What a canvas shows: its numbers as an array. */
 export function drawn(page: Page, selector: string): Promise<Omit<Drawn, 'data'> & { data: number[] }> {

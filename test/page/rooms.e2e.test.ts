@@ -15,24 +15,20 @@ import {
   type Vision,
 } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, expectToFit } from './inside.ts';
+import { complaintsOf, drawn, expectToFit } from './inside.ts';
 
 const folder = (name: string) => fileURLToPath(new URL(`../../public/models/${name}/`, import.meta.url));
 
 let site: Site;
 let page: Page;
-const complaints: string[] = [];
+let complaints: string[];
 /** Folders of models of which a weight was asked for. */
 const fetched = new Set<string>();
 
 beforeAll(async () => {
   site = await openSite();
   page = await site.newPage({ viewport: { width: 1280, height: 900 } });
-  page.on('console', (message) => {
-    // Files that a checkpoint may have or not are asked for; the browser logs every 404.
-    if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
+  complaints = complaintsOf(page, /Failed to load resource/);
   page.on('request', (request) => {
     const [, name] = /models\/([\w-]+)\/model\.safetensors/.exec(request.url()) ?? [];
     if (name) fetched.add(name);

@@ -11,22 +11,19 @@ import { sample } from '../../src/page/teach/sample.ts';
 import { readTable, split } from '../../src/page/teach/table.ts';
 import { isFull } from '../full.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, expectToFit } from './inside.ts';
+import { complaintsOf, drawn, expectToFit } from './inside.ts';
 
 const folder = (name: string) => fileURLToPath(new URL(`../../public/models/${name}/`, import.meta.url));
 
 let site: Site;
 let page: Page;
-const complaints: string[] = [];
+let complaints: string[];
 const fetched = new Set<string>();
 
 beforeAll(async () => {
   site = await openSite();
   page = await site.newPage({ viewport: { width: 1280, height: 900 } });
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
+  complaints = complaintsOf(page, /Failed to load resource/);
   page.on('request', (request) => {
     const [, name] = /assets\/(teach)-/.exec(request.url()) ?? [];
     if (name) fetched.add(name);

@@ -2,7 +2,7 @@ import { useRef, useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../embed/client.ts';
 import { useOnce } from '../inside/later.ts';
 import { course, dials, given, isLearning, parts, stop, table, teachClasses } from './course.ts';
-import { FileChoice, useDropped } from './files.tsx';
+import { Given } from './given.tsx';
 import { How } from './how.tsx';
 import { sample } from './sample.ts';
 import { lineOf, type Table } from './table.ts';
@@ -14,58 +14,37 @@ const firstRows = 6;
 
 /** The examples: typed, pasted or dropped, checked, and how they were read. */
 export function Classes({ model }: { model: WorkerEncoder }) {
-  const [refused, setRefused] = useState<string | undefined>(undefined);
-  const take = (text: string) => {
-    setRefused(undefined);
-    given.value = text;
-  };
-  const read = useDropped(take, setRefused);
   const isEmpty = given.value.trim() === '';
   const why = isEmpty ? words.empty : whyNot(table.value);
   const isHindered = why !== undefined;
+  const withLine = (line: string) => given.value + (given.value && !given.value.endsWith('\n') ? '\n' : '') + line;
+  const found = (
+    <>
+      {why && <p class={isEmpty ? 'summary' : 'wrong'}>{why}</p>}
+      {!isEmpty && <Found model={model} />}
+    </>
+  );
   return (
-    <section class="examples" aria-labelledby="examples-title">
-      <h3 id="examples-title">{words.examples}</h3>
-      <p class="summary">{words.examplesLead}</p>
-      <div class="actions">
-        <button type="button" class={isEmpty ? 'primary' : 'plain'} onClick={() => take(sample)}>
-          {words.sample}
-        </button>
-        <FileChoice label={words.chooseFile} accept=".csv,.tsv,.txt,text/csv,text/plain" onFile={read} />
-        {!isEmpty && (
-          <button type="button" class="quiet" disabled={isLearning.value} onClick={() => take('')}>
-            {words.clear}
-          </button>
-        )}
-      </div>
-      <textarea
-        rows={isEmpty ? 5 : 8}
-        dir="auto"
-        spellcheck={false}
-        aria-label={words.csv}
-        aria-describedby="examples-found"
-        placeholder={words.placeholder}
-        value={given.value}
-        onInput={(event) => take(event.currentTarget.value)}
-      />
-      <AddOne
-        onAdd={(line) =>
-          take(given.value && !given.value.endsWith('\n') ? `${given.value}\n${line}` : given.value + line)
-        }
-      />
-      <div id="examples-found" class="found" role="status">
-        {refused && <p class="wrong">{refused}</p>}
-        {why && <p class={isEmpty ? 'summary' : 'wrong'}>{why}</p>}
-        {!isEmpty && <Found model={model} />}
-      </div>
-      {!isEmpty && !isHindered && (
+    <Given
+      id="examples"
+      title={words.examples}
+      lead={words.examplesLead}
+      sample={{ label: words.sample, text: sample }}
+      files={{ label: words.chooseFile, accept: '.csv,.tsv,.txt,text/csv,text/plain' }}
+      field={words.csv}
+      placeholder={words.placeholder}
+      value={given}
+      more={(take) => <AddOne onAdd={(line) => take(withLine(line))} />}
+      found={found}
+    >
+      {!isHindered && (
         <>
           <FirstRows />
           <How model={model} />
         </>
       )}
       <Act isHindered={isHindered} onTeach={() => void teachClasses(model)} />
-    </section>
+    </Given>
   );
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { bytes } from '../strings.ts';
 import { words } from './words.ts';
 
@@ -16,7 +16,7 @@ export function useDropped(onText: (text: string) => void, onRefused: (why: stri
   };
   const latest = useRef(read);
   latest.current = read;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const drop = (event: DragEvent) => {
       const files = [...(event.dataTransfer?.files ?? [])];
       if (files.length !== 1 || !isTable(files[0]!)) return; // a model's files, which the page takes

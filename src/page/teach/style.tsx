@@ -1,11 +1,10 @@
-import { useState } from 'preact/hooks';
 import type { WorkerModel } from '../../embed/client.ts';
 import { useOnce } from '../inside/later.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { useSettled } from '../rooms/later-text.ts';
 import { Act } from './classes.tsx';
-import { givenText, isLearning, teachStyle } from './course.ts';
-import { FileChoice, useDropped } from './files.tsx';
+import { givenText, teachStyle } from './course.ts';
+import { Given } from './given.tsx';
 import { How } from './how.tsx';
 import { piecesOf } from './pieces.ts';
 import { tale } from './tale.ts';
@@ -13,12 +12,6 @@ import { words } from './words.ts';
 
 /** The text that a model which writes learns to go on like. */
 export function Style({ model, name }: { model: WorkerModel; name: string }) {
-  const [refused, setRefused] = useState<string | undefined>(undefined);
-  const take = (text: string) => {
-    setRefused(undefined);
-    givenText.value = text;
-  };
-  const read = useDropped(take, setRefused);
   const text = useSettled(givenText.value);
   const { value, failure, stale } = useOnce(() => piecesOf(model, text), [model, text]);
   const isEmpty = givenText.value.trim() === '';
@@ -28,44 +21,28 @@ export function Style({ model, name }: { model: WorkerModel; name: string }) {
     const all = value!.pieces;
     void teachStyle(model, all.slice(0, all.length - judged), all.slice(all.length - judged));
   };
+  const found = !isEmpty && value && !stale && (
+    <>
+      <p class={canLearn ? '' : 'wrong'}>
+        {canLearn ? words.stylePieces(value.pieces.length, value.tokens, judged) : words.styleShort}
+      </p>
+      {value.all > value.tokens && <p class="wrong">{words.styleCut(value.all, value.tokens)}</p>}
+    </>
+  );
   return (
-    <section class="examples" aria-labelledby="style-title">
-      <h3 id="style-title">{words.style}</h3>
-      <p class="summary">{words.styleLead(name)}</p>
-      <div class="actions">
-        <button type="button" class={isEmpty ? 'primary' : 'plain'} onClick={() => take(tale)}>
-          {words.sampleTale}
-        </button>
-        <FileChoice label={words.chooseText} accept=".txt,.md,text/plain" onFile={read} />
-        {!isEmpty && (
-          <button type="button" class="quiet" disabled={isLearning.value} onClick={() => take('')}>
-            {words.clear}
-          </button>
-        )}
-      </div>
-      <textarea
-        rows={isEmpty ? 4 : 8}
-        dir="auto"
-        spellcheck={false}
-        aria-label={words.styleField}
-        aria-describedby="style-found"
-        value={givenText.value}
-        onInput={(event) => take(event.currentTarget.value)}
-      />
-      <div id="style-found" class="found" role="status">
-        {refused && <p class="wrong">{refused}</p>}
-        {!isEmpty && value && !stale && (
-          <>
-            <p class={canLearn ? '' : 'wrong'}>
-              {canLearn ? words.stylePieces(value.pieces.length, value.tokens, judged) : words.styleShort}
-            </p>
-            {value.all > value.tokens && <p class="wrong">{words.styleCut(value.all, value.tokens)}</p>}
-          </>
-        )}
-      </div>
+    <Given
+      id="style"
+      title={words.style}
+      lead={words.styleLead(name)}
+      sample={{ label: words.sampleTale, text: tale }}
+      files={{ label: words.chooseText, accept: '.txt,.md,text/plain' }}
+      field={words.styleField}
+      value={givenText}
+      found={found}
+    >
       <Failed failure={failure} />
       {canLearn && <How model={model} />}
       <Act isHindered={!canLearn} onTeach={teach} />
-    </section>
+    </Given>
   );
 }

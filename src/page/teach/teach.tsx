@@ -6,7 +6,7 @@ import './teach.css';
 import './learning.css';
 import './compare.css';
 import './depth.css';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { WorkerEncoder, WorkerModel } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
 import { opened, show } from '../models.ts';
@@ -80,7 +80,7 @@ function OfStyle({ model, name }: { model: WorkerModel; name: string }) {
   const run = course.value;
   const taught = run?.adapter ?? (chosen.value?.model === model ? chosen.value.adapter : undefined);
   const [midway, setMidway] = useState<Adapter | undefined>(undefined);
-  useEffect(() => setMidway(undefined), [run?.state === 'begins']);
+  useLayoutEffect(() => setMidway(undefined), [run?.state === 'begins']);
   // While it learns it writes when it is asked to: each time holds the learning up.
   const writes = isLearning.value ? run?.adapter && midway : taught;
   return (

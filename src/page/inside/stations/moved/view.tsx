@@ -1,5 +1,5 @@
 import './style.css';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { visible } from '../../../format.ts';
 import { largest, softmax } from '../../../shares.ts';
 import { Failure, Quoting } from '../../draw/figure.tsx';
@@ -28,7 +28,7 @@ function Predictions({ frame, stale }: { frame: Frame; stale: boolean }) {
   const next = reading.ids[position + 1];
   const candidates = next === undefined || best.includes(next) ? best : [next, ...best.slice(0, most - 1)];
   const [asked, setAsked] = useState<number | undefined>(undefined);
-  useEffect(() => setAsked(undefined), [reading, position]);
+  useLayoutEffect(() => setAsked(undefined), [reading, position]);
   // Within a text the word that stands there, behind it the likeliest.
   const id = asked !== undefined && candidates.includes(asked) ? asked : (next ?? candidates[0]!);
   const [way, setWay] = useState<Way>('gradient');

@@ -1,6 +1,6 @@
 import './style.css';
 import { Fragment } from 'preact';
-import { useEffect, useMemo } from 'preact/hooks';
+import { useLayoutEffect, useMemo } from 'preact/hooks';
 import type { NeuronTokens } from '../../../../index.ts';
 import { shortNumber, visible } from '../../../format.ts';
 import { largest, magnitudeOf, rowOf } from '../../../shares.ts';
@@ -21,7 +21,7 @@ const mostPieces = 80;
 export function Neuron() {
   const { frame, stale, failure } = useFrame([`blocks.${layer.value}.mlp.hook_post`, 'ln_final.hook_scale']);
   // A cell of an MLP that is asked about is its neuron's.
-  useEffect(() => {
+  useLayoutEffect(() => {
     const of = neuronOf(cell.value);
     if (of) neuron.value = of.neuron;
   }, [cell.value]);
