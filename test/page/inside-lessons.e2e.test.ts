@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { loadEmbedded, openInside } from './inside.ts';
+import { complaintsOf, loadEmbedded, openInside } from './inside.ts';
 import { answered, frame } from './watch.ts';
 
 const text = 'Once upon a time there was a little girl';
@@ -19,10 +19,8 @@ afterAll(async () => {
   await site.close();
 });
 beforeEach(async () => {
-  complaints = [];
   page = await site.newPage({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
+  complaints = complaintsOf(page);
   await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=wasm`);
   await page.getByText(/in memory/).waitFor();
   await page.getByRole('button', { name: 'See inside' }).click();

@@ -3,7 +3,7 @@ import type { Locator, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { loadEmbedded } from './inside.ts';
+import { complaintsOf, loadEmbedded } from './inside.ts';
 import { frame } from './watch.ts';
 
 const tinyGpt2 = ['config.json', 'model.safetensors', 'tokenizer.json'].map((name) =>
@@ -23,10 +23,8 @@ afterAll(async () => {
   await site.close();
 });
 beforeEach(async () => {
-  complaints = [];
   page = await site.newPage({ viewport: { width: 1280, height: 900 } });
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
+  complaints = complaintsOf(page);
   await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=wasm`);
   await page.getByText(/in memory/).waitFor();
   await page.getByRole('button', { name: 'See inside' }).click();

@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { loadEmbedded } from './inside.ts';
+import { complaintsOf, loadEmbedded } from './inside.ts';
 import { callNames, pass, stopClock, watchCalls } from './watch.ts';
 
 const text = 'Once upon a time there was a little girl';
@@ -24,10 +24,8 @@ afterEach(async () => {
 });
 
 async function open(hash = '', device = 'wasm', prompt = text): Promise<void> {
-  complaints = [];
   page = await site.newPage({ viewport: { width: 1280, height: 900 } });
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
+  complaints = complaintsOf(page);
   await watchCalls(page);
   await page.goto(`${site.url}#prompt=${encodeURIComponent(prompt)}&device=${device}${hash}`);
   await page.getByText(/in memory/).waitFor();
