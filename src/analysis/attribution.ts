@@ -5,6 +5,7 @@ import type { LanguageModel, Prompt } from '../run/language-model.ts';
 import { editsCheck } from '../run/options.ts';
 import type { TopToken } from '../run/output.ts';
 import { best } from '../run/sampling.ts';
+import { positionsIn } from '../run/trace.ts';
 import { inRows, rowOf, type Traceable, throughHead } from './rows.ts';
 
 /** What one part of the model adds to a logit. */
@@ -53,7 +54,8 @@ export async function directLogitAttribution(
   const capture = (name: string) => wanted.test(name) || name === last;
   const traced = await model.trace(text, { capture, edits, logits: [], signal });
   const ids = traced.tokens;
-  const vector = (name: string) => ({ part: name, values: rowOf(traced.get(name)!, position) });
+  const [at] = positionsIn([position], ids.length) as [number];
+  const vector = (name: string) => ({ part: name, values: rowOf(traced.get(name)!, at) });
   const parts = ['hook_embed', 'hook_pos_embed'].filter((name) => traced.get(name)).map(vector);
   const z = Array.from({ length: nLayer }, (_, layer) => vector(`blocks.${layer}.attn.hook_z`).values);
   const outs = await outputsOfHeads(model, ids, z, signal);
@@ -67,14 +69,14 @@ export async function directLogitAttribution(
     parts.push({ part: `blocks.${layer}.mlp`, values: vector(`blocks.${layer}.hook_mlp_out`).values });
   }
   if (edits.length > 0) {
-    const rest = rowOf(traced.get(last)!, position).map((sum, i) =>
+    const rest = rowOf(traced.get(last)!, at).map((sum, i) =>
       parts.reduce((left, { values }) => left - values[i]!, sum),
     );
     parts.push({ part: 'edits', values: rest });
   }
   parts.push({ part: 'bias', values: new Float32Array(nEmbd) });
 
-  const scale = rowOf(traced.get('ln_final.hook_scale')!, position)[0]!;
+  const scale = rowOf(traced.get('ln_final.hook_scale')!, at)[0]!;
   const held = [{ name: 'ln_final.hook_scale', set: scale }];
   const logits: number[] = [];
   const residuals = parts.map(({ values }) => values);

@@ -1,4 +1,4 @@
-/** Pieces kept in memory until they are read: most of those of the requests under way, so that few are read back from the cache. */
+/** The most pieces kept in memory: most of those of the requests under way, so that few are read back from the cache. */
 const mostFresh = 16;
 
 type Piece = Uint8Array<ArrayBuffer>;

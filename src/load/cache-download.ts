@@ -24,7 +24,7 @@ export interface Downloaded {
   oid: string | undefined;
 }
 
-export interface DownloadOptions {
+interface DownloadOptions {
   onBytes?: ((bytes: number) => void) | undefined;
   /** Hears of each piece as it is kept. */
   arriving?: Arriving | undefined;

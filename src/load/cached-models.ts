@@ -51,7 +51,7 @@ export const models = {
     if (!store.keys || !store.delete) {
       throw new VitrineError('bad-option', 'The cache cannot delete models: it has no keys() or no delete().');
     }
-    const folder = `${digest(name)}/`;
+    const folder = folderOf(name);
     const there = (await store.keys(folder)).length > 0;
     if (there) await store.delete(folder);
     return there;

@@ -80,7 +80,7 @@ export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
   storedAsOf(weight: WeightSpec): StoredAs;
   /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size. */
   read(weight: WeightSpec, signal?: AbortSignal): AsyncIterable<Float32Array>;
-  /** `read` for a format that it is to be kept in: a matrix in bfloat16, for that format, as it is stored. */
+  /** `read` for a format that it is to be kept in: a matrix that is stored in that format, as it is stored. */
   readFor(format: WeightFormat, weight: WeightSpec, signal?: AbortSignal): AsyncIterable<WeightRows>;
   /**
    * Waits until the files that were read are known to be what they should: what is read while they come may turn out wrong.

@@ -244,6 +244,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
 
   close(): void {
     this.#closeStream();
+    this.#keeping.clear();
     this.#files.close?.();
   }
 
@@ -344,7 +345,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   #keep(file: string, tensors: StoredTensor[], signal: AbortSignal | undefined): Promise<void> {
     const keeping = this.#keeping.get(file) ?? this.#tryKeeping(file, tensors, signal);
     this.#keeping.set(file, keeping);
-    keeping.catch(() => this.#keeping.delete(file));
+    keeping.catch(() => {}); // told by `verify`
     return keeping;
   }
 

@@ -16,7 +16,7 @@ const PAGE = 65536;
 const FROM = 1024;
 
 /** `packRows` in WebAssembly, in 0.05 to 0.5 of the time and the same bits; its results last until the next call. */
-export function packerOf(kernels: Kernels): typeof packRows {
+function packerOf(kernels: Kernels): typeof packRows {
   const { memory } = kernels;
   return (format, weights, columns) => {
     if (format === 'f32' || !(weights instanceof Float32Array)) return packRows(format, weights, columns);
@@ -52,8 +52,9 @@ let opened: Promise<typeof packRows> | undefined;
 
 /** What packs rows fastest here: plain JavaScript where WebAssembly is not to be had. */
 export function openPacker(): Promise<typeof packRows> {
-  const bytes = Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
-  opened ??= (async () => WebAssembly.instantiate(bytes))().then(
+  const bytes = () =>
+    Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
+  opened ??= (async () => WebAssembly.instantiate(bytes()))().then(
     ({ instance }) => packerOf(instance.exports as unknown as Kernels),
     () => packRows, // forbidden by a Content-Security-Policy, or without SIMD
   );

@@ -15,8 +15,8 @@ export const sharesRuns = ({ source, settings }: { source?: unknown; settings: S
   settings.onContextFull === 'stop';
 
 /** The most ids that a text comes to. */
-export const lengthOf = ({ prompt, settings }: Pick<Generation, 'prompt' | 'settings'>): number =>
-  prompt.length + settings.maxNewTokens;
+export const lengthOf = ({ engine, prompt, settings }: Pick<Generation, 'engine' | 'prompt' | 'settings'>): number =>
+  Math.min(engine.context, prompt.length + settings.maxNewTokens);
 
 /** The calls under way on an engine that can share runs, and the runs that they share where there are several. */
 export class Company {

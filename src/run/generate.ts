@@ -81,7 +81,7 @@ export function beginning(generation: Generation): Output {
 }
 
 async function* stepsOf(work: Work, room: number): AsyncGenerator<Token> {
-  if (work.runs) yield* shared(work, work.runs);
+  if (work.runs) yield* orAlone(work, room, shared(work, work.runs));
   else if (sharesRuns(work)) yield* inCompany(work, room);
   else yield* alone(work, room);
 }
@@ -92,32 +92,46 @@ async function* shared(work: Work, runs: NonNullable<Work['runs']>): AsyncGenera
   yield* together(work, await runs.join(work.settings.signal));
 }
 
+/** What is too much for all together may be had by each alone. */
+async function* orAlone(work: Work, room: number, together: AsyncGenerator<Token>, mayBe = () => true) {
+  try {
+    yield* together;
+  } catch (error) {
+    if (!(error instanceof VitrineError) || error.code !== 'out-of-memory' || !mayBe()) throw error;
+    yield* alone(work, room);
+  }
+}
+
 /** Alone as long as no other call is under way, or has room; else in runs that they share. */
 async function* inCompany(work: Work, room: number): AsyncGenerator<Token> {
-  const { engine, prompt, settings, outputs, cached } = work;
-  const [output] = outputs as [Output];
-  const company = Company.of(engine);
-  // What a text has in a cache of its own is run again among the others: not where that is more than what is still to come.
-  const moves = () => company.takes(lengthOf(work)) && settings.maxNewTokens > output.ids.length + (prompt.length >> 2);
-  const knowsMuch = cached >= 32 && cached * 2 >= prompt.length;
+  const company = Company.of(work.engine);
+  const mayBe = () => {
+    if (!company.isAlone) company.separate();
+    return !company.isAlone;
+  };
   try {
-    await company.enter(work);
-    let lane = knowsMuch ? undefined : await company.join(work);
-    if (!lane)
-      for await (const token of alone(work, room)) {
-        yield token;
-        if (!output.finishReason && moves()) lane = await company.join(work);
-        if (lane) break;
-      }
-    const taken = lane;
-    if (taken) yield* shared(work, { join: async () => taken });
-  } catch (error) {
-    if (!(error instanceof VitrineError) || error.code !== 'out-of-memory' || company.isAlone) throw error;
-    company.separate(); // what is too much for all together may be had by each alone
-    yield* alone(work, room);
+    yield* orAlone(work, room, aloneOrTogether(work, room, company), mayBe);
   } finally {
     company.leave(work);
   }
+}
+
+async function* aloneOrTogether(work: Work, room: number, company: Company): AsyncGenerator<Token> {
+  const { prompt, settings, outputs, cached } = work;
+  const [output] = outputs as [Output];
+  // What a text has in a cache of its own is run again among the others: not where that is more than what is still to come.
+  const moves = () => company.takes(lengthOf(work)) && settings.maxNewTokens > output.ids.length + (prompt.length >> 2);
+  const knowsMuch = cached >= 32 && cached * 2 >= prompt.length;
+  await company.enter(work);
+  let lane = knowsMuch ? undefined : await company.join(work);
+  if (!lane)
+    for await (const token of alone(work, room)) {
+      yield token;
+      if (!output.finishReason && moves()) lane = await company.join(work);
+      if (lane) break;
+    }
+  const taken = lane;
+  if (taken) yield* shared(work, { join: async () => taken });
 }
 
 async function* alone(work: Work, room: number): AsyncGenerator<Token> {

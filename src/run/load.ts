@@ -20,6 +20,7 @@ export function load(source: Source, options: LoadOptions = {}): Promise<Model> 
 export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOptions, chunk?: number): Promise<Model> {
   const { config } = checkpoint;
   const { signal } = options;
+  const context = contextOf(options, config); // refused before anything is read
   const readSmall = async () => {
     const files = await checkpoint.tokenizerFiles(signal);
     const tokenizer = await loadTokenizer(files, config.vocabSize);
@@ -31,7 +32,7 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
     return { generation, chatTemplates, tokenizer };
   };
   const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, () => ({
-    context: contextOf(options, config),
+    context,
     shortens: options.contextLength === undefined,
     sizeOn: (kind, context) => sessionSize(1, { context, chunk: chunk ?? chunkOn[kind] }),
     trials: [{ rows: [{ token: 0, position: 0, slot: 0 }], logitRows: [0] }],

@@ -5,7 +5,7 @@ import type { Profile } from '../plan/profile.ts';
 import type { ChatMessage } from '../text/chat.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ChatOptions, ChatTemplates, ChatTextOptions } from './chat.ts';
-import { checkOptions, integer, integersOf, isList, isSignal, listOf, quote } from './check.ts';
+import { checkOptions, integer, integersOf, isList, isSignal, listOf, quote, refuse } from './check.ts';
 import { lengthOf, sharesRuns } from './company.ts';
 import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
@@ -126,6 +126,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
   async #completeAll(prompts: readonly Prompt[], options: GenerateOptions): Promise<Completion[]> {
     this.engine.alive();
     const { signal } = options;
+    if (signal !== undefined && !isSignal.accepts(signal)) throw refuse('signal', signal, isSignal.expects);
     signal?.throwIfAborted();
     const stop = new AbortController(); // of those that are under way when one fails
     // Each has a signal of its own: Node warns of one that many listen to.

@@ -50,7 +50,7 @@ interface Opening {
 }
 
 /** The backends, each a file of its own: a page fetches only the one that it runs on. */
-export const gpuPart = () => part('The WebGPU backend', () => import('../gpu/open.ts'));
+const gpuPart = () => part('The WebGPU backend', () => import('../gpu/open.ts'));
 
 /** Fetches what runs on a GPU, if `device` leads to one: where any may be taken, a real one alone. */
 export async function fetchGpuPart(device: Device | keyof typeof waysTo): Promise<void> {

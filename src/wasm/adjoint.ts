@@ -1,7 +1,6 @@
 import { type AdjointRun, adjoint } from '../cpu/adjoint.ts';
 import type { CpuWeight } from '../cpu/weights.ts';
 import { type Adjoint, adjointOutputs } from '../plan/adjoint.ts';
-import type { Batch } from '../plan/backend.ts';
 import { BLOCK, strideOf } from '../plan/formats.ts';
 import { activatedLinear, normWithoutScale, residualLinear, wholeAttention } from '../plan/fuse.ts';
 import { type KeySource, keyAxisOf, type Plan, type Step } from '../plan/plan.ts';
@@ -172,12 +171,6 @@ export function sharedSources({ sources, steps, encoderBackward = [] }: Plan): M
     if (step.of === 'cacheAppend' && last.get(step.source) === i) free.push(shared.get(step.source) ?? step.source);
   }
   return shared;
-}
-
-/** Where kernels find the factor of a loss's gradient, and each row's label; numbers of other kinds are the reference's. */
-export function writeLabels({ labels = new Float32Array(0), lossScale = 1 }: Batch, to: Float32Array): void {
-  to[0] = lossScale;
-  if (labels.length < to.length) to.set(labels, 1);
 }
 
 /** Which name a tensor's memory goes by: the gradient of many logits takes their place, where nobody wants to see them. */

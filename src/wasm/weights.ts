@@ -1,6 +1,6 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { packedBytes, rowLength, strideOf } from '../plan/formats.ts';
+import { isScaled, packedBytes, rowLength, strideOf, valueBytesOf } from '../plan/formats.ts';
 import { packerFor } from '../plan/packer.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import type { Machine } from './machine.ts';
@@ -22,7 +22,7 @@ export interface WasmWeight {
 const PANEL = 8;
 
 export const isInPanels = ({ spec, format }: Pick<WasmWeight, 'spec' | 'format'>): boolean =>
-  spec.kind === 'matrix' && format !== 'q8' && format !== 'q4';
+  spec.kind === 'matrix' && !isScaled(format);
 
 /** Packs a weight into memory piece by piece. */
 export async function readWeight(
@@ -39,9 +39,8 @@ export async function readWeight(
   let row = 0;
   try {
     const pack = await packerFor(format);
-    // The scales lie behind all values: q8 has 32 bytes of values to 2 of scales, q4 16.
-    const perBlock = format === 'q8' ? 32 : 16;
-    const scales = format === 'q8' || format === 'q4' ? at + (total / (perBlock + 2)) * perBlock : 0;
+    // The scales lie behind all values.
+    const scales = isScaled(format) ? at + valueBytesOf(format, spec.rows * strideOf(spec.columns)) : 0;
     const weight: WasmWeight = { spec, format, values: at, scales, bytes: total };
     let scalesEnd = scales;
     for await (const piece of pieces) {

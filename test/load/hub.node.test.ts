@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { CachedFiles } from '../../src/load/cache.ts';
 import { pieceBytes } from '../../src/load/cache-download.ts';
 import type { CacheStore } from '../../src/load/cache-store.ts';
 import { models } from '../../src/load/cached-models.ts';
@@ -88,6 +89,19 @@ test('shards', async () => {
   delete repository.files['model.safetensors'];
   server = await serve(repository.contents, repository.answer);
   expectSame(await loadAll(memoryStore()), await expectedOf());
+});
+
+test('what turns out wrong of one file while the next is read ends the load', async () => {
+  const repository = hub(id, { ...filesOf(), ...shardedFiles(tinyCheckpoint(), 3) });
+  delete repository.files['model.safetensors'];
+  server = await serve(repository.contents, repository.answer);
+  const { keep: real } = CachedFiles.prototype;
+  const keep = vi.spyOn(CachedFiles.prototype, 'keep').mockImplementation(function (this: CachedFiles, file, ...rest) {
+    if (file.includes('-00001-')) return Promise.reject(new Error('other bytes than the hub has'));
+    return real.call(this, file, ...rest);
+  });
+  await expect(loadAll(memoryStore())).rejects.toThrow('other bytes');
+  keep.mockRestore();
 });
 
 test.each([true, false])('a token goes to the hub, and nowhere else; with a cache: %s', async (cache) => {

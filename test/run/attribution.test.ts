@@ -52,6 +52,9 @@ describe.each(['tiny-gpt2', 'llama-gqa', 'qwen3', 'gpt-neox', 'gpt-neox-sequenti
       expect(parts.filter(({ part }) => /head\.\d+$/.test(part)).length).toBe(nLayer * nHead);
       expect(parts.filter(({ part }) => /mlp$/.test(part)).length).toBe(nLayer);
       expect(parts.some(({ part }) => part === 'hook_pos_embed')).toBe(/gpt2|neo$|opt/.test(name));
+      await expect(directLogitAttribution(one, ids, { token: 7, position: 99 })).rejects.toMatchObject({
+        code: 'bad-option',
+      });
       const rather = await directLogitAttribution(one, ids, { token: 7, minus: 11, position: 3 });
       expect(total(rather)).toBeCloseTo(logits[7]! - logits[11]!, 3);
     });

@@ -53,6 +53,11 @@ describe.each(['cpu', 'wasm'] as const)('prompts side by side on %s', (device) =
     expect(one).toMatchObject({ ids: (await model.complete([1, 2], { maxNewTokens: 3, numBeams: 2 })).ids });
   });
 
+  test('a signal that is none is refused as of one prompt', async () => {
+    const signal = 'now' as unknown as AbortSignal;
+    await expect(model.complete([[1], [2]], { signal })).rejects.toMatchObject({ code: 'bad-option' });
+  });
+
   test('a prompt that does not fit fails before anything runs; an abort ends all with its reason', async () => {
     const long = Array.from({ length: model.device.context + 1 }, () => 1);
     await expect(model.complete([[1], long], { maxNewTokens: 2 })).rejects.toThrow(/The prompt has \d+ tokens/);
@@ -87,6 +92,16 @@ describe.each(['cpu', 'wasm'] as const)('prompts side by side on %s', (device) =
       );
       expect(watched.rows.length).toBeLessThan(10);
       expect(watched.rows.filter((rows) => rows === prompts.length).length).toBeGreaterThan(2);
+    });
+
+    test('share runs, too, where they may write on to the end of the context', async () => {
+      const settings = { maxNewTokens: 2 * model.device.context, temperature: 0 };
+      const alone = await model.complete([1, 2, 3], settings);
+      const watched = watchRuns();
+      const [found] = await Promise.all([model.complete([1, 2, 3], settings), model.complete([7], settings)]);
+      watched.end();
+      expect(found!.ids).toEqual(alone.ids);
+      expect(watched.rows.filter((rows) => rows === 2).length).toBeGreaterThan(10);
     });
 
     test('who was alone goes on with those who come later', async () => {
