@@ -55,8 +55,10 @@ export class BaseNames {
       }
     }
     const steps = stepsOf(plan);
-    for (const step of steps)
-      for (const name of stepWeights(step)) (step.op === 'embed' ? this.#lookups : this.#layers).add(name);
+    for (const step of steps) {
+      if (step.op === 'embed') for (const name of stepWeights(step)) this.#lookups.add(name);
+      else if (step.op === 'linear') this.#layers.add(step.weight); // T5's biases by distance are a matrix, and no layer
+    }
     const last = steps.findLast((step) => step.op === 'linear' && step.outputs.includes('logits'));
     const writes = family.heads(config).some((one) => one === 'next-words' || one === 'masked-words');
     this.output = writes && last?.op === 'linear' ? last.weight : undefined;

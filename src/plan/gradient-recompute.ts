@@ -9,7 +9,7 @@ export interface Segment {
 /** The block that a step is of, by the names of what it makes; of steps between blocks that of those before them. */
 const blockOf = (step: Step): string | undefined =>
   stepOutputs(step)
-    .map((name) => /blocks\.(\d+)\./.exec(name)?.[1])
+    .map((name) => /^(blocks|encoder|decoder)\.\d+\./.exec(name)?.[0])
     .find((name) => name !== undefined);
 
 /** Steps by their blocks, in order. */

@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { load, loadEncoder, loadEncoderDecoder } from '../../src/index.ts';
 import { gradients } from '../../src/learn/index.ts';
+import type { Near } from '../../src/learn/inside.ts';
 import type { Backend } from '../../src/plan/backend.ts';
 import { sharedDevice } from '../backends.ts';
 import { batchOf, type Learning } from './models.ts';
 
 const fixtures = new URL('../fixtures/', import.meta.url);
 type Digest = [cosines: number, sines: number, largest: number];
-const all = JSON.parse(readFileSync(new URL('learning-seeded/gradients.json', fixtures), 'utf8')) as Record<
+export const seeded = JSON.parse(readFileSync(new URL('learning-seeded/gradients.json', fixtures), 'utf8')) as Record<
   string,
   Pick<Learning, 'architecture' | 'batch' | 'loss'> & { gradients: Record<string, Digest> }
 >;
@@ -24,15 +25,19 @@ function digestOf(values: Float32Array): { digest: Digest; length: number } {
   return { digest, length: values.length };
 }
 
+/** A seeded model, by its folder. */
+export async function openSeeded(name: string, device: Backend['kind']): Promise<Near> {
+  const { architecture, batch } = seeded[name]!;
+  const open = batch[0]!.source !== undefined ? loadEncoderDecoder : /CausalLM/.test(architecture) ? load : loadEncoder;
+  return open(new URL(`${name}/`, fixtures), { device: device === 'webgpu' ? await sharedDevice() : device });
+}
+
 /** Regression, several labels, one head of keys for all, three decoder layers on one encoder layer, output layers of their own. */
 export function testSeeded(device: Backend['kind']): void {
-  describe.each(Object.entries(all))(
+  describe.each(Object.entries(seeded))(
     `gradients of %s on ${device}`,
-    (name, { architecture, batch, loss, gradients: expected }) => {
-      const isPair = batch[0]!.source !== undefined;
-      const open = isPair ? loadEncoderDecoder : /CausalLM/.test(architecture) ? load : loadEncoder;
-      const opened = (async () =>
-        open(new URL(`${name}/`, fixtures), { device: device === 'webgpu' ? await sharedDevice() : device }))();
+    (name, { batch, loss, gradients: expected }) => {
+      const opened = openSeeded(name, device);
       afterAll(async () => (await opened).dispose());
 
       it('are those of PyTorch', async () => {
