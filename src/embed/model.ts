@@ -76,6 +76,7 @@ class Remote {
       const number = ++runs;
       let isBegun = false;
       const ask: FarRun['ask'] = async (asked, signal) => {
+        if (asked === 'end' && !isBegun) return {};
         const transfer: Transferable[] = [];
         const begin = isBegun ? undefined : await course(what, examples, options, transfer, signal);
         isBegun = true;

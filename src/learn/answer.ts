@@ -11,6 +11,8 @@ import { TrainedModel } from './trained.ts';
 /** What a model's thread is asked of `vitrine/learn`, by name: what these give is plain data. */
 export const asked = { gradients: plainGradients, attributionPatching, integratedGradients };
 
+const nothing = () => undefined;
+
 /** A run that another thread asks for, step by step. */
 export class HeldRun {
   readonly #training: Training;
@@ -36,7 +38,7 @@ export class HeldRun {
         ? this.#training.next()
         : what === 'return'
           ? this.#training.return()
-          : Promise.resolve(undefined);
+          : this.#training.throw(undefined).then(nothing, nothing); // frees its programs; what was learnt stays
     this.#still = taken.catch(() => {});
     const result = await taken;
     if (result && !result.done) {

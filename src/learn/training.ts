@@ -52,7 +52,8 @@ export class Trainer {
     const base = trimmed(plan, new Set(['logits']));
     const weights = plan.added!.map(({ spec }) => spec.name);
     const [rows, source] = [most.rows, most.source];
-    const made = forwardBytes(base, { rows, logitRows: most.logitRows, context: most.sees, source: most.sees });
+    const sizes = { rows, logitRows: most.logitRows, context: most.sees, source: most.sees };
+    const made = forwardBytes(base, sizes, source);
     const { recompute = made > muchToKeep } = settings;
     const whole = gradient(base, kind, { tensors: [], weights, recompute });
     const has = weights.filter((name) => whole.tensors.has(gradOfWeight(name)));

@@ -124,7 +124,7 @@ export function rotaryWeight(b: PlanBuilder, rotary: Rotary, positions: number):
 }
 
 /** Cosines, then sines, of each position's angles: [positions, 2 pairs]. */
-export function rotaryTable({ frequencies, factor }: Rotary, positions: number): Float32Array {
+function rotaryTable({ frequencies, factor }: Rotary, positions: number): Float32Array {
   const pairs = frequencies.length;
   const table = new Float32Array(positions * 2 * pairs);
   // Angles are products of float32 in the models' own code.

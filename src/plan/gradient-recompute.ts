@@ -77,8 +77,15 @@ function renamed<T extends object>(step: T, names: ReadonlyMap<string, string>):
   return Object.fromEntries(entries) as T;
 }
 
-/** Bytes of all that a plan's forward steps make in a run of so many rows. */
-export function forwardBytes({ steps, encoder = [], tensors }: Plan, size: Parameters<typeof shapeOf>[1]): number {
-  const made = [...encoder, ...steps].flatMap(stepOutputs);
-  return made.reduce((sum, name) => sum + 4 * shapeOf(tensors.get(name)!, size).reduce((a, b) => a * b, 1), 0);
+/** Bytes of all that a plan's forward steps make in a run of so many rows, and of so many of a source. */
+export function forwardBytes(
+  { steps, encoder = [], tensors }: Plan,
+  size: Parameters<typeof shapeOf>[1],
+  sourceRows: number,
+): number {
+  const bytesOf = (made: readonly Step[], sizes: typeof size) =>
+    made
+      .flatMap(stepOutputs)
+      .reduce((sum, name) => sum + 4 * shapeOf(tensors.get(name)!, sizes).reduce((a, b) => a * b, 1), 0);
+  return bytesOf(steps, size) + bytesOf(encoder, { ...size, rows: sourceRows });
 }

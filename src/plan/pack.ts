@@ -1,6 +1,6 @@
 import type { WeightFormat } from './backend.ts';
 import { hex } from './binary-pack.ts';
-import { BLOCK, type PackedRows, packRows, strideOf } from './formats.ts';
+import { BLOCK, type PackedRows, packRows, strideOf, valueBytesOf } from './formats.ts';
 
 /** What src/wasm/kernels/pack.ts exports. */
 interface Kernels {
@@ -42,7 +42,7 @@ function pack(kernels: Kernels, format: Exclude<WeightFormat, 'f32'>, count: num
     kernels[format](FROM, count, to);
     return { values: new Uint16Array(buffer, to, count) };
   }
-  const bytes = format === 'q8' ? count : count / 2;
+  const bytes = valueBytesOf(format, count);
   kernels[format](FROM, count, to, to + bytes);
   const values = format === 'q8' ? new Int8Array(buffer, to, bytes) : new Uint8Array(buffer, to, bytes);
   return { values, scales: new Uint16Array(buffer, to + bytes, count / BLOCK) };

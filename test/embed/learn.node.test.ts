@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { answerCall } from '../../src/embed/calls.ts';
 import { Connection } from '../../src/embed/connection.ts';
 import { remoteModel, type WorkerEncoder, type WorkerModel, type WorkerVision } from '../../src/embed/model.ts';
@@ -19,6 +19,7 @@ import {
   train,
 } from '../../src/learn/index.ts';
 import type { TrainOptions } from '../../src/learn/options.ts';
+import { Trainer } from '../../src/learn/training.ts';
 import { batchOf, learningOf, openLearner } from '../learn/models.ts';
 
 /** The worker's calls, reached over real channels, on this thread: what crosses is copied as it is between two. */
@@ -178,6 +179,17 @@ describe('a model in another thread', async () => {
       expect(await run.next()).toEqual({ done: true, value: undefined });
     }
     expect((await far.trace([5, 6])).logits.data.length).toBeGreaterThan(0);
+  });
+
+  it('frees what a run there holds that is aborted between two steps', async () => {
+    const dispose = vi.spyOn(Trainer.prototype, 'dispose');
+    const stop = new AbortController();
+    const run = train(far, data, { ...options, signal: stop.signal });
+    await run.next();
+    stop.abort(new Error('enough'));
+    await expect(run.next()).rejects.toThrow('enough');
+    await expect.poll(() => dispose.mock.calls.length).toBe(1);
+    dispose.mockRestore();
   });
 
   it('brings the last finite adapter with a loss that is not finite', async () => {
