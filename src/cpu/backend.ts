@@ -2,7 +2,7 @@ import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
-import type { WeightSpec } from '../plan/plan.ts';
+import { learns, type WeightSpec } from '../plan/plan.ts';
 import { CpuProgram, roomOf } from './program.ts';
 import { type CpuWeight, readWeight } from './weights.ts';
 
@@ -37,10 +37,9 @@ export function createCpuBackend({ kv = 'f32' }: { kv?: KvFormat } = {}): Backen
     programBytes: (plan, size) => roomOf(plan, size, new Set()).bytes,
     async program(plan, size, capture = new Set()) {
       if (disposed) throw new VitrineError('disposed', 'The CPU backend was disposed.');
-      const learns = plan.steps.some(({ op }) => op === 'adjoint');
-      const adjoints = learns && (await part('What differentiates on the CPU', () => import('./adjoint.ts')));
+      const adjoints = learns(plan) && (await part('What differentiates on the CPU', () => import('./adjoint.ts')));
       const adjoint = adjoints ? adjoints.adjoint : undefined;
-      return new CpuProgram({ plan, size, capture, weights, kv: learns ? 'f32' : kv, adjoint });
+      return new CpuProgram({ plan, size, capture, weights, kv: adjoints ? 'f32' : kv, adjoint });
     },
     dispose() {
       disposed = true;

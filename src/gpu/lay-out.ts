@@ -1,7 +1,7 @@
 import type { ProgramSize } from '../plan/backend.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import { assignBuffers } from '../plan/liveness.ts';
-import { keyAxisOf, type Plan, type Step, stepOutputs, stepsOf, widthOf } from '../plan/plan.ts';
+import { keyAxisOf, learns, type Plan, type Step, stepOutputs, stepsOf, widthOf } from '../plan/plan.ts';
 import { BATCH_WORDS, ROW_WORDS } from '../plan/rows.ts';
 import type { Buffers } from './buffers.ts';
 import { type Dispatch, prepare } from './dispatch.ts';
@@ -9,7 +9,7 @@ import type { GpuKeySource, GpuTensor, Kernel } from './kernel.ts';
 import { gpuShape, lowerAll, type Target } from './lower.ts';
 import type { CompiledStep } from './profile.ts';
 import type { Pipelines } from './shader.ts';
-import { learns, type StepList, sourceBytes, stepListsOf } from './step-lists.ts';
+import { type StepList, sourceBytes, stepListsOf } from './step-lists.ts';
 import type { WeightStore } from './weight-store.ts';
 
 /** A device with the weights on it. */

@@ -1,6 +1,6 @@
 import type { Batch, DecodeRequest, Drawn, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { part } from '../plan/part.ts';
-import { keyAxisOf, type Plan } from '../plan/plan.ts';
+import { keyAxisOf, learns, type Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { BATCH_WORDS, placesOf, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
@@ -12,7 +12,7 @@ import { tokenScores } from './kernels/token-scores.ts';
 import { type Compiler, compileList, type DispatchList, type Judge, LABELS_AT, layOut } from './lay-out.ts';
 import { profileSteps } from './profile.ts';
 import { Readback, type Source } from './readback.ts';
-import { learns, placeBytes } from './step-lists.ts';
+import { placeBytes } from './step-lists.ts';
 
 /**
  * Compiles a plan into lists of dispatches, for one row (decoding), for many (prefill) and for its encoder, over the same keys. Its

@@ -1,7 +1,7 @@
 import type { ProgramSize } from '../plan/backend.ts';
 import { allRules, cachedLinear, fuse, normedLinear, type Rule, rotatedAppend } from '../plan/fuse.ts';
 import { type KvFormat, keyBytes } from '../plan/kv.ts';
-import { type AxisSizes, type KeySource, type Plan, type Step, stepInputs, widthOf } from '../plan/plan.ts';
+import { type AxisSizes, type KeySource, learns, type Plan, type Step, stepInputs, widthOf } from '../plan/plan.ts';
 import type { Weights } from './weights.ts';
 
 /** What steps are fused for. */
@@ -27,9 +27,6 @@ export interface Joined {
   offset: number;
   width: number;
 }
-
-/** Whether a plan has a gradient behind it. */
-export const learns = ({ steps }: Plan): boolean => steps.some(({ op }) => op === 'adjoint');
 
 /**
  * The lists of a program: for one row (decoding), for many (prefill), and the encoder's, where there is one. With a gradient they are

@@ -122,3 +122,10 @@ function addMlp(b: PlanBuilder, hook: string, x: string, { up, activation, down,
   const post = b.multiply(`${mlp}.hook_post`, b.activate(`${mlp}.hook_gate`, activation, gate!), linear!);
   return b.dense(`${hook}.hook_mlp_out`, post, down);
 }
+
+/** The norm behind the last block, and the layer that chooses words. */
+export function chooseWords(b: PlanBuilder, x: string, norm: Norm, weight: string): void {
+  const normed = b.norm('ln_final', x, norm);
+  b.alias('ln_final_out', normed);
+  b.dense('logits', b.select('selected', normed), { weight });
+}

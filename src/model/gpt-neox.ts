@@ -1,6 +1,6 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Plan } from '../plan/plan.ts';
-import { addBlock } from './block.ts';
+import { addBlock, chooseWords } from './block.ts';
 import type { DecoderConfig, Family } from './family.ts';
 import type { Fields } from './fields.ts';
 import { type Rotary, readRotary, ropeField, rotaryWeight } from './rope.ts';
@@ -73,10 +73,12 @@ export function gptNeoxPlan(config: GptNeoxConfig): Plan {
       },
     });
   }
-  const normed = b.norm('ln_final', x, norm('final_layer_norm'));
-  b.alias('ln_final_out', normed);
-  const head = config.tieWordEmbeddings ? words : b.matrix('embed_out.weight', vocabSize, nEmbd);
-  b.dense('logits', b.select('selected', normed), { weight: head });
+  chooseWords(
+    b,
+    x,
+    norm('final_layer_norm'),
+    config.tieWordEmbeddings ? words : b.matrix('embed_out.weight', vocabSize, nEmbd),
+  );
   return b.plan({ nCtx, vocabSize });
 }
 

@@ -1,6 +1,6 @@
 import { PlanBuilder } from '../plan/builder.ts';
 import type { Plan } from '../plan/plan.ts';
-import { addBlock } from './block.ts';
+import { addBlock, chooseWords } from './block.ts';
 import type { DecoderConfig, Family } from './family.ts';
 import type { Fields } from './fields.ts';
 import { type Rotary, readRotary, ropeField, rotaryWeight } from './rope.ts';
@@ -123,10 +123,7 @@ export function llamaPlan(config: LlamaConfig): Plan {
       },
     });
   }
-  const normed = b.norm('ln_final', x, rms('norm'));
-  b.alias('ln_final_out', normed);
-  const head = config.tieWordEmbeddings ? words : b.matrix('lm_head.weight', vocabSize, nEmbd);
-  b.dense('logits', b.select('selected', normed), { weight: head });
+  chooseWords(b, x, rms('norm'), config.tieWordEmbeddings ? words : b.matrix('lm_head.weight', vocabSize, nEmbd));
   return b.plan({ nCtx, vocabSize });
 }
 

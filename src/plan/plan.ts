@@ -291,6 +291,9 @@ export function shapeOf(spec: TensorSpec, sizes: AxisSizes): number[] {
   return spec.shape.map((axis) => (typeof axis === 'number' ? axis : sizes[axis]));
 }
 
+/** Whether a plan has a gradient behind it. */
+export const learns = ({ steps }: Plan): boolean => steps.some(({ op }) => op === 'adjoint');
+
 /** Values in a row of a tensor [rows, ...]. */
 export function widthOf({ shape }: TensorSpec): number {
   return shape.slice(1).reduce<number>((product, axis) => product * (axis as number), 1);

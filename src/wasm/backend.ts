@@ -3,7 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
 import { COMPILING, within } from '../plan/patience.ts';
-import type { WeightSpec } from '../plan/plan.ts';
+import { learns, type WeightSpec } from '../plan/plan.ts';
 import type { Machine } from './machine.ts';
 import { noMemory, WasmMemory } from './memory.ts';
 import { environment, type Kernels, kernelsOf, relaxedSupported } from './module.ts';
@@ -69,8 +69,7 @@ export async function createWasmBackend({ kv = 'f32', ...options }: WasmOptions 
       return new WasmProgram({ ...running(), memory: noMemory() }, plan, size, new Set(), weights, kv, () => {}).bytes;
     },
     async program(plan, size, capture = new Set()) {
-      const learns = plan.steps.some(({ op }) => op === 'adjoint');
-      const adjoints = learns && (await part('What differentiates in WebAssembly', () => import('./adjoint.ts')));
+      const adjoints = learns(plan) && (await part('What differentiates in WebAssembly', () => import('./adjoint.ts')));
       const onDispose = (gone: WasmProgram) => programs.delete(gone);
       const program = new WasmProgram(running(), plan, size, capture, weights, kv, onDispose, adjoints || undefined);
       programs.add(program);
