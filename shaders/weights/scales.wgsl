@@ -3,7 +3,7 @@
 
 // A half as float32. By hand: WGSL lets drivers take halves below 2^-14 for 0, and with a scale goes a whole block of small weights.
 fn halfOf(bits: u32) -> f32 {
-  let magnitude = (bits & 0x7fff) * 0x2000; // no shift, as above
+  let magnitude = (bits & 0x7fff) * 0x2000; // no shift, as in q8.wgsl
   let small = bitcast<f32>(magnitude + 0x38800000) - 0x1p-14;
   let size = select(small, bitcast<f32>(magnitude + 0x38000000), magnitude >= 0x800000);
   return select(size, -size, (bits & 0x8000) != 0);

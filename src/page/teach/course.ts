@@ -11,8 +11,6 @@ import { words } from './words.ts';
 
 /** What is taught, how, and the run that teaches it. */
 
-export type Evaluation = NonNullable<Step['evaluation']>;
-
 /** The examples as they were typed, pasted or dropped; of a model that writes the text. */
 export const given = signal('');
 export const givenText = signal('');

@@ -11,7 +11,7 @@ import { WorkerEncoder, WorkerModel } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
 import { opened, show } from '../models.ts';
 import { nameOf } from '../sources.ts';
-import { chosen } from './adapter-on.ts';
+import { chosen, type Pupil } from './adapter-on.ts';
 import { Classes } from './classes.tsx';
 import { Confusion } from './confusion.tsx';
 import { course, evaluation, isLearning, slowed } from './course.ts';
@@ -51,9 +51,15 @@ export function Teach() {
   );
 }
 
+/** What a model has learnt here, or else has on by choice. */
+function taughtOf(model: Pupil): Adapter | undefined {
+  const { model: of, adapter } = chosen.value ?? {};
+  return course.value?.adapter ?? (of === model ? adapter : undefined);
+}
+
 function OfClasses({ model }: { model: WorkerEncoder }) {
   const run = course.value;
-  const taught = run?.adapter ?? (chosen.value?.model === model ? chosen.value.adapter : undefined);
+  const taught = taughtOf(model);
   return (
     <>
       <Classes model={model} />
@@ -78,7 +84,7 @@ function OfClasses({ model }: { model: WorkerEncoder }) {
 
 function OfStyle({ model, name }: { model: WorkerModel; name: string }) {
   const run = course.value;
-  const taught = run?.adapter ?? (chosen.value?.model === model ? chosen.value.adapter : undefined);
+  const taught = taughtOf(model);
   const [midway, setMidway] = useState<Adapter | undefined>(undefined);
   useLayoutEffect(() => setMidway(undefined), [run?.state === 'begins']);
   // While it learns it writes when it is asked to: each time holds the learning up.

@@ -97,7 +97,6 @@ export const words = {
   styleShort: 'Give it two pieces at least, some sentences each.',
 
   how: 'How it learns',
-  method: 'What changes',
   methods: {
     lora: 'Low-rank changes in all of its layers (LoRA), and a last layer',
     head: 'A new last layer alone: quick, and nothing inside changes',
@@ -176,7 +175,7 @@ export const words = {
 
   map: 'Where the texts lie',
   mapNote:
-    'Each dot is an example as the model sees it, flattened onto the two directions that part them most. Rings are learnt from, discs are kept for judging.',
+    'Each mark is an example as the model sees it, flattened onto the two directions that part them most. Outlined ones are learnt from, filled ones are kept for judging.',
   mapLabel: (which: string) => `${which}: the examples as points`,
   nearest: (right: number, all: number) => `${right} of ${all} kept texts have a neighbour of their own class`,
 
@@ -205,7 +204,6 @@ export const words = {
   saved: (name: string) => `Kept as ${name}.`,
   notSaved: (why: string) => `It could not be kept: ${why}`,
   loadTitle: 'Put on what was learnt before',
-  load: 'Put on',
   loadFiles: 'Choose an adapter’s files',
   loaded: (name: string) => `${name} is on.`,
   notLoaded: (why: string) => `It could not be put on: ${why}`,

@@ -99,7 +99,7 @@ export function Strip({ label, name, data, limit, tensor, cellAt, stale }: Strip
   );
 }
 
-/** Two rows of the stream and their sum, one above the other on one scale. */
+/** Rows of the stream and their sum, one above the other on one scale. */
 export function Sum({ parts, sum }: { parts: readonly string[]; sum: string }) {
   const { frame } = useShown();
   const all = [...parts, sum];

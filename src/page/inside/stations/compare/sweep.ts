@@ -15,6 +15,7 @@ export interface Sweep {
   to: number;
   /** [nLayer, tokens]: how far each patch moves it, 0 as in the own text, 1 as in the other; NaN until it is known. */
   shares: Float32Array;
+  way: Way;
   done: number;
   total: number;
 }
@@ -60,12 +61,13 @@ export async function sweepOf(
   const shares = new Float32Array(nLayer * ids.length).fill(Number.NaN);
   for (let layer = 0; layer < nLayer; layer++) shares.fill(0, layer * ids.length, layer * ids.length + first);
   const positions = [...ids.keys()].slice(first);
-  let sweep: Sweep = { own, other, wrong, right, from, to, shares, done: 0, total: nLayer * positions.length };
+  const total = nLayer * positions.length;
+  let sweep: Sweep = { own, other, wrong, right, from, to, shares, way, done: 0, total };
   onStep(sweep);
   if (way === 'gradient') {
     const moves = await movesByGradient(model, { own, other, right, wrong }, signal);
     const all = shares.map((share, i) => (Number.isNaN(share) ? moves[i]! / (to - from) : share));
-    onStep({ ...sweep, shares: all, done: sweep.total });
+    onStep({ ...sweep, shares: all, done: total });
     return undefined;
   }
   await patchingSweep(model, ids, own.ids, logitDifference(right, wrong), {

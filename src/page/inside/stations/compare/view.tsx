@@ -60,9 +60,9 @@ export function Compare() {
         {way.value === 'gradient' && <p class="summary">{words.rough}</p>}
         <p role="status" class="summary">
           {refusal && saidOf(refusal)}
-          {sweep && running && words.progress(sweep.done, sweep.total)}
+          {sweep?.way === 'runs' && running && words.progress(sweep.done, sweep.total)}
         </p>
-        {running && sweep && <progress aria-label={words.map} value={sweep.done} max={sweep.total} />}
+        {running && sweep?.way === 'runs' && <progress aria-label={words.map} value={sweep.done} max={sweep.total} />}
       </Figure>
       {failure !== undefined && <Failure what={failure} />}
       {sweep && sweep.own === own && <Found sweep={sweep} running={running} />}

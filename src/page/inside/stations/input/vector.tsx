@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import type { WorkerModel } from '../../../../embed/client.ts';
 import { shortNumber } from '../../../format.ts';
 import { magnitudeOf } from '../../../shares.ts';
@@ -76,7 +76,7 @@ const narrow = matchMedia('(max-width: 50rem)');
 /** Numbers to a line: as many as can still be told apart by the eye and the pointer. */
 function useColumns(width: number): number {
   const [isNarrow, setNarrow] = useState(narrow.matches);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onChange = () => setNarrow(narrow.matches);
     narrow.addEventListener('change', onChange);
     return () => narrow.removeEventListener('change', onChange);

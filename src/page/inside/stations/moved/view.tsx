@@ -1,12 +1,12 @@
 import './style.css';
 import { useLayoutEffect, useState } from 'preact/hooks';
-import { visible } from '../../../format.ts';
+import { percent, visible } from '../../../format.ts';
 import { largest, softmax } from '../../../shares.ts';
 import { Failure, Quoting } from '../../draw/figure.tsx';
 import { type Frame, useFrame } from '../../frame.ts';
 import { useLater } from '../../later.ts';
 import { lookAt } from '../../looking.ts';
-import { tokenText } from '../../reading.ts';
+import { useTexts } from '../../texts.ts';
 import { words as frameWords } from '../../words.ts';
 import { type Moves, movesOf, steps, type Way } from './moves.ts';
 import { words } from './words.ts';
@@ -34,17 +34,13 @@ function Predictions({ frame, stale }: { frame: Frame; stale: boolean }) {
   const [way, setWay] = useState<Way>('gradient');
   const isTouched = reading.edits.length > 0;
   const by = isTouched ? 'gradient' : way;
-  const { value: texts } = useLater(
-    async () =>
-      new Map(await Promise.all(candidates.map(async (one) => [one, await tokenText(reading.model, one)] as const))),
-    [reading.model, String(candidates)],
-  );
+  const texts = useTexts(reading.model, candidates);
   const {
     value,
     failure,
     stale: isOld,
   } = useLater((signal) => movesOf(reading, position, id, by, signal), [reading, position, id, by]);
-  const text = (one: number) => visible(texts?.get(one) ?? '…');
+  const text = (one: number) => visible(texts.get(one) ?? '…');
   return (
     <div class="moved" data-stale={stale || isOld}>
       <p>
@@ -56,7 +52,7 @@ function Predictions({ frame, stale }: { frame: Frame; stale: boolean }) {
           <label key={one}>
             <input type="radio" name="moved-prediction" checked={one === id} onChange={() => setAsked(one)} />
             <span data-id={one}>
-              <bdi>{text(one)}</bdi> <small>{words.prediction('', shares[one]!).trim()}</small>
+              <bdi>{text(one)}</bdi> <small>{percent(shares[one]!)}</small>
             </span>
           </label>
         ))}

@@ -1,5 +1,3 @@
-import { percent } from '../../../format.ts';
-
 const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toPrecision(3)}`;
 
 /** The words of the station on what a prediction owes to each token. */
@@ -11,7 +9,6 @@ export const words = {
   lead: (token: string) =>
     `The logit of a word after “${token}” is followed back through the whole model to the embedding of each token before it.`,
   which: 'Which prediction',
-  prediction: (token: string, share: number) => `${token} ${percent(share)}`,
   how: 'How it is measured',
   ways: {
     gradient: 'gradient × input',
