@@ -1,6 +1,6 @@
-import { type CacheStore, savedVersion as version } from '../load/cache.ts';
+import { type CacheStore, folderOf, savedVersion as version } from '../load/cache.ts';
 import { digestOf } from '../load/cache-download.ts';
-import { folderOf, models, storeOf } from '../load/cached-models.ts';
+import { models, storeOf } from '../load/cached-models.ts';
 import { VitrineError } from '../plan/error.ts';
 
 /** Bytes of a piece of an adapter's file. */

@@ -279,14 +279,9 @@ export function remotePipeline<Name extends keyof Pipelines>(
     const last = args.at(-1) as { signal?: AbortSignal } | undefined;
     const isHeard = isSignal.accepts(last?.signal);
     const { signal, ...options } = isHeard ? last! : {};
-    const sent = isHeard ? [...args.slice(0, -1), options] : args;
+    const sent = isHeard ? [...args.slice(0, -1), options] : [...args];
     const transfer: Transferable[] = [];
-    if (loader === 'loadVision') {
-      const [images, ...more] = sent;
-      const ready = [];
-      for (const image of [images].flat()) ready.push(await sendable(image, transfer, signal));
-      sent.splice(0, sent.length, Array.isArray(images) ? ready : ready[0], ...more);
-    }
+    if (loader === 'loadVision') sent[0] = await sendable(sent[0], transfer, signal);
     const answer = await connection.call('pipe', [loaded.id, sent, isHeard], { signal, transfer });
     const { data, dims } = (answer ?? {}) as Partial<PipelineTensor>;
     return data && dims ? new PipelineTensor(data, dims) : answer;

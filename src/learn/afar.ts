@@ -51,6 +51,11 @@ export class CourseAfar implements Course {
   }
 
   checkpoint(): Checkpoint {
+    if (!this.#checkpoint && this.#begun && this.#options.method === 'full') {
+      throw new VitrineError('bad-option', 'What all weights have learnt in a worker crosses when the run has ended.', {
+        hint: 'End it with return(), or by leaving the loop.',
+      });
+    }
     if (!this.#checkpoint) throw notBegun();
     return this.#checkpoint;
   }

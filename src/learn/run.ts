@@ -94,7 +94,7 @@ export class Training implements AsyncGenerator<Step, Trained> {
     await this.return();
   }
 
-  /** What was learnt until the last whole step; undefined before the run has begun. */
+  /** What was learnt until the last whole step; undefined before the run has begun, and of all weights in a worker until it has ended. */
   get adapter(): Adapter | undefined {
     return this.#course.adapter;
   }

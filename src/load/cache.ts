@@ -91,7 +91,7 @@ export class CachedFiles implements Files {
   /** As the server lists them; where it cannot be reached, or need not, those in the cache. */
   async list(signal?: AbortSignal): Promise<string[] | undefined> {
     const store = await untilAborted(this.#store, signal);
-    const prefix = `${digest(this.#model)}/`;
+    const prefix = folderOf(this.#model);
     const cached = async () => {
       const keys = (await store?.keys?.(prefix).catch(() => [])) ?? [];
       const entries = keys.filter((key) => key.endsWith(',entry')).map((key) => readEntry(store!, key));
@@ -323,7 +323,7 @@ export class CachedFiles implements Files {
 
   /** Where all of a file's keys begin. */
   #key(file: string): string {
-    return `${digest(this.#model)}/${encodeURIComponent(file)},`;
+    return `${folderOf(this.#model)}${encodeURIComponent(file)},`;
   }
 
   async #entry(store: CacheStore, file: string): Promise<Entry | undefined> {
@@ -346,6 +346,9 @@ export class CachedFiles implements Files {
     return new VitrineError('network', `${this.#files.urlOf(file)} ${what}.`, { hint: 'Try again later.' });
   }
 }
+
+/** Where all keys of a model begin. */
+export const folderOf = (name: string): string => `${digest(name)}/`;
 
 /** @throws Error unless the browser grants what is missing */
 async function requireRoom(

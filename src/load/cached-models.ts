@@ -1,5 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
-import { digest, isWhole, pieceOf, readEntry, savedVersion } from './cache.ts';
+import { folderOf, isWhole, pieceOf, readEntry, savedVersion } from './cache.ts';
 import { type CacheStore, platformStore } from './cache-store.ts';
 import { timely } from './in-time.ts';
 
@@ -14,9 +14,6 @@ export interface CachedModel {
   /** An adapter that was saved under this name. */
   isAdapter?: true;
 }
-
-/** Where all keys of a model begin. */
-export const folderOf = (name: string): string => `${digest(name)}/`;
 
 export const storeOf = (cache: CacheStore | undefined): Promise<CacheStore | undefined> =>
   cache ? Promise.resolve(timely(() => cache)) : platformStore();

@@ -205,6 +205,7 @@ describe('a model in another thread', async () => {
   it('learns all weights there; they come when the loop is left', async () => {
     const run = train(far, data, { ...options, targets: undefined, method: 'full' } as TrainOptions);
     await run.next();
+    expect(() => run.checkpoint()).toThrow('crosses when the run has ended');
     await run.next();
     await run.return();
     const files = run.adapter!.files();
