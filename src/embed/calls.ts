@@ -60,9 +60,6 @@ const looking = () => part('What looks inside', () => import('../analysis/index.
 const inspecting = () => part('What inspects models', () => import('../run/inspect.ts'));
 const piping = () => part('What makes pipelines', () => import('../run/pipeline.ts'));
 
-const isLearning = (name: string): name is 'gradients' | 'attributionPatching' | 'integratedGradients' =>
-  ['gradients', 'attributionPatching', 'integratedGradients'].includes(name);
-
 type Work = (...args: unknown[]) => unknown;
 
 interface Held {
@@ -132,7 +129,7 @@ const calls = {
       caller.send(next.value);
     }
   },
-  /** A call of a model, or an analysis of it. */
+  /** A call of a model, an analysis of it, or what else `vitrine/learn` asks of it. */
   async ask(caller: Caller, id: number, name: string, subjects: unknown[], options: unknown) {
     const { model } = heldBy(id);
     const given = heard(caller, options);
@@ -140,9 +137,9 @@ const calls = {
       const analysis = Object.hasOwn(analyses, name) ? analyses[name as keyof Analyses] : undefined;
       const result = await (analysis
         ? ((await looking())[analysis] as Work)(model, ...subjects, given)
-        : isLearning(name)
-          ? ((await learning()).asked[name] as Work)(model, ...subjects, given)
-          : (model[name as 'weight'] as Work).call(model, ...subjects, given));
+        : name in model
+          ? (model[name as 'weight'] as Work).call(model, ...subjects, given)
+          : ((await learning()).asked[name as 'gradients'] as Work)(model, ...subjects, given));
       if (!(result instanceof Trace)) return result;
       return { tokens: result.tokens, logits: result.logits, tensors: new Map(result) } satisfies PlainTrace;
     } finally {

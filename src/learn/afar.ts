@@ -1,4 +1,4 @@
-import type { Adapter } from '../adapter/adapter.ts';
+import { Adapter, type AdapterContent } from '../adapter/adapter.ts';
 import { VitrineError } from '../plan/error.ts';
 import { afar, type FarModel, type FarRun } from '../run/afar.ts';
 import { type Checkpoint, notBegun } from './checkpoint.ts';
@@ -6,6 +6,7 @@ import type { Example } from './examples.ts';
 import type { TrainOptions } from './options.ts';
 import type { Course, PlainStep, Trained } from './run.ts';
 import { adapterOf, TrainedModel } from './trained.ts';
+import { Diverged } from './training.ts';
 
 /** What a model's thread answers of a run. */
 export interface FarAnswer {
@@ -15,43 +16,65 @@ export interface FarAnswer {
   /** After the last whole step; of a whole model only in the end. */
   checkpoint?: Checkpoint;
   model?: TrainedModel['whole'];
+  /** Of a run whose first step diverged: what it began with. */
+  begun?: AdapterContent | TrainedModel['whole'];
 }
 
 /** A run in the thread of its model: a step is taken there when it is asked for here. */
 export class CourseAfar implements Course {
+  readonly #model: FarModel;
   readonly #run: FarRun;
   readonly #options: TrainOptions;
   #checkpoint: Checkpoint | undefined;
-  #model: TrainedModel | undefined;
-  #begun = false;
+  #whole: TrainedModel | undefined;
+  /** The thread holds the run. */
+  #isOpen = false;
+  /** Settles when the thread holds it no more. */
+  #closing: Promise<FarAnswer | undefined> | undefined;
+  #last: Pick<PlainStep, 'loss' | 'evaluation'> | undefined;
   #trained: Trained | undefined;
 
   constructor(model: FarModel, examples: readonly Example[], options: TrainOptions) {
+    this.#model = model;
     this.#run = model[afar].run(examples, options);
     this.#options = options;
   }
 
   async *steps(): AsyncGenerator<PlainStep, Trained> {
-    for (;;) {
-      const { step, trained } = await this.#ask('next');
-      if (!step) return this.#end(trained!);
-      yield step;
+    try {
+      for (;;) {
+        const { step, trained } = await this.#ask('next');
+        if (!step) return this.#end(trained!);
+        this.#last = { ...this.#last, ...step };
+        yield step;
+      }
+    } finally {
+      if (this.#isOpen) await this.#close();
     }
   }
 
   async finish(): Promise<Trained | undefined> {
-    if (this.#trained || !this.#begun) return this.#trained;
-    const { trained } = await this.#ask('return');
-    return trained && this.#end(trained);
+    if (this.#isOpen) {
+      const { trained } = await this.#ask('return');
+      this.#isOpen = false;
+      return trained && this.#end(trained);
+    }
+    await this.#closing;
+    const { adapter } = this;
+    if (this.#trained || !adapter) return this.#trained;
+    await this.#model.setAdapter(adapter);
+    const { loss, evaluation } = this.#last!;
+    this.#trained = { adapter, steps: this.#checkpoint!.step, loss, evaluation };
+    return this.#trained;
   }
 
   get adapter(): Adapter | undefined {
     if (this.#trained) return this.#trained.adapter;
-    return this.#model ?? (this.#checkpoint && adapterIn(this.#checkpoint));
+    return this.#whole ?? (this.#checkpoint && adapterIn(this.#checkpoint));
   }
 
   checkpoint(): Checkpoint {
-    if (!this.#checkpoint && this.#begun && this.#options.method === 'full') {
+    if (!this.#checkpoint && this.#isOpen && this.#options.method === 'full') {
       throw new VitrineError('bad-option', 'What all weights have learnt in a worker crosses when the run has ended.', {
         hint: 'End it with return(), or by leaving the loop.',
       });
@@ -61,35 +84,49 @@ export class CourseAfar implements Course {
   }
 
   #end(trained: Omit<Trained, 'adapter'>): Trained {
+    this.#isOpen = false;
     this.#trained = { ...trained, adapter: this.adapter! };
     return this.#trained;
+  }
+
+  /** Has the thread forget the run. Of a whole model what was learnt comes now; else it came with the last step. */
+  #close(): Promise<FarAnswer | undefined> {
+    this.#isOpen = false;
+    this.#closing = this.#run.ask('end', undefined).then(
+      (answer) => {
+        if (this.#options.method === 'full') this.#hear(answer);
+        return answer as FarAnswer;
+      },
+      () => undefined, // the thread has ended, or forgotten its model
+    );
+    return this.#closing;
   }
 
   async #ask(what: 'next' | 'return'): Promise<FarAnswer> {
     const { signal, method } = this.#options;
     try {
-      this.#begun = true;
+      this.#isOpen = true;
       return this.#hear(await this.#run.ask(what, what === 'next' ? signal : undefined));
     } catch (error) {
-      this.#begun = false;
-      const last = this.#run.ask('end', undefined).then(
-        (answer) => this.#hear(answer),
-        () => {}, // the thread has ended, or forgotten its model
-      );
-      // What was learnt came with the last step; of a whole model it comes now.
-      if (!signal?.aborted || method === 'full') await last;
-      if (error instanceof VitrineError && error.code === 'diverged') Object.assign(error, { adapter: this.adapter });
-      throw error;
+      const closing = this.#close();
+      if (signal?.aborted && method !== 'full') throw error;
+      const begun = (await closing)?.begun;
+      const adapter = this.adapter ?? (begun && made(begun));
+      const hasDiverged = adapter && error instanceof VitrineError && error.code === 'diverged';
+      throw hasDiverged ? new Diverged(error.message.replace(` ${error.hint}`, ''), adapter) : error;
     }
   }
 
   #hear(answer: unknown): FarAnswer {
     const heard = answer as FarAnswer;
     if (heard.checkpoint) this.#checkpoint = heard.checkpoint;
-    if (heard.model) this.#model = new TrainedModel(...heard.model);
+    if (heard.model) this.#whole = new TrainedModel(...heard.model);
     return heard;
   }
 }
 
 const adapterIn = ({ params, config, labels, method }: Checkpoint): Adapter | undefined =>
   method === 'full' ? undefined : adapterOf(params, config, labels);
+
+const made = (begun: NonNullable<FarAnswer['begun']>): Adapter =>
+  'tensors' in begun ? new Adapter(begun) : new TrainedModel(...begun);

@@ -8,9 +8,9 @@ import { features, featuresOf, headLogits } from '../run/features.ts';
 import { type Headed, largest, using } from '../run/heads.ts';
 import type { Read } from './examples.ts';
 import { bad, type Head } from './loss.ts';
-import { adamW, normOf } from './optimiser.ts';
+import { normOf, take } from './optimiser.ts';
 import type { Settings } from './options.ts';
-import type { Param } from './params.ts';
+import { type Param, type ParamCopy, setParam } from './params.ts';
 import { type Evaluation, type Judged, judgement } from './training.ts';
 
 /** The names of a head's parameters in a checkpoint of a run. */
@@ -100,12 +100,12 @@ export class HeadTrainer {
     return { loss, tokens, gradients, norm: normOf(gradients) };
   }
 
-  async update(gradients: readonly Float32Array[], norm: number, step: number, rate: number): Promise<void> {
-    const { maxGradNorm, weightDecay } = this.#settings;
-    const scale = Math.min(1, maxGradNorm / (norm + 1e-6));
-    for (const [i, { values, moments, decays }] of this.params.entries()) {
-      adamW(values, gradients[i]!, moments, { step, rate, scale, decay: decays ? weightDecay : 0 }, this.#settings);
-    }
+  update(gradients: readonly Float32Array[], norm: number, step: number, rate: number): void {
+    take(this.params, gradients, { norm, step, rate }, this.#settings);
+  }
+
+  restore(before: readonly ParamCopy[]): void {
+    for (const [i, param] of this.params.entries()) setParam(param, before[i]!);
   }
 
   async evaluate(examples: readonly Read[]): Promise<Evaluation> {
@@ -141,6 +141,8 @@ function lossOf({ lost: { kind, labels } }: Read, logits: Float64Array): { loss:
   };
 }
 
+let made = 0;
+
 /** A plan that goes on from an encoder's last hidden states to features and a head's logits, all in steps that can be differentiated. */
 export function withHead(
   plan: Plan,
@@ -153,7 +155,7 @@ export function withHead(
   const steps = plan.steps.filter((step) => !('outputs' in step && step.outputs.includes('logits')));
   const added: AddedWeight[] = [];
   const sources = new Map(plan.sources);
-  const prefix = 'adapter head: ';
+  const prefix = `adapter head ${++made}: `;
   const tensor = (name: string, ...shape: TensorSpec['shape']) => {
     tensors.set(prefix + name, { name: prefix + name, shape });
     return prefix + name;

@@ -32,12 +32,34 @@ export function normOf(gradients: readonly Float32Array[]): number {
   return Math.sqrt(sum);
 }
 
+/** What a step moves: a weight of two or more axes decays, and a head that begins at nothing learns at ten times the rate. */
+interface Moved {
+  values: Float32Array;
+  moments: Moments;
+  decays: boolean;
+  isFast: boolean;
+}
+
+/** A step of all parameters, their gradients clipped by the norm of all of them. */
+export function take(
+  params: readonly Moved[],
+  gradients: readonly Float32Array[],
+  { norm, step, rate }: { norm: number; step: number; rate: number },
+  options: OptimiserOptions,
+): void {
+  const scale = Math.min(1, options.maxGradNorm / (norm + 1e-6));
+  for (const [i, { values, moments, decays, isFast }] of params.entries()) {
+    const how = { step, rate: isFast ? 10 * rate : rate, scale, decay: decays ? options.weightDecay : 0 };
+    adamW(values, gradients[i]!, moments, how, options);
+  }
+}
+
 /**
  * A step of AdamW (Loshchilov & Hutter 2019), as torch.optim.AdamW takes it, in place.
  * @param step from 0
  * @param scale of the gradient, where it was clipped
  */
-export function adamW(
+function adamW(
   values: Float32Array,
   gradient: Float32Array,
   { first, second }: Moments,

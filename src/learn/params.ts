@@ -3,6 +3,7 @@ import { BaseNames } from '../adapter/names.ts';
 import type { AddedWeight, Plan, Step, TensorSpec, WeightSpec } from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import { weight } from '../run/weight.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import type { Moments } from './optimiser.ts';
 import { asPlan, readStored, type StoredWeight, storedGradient, storedWeights } from './stored.ts';
 
@@ -21,6 +22,19 @@ export interface Param {
   gradientOf(gradients: ReadonlyMap<string, Float32Array>): Float32Array | undefined;
   /** Puts its values into the plan's weights; gives those. */
   write(): AddedWeight[];
+}
+
+/** A parameter as a run's checkpoint has it. */
+export type ParamCopy = Checkpoint['params'][number];
+
+export const copyOf = ({ name, shape, values, moments: { first, second } }: Param): ParamCopy => ({
+  ...{ name, shape, values: values.slice(), first: first.slice(), second: second.slice() },
+});
+
+export function setParam({ values, moments }: Param, to: Pick<ParamCopy, 'values' | 'first' | 'second'>): void {
+  values.set(to.values);
+  moments.first.set(to.first);
+  moments.second.set(to.second);
 }
 
 /** A plan that is trained: its own copies of what is learnt are `added`. */

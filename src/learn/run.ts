@@ -59,9 +59,7 @@ export class Training implements AsyncGenerator<Step, Trained> {
   }
 
   next(): Promise<IteratorResult<Step, Trained>> {
-    const next = this.#next();
-    this.#still = next.catch(() => {});
-    return next;
+    return this.#inTurn(() => this.#next());
   }
 
   async #next(): Promise<IteratorResult<Step, Trained>> {
@@ -74,16 +72,25 @@ export class Training implements AsyncGenerator<Step, Trained> {
     }
   }
 
-  /** Ends the run; its value is what was learnt so far. */
-  async return(): Promise<IteratorResult<Step, Trained>> {
-    await this.#still;
-    const value = await this.#course.finish();
-    await this.#steps.return(undefined as unknown as Trained);
-    return { done: true, value: value! };
+  /** Ends the run and puts on what was learnt so far, which is its value: also after an abort, or another failure. */
+  return(): Promise<IteratorResult<Step, Trained>> {
+    return this.#inTurn(async () => {
+      const value = await this.#course.finish();
+      await this.#steps.return(undefined as unknown as Trained);
+      return { done: true, value: value! };
+    });
   }
 
+  /** Ends the run with an error, with which it rejects; the model stays as it is. */
   throw(error: unknown): Promise<IteratorResult<Step, Trained>> {
-    return this.#steps.throw(error) as Promise<IteratorResult<Step, Trained>>;
+    return this.#inTurn(() => this.#steps.throw(error) as Promise<IteratorResult<Step, Trained>>);
+  }
+
+  /** One after the other, in the order in which they were asked for. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#still.then(work);
+    this.#still = done.catch(() => {});
+    return done;
   }
 
   [Symbol.asyncIterator](): this {

@@ -5,6 +5,7 @@ import type { ClassHead } from '../plan/plan.ts';
 import { isFar } from '../run/afar.ts';
 import { quote, refuse } from '../run/check.ts';
 import type { Encoder } from '../run/encoder.ts';
+import type { Engine } from '../run/engine.ts';
 import { using } from '../run/heads.ts';
 import { uniform } from '../run/random.ts';
 import { CourseAfar } from './afar.ts';
@@ -15,7 +16,7 @@ import { insideOf, type Learner, type Near } from './inside.ts';
 import { bad, headOf } from './loss.ts';
 import { rateOf } from './optimiser.ts';
 import { isExamples, readTrainOptions, type Settings, type TrainOptions } from './options.ts';
-import { adapterPlan, wholeModel } from './params.ts';
+import { adapterPlan, copyOf, setParam, wholeModel } from './params.ts';
 import { type Course, type PlainStep, type Trained, Training } from './run.ts';
 import { adapterOf, freshAdapter, modelOf, textsOf } from './trained.ts';
 import { batchesOf, Diverged, type Evaluation, kindOf, mostOf, Trainer } from './training.ts';
@@ -32,11 +33,15 @@ export function train(model: Learner, examples: readonly Example[], options: Tra
   );
 }
 
+/** What adds more to a weight at once may end beyond all float32. */
+const wildRate = 1e30;
+
 /** A run on this thread. */
 class CourseHere implements Course {
   readonly #model: Near;
   readonly #examples: readonly Example[];
   readonly #options: TrainOptions;
+  #engine: Engine | undefined;
   #trainer: Trainer | HeadTrainer | undefined;
   /** The classes of a head that is made. */
   #labels: readonly string[] | undefined;
@@ -45,6 +50,8 @@ class CourseHere implements Course {
   #texts: ReadonlyMap<string, string> = new Map();
   readonly #state = { step: 0, tokens: 0, best: Number.POSITIVE_INFINITY, waited: 0, loss: Number.NaN };
   #evaluation: Evaluation | undefined;
+  /** A step was taken, all of it. */
+  #isWhole = false;
   #trained: Trained | undefined;
 
   constructor(model: Near, examples: readonly Example[], options: TrainOptions) {
@@ -54,25 +61,26 @@ class CourseHere implements Course {
   }
 
   get adapter(): Adapter | undefined {
-    if (this.#trained) return this.#trained.adapter;
-    if (!this.#trainer) return undefined;
-    const { params } = this.#trainer;
-    if (this.#settings!.method === 'full') return modelOf(insideOf(this.#model).engine, params, this.#texts);
+    return this.#trained?.adapter ?? (this.#isWhole ? this.#learnt() : undefined);
+  }
+
+  /** The parameters as they are. */
+  #learnt(): Adapter {
+    const { params } = this.#trainer!;
+    if (this.#settings!.method === 'full') return modelOf(this.#engine!, params, this.#texts);
     return adapterOf(params, this.#config, this.#labels);
   }
 
   checkpoint(): Checkpoint {
-    if (!this.#trainer) throw notBegun();
+    if (!this.#trainer || !(this.#isWhole || this.#trained)) throw notBegun();
     const { step, tokens, best, waited } = this.#state;
-    const params = this.#trainer.params.map(({ name, shape, values, moments: { first, second } }) => ({
-      ...{ name, shape, values: values.slice(), first: first.slice(), second: second.slice() },
-    }));
+    const params = this.#trainer.params.map(copyOf);
     const { method } = this.#settings!;
     return { step, tokens, best, waited, method, labels: this.#labels, config: this.#config, params };
   }
 
   async finish(): Promise<Trained | undefined> {
-    if (!this.#trained && this.#trainer) await this.#finish();
+    if (!this.#trained && this.#isWhole) await this.#finish();
     return this.#trained;
   }
 
@@ -80,7 +88,7 @@ class CourseHere implements Course {
     const settings = readTrainOptions(this.#options);
     settings.signal?.throwIfAborted();
     const { learnt, judged } = await this.#begin(this.#examples, settings);
-    const { seed, shuffle, accumulate, signal } = settings;
+    const { seed, shuffle, accumulate } = settings;
     const perEpoch = Math.ceil(batchesOf(learnt, settings).length / accumulate);
     const steps = settings.steps ?? settings.epochs * perEpoch;
     const trainer = this.#trainer!;
@@ -101,16 +109,9 @@ class CourseHere implements Course {
         const group = groups[at % groups.length]!;
         const { step } = state;
         const learningRate = rateOf(step, steps, settings);
-        const { loss, tokens, gradients, norm } = await trainer.gradients(group);
-        if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-          throw new Diverged(step, Number.isFinite(loss) ? 'gradient' : 'loss', this.adapter!);
-        }
-        signal?.throwIfAborted();
-        await trainer.update(gradients, norm, step, learningRate);
-        Object.assign(state, { step: step + 1, tokens: state.tokens + tokens, loss });
-        const seconds = Math.max(1e-6, (performance.now() - began) / 1000);
         const isJudged = judged.length > 0 && (at + 1 === perEpoch || step + 1 === steps);
-        if (isJudged) this.#evaluation = await trainer.evaluate(judged, batchesOf(judged, settings));
+        const { loss, norm } = await this.#take(group, learningRate, isJudged ? judged : [], settings);
+        const seconds = Math.max(1e-6, (performance.now() - began) / 1000);
         yield {
           ...{ step, steps, epoch: (step + 1) / perEpoch, loss, learningRate, gradNorm: norm, tokens: state.tokens },
           tokensPerSecond: (state.tokens - before.tokens) / seconds,
@@ -125,10 +126,48 @@ class CourseHere implements Course {
     }
   }
 
+  /** Takes a step, and judges some examples: all of it, or nothing is changed. */
+  async #take(group: Read[][], rate: number, judged: readonly Read[], settings: Settings) {
+    const [trainer, state] = [this.#trainer!, this.#state];
+    this.#engine!.alive();
+    const { loss, tokens, gradients, norm } = await trainer.gradients(group);
+    const diverged = (what: string) =>
+      new Diverged(`The ${what} of step ${state.step} is no finite number.`, this.#learnt());
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) throw diverged(Number.isFinite(loss) ? 'gradient' : 'loss');
+    settings.signal?.throwIfAborted();
+    // Of all weights a copy would be too much: they stay as the step has left them.
+    const isKept = rate > wildRate || (judged.length > 0 && settings.method !== 'full');
+    const before = isKept && trainer.params.map(copyOf);
+    trainer.update(gradients, norm, state.step, rate);
+    const takeBack = () => before && trainer.restore(before);
+    if (rate > wildRate && !trainer.params.every(({ values }) => values.every(Number.isFinite))) {
+      takeBack();
+      throw diverged('change');
+    }
+    if (judged.length > 0) {
+      try {
+        this.#evaluation = await trainer.evaluate(judged, batchesOf(judged, settings));
+      } catch (error) {
+        takeBack();
+        if (!before) this.#count(tokens, loss);
+        throw error;
+      }
+    }
+    this.#count(tokens, loss);
+    return { loss, norm };
+  }
+
+  #count(tokens: number, loss: number): void {
+    const state = this.#state;
+    Object.assign(state, { step: state.step + 1, tokens: state.tokens + tokens, loss });
+    this.#isWhole = true;
+  }
+
   /** Reads the examples and makes the plan that learns. */
   async #begin(examples: readonly Example[], settings: Settings): Promise<{ learnt: Read[]; judged: Read[] }> {
     const inside = insideOf(this.#model);
     const { engine } = inside;
+    this.#engine = engine;
     const { evaluate, truncation: cuts, resume, method } = settings;
     if (!isExamples.accepts(examples)) throw refuse('examples', examples, isExamples.expects);
     const last = isAdapter(resume) ? undefined : (resume as Checkpoint | undefined);
@@ -151,9 +190,7 @@ class CourseHere implements Course {
     for (const saved of last?.params ?? []) {
       const param = params.find(({ name, values }) => name === saved.name && values.length === saved.values.length);
       if (!param) throw refuse('resume', last, `a checkpoint of this model, which has no ${saved.name} of its size`);
-      param.values.set(saved.values);
-      param.moments.first.set(saved.first);
-      param.moments.second.set(saved.second);
+      setParam(param, saved);
     }
     if (last)
       Object.assign(this.#state, { step: last.step, tokens: last.tokens, best: last.best, waited: last.waited });
@@ -233,10 +270,10 @@ class CourseHere implements Course {
 
   async #finish(): Promise<Trained> {
     const { step: steps, loss } = this.#state;
-    const adapter = this.adapter!;
-    this.#trained = { adapter, steps, loss, evaluation: this.#evaluation };
+    const adapter = this.#learnt();
     this.#trainer!.dispose();
     await this.#model.setAdapter(adapter);
+    this.#trained = { adapter, steps, loss, evaluation: this.#evaluation };
     return this.#trained;
   }
 }

@@ -11,10 +11,10 @@ import { Runner } from '../run/runner.ts';
 import { runsOf } from './differentiate.ts';
 import type { Read } from './examples.ts';
 import { bad } from './loss.ts';
-import { adamW, normOf } from './optimiser.ts';
+import { normOf, take } from './optimiser.ts';
 import type { Settings } from './options.ts';
 import { mostSeen, pack } from './pack.ts';
-import type { Param } from './params.ts';
+import { type Param, type ParamCopy, setParam } from './params.ts';
 
 /** What a set of examples gives. */
 export interface Evaluation {
@@ -36,6 +36,8 @@ export class Trainer {
   readonly #isCausal: boolean;
   readonly #train: Runner;
   readonly #evaluate: Runner;
+  /** The device has the parameters as they are. */
+  #isSent = true;
 
   /** @param most rows, logit rows, rows of a source and keys of a row that a batch may have */
   constructor(
@@ -80,6 +82,7 @@ export class Trainer {
     const count = batches.flat().reduce((sum, { lost }) => sum + lost.count, 0);
     const sums = new Map<string, Float32Array>();
     let [loss, tokens] = [0, 0];
+    await this.#send(signal);
     for (const batch of batches) {
       if (batch.every(({ lost }) => lost.rows.length === 0)) continue;
       const packed = pack(
@@ -104,23 +107,25 @@ export class Trainer {
     return { loss, tokens, gradients, norm: normOf(gradients) };
   }
 
-  /** Moves all parameters at once. */
-  async update(gradients: readonly Float32Array[], norm: number, step: number, rate: number): Promise<void> {
-    const { maxGradNorm, weightDecay } = this.#settings;
-    const scale = Math.min(1, maxGradNorm / (norm + 1e-6));
-    for (const [i, { values, moments, decays, isFast }] of this.params.entries()) {
-      const how = { step, rate: isFast ? 10 * rate : rate, scale, decay: decays ? weightDecay : 0 };
-      adamW(values, gradients[i]!, moments, how, this.#settings);
-    }
-    await this.send();
+  /** Moves all parameters at once; the device gets them before its next run. */
+  update(gradients: readonly Float32Array[], norm: number, step: number, rate: number): void {
+    take(this.params, gradients, { norm, step, rate }, this.#settings);
+    this.#isSent = false;
+  }
+
+  restore(before: readonly ParamCopy[]): void {
+    for (const [i, param] of this.params.entries()) setParam(param, before[i]!);
+    this.#isSent = false;
   }
 
   /** Puts the parameters on the device; a program that is made anew gets them by itself. */
-  async send(): Promise<void> {
+  async #send(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#isSent) return;
     const changed = new Set<AddedWeight>(this.params.flatMap((param) => param.write()));
-    await this.#train.use(undefined, async () => {
+    await this.#train.use(signal, async () => {
       for (const { spec, values } of changed) this.#engine.current.setWeight(spec.name, values);
     });
+    this.#isSent = true;
   }
 
   async evaluate(examples: readonly Read[], batches: readonly (readonly Read[])[]): Promise<Evaluation> {
@@ -128,6 +133,7 @@ export class Trainer {
     const count = examples.reduce((sum, { lost }) => sum + lost.count, 0);
     let loss = 0;
     const judged: Judged[] = [];
+    await this.#send(signal);
     for (const batch of batches) {
       const packed = pack(
         batch.map(({ input }) => input),
@@ -227,8 +233,9 @@ export function kindOf(examples: readonly Read[]): Loss {
 export class Diverged extends VitrineError {
   readonly adapter: Adapter;
 
-  constructor(step: number, what: string, adapter: Adapter) {
-    super('diverged', `The ${what} of step ${step} is no finite number.`, {
+  /** @internal */
+  constructor(message: string, adapter: Adapter) {
+    super('diverged', message, {
       hint: 'Take a smaller learningRate, or more warmupSteps. The error has the last adapter that was finite.',
     });
     this.adapter = adapter;

@@ -1,3 +1,4 @@
+import { renamed } from '../plan/gradient-recompute.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 
 /** Steps that a model may be built without: the sums around attention and MLP, so that each block passes on what it found alone, or all norms. */
@@ -24,17 +25,11 @@ export function without(plan: Plan, parts: readonly LeftOut[]): { plan: Plan; na
     const next = names.get(name);
     return next === undefined ? name : nameOf(next);
   };
-  const renamed = <T>(value: T): T => {
-    if (typeof value === 'string') return nameOf(value) as T;
-    if (Array.isArray(value)) return value.map(renamed) as T;
-    if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, renamed(one)])) as T;
-  };
   return {
     plan: {
       ...plan,
-      ...(encoder && { encoder: encoder.map(renamed) }),
-      steps: steps.map(renamed),
+      ...(encoder && { encoder: encoder.map((step) => renamed(step, nameOf)) }),
+      steps: steps.map((step) => renamed(step, nameOf)),
       tensors: new Map([...plan.tensors].filter(([name]) => !names.has(name) && !dropped.has(name))),
       aliases: new Map([...plan.aliases].map(([name, own]) => [name, nameOf(own)])),
     },

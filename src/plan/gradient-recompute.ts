@@ -47,7 +47,7 @@ export function recomputed({ forward, backward }: Segment, others: readonly Step
     names.set(name, `${name}, again`);
     tensors.set(`${name}, again`, { ...tensors.get(name)!, name: `${name}, again` });
   }
-  return [...again, ...backward].map((step) => renamed(step, names));
+  return [...again, ...backward].map((step) => renamed(step, (name) => names.get(name) ?? name));
 }
 
 /** Fields of a step that name no tensor. */
@@ -66,14 +66,14 @@ const others = new Set([
   'edits',
 ]);
 
-function renamed<T extends object>(step: T, names: ReadonlyMap<string, string>): T {
-  const entries = Object.entries(step).map(([field, value]): [string, unknown] => {
-    if (others.has(field)) return [field, value];
-    if (typeof value === 'string') return [field, names.get(value) ?? value];
-    if (Array.isArray(value))
-      return [field, value.map((one) => (typeof one === 'string' ? (names.get(one) ?? one) : one))];
-    return [field, typeof value === 'object' && value !== null ? renamed(value, names) : value];
-  });
+/** A step whose tensors go by other names. */
+export function renamed<T extends object>(step: T, nameOf: (name: string) => string): T {
+  const one = (value: unknown): unknown => {
+    if (typeof value === 'string') return nameOf(value);
+    if (Array.isArray(value)) return value.map(one);
+    return typeof value === 'object' && value !== null ? renamed(value, nameOf) : value;
+  };
+  const entries = Object.entries(step).map(([field, value]) => [field, others.has(field) ? value : one(value)]);
   return Object.fromEntries(entries) as T;
 }
 

@@ -1,3 +1,5 @@
+import type { Adapter } from '../adapter/adapter.ts';
+
 /** How rooms above learn from a model that another thread runs; no user's call, hence no name. */
 export const afar = Symbol('afar');
 
@@ -18,6 +20,7 @@ export interface FarRun {
 export interface FarModel {
   /** @internal */
   readonly [afar]: Afar;
+  setAdapter(adapter: Adapter): Promise<void>;
 }
 
 export const isFar = (model: unknown): model is FarModel =>

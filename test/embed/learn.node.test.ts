@@ -1,9 +1,5 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { answerCall } from '../../src/embed/calls.ts';
-import { Connection } from '../../src/embed/connection.ts';
 import { remoteModel, type WorkerEncoder, type WorkerModel, type WorkerVision } from '../../src/embed/model.ts';
-import type { Call } from '../../src/embed/protocol.ts';
-import type { Thread } from '../../src/host/worker.ts';
 import type { Vision } from '../../src/index.ts';
 import {
   attributionPatching,
@@ -20,20 +16,10 @@ import {
 } from '../../src/learn/index.ts';
 import type { TrainOptions } from '../../src/learn/options.ts';
 import { Trainer } from '../../src/learn/training.ts';
+import { connected } from '../learn/far.ts';
 import { batchOf, learningOf, openLearner } from '../learn/models.ts';
 
-/** The worker's calls, reached over real channels, on this thread: what crosses is copied as it is between two. */
-const asThread: Thread = {
-  postMessage: (message, transfer) => void answerCall(crossed(message as Call, transfer as Transferable[])),
-  terminate() {},
-  onmessage: null,
-  onerror: null,
-};
-function crossed({ port, ...call }: Call, transfer: Transferable[]): Call {
-  const others = transfer.filter((one) => one !== port);
-  return { ...structuredClone(call, { transfer: others }), port };
-}
-const connection = new Connection(Promise.resolve(asThread));
+const connection = connected();
 const folder = (name: string) => new URL(`../fixtures/${name}`, import.meta.url);
 const there = {
   decoder: async () =>
