@@ -44,7 +44,7 @@ const budgets = [
       /^(shaders\/adjoint\/|src\/((plan|cpu)\/(adjoint|gradient|activation-slope)|(gpu\/kernels|wasm|wasm\/kernels)\/adjoint))/,
     limit: 2230,
   },
-  { name: 'learn', paths: /^src\/learn\//, limit: 2450 },
+  { name: 'learn', paths: /^src\/learn\//, limit: 2535 },
   { name: 'host', paths: /^src\/host\//, limit: 260 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3100 },
 ];
