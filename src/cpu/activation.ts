@@ -1,7 +1,8 @@
 import { activate } from '../plan/activate.ts';
-import type { Activation } from '../plan/plan.ts';
+import type { StepOf } from '../plan/plan.ts';
+import type { Run } from './run.ts';
 
-export function activation(kind: Activation, x: Float32Array, output: Float32Array): void {
-  const f = activate[kind];
-  for (let i = 0; i < output.length; i++) output[i] = f(x[i]!);
+export function activation({ kind, input, output }: StepOf<'activation'>, { tensor }: Run): void {
+  const [x, y, f] = [tensor(input), tensor(output), activate[kind]];
+  for (let i = 0; i < y.length; i++) y[i] = f(x[i]!);
 }

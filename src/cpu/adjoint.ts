@@ -1,25 +1,13 @@
 import { activationSlope } from '../plan/activation-slope.ts';
 import type { Adjoint } from '../plan/adjoint.ts';
 import { applyEdits } from '../plan/apply-edits.ts';
-import type { Batch } from '../plan/backend.ts';
 import { unpackRow } from '../plan/formats.ts';
-import { type AxisSizes, type Plan, widthOf } from '../plan/plan.ts';
-import type { KeyCache, Places } from './key-cache.ts';
-import type { CpuWeight } from './weights.ts';
-
-/** What an adjoint works on. */
-export interface AdjointRun {
-  plan: Plan;
-  batch: Batch;
-  sizes: AxisSizes;
-  tensor(name: string): Float32Array;
-  weight(name: string): CpuWeight;
-  cache(source: string): KeyCache;
-  places(source: string): Places[];
-}
+import { addTimes, dot, eachRow } from './each-row.ts';
+import { turn } from './rotate.ts';
+import { type Run, vector, widthIn } from './run.ts';
 
 /** The reference of every adjoint: sums in float64. What each computes is said in src/plan/adjoint.ts. */
-export function adjoint(step: Adjoint, run: AdjointRun): void {
+export function adjoint(step: Adjoint, run: Run): void {
   switch (step.of) {
     case 'linear':
       return linear(step, run);
@@ -42,13 +30,13 @@ export function adjoint(step: Adjoint, run: AdjointRun): void {
       return embed(step, run);
     case 'selectRows': {
       const [grad, output] = [run.tensor(step.reads.grad), run.tensor(step.output).fill(0)];
-      const n = widthOf(run.plan.tensors.get(step.output)!);
+      const n = widthIn(step.output, run);
       for (const [i, row] of run.batch.logitRows.entries())
         for (let j = 0; j < n; j++) output[row * n + j]! += grad[i * n + j]!;
       return;
     }
     case 'rotate':
-      return rotate(step, run);
+      return turn({ input: step.reads.grad, table: step.weight, output: step.output }, -1, run);
     case 'attentionMix':
     case 'attentionScores':
     case 'keys':
@@ -88,7 +76,7 @@ function map(output: Float32Array, f: (i: number) => number): void {
 }
 
 /** Rows of several tensors side by side, in double precision. */
-function sideBySide(names: readonly string[], rows: number, run: AdjointRun): { width: number; values: Float64Array } {
+function sideBySide(names: readonly string[], rows: number, run: Run): { width: number; values: Float64Array } {
   const parts = names.map((name) => run.tensor(name));
   const widths = parts.map(({ length }) => length / rows);
   const width = widths.reduce((a, b) => a + b, 0);
@@ -102,18 +90,7 @@ function sideBySide(names: readonly string[], rows: number, run: AdjointRun): { 
   return { width, values };
 }
 
-/** Adds n values times a factor to sums. */
-function addTimes(n: number, factor: number, from: Float32Array, start: number, sums: Float64Array, at: number): void {
-  for (let i = 0; i < n; i++) sums[at + i]! += factor * from[start + i]!;
-}
-
-function dot(n: number, a: Float32Array, at: number, b: Float32Array, start: number): number {
-  let sum = 0;
-  for (let i = 0; i < n; i++) sum += a[at + i]! * b[start + i]!;
-  return sum;
-}
-
-function linear({ reads, weight, output }: Of<'linear'>, run: AdjointRun): void {
+function linear({ reads, weight, output }: Of<'linear'>, run: Run): void {
   const { spec, format, packed, stride } = run.weight(weight);
   const out = run.tensor(output);
   const rows = out.length / spec.columns;
@@ -130,9 +107,9 @@ function linear({ reads, weight, output }: Of<'linear'>, run: AdjointRun): void 
   out.set(sums);
 }
 
-function linearWeight({ reads, output, adds }: Of<'linearWeight'>, run: AdjointRun): void {
+function linearWeight({ reads, output, adds }: Of<'linearWeight'>, run: Run): void {
   const x = run.tensor(reads.input);
-  const rows = x.length / widthOf(run.plan.tensors.get(reads.input)!);
+  const rows = x.length / widthIn(reads.input, run);
   const nIn = x.length / rows;
   const { width, values } = sideBySide(reads.grads, rows, run);
   const out = run.tensor(output);
@@ -147,13 +124,13 @@ function linearWeight({ reads, output, adds }: Of<'linearWeight'>, run: AdjointR
   }
 }
 
-function columnSums({ reads, output, adds }: Of<'columnSums'>, run: AdjointRun): void {
+function columnSums({ reads, output, adds }: Of<'columnSums'>, run: Run): void {
   const out = run.tensor(output);
   const sums = Float64Array.from(adds ? out : out.map(() => 0));
   let first = 0;
   for (const name of reads.grads) {
     const grad = run.tensor(name);
-    const width = Math.min(out.length, widthOf(run.plan.tensors.get(name)!));
+    const width = Math.min(out.length, widthIn(name, run));
     for (let i = 0; i < grad.length; i++) sums[first + (i % width)]! += grad[i]!;
     first += width;
   }
@@ -167,12 +144,12 @@ function normed(x: Float32Array, start: number, n: number, scale: number, centre
   for (let i = 0; i < n; i++) h[i] = (x[start + i]! - mean) / scale;
 }
 
-function norm(step: Of<'norm' | 'normScale' | 'normByScale'>, run: AdjointRun): void {
+function norm(step: Of<'norm' | 'normScale' | 'normByScale'>, run: Run): void {
   const { reads, centred } = step;
   const [grad, x, scale] = [run.tensor(reads.grad), run.tensor(reads.input), run.tensor(reads.scale)];
   const out = run.tensor(step.output);
   const residual = 'residual' in reads && reads.residual !== undefined ? run.tensor(reads.residual) : undefined;
-  const gain = 'weight' in step ? (run.weight(step.weight).packed.values as Float32Array) : undefined;
+  const gain = 'weight' in step ? vector(step.weight, run) : undefined;
   const n = x.length / scale.length;
   const h = new Float64Array(n);
   const g = new Float64Array(n);
@@ -200,7 +177,7 @@ function norm(step: Of<'norm' | 'normScale' | 'normByScale'>, run: AdjointRun): 
   }
 }
 
-function normWeight({ reads, centred, output, adds }: Of<'normWeight'>, run: AdjointRun): void {
+function normWeight({ reads, centred, output, adds }: Of<'normWeight'>, run: Run): void {
   const [grad, x, scale] = [run.tensor(reads.grad), run.tensor(reads.input), run.tensor(reads.scale)];
   const out = run.tensor(output);
   const sums = Float64Array.from(adds ? out : out.map(() => 0));
@@ -213,11 +190,11 @@ function normWeight({ reads, centred, output, adds }: Of<'normWeight'>, run: Adj
   out.set(sums);
 }
 
-function embed({ reads, by, first, scale, padding, output, adds }: Of<'embed'>, run: AdjointRun): void {
+function embed({ reads, by, first, scale, padding, output, adds }: Of<'embed'>, run: Run): void {
   const grad = run.tensor(reads.grad);
   const out = run.tensor(output);
   if (!adds) out.fill(0);
-  const n = widthOf(run.plan.tensors.get(reads.grad)!);
+  const n = widthIn(reads.grad, run);
   for (const [r, row] of run.batch.rows.entries()) {
     const number = row[by] ?? 0;
     if (number === padding) continue;
@@ -226,27 +203,7 @@ function embed({ reads, by, first, scale, padding, output, adds }: Of<'embed'>, 
   }
 }
 
-function rotate({ reads, weight, output }: Of<'rotate'>, run: AdjointRun): void {
-  const { spec, stride, packed } = run.weight(weight);
-  const table = packed.values as Float32Array;
-  const pairs = spec.columns / 2;
-  const [grad, out] = [run.tensor(reads.grad), run.tensor(output)];
-  const [, nHead, headDim] = run.plan.tensors.get(output)!.shape as number[];
-  out.set(grad);
-  for (const [r, { position }] of run.batch.rows.entries()) {
-    for (let head = 0; head < nHead!; head++) {
-      const start = (r * nHead! + head) * headDim!;
-      for (let i = 0; i < pairs; i++) {
-        const [cos, sin] = [table[position * stride + i]!, table[position * stride + pairs + i]!];
-        const [a, b] = [grad[start + i]!, grad[start + pairs + i]!];
-        out[start + i] = a * cos + b * sin;
-        out[start + pairs + i] = b * cos - a * sin;
-      }
-    }
-  }
-}
-
-function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, run: AdjointRun): void {
+function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, run: Run): void {
   const [grad, pattern, out] = [run.tensor(reads.grad), run.tensor(reads.pattern), run.tensor(output)];
   const shape = run.plan.tensors.get(output)!.shape;
   const keys = run.sizes[shape[2] as 'context' | 'source'];
@@ -257,64 +214,22 @@ function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, run: AdjointRun):
   }
 }
 
-/** The keys that a row sees of a head: places [from, to), whose values in [nHead, rows, keys] begin `at` the first. */
-interface SeenKeys {
-  head: number;
-  /** The query among [rows, nHead]; the head of the keys, and of how many there are. */
-  query: number;
-  keyHead: number;
-  keyHeads: number;
-  at: number;
-  from: number;
-  to: number;
-  /** The row's own. */
-  place: number;
-}
-
-/** Calls `visit` for every head of every row. */
-function eachRow(
-  { source, window = Number.POSITIVE_INFINITY }: { source: string; window?: number },
-  nHead: number,
-  run: AdjointRun,
-  visit: (seen: SeenKeys) => void,
-): void {
-  const { nHead: keyHeads } = run.cache(source);
-  const keys = run.sizes[run.plan.sources.get(source)!.axis === 'source' ? 'source' : 'context'];
-  const places = run.places(source);
-  for (let head = 0; head < nHead; head++) {
-    const keyHead = Math.floor((head * keyHeads) / nHead);
-    for (const [row, { place, first, count }] of places.entries()) {
-      const skipped = Math.max(0, count - window);
-      const at = (head * places.length + row) * keys + skipped;
-      const [from, to] = [first + skipped, first + count];
-      visit({ head, query: row * nHead + head, keyHead, keyHeads, at, from, to, place });
-    }
-  }
-}
-
-function attention(step: Of<'attentionMix' | 'attentionScores' | 'keys' | 'bias'>, run: AdjointRun): void {
+function attention(step: Of<'attentionMix' | 'attentionScores' | 'keys' | 'bias'>, run: Run): void {
   const { headDim, k, v } = run.cache(step.source);
+  const shapeOf = (name: string) => run.plan.tensors.get(name)!.shape as number[];
   switch (step.of) {
     case 'attentionMix': {
       const [grad, out] = [run.tensor(step.reads.grad), run.tensor(step.output).fill(0)];
-      const nHead = run.plan.tensors.get(step.output)!.shape[0] as number;
-      return eachRow(step, nHead, run, ({ query, keyHead, keyHeads, at, from, to }) => {
-        for (let key = from; key < to; key++) {
-          const start = (key * keyHeads + keyHead) * headDim;
-          out[at + key - from] = dot(headDim, grad, query * headDim, v, start);
-        }
+      return eachRow(step, shapeOf(step.output)[0]!, run, ({ query, count, at, start, stride }) => {
+        for (let i = 0; i < count; i++) out[at + i] = dot(headDim, grad, query * headDim, v, start + i * stride);
       });
     }
     case 'attentionScores': {
       const [grad, out] = [run.tensor(step.reads.grad), run.tensor(step.output)];
       const sums = new Float64Array(out.length);
-      const nHead = run.plan.tensors.get(step.output)!.shape[1] as number;
-      eachRow(step, nHead, run, ({ query, keyHead, keyHeads, at, from, to }) => {
-        for (let key = from; key < to; key++) {
-          const start = (key * keyHeads + keyHead) * headDim;
-          const factor = grad[at + key - from]! * step.scale;
-          addTimes(headDim, factor, k, start, sums, query * headDim);
-        }
+      eachRow(step, shapeOf(step.output)[1]!, run, ({ query, count, at, start, stride }) => {
+        for (let i = 0; i < count; i++)
+          addTimes(headDim, grad[at + i]! * step.scale, k, start + i * stride, sums, query * headDim);
       });
       return out.set(sums);
     }
@@ -322,25 +237,21 @@ function attention(step: Of<'attentionMix' | 'attentionScores' | 'keys' | 'bias'
       const [weights, vectors] = [run.tensor(step.reads.weights), run.tensor(step.reads.vectors)];
       const { [step.part]: into } = run.cache(step.into);
       const sums = step.adds ? Float64Array.from(into) : new Float64Array(into.length);
-      const nHead = run.plan.tensors.get(step.reads.vectors)!.shape[1] as number;
-      eachRow(step, nHead, run, ({ query, keyHead, keyHeads, at, from, to }) => {
-        for (let key = from; key < to; key++) {
-          const start = (key * keyHeads + keyHead) * headDim;
-          const factor = weights[at + key - from]! * step.scale;
-          addTimes(headDim, factor, vectors, query * headDim, sums, start);
-        }
+      eachRow(step, shapeOf(step.reads.vectors)[1]!, run, ({ query, count, at, start, stride }) => {
+        for (let i = 0; i < count; i++)
+          addTimes(headDim, weights[at + i]! * step.scale, vectors, query * headDim, sums, start + i * stride);
       });
       return into.set(sums);
     }
     case 'bias': {
       const [grad, out] = [run.tensor(step.reads.grad), run.tensor(step.output)];
-      const [nHead, columns] = run.plan.tensors.get(step.output)!.shape as [number, number];
+      const [nHead, columns] = shapeOf(step.output) as [number, number];
       const sums = Float64Array.from(step.adds ? out : out.map(() => 0));
       const most = (columns - 1) / 2;
-      eachRow(step, nHead, run, ({ head, at, from, to, place }) => {
-        for (let key = from; key < to; key++) {
-          const distance = Math.max(-most, Math.min(most, key - place));
-          sums[head * columns + most + distance]! += grad[at + key - from]!;
+      eachRow(step, nHead, run, ({ head, count, at, distance }) => {
+        for (let i = 0; i < count; i++) {
+          const column = most + Math.max(-most, Math.min(most, distance + i));
+          sums[head * columns + column]! += grad[at + i]!;
         }
       });
       return out.set(sums);
@@ -350,7 +261,7 @@ function attention(step: Of<'attentionMix' | 'attentionScores' | 'keys' | 'bias'
   }
 }
 
-function crossEntropy({ reads, losses, output }: Of<'crossEntropy'>, run: AdjointRun): void {
+function crossEntropy({ reads, losses, output }: Of<'crossEntropy'>, run: Run): void {
   const { labels, lossScale = 1 } = run.batch;
   const [x, out, lost] = [run.tensor(reads.logits), run.tensor(output), run.tensor(losses)];
   const n = x.length / lost.length;
@@ -364,7 +275,7 @@ function crossEntropy({ reads, losses, output }: Of<'crossEntropy'>, run: Adjoin
   }
 }
 
-function pointLoss({ reads, kind, losses, output }: Of<'pointLoss'>, run: AdjointRun): void {
+function pointLoss({ reads, kind, losses, output }: Of<'pointLoss'>, run: Run): void {
   const { labels, lossScale = 1 } = run.batch;
   const [logits, out, lost] = [run.tensor(reads.logits), run.tensor(output), run.tensor(losses)];
   const n = logits.length / lost.length;

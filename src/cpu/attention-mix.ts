@@ -1,26 +1,15 @@
-import type { KeyCache, Places } from './key-cache.ts';
+import type { StepOf } from '../plan/plan.ts';
+import { addTimes, eachRow } from './each-row.ts';
+import { type Run, widthIn } from './run.ts';
 
 /** output [rows, nHead, headDim] = Σ over keys of pattern [nHead, rows, keys] · v */
-export function attentionMix(
-  pattern: Float32Array,
-  { nHead: keyHeads, headDim, v }: KeyCache,
-  rows: readonly Places[],
-  nHead: number,
-  keys: number,
-  output: Float32Array,
-): void {
+export function attentionMix(step: StepOf<'attentionMix'>, run: Run): void {
+  const { headDim, v } = run.cache(step.source);
+  const [pattern, output] = [run.tensor(step.pattern), run.tensor(step.output)];
   const sums = new Float64Array(headDim);
-  for (let head = 0; head < nHead; head++) {
-    const keyHead = Math.floor((head * keyHeads) / nHead);
-    rows.forEach(({ first, count }, r) => {
-      sums.fill(0);
-      const from = (head * rows.length + r) * keys;
-      for (let key = 0; key < count; key++) {
-        const weight = pattern[from + key]!;
-        const at = ((first + key) * keyHeads + keyHead) * headDim;
-        for (let i = 0; i < headDim; i++) sums[i]! += weight * v[at + i]!;
-      }
-      output.set(sums, (r * nHead + head) * headDim);
-    });
-  }
+  eachRow(step, widthIn(step.output, run) / headDim, run, ({ query, count, at, start, stride }) => {
+    sums.fill(0);
+    for (let key = 0; key < count; key++) addTimes(headDim, pattern[at + key]!, v, start + key * stride, sums, 0);
+    output.set(sums, query * headDim);
+  });
 }

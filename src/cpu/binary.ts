@@ -1,4 +1,8 @@
+import type { StepOf } from '../plan/plan.ts';
+import type { Run } from './run.ts';
+
 /** output = a + b, or a * b */
-export function binary(kind: 'add' | 'multiply', a: Float32Array, b: Float32Array, output: Float32Array): void {
-  for (let i = 0; i < output.length; i++) output[i] = kind === 'add' ? a[i]! + b[i]! : a[i]! * b[i]!;
+export function binary(step: StepOf<'binary'>, { tensor }: Run): void {
+  const [a, b, output] = [tensor(step.a), tensor(step.b), tensor(step.output)];
+  for (let i = 0; i < output.length; i++) output[i] = step.kind === 'add' ? a[i]! + b[i]! : a[i]! * b[i]!;
 }

@@ -1,28 +1,20 @@
 import { unpackRow } from '../plan/formats.ts';
-import type { CpuWeight } from './weights.ts';
+import type { LowRank, StepOf } from '../plan/plan.ts';
+import { dot } from './each-row.ts';
+import { type Run, unfused, vector } from './run.ts';
 
 /** Output rows computed together: each value of x loaded serves four products. */
 const TILE = 4;
 
-/** What an adapter adds to a layer (see plan.ts): its input [rows, parts * rank], and up [out, rank]. */
-export interface CpuLowRank {
-  x: Float32Array;
-  up: Float32Array;
-  rank: number;
-  parts: readonly number[];
-}
-
 /**
- * y [rows, out] = x [rows, in] weightᵀ + bias; weight [out, in]. The columns of y go to `outputs` side by side, which may
- * be of different widths. Weights are walked once, four rows at a time, which stay in the L1 cache for all of x.
+ * outputs [rows, out] = input [rows, in] weightᵀ + bias; weight [out, in]. The columns go to the outputs side by side, which may
+ * be of different widths. Weights are walked once, four rows at a time, which stay in the L1 cache for all of the input.
  */
-export function linear(
-  x: Float32Array,
-  weight: CpuWeight,
-  bias: Float32Array | undefined,
-  outputs: readonly Float32Array[],
-  lowRank?: CpuLowRank,
-): void {
+export function linear(step: StepOf<'linear'>, run: Run): void {
+  if (step.norm || step.activation || step.residual || step.gate || step.select || step.cache) return unfused(step);
+  const [x, weight, outputs] = [run.tensor(step.input), run.weight(step.weight), step.outputs.map(run.tensor)];
+  const bias = step.bias === undefined ? undefined : vector(step.bias, run);
+  const more = step.lowRank ? added(step.lowRank, run) : () => 0;
   const { rows: nOut, columns: nIn } = weight.spec;
   const { stride, format, packed } = weight;
   const rows = x.length / nIn;
@@ -42,8 +34,7 @@ export function linear(
       for (let n = 0; n < count; n++) {
         let [o, column] = [0, first + n];
         for (; column >= widths[o]!; o++) column -= widths[o]!;
-        const more = lowRank ? added(lowRank, r, first + n) : 0;
-        outputs[o]![r * widths[o]! + column] = sums[n]! + more + (bias ? bias[first + n]! : 0);
+        outputs[o]![r * widths[o]! + column] = sums[n]! + more(r, first + n) + (bias ? bias[first + n]! : 0);
       }
     }
   }
@@ -80,12 +71,12 @@ function dot4(
   sums[3] = s3;
 }
 
-/** What is added to a row's sum for a column of the layer. */
-function added({ x, up, rank, parts }: CpuLowRank, row: number, column: number): number {
-  let part = 0;
-  for (let end = parts[0]!; column >= end; end += parts[part]!) part++;
-  const from = (row * parts.length + part) * rank;
-  let sum = 0;
-  for (let i = 0; i < rank; i++) sum += x[from + i]! * up[column * rank + i]!;
-  return sum;
+/** What an adapter adds to a row's sum for a column of the layer (see plan.ts). */
+function added({ input, weight, rank, parts }: LowRank, run: Run): (row: number, column: number) => number {
+  const [x, up] = [run.tensor(input), vector(weight, run)];
+  return (row, column) => {
+    let part = 0;
+    for (let end = parts[0]!; column >= end; end += parts[part]!) part++;
+    return dot(rank, x, (row * parts.length + part) * rank, up, column * rank);
+  };
 }

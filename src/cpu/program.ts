@@ -5,8 +5,9 @@ import { type Plan, type Step, shapeOf, stepOutputs, stepsOf } from '../plan/pla
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { placesOf, sizesOf } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
-import type { KeyCache } from './key-cache.ts';
-import { perform, type Run } from './perform.ts';
+
+import { perform } from './perform.ts';
+import type { KeyCache, Run } from './run.ts';
 import type { CpuWeight } from './weights.ts';
 
 /** What a program takes: of each source the floats of its keys, and as many of values; buffers for its tensors. */

@@ -1,26 +1,25 @@
-import type { Row } from '../plan/backend.ts';
-import type { CpuWeight } from './weights.ts';
+import type { StepOf } from '../plan/plan.ts';
+import { type Run, vector } from './run.ts';
 
-/** output [rows, nHead, headDim] = x, the first pairs of each head turned by the angles of the row's position */
-export function rotate(
-  x: Float32Array,
-  { spec, stride, packed }: CpuWeight,
-  rows: readonly Row[],
-  headDim: number,
-  output: Float32Array,
-): void {
+/** output [rows, nHead, headDim] = input, the first pairs of each head turned by the angles of the row's position */
+export const rotate = (step: StepOf<'rotate'>, run: Run): void => turn(step, 1, run);
+
+/** @param way 1, or -1 to turn back */
+export function turn(step: Omit<StepOf<'rotate'>, 'op'>, way: 1 | -1, run: Run): void {
+  const { spec, stride } = run.weight(step.table);
+  const table = vector(step.table, run);
   const pairs = spec.columns / 2;
-  const table = packed.values as Float32Array;
-  const width = output.length / rows.length;
-  output.set(x.subarray(0, output.length));
-  rows.forEach(({ position }, r) => {
-    for (let head = r * width; head < (r + 1) * width; head += headDim) {
+  const [x, output] = [run.tensor(step.input), run.tensor(step.output)];
+  const [, nHead, headDim] = run.plan.tensors.get(step.output)!.shape as [number, number, number];
+  output.set(x);
+  for (const [r, { position }] of run.batch.rows.entries()) {
+    for (let head = r * nHead * headDim; head < (r + 1) * nHead * headDim; head += headDim) {
       for (let i = 0; i < pairs; i++) {
-        const [cos, sin] = [table[position * stride + i]!, table[position * stride + pairs + i]!];
+        const [cos, sin] = [table[position * stride + i]!, way * table[position * stride + pairs + i]!];
         const [a, b] = [x[head + i]!, x[head + pairs + i]!];
         output[head + i] = a * cos - b * sin;
         output[head + pairs + i] = b * cos + a * sin;
       }
     }
-  });
+  }
 }

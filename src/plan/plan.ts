@@ -252,7 +252,8 @@ export const isAdded = (name: string): boolean => name.startsWith('adapter ');
 export const isInternal = (name: string) => name === 'logits' || name.startsWith('selected') || isAdded(name);
 
 type Names = readonly (string | undefined)[];
-type StepOf<K extends Op> = Extract<Step, { op: K }>;
+/** A step of one op. */
+export type StepOf<K extends Op> = Extract<Step, { op: K }>;
 
 /** What a step of each op reads, writes, and the weights that it reads; liveness, fusion and edits all follow from these. */
 const uses: { [K in Op]: (step: StepOf<K>) => readonly [reads: Names, writes: Names, weights?: Names] } = {

@@ -1,4 +1,5 @@
-import { type AdjointRun, adjoint } from '../cpu/adjoint.ts';
+import { adjoint } from '../cpu/adjoint.ts';
+import type { Run } from '../cpu/run.ts';
 import type { CpuWeight } from '../cpu/weights.ts';
 import { type Adjoint, adjointOutputs } from '../plan/adjoint.ts';
 import { BLOCK, strideOf } from '../plan/formats.ts';
@@ -16,7 +17,7 @@ const { Op } = layout;
 export const gradientRules = [normWithoutScale, activatedLinear, residualLinear, wholeAttention];
 
 /** Where a gradient's step finds what it works on in memory. */
-export interface AdjointMemory extends Pick<AdjointRun, 'plan' | 'batch' | 'sizes'> {
+export interface AdjointMemory extends Pick<Run, 'plan' | 'batch' | 'sizes'> {
   memory: WasmMemory;
   /** Positions of a slot. */
   context: number;
