@@ -1,7 +1,9 @@
 import type { WeightFormat } from '../plan/backend.ts';
 import { isScaled } from '../plan/formats.ts';
 import type { KvFormat } from '../plan/kv.ts';
-import type { AxisSizes, KeySource } from '../plan/plan.ts';
+import type { AxisSizes, KeySource, Plan } from '../plan/plan.ts';
+import type { Buffers } from './buffers.ts';
+import type { Weights } from './weights.ts';
 
 /** Sizes of one run, which decide how many workgroups a kernel needs. */
 export interface RunSizes extends AxisSizes {
@@ -38,11 +40,34 @@ export interface GpuKeySource extends KeySource {
   format: KvFormat;
 }
 
+/** Where a step's kernels find what they work on. */
+export interface Place {
+  plan: Plan;
+  /** The rows of the run (shaders/batch.wgsl). */
+  batch: GPUBuffer;
+  /** What a loss compares logits with: its scale, three numbers that are not used, then the labels of the logit rows. */
+  labels: GPUBuffer;
+  /** Bound where a kernel's output is not used. */
+  unused: GPUBuffer;
+  weights: Weights;
+  /** Takes what edits bring along. */
+  buffers: Buffers;
+  tensor(name: string): GpuTensor;
+  source(name: string): GpuKeySource;
+}
+
+/** What `find` finds by a name, where there is one. */
+export const optional = <T>(name: string | undefined, find: (name: string) => T): T | undefined =>
+  name === undefined ? undefined : find(name);
+
+/** A boolean constant. */
+export const flag = (condition: unknown): 0 | 1 => (condition ? 1 : 0);
+
 /** Constants of batch.wgsl: which keys a kernel is about. */
-export const keyConstants = ({ axis }: Pick<KeySource, 'axis'>) => ({ MEMORY: axis === 'source' ? 1 : 0 });
+export const keyConstants = ({ axis }: Pick<KeySource, 'axis'>) => ({ MEMORY: flag(axis === 'source') });
 
 /** Constants of batch.wgsl: which rows a kernel makes. */
-export const rowConstants = ({ axis }: GpuTensor) => ({ LOGIT_ROWS: axis === 'logitRows' ? 1 : 0 });
+export const rowConstants = ({ axis }: GpuTensor) => ({ LOGIT_ROWS: flag(axis === 'logitRows') });
 
 /** The files that read a format's weights. */
 export const weightFiles = (format: WeightFormat): string[] => [

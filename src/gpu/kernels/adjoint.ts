@@ -1,33 +1,21 @@
 import type { Adjoint } from '../../plan/adjoint.ts';
-import { keyAxisOf, type Plan } from '../../plan/plan.ts';
-import type { Buffers } from '../buffers.ts';
+import { keyAxisOf } from '../../plan/plan.ts';
 import {
   ceilDiv,
-  type GpuKeySource,
+  flag,
   type GpuTensor,
   type Kernel,
   keyConstants,
+  optional,
+  type Place,
   rowConstants,
   weightFiles,
 } from '../kernel.ts';
 import { addShaders } from '../shader.ts';
-import type { Weights } from '../weights.ts';
 import { activationNumber } from './activation.ts';
-import { attentionMix, sizesOf } from './attention.ts';
+import { attentionMix, axisOf, keyFiles, sizesOf } from './attention.ts';
 import { edit } from './edit.ts';
 import { rotate } from './rotate.ts';
-
-/** Where the kernels of a gradient find what they work on. */
-export interface AdjointPlace {
-  plan: Plan;
-  batch: GPUBuffer;
-  /** The loss's scale, three numbers that are not used, then the labels of the logit rows. */
-  labels: GPUBuffer;
-  weights: Weights;
-  buffers: Buffers;
-  tensor(name: string): GpuTensor;
-  source(name: string): GpuKeySource;
-}
 
 addShaders(
   import.meta.glob<string>('../../../shaders/adjoint/*.wgsl', { query: '?raw', import: 'default', eager: true }),
@@ -36,7 +24,6 @@ addShaders(
 type Of<Name extends Adjoint['of']> = Extract<Adjoint, { of: Name }>;
 
 const LANES = 64;
-const flag = (condition: boolean) => (condition ? 1 : 0);
 /** A grid's third axis takes what is too long for the second. */
 const folded = (x: number, count: number): [number, number, number] => {
   const y = Math.min(count, 32768);
@@ -44,7 +31,7 @@ const folded = (x: number, count: number): [number, number, number] => {
 };
 
 /** The dispatches of a gradient's step. What each computes is said in src/plan/adjoint.ts. */
-export function adjointKernels(step: Adjoint, to: AdjointPlace): Kernel[] {
+export function adjointKernels(step: Adjoint, to: Place): Kernel[] {
   switch (step.of) {
     case 'linear':
       return linear(step, to);
@@ -66,11 +53,8 @@ export function adjointKernels(step: Adjoint, to: AdjointPlace): Kernel[] {
     }
     case 'selectRows':
       return scatter(step, { by: 3, first: 0, scale: 1, padding: undefined, adds: false }, to);
-    case 'rotate': {
-      const [input, output] = [to.tensor(step.reads.grad), to.tensor(step.output)];
-      const headDim = to.plan.tensors.get(step.output)!.shape[2] as number;
-      return [rotate(to.batch, input, to.weights.matrix(step.weight), headDim, output, -1)];
-    }
+    case 'rotate':
+      return [rotate({ input: step.reads.grad, table: step.weight, output: step.output }, to, -1)];
     case 'attentionMix':
     case 'attentionScores':
     case 'bias':
@@ -91,9 +75,9 @@ export function adjointKernels(step: Adjoint, to: AdjointPlace): Kernel[] {
   }
 }
 
-function linear({ reads, weight, output }: Of<'linear'>, { batch, weights, tensor }: AdjointPlace): Kernel[] {
+function linear({ reads, weight, output }: Of<'linear'>, { batch, weights, tensor }: Place): Kernel[] {
   const [matrix, out] = [weights.matrix(weight), tensor(output)];
-  const before = reads.residual === undefined ? undefined : tensor(reads.residual);
+  const before = optional(reads.residual, tensor);
   const kernels: Kernel[] = [];
   let first = 0;
   for (const grad of reads.grads.map(tensor)) {
@@ -133,7 +117,7 @@ function linear({ reads, weight, output }: Of<'linear'>, { batch, weights, tenso
 /** The axis of a tensor whose rows are a run's. */
 const rowsOf = ({ axis }: GpuTensor) => (axis === 'logitRows' ? 'logitRows' : 'rows');
 
-function linearWeight({ reads, output, adds }: Of<'linearWeight'>, { batch, tensor }: AdjointPlace): Kernel[] {
+function linearWeight({ reads, output, adds }: Of<'linearWeight'>, { batch, tensor }: Place): Kernel[] {
   const [input, out] = [tensor(reads.input), tensor(output)];
   let first = 0;
   return reads.grads.map(tensor).map((grad): Kernel => {
@@ -148,7 +132,7 @@ function linearWeight({ reads, output, adds }: Of<'linearWeight'>, { batch, tens
   });
 }
 
-function columnSums({ reads, output, adds }: Of<'columnSums'>, { batch, tensor }: AdjointPlace): Kernel[] {
+function columnSums({ reads, output, adds }: Of<'columnSums'>, { batch, tensor }: Place): Kernel[] {
   const out = tensor(output);
   let first = 0;
   return reads.grads.map(tensor).map((grad): Kernel => {
@@ -168,7 +152,7 @@ function columnSums({ reads, output, adds }: Of<'columnSums'>, { batch, tensor }
   });
 }
 
-function norm(step: Of<'norm' | 'normByScale' | 'normScale'>, { weights, tensor }: AdjointPlace): Kernel {
+function norm(step: Of<'norm' | 'normByScale' | 'normScale'>, { weights, tensor }: Place): Kernel {
   const { reads, centred } = step;
   const [grad, input, scale, output] = [reads.grad, reads.input, reads.scale, step.output].map(tensor) as [
     GpuTensor,
@@ -201,7 +185,7 @@ function norm(step: Of<'norm' | 'normByScale' | 'normScale'>, { weights, tensor 
   };
 }
 
-function normWeight({ reads, centred, output, adds }: Of<'normWeight'>, { batch, tensor }: AdjointPlace): Kernel {
+function normWeight({ reads, centred, output, adds }: Of<'normWeight'>, { batch, tensor }: Place): Kernel {
   const [grad, input, scale, out] = [tensor(reads.grad), tensor(reads.input), tensor(reads.scale), tensor(output)];
   return {
     files: ['batch.wgsl', 'lanes.wgsl', 'adjoint/norm-weight.wgsl'],
@@ -219,7 +203,7 @@ function normWeight({ reads, centred, output, adds }: Of<'normWeight'>, { batch,
   };
 }
 
-function activation({ reads, kind, output }: Of<'activation'>, { batch, tensor }: AdjointPlace): Kernel {
+function activation({ reads, kind, output }: Of<'activation'>, { batch, tensor }: Place): Kernel {
   const [grad, input, out] = [tensor(reads.grad), tensor(reads.input), tensor(output)];
   return {
     files: ['batch.wgsl', 'activate.wgsl', 'adjoint/activation.wgsl'],
@@ -233,7 +217,7 @@ function activation({ reads, kind, output }: Of<'activation'>, { batch, tensor }
 function scatter(
   { reads, output }: Of<'embed' | 'selectRows'>,
   how: { by: number; first: number; scale: number; padding: number | undefined; adds: boolean },
-  { batch, tensor }: AdjointPlace,
+  { batch, tensor }: Place,
 ): Kernel[] {
   const [grad, out] = [tensor(reads.grad), tensor(output)];
   const add: Kernel = {
@@ -264,19 +248,18 @@ function copy(from: GpuTensor | undefined, unused: GpuTensor, to: GpuTensor, hea
   };
 }
 
-function attention(step: Of<'attentionMix' | 'attentionScores' | 'bias'>, to: AdjointPlace): Kernel {
+function attention(step: Of<'attentionMix' | 'attentionScores' | 'bias'>, to: Place): Kernel {
   const [grad, output, source] = [to.tensor(step.reads.grad), to.tensor(step.output), to.source(step.source)];
   // Of keys that a row does not see the grad is 0.
-  if (step.of === 'attentionScores') return attentionMix(to.batch, grad, source, output, step.scale);
+  if (step.of === 'attentionScores') return attentionMix({ ...step, pattern: step.reads.grad }, to, step.scale);
   const shared = { LAST_KEYS: step.window ?? 0, ...keyConstants(source) };
   if (step.of === 'attentionMix') {
     const heads = grad.width / source.headDim;
-    const axis = source.axis === 'source' ? 'source' : 'context';
     return {
-      files: ['batch.wgsl', `cache/${source.format}.wgsl`, 'attention-keys.wgsl', 'adjoint/attention-mix.wgsl'],
+      files: [...keyFiles(source), 'adjoint/attention-mix.wgsl'],
       constants: { ...shared, ...sizesOf(source, heads), GRAD_STRIDE: grad.stride },
       bindings: { 0: to.batch, 3: grad.buffer, 4: source.buffer, 5: output.buffer },
-      workgroups: (sizes) => [ceilDiv(sizes[axis], 64), sizes.rows, heads],
+      workgroups: (sizes) => [ceilDiv(sizes[axisOf(source)], 64), sizes.rows, heads],
     };
   }
   return {
@@ -287,7 +270,7 @@ function attention(step: Of<'attentionMix' | 'attentionScores' | 'bias'>, to: Ad
   };
 }
 
-function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, { batch, plan, tensor }: AdjointPlace): Kernel {
+function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, { batch, plan, tensor }: Place): Kernel {
   const [grad, pattern, out] = [tensor(reads.grad), tensor(reads.pattern), tensor(output)];
   const spec = plan.tensors.get(output)!;
   return {
@@ -298,7 +281,7 @@ function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, { batch, plan, te
   };
 }
 
-function keys(step: Of<'keys'>, { batch, tensor, source }: AdjointPlace): Kernel {
+function keys(step: Of<'keys'>, { batch, tensor, source }: Place): Kernel {
   const [weights, vectors, into] = [tensor(step.reads.weights), tensor(step.reads.vectors), source(step.into)];
   const n = into.nHead * into.headDim;
   const places = Math.floor(into.buffer.size / (8 * n));
@@ -318,7 +301,7 @@ function keys(step: Of<'keys'>, { batch, tensor, source }: AdjointPlace): Kernel
   };
 }
 
-function cacheAppend(step: Of<'cacheAppend'>, { batch, tensor, source }: AdjointPlace): Kernel {
+function cacheAppend(step: Of<'cacheAppend'>, { batch, tensor, source }: Place): Kernel {
   const [kept, output] = [source(step.source), tensor(step.output)];
   return {
     files: ['batch.wgsl', 'adjoint/cache-append.wgsl'],
@@ -331,17 +314,17 @@ function cacheAppend(step: Of<'cacheAppend'>, { batch, tensor, source }: Adjoint
   };
 }
 
-function edits(step: Of<'edit'>, { batch, buffers, plan, tensor }: AdjointPlace): Kernel[] {
-  const spec = plan.tensors.get(step.output)!;
-  const [grad, output] = [tensor(step.reads.grad), tensor(step.output)];
+function edits(step: Of<'edit'>, to: Place): Kernel[] {
+  const spec = to.plan.tensors.get(step.output)!;
+  const [grad, output] = [to.tensor(step.reads.grad), to.tensor(step.output)];
   const heads = keyAxisOf(spec) ? (spec.shape[0] as number) : 1;
   const kept = step.edits.flatMap((one) =>
     one.kind === 'set' ? [{ ...one, values: 0 }] : one.kind === 'scale' ? [one] : [],
   );
-  return [copy(grad, grad, output, heads), ...kept.map((one) => edit(batch, buffers, one, spec, output))];
+  return [copy(grad, grad, output, heads), ...kept.map((one) => edit(one, step.output, to))];
 }
 
-function loss(step: Of<'crossEntropy' | 'pointLoss'>, { labels, tensor }: AdjointPlace): Kernel {
+function loss(step: Of<'crossEntropy' | 'pointLoss'>, { labels, tensor }: Place): Kernel {
   const [logits, output, losses] = [tensor(step.reads.logits), tensor(step.output), tensor(step.losses)];
   const constants = { N: logits.width, STRIDE: logits.stride, LOSS_STRIDE: losses.stride };
   const shared = {

@@ -1,16 +1,12 @@
-import { ceilDiv, type GpuTensor, type Kernel, rowConstants } from '../kernel.ts';
+import type { StepOf } from '../../plan/plan.ts';
+import { ceilDiv, flag, type Kernel, type Place, rowConstants } from '../kernel.ts';
 
-export function binary(
-  batch: GPUBuffer,
-  kind: 'add' | 'multiply',
-  a: GpuTensor,
-  b: GpuTensor,
-  output: GpuTensor,
-): Kernel {
+export function binary({ kind, a, b, output: name }: StepOf<'binary'>, { batch, tensor }: Place): Kernel {
+  const output = tensor(name);
   return {
     files: ['batch.wgsl', 'binary.wgsl'],
-    constants: { STRIDE: output.stride, MULTIPLY: kind === 'multiply' ? 1 : 0, ...rowConstants(output) },
-    bindings: { 0: batch, 3: a.buffer, 4: b.buffer, 5: output.buffer },
+    constants: { STRIDE: output.stride, MULTIPLY: flag(kind === 'multiply'), ...rowConstants(output) },
+    bindings: { 0: batch, 3: tensor(a).buffer, 4: tensor(b).buffer, 5: output.buffer },
     workgroups: (sizes) => [ceilDiv(output.stride, 64), sizes[output.axis]],
   };
 }

@@ -1,22 +1,24 @@
 import { KV_BLOCK } from '../../plan/kv.ts';
-import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants } from '../kernel.ts';
+import type { StepOf } from '../../plan/plan.ts';
+import { ceilDiv, flag, type Kernel, keyConstants, type Place } from '../kernel.ts';
 
-export function cacheAppend(batch: GPUBuffer, k: GpuTensor, v: GpuTensor, cache: GpuKeySource): Kernel {
-  const width = cache.nHead * cache.headDim;
-  const bindings = { 0: batch, 3: k.buffer, 4: v.buffer, 7: cache.buffer };
-  if (cache.format === 'q8') {
-    const blocks = cache.nHead * ceilDiv(cache.headDim, KV_BLOCK);
+export function cacheAppend(step: StepOf<'cacheAppend'>, to: Place): Kernel {
+  const [k, v, cache] = [to.tensor(step.k), to.tensor(step.v), to.source(step.source)];
+  const { nHead, headDim, format } = cache;
+  const constants = { N: nHead * headDim, STRIDE: k.stride, ...keyConstants(cache) };
+  const bindings = { 0: to.batch, 3: k.buffer, 4: v.buffer, 7: cache.buffer };
+  if (format === 'q8') {
     return {
       files: ['batch.wgsl', 'cache-append-q8.wgsl'],
-      constants: { N: width, HEAD_DIM: cache.headDim, STRIDE: k.stride, ...keyConstants(cache) },
+      constants: { ...constants, HEAD_DIM: headDim },
       bindings,
-      workgroups: ({ rows }) => [ceilDiv(blocks, 64), rows],
+      workgroups: ({ rows }) => [ceilDiv(nHead * ceilDiv(headDim, KV_BLOCK), 64), rows],
     };
   }
   return {
     files: ['batch.wgsl', 'cache-write.wgsl', 'cache-append.wgsl'],
-    constants: { N: width, STRIDE: k.stride, CACHE_HALF: cache.format === 'f16' ? 1 : 0, ...keyConstants(cache) },
+    constants: { ...constants, CACHE_HALF: flag(format === 'f16') },
     bindings,
-    workgroups: ({ rows }) => [ceilDiv(width, 2 * 64), rows],
+    workgroups: ({ rows }) => [ceilDiv(nHead * headDim, 2 * 64), rows],
   };
 }

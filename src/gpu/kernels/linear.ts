@@ -1,37 +1,19 @@
-import type { Activation } from '../../plan/plan.ts';
-import { ceilDiv, type GpuKeySource, type GpuTensor, type Kernel, keyConstants, weightFiles } from '../kernel.ts';
-import { type GpuWeight, lowRankAt } from '../weights.ts';
+import { strideOf } from '../../plan/formats.ts';
+import type { Norm, StepOf } from '../../plan/plan.ts';
+import {
+  ceilDiv,
+  flag,
+  type GpuKeySource,
+  type GpuTensor,
+  type Kernel,
+  keyConstants,
+  optional,
+  type Place,
+  weightFiles,
+} from '../kernel.ts';
+import type { StepList } from '../step-lists.ts';
+import { lowRankAt } from '../weights.ts';
 import { activationNumber } from './activation.ts';
-
-/** A linear layer over some rows of its weight, with what is fused into it. */
-export interface Linear {
-  x: GpuTensor;
-  weight: GpuWeight;
-  /** Rows [first, first + count) of the weight make columns 0 .. count of the output. */
-  first: number;
-  count: number;
-  /** Absent where all columns go to the cache. */
-  output: GpuTensor | undefined;
-  /** Bias of these columns, then the norm's weight and bias, each padded to a multiple of 64, and what an adapter has; absent without any. */
-  vectors: GPUBuffer | undefined;
-  bias: boolean;
-  /** The input of what an adapter adds: in place of a gate or residual where there is none, else of the cache. */
-  lowRank?: GpuTensor | undefined;
-  norm?: { epsilon: number; centred: boolean } | undefined;
-  /** Takes the normed input, in place of the cache. */
-  normed?: GpuTensor | undefined;
-  activation?: Activation | undefined;
-  /** Of the count rows of the weight the second half makes what multiplies the first half's results. */
-  gated: boolean;
-  /** At most one of the two. */
-  gate?: GpuTensor | undefined;
-  residual?: GpuTensor | undefined;
-  select: boolean;
-  /** Takes the columns behind the output's. */
-  cache?: GpuKeySource | undefined;
-  /** Bound in place of an output where there is none. */
-  unused: GPUBuffer;
-}
 
 /** A way of splitting a kernel's work: its files, what one workgroup makes, and what the device must offer. */
 interface Split {
@@ -45,27 +27,19 @@ interface Split {
 
 /** A workgroup of 64 in teams of so many lanes, each with two outputs. */
 function lanes(perTeam: number): Split {
-  return {
-    files: ['linear-row-input.wgsl', 'linear-row-lanes.wgsl'],
-    outputs: 2 * (64 / perTeam),
-    rows: 1,
-    constants: { LANES: perTeam },
-  };
+  const files = ['linear-row-input.wgsl', 'linear-row-lanes.wgsl'];
+  return { files, outputs: 2 * (64 / perTeam), rows: 1, constants: { LANES: perTeam } };
 }
 
 /** For few rows. Software GPUs want many results an invocation and no barrier; real ones neighbouring lanes on neighbouring addresses. */
 const rowSplits = {
   registers: {
     files: ['linear-row-input.wgsl', 'linear-registers.wgsl', 'linear-row.wgsl'],
-    outputs: 8 * 8,
-    rows: 1,
-    constants: { WORKGROUP: 8 },
+    ...{ outputs: 8 * 8, rows: 1, constants: { WORKGROUP: 8 } },
   },
   quads: {
     files: ['quads.wgsl', 'linear-row-input.wgsl', 'linear-quads.wgsl', 'linear-row.wgsl'],
-    outputs: 8 * 8,
-    rows: 1,
-    constants: { WORKGROUP: 8 },
+    ...{ outputs: 8 * 8, rows: 1, constants: { WORKGROUP: 8 } },
     needs: 'subgroups',
   },
   lanes: lanes(32),
@@ -77,13 +51,11 @@ const rowSplits = {
 const tileSplits = {
   registers: {
     files: ['linear-tile-input.wgsl', 'linear-registers.wgsl', 'linear-tile.wgsl'],
-    outputs: 8 * 8,
-    rows: 8,
+    ...{ outputs: 8 * 8, rows: 8 },
   },
   quads: {
     files: ['quads.wgsl', 'linear-tile-input.wgsl', 'linear-quads.wgsl', 'linear-tile.wgsl'],
-    outputs: 8 * 8,
-    rows: 8,
+    ...{ outputs: 8 * 8, rows: 8 },
     needs: 'subgroups',
   },
   shared: { files: ['linear-tile-input.wgsl', 'linear-tile-shared.wgsl'], outputs: 64, rows: 64 },
@@ -101,105 +73,110 @@ const MOST_WORKGROUPS = 65535;
 /** The variants that a device can run. */
 export function variantsOn(features: GPUSupportedFeatures): { [kind in keyof Variants]: Variants[kind][] } {
   const names = <T extends string>(splits: Record<T, Split>) =>
-    (Object.keys(splits) as T[]).filter((name) => {
-      const { needs } = splits[name];
-      return !needs || features.has(needs);
-    });
+    (Object.keys(splits) as T[]).filter((name) => !splits[name].needs || features.has(splits[name].needs));
   return { row: names<Variants['row']>(rowSplits), tile: names<Variants['tile']>(tileSplits) };
 }
 
-/** For few rows. One dispatch for each part of the weight. */
-export function linearRow(batch: GPUBuffer, linear: Linear, variant: Variants['row']): Kernel[] {
-  return linearKernels(batch, linear, rowSplits[variant]);
+/** Columns that one product makes, by rows [first, first + count) of the weight: an output's, the cache's behind them, or both. */
+interface Piece {
+  output: GpuTensor | undefined;
+  cache: GpuKeySource | undefined;
+  first: number;
+  count: number;
 }
 
-/** For many rows. */
-export function linearTile(batch: GPUBuffer, linear: Linear, variant: Variants['tile']): Kernel[] {
-  return linearKernels(batch, linear, tileSplits[variant]);
+/** What a layer is compiled for. */
+type On = Place & Pick<StepList, 'shape' | 'joined'> & { variants: Variants };
+
+/** With several outputs (unfused q, k, v) each is a product with its own rows of the weight; the last one's takes the cache's too. */
+export function linear(step: StepOf<'linear'>, to: On): Kernel[] {
+  const joined = to.joined.get(step.outputs[0] ?? '');
+  const outputs = joined ? [{ ...to.tensor(joined.first), width: joined.width }] : step.outputs.map(to.tensor);
+  const source = optional(step.cache, to.source);
+  const pieces = outputs.map((output) => ({ output, cache: undefined as typeof source }));
+  const last = pieces.at(-1);
+  // Results come by fours, and halves of the cache in twos.
+  if (source && last && last.output.width % 4 === 0) last.cache = source;
+  const all = source && !last?.cache ? [...pieces, { output: undefined, cache: source }] : pieces;
+  let first = 0;
+  return all.flatMap((piece) => {
+    const { output, cache } = piece;
+    const count = (step.gated ? 2 : 1) * (output?.width ?? 0) + (cache ? 2 * cache.nHead * cache.headDim : 0);
+    const kernels = product(step, { ...piece, first, count }, to);
+    first += count;
+    return kernels;
+  });
 }
 
-/** The same for all layers without a norm, so that they are compiled once. */
-const noNorm = { NORM: 0, NORMED: 0, K: 0, CENTRED: 0, EPSILON: 0, NORM_AT: 0 };
-
-const normOf = ({ x, norm, normed, count }: Linear) =>
-  norm
-    ? {
-        ...{ NORM: 1, NORMED: normed ? 1 : 0, K: x.width, CENTRED: norm.centred ? 1 : 0, EPSILON: norm.epsilon },
-        NORM_AT: (Math.ceil(count / 64) * 64) / 4,
-      }
-    : noNorm;
-
-/** The operand's binding, 1, or the cache's, 2; 0 without an adapter. Its rank is no constant: adapters share their pipelines. */
-const lowRankOf = ({ x, norm, lowRank, gate, residual, count }: Linear) => ({
-  LOW_RANK: lowRank ? (gate || residual ? 2 : 1) : 0,
-  LOW_RANK_AT: lowRank ? lowRankAt(count, norm ? x.stride : 0) / 4 : 0,
-});
-
-/** The same for all outputs, so that layers which leave the cache alone are compiled once. */
-const noCache = { CACHE_HALF: 0, CACHE_WIDTH: 1, KEYS_AT: 0, MEMORY: 0 };
-
-const cacheSizes = (cache: GpuKeySource, output: GpuTensor | undefined) => ({
-  CACHE_HALF: cache.format === 'f16' ? 1 : 0,
-  CACHE_WIDTH: cache.nHead * cache.headDim,
-  KEYS_AT: output?.width ?? 0,
-  ...keyConstants(cache),
-});
-
-function linearKernels(batch: GPUBuffer, linear: Linear, split: Split): Kernel[] {
-  const { x, weight, first, gated, output, gate, residual, cache, select, unused, lowRank } = linear;
+/** One dispatch for each part of the weight. */
+function product(step: StepOf<'linear'>, piece: Piece, to: On): Kernel[] {
+  const { first, count: rows, output, cache } = piece;
+  const { gated = false, norm } = step;
+  const split: Split = to.shape === 'row' ? rowSplits[to.variants.row] : tileSplits[to.variants.tile];
+  const weight = to.weights.matrix(step.weight);
+  const x = to.tensor(step.input);
+  const { bias, lowRank: adapter } = step;
+  const vectors = to.weights.vectors({ weight: step.weight, bias, norm, lowRank: adapter, first, count: rows });
+  // At most one of a gate and a residual; what an adapter adds has its place where there is neither, else that of the cache.
+  const operand = optional(step.gate ?? step.residual, to.tensor);
+  const lowRank = optional(adapter?.input, to.tensor);
+  const normed = optional(step.normed, to.tensor);
   const axis = output?.axis ?? 'rows';
-  const [count, outputs] = [linear.count, split.outputs].map((n) => (gated ? n / 2 : n)) as [number, number];
+  const [count, outputs] = [rows, split.outputs].map((n) => (gated ? n / 2 : n)) as [number, number];
   const most = Math.floor((MOST_WORKGROUPS * outputs) / 64) * 64;
   const runs = weight.parts.flatMap((part) => {
     const start = Math.max(first, part.first);
     const end = Math.min(first + count, part.first + part.rows);
     const dispatches = Math.max(0, ceilDiv(end - start, most));
     return Array.from({ length: dispatches }, (_, i) => ({
-      part,
-      from: start + i * most,
-      n: Math.min(most, end - start - i * most),
+      ...{ part, from: start + i * most, n: Math.min(most, end - start - i * most) },
     }));
   });
   return runs.map(({ part, from, n }) => ({
     files: [
       ...(split.needs === 'subgroups' ? ['subgroups.wgsl'] : []),
-      'batch.wgsl',
-      ...weightFiles(weight.format),
-      'activate.wgsl',
-      'cache-write.wgsl',
-      'linear-store.wgsl',
-      'linear-input.wgsl',
-      ...split.files,
+      ...['batch.wgsl', ...weightFiles(weight.format), 'activate.wgsl', 'cache-write.wgsl'],
+      ...['linear-store.wgsl', 'linear-input.wgsl', ...split.files],
     ],
     constants: {
-      ROW_UNITS: weight.stride / 16,
-      WEIGHT_ROW: from - part.first,
-      COLUMN: from - first,
-      N: n,
-      UP: gated ? count : 0,
-      BIAS: linear.bias ? 1 : 0,
-      ACTIVATION: linear.activation ? activationNumber[linear.activation] : 0,
-      GATE: gate ? 1 : 0,
-      RESIDUAL: residual ? 1 : 0,
-      CACHE: cache ? 1 : 0,
-      ...(cache ? cacheSizes(cache, output) : noCache),
-      SELECT: select ? 1 : 0,
-      LOGIT_ROWS: axis === 'logitRows' ? 1 : 0,
-      OUT_STRIDE: output?.stride ?? 0,
-      ...normOf(linear),
-      ...lowRankOf(linear),
+      ...{ ROW_UNITS: weight.stride / 16, WEIGHT_ROW: from - part.first, COLUMN: from - first, N: n },
+      ...{ UP: gated ? count : 0, BIAS: flag(bias !== undefined) },
+      ACTIVATION: step.activation ? activationNumber[step.activation] : 0,
+      ...{ GATE: flag(step.gate !== undefined), RESIDUAL: flag(step.residual !== undefined) },
+      ...{ SELECT: flag(step.select), LOGIT_ROWS: flag(axis === 'logitRows'), OUT_STRIDE: output?.stride ?? 0 },
+      ...cacheConstants(cache, output),
+      ...normConstants(norm, x.width, normed, rows),
+      // Its rank is no constant: adapters share their pipelines.
+      LOW_RANK: lowRank ? (operand ? 2 : 1) : 0,
+      LOW_RANK_AT: lowRank ? lowRankAt(rows, norm ? x.stride : 0) / 4 : 0,
       ...split.constants,
     },
     bindings: {
-      0: batch,
-      1: part.values,
-      2: part.scales,
-      3: x.buffer,
-      4: linear.vectors ?? x.buffer,
-      5: (gate ?? residual ?? lowRank ?? x).buffer,
-      6: output?.buffer ?? unused,
-      7: (cache ?? linear.normed ?? (gate || residual ? lowRank : undefined))?.buffer ?? unused,
+      ...{ 0: to.batch, 1: part.values, 2: part.scales, 3: x.buffer, 4: vectors ?? x.buffer },
+      5: (operand ?? lowRank ?? x).buffer,
+      6: output?.buffer ?? to.unused,
+      7: (cache ?? normed ?? (operand ? lowRank : undefined))?.buffer ?? to.unused,
     },
     workgroups: (sizes) => [ceilDiv(n, outputs), ceilDiv(sizes[axis], split.rows)],
   }));
 }
+
+/** The same for all layers without a norm, so that they are compiled once; and for all outputs that leave the cache alone. */
+const noNorm = { NORM: 0, NORMED: 0, K: 0, CENTRED: 0, EPSILON: 0, NORM_AT: 0 };
+const noCache = { CACHE: 0, CACHE_HALF: 0, CACHE_WIDTH: 1, KEYS_AT: 0, MEMORY: 0 };
+
+const normConstants = (norm: Norm | undefined, width: number, normed: GpuTensor | undefined, count: number) =>
+  norm
+    ? {
+        ...{ NORM: 1, NORMED: flag(normed), K: width, CENTRED: flag(norm.centred), EPSILON: norm.epsilon },
+        NORM_AT: strideOf(count) / 4,
+      }
+    : noNorm;
+
+const cacheConstants = (cache: GpuKeySource | undefined, output: GpuTensor | undefined) =>
+  cache
+    ? {
+        ...{ CACHE: 1, CACHE_HALF: flag(cache.format === 'f16'), CACHE_WIDTH: cache.nHead * cache.headDim },
+        ...{ KEYS_AT: output?.width ?? 0, ...keyConstants(cache) },
+      }
+    : noCache;

@@ -1,6 +1,8 @@
-import { ceilDiv, type GpuTensor, type Kernel } from '../kernel.ts';
+import type { StepOf } from '../../plan/plan.ts';
+import { ceilDiv, type Kernel, type Place } from '../kernel.ts';
 
-export function selectRows(batch: GPUBuffer, input: GpuTensor, output: GpuTensor): Kernel {
+export function selectRows(step: StepOf<'selectRows'>, { batch, tensor }: Place): Kernel {
+  const [input, output] = [tensor(step.input), tensor(step.output)];
   return {
     files: ['batch.wgsl', 'select-rows.wgsl'],
     constants: { STRIDE: output.stride },
