@@ -72,7 +72,7 @@ export class Buffers {
   /** Like create, with contents. */
   from(label: string, data: Float32Array | Uint32Array): GPUBuffer {
     const buffer = this.create(label, data.byteLength);
-    this.#device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    write(this.#device, buffer, 0, data);
     return buffer;
   }
 
@@ -87,6 +87,11 @@ export class Buffers {
     this.#ended = true;
     this.destroy(...this.#live);
   }
+}
+
+/** Numbers to a place in a buffer. */
+export function write(device: GPUDevice, buffer: GPUBuffer, offset: number, data: ArrayBufferView): void {
+  device.queue.writeBuffer(buffer, offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { KvFormat } from '../plan/kv.ts';
+import { after } from '../plan/patience.ts';
 import { type Plan, stepInputs, stepOutputs } from '../plan/plan.ts';
 import { BATCH_WORDS, ROW_WORDS } from '../plan/rows.ts';
 import { Buffers } from './buffers.ts';
@@ -8,10 +9,11 @@ import type { Kernel, RunSizes } from './kernel.ts';
 import { type Variants, variantsOn } from './kernels/linear.ts';
 import { makeSources } from './lay-out.ts';
 import { gpuShape, lowerAll } from './lower.ts';
+import { PassClock } from './pass-clock.ts';
+import { Readback } from './readback.ts';
 import type { Pipelines } from './shader.ts';
 import { stepListsOf } from './step-lists.ts';
 import type { TuneStore } from './tune-store.ts';
-import { MAP_READ, usage } from './usage.ts';
 import type { WeightStore } from './weight-store.ts';
 import type { Weights } from './weights.ts';
 
@@ -39,8 +41,11 @@ export async function tune(on: Tunable, plan: Plan, given: Variants, store: Tune
   const names = variantsOn(on.device.features);
   const end = performance.now() + TUNING_MS;
   const buffers = new Buffers(on.device);
+  const readback = new Readback(on.device, buffers);
+  let clock: PassClock | undefined;
   try {
-    const bench = await buffers.allocate('measuring', () => new Bench(on, plan, buffers, end));
+    clock = await buffers.allocate('measuring', () => new PassClock(on.device, buffers, readback));
+    const bench = new Bench(on, plan, buffers, clock, end);
     const first = <T>(all: T[], one: T) => [one, ...all.filter((other) => other !== one)];
     const row = await bench.fastest(first(names.row, given.row), 'row', (name) => ({ ...given, row: name }));
     const tile = await bench.fastest(first(names.tile, given.tile), 'tile', (name) => ({ ...given, tile: name }));
@@ -48,6 +53,7 @@ export async function tune(on: Tunable, plan: Plan, given: Variants, store: Tune
     await store.set(keyOf(on, plan), JSON.stringify(chosen));
     return chosen;
   } finally {
+    clock?.destroy();
     buffers.destroyAll();
   }
 }
@@ -86,16 +92,16 @@ class Bench {
   readonly #plan: Plan;
   readonly #buffers: Buffers;
   readonly #end: number;
-  readonly #clock: Clock;
+  readonly #clock: PassClock;
   /** Settles when the clock is free. */
   #measured: Promise<unknown> = Promise.resolve();
 
-  constructor(on: Tunable, plan: Plan, buffers: Buffers, end: number) {
+  constructor(on: Tunable, plan: Plan, buffers: Buffers, clock: PassClock, end: number) {
     this.#on = on;
     this.#plan = plan;
     this.#buffers = buffers;
     this.#end = end;
-    this.#clock = new Clock(on.device, buffers);
+    this.#clock = clock;
   }
 
   /** The fastest of the names by the time that is left; the first if none could be measured. */
@@ -108,12 +114,9 @@ class Bench {
       const left = end - performance.now();
       if (left <= 0) break;
       // A pipeline that compiles for longer is left to itself.
-      const ms = await Promise.race([
-        this.#time(shape, variants(name), time),
-        after(left).then(() => {
-          time.over = true;
-        }),
-      ]);
+      const pause = after(left);
+      const over = pause.promise.then(() => void (time.over = true));
+      const ms = await Promise.race([this.#time(shape, variants(name), time), over]).finally(pause.cancel);
       if (ms === undefined) break;
       if (ms < best.ms) best = { name, ms };
     }
@@ -134,8 +137,8 @@ class Bench {
       weights.alive();
       const measured = this.#clock.time((pass) => encode(pass, dispatches, sizes));
       this.#measured = measured.catch(() => {});
-      const ms = await measured;
-      if (run > 0) best = Math.min(best, ms); // the first one warms up
+      const { gpu, wall } = await measured;
+      if (run > 0) best = Math.min(best, gpu || wall); // the first one warms up
     }
     return best;
   }
@@ -177,49 +180,5 @@ class Bench {
         return lowerAll(plan, { ...list, steps: [step] }, target, { ...to, tensor, source })[0]!.kernels;
       }),
     );
-  }
-}
-
-const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
-/** Milliseconds of a pass: by the GPU's own timestamps where it has them, else by the clock on the wall. */
-class Clock {
-  readonly #device: GPUDevice;
-  readonly #buffers: Buffers;
-  readonly #stamps: { set: GPUQuerySet; resolved: GPUBuffer; read: GPUBuffer } | undefined;
-
-  constructor(device: GPUDevice, buffers: Buffers) {
-    this.#device = device;
-    this.#buffers = buffers;
-    if (!device.features.has('timestamp-query')) return;
-    this.#stamps = {
-      set: device.createQuerySet({ type: 'timestamp', count: 2 }),
-      resolved: this.#buffers.create('tuning: times', 16, usage.timestamps),
-      read: this.#buffers.create('tuning: times read', 16, usage.staging),
-    };
-  }
-
-  async time(work: (pass: GPUComputePassEncoder) => void): Promise<number> {
-    const stamps = this.#stamps;
-    const encoder = this.#device.createCommandEncoder();
-    const writes = stamps && { querySet: stamps.set, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
-    const pass = encoder.beginComputePass(writes ? { timestampWrites: writes } : {});
-    work(pass);
-    pass.end();
-    const before = performance.now();
-    if (!stamps) {
-      this.#device.queue.submit([encoder.finish()]);
-      await this.#device.queue.onSubmittedWorkDone();
-      return performance.now() - before;
-    }
-    encoder.resolveQuerySet(stamps.set, 0, 2, stamps.resolved, 0);
-    encoder.copyBufferToBuffer(stamps.resolved, 0, stamps.read, 0, 16);
-    this.#device.queue.submit([encoder.finish()]);
-    await stamps.read.mapAsync(MAP_READ);
-    const wall = performance.now() - before;
-    const [begin, end] = new BigUint64Array(stamps.read.getMappedRange()) as unknown as [bigint, bigint];
-    stamps.read.unmap();
-    // Browsers round timestamps, some to 0.1 ms; drivers may report none.
-    return end > begin ? Number(end - begin) / 1e6 : wall;
   }
 }

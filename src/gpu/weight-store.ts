@@ -2,7 +2,7 @@ import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { packRows, strideOf } from '../plan/formats.ts';
 import type { WeightSpec } from '../plan/plan.ts';
-import { Buffers } from './buffers.ts';
+import { Buffers, write } from './buffers.ts';
 import { type GpuWeight, lowRankAt, lowRankNumbers, uploadWeight, type Vectors, type Weights } from './weights.ts';
 
 /** The weights of a model on one device. */
@@ -42,14 +42,7 @@ export class WeightStore implements Weights {
     const { columns } = spec;
     for (const part of parts) {
       const own = values.subarray(part.first * columns, (part.first + part.rows) * columns);
-      const { values: packed } = packRows('f32', own, columns);
-      this.#device.queue.writeBuffer(
-        part.values,
-        0,
-        packed.buffer as ArrayBuffer,
-        packed.byteOffset,
-        packed.byteLength,
-      );
+      write(this.#device, part.values, 0, packRows('f32', own, columns).values);
     }
     const made = [...this.#vectors.values()].filter(({ of }) => of.includes(name));
     const encoder = made.length > 0 && this.#device.createCommandEncoder();

@@ -1,9 +1,9 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { type PackedRows, packedBytes, rowLength, scaleBytesOf, strideOf, valueBytesOf } from '../plan/formats.ts';
+import { packedBytes, rowLength, scaleBytesOf, strideOf, valueBytesOf } from '../plan/formats.ts';
 import { packerFor } from '../plan/packer.ts';
 import type { LowRank, Norm, WeightSpec } from '../plan/plan.ts';
-import { type Buffers, checked } from './buffers.ts';
+import { type Buffers, checked, write } from './buffers.ts';
 
 /** Rows [first, first + rows) of a matrix. A matrix larger than the device's binding limit has several. */
 export interface WeightPart {
@@ -134,8 +134,4 @@ async function send(
   if (row !== spec.rows) {
     throw new VitrineError('bad-checkpoint', `${spec.name} ended after ${row} of ${spec.rows} rows.`);
   }
-}
-
-function write(device: GPUDevice, buffer: GPUBuffer, offset: number, data: NonNullable<PackedRows['values']>): void {
-  device.queue.writeBuffer(buffer, offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 }

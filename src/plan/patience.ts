@@ -45,6 +45,7 @@ export class Queue {
   }
 }
 
+/** A pause that may be cut short: then its promise never settles. */
 export function after(milliseconds: number): { promise: Promise<undefined>; cancel: () => void } {
   let cancel = () => {};
   const promise = new Promise<undefined>((resolve) => {
