@@ -1,8 +1,7 @@
-import { badCheckpoint } from '../load/files.ts';
 import { inOrder, transposeRows } from '../load/values.ts';
 import type { BaseConfig } from '../model/family.ts';
 import type { Changes, Product, Uses } from '../plan/adapt.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, VitrineError } from '../plan/error.ts';
 import type { StoredShape } from '../plan/plan.ts';
 import type { Adapter } from './adapter.ts';
 import { type Base, BaseNames, type Place } from './names.ts';

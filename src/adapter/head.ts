@@ -1,5 +1,6 @@
-import { badCheckpoint, type Files, isObject, parseJson, readText } from '../load/files.ts';
+import { type Files, isObject, parseJson, readText } from '../load/files.ts';
 import { readSmallTensors } from '../load/small-tensors.ts';
+import { badCheckpoint } from '../plan/error.ts';
 import type { ClassHead } from '../plan/plan.ts';
 import { writeSafetensors } from './write.ts';
 

@@ -1,5 +1,4 @@
-import { badCheckpoint } from '../load/files.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, VitrineError } from '../plan/error.ts';
 import { configFile, type LoraConfig } from './config.ts';
 import { endsWith, isTarget, ratioOf } from './target.ts';
 

@@ -1,10 +1,10 @@
-import { badCheckpoint, type Files } from '../load/files.ts';
+import type { Files } from '../load/files.ts';
 import { readGguf } from '../load/gguf.ts';
 import { ggufNames } from '../load/gguf-names.ts';
 import { ggufTypes } from '../load/gguf-types.ts';
 import { valuesOf } from '../load/small-tensors.ts';
 import { transposeRows } from '../load/values.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, VitrineError } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import { Adapter } from './adapter.ts';
 import type { AdapterTensor } from './parts.ts';

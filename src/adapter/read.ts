@@ -1,7 +1,8 @@
-import { badCheckpoint, exists, type Files, parseJson, readText } from '../load/files.ts';
+import { exists, type Files, parseJson, readText } from '../load/files.ts';
 import { pickled } from '../load/safetensors.ts';
 import { readSmallTensors } from '../load/small-tensors.ts';
 import { locate, type Source, type SourceOptions } from '../load/source.ts';
+import { badCheckpoint } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import { Adapter } from './adapter.ts';

@@ -1,5 +1,5 @@
 import type { Edit } from '../plan/edit.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { checkOptions, integer, isSignal, quote } from '../run/check.ts';
 import type { LanguageModel, Prompt } from '../run/language-model.ts';
 import { editsCheck } from '../run/options.ts';
@@ -163,7 +163,7 @@ export async function neuronLogits(
 
 function checkPlace(what: string, value: number, count: number): void {
   if (integer(0, count - 1).accepts(value)) return;
-  throw new VitrineError('bad-option', `The ${what} is ${quote(value)}; the model's are 0 to ${count - 1}.`);
+  throw badOption(`The ${what} is ${quote(value)}; the model's are 0 to ${count - 1}.`);
 }
 
 /** The `count` tokens whose logits a neuron raises most, and those that it lowers most. */

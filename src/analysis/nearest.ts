@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { checkOptions, integer, isSignal, quote } from '../run/check.ts';
 import type { LanguageModel } from '../run/language-model.ts';
 import type { TracedTensor } from '../run/traced.ts';
@@ -76,10 +76,7 @@ export async function rowSimilarities(
 ): Promise<TracedTensor> {
   const rows = rowsOf(model, name);
   if (rows > mostCompared) {
-    throw new VitrineError(
-      'bad-option',
-      `${name} has ${rows} rows; at most ${mostCompared} are compared with each other.`,
-    );
+    throw badOption(`${name} has ${rows} rows; at most ${mostCompared} are compared with each other.`);
   }
   const {
     data,
@@ -101,9 +98,7 @@ export async function rowSimilarities(
 function rowsOf(model: Weighted, name: string): number {
   const rows = model.weights().find((weight) => weight.name === name)?.shape[0];
   if (rows !== undefined) return rows;
-  throw new VitrineError('bad-option', `The model has no weight ${quote(name)}.`, {
-    hint: 'model.weights() lists every name with its shape.',
-  });
+  throw badOption(`The model has no weight ${quote(name)}.`, 'model.weights() lists every name with its shape.');
 }
 
 function dot(a: Float32Array, atA: number, b: Float32Array, atB: number, n: number): number {

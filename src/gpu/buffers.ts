@@ -27,13 +27,9 @@ export class Buffers {
     const isBound = (bits & STORAGE) !== 0;
     const limit = isBound ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
     if (bytes > limit) {
-      throw new VitrineError(
-        'out-of-memory',
-        `${label} needs ${bytes} bytes; the device takes ${limit} in one buffer.`,
-        {
-          hint: 'A shorter contextLength, fewer sequences or a smaller dtype needs less.',
-        },
-      );
+      const hint = 'A shorter contextLength, fewer sequences or a smaller dtype needs less.';
+      const found = `${label} needs ${bytes} bytes; the device takes ${limit} in one buffer.`;
+      throw new VitrineError('out-of-memory', found, { hint });
     }
     const buffer = this.#device.createBuffer({ label, size: Math.max(16, Math.ceil(bytes / 16) * 16), usage: bits });
     this.#live.add(buffer);
@@ -114,9 +110,8 @@ export async function checked<T>(device: GPUDevice, what: string | (() => string
   });
   const wanted = () => (typeof what === 'string' ? what : what());
   if (memory) {
-    throw new VitrineError('out-of-memory', `The GPU has no room for ${wanted()}: ${memory.message}`, {
-      hint: "A smaller model, dtype 'q8' or 'q4', or a shorter contextLength needs less.",
-    });
+    const hint = "A smaller model, dtype 'q8' or 'q4', or a shorter contextLength needs less.";
+    throw new VitrineError('out-of-memory', `The GPU has no room for ${wanted()}: ${memory.message}`, { hint });
   }
   if (validation) throw new VitrineError('no-webgpu', `The GPU refused ${wanted()}: ${validation.message}`);
   return made;

@@ -28,17 +28,15 @@ const usefulFeatures: GPUFeatureName[] = ['subgroups', 'timestamp-query'];
 async function requestOnce(largestBinding: number, accepts: Accepts): Promise<Gpu> {
   const gpu = globalThis.navigator?.gpu;
   if (!gpu) {
-    throw new VitrineError('no-webgpu', 'There is no WebGPU here.', {
-      hint: "Use a current Chrome, Edge, Safari or Firefox over https or localhost, or device: 'cpu'.",
-    });
+    const hint = "Use a current Chrome, Edge, Safari or Firefox over https or localhost, or device: 'cpu'.";
+    throw new VitrineError('no-webgpu', 'There is no WebGPU here.', { hint });
   }
   const adapter = await attempt('WebGPU is there, but asking for an adapter failed', () =>
     answered(gpu.requestAdapter(fastest), 'an adapter'),
   );
   if (!adapter) {
-    throw new VitrineError('no-webgpu', 'WebGPU is there, but it offers no adapter.', {
-      hint: "Hardware acceleration may be switched off in the browser's settings; device: 'cpu' works without.",
-    });
+    const hint = "Hardware acceleration may be switched off in the browser's settings; device: 'cpu' works without.";
+    throw new VitrineError('no-webgpu', 'WebGPU is there, but it offers no adapter.', { hint });
   }
   const told = { adapter: describe(adapter.info), fallback: isSoftware(adapter.info) };
   accepts(told);
@@ -91,10 +89,8 @@ async function attempt<T>(what: string, act: () => Promise<T>): Promise<T> {
     return await act();
   } catch (cause) {
     if (cause instanceof VitrineError) throw cause;
-    throw new VitrineError('no-webgpu', `${what}: ${cause}`, {
-      hint: "Restarting the browser may help; device: 'cpu' works without.",
-      cause,
-    });
+    const hint = "Restarting the browser may help; device: 'cpu' works without.";
+    throw new VitrineError('no-webgpu', `${what}: ${cause}`, { hint, cause });
   }
 }
 

@@ -59,9 +59,8 @@ export class Pipelines {
       const compiling = this.#device.createComputePipelineAsync({ label: names, layout: 'auto', compute });
       return await this.#queue.within(compiling, 'the driver has compiled nothing');
     } catch (cause) {
-      throw new VitrineError('no-webgpu', `The pipeline ${names} ${JSON.stringify(constants)} failed: ${cause}`, {
-        cause,
-      });
+      const found = `The pipeline ${names} ${JSON.stringify(constants)} failed: ${cause}`;
+      throw new VitrineError('no-webgpu', found, { cause });
     }
   }
 }
@@ -82,9 +81,8 @@ async function compileModule(device: GPUDevice, files: readonly string[], names:
   const [{ messages }] = await Promise.all([module.getCompilationInfo(), device.popErrorScope()]);
   const errors = messages.filter((message) => message.type === 'error');
   if (errors.length === 0) return module;
-  throw new VitrineError('no-webgpu', errors.map((error) => locate(files, error)).join('\n'), {
-    hint: 'The driver refuses a shader that other drivers accept; please report it with the adapter’s name.',
-  });
+  const hint = 'The driver refuses a shader that other drivers accept; please report it with the adapter’s name.';
+  throw new VitrineError('no-webgpu', errors.map((error) => locate(files, error)).join('\n'), { hint });
 }
 
 /** `shaders/binary.wgsl:12:5: message`, with the line under it. */

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { isNode } from '../plan/host.ts';
 
 /** A source that is text, or a URL of any realm, as text. */
@@ -22,7 +22,5 @@ export function addressOf(path: string): string {
   // A page or worker that was made from a blob has no folder, but it has a server.
   const base = path.startsWith('/') && !URL.canParse(path, here) ? origin : here;
   if (URL.canParse(path, base)) return new URL(path, base).href;
-  throw new VitrineError('bad-option', `The path ${path} has no meaning at the address ${here}.`, {
-    hint: 'Pass a whole URL.',
-  });
+  throw badOption(`The path ${path} has no meaning at the address ${here}.`, 'Pass a whole URL.');
 }

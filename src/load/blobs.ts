@@ -1,5 +1,5 @@
-import type { VitrineError } from '../plan/error.ts';
-import { type Bytes, badCheckpoint, chunkBytes, type Files, type OpenFile } from './files.ts';
+import { badCheckpoint, type VitrineError } from '../plan/error.ts';
+import { type Bytes, chunkBytes, type Files, type OpenFile } from './files.ts';
 
 /** Files that a user dropped or chose, by name. */
 export class BlobFiles implements Files {

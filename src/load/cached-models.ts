@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { folderOf, isWhole, pieceOf, readEntry, savedVersion } from './cache.ts';
 import { type CacheStore, platformStore } from './cache-store.ts';
 import { timely } from './in-time.ts';
@@ -24,7 +24,7 @@ export const models = {
   async list(cache?: CacheStore): Promise<CachedModel[]> {
     const store = await storeOf(cache);
     if (!store) return [];
-    if (!store.keys) throw new VitrineError('bad-option', 'The cache cannot list its models: it has no keys().');
+    if (!store.keys) throw badOption('The cache cannot list its models: it has no keys().');
     const keys = await store.keys('');
     const found = new Map<string, CachedModel>();
     for (const key of keys.filter((name) => name.endsWith(',entry'))) {
@@ -46,7 +46,7 @@ export const models = {
     const store = await storeOf(cache);
     if (!store) return false;
     if (!store.keys || !store.delete) {
-      throw new VitrineError('bad-option', 'The cache cannot delete models: it has no keys() or no delete().');
+      throw badOption('The cache cannot delete models: it has no keys() or no delete().');
     }
     const folder = folderOf(name);
     const there = (await store.keys(folder)).length > 0;

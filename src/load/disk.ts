@@ -1,5 +1,5 @@
-import type { VitrineError } from '../plan/error.ts';
-import { type Bytes, badCheckpoint, chunkBytes, type Files, type OpenFile } from './files.ts';
+import { badCheckpoint, type VitrineError } from '../plan/error.ts';
+import { type Bytes, chunkBytes, type Files, type OpenFile } from './files.ts';
 import { Versions } from './versions.ts';
 
 const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place

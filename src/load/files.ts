@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, type VitrineError } from '../plan/error.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 
 /** Chunks of any size. Ending it early (`return`) closes what it reads from. */
@@ -40,10 +40,6 @@ export const chunkBytes = 1 << 20;
 
 /** No config, index, header or tokenizer is larger; it is safetensors' own limit for a header. */
 export const maxTextBytes = 100_000_000;
-
-export function badCheckpoint(message: string, hint?: string, cause?: unknown): VitrineError {
-  return new VitrineError('bad-checkpoint', message, { hint, cause });
-}
 
 /** Reads chunks in the portions that its user wants. */
 export class ByteReader {

@@ -4,8 +4,7 @@ import { Fields } from '../model/fields.ts';
 import { gptNeox } from '../model/gpt-neox.ts';
 import { gpt2 } from '../model/gpt2.ts';
 import { type LlamaConfig, llama } from '../model/llama.ts';
-import { VitrineError } from '../plan/error.ts';
-import { badCheckpoint } from './files.ts';
+import { badCheckpoint, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
 import type { GgufFile } from './gguf.ts';
 import { type GgufNames, ggufNames } from './gguf-names.ts';
 import { ggufRotary } from './gguf-rotary.ts';
@@ -136,7 +135,7 @@ const architectureName = (fields: GgufFile['fields']) => String(fields.get('gene
 
 function otherThan(fields: GgufFile['fields'], name: string, expected: string): VitrineError {
   const field = `${architectureName(fields)}.${name}`;
-  return new VitrineError('unsupported-checkpoint', `${field} is ${show(fields.get(field))}; expected ${expected}.`);
+  return unsupportedCheckpoint(`${field} is ${show(fields.get(field))}; expected ${expected}.`);
 }
 
 /** What `load` needs of a GGUF file. */
@@ -206,20 +205,18 @@ export function ggufModel(gguf: GgufFile, file: string): GgufModel {
 function architectureOf({ fields }: GgufFile, file: string): Architecture {
   if (fields.get('general.type') === 'adapter') {
     const hint = 'Merge it first: llama-export-lora.';
-    throw new VitrineError('unsupported-checkpoint', `${file} is a LoRA adapter, not a whole model.`, { hint });
+    throw unsupportedCheckpoint(`${file} is a LoRA adapter, not a whole model.`, hint);
   }
   const name = fields.get('general.architecture');
   if (typeof name !== 'string' || !Object.hasOwn(architectures, name)) {
     const found = `general.architecture in ${file} is ${name === undefined ? 'missing' : show(name)}`;
     const known = Object.keys(architectures).map(show).join(', ');
-    throw new VitrineError('unsupported-checkpoint', `${found}; expected one of ${known}.`, {
-      hint: 'Vitrine runs models of these families.',
-    });
+    throw unsupportedCheckpoint(`${found}; expected one of ${known}.`, 'Vitrine runs models of these families.');
   }
   const parts = Number(fields.get('split.count') ?? 1);
   if (parts > 1) {
     const found = `${file} is one of ${parts} parts of a model; expected a whole one.`;
-    throw new VitrineError('unsupported-checkpoint', found, { hint: 'Join them: llama-gguf-split --merge.' });
+    throw unsupportedCheckpoint(found, 'Join them: llama-gguf-split --merge.');
   }
   return architectures[name]!;
 }

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { unsupportedCheckpoint } from '../plan/error.ts';
 import type { GgufFile } from './gguf.ts';
 
 /**
@@ -14,7 +14,7 @@ export function ggufRotary(fields: GgufFile['fields'], architecture: string, fil
   const more = of('scaling.attn_factor') ?? 1;
   if (more !== 1 && type !== 'yarn') {
     const name = `${architecture}.rope.scaling.attn_factor in ${file}`;
-    throw new VitrineError('unsupported-checkpoint', `${name} is ${JSON.stringify(more)}; expected 1 without yarn.`);
+    throw unsupportedCheckpoint(`${name} is ${JSON.stringify(more)}; expected 1 without yarn.`);
   }
   const found = (more: Record<string, unknown>) => ({ rope_parameters: { rope_theta: theta, ...more } });
   switch (type) {
@@ -36,10 +36,7 @@ export function ggufRotary(fields: GgufFile['fields'], architecture: string, fil
     }
     default: {
       const name = `${architecture}.rope.scaling.type in ${file}`;
-      throw new VitrineError(
-        'unsupported-checkpoint',
-        `${name} is ${JSON.stringify(type)}; expected "none", "linear" or "yarn".`,
-      );
+      throw unsupportedCheckpoint(`${name} is ${JSON.stringify(type)}; expected "none", "linear" or "yarn".`);
     }
   }
 }

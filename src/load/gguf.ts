@@ -1,5 +1,5 @@
-import { VitrineError } from '../plan/error.ts';
-import { ByteReader, badCheckpoint as bad, type Files, maxTextBytes } from './files.ts';
+import { badCheckpoint as bad, unsupportedCheckpoint } from '../plan/error.ts';
+import { ByteReader, type Files, maxTextBytes } from './files.ts';
 import { ggufTypes, typeName } from './gguf-types.ts';
 import type { StoredTensor } from './safetensors.ts';
 
@@ -111,13 +111,8 @@ class Header {
     const version = this.#number('u32');
     if (version === 2 || version === 3) return;
     const swapped = version > 0xffff ? ', as big-endian files do' : '';
-    throw new VitrineError(
-      'unsupported-checkpoint',
-      `${this.#file} has GGUF version ${version}${swapped}; expected 3.`,
-      {
-        hint: "Convert the model again with llama.cpp's convert_hf_to_gguf.py.",
-      },
-    );
+    const hint = "Convert the model again with llama.cpp's convert_hf_to_gguf.py.";
+    throw unsupportedCheckpoint(`${this.#file} has GGUF version ${version}${swapped}; expected 3.`, hint);
   }
 
   #tensor(index: number): StoredTensor {

@@ -4,7 +4,7 @@ import { familyOf, refuseKind } from '../model/families.ts';
 import type { BaseConfig, EncoderDecoderConfig, Kind } from '../model/family.ts';
 import { Fields } from '../model/fields.ts';
 import type { VisionConfig } from '../model/vit.ts';
-import { VitrineError } from '../plan/error.ts';
+import { unsupportedCheckpoint } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
@@ -141,5 +141,5 @@ function checkFormat(file: string): void {
   if (/\.safetensors$/i.test(file) || isGguf(file)) return;
   if (/\.(bin|pt|pth|ckpt)$/i.test(file)) throw pickled(file);
   const format = file.slice(file.lastIndexOf('.') + 1).toUpperCase();
-  throw new VitrineError('unsupported-checkpoint', `${file} is in the format ${format}; expected safetensors or GGUF.`);
+  throw unsupportedCheckpoint(`${file} is in the format ${format}; expected safetensors or GGUF.`);
 }

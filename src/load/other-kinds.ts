@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
 import { type Files, isObject, parseJson, readText } from './files.ts';
 import type { StoredTensor } from './safetensors.ts';
 
@@ -44,9 +44,8 @@ function otherHead(
   const head = heads.find(is);
   const does = head ? `, which ${head.does}` : '';
   const elsewhere = head ? `; in Python, pipeline('${head.task}') of transformers does` : '';
-  return new VitrineError('unsupported-checkpoint', `${found}${does}; expected one that writes, as ${writer}.`, {
-    hint: `Nothing in Vitrine runs this head${elsewhere}.`,
-  });
+  const hint = `Nothing in Vitrine runs this head${elsewhere}.`;
+  return unsupportedCheckpoint(`${found}${does}; expected one that writes, as ${writer}.`, hint);
 }
 
 /** Weight files that peft writes. */
@@ -74,13 +73,9 @@ export function adapter(name: string, config?: string): VitrineError {
     if (typeof of === 'string' && of) base = of;
     if (typeof type === 'string' && !type.endsWith('LORA')) kind = `an adapter of the kind ${type}`;
   }
-  return new VitrineError(
-    'unsupported-checkpoint',
+  return unsupportedCheckpoint(
     `${name} is ${kind}${base && ` for ${base}`}: changes to a model, not a whole one.`,
-    {
-      hint:
-        `Merge it first, in Python: PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained('${base || 'BASE'}'), ` +
-        "ADAPTER).merge_and_unload().save_pretrained('FOLDER').",
-    },
+    `Merge it first, in Python: PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained('${base || 'BASE'}'), ` +
+      "ADAPTER).merge_and_unload().save_pretrained('FOLDER').",
   );
 }

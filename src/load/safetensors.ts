@@ -1,15 +1,6 @@
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint as bad, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
-import {
-  ByteReader,
-  badCheckpoint as bad,
-  decodeText,
-  type Files,
-  isObject,
-  maxTextBytes,
-  parseJson,
-  readText,
-} from './files.ts';
+import { ByteReader, decodeText, type Files, isObject, maxTextBytes, parseJson, readText } from './files.ts';
 import { floatTypes } from './values.ts';
 
 /** A tensor as it lies in a file. */
@@ -130,7 +121,7 @@ function notSafetensors(start: Uint8Array, file: string, length: number, limit: 
 
 /** The refusal of PyTorch's own format, which is a program that makes tensors rather than the tensors. */
 export function pickled(file: string, hint = toSafetensors): VitrineError {
-  return new VitrineError('unsupported-checkpoint', `${file} is a PyTorch pickle; expected safetensors.`, { hint });
+  return unsupportedCheckpoint(`${file} is a PyTorch pickle; expected safetensors.`, hint);
 }
 
 const toSafetensors =

@@ -1,10 +1,10 @@
 import { Fields } from '../model/fields.ts';
 import type { DenseActivation, DenseLayer, PoolingMode, SentenceConfig } from '../model/sentence.ts';
 import { poolingModes } from '../model/sentence.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, unsupportedCheckpoint } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { badCheckpoint, isObject, parseJson } from './files.ts';
+import { isObject, parseJson } from './files.ts';
 
 type Read = (file: string) => Promise<Fields | undefined>;
 
@@ -56,8 +56,7 @@ export async function readSentenceConfig(
   const [first, ...modules] = readModules(parseJson(listed, 'modules.json'));
   if (first?.type !== 'Transformer' || first.folder !== '' || modules[0]?.type !== 'Pooling') {
     const found = [first, ...modules].map((module) => module && `${module.type} in ./${module.folder}`);
-    throw new VitrineError(
-      'unsupported-checkpoint',
+    throw unsupportedCheckpoint(
       `modules.json lists ${found.join(', ')}; expected a Transformer in the folder itself, then a Pooling.`,
     );
   }
@@ -93,9 +92,7 @@ function readModules(json: unknown): Module[] {
     const name = /^sentence_transformers\.(?:\w+\.)*(\w+)$/.exec(type)?.[1] ?? '';
     if (!known.includes(name)) {
       const message = `Module ${i} in modules.json is a ${type}; expected one of ${known.join(', ')}.`;
-      throw new VitrineError('unsupported-checkpoint', message, {
-        hint: 'Without it the embeddings would be others.',
-      });
+      throw unsupportedCheckpoint(message, 'Without it the embeddings would be others.');
     }
     if (!/^(?:[\w-][\w .-]*)?\/?$/.test(path)) {
       throw badCheckpoint(`The path of module ${i} in modules.json is ${show(path)}; expected a folder beside it.`);

@@ -1,4 +1,5 @@
-import { ByteReader, badCheckpoint, exists, type Files } from './files.ts';
+import { badCheckpoint } from '../plan/error.ts';
+import { ByteReader, exists, type Files } from './files.ts';
 import { pickled, readDirectory, type StoredTensor } from './safetensors.ts';
 import { areSame, fillValues, floatTypes, type ValueType } from './values.ts';
 

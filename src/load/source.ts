@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { isNode } from '../plan/host.ts';
 import { part } from '../plan/part.ts';
 import { addressOf, textOf } from './address.ts';
@@ -69,9 +69,8 @@ export async function locate(source: Source, options: LocateOptions = {}): Promi
   }
   if (isUrl) return locateUrl(new URL(text), options);
   if (!/^\w[\w.-]*(\/\w[\w.-]*)?$/.test(text) || weightFile.test(text)) {
-    throw new VitrineError('bad-option', `The source ${JSON.stringify(text)} is neither a hub id, a URL nor a path.`, {
-      hint: 'A path begins with ./ or /, a URL with https://, and a hub id reads owner/name.',
-    });
+    const hint = 'A path begins with ./ or /, a URL with https://, and a hub id reads owner/name.';
+    throw badOption(`The source ${JSON.stringify(text)} is neither a hub id, a URL nor a path.`, hint);
   }
   const { endpoint = hub, revision = 'main', token } = options;
   const base = addressOf(endpoint).replace(/\/+$/, '');
@@ -88,9 +87,7 @@ export async function locate(source: Source, options: LocateOptions = {}): Promi
 function refuseHubOptions(source: string, options: SourceOptions): void {
   for (const name of ['revision', 'endpoint', 'token'] as const) {
     if (options[name] === undefined) continue;
-    throw new VitrineError('bad-option', `The option ${name} is for hub ids, and the source is ${source}.`, {
-      hint: 'A hub id reads owner/name.',
-    });
+    throw badOption(`The option ${name} is for hub ids, and the source is ${source}.`, 'A hub id reads owner/name.');
   }
 }
 
@@ -101,13 +98,8 @@ async function locateUrl(url: URL, options: LocateOptions): Promise<Located> {
   if (url.pathname.endsWith('/')) return { files: await cached(new HttpFiles(url.href, urlOf, http), name, options) };
   const weights = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
   if (!weightFile.test(weights)) {
-    throw new VitrineError(
-      'bad-option',
-      `The source ${url.href} is neither a folder nor a .safetensors or .gguf file.`,
-      {
-        hint: 'The URL of a folder ends in /.',
-      },
-    );
+    const hint = 'The URL of a folder ends in /.';
+    throw badOption(`The source ${url.href} is neither a folder nor a .safetensors or .gguf file.`, hint);
   }
   // The URL itself may be signed: only its siblings are named anew.
   const files = new HttpFiles(url.href, (file) => (file === weights ? url.href : urlOf(file)), http);
@@ -135,10 +127,7 @@ async function locateBlobs(source: Blob | ArrayLike<Blob>): Promise<Located> {
   const list: unknown[] = isBlob(source) ? [source] : isList ? Array.from(source) : [];
   if (list.length === 0 || !list.every(isBlob)) {
     const found = Array.isArray(source) ? `a list of ${source.length} things that are not all files` : typeof source;
-    throw new VitrineError(
-      'bad-option',
-      `The source is ${found}; expected a hub id, a URL, a path, a file or a list of files.`,
-    );
+    throw badOption(`The source is ${found}; expected a hub id, a URL, a path, a file or a list of files.`);
   }
   const { BlobFiles, namedBlobs } = await blobsPart();
   const blobs = await namedBlobs(list);

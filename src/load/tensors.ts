@@ -1,6 +1,6 @@
 import type { BaseConfig, Family } from '../model/family.ts';
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import {
   type Checkpoint,
@@ -10,7 +10,7 @@ import {
   type StoredPart,
   type TokenizerFiles,
 } from './checkpoint.ts';
-import { ByteReader, badCheckpoint, type Files, readText } from './files.ts';
+import { ByteReader, type Files, readText } from './files.ts';
 import type { TensorLayout } from './layout.ts';
 import type { Directory, Piece, StoredTensor } from './safetensors.ts';
 import { areEqual, readSmallTensors } from './small-tensors.ts';
@@ -287,7 +287,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     }
     if (!types.has(tensor.dtype)) {
       const found = `${tensor.name} in ${tensor.file} is stored as ${tensor.dtype}`;
-      throw new VitrineError('unsupported-checkpoint', `${found}; expected one of ${[...types.keys()].join(', ')}.`);
+      throw unsupportedCheckpoint(`${found}; expected one of ${[...types.keys()].join(', ')}.`);
     }
     return tensor;
   }
@@ -312,9 +312,8 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
       );
     }
     const message = `${tensor.file} holds ${tensor.name}, which no ${this.family.title} has.`;
-    return new VitrineError('unsupported-checkpoint', message, {
-      hint: 'Without it the model would compute something else. If it is an adapter, merge it first.',
-    });
+    const hint = 'Without it the model would compute something else. If it is an adapter, merge it first.';
+    return unsupportedCheckpoint(message, hint);
   }
 
   /** A stream of the tensor's file at its first byte: the one left open if that is near before it, else a new one. */

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { unsupportedCheckpoint } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import type { BaseConfig, Family, Kind } from './family.ts';
 import type { Fields } from './fields.ts';
@@ -71,7 +71,6 @@ export async function familyOf(fields: Fields, kind: Kind | undefined): Promise<
 export function refuseKind(family: Pick<Family, 'kind'>, type: string, kind: Kind | undefined): void {
   if (kind === undefined || family.kind === kind) return;
   const found = `The model is a ${type}, which ${loaders[family.kind]} takes`;
-  throw new VitrineError('unsupported-checkpoint', `${found}; ${loaders[kind]} is for models of another kind.`, {
-    hint: `Call ${loaders[family.kind]} instead.`,
-  });
+  const hint = `Call ${loaders[family.kind]} instead.`;
+  throw unsupportedCheckpoint(`${found}; ${loaders[kind]} is for models of another kind.`, hint);
 }

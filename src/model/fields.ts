@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
 import type { Activation } from '../plan/plan.ts';
 import { show } from '../plan/show.ts';
 
@@ -33,10 +33,7 @@ export class Fields {
   /** @param named what the file calls a field, for messages */
   constructor(json: unknown, file: string, named: (field: string) => string = (field) => field, of = 'a model') {
     if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-      throw new VitrineError(
-        'bad-checkpoint',
-        `${file} holds ${show(json)}; expected an object with the fields of ${of}.`,
-      );
+      throw badCheckpoint(`${file} holds ${show(json)}; expected an object with the fields of ${of}.`);
     }
     this.#fields = new Map(Object.entries(json));
     this.#file = file;
@@ -57,11 +54,11 @@ export class Fields {
   }
 
   bad(name: string, expected: string): VitrineError {
-    return new VitrineError('bad-checkpoint', `${this.#found(name)}; expected ${expected}.`);
+    return badCheckpoint(`${this.#found(name)}; expected ${expected}.`);
   }
 
   unsupported(name: string, expected: string, hint?: string): VitrineError {
-    return new VitrineError('unsupported-checkpoint', `${this.#found(name)}; expected ${expected}.`, { hint });
+    return unsupportedCheckpoint(`${this.#found(name)}; expected ${expected}.`, hint);
   }
 
   #found(name: string): string {

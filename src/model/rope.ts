@@ -1,5 +1,5 @@
 import type { PlanBuilder } from '../plan/builder.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import type { Fields } from './fields.ts';
 
@@ -43,10 +43,7 @@ export function readRotary(
   const number = (name: string, absent?: number): number => {
     const value = scaling[name] ?? absent;
     if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-    throw new VitrineError(
-      'bad-checkpoint',
-      `${name} of the rotary scaling in config.json is ${show(value)}; expected a number above 0.`,
-    );
+    throw badCheckpoint(`${name} of the rotary scaling in config.json is ${show(value)}; expected a number above 0.`);
   };
   const theta = number('rope_theta', (fields.get(base) ?? 10_000) as number);
   const plain = Array.from({ length: Math.ceil(dims / 2) }, (_, i) => theta ** ((-2 * i) / dims));

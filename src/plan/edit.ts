@@ -1,4 +1,4 @@
-import { VitrineError } from './error.ts';
+import { badOption, type VitrineError } from './error.ts';
 import { tensorNamed } from './lens-names.ts';
 import { editAxesOf, isInternal, type Plan, type Step, stepOutputs, type TensorEdit, type TensorSpec } from './plan.ts';
 
@@ -106,5 +106,4 @@ function indices(value: number | readonly number[] | undefined, size: number, wh
   return found;
 }
 
-const bad = (message: string): VitrineError =>
-  new VitrineError('bad-option', message, { hint: 'model.tensors() lists every name with its shape.' });
+const bad = (message: string): VitrineError => badOption(message, 'model.tensors() lists every name with its shape.');

@@ -44,6 +44,13 @@ export class VitrineError extends Error {
   }
 }
 
+/** What most errors are, each with its way out. */
+export const badOption = (message: string, hint?: string) => new VitrineError('bad-option', message, { hint });
+export const badCheckpoint = (message: string, hint?: string, cause?: unknown) =>
+  new VitrineError('bad-checkpoint', message, { hint, cause });
+export const unsupportedCheckpoint = (message: string, hint?: string) =>
+  new VitrineError('unsupported-checkpoint', message, { hint });
+
 /** @param depth of causes that are followed: a cause may be its own */
 export function errorJson(error: unknown, depth = 8): ErrorJson {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) };

@@ -4,7 +4,7 @@ import { type AdapterOptions, type AdapterSource, readAdapter } from '../adapter
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { BaseConfig } from '../model/family.ts';
 import { adapted } from '../plan/adapt.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 
 import type { Plan, StoredShape } from '../plan/plan.ts';
@@ -53,7 +53,7 @@ export async function setAdapter(
   const weighted = weightedOf(adapter, scale);
   const heads = weighted.flatMap(([{ content }]) => content.head ?? []);
   if (heads.length > 1) {
-    throw new VitrineError('bad-option', `${heads.length} of the adapters have a head; expected one at most.`);
+    throw badOption(`${heads.length} of the adapters have a head; expected one at most.`);
   }
   const [head] = heads;
   const plan = weighted.length === 0 ? engine.base : await planWith(engine, weighted, signal);

@@ -1,6 +1,6 @@
 import type { TokenizerFiles } from '../load/checkpoint.ts';
 import { isObject, parseJson } from '../load/files.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { type ChatMessage, type ChatTemplateOptions, renderChat } from '../text/chat.ts';
 import { roles, type Tokenizer } from '../text/tokenizer.ts';
 import { type Check, isString, oneOf } from './check.ts';
@@ -79,9 +79,8 @@ export async function chatText(
   const template = given ?? usual;
   if (template === undefined) {
     const named = [...templates.keys()].join(', ');
-    throw new VitrineError('bad-option', `This model has no chat template${named && ` but ${named}`}.`, {
-      hint: 'Pass one as the option template, or write with generate.',
-    });
+    const hint = 'Pass one as the option template, or write with generate.';
+    throw badOption(`This model has no chat template${named && ` but ${named}`}.`, hint);
   }
   const special = roles.flatMap((role) => {
     const id = tokenizer[`${role}Id`];

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption, type VitrineError } from '../plan/error.ts';
 
 /** What an option may be. */
 export interface Check {
@@ -41,12 +41,12 @@ export function isList(value: unknown): value is ArrayLike<unknown> {
  * @throws VitrineError `bad-option`, which calls the list `what` and names the first item that is none
  */
 export function integersOf(what: string, given: unknown, below: number, expected = 'a list of numbers'): number[] {
-  if (!isList(given)) throw new VitrineError('bad-option', `The ${what} is ${quote(given)}; expected ${expected}.`);
+  if (!isList(given)) throw badOption(`The ${what} is ${quote(given)}; expected ${expected}.`);
   const numbers = Array.from(given) as number[];
   const wrong = numbers.findIndex((one) => !integer(0, below - 1).accepts(one));
   if (wrong < 0) return numbers;
   const found = `The ${what} has ${quote(numbers[wrong])} at ${wrong}`;
-  throw new VitrineError('bad-option', `${found}; expected integers from 0 to ${below - 1}.`);
+  throw badOption(`${found}; expected integers from 0 to ${below - 1}.`);
 }
 
 export const isIdList: Check = {
@@ -70,20 +70,20 @@ export const isSignal: Check = {
  */
 export function checkOptions(call: string, options: unknown, checks: Readonly<Record<string, Check>>): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new VitrineError('bad-option', `${call} expects its options as an object, found ${quote(options)}.`);
+    throw badOption(`${call} expects its options as an object, found ${quote(options)}.`);
   }
   for (const [name, value] of Object.entries(options)) {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
     if (!check) {
       const hint = `Its options are ${Object.keys(checks).join(', ')}.`;
-      throw new VitrineError('bad-option', `${call} has no option ${quote(name)}.`, { hint });
+      throw badOption(`${call} has no option ${quote(name)}.`, hint);
     }
     if (value !== undefined && !check.accepts(value)) throw refuse(name, value, check.expects);
   }
 }
 
 export function refuse(option: string, found: unknown, expected: string): VitrineError {
-  return new VitrineError('bad-option', `Option ${option} is ${quote(found)}; expected ${expected}.`);
+  return badOption(`Option ${option} is ${quote(found)}; expected ${expected}.`);
 }
 
 /** A value in a message, short. */

@@ -1,5 +1,5 @@
 import type { EncoderDecoderConfig } from '../model/family.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkOptions, integer, integersOf, isList, isSignal, quote } from './check.ts';
@@ -138,16 +138,15 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
     const { vocabSize } = this.config;
     if (start !== undefined && integer(0, vocabSize - 1).accepts(start)) return start;
     const found = start === undefined ? 'no token begins a text' : `the decoder's first token is ${start}`;
-    throw new VitrineError('bad-option', `In this model ${found}; expected decoderStartTokenId below ${vocabSize}.`, {
-      hint: 'Pass decoderStartTokenId, of a multilingual model the code of the language to write.',
-    });
+    const hint = 'Pass decoderStartTokenId, of a multilingual model the code of the language to write.';
+    throw badOption(`In this model ${found}; expected decoderStartTokenId below ${vocabSize}.`, hint);
   }
 
   #source(input: SourceInput, most?: number): SourceText {
     const { sourceVocabSize, isRelative } = this.config;
     const isPlain = typeof input === 'string' || isList(input);
     if (!isPlain && !(typeof input === 'object' && input !== null && 'ids' in input)) {
-      throw new VitrineError('bad-option', `The source is ${quote(input)}; expected a text, ids, or { ids, mask? }.`);
+      throw badOption(`The source is ${quote(input)}; expected a text, ids, or { ids, mask? }.`);
     }
     const { ids, mask } = isPlain ? { ids: input as TargetInput, mask: undefined } : input;
     const whole =
@@ -157,18 +156,14 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
     const tokens = whole.slice(0, most);
     const kept = mask === undefined ? undefined : integersOf('mask of the source', mask, 2);
     if (kept && kept.length !== tokens.length) {
-      throw new VitrineError(
-        'bad-option',
-        `The mask has ${kept.length} numbers for ${tokens.length} ids; expected as many.`,
-      );
+      throw badOption(`The mask has ${kept.length} numbers for ${tokens.length} ids; expected as many.`);
     }
     this.#fitting(tokens, 'source');
     const rows = tokens.map((token, position) => ({ token, position })).filter((_, i) => (kept?.[i] ?? 1) === 1);
-    if (rows.length === 0)
-      throw new VitrineError('bad-option', 'The source has no id that is seen; expected at least one.');
+    if (rows.length === 0) throw badOption('The source has no id that is seen; expected at least one.');
     if (isRelative && rows.at(-1)!.position - rows[0]!.position >= rows.length) {
       const expected = 'one that drops ids at the ends alone, as positions are relative in this model';
-      throw new VitrineError('bad-option', `The mask drops ids within the source; expected ${expected}.`);
+      throw badOption(`The mask drops ids within the source; expected ${expected}.`);
     }
     return { length: tokens.length, rows };
   }

@@ -1,6 +1,6 @@
 import { bert, type EncoderConfig } from '../model/bert.ts';
 import type { SentenceConfig } from '../model/sentence.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption, VitrineError } from '../plan/error.ts';
 import type { TokenizerInputs, Truncation } from '../text/options.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { integer, isList, quote } from './check.ts';
@@ -126,7 +126,7 @@ export class EncoderReader {
 }
 
 function bad(index: number, found: string, expected: string): VitrineError {
-  return new VitrineError('bad-option', `Input ${index} ${found}; expected ${expected}.`);
+  return badOption(`Input ${index} ${found}; expected ${expected}.`);
 }
 
 const tooLong = (index: number, ids: number, context: number) =>

@@ -1,6 +1,6 @@
 import type { EncoderConfig } from '../model/bert.ts';
 import type { SentenceConfig } from '../model/sentence.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { type Answer, type AnswerOptions, answer } from './answer.ts';
@@ -186,7 +186,7 @@ export class Encoder extends Loaded<EncoderConfig> {
     const [one, ...more] = Array.isArray(input) ? (input as EncoderInput[]) : [input as EncoderInput];
     if (one !== undefined && more.length === 0) return this.#reader.read(one, 0);
     const found = Array.isArray(input) ? input.length : 'no';
-    throw new VitrineError('bad-option', `${call} got ${found} inputs; expected one.`);
+    throw badOption(`${call} got ${found} inputs; expected one.`);
   }
 }
 

@@ -311,9 +311,8 @@ export class Engine {
 
   async #reopen(lost: string): Promise<void> {
     if (!this.#options.reopens) {
-      throw new VitrineError('device-lost', `The GPUDevice that the model runs on is lost: ${lost}`, {
-        hint: 'Load the model again on a new device.',
-      });
+      const hint = 'Load the model again on a new device.';
+      throw new VitrineError('device-lost', `The GPUDevice that the model runs on is lost: ${lost}`, { hint });
     }
     this.dropIdle();
     this.#backend.dispose();
@@ -324,10 +323,8 @@ export class Engine {
       const wasAll = this.#losses >= mostLosses;
       this.#losses = 0; // the next call tries anew
       const found = wasAll ? `was lost ${mostLosses} times in a row` : 'was lost and could not be had again';
-      throw new VitrineError('device-lost', `The GPU ${found} (${lost}): ${cause}`, {
-        hint: "Load the model again, or with device: 'wasm'.",
-        cause,
-      });
+      const hint = "Load the model again, or with device: 'wasm'.";
+      throw new VitrineError('device-lost', `The GPU ${found} (${lost}): ${cause}`, { hint, cause });
     });
     if (this.#end.signal.aborted) return backend.dispose();
     this.#backend = backend;

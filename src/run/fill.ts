@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { type Check, checkOptions, integer, listOf, quote } from './check.ts';
 import type { EncoderWords } from './encoder-input.ts';
@@ -56,13 +56,13 @@ export async function fillAll(
   const { topK = 5, targets, signal } = options;
   const { tokenizer } = reader;
   const { maskId } = tokenizer;
-  if (maskId === null) throw new VitrineError('bad-option', 'The tokenizer of this model has no mask.');
+  if (maskId === null) throw badOption('The tokenizer of this model has no mask.');
   const among = targets && idsOf(targets, tokenizer);
   const read = texts.map((text, i) => reader.words(text, i, cutOf(options, reader)));
   const masksOf = ({ ids }: { ids: readonly number[] }) => [...ids.keys()].filter((at) => ids[at] === maskId);
   for (const [i, text] of read.entries()) {
     if (masksOf(text).length > 0) continue;
-    throw new VitrineError('bad-option', `Input ${i} has no mask; expected ${tokenizer.spelling(maskId)} in it.`);
+    throw badOption(`Input ${i} has no mask; expected ${tokenizer.spelling(maskId)} in it.`);
   }
   return runs.run(read, { capture: [], logitRows: masksOf }, signal, ({ logits }, text) => {
     return masksOf(text).map((at, mask) => {
@@ -85,7 +85,7 @@ function idsOf(words: readonly string[], tokenizer: Tokenizer): number[] {
   for (let id = tokenizer.vocabSize - 1; id >= 0; id--) ids.set(tokenizer.spelling(id), id);
   const found = words.map((word) => {
     const id = ids.get(word) ?? tokenizer.encode(word)[0];
-    if (id === undefined) throw new VitrineError('bad-option', `targets has ${quote(word)}, which has no token.`);
+    if (id === undefined) throw badOption(`targets has ${quote(word)}, which has no token.`);
     return id;
   });
   return [...new Set(found)];

@@ -1,7 +1,7 @@
 import type { EncoderConfig } from '../model/bert.ts';
 import type { Head } from '../model/family.ts';
 import type { SentenceConfig } from '../model/sentence.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import type { ClassHead } from '../plan/plan.ts';
 import type { Check } from './check.ts';
 import { isSignal, oneOf } from './check.ts';
@@ -47,11 +47,12 @@ export function needHead({ head }: EncoderConfig, needed: Head): void {
   if (head === needed) return;
   const [call, what] = inWords[needed]!.split(', ');
   const [other, found] = head === undefined ? [undefined, 'no head'] : inWords[head]!.split(', ');
-  throw new VitrineError('bad-option', `${call} needs ${what}, and this model has ${found}.`, {
-    hint: other
+  throw badOption(
+    `${call} needs ${what}, and this model has ${found}.`,
+    other
       ? `Call ${other}, or load a model that was trained for it.`
       : 'Call embed, run or trace, or load a model that was trained for it.',
-  });
+  );
 }
 
 /** Probabilities of logits, in double precision. */

@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../model/config.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { ChatMessage } from '../text/chat.ts';
@@ -100,10 +100,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     this.engine.alive();
     const most = integer(1, this.engine.plan.nCtx);
     if (!most.accepts(tokens)) {
-      throw new VitrineError(
-        'bad-option',
-        `memoryFor was asked for ${quote(tokens)} tokens; expected ${most.expects}.`,
-      );
+      throw badOption(`memoryFor was asked for ${quote(tokens)} tokens; expected ${most.expects}.`);
     }
     const size = sessionSize(1, { context: tokens, chunk: this.engine.chunk });
     return this.engine.current.programBytes(this.engine.plan, size);
@@ -159,7 +156,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     if (ids.length === 0) {
       const { bosTokenId } = this.config;
       if (bosTokenId === null) {
-        throw new VitrineError('bad-option', 'The prompt is empty, and this model has no token that begins a text.');
+        throw badOption('The prompt is empty, and this model has no token that begins a text.');
       }
       ids.push(bosTokenId);
     }

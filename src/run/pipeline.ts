@@ -1,5 +1,5 @@
 import type { Source } from '../load/source.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { quote } from './check.ts';
 import type { LoadOptions } from './loading.ts';
@@ -60,12 +60,10 @@ export async function pipeline<Name extends keyof Pipelines>(
   const isOfLanguages = /^translation_\w+_to_\w+$/.test(name);
   if (!Object.hasOwn(tasks, name) && !isOfLanguages) {
     const all = [...Object.keys(tasks), ...Object.keys(aliases)].join(', ');
-    throw new VitrineError('bad-option', `There is no task ${quote(task)}; expected one of ${all}.`);
+    throw badOption(`There is no task ${quote(task)}; expected one of ${all}.`);
   }
   if (source === undefined || source === null || source === '') {
-    throw new VitrineError('bad-option', 'pipeline got no source; expected a hub id, a URL, a path or files.', {
-      hint: 'There is no default model.',
-    });
+    throw badOption('pipeline got no source; expected a hub id, a URL, a path or files.', 'There is no default model.');
   }
   const own = isOfLanguages ? (await translators()).translationOf(name) : await tasks[name as keyof typeof tasks]();
   const found = own as unknown as Task<Disposable>;

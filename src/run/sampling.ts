@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption, type VitrineError } from '../plan/error.ts';
 import { type Candidates, candidatesOf, draw, leading, minP, topP, typicalP } from './candidates.ts';
 import { checkOptions, isIdList, refuse } from './check.ts';
 import { checkId, type GenerateOptions, type History, readGenerateOptions, type Settings } from './options.ts';
@@ -125,19 +125,13 @@ function greedy(scores: ArrayLike<number>): number {
 }
 
 export function excludedAll(): VitrineError {
-  return new VitrineError('bad-option', 'Every token is excluded: all logits are -Infinity.', {
-    hint: 'Look at logitBias, badWords, noRepeatNgramSize, minNewTokens and logitsProcessors.',
-  });
+  const hint = 'Look at logitBias, badWords, noRepeatNgramSize, minNewTokens and logitsProcessors.';
+  return badOption('Every token is excluded: all logits are -Infinity.', hint);
 }
 
 export function broken(id: number, score: number): VitrineError {
-  return new VitrineError(
-    'bad-option',
-    `The logit of token ${id} is ${score}; expected a finite number or -Infinity.`,
-    {
-      hint: 'It comes from logitBias, a logitsProcessors function, edits, or damaged weights.',
-    },
-  );
+  const hint = 'It comes from logitBias, a logitsProcessors function, edits, or damaged weights.';
+  return badOption(`The logit of token ${id} is ${score}; expected a finite number or -Infinity.`, hint);
 }
 
 /** Processors in their order; the logits themselves if none has anything to do. */

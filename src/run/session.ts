@@ -1,5 +1,5 @@
 import type { Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption, VitrineError } from '../plan/error.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
@@ -50,7 +50,7 @@ export function sessionSize(
  * @throws VitrineError `bad-option`, `context-full`, which call them `what`
  */
 export function fitting(ids: number[], { context }: { context: number }, what: string): number[] {
-  if (ids.length === 0) throw new VitrineError('bad-option', `The ${what} is empty; expected at least one token.`);
+  if (ids.length === 0) throw badOption(`The ${what} is empty; expected at least one token.`);
   if (ids.length <= context) return ids;
   throw new VitrineError('context-full', `The ${what} has ${ids.length} tokens; the context holds ${context}.`);
 }

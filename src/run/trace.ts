@@ -1,6 +1,6 @@
 import type { Row, RunResult } from '../plan/backend.ts';
 import { type Edit, withEdits } from '../plan/edit.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { lensNames, tensorNamed } from '../plan/lens-names.ts';
 import { keyAxisOf, type Plan, shapeOf, stepOutputs, stepsOf, type TensorSpec } from '../plan/plan.ts';
 import { trimmed } from '../plan/trim.ts';
@@ -89,14 +89,14 @@ export function positionsIn(positions: readonly number[], length: number): numbe
   return positions.map((position) => {
     const at = position < 0 ? length + position : position;
     if (integer(0, length - 1).accepts(at)) return at;
-    throw new VitrineError('bad-option', `Position ${position} is asked for; the text's are 0 to ${length - 1}.`);
+    throw badOption(`Position ${position} is asked for; the text's are 0 to ${length - 1}.`);
   });
 }
 
 /** Positions of an edit count all of a text, and its arrays have them all. */
 export function refuseDropped(source: SourceText | undefined): void {
   if (!source || source.rows.length === source.length) return;
-  throw new VitrineError('bad-option', 'edits and a mask that drops ids were given; expected one of them.');
+  throw badOption('edits and a mask that drops ids were given; expected one of them.');
 }
 
 /** A tensor for a whole text; what no run writes are the keys after a position: -Infinity in scores, 0 in a pattern. */
@@ -123,9 +123,8 @@ export function select(plan: Plan, capture: NonNullable<TraceOptions['capture']>
       const pattern = new RegExp(`^${parts.join('.*')}$`);
       const found = matching((name) => pattern.test(name));
       if (found.length > 0) return found;
-      throw new VitrineError('bad-option', `capture names ${quote(glob)}, and this model has no such tensor.`, {
-        hint: 'model.tensors() lists every name with its shape.',
-      });
+      const hint = 'model.tensors() lists every name with its shape.';
+      throw badOption(`capture names ${quote(glob)}, and this model has no such tensor.`, hint);
     }),
   );
   return [...own, ...others].filter((name) => wanted.has(name));

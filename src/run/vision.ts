@@ -3,7 +3,7 @@ import type { ImageSettings } from '../image/settings.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { VisionConfig } from '../model/vit.ts';
 import type { Edit } from '../plan/edit.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { tensorNamed } from '../plan/lens-names.ts';
 import { shapeOf } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
@@ -152,10 +152,10 @@ export class Vision extends Loaded<VisionConfig> {
     const expected = [channels, ...imageSize];
     if (!(pixels instanceof Float32Array) || String(shape) !== String(expected)) {
       const found = pixels instanceof Float32Array ? `have the shape [${shape}]` : `are ${quote(pixels)}`;
-      throw new VitrineError('bad-option', `The pixels ${found}; expected a Float32Array of shape [${expected}].`);
+      throw badOption(`The pixels ${found}; expected a Float32Array of shape [${expected}].`);
     }
     if (pixels.length !== expected.reduce((a, b) => a * b, 1)) {
-      throw new VitrineError('bad-option', `${pixels.length} pixels were given for the shape [${expected}].`);
+      throw badOption(`${pixels.length} pixels were given for the shape [${expected}].`);
     }
     const parts = patchesOf(pixels, expected as [number, number, number], patchSize);
     const width = channels * patchSize[0] * patchSize[1];
@@ -177,9 +177,7 @@ export function ofPatches(edit: Edit, rows: number, prefix: number): Edit {
 /** @throws VitrineError `bad-option` for a model without a head that classifies */
 export function needClasses({ labels }: VisionConfig): void {
   if (labels.length > 0) return;
-  throw new VitrineError('bad-option', 'The model has no head that classifies images.', {
-    hint: 'features() gives what it makes of an image.',
-  });
+  throw badOption('The model has no head that classifies images.', 'features() gives what it makes of an image.');
 }
 
 /** Pixels [channels, height, width] -> patches, row by row, each [channels, patch height, patch width]. */

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { checkOptions, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
@@ -28,15 +28,13 @@ export async function weight(
   checkOptions('weight', options, { rows: listOf('integers', Number.isInteger), signal: isSignal });
   const found = specOf(plan, name);
   if (!found) {
-    throw new VitrineError('bad-option', `The model has no weight ${quote(name)}.`, {
-      hint: 'model.weights() lists every name with its shape.',
-    });
+    throw badOption(`The model has no weight ${quote(name)}.`, 'model.weights() lists every name with its shape.');
   }
   const { spec, kept, first: firstRow, firstColumn } = found;
   const placeOf = placesOf(kept);
   const rows = options.rows ?? Array.from({ length: spec.rows }, (_, row) => row);
   const wrong = rows.find((row) => row < 0 || row >= spec.rows);
-  if (wrong !== undefined) throw new VitrineError('bad-option', `${name} has ${spec.rows} rows, and no row ${wrong}.`);
+  if (wrong !== undefined) throw badOption(`${name} has ${spec.rows} rows, and no row ${wrong}.`);
   options.signal?.throwIfAborted();
 
   const data = new Float32Array(rows.length * spec.columns);

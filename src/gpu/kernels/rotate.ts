@@ -48,9 +48,6 @@ const turns = (table: GpuWeight) => ({ PAIRS: table.spec.columns / 2, TABLE_STRI
 function valuesOf(table: GpuWeight): GPUBuffer {
   const [part, more] = table.parts;
   if (part && !more) return part.values;
-  throw new VitrineError(
-    'out-of-memory',
-    `The angles of ${table.spec.rows} positions do not fit one of the device's buffers.`,
-    { hint: 'A shorter contextLength needs less.' },
-  );
+  const found = `The angles of ${table.spec.rows} positions do not fit one of the device's buffers.`;
+  throw new VitrineError('out-of-memory', found, { hint: 'A shorter contextLength needs less.' });
 }

@@ -1,5 +1,5 @@
 import type { Source } from '../../load/source.ts';
-import { VitrineError } from '../../plan/error.ts';
+import { badOption } from '../../plan/error.ts';
 import { type Check, checkOptions, quote } from '../check.ts';
 import type { LoadOptions } from '../loading.ts';
 
@@ -19,7 +19,7 @@ export function readSettings(task: string, options: unknown = {}, checks: Readon
   for (const [name, value] of Object.entries((options ?? {}) as object)) {
     const own = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
     if (Object.hasOwn(settings, own)) {
-      throw new VitrineError('bad-option', `${task} got ${own} twice, as ${quote(name)} too.`);
+      throw badOption(`${task} got ${own} twice, as ${quote(name)} too.`);
     }
     settings[own] = value;
   }

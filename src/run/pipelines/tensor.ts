@@ -1,4 +1,4 @@
-import { VitrineError } from '../../plan/error.ts';
+import { badOption } from '../../plan/error.ts';
 
 type Nested = number | Nested[];
 
@@ -34,7 +34,7 @@ export class PipelineTensor {
 export function quantized({ data, dims }: PipelineTensor, precision: 'binary' | 'ubinary'): PipelineTensor {
   const [rows = 0, width = 0, ...more] = dims;
   if (more.length > 0 || width % 8 !== 0) {
-    throw new VitrineError('bad-option', `quantize needs pooled features of 8, 16, ... numbers; these are [${dims}].`);
+    throw badOption(`quantize needs pooled features of 8, 16, ... numbers; these are [${dims}].`);
   }
   const bytes = new Uint8Array(data.length / 8);
   for (let i = 0; i < data.length; i++) if (data[i]! > 0) bytes[i >> 3]! |= 128 >> (i & 7);
