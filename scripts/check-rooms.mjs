@@ -33,7 +33,7 @@ const budgets = [
     limit: 18195,
   },
   { name: 'pipelines', paths: /^src\/run\/pipeline/, limit: 700 },
-  { name: 'wasm', paths: /^src\/wasm\/(?!binary|adjoint|kernels\/adjoint)/, limit: 3150 },
+  { name: 'wasm', paths: /^src\/wasm\/(?!binary|adjoint|kernels\/adjoint)/, limit: 3165 },
   { name: 'canary', paths: /^src\/run\/canary\//, limit: 900 },
   { name: 'image', paths: /^src\/image\//, limit: 800 },
   { name: 'text', paths: /^src\/text\//, limit: 3150 },
@@ -44,7 +44,7 @@ const budgets = [
       /^(shaders\/adjoint\/|src\/((plan|cpu)\/(adjoint|gradient|activation-slope)|(gpu\/kernels|wasm|wasm\/kernels)\/adjoint))/,
     limit: 2230,
   },
-  { name: 'learn', paths: /^src\/learn\//, limit: 2535 },
+  { name: 'learn', paths: /^src\/learn\//, limit: 2660 },
   { name: 'host', paths: /^src\/host\//, limit: 260 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3100 },
 ];

@@ -35,6 +35,7 @@ export function createCpuBackend({ kv = 'f32' }: { kv?: KvFormat } = {}): Backen
       for (const name of names) weights.delete(name);
     },
     programBytes: (plan, size) => roomOf(plan, size, new Set()).bytes,
+    bytesOf: async (plan, size, capture) => roomOf(plan, size, capture).bytes,
     async program(plan, size, capture = new Set()) {
       if (disposed) throw new VitrineError('disposed', 'The CPU backend was disposed.');
       const adjoints = learns(plan) && (await part('What differentiates on the CPU', () => import('./adjoint.ts')));

@@ -151,7 +151,7 @@ const calls = {
     { signal }: Caller,
     id: number,
     number: number,
-    what: 'next' | 'return' | 'end',
+    what: Parameters<HeldRun['answer']>[0],
     begin?: [unknown, unknown],
   ) {
     const { model, runs } = heldBy(id);
@@ -159,7 +159,7 @@ const calls = {
     const run = runs.get(number) ?? (begin && new HeldRun(model, ...(begin as [never, never])));
     if (run) runs.set(number, run);
     const answer = run ? await run.answer(what, signal) : {};
-    if (!answer.step) runs.delete(number);
+    if (!answer.step && !answer.memory) runs.delete(number);
     return answer;
   },
   /** A call of a pipeline; `isHeard`: its last argument had a signal. */

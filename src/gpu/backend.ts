@@ -118,6 +118,7 @@ export function createGpuBackend(
       await Promise.all(kernels.map(({ files, constants }) => pipelines.get(files, constants)));
     },
     programBytes: (plan, size) => programBytes(plan, size, { kv, weights }),
+    bytesOf: async (plan, size, capture) => programBytes(plan, size, { kv, weights }, capture),
     async program(plan, size, capture = new Set()) {
       alive();
       const isMeasurable = plan.steps.some(({ op }) => op === 'linear'); // no mere look at a weight

@@ -8,6 +8,7 @@ import { type Dispatch, prepare } from './dispatch.ts';
 import type { GpuKeySource, GpuTensor, Kernel } from './kernel.ts';
 import { gpuShape, lowerAll, type Target } from './lower.ts';
 import type { CompiledStep } from './profile.ts';
+import { stagingsOf } from './readback.ts';
 import type { Pipelines } from './shader.ts';
 import { type StepList, sourceBytes, stepListsOf } from './step-lists.ts';
 import type { WeightStore } from './weight-store.ts';
@@ -58,9 +59,7 @@ export function layOut(
   const unused = buffers.create('unused', 16);
   const labels = learns(plan) ? buffers.create('labels', labelBytes(plan, size)) : unused;
   const stepLists = stepListsOf(plan, size, compiler, capture);
-  // A gradient reads what the lists before its own have left.
-  const groups = learns(plan) ? [stepLists] : stepLists.map((list) => [list]);
-  const lists = groups.flatMap((group) => {
+  const lists = groupsOf(plan, stepLists).flatMap((group) => {
     const tensors = makeTensors(plan, group, capture, buffers);
     return group.map((list): KernelList => {
       const steps = lowerAll(plan, list, compiler, {
@@ -82,17 +81,35 @@ const labelBytes = (plan: Plan, { logitRows }: ProgramSize) =>
 export const LABELS_AT = 4;
 
 /** Bytes of all buffers that `layOut` would make for a plan without edits. */
-export function programBytes(plan: Plan, size: ProgramSize, on: Pick<Compiler, 'kv' | 'weights'>): number {
+export function programBytes(
+  plan: Plan,
+  size: ProgramSize,
+  on: Pick<Compiler, 'kv' | 'weights'>,
+  capture: ReadonlySet<string> = new Set(),
+): number {
   let bytes = 16;
   const create = (_: string, more: number) => {
     bytes += Math.max(16, Math.ceil(more / 16) * 16);
-    return {} as GPUBuffer;
+    return { size: more } as GPUBuffer;
   };
-  makeSources(plan, size, on.kv, create);
+  makeSources(plan, size, learns(plan) ? 'f32' : on.kv, create);
   create('batch', 4 * (BATCH_WORDS + Math.max(size.rows, size.source ?? 0) * ROW_WORDS));
-  for (const list of stepListsOf(plan, size, on)) makeTensors(plan, [list], new Set(), { create });
+  if (learns(plan)) create('labels', labelBytes(plan, size));
+  const groups = groupsOf(plan, stepListsOf(plan, size, on, capture));
+  const reads = groups.flatMap((lists) => {
+    const tensors = makeTensors(plan, lists, capture, { create });
+    const made = lists.map(({ steps }) => new Set(steps.flatMap(stepOutputs)));
+    return made.map((names) =>
+      [...capture].filter((name) => names.has(name)).map((name) => tensors.get(name)!.buffer.size),
+    );
+  });
+  // What is wanted of a gradient is read after each of its runs.
+  if (learns(plan)) for (const staging of stagingsOf(reads)) create('readback', staging);
   return bytes;
 }
+
+/** Lists that share their tensors: a gradient reads what the lists before its own have left. */
+const groupsOf = (plan: Plan, lists: StepList[]) => (learns(plan) ? [lists] : lists.map((list) => [list]));
 
 /** Memory for the keys; those of a run's own rows share it where one source is done with before the next one is filled. */
 export function makeSources(

@@ -25,6 +25,32 @@ export interface Reserved {
   stagings: Staging[];
 }
 
+/** Reads of so many bytes one behind the other in mappable buffers: how large these are, and where each read is. */
+function inStagings(reads: readonly number[]) {
+  const sizes: number[] = [];
+  const places = reads.map((bytes) => {
+    if (sizes.length === 0 || sizes.at(-1)! + bytes > STAGING_BYTES) sizes.push(0);
+    const [staging, at] = [sizes.length - 1, sizes.at(-1)!];
+    sizes[staging] = at + bytes;
+    return { staging, at };
+  });
+  return { sizes, places };
+}
+
+/** The mappable buffers that runs one after the other will make, each with its reads of so many bytes. */
+export function stagingsOf(runs: readonly (readonly number[])[]): number[] {
+  const made: number[] = [];
+  for (const reads of runs) {
+    const free = [...made];
+    for (const size of inStagings(reads).sizes) {
+      const fitting = free.findIndex((bytes) => bytes >= size);
+      if (fitting < 0) made.push(size);
+      else free.splice(fitting, 1);
+    }
+  }
+  return made;
+}
+
 /** Copies results to mappable buffers, which are kept and used again; several reads may be under way at once. */
 export class Readback {
   readonly #device: GPUDevice;
@@ -43,16 +69,10 @@ export class Readback {
    * @throws VitrineError `out-of-memory`
    */
   async reserve(sources: readonly Source[]): Promise<Reserved> {
-    const stagings: Staging[] = [];
-    const places = sources
-      .filter(({ bytes }) => bytes > 0)
-      .map((source) => {
-        let staging = stagings.at(-1);
-        if (!staging || staging.bytes + source.bytes > STAGING_BYTES) stagings.push((staging = { bytes: 0 }));
-        const at = staging.bytes;
-        staging.bytes += source.bytes;
-        return { source, staging, at };
-      });
+    const read = sources.filter(({ bytes }) => bytes > 0);
+    const { sizes, places: at } = inStagings(read.map(({ bytes }) => bytes));
+    const stagings = sizes.map((bytes): Staging => ({ bytes }));
+    const places = read.map((source, i) => ({ source, staging: stagings[at[i]!.staging]!, at: at[i]!.at }));
     try {
       for (const staging of stagings) staging.buffer = this.#takeIdle(staging.bytes) ?? (await this.#allocate(staging));
     } catch (error) {

@@ -3,6 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import { afar, type FarModel, type FarRun } from '../run/afar.ts';
 import { type Checkpoint, notBegun } from './checkpoint.ts';
 import type { Example } from './examples.ts';
+import type { RunMemory } from './memory.ts';
 import type { TrainOptions } from './options.ts';
 import type { Course, PlainStep, Trained } from './run.ts';
 import { adapterOf, TrainedModel } from './trained.ts';
@@ -16,6 +17,7 @@ export interface FarAnswer {
   /** After the last whole step; of a whole model only in the end. */
   checkpoint?: Checkpoint;
   model?: TrainedModel['whole'];
+  memory?: RunMemory;
   /** Of a run whose first step diverged: what it began with. */
   begun?: AdapterContent | TrainedModel['whole'];
 }
@@ -83,6 +85,10 @@ export class CourseAfar implements Course {
     return this.#checkpoint;
   }
 
+  async memory(): Promise<RunMemory> {
+    return (await this.#ask('memory')).memory!;
+  }
+
   #end(trained: Omit<Trained, 'adapter'>): Trained {
     this.#isOpen = false;
     this.#trained = { ...trained, adapter: this.adapter! };
@@ -102,12 +108,13 @@ export class CourseAfar implements Course {
     return this.#closing;
   }
 
-  async #ask(what: 'next' | 'return'): Promise<FarAnswer> {
+  async #ask(what: 'next' | 'return' | 'memory'): Promise<FarAnswer> {
     const { signal, method } = this.#options;
     try {
       this.#isOpen = true;
-      return this.#hear(await this.#run.ask(what, what === 'next' ? signal : undefined));
+      return this.#hear(await this.#run.ask(what, what === 'return' ? undefined : signal));
     } catch (error) {
+      if (what === 'memory') throw error; // the next step says it again
       const closing = this.#close();
       if (signal?.aborted && method !== 'full') throw error;
       const begun = (await closing)?.begun;

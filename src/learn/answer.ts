@@ -31,8 +31,9 @@ export class HeldRun {
     this.#isWhole = isObject && options.method === 'full';
   }
 
-  async answer(what: 'next' | 'return' | 'end', signal: AbortSignal): Promise<FarAnswer> {
+  async answer(what: 'next' | 'return' | 'end' | 'memory', signal: AbortSignal): Promise<FarAnswer> {
     await this.#still;
+    if (what === 'memory') return { memory: await this.#training.memory() };
     const stop = () => this.#stop.abort();
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop);

@@ -1,5 +1,6 @@
 import { type Edit, withEdits } from '../plan/edit.ts';
 import { gradient, gradOf, gradOfWeight, losses } from '../plan/gradient.ts';
+import { isMuchToKeep } from '../plan/gradient-recompute.ts';
 import { tensorNamed } from '../plan/lens-names.ts';
 import type { AxisSizes } from '../plan/plan.ts';
 import { keyAxisOf, type Plan, shapeOf, stepOutputs } from '../plan/plan.ts';
@@ -10,6 +11,7 @@ import { Runner } from '../run/runner.ts';
 import { refuseDropped } from '../run/trace.ts';
 import { ofPatches, patches } from '../run/vision.ts';
 import { bad, type Lost } from './loss.ts';
+import { isOutOfMemory, noRoomFor } from './memory.ts';
 import { type Packed, pack } from './pack.ts';
 import type { StoredWeight } from './stored.ts';
 import { unfolded } from './unfold.ts';
@@ -30,6 +32,8 @@ export interface Work {
   wanted: Wrt;
   edits: readonly Edit[];
   without?: readonly LeftOut[];
+  /** Blocks are made again on the way back; by default where much would be kept. */
+  recompute?: boolean;
   signal: AbortSignal | undefined;
 }
 
@@ -42,7 +46,7 @@ export interface Differentiated {
 
 export async function differentiate(
   inside: Insides,
-  { inputs, losts, wanted, edits, without: leftOut = [], signal }: Work,
+  { inputs, losts, wanted, edits, without: leftOut = [], recompute: isAsked, signal }: Work,
 ): Promise<Differentiated> {
   const { engine, kind } = inside;
   // What an adapter has on the device stays there until this is done.
@@ -64,8 +68,9 @@ export async function differentiate(
     for (const range of rangesOf(inputs, edits.length > 0 ? 0 : mostRows)) {
       const [some, lost] = [inputs.slice(...range), losts.slice(...range)];
       const base = trimmed(edited(whole, edits, some[0]!), new Set(['logits', ...names]));
-      const plan = gradient(base, lossKind, { tensors: names, weights });
       const packed = pack(some, lost, kind === 'decoder' || kind === 'encoder-decoder', scale);
+      const recompute = isAsked ?? isMuchToKeep(base, packed.size);
+      const plan = gradient(base, lossKind, { tensors: names, weights, recompute });
       const capture = [losses, ...names.map(gradOf), ...weights.map(gradOfWeight)];
       const run = await runOnce(engine, plan, packed, capture, signal);
       for (const value of run.get(losses)!.data) sum.loss += value * scale;
@@ -135,7 +140,13 @@ async function runOnce(
   const runner = new Runner(engine, plan, size, kept);
   try {
     await engine.turn(signal);
-    const found = await runsOf(runner, { batch, ...(encoding && { encoding }) }, signal);
+    const found = await runsOf(runner, { batch, ...(encoding && { encoding }) }, signal).catch(
+      async (error: unknown) => {
+        if (!isOutOfMemory(error)) throw error;
+        const wanted = await runner.bytesOn(engine.current);
+        throw noRoomFor(`A gradient of ${batch.rows.length} tokens at once`, wanted, error);
+      },
+    );
     return new Map(named.flatMap(([name, own]) => (found.has(own) ? [[name, found.get(own)!] as const] : [])));
   } finally {
     runner.dispose();

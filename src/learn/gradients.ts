@@ -1,7 +1,7 @@
 import type { Edit } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { afar, isFar } from '../run/afar.ts';
-import { checkOptions, isList, isSignal, listOf, quote } from '../run/check.ts';
+import { checkOptions, isList, isSignal, listOf, oneOf, quote } from '../run/check.ts';
 import type { Engine } from '../run/engine.ts';
 import type { Insides, Tensor } from '../run/loaded.ts';
 import { editsCheck } from '../run/options.ts';
@@ -19,6 +19,8 @@ export interface GradientOptions {
   edits?: readonly Edit[];
   /** Parts that the model is built without, to see what they are for. */
   without?: readonly LeftOut[];
+  /** Blocks are made again on the way back, which takes more time and far less memory; by default where it is much. */
+  recompute?: boolean;
   signal?: AbortSignal;
 }
 
@@ -91,9 +93,10 @@ export async function plainGradients(model: Near, input: unknown, options: Gradi
     wrt: listOf('names and globs of tensors and of weights', (one) => typeof one === 'string'),
     edits: editsCheck,
     without: listOf('"residuals" and "norms"', (one) => one === 'residuals' || one === 'norms'),
+    recompute: oneOf(true, false),
     signal: isSignal,
   });
-  const { loss, wrt, edits = [], without = [], signal } = options;
+  const { loss, wrt, edits = [], without = [], recompute, signal } = options;
   if (loss === undefined || wrt === undefined) throw bad('gradients needs a loss and wrt', '{ loss, wrt }');
   signal?.throwIfAborted();
   const head = headOf(inside, model.config);
@@ -104,7 +107,15 @@ export async function plainGradients(model: Near, input: unknown, options: Gradi
   }
   const losts = inputs.map((one, i) => lostOf(loss, head, one, i));
   const wanted = wantedOf(inside.engine, wrt);
-  const sum = await differentiate(inside, { inputs, losts, wanted, edits, without, signal });
+  const sum = await differentiate(inside, {
+    inputs,
+    losts,
+    wanted,
+    edits,
+    without,
+    signal,
+    ...(recompute !== undefined && { recompute }),
+  });
   const found = wanted.stored.map((one) => [one.name, storedGradient(one, sum.weights)] as const);
   const weights = new Map(found.flatMap(([name, tensor]) => (tensor ? [[name, tensor] as const] : [])));
   const aliases = new Map(wanted.stored.map(({ name, planName }) => [planName, name]));

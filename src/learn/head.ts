@@ -8,6 +8,7 @@ import { features, featuresOf, headLogits } from '../run/features.ts';
 import { type Headed, largest, using } from '../run/heads.ts';
 import type { Read } from './examples.ts';
 import { bad, type Head } from './loss.ts';
+import type { RunMemory } from './memory.ts';
 import { normOf, take } from './optimiser.ts';
 import type { Settings } from './options.ts';
 import { type Param, type ParamCopy, setParam } from './params.ts';
@@ -117,6 +118,13 @@ export class HeadTrainer {
       if (one.label !== undefined) judged.push({ label: one.label, predicted: largest(logits, 1)[0]! });
     }
     return { loss, ...judgement(judged) };
+  }
+
+  /** Features are made by runs of the encoder, which take what those of `embed` do. */
+  async memory(): Promise<Omit<RunMemory, 'bytes'>> {
+    const bytes = (arrays: readonly Float32Array[]) => arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const optimiser = bytes([...this.#features.values()]) + 4 * bytes(this.params.map(({ values }) => values));
+    return { activations: 0, weights: 0, optimiser, recompute: false };
   }
 
   dispose(): void {}

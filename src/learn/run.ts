@@ -1,5 +1,6 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import type { RunMemory } from './memory.ts';
 import type { Evaluation } from './training.ts';
 
 /** A step that was taken. Loss and norm are of before it. */
@@ -43,6 +44,7 @@ export interface Course {
   finish(): Promise<Trained | undefined>;
   readonly adapter: Adapter | undefined;
   checkpoint(): Checkpoint;
+  memory(): Promise<RunMemory>;
 }
 
 /** A run of `train`. */
@@ -91,6 +93,11 @@ export class Training implements AsyncGenerator<Step, Trained> {
     const done = this.#still.then(work);
     this.#still = done.catch(() => {});
     return done;
+  }
+
+  /** What the run takes, told before any of it is taken: it reads the examples, and begins nothing. */
+  memory(): Promise<RunMemory> {
+    return this.#inTurn(() => this.#course.memory());
   }
 
   [Symbol.asyncIterator](): this {

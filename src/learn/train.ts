@@ -14,6 +14,7 @@ import { type Example, type Read, readExamples } from './examples.ts';
 import { asHead, HeadTrainer, headParams, isOfHead, newHead, widthOfFeatures, withHead } from './head.ts';
 import { insideOf, type Learner, type Near } from './inside.ts';
 import { bad, headOf } from './loss.ts';
+import { isOutOfMemory, noRoom, type RunMemory } from './memory.ts';
 import { rateOf } from './optimiser.ts';
 import { isExamples, readTrainOptions, type Settings, type TrainOptions } from './options.ts';
 import { adapterPlan, copyOf, setParam, wholeModel } from './params.ts';
@@ -42,6 +43,7 @@ class CourseHere implements Course {
   readonly #examples: readonly Example[];
   readonly #options: TrainOptions;
   #engine: Engine | undefined;
+  #begun: Promise<{ learnt: Read[]; judged: Read[]; settings: Settings }> | undefined;
   #trainer: Trainer | HeadTrainer | undefined;
   /** The classes of a head that is made. */
   #labels: readonly string[] | undefined;
@@ -81,13 +83,28 @@ class CourseHere implements Course {
 
   async finish(): Promise<Trained | undefined> {
     if (!this.#trained && this.#isWhole) await this.#finish();
+    this.#trainer?.dispose();
     return this.#trained;
   }
 
+  async memory(): Promise<RunMemory> {
+    const { judged } = await this.#beginning();
+    const memory = await this.#trainer!.memory(judged.length > 0);
+    return { bytes: memory.activations + memory.weights + memory.optimiser, ...memory };
+  }
+
+  /** Begins it once. */
+  #beginning() {
+    this.#begun ??= (async () => {
+      const settings = readTrainOptions(this.#options);
+      settings.signal?.throwIfAborted();
+      return { ...(await this.#begin(this.#examples, settings)), settings };
+    })();
+    return this.#begun;
+  }
+
   async *steps(): AsyncGenerator<PlainStep, Trained> {
-    const settings = readTrainOptions(this.#options);
-    settings.signal?.throwIfAborted();
-    const { learnt, judged } = await this.#begin(this.#examples, settings);
+    const { learnt, judged, settings } = await this.#beginning();
     const { seed, shuffle, accumulate } = settings;
     const perEpoch = Math.ceil(batchesOf(learnt, settings).length / accumulate);
     const steps = settings.steps ?? settings.epochs * perEpoch;
@@ -110,7 +127,11 @@ class CourseHere implements Course {
         const { step } = state;
         const learningRate = rateOf(step, steps, settings);
         const isJudged = judged.length > 0 && (at + 1 === perEpoch || step + 1 === steps);
-        const { loss, norm } = await this.#take(group, learningRate, isJudged ? judged : [], settings);
+        const { loss, norm } = await this.#take(group, learningRate, isJudged ? judged : [], settings).catch(
+          async (error: unknown) => {
+            throw isOutOfMemory(error) ? noRoom(error, await this.memory(), settings, [...learnt, ...judged]) : error;
+          },
+        );
         const seconds = Math.max(1e-6, (performance.now() - began) / 1000);
         yield {
           ...{ step, steps, epoch: (step + 1) / perEpoch, loss, learningRate, gradNorm: norm, tokens: state.tokens },

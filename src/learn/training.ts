@@ -1,7 +1,8 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import { VitrineError } from '../plan/error.ts';
+import { packedBytes } from '../plan/formats.ts';
 import { gradient, gradOfWeight, type Loss, losses } from '../plan/gradient.ts';
-import { forwardBytes } from '../plan/gradient-recompute.ts';
+import { isMuchToKeep } from '../plan/gradient-recompute.ts';
 import type { AddedWeight, Plan } from '../plan/plan.ts';
 import { trimmed } from '../plan/trim.ts';
 import type { Engine } from '../run/engine.ts';
@@ -11,6 +12,7 @@ import { Runner } from '../run/runner.ts';
 import { runsOf } from './differentiate.ts';
 import type { Read } from './examples.ts';
 import { bad } from './loss.ts';
+import type { RunMemory } from './memory.ts';
 import { normOf, take } from './optimiser.ts';
 import type { Settings } from './options.ts';
 import { mostSeen, pack } from './pack.ts';
@@ -25,9 +27,6 @@ export interface Evaluation {
   predicted?: readonly number[];
 }
 
-/** Bytes of a forward run from which on blocks are made again on the way back. */
-const muchToKeep = 3e8;
-
 /** Steps of an optimiser on a device, over the examples that they are given. */
 export class Trainer {
   readonly params: Param[];
@@ -36,6 +35,7 @@ export class Trainer {
   readonly #isCausal: boolean;
   readonly #train: Runner;
   readonly #evaluate: Runner;
+  readonly #recompute: boolean;
   /** The device has the parameters as they are. */
   #isSent = true;
 
@@ -53,16 +53,12 @@ export class Trainer {
     this.#isCausal = inside.kind === 'decoder' || inside.kind === 'encoder-decoder';
     const base = trimmed(plan, new Set(['logits']));
     const weights = plan.added!.map(({ spec }) => spec.name);
-    const [rows, source] = [most.rows, most.source];
-    const sizes = { rows, logitRows: most.logitRows, context: most.sees, source: most.sees };
-    const made = forwardBytes(base, sizes, source);
-    const { recompute = made > muchToKeep } = settings;
+    const { rows, logitRows, sees, source } = most;
+    const size = { slots: 1, context: rows, rows, logitRows, sees, ...(source > 0 && { source }) };
+    const { recompute = isMuchToKeep(base, size) } = settings;
+    this.#recompute = recompute;
     const whole = gradient(base, kind, { tensors: [], weights, recompute });
     const has = weights.filter((name) => whole.tensors.has(gradOfWeight(name)));
-    const size = {
-      ...{ slots: 1, context: rows, rows, logitRows: most.logitRows, sees: most.sees },
-      ...(source > 0 && { source }),
-    };
     const kept = new Map(has.map((name) => [name, new Float32Array(0)]));
     // What the loss does not depend on is not learnt, as PyTorch leaves what has no gradient.
     this.params = params.filter((param) => param.gradientOf(sized(kept, plan.added!)) !== undefined);
@@ -154,6 +150,22 @@ export class Trainer {
     return { loss, ...judgement(judged) };
   }
 
+  /** @param isJudging whether examples are judged too */
+  async memory(isJudging: boolean): Promise<Omit<RunMemory, 'bytes'>> {
+    const backend = await this.#engine.backend(this.#settings.signal);
+    const runners = isJudging ? [this.#train, this.#evaluate] : [this.#train];
+    const activations = await Promise.all(runners.map((runner) => runner.bytesOn(backend)));
+    const added = this.#train.plan.added!;
+    const own = new Set(this.params.map(({ values }) => values));
+    const copies = added.filter(({ values }) => !own.has(values)).map(({ values }) => values.byteLength);
+    return {
+      activations: sum(activations),
+      weights: sum(added.map(({ spec }) => packedBytes('f32', spec.rows, spec.columns))),
+      optimiser: sum(this.params.map(({ values }) => 4 * values.byteLength)) + sum(copies),
+      recompute: this.#recompute,
+    };
+  }
+
   dispose(): void {
     this.#train.dispose();
     this.#evaluate.dispose();
@@ -228,6 +240,8 @@ export function kindOf(examples: readonly Read[]): Loss {
   }
   return kind;
 }
+
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 
 /** A loss that is no number: what was learnt until then is in the error. */
 export class Diverged extends VitrineError {

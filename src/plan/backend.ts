@@ -177,6 +177,8 @@ export interface Backend {
   prepare?(plan: Plan, size: ProgramSize, formatOf: (weight: WeightSpec) => WeightFormat): Promise<void>;
   /** Bytes that a program of a plan without edits will take: cache and activations. */
   programBytes(plan: Plan, size: ProgramSize): number;
+  /** Bytes that `program` will take with the same arguments, and its reads of a gradient; what differentiates is loaded for it. */
+  bytesOf(plan: Plan, size: ProgramSize, capture: ReadonlySet<string>): Promise<number>;
   /** Prepares a plan over the weights; names in `capture` are kept and returned by every run. */
   program(plan: Plan, size: ProgramSize, capture?: ReadonlySet<string>): Promise<Program>;
   /** Frees weights and programs. Safe to call twice. */

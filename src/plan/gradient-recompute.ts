@@ -1,3 +1,4 @@
+import type { ProgramSize } from './backend.ts';
 import { type Plan, type Step, shapeOf, stepInputs, stepOutputs } from './plan.ts';
 
 /** The part of a block's gradient, behind whose forward steps it stands. */
@@ -37,7 +38,9 @@ export function recomputed({ forward, backward }: Segment, others: readonly Step
   for (const step of [...forward].reverse()) {
     // What a source held is there again for the attention that reads it.
     const fills = step.op === 'cacheAppend' && again.some((one) => 'source' in one && one.source === step.source);
-    if (!fills && !stepOutputs(step).some((name) => needed.has(name))) continue;
+    // So is what an edit made of it.
+    const made = step.op === 'edit' ? [step.tensor] : stepOutputs(step);
+    if (!fills && !made.some((name) => needed.has(name))) continue;
     again.unshift(step);
     for (const name of stepInputs(step)) if (own.has(name)) needed.add(name);
   }
@@ -77,15 +80,16 @@ export function renamed<T extends object>(step: T, nameOf: (name: string) => str
   return Object.fromEntries(entries) as T;
 }
 
-/** Bytes of all that a plan's forward steps make in a run of so many rows, and of so many of a source. */
-export function forwardBytes(
-  { steps, encoder = [], tensors }: Plan,
-  size: Parameters<typeof shapeOf>[1],
-  sourceRows: number,
-): number {
-  const bytesOf = (made: readonly Step[], sizes: typeof size) =>
+/** Bytes of a forward run from which on blocks are made again on the way back. */
+const muchToKeep = 3e8;
+
+/** Whether all that the forward runs of a plan make is too much to keep. */
+export function isMuchToKeep({ steps, encoder = [], tensors }: Plan, size: ProgramSize): boolean {
+  const { rows, logitRows, source = 0, sees = Math.max(size.context, source) } = size;
+  const bytesOf = (made: readonly Step[], rows: number) =>
     made
       .flatMap(stepOutputs)
-      .reduce((sum, name) => sum + 4 * shapeOf(tensors.get(name)!, sizes).reduce((a, b) => a * b, 1), 0);
-  return bytesOf(steps, size) + bytesOf(encoder, { ...size, rows: sourceRows });
+      .map((name) => shapeOf(tensors.get(name)!, { rows, logitRows, context: sees, source: sees }))
+      .reduce((sum, shape) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
+  return bytesOf(steps, rows) + bytesOf(encoder, source) > muchToKeep;
 }

@@ -116,7 +116,7 @@ class Backward {
 
   /** The gradient of a list of steps, behind what is there already, block by block where these are made again. */
   of(steps: readonly Step[], recompute = false): Segment[] {
-    const all = recompute && this.#edited.size === 0 ? segmentsOf(steps) : [steps];
+    const all = recompute ? segmentsOf(steps) : [steps];
     return [...all].reverse().map((forward) => {
       for (const step of [...forward].reverse()) {
         if (step.op === 'cacheAppend' || step.op === 'edit' || stepOutputs(step).some((name) => this.#sums.has(name)))

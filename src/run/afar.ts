@@ -12,8 +12,8 @@ export interface Afar {
 
 /** A run of `train` in the other thread. */
 export interface FarRun {
-  /** @param what 'next' takes a step, 'return' ends it with what was learnt, 'end' forgets it and tells its state */
-  ask(what: 'next' | 'return' | 'end', signal: AbortSignal | undefined): Promise<unknown>;
+  /** @param what 'next' takes a step, 'return' ends it with what was learnt, 'end' forgets it and tells its state, 'memory' tells what it takes */
+  ask(what: 'next' | 'return' | 'end' | 'memory', signal: AbortSignal | undefined): Promise<unknown>;
 }
 
 /** A model that another thread runs. */

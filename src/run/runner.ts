@@ -46,6 +46,11 @@ export class Runner {
     return this.#making !== undefined && this.#program === undefined;
   }
 
+  /** Bytes that its program would take on a backend. */
+  bytesOn(backend: Backend): Promise<number> {
+    return backend.bytesOf(this.plan, this.size, this.#capture);
+  }
+
   /** Bytes of cache and activations. */
   get bytes(): number {
     return this.#program?.bytes ?? 0;

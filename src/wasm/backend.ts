@@ -1,13 +1,13 @@
-import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
+import type { Backend, ProgramSize, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
 import { COMPILING, within } from '../plan/patience.ts';
-import { learns, type WeightSpec } from '../plan/plan.ts';
+import { learns, type Plan, type WeightSpec } from '../plan/plan.ts';
 import type { Machine } from './machine.ts';
 import { noMemory, WasmMemory } from './memory.ts';
 import { environment, type Kernels, kernelsOf, relaxedSupported } from './module.ts';
-import { WasmProgram } from './program.ts';
+import { type Adjoints, WasmProgram } from './program.ts';
 import { mayWait, startThreads, usefulThreads, whyAlone } from './threads.ts';
 import { readWeight, setWeight, type WasmWeight } from './weights.ts';
 
@@ -37,6 +37,15 @@ export async function createWasmBackend({ kv = 'f32', ...options }: WasmOptions 
     if (!machine) throw new VitrineError('disposed', 'The WebAssembly backend was disposed.');
     return machine;
   };
+  /** Those of a plan, with what it adds, which may not be here yet. */
+  const weightsOf = (plan: Plan) => {
+    const added = (plan.added ?? []).map(({ spec }) => spec);
+    const coming = added.map((spec): WasmWeight => ({ spec, format: 'f32', values: 0, scales: 0, bytes: 0 }));
+    return new Map([...coming.map((weight) => [weight.spec.name, weight] as const), ...weights]);
+  };
+  /** A program whose memory is told and not taken. */
+  const nothingBehind = (...[plan, size, capture, adjoints]: [Plan, ProgramSize, ReadonlySet<string>, Adjoints?]) =>
+    new WasmProgram({ ...running(), memory: noMemory() }, plan, size, capture, weightsOf(plan), kv, () => {}, adjoints);
   return {
     kind: 'wasm',
     adapter: machine.name,
@@ -65,13 +74,14 @@ export async function createWasmBackend({ kv = 'f32', ...options }: WasmOptions 
         weights.delete(name);
       }
     },
-    programBytes(plan, size) {
-      return new WasmProgram({ ...running(), memory: noMemory() }, plan, size, new Set(), weights, kv, () => {}).bytes;
+    programBytes: (plan, size) => nothingBehind(plan, size, new Set()).bytes,
+    async bytesOf(plan, size, capture) {
+      return nothingBehind(plan, size, capture, await adjointsOf(plan)).bytes;
     },
     async program(plan, size, capture = new Set()) {
-      const adjoints = learns(plan) && (await part('What differentiates in WebAssembly', () => import('./adjoint.ts')));
+      const adjoints = await adjointsOf(plan);
       const onDispose = (gone: WasmProgram) => programs.delete(gone);
-      const program = new WasmProgram(running(), plan, size, capture, weights, kv, onDispose, adjoints || undefined);
+      const program = new WasmProgram(running(), plan, size, capture, weights, kv, onDispose, adjoints);
       programs.add(program);
       return program;
     },
@@ -83,6 +93,9 @@ export async function createWasmBackend({ kv = 'f32', ...options }: WasmOptions 
     },
   };
 }
+
+const adjointsOf = async (plan: Plan): Promise<Adjoints | undefined> =>
+  learns(plan) ? part('What differentiates in WebAssembly', () => import('./adjoint.ts')) : undefined;
 
 async function startMachine(options: WasmOptions): Promise<Machine> {
   const { threads: wanted } = options;

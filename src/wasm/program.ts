@@ -45,7 +45,7 @@ const rules = allRules.filter((rule) => ![sharedNormLinear, gatedLinear].include
 /** Steps in memory that run without a stop, as many as each of the plan's became, or one that JavaScript performs. */
 type Stretch = ReturnType<typeof writeSteps> | Performed;
 type Performed = Extract<Step, { op: 'edit' | 'input' | 'adjoint' }>;
-type Adjoints = typeof import('./adjoint.ts');
+export type Adjoints = typeof import('./adjoint.ts');
 
 interface StepList {
   steps: readonly Step[];
@@ -223,8 +223,8 @@ export class WasmProgram implements Program {
 
   /** What a thread needs at most: see linear-row.ts, linear-tile.ts, attention-block.ts. */
   #scratchBytes(rows: number): number {
-    const matrices = [...this.#weights.values()].filter(({ spec }) => spec.kind === 'matrix');
-    const row = 4 * Math.max(64, ...matrices.map(({ spec }) => strideOf(spec.columns)));
+    const matrices = this.#plan.weights.filter(({ kind }) => kind === 'matrix');
+    const row = 4 * Math.max(64, ...matrices.map(({ columns }) => strideOf(columns)));
     const few = (FEW_QUANTISED + 1) * row + ((FEW_QUANTISED + 1) * 2 * row) / 32 + 256;
     const tile = 192 + 16 * row + Math.max(6 * row, Math.min(TILE_BYTES, (rows + 6) * row));
     const headDim = Math.max(0, ...[...this.#plan.sources.values()].map((source) => source.headDim));

@@ -122,6 +122,7 @@ describe('a model in another thread', async () => {
     const all = await whole(train(here, data, options));
     await here.setAdapter(null);
     const run = train(far, data, options);
+    expect(await run.memory()).toEqual(await train(here, data, options).memory());
     expect(run.adapter).toBeUndefined();
     expect(() => run.checkpoint()).toThrow('not begun');
     const steps: Step[] = [];

@@ -1,0 +1,4 @@
+import { testMemory } from './memory-case.ts';
+
+testMemory('cpu');
+testMemory('wasm');
