@@ -2,27 +2,13 @@ import type { CacheStore } from '../load/cache-store.ts';
 import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { configFile, type LoraConfig, readLoraConfig, weightFile } from './config.ts';
-import { type ClassHead, headFiles } from './head.ts';
+import { headFiles, headTensors } from './head.ts';
 import { inOrder } from './interleaved.ts';
-import { type AdapterParts, type AdapterTensor, partsOf } from './parts.ts';
+import { type AdapterContent, type AdapterParts, partsOf } from './parts.ts';
 import { writeSafetensors } from './write.ts';
 
-/** What an adapter is made of: it can be sent to a worker. */
-export interface AdapterContent {
-  /** Where it comes from, for messages. */
-  name: string;
-  /** adapter_config.json, as peft writes it. */
-  config: Readonly<Record<string, unknown>>;
-  /** adapter_model.safetensors: its tensors by name. */
-  tensors: ReadonlyMap<string, AdapterTensor>;
-  /** A head on an encoder's features, which peft has no form for. */
-  head?: ClassHead;
-  /** Rows of queries and keys are as llama.cpp has them: of each head the pairs that are turned side by side. */
-  interleaved?: boolean;
-}
-
-/** What a head alone is beside: a LoRA of nothing. */
-const headAlone = { peft_type: 'LORA', r: 1, lora_alpha: 1, target_modules: 'none' };
+/** What a head alone is beside: a LoRA of nothing, which peft knows by this name. */
+const headAlone = { peft_type: 'LORA', r: 1, lora_alpha: 1, target_modules: 'dummy-target-modules' };
 
 /** Makes the files of a whole model. */
 type Merge = (signal?: AbortSignal) => Promise<Record<string, Uint8Array<ArrayBuffer>>>;
@@ -101,13 +87,23 @@ export class Adapter {
         hint: 'Put it on its model first: setAdapter.',
       });
     }
-    const config = { ...this.content.config, inference_mode: true };
-    const head = this.content.head && headFiles(this.content.head);
-    if (this.#isHead) return head!;
+    const { head, tensors } = this.content;
+    if (this.#isHead && !head!.module) return headFiles(head!);
+    const module = head?.module;
+    const config: Record<string, unknown> = {
+      ...(this.#isHead && headAlone),
+      ...this.content.config,
+      inference_mode: true,
+    };
+    if (module) {
+      const { modules_to_save: others } = config;
+      config.modules_to_save = [...(Array.isArray(others) ? others : []), module];
+      if (module === 'score') config.task_type = 'SEQ_CLS';
+    }
     return {
-      ...head,
+      ...(head && headFiles(head)),
       [configFile]: new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`) as Uint8Array<ArrayBuffer>,
-      [weightFile]: writeSafetensors(this.content.tensors, { format: 'pt' }),
+      [weightFile]: writeSafetensors(new Map([...tensors, ...(module ? headTensors(head!) : [])]), { format: 'pt' }),
     };
   }
 }

@@ -1,4 +1,5 @@
 import { badCheckpoint, VitrineError } from '../plan/error.ts';
+import type { ClassHead } from '../plan/plan.ts';
 import { configFile, type LoraConfig } from './config.ts';
 import { endsWith, isTarget, ratioOf } from './target.ts';
 
@@ -6,6 +7,20 @@ import { endsWith, isTarget, ratioOf } from './target.ts';
 export interface AdapterTensor {
   data: Float32Array;
   shape: readonly number[];
+}
+
+/** What an adapter is made of: it can be sent to a worker. */
+export interface AdapterContent {
+  /** Where it comes from, for messages. */
+  name: string;
+  /** adapter_config.json, as peft writes it. */
+  config: Readonly<Record<string, unknown>>;
+  /** adapter_model.safetensors: its tensors by name. */
+  tensors: ReadonlyMap<string, AdapterTensor>;
+  /** A head on the model's features; peft has a form for it where it has a `module`. */
+  head?: ClassHead;
+  /** Rows of queries and keys are as llama.cpp has them: of each head the pairs that are turned side by side. */
+  interleaved?: boolean;
 }
 
 /** What is added to a module: scale * b a, of a linear layer over its inputs, of an embedding by id. */

@@ -7,7 +7,7 @@ import { part } from '../plan/part.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import { Adapter } from './adapter.ts';
 import { configFile, weightFile } from './config.ts';
-import { readHead } from './head.ts';
+import { apartFromHead, readHead } from './head.ts';
 
 export interface AdapterOptions extends SourceOptions {
   /** Cancels the load, which rejects with the signal's reason. */
@@ -47,7 +47,7 @@ async function readFiles(files: Files, weights: string | undefined, signal: Abor
     throw pickled(pickle, 'Save the adapter again in Python, with save_pretrained(FOLDER, safe_serialization=True).');
   }
   const tensors = await readSmallTensors(files, weightFile, signal);
-  return new Adapter({ name: files.name, config, tensors, ...(head && { head }) });
+  return new Adapter(apartFromHead({ name: files.name, config, tensors, ...(head && { head }) }, weightFile));
 }
 
 const isGguf = (file: string) => /\.gguf$/i.test(file);

@@ -2,6 +2,7 @@ import { activationSlope } from '../plan/activation-slope.ts';
 import type { Adjoint } from '../plan/adjoint.ts';
 import { applyEdits } from '../plan/apply-edits.ts';
 import { unpackRow } from '../plan/formats.ts';
+import { answerLoss } from './adjoint-answers.ts';
 import { addTimes, dot, eachRow } from './each-row.ts';
 import { turn } from './rotate.ts';
 import { type Run, vector, widthIn } from './run.ts';
@@ -278,6 +279,7 @@ function crossEntropy({ reads, losses, output }: Of<'crossEntropy'>, run: Run): 
 function pointLoss({ reads, kind, losses, output }: Of<'pointLoss'>, run: Run): void {
   const { labels, lossScale = 1 } = run.batch;
   const [logits, out, lost] = [run.tensor(reads.logits), run.tensor(output), run.tensor(losses)];
+  if (kind === 'answers') return answerLoss(logits, labels!, { out, lost, lossScale });
   const n = logits.length / lost.length;
   for (let r = 0; r < lost.length; r++) {
     let loss = 0;

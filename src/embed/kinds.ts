@@ -93,6 +93,7 @@ export const kinds: {
       complete: ['prompt'],
       logits: ['prompt'],
       score: ['prompt'],
+      classify: ['texts'],
       trace: ['prompt'],
       profile: ['prompt'],
       memoryFor: ['tokens'],

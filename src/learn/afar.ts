@@ -1,4 +1,5 @@
-import { Adapter, type AdapterContent } from '../adapter/adapter.ts';
+import { Adapter } from '../adapter/adapter.ts';
+import type { AdapterContent } from '../adapter/parts.ts';
 import { VitrineError } from '../plan/error.ts';
 import { afar, type FarModel, type FarRun } from '../run/afar.ts';
 import { type Checkpoint, notBegun } from './checkpoint.ts';
@@ -132,8 +133,8 @@ export class CourseAfar implements Course {
   }
 }
 
-const adapterIn = ({ params, config, labels, method }: Checkpoint): Adapter | undefined =>
-  method === 'full' ? undefined : adapterOf(params, config, labels);
+const adapterIn = ({ params, config, head, method }: Checkpoint): Adapter | undefined =>
+  method === 'full' ? undefined : adapterOf(params, config, head);
 
 const made = (begun: NonNullable<FarAnswer['begun']>): Adapter =>
   'tensors' in begun ? new Adapter(begun) : new TrainedModel(...begun);

@@ -57,9 +57,10 @@ export async function attributionPatching(
   if (good.length !== poor.length || good.source?.length !== poor.source?.length) {
     throw bad(`The clean input has ${good.length} positions and the corrupted one ${poor.length}`, 'as many');
   }
-  const losts = [lostOf(loss, headOf(inside, model.config), poor, 0)];
+  const head = headOf(inside, model.config, loss);
+  const losts = [lostOf(loss, head, poor, 0)];
   const wanted = { names: found, stored: [] };
-  const { tensors } = await differentiate(inside, { inputs: [poor], losts, wanted, edits: [], signal });
+  const { tensors } = await differentiate(inside, { inputs: [poor], losts, head, wanted, edits: [], signal });
   const [of, before] = [await forward(inside, good, found, signal), await forward(inside, poor, found, signal)];
   return new Map(
     found.map((name) => {
@@ -102,7 +103,8 @@ export async function integratedGradients(model: Learner, input: unknown, option
   signal?.throwIfAborted();
   const { engine } = inside;
   const read = await inside.read(input, 0);
-  const losts = [lostOf(loss, headOf(inside, model.config), read, 0)];
+  const head = headOf(inside, model.config, loss);
+  const losts = [lostOf(loss, head, read, 0)];
   const name = embeddingOf(engine.plan);
   const end = (await forward(inside, read, [name], signal)).get(name)!;
   const start = await startOf(engine, name, baseline, end, signal);
@@ -112,7 +114,7 @@ export async function integratedGradients(model: Learner, input: unknown, option
     const share = (step + 0.5) / steps;
     const between = end.data.map((value, i) => start[i]! + share * (value - start[i]!));
     const edits = [{ name, set: between }];
-    const { tensors } = await differentiate(inside, { inputs: [read], losts, wanted, edits, signal });
+    const { tensors } = await differentiate(inside, { inputs: [read], losts, head, wanted, edits, signal });
     for (const [i, value] of tensors.get(name)![0]!.data.entries()) sum[i]! += value / steps;
   }
   const data = end.data.map((value, i) => (value - start[i]!) * sum[i]!);

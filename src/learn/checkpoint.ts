@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import type { HeadForm } from '../plan/plan.ts';
 
 /** A run as far as it came: plain data, which can be kept and sent. */
 export interface Checkpoint {
@@ -6,8 +7,8 @@ export interface Checkpoint {
   step: number;
   tokens: number;
   method: 'head' | 'lora' | 'full';
-  /** The classes of a head that was made. */
-  labels: readonly string[] | undefined;
+  /** What a head that was made tells. */
+  head: HeadForm | undefined;
   /** adapter_config.json; of a whole model nothing. */
   config: Readonly<Record<string, unknown>>;
   params: { name: string; shape: readonly number[]; values: Float32Array; first: Float32Array; second: Float32Array }[];

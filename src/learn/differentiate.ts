@@ -6,11 +6,13 @@ import type { AxisSizes } from '../plan/plan.ts';
 import { keyAxisOf, type Plan, shapeOf, stepOutputs } from '../plan/plan.ts';
 import { trimmed } from '../plan/trim.ts';
 import type { Engine } from '../run/engine.ts';
-import type { Insides, PlanInput, Tensor } from '../run/loaded.ts';
+import type { Insides, PlanInput } from '../run/insides.ts';
+import type { Tensor } from '../run/loaded.ts';
 import { Runner } from '../run/runner.ts';
 import { refuseDropped } from '../run/trace.ts';
 import { ofPatches, patches } from '../run/vision.ts';
-import { bad, type Lost } from './loss.ts';
+import { answering } from './answering.ts';
+import { bad, type Head, type Lost } from './loss.ts';
 import { isOutOfMemory, noRoomFor } from './memory.ts';
 import { type Packed, pack } from './pack.ts';
 import type { StoredWeight } from './stored.ts';
@@ -29,6 +31,7 @@ export interface Wrt {
 export interface Work {
   inputs: readonly PlanInput[];
   losts: readonly Lost[];
+  head: Head;
   wanted: Wrt;
   edits: readonly Edit[];
   without?: readonly LeftOut[];
@@ -46,7 +49,7 @@ export interface Differentiated {
 
 export async function differentiate(
   inside: Insides,
-  { inputs, losts, wanted, edits, without: leftOut = [], recompute: isAsked, signal }: Work,
+  { inputs, losts, head, wanted, edits, without: leftOut = [], recompute: isAsked, signal }: Work,
 ): Promise<Differentiated> {
   const { engine, kind } = inside;
   // What an adapter has on the device stays there until this is done.
@@ -58,7 +61,7 @@ export async function differentiate(
   const count = losts.reduce((sum, one) => sum + one.count, 0);
   if (count === 0 && lossKind !== 'dot') throw bad('No token of the inputs has a label', 'at least one');
   const scale = lossKind === 'dot' ? 1 : 1 / count;
-  const { plan: whole, nameOf } = without(unfolded(on), leftOut);
+  const { plan: whole, nameOf } = without(answering(unfolded(on), inside, head), leftOut);
   const names = wanted.names.map((name) => nameOf(tensorNamed(engine.plan, name)));
   const weights = [...new Set(wanted.stored.flatMap(({ of }) => of.map(({ weight }) => weight.name)))];
   const sum: Differentiated = { loss: 0, tensors: new Map(wanted.names.map((name) => [name, []])), weights: new Map() };

@@ -1,6 +1,7 @@
 import { VitrineError } from '../plan/error.ts';
-import { isList, quote } from '../run/check.ts';
-import type { Insides, PlanInput } from '../run/loaded.ts';
+import { integer, isList, quote } from '../run/check.ts';
+import type { ReadText } from '../run/encoder-input.ts';
+import type { Insides, PlanInput } from '../run/insides.ts';
 import type { ChatMessage } from '../text/chat.ts';
 import { bad, type Head, type Label, type Lost, lostOf } from './loss.ts';
 
@@ -13,6 +14,10 @@ export type Example =
   | { messages: readonly ChatMessage[] }
   | { text: string; pair?: string; label: Label }
   | { ids: ArrayLike<number>; label: Label }
+  /** Where the context answers: the words, or where they are in it, in UTF-16 units as `answer` tells; '' for no answer. */
+  | { question: string; context: string; answer: string | { start: number; end: number } }
+  /** Where the answer begins and ends among the ids. */
+  | { ids: ArrayLike<number>; types?: ArrayLike<number>; start: number; end: number }
   /** -100 where there is nothing to learn; without labels a decoder learns each next token. */
   | { ids: ArrayLike<number>; labels?: ArrayLike<number> }
   | { source: unknown; target: unknown }
@@ -33,6 +38,10 @@ const forms: Readonly<Record<Insides['kind'], string>> = {
   encoder: '{ text, label } or { ids, label }, or { ids, labels } for labels of tokens',
   'encoder-decoder': '{ source, target }',
   vision: '{ image, label } or { pixels, shape, label }',
+};
+const formOf = ({ kind, whole, isOfAnswers }: Head): string => {
+  if (isOfAnswers) return '{ question, context, answer } or { ids, start, end }';
+  return kind === 'decoder' && whole ? '{ text, label } or { ids, label }' : forms[kind];
 };
 
 /**
@@ -64,7 +73,7 @@ async function readOne(
   const given = example as Record<string, unknown>;
   const isObject = typeof example === 'object' && example !== null && !Array.isArray(example);
   const wrong = () =>
-    bad(`${name} is ${isObject ? `{ ${Object.keys(given).join(', ')} }` : quote(example)}`, forms[inside.kind]);
+    bad(`${name} is ${isObject ? `{ ${Object.keys(given).join(', ')} }` : quote(example)}`, formOf(head));
   if (!isObject) throw wrong();
   const input = async (value: unknown) => {
     try {
@@ -75,8 +84,28 @@ async function readOne(
       throw new VitrineError('context-full', `${name} is too long: ${error.message}`, { hint, cause: error });
     }
   };
+  const classed = async ({ label, labels, image, ...rest }: Record<string, unknown>): Promise<Read> => {
+    const value = label ?? labels;
+    const isText = typeof rest.text === 'string' || isList(rest.ids);
+    if (value === undefined) throw wrong();
+    if (inside.kind === 'decoder' && rest.pair !== undefined) throw wrong();
+    if (inside.kind === 'vision' ? image === undefined && rest.pixels === undefined : !isText) throw wrong();
+    const read = await input(inside.kind === 'decoder' ? (rest.text ?? rest.ids) : (image ?? rest));
+    try {
+      const own = head.isOfAnswers ? answerIn(read, value) : value;
+      const isOfTokens = isList(own) && !head.whole && !head.isOfAnswers;
+      const cut = isOfTokens ? Array.from(own as ArrayLike<number>).slice(0, read.length) : own;
+      const lost = lostOf({ labels: [cut as Label] }, head, read, 0);
+      return { input: read, lost, label: lost.kind === 'crossEntropy' && head.whole ? lost.labels[0] : undefined };
+    } catch (error) {
+      if (error instanceof VitrineError)
+        throw new VitrineError(error.code, `${name}: ${error.message}`, { cause: error });
+      throw error;
+    }
+  };
   switch (inside.kind) {
     case 'decoder': {
+      if (head.whole) return classed(given);
       const { ids, labels } = await ofDecoder(inside, given, ends, wrong);
       const read = await input(ids);
       const lost = lostOf({ labels: [labels.slice(0, read.length)] }, head, read, 0);
@@ -88,26 +117,38 @@ async function readOne(
       return { input: read, lost: lostOf('next-token', head, read, 0), label: undefined };
     }
     case 'encoder':
-    case 'vision': {
-      const value = given.label ?? given.labels;
-      if (value === undefined) throw wrong();
-      const { label: _, labels: __, image, ...rest } = given;
-      const isText = typeof rest.text === 'string' || isList(rest.ids);
-      if (inside.kind === 'encoder' ? !isText : image === undefined && rest.pixels === undefined) throw wrong();
-      const read = await input(image ?? rest);
-      const cut = isList(value) && !head.isWhole ? Array.from(value as ArrayLike<number>).slice(0, read.length) : value;
-      try {
-        const lost = lostOf({ labels: [cut as Label] }, head, read, 0);
-        return { input: read, lost, label: lost.kind === 'crossEntropy' && head.isWhole ? lost.labels[0] : undefined };
-      } catch (error) {
-        if (error instanceof VitrineError)
-          throw new VitrineError(error.code, `${name}: ${error.message}`, { cause: error });
-        throw error;
-      }
-    }
+    case 'vision':
+      return classed(head.isOfAnswers ? asked(given) : given);
     default:
       return inside.kind satisfies never;
   }
+}
+
+/** A question with its context as a text and its pair, or ids; the label is where the answer is, in units or ids. */
+function asked({ question, context, answer, start, end, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  if (start !== undefined && end !== undefined) return { ...rest, label: { start, end } };
+  if (typeof question !== 'string' || typeof context !== 'string' || answer === undefined) return rest;
+  return { text: question, pair: context, label: { answer, context } };
+}
+
+/** Where an answer is among the ids of a text. What was cut away with the context is no answer: the first id says so. */
+function answerIn(read: PlanInput, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('context' in value)) return value;
+  const { answer, context } = value as { answer: unknown; context: string };
+  if (answer === '') return [0, 0];
+  const from = typeof answer === 'string' ? context.indexOf(answer) : (answer as { start?: unknown } | null)?.start;
+  const to = typeof answer === 'string' ? (from as number) + answer.length : (answer as { end?: unknown } | null)?.end;
+  const isPart = integer(0, context.length).accepts(from) && integer((from as number) + 1, context.length).accepts(to);
+  if (!isPart) {
+    throw bad(`The answer is ${quote(answer)}`, 'a part of the context, or { start, end } of one in UTF-16 units');
+  }
+  const { offsets, sequence } = (read as ReadText).inputs;
+  const inside = [...sequence.keys()].filter(
+    (i) => sequence[i] === 1 && offsets[i]![1] > (from as number) && offsets[i]![0] < (to as number),
+  );
+  const last = inside.at(-1);
+  const isWhole = last !== undefined && context.slice(offsets[last]![1], to as number).trim() === '';
+  return isWhole ? [inside[0], last] : [0, 0];
 }
 
 /** A decoder's ids, and which of them are learnt. */

@@ -3,7 +3,8 @@ import { VitrineError } from '../plan/error.ts';
 import { afar, isFar } from '../run/afar.ts';
 import { checkOptions, isList, isSignal, listOf, oneOf, quote } from '../run/check.ts';
 import type { Engine } from '../run/engine.ts';
-import type { Insides, Tensor } from '../run/loaded.ts';
+import type { Insides } from '../run/insides.ts';
+import type { Tensor } from '../run/loaded.ts';
 import { editsCheck } from '../run/options.ts';
 import { select } from '../run/trace.ts';
 import { differentiate, type Wrt } from './differentiate.ts';
@@ -99,7 +100,7 @@ export async function plainGradients(model: Near, input: unknown, options: Gradi
   const { loss, wrt, edits = [], without = [], recompute, signal } = options;
   if (loss === undefined || wrt === undefined) throw bad('gradients needs a loss and wrt', '{ loss, wrt }');
   signal?.throwIfAborted();
-  const head = headOf(inside, model.config);
+  const head = headOf(inside, model.config, loss);
   const list = inputsOf(inside, input);
   const inputs = await Promise.all(list.map((one, i) => inside.read(one, i)));
   if (loss !== 'next-token' && 'labels' in loss && loss.labels.length !== inputs.length) {
@@ -108,12 +109,7 @@ export async function plainGradients(model: Near, input: unknown, options: Gradi
   const losts = inputs.map((one, i) => lostOf(loss, head, one, i));
   const wanted = wantedOf(inside.engine, wrt);
   const sum = await differentiate(inside, {
-    inputs,
-    losts,
-    wanted,
-    edits,
-    without,
-    signal,
+    ...{ inputs, losts, head, wanted, edits, without, signal },
     ...(recompute !== undefined && { recompute }),
   });
   const found = wanted.stored.map((one) => [one.name, storedGradient(one, sum.weights)] as const);

@@ -1,13 +1,9 @@
-import type { EncoderConfig } from '../model/bert.ts';
-import type { DenseLayer } from '../model/sentence.ts';
-import { VitrineError } from '../plan/error.ts';
-import type { AddedWeight, ClassHead, Plan, Step, TensorSpec, WeightSpec } from '../plan/plan.ts';
-import type { Encoder } from '../run/encoder.ts';
-import type { IdsText } from '../run/encoder-input.ts';
-import { features, featuresOf, headLogits } from '../run/features.ts';
-import { type Headed, largest, using } from '../run/heads.ts';
+import type { AddedWeight, ClassHead, HeadForm } from '../plan/plan.ts';
+import { featuredOf, features, headLogits } from '../run/features.ts';
+import { largest } from '../run/heads.ts';
+import type { Insides } from '../run/insides.ts';
+import type { HeadWeights } from './answering.ts';
 import type { Read } from './examples.ts';
-import { bad, type Head } from './loss.ts';
 import type { RunMemory } from './memory.ts';
 import { normOf, take } from './optimiser.ts';
 import type { Settings } from './options.ts';
@@ -17,15 +13,11 @@ import { type Evaluation, type Judged, judgement } from './training.ts';
 /** The names of a head's parameters in a checkpoint of a run. */
 const names = { weight: 'head.weight', bias: 'head.bias' };
 
-/** A head of zeros, or that of a run which goes on. */
-export function newHead(labels: readonly string[], width: number): ClassHead {
-  return { labels, weight: new Float32Array(labels.length * width), bias: new Float32Array(labels.length) };
+/** A head of zeros. */
+export function newHead(form: HeadForm, width: number): ClassHead {
+  const { length } = form.labels;
+  return { ...form, weight: new Float32Array(length * width), bias: new Float32Array(length) };
 }
-
-/** What a head answers. */
-export const asHead = (labels: readonly string[]): Head => ({
-  ...{ kind: 'encoder', width: labels.length, isWhole: true, labels, problemType: undefined },
-});
 
 /** A head's parameters. `isFast`: it begins at nothing. */
 export function headParams({ labels, weight, bias }: ClassHead, isFast: boolean, plan?: HeadWeights): Param[] {
@@ -42,16 +34,7 @@ export function headParams({ labels, weight, bias }: ClassHead, isFast: boolean,
   ];
 }
 
-export interface HeadWeights {
-  weight: AddedWeight;
-  bias: AddedWeight;
-}
-
 export const isOfHead = ({ name }: { name: string }) => name === names.weight || name === names.bias;
-
-/** The width of an encoder's features. */
-export const widthOfFeatures = ({ sentences, config }: Pick<Headed, 'sentences' | 'config'>): number =>
-  featuresOf({ sentences, config }) === 'embedding' ? sentences.width : config.nEmbd;
 
 /** A head alone, over features that are made once. */
 export class HeadTrainer {
@@ -68,13 +51,14 @@ export class HeadTrainer {
   }
 
   static async of(
-    model: Encoder,
+    inside: Insides,
     head: ClassHead,
     settings: Settings,
     examples: readonly Read[],
   ): Promise<HeadTrainer> {
-    const texts = examples.map(({ input }) => input as IdsText);
-    const found = await model[using]((headed) => features(headed, texts, settings.signal));
+    const inputs = examples.map(({ input }) => input);
+    // Features are the base's: what was on gives way to what is learnt.
+    const found = await features(featuredOf(inside), inputs, settings.signal, inside.engine.base);
     return new HeadTrainer(head, settings, new Map(examples.map((one, i) => [one, found[i]!])));
   }
 
@@ -147,143 +131,4 @@ function lossOf({ lost: { kind, labels } }: Read, logits: Float64Array): { loss:
     loss,
     slopes: logits.map((x, i) => (isSquared ? 2 * (x - labels[i]!) : 1 / (1 + Math.exp(-x)) - labels[i]!)),
   };
-}
-
-let made = 0;
-
-/** A plan that goes on from an encoder's last hidden states to features and a head's logits, all in steps that can be differentiated. */
-export function withHead(
-  plan: Plan,
-  headed: Pick<Headed, 'sentences' | 'config'>,
-  head: ClassHead,
-): { plan: Plan; weights: HeadWeights } {
-  const kind = featuresOf(headed);
-  const { sentences, config } = headed;
-  const tensors = new Map(plan.tensors);
-  const steps = plan.steps.filter((step) => !('outputs' in step && step.outputs.includes('logits')));
-  const added: AddedWeight[] = [];
-  const sources = new Map(plan.sources);
-  const prefix = `adapter head ${++made}: `;
-  const tensor = (name: string, ...shape: TensorSpec['shape']) => {
-    tensors.set(prefix + name, { name: prefix + name, shape });
-    return prefix + name;
-  };
-  const add = (name: string, spec: Pick<WeightSpec, 'kind' | 'rows' | 'columns'>, values: Float32Array) => {
-    const one = { spec: { ...spec, name: prefix + name, storedTransposed: false }, values };
-    added.push(one);
-    return one;
-  };
-  const vector = (name: string, values: Float32Array) =>
-    add(name, { kind: 'vector', rows: 1, columns: values.length }, values);
-  const matrix = (name: string, rows: number, values: Float32Array) =>
-    add(name, { kind: 'matrix', rows, columns: values.length / rows }, values);
-  let x = kind === 'pooler' ? 'pooler.hook_pooler_out' : plan.aliases.get('hidden')!;
-  if (kind === 'embedding') x = pooled(x, { sentences, config, steps, tensor, sources, matrix });
-  if (kind !== 'pooler') {
-    const selected = tensor('selected', 'logitRows', config.nEmbd);
-    steps.push({ op: 'selectRows', input: x, output: selected });
-    x = selected;
-  }
-  for (const [i, step] of (kind === 'embedding' ? sentences.steps : []).entries()) {
-    x =
-      step === 'normalize'
-        ? unit(x, i, { steps, tensor, vector, tensors })
-        : layer(x, i, step, { steps, tensor, matrix, vector });
-  }
-  const weight = matrix('weight', head.labels.length, head.weight);
-  const bias = vector('bias', head.bias);
-  tensors.set('logits', { name: 'logits', shape: ['logitRows', head.labels.length] });
-  steps.push({ op: 'linear', input: x, weight: weight.spec.name, bias: bias.spec.name, outputs: ['logits'] });
-  const all = [...(plan.added ?? []), ...added];
-  const weights = [...plan.weights, ...added.map(({ spec }) => spec)];
-  return {
-    plan: { ...plan, vocabSize: head.labels.length, tensors, sources, steps, weights, added: all },
-    weights: { weight, bias },
-  };
-}
-
-interface Making {
-  steps: Step[];
-  tensor(name: string, ...shape: TensorSpec['shape']): string;
-  vector(name: string, values: Float32Array): AddedWeight;
-  matrix(name: string, rows: number, values: Float32Array): AddedWeight;
-  tensors: ReadonlyMap<string, TensorSpec>;
-  sources: Map<string, Plan['sources'] extends Map<string, infer Source> ? Source : never>;
-}
-
-/** The mean of a text's rows is attention that looks at all alike: its queries are zeros. */
-function pooled(
-  hidden: string,
-  {
-    sentences,
-    config,
-    steps,
-    tensor,
-    sources,
-    matrix,
-  }: Pick<Headed, 'sentences' | 'config'> & Pick<Making, 'steps' | 'tensor' | 'sources' | 'matrix'>,
-): string {
-  const [mode, ...more] = sentences.pooling;
-  if (mode === 'cls') return hidden;
-  if (mode !== 'mean' || more.length > 0) {
-    throw new VitrineError(
-      'bad-option',
-      `The model pools by ${sentences.pooling.join(' and ')}; expected mean or cls.`,
-      {
-        hint: "Train with method: 'head', which takes its embeddings as they are.",
-      },
-    );
-  }
-  const { nHead, nEmbd, nSegments } = config as EncoderConfig & { nSegments?: number };
-  const headDim = nEmbd / nHead;
-  const source = 'adapter head: text';
-  sources.set(source, { nHead, headDim, axis: 'rows' });
-  const segments = Math.max(1, nSegments ?? 1);
-  const zeros = matrix('zeros', segments, new Float32Array(segments * nEmbd)).spec.name;
-  const q = tensor('zeros', 'rows', nHead, headDim);
-  const scores = tensor('scores', nHead, 'rows', 'context');
-  const pattern = tensor('pattern', nHead, 'rows', 'context');
-  const mean = tensor('mean', 'rows', nHead, headDim);
-  steps.push(
-    { op: 'embed', tables: [{ weight: zeros, by: 'segment' }], output: q },
-    { op: 'cacheAppend', k: q, v: hidden, source },
-    { op: 'attentionScores', q, source, scale: 1, output: scores },
-    { op: 'maskedSoftmax', input: scores, source, output: pattern },
-    { op: 'attentionMix', pattern, source, output: mean },
-  );
-  return mean;
-}
-
-/** The vector at length 1 is one by root mean square, divided by the root of its width. */
-function unit(
-  x: string,
-  i: number,
-  { steps, tensor, vector, tensors }: Pick<Making, 'steps' | 'tensor' | 'vector' | 'tensors'>,
-): string {
-  const width = tensors.get(x)!.shape[1] as number;
-  const weight = vector(`root ${i}`, new Float32Array(width).fill(width ** -0.5)).spec.name;
-  const [scale, output] = [tensor(`scale ${i}`, 'logitRows', 1), tensor(`unit ${i}`, 'logitRows', width)];
-  const norm = { epsilon: 1e-20, centred: false };
-  steps.push({ op: 'normScale', input: x, output: scale, ...norm });
-  steps.push({ op: 'norm', input: x, scale, output, weight, ...norm });
-  return output;
-}
-
-function layer(
-  x: string,
-  i: number,
-  { nOut, weight, bias, activation }: DenseLayer,
-  { steps, tensor, matrix, vector }: Pick<Making, 'steps' | 'tensor' | 'matrix' | 'vector'>,
-): string {
-  if (activation === 'sigmoid') throw bad("The model's embedding ends in a sigmoid", "method: 'head'");
-  const output = tensor(`dense ${i}`, 'logitRows', nOut);
-  const own = {
-    weight: matrix(`dense ${i}`, nOut, weight).spec.name,
-    ...(bias && { bias: vector(`bias ${i}`, bias).spec.name }),
-  };
-  steps.push({ op: 'linear', input: x, ...own, outputs: [output] });
-  if (activation === 'identity') return output;
-  const active = tensor(`active ${i}`, 'logitRows', nOut);
-  steps.push({ op: 'activation', kind: activation, input: output, output: active });
-  return active;
 }

@@ -4,7 +4,7 @@ import type { FarModel } from '../run/afar.ts';
 import { quote } from '../run/check.ts';
 import type { Encoder } from '../run/encoder.ts';
 import type { EncoderDecoder } from '../run/encoder-decoder.ts';
-import { type Insides, insides } from '../run/loaded.ts';
+import { type Insides, insides } from '../run/insides.ts';
 import type { Model } from '../run/model.ts';
 import type { Vision } from '../run/vision.ts';
 

@@ -7,9 +7,12 @@ import type { OptimiserOptions } from './optimiser.ts';
 export interface TrainOptions extends Partial<OptimiserOptions> {
   /** What is learnt: low-rank products of layers (the default), a head alone on frozen features, or all weights. */
   method?: 'head' | 'lora' | 'full';
-  /** Names of classes: makes a head where an encoder has none. By default those of the examples, in order of their first. */
+  /**
+   * Names of classes: makes a head, in place of the model's own where that tells others. Where a model has none, or `method` is `head`,
+   * those of the examples by default, in order of their first.
+   */
   labels?: readonly string[];
-  /** Of LoRA: the rank, 8 by default, alpha (16), and whether the scale is alpha / sqrt(rank). */
+  /** Of LoRA: the rank, 8 by default, alpha (16), and whether the scale is alpha / sqrt(rank). What is resumed has its own. */
   rank?: number;
   alpha?: number;
   rslora?: boolean;
@@ -31,7 +34,10 @@ export interface TrainOptions extends Partial<OptimiserOptions> {
   patience?: number;
   /** Goes on from an adapter, or exactly where a run was when it gave its checkpoint. */
   resume?: Adapter | Checkpoint;
-  /** Blocks are made again on the way back, which takes a third more time and far less memory; by default where it is much. */
+  /**
+   * Of LoRA and of all weights: blocks are made again on the way back, which takes a third more time and far less memory; by default where
+   * it is much. A head alone has no way back, as its features are made once.
+   */
   recompute?: boolean;
   /** Cuts examples that are too long, which else are refused. */
   truncation?: boolean;

@@ -1,6 +1,6 @@
 import type { Batch, ProgramSize, Row } from '../plan/backend.ts';
 import { joined } from '../run/encode.ts';
-import type { PlanInput } from '../run/loaded.ts';
+import type { PlanInput } from '../run/insides.ts';
 import { encodingOf } from '../run/memory.ts';
 import type { Lost } from './loss.ts';
 

@@ -85,8 +85,12 @@ export async function readStored(engine: Engine, { name, shape, of }: StoredWeig
     storedShape: shape,
     storedTransposed: false,
   } as const;
-  for await (const values of engine.checkpoint!.read(spec)) return values.slice();
-  throw new Error(`${name} has no values.`);
+  try {
+    for await (const values of engine.checkpoint!.read(spec)) return values.slice();
+    throw new Error(`${name} has no values.`);
+  } finally {
+    engine.checkpoint!.close();
+  }
 }
 
 /** Puts a stored tensor's values where the plan's weight has them: what `storedGradient` takes out. */

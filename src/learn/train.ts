@@ -1,23 +1,24 @@
 import { Adapter, asAdapter, isAdapter } from '../adapter/adapter.ts';
 import type { EncoderConfig } from '../model/bert.ts';
+import type { VisionConfig } from '../model/vit.ts';
 import { VitrineError } from '../plan/error.ts';
-import type { ClassHead } from '../plan/plan.ts';
+import type { ClassHead, HeadForm } from '../plan/plan.ts';
 import { isFar } from '../run/afar.ts';
-import { quote, refuse } from '../run/check.ts';
-import type { Encoder } from '../run/encoder.ts';
+import { isList, quote, refuse } from '../run/check.ts';
 import type { Engine } from '../run/engine.ts';
-import { using } from '../run/heads.ts';
+import { featuredOf, featureWidth } from '../run/features.ts';
 import { uniform } from '../run/random.ts';
 import { CourseAfar } from './afar.ts';
+import { answering, withHead } from './answering.ts';
 import { type Checkpoint, notBegun } from './checkpoint.ts';
 import { type Example, type Read, readExamples } from './examples.ts';
-import { asHead, HeadTrainer, headParams, isOfHead, newHead, widthOfFeatures, withHead } from './head.ts';
+import { HeadTrainer, headParams, isOfHead, newHead } from './head.ts';
 import { insideOf, type Learner, type Near } from './inside.ts';
-import { bad, headOf } from './loss.ts';
+import { asHead, bad, type Head, ownHead } from './loss.ts';
 import { isOutOfMemory, noRoom, type RunMemory } from './memory.ts';
 import { rateOf } from './optimiser.ts';
 import { isExamples, readTrainOptions, type Settings, type TrainOptions } from './options.ts';
-import { adapterPlan, copyOf, setParam, wholeModel } from './params.ts';
+import { adapterPlan, copyOf, type Param, setParam, wholeModel } from './params.ts';
 import { type Course, type PlainStep, type Trained, Training } from './run.ts';
 import { adapterOf, freshAdapter, modelOf, textsOf } from './trained.ts';
 import { batchesOf, Diverged, type Evaluation, kindOf, mostOf, Trainer } from './training.ts';
@@ -45,8 +46,10 @@ class CourseHere implements Course {
   #engine: Engine | undefined;
   #begun: Promise<{ learnt: Read[]; judged: Read[]; settings: Settings }> | undefined;
   #trainer: Trainer | HeadTrainer | undefined;
-  /** The classes of a head that is made. */
-  #labels: readonly string[] | undefined;
+  /** What a head that is made tells. */
+  #form: HeadForm | undefined;
+  /** All that might be learnt: what of it the loss depends on is the trainer's. */
+  #params: readonly Param[] = [];
   #settings: Settings | undefined;
   #config: Readonly<Record<string, unknown>> = {};
   #texts: ReadonlyMap<string, string> = new Map();
@@ -69,8 +72,8 @@ class CourseHere implements Course {
   /** The parameters as they are. */
   #learnt(): Adapter {
     const { params } = this.#trainer!;
-    if (this.#settings!.method === 'full') return modelOf(this.#engine!, params, this.#texts);
-    return adapterOf(params, this.#config, this.#labels);
+    if (this.#settings!.method !== 'full') return adapterOf(params, this.#config, this.#form);
+    return modelOf(this.#engine!, this.#params, this.#texts, this.#form);
   }
 
   checkpoint(): Checkpoint {
@@ -78,7 +81,7 @@ class CourseHere implements Course {
     const { step, tokens, best, waited } = this.#state;
     const params = this.#trainer.params.map(copyOf);
     const { method } = this.#settings!;
-    return { step, tokens, best, waited, method, labels: this.#labels, config: this.#config, params };
+    return { step, tokens, best, waited, method, head: this.#form, config: this.#config, params };
   }
 
   async finish(): Promise<Trained | undefined> {
@@ -196,8 +199,8 @@ class CourseHere implements Course {
       throw refuse('resume', last, `an adapter, or a checkpoint of a run with method ${quote(method)}`);
     }
     const given = isAdapter(resume) ? resume.content.head : undefined;
-    this.#labels = labelsOf(this.#model, settings, examples, last?.labels ?? given?.labels);
-    const head = this.#labels ? asHead(this.#labels) : headOf(inside, this.#model.config);
+    this.#form = formOf(this.#model, settings, examples, last?.head ?? given);
+    const head = this.#form ? asHead(this.#form, inside.kind) : ownHead(inside.kind, this.#model.config, engine.base);
     const { eosTokenIds: ends = [] } = this.#model.config as { eosTokenIds?: number[] };
     const reading = (list: readonly Example[], what: string) => readExamples(inside, head, list, { cuts, ends, what });
     const all = await reading(examples, 'examples');
@@ -207,7 +210,8 @@ class CourseHere implements Course {
       throw refuse('evaluate', evaluate, 'a share that leaves examples to learn from');
     const mixed = share > 0 ? shuffled(all, settings.seed, -1) : all;
     const [judged, learnt] = share > 0 ? [mixed.slice(0, share), mixed.slice(share)] : [own, all];
-    const { params, trainer } = await this.#trainerOf(settings, last, given, [...all, ...own]);
+    const { params, trainer } = await this.#trainerOf(settings, last, given, { head, all: [...all, ...own] });
+    this.#params = params;
     for (const saved of last?.params ?? []) {
       const param = params.find(({ name, values }) => name === saved.name && values.length === saved.values.length);
       if (!param) throw refuse('resume', last, `a checkpoint of this model, which has no ${saved.name} of its size`);
@@ -226,29 +230,30 @@ class CourseHere implements Course {
     settings: Settings,
     last: Checkpoint | undefined,
     given: ClassHead | undefined,
-    all: readonly Read[],
+    { head, all }: { head: Head; all: readonly Read[] },
   ) {
     const inside = insideOf(this.#model);
-    const labels = this.#labels;
-    const headed = labels && (await (this.#model as Encoder)[using](async (parts) => parts));
-    const head = labels && newHead(labels, widthOfFeatures(headed!));
-    if (given && head) {
-      if (given.weight.length !== head.weight.length)
+    const form = this.#form;
+    const featured = form && featuredOf(inside);
+    const own = form && newHead(form, featureWidth(featured!, inside.engine.base));
+    if (given && own) {
+      if (given.weight.length !== own.weight.length)
         throw refuse('resume', given, 'an adapter whose head fits this model');
-      head.weight.set(given.weight);
-      head.bias.set(given.bias);
+      own.weight.set(given.weight);
+      own.bias.set(given.bias);
     }
     if (settings.method === 'head') {
-      const trainer = await HeadTrainer.of(this.#model as Encoder, head!, settings, all);
+      const trainer = await HeadTrainer.of(inside, own!, settings, all);
       return { params: trainer.params, trainer: () => trainer };
     }
     const training = settings.method === 'full' ? await this.#whole() : await this.#adapted(settings, last);
-    const made = head && withHead(training.plan(), headed!, head);
-    const params = [...training.params, ...(made ? headParams(head, given === undefined, made.weights) : [])];
-    const kind = kindOf(all);
+    const made = own && withHead(training.plan(), featured!, own);
+    const params = [...training.params, ...(made ? headParams(own, given === undefined, made.weights) : [])];
+    const plan = made?.plan ?? answering(training.plan(), inside, head);
+    const losses = { kind: kindOf(all), head };
     const trainer = () => {
       for (const param of params) param.write();
-      return new Trainer(inside, made?.plan ?? training.plan(), params, kind, settings, mostOf(all, settings));
+      return new Trainer(inside, plan, params, losses, settings, mostOf(all, settings));
     };
     return { params, trainer };
   }
@@ -275,7 +280,8 @@ class CourseHere implements Course {
     const tensors = new Map(saved?.map(({ name, shape, values }) => [name, { shape, data: values }]));
     const begun = last && new Adapter({ name: 'the checkpoint', config: last.config, tensors });
     const { resume } = settings;
-    const adapter = begun ?? (isAdapter(resume) ? asAdapter(resume) : freshAdapter(engine, settings));
+    const keepsHead = this.#form === undefined;
+    const adapter = begun ?? (isAdapter(resume) ? asAdapter(resume) : await freshAdapter(engine, settings, keepsHead));
     this.#config = adapter.content.config;
     return adapterPlan(engine, adapter);
   }
@@ -299,30 +305,31 @@ class CourseHere implements Course {
   }
 }
 
-/** The classes of the head that is made, where one is. @throws VitrineError `bad-option` where the model takes none, or there are none */
-function labelsOf(
+/** What the head tells that is made, where one is. @throws VitrineError `bad-option` where there are no classes */
+function formOf(
   model: Near,
   { labels, method }: Settings,
   examples: readonly Example[],
-  known: readonly string[] | undefined,
-): readonly string[] | undefined {
+  known: HeadForm | undefined,
+): HeadForm | undefined {
   const { kind } = insideOf(model);
-  const { head } = model.config as Partial<EncoderConfig>;
-  const isMade =
-    method === 'head' || known !== undefined || (kind === 'encoder' && head === undefined) || labels !== undefined;
-  if (!isMade) return undefined;
-  if (kind !== 'encoder' || method === 'full') {
-    const what = method === 'full' ? 'method is "full"' : `labels make a head, and the model is no encoder of texts`;
-    throw bad(what, 'an encoder, with method "head" or "lora"');
+  const { head, labels: own = [] } = model.config as Partial<EncoderConfig & VisionConfig>;
+  const given = examples.flatMap((one) => ('label' in one ? [one.label] : []));
+  const has = kind === 'encoder' ? head !== undefined : kind === 'vision' ? own.length > 0 : given.length === 0;
+  const isOther = labels !== undefined && labels.join('\0') !== own.join('\0');
+  if (method !== 'head' && known === undefined && has && !isOther) return undefined;
+  if (kind === 'encoder-decoder') throw bad('labels make a head, and the model is an encoder-decoder', 'another model');
+  if (known && labels && labels.join('\0') !== known.labels.join('\0')) {
+    throw refuse('labels', labels, `those of what is resumed, ${known.labels.map(quote).join(', ')}`);
   }
-  // What guesses words was trained for all that follows: classes may take the place of that head.
-  if (head !== undefined && head !== 'masked-words' && method !== 'head') {
-    throw bad('labels make a head, and the model has one', 'no labels');
+  const named = given.filter((label) => typeof label === 'string');
+  const found = labels ?? known?.labels ?? [...new Set(named)];
+  if (found.length < 2) {
+    throw bad(`The examples are of ${found.length} classes by name`, 'two or more, or the option labels');
   }
-  const named = examples.flatMap((one) => ('label' in one && typeof one.label === 'string' ? [one.label] : []));
-  const found = labels ?? known ?? [...new Set(named)];
-  if (found.length > 1) return found;
-  throw bad(`The examples are of ${found.length} classes by name`, 'two or more, or the option labels');
+  const module = kind === 'decoder' ? 'score' : kind === 'vision' ? 'classifier' : undefined;
+  const isMulti = known ? known.isMulti : given.length > 0 && given.every(isList);
+  return { labels: [...found], ...(module && { module }), ...(isMulti && { isMulti }) };
 }
 
 /** In another order for each epoch (Fisher & Yates 1938). */

@@ -1,18 +1,21 @@
-import { Adapter, type AdapterContent } from '../adapter/adapter.ts';
+import { Adapter } from '../adapter/adapter.ts';
 import { readLoraConfig } from '../adapter/config.ts';
+import { headFiles } from '../adapter/head.ts';
 import { moduleOf } from '../adapter/modules.ts';
 import { BaseNames } from '../adapter/names.ts';
-import type { AdapterTensor } from '../adapter/parts.ts';
+import type { AdapterContent, AdapterTensor } from '../adapter/parts.ts';
 import { isTarget } from '../adapter/target.ts';
 import { writeSafetensors } from '../adapter/write.ts';
 import { modelTypeOf } from '../load/checkpoint.ts';
 import { VitrineError } from '../plan/error.ts';
+import type { ClassHead, HeadForm } from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import { uniform } from '../run/random.ts';
 import { isOfHead } from './head.ts';
 import { bad } from './loss.ts';
 import type { Settings } from './options.ts';
 import type { Param } from './params.ts';
+import { readStored, storedWeights } from './stored.ts';
 
 /** A model all of whose weights were learnt, beside the one that it was: `setAdapter` puts it on, and its files are a whole model. */
 export class TrainedModel extends Adapter {
@@ -35,13 +38,19 @@ export class TrainedModel extends Adapter {
     return [this.content, this.#weights, this.#texts];
   }
 
-  /** config.json, model.safetensors and what else the folder had. */
+  /** config.json, model.safetensors and what else the folder had; a head that was made has files of its own beside them. */
   override files(): Record<string, Uint8Array<ArrayBuffer>> {
     const encoder = new TextEncoder();
     const texts = [...this.#texts].map(
       ([name, text]) => [name, encoder.encode(text) as Uint8Array<ArrayBuffer>] as const,
     );
-    return { ...Object.fromEntries(texts), 'model.safetensors': writeSafetensors(this.#weights, { format: 'pt' }) };
+    const { head } = this.content;
+    const own = head && headFiles(head);
+    return {
+      ...Object.fromEntries(texts),
+      ...own,
+      'model.safetensors': writeSafetensors(this.#weights, { format: 'pt' }),
+    };
   }
 }
 
@@ -65,11 +74,18 @@ export async function textsOf({ checkpoint }: Engine): Promise<Map<string, strin
   });
 }
 
-/** What is put on when nothing is given: products of the layers of the blocks, a as peft begins it, b nothing. */
-export function freshAdapter(
+/** A task's own head, by the names of its parts: what tells classes or answers, and no words. */
+const taskHead = /^(pre_classifier|classifier|qa_outputs|cls_classifier|distillation_classifier)\./;
+
+/**
+ * What is put on when nothing is given: products of the layers of the blocks, a as peft begins it, b nothing.
+ * @param keepsHead the model's own task head is learnt too
+ */
+export async function freshAdapter(
   engine: Engine,
   { rank = 8, alpha = 16, rslora = false, targets, seed }: Settings,
-): Adapter {
+  keepsHead: boolean,
+): Promise<Adapter> {
   const { family, config } = engine.checkpoint!;
   const base = { family, config, plan: engine.base };
   const names = new BaseNames(base);
@@ -106,6 +122,13 @@ export function freshAdapter(
     const b = new Float32Array(place.length * rank);
     tensors.set(`base_model.model.${module}.lora_B.weight`, { data: b, shape: [place.length, rank] });
   }
+  const heads = keepsHead ? [...storedWeights(engine).values()].filter(({ planName }) => taskHead.test(planName)) : [];
+  for (const stored of heads) {
+    const data = await readStored(engine, stored);
+    tensors.set(`base_model.model.${stored.planName}`, { data, shape: stored.shape });
+  }
+  const saved = heads.map(({ planName }) => taskHead.exec(planName)![1]!);
+  if (saved.length > 0) json.modules_to_save = [...new Set(saved)];
   return new Adapter({ name: 'the trained adapter', config: json, tensors });
 }
 
@@ -113,23 +136,33 @@ export function freshAdapter(
 export function adapterOf(
   params: readonly Learnt[],
   config: Readonly<Record<string, unknown>>,
-  labels: readonly string[] | undefined,
+  form: HeadForm | undefined,
 ): Adapter {
-  const [weight, bias] = params.filter(isOfHead).map(({ values }) => values.slice());
-  const head = labels && weight && bias && { labels, weight, bias };
+  const head = headIn(params, form);
   const tensors = copiesOf(params.filter((param) => !isOfHead(param)));
   return new Adapter({ name: 'the trained adapter', config, tensors, ...(head && { head }) });
 }
 
 type Learnt = Pick<Param, 'name' | 'shape' | 'values'>;
 
+function headIn(params: readonly Learnt[], form: HeadForm | undefined): ClassHead | undefined {
+  const [weight, bias] = params.filter(isOfHead).map(({ values }) => values.slice());
+  return form && weight && bias && { ...form, weight, bias };
+}
+
 function copiesOf(params: readonly Learnt[]): Map<string, AdapterTensor> {
   return new Map(params.map(({ name, shape, values }) => [name, { data: values.slice(), shape }]));
 }
 
 /** What was learnt of all weights, as something that can be put on, and a model's files. */
-export function modelOf(engine: Engine, params: readonly Param[], texts: ReadonlyMap<string, string>): TrainedModel {
-  const weights = copiesOf(params);
+export function modelOf(
+  engine: Engine,
+  params: readonly Param[],
+  texts: ReadonlyMap<string, string>,
+  form: HeadForm | undefined,
+): TrainedModel {
+  const weights = copiesOf(params.filter((param) => !isOfHead(param)));
+  const head = headIn(params, form);
   const { family, config } = engine.checkpoint!;
   const ties = family.ties(config);
   const names = new BaseNames({ family, config, plan: engine.base });
@@ -153,5 +186,6 @@ export function modelOf(engine: Engine, params: readonly Param[], texts: Readonl
     target_modules: 'none',
     modules_to_save: [...new Set(saved)],
   };
-  return new TrainedModel({ name: 'the trained model', config: json, tensors }, weights, texts);
+  const content = { name: 'the trained model', config: json, tensors, ...(head && { head }) };
+  return new TrainedModel(content, weights, texts);
 }

@@ -7,11 +7,11 @@ import type { AddedWeight, Plan } from '../plan/plan.ts';
 import { trimmed } from '../plan/trim.ts';
 import type { Engine } from '../run/engine.ts';
 import { largest } from '../run/heads.ts';
-import type { Insides } from '../run/loaded.ts';
+import type { Insides } from '../run/insides.ts';
 import { Runner } from '../run/runner.ts';
 import { runsOf } from './differentiate.ts';
 import type { Read } from './examples.ts';
-import { bad } from './loss.ts';
+import { bad, type Head } from './loss.ts';
 import type { RunMemory } from './memory.ts';
 import { normOf, take } from './optimiser.ts';
 import type { Settings } from './options.ts';
@@ -44,7 +44,7 @@ export class Trainer {
     inside: Insides,
     plan: Plan,
     params: readonly Param[],
-    kind: Loss,
+    { kind, head }: { kind: Loss; head: Head },
     settings: Settings,
     most: ReturnType<typeof mostOf>,
   ) {
@@ -52,7 +52,8 @@ export class Trainer {
     this.#settings = settings;
     this.#isCausal = inside.kind === 'decoder' || inside.kind === 'encoder-decoder';
     const base = trimmed(plan, new Set(['logits']));
-    const weights = plan.added!.map(({ spec }) => spec.name);
+    const added = params.flatMap((param) => param.write());
+    const weights = [...new Set(added.map(({ spec }) => spec.name))];
     const { rows, logitRows, sees, source } = most;
     const size = { slots: 1, context: rows, rows, logitRows, sees, ...(source > 0 && { source }) };
     const { recompute = isMuchToKeep(base, size) } = settings;
@@ -61,14 +62,14 @@ export class Trainer {
     const has = weights.filter((name) => whole.tensors.has(gradOfWeight(name)));
     const kept = new Map(has.map((name) => [name, new Float32Array(0)]));
     // What the loss does not depend on is not learnt, as PyTorch leaves what has no gradient.
-    this.params = params.filter((param) => param.gradientOf(sized(kept, plan.added!)) !== undefined);
+    this.params = params.filter((param) => param.gradientOf(sized(kept, added)) !== undefined);
     this.#train = new Runner(this.#engine, whole, size, new Set([losses, ...has.map(gradOfWeight)]));
     this.#evaluate = new Runner(
       this.#engine,
       gradient(base, kind, { tensors: [], weights: [] }),
       size,
       // A plan with a loss reads its logits back for whom they are asked: those of a vocabulary are many, those of classes few.
-      new Set(inside.kind === 'encoder' || inside.kind === 'vision' ? [losses, 'logits'] : [losses]),
+      new Set(head.whole ? [losses, 'logits'] : [losses]),
     );
   }
 

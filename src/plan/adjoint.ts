@@ -1,8 +1,11 @@
 import type { Activation } from './activate.ts';
 import type { TensorEdit } from './tensor-edit.ts';
 
-/** The loss of a row by its numbers and labels, each with its own: linear, squared error, or binary cross-entropy of logits. */
-export type PointLoss = 'dot' | 'squared' | 'logistic';
+/**
+ * The loss of a row by its numbers and labels, each with its own: linear, squared error, or binary cross-entropy of logits; `answers`
+ * are two columns over the rows of a text, of each of which one is right.
+ */
+export type PointLoss = 'dot' | 'squared' | 'logistic' | 'answers';
 
 /** Of an adjoint's result it is added to what its output holds already, instead of written over it. */
 interface Adding {
@@ -140,7 +143,9 @@ export type Adjoint = { op: 'adjoint' } & (
   | { of: 'crossEntropy'; reads: { logits: string }; losses: string; output: string }
   /**
    * Of Batch.labels y [logitRows, n] and logits x: losses [logitRows, 1] = Σ over n of x y (`dot`), (x - y)² (`squared`), or
-   * log(1 + exp(x)) - x y (`logistic`); output = the derivative * Batch.lossScale.
+   * log(1 + exp(x)) - x y (`logistic`); output = the derivative * Batch.lossScale. Of `answers` labels are [2 place + is, 2 count + is]: a
+   * row's place among the `count` rows of its text, and whether each of its columns is right: losses [logitRows, 1] = Σ over those of
+   * (log Σ over the text's rows of exp(x)) - x, halved.
    */
   | { of: 'pointLoss'; reads: { logits: string }; kind: PointLoss; losses: string; output: string }
 );

@@ -210,9 +210,17 @@ export interface AddedWeight {
   values: Float32Array;
 }
 
-/** A layer over an encoder's features that tells classes: weight [labels, features], bias [labels]. */
-export interface ClassHead {
+/** What a head tells, and how it is kept. */
+export interface HeadForm {
   labels: readonly string[];
+  /** Several classes may hold at once. */
+  isMulti?: boolean;
+  /** What transformers calls the layer, where that has it: of a decoder `score`, of an image encoder `classifier`. */
+  module?: string;
+}
+
+/** A layer over a model's features that tells classes: weight [labels, features], bias [labels]. */
+export interface ClassHead extends HeadForm {
   weight: Float32Array;
   bias: Float32Array;
 }

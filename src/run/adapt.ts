@@ -4,13 +4,15 @@ import { type AdapterOptions, type AdapterSource, readAdapter } from '../adapter
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { BaseConfig } from '../model/family.ts';
 import { adapted } from '../plan/adapt.ts';
-import { badOption } from '../plan/error.ts';
+import { badCheckpoint, badOption } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 
-import type { Plan, StoredShape } from '../plan/plan.ts';
+import type { ClassHead, Plan, StoredShape } from '../plan/plan.ts';
 import { AddedWeights } from './added-weights.ts';
 import { checkOptions, isSignal, number, quote } from './check.ts';
 import type { Engine } from './engine.ts';
+import { featuredOf, featureWidth } from './features.ts';
+import type { Insides } from './insides.ts';
 import { weight } from './weight.ts';
 
 /** An adapter, or a blend of several: each with the share that what it adds has. */
@@ -42,10 +44,11 @@ const madeOf = new WeakMap<Plan, readonly Weighted[]>();
 
 /** As `model.setAdapter`. */
 export async function setAdapter(
-  engine: Engine,
+  inside: Insides,
   adapter: Adapters | null,
   options: SetAdapterOptions = {},
 ): Promise<void> {
+  const { engine } = inside;
   engine.alive();
   checkOptions('setAdapter', options, { scale: number(-Number.MAX_VALUE), signal: isSignal });
   const { scale = 1, signal } = options;
@@ -56,8 +59,17 @@ export async function setAdapter(
     throw badOption(`${heads.length} of the adapters have a head; expected one at most.`);
   }
   const [head] = heads;
+  if (head) checkHead(head, inside);
   const plan = weighted.length === 0 ? engine.base : await planWith(engine, weighted, signal);
   await change(engine, head ? { ...plan, head } : plan, signal);
+}
+
+/** @throws VitrineError `bad-checkpoint` for a head on other features than the model's, `bad-option` for a model that has none */
+function checkHead({ labels, weight }: ClassHead, inside: Insides): void {
+  const [own, width] = [weight.length / labels.length, featureWidth(featuredOf(inside), inside.engine.base)];
+  if (own === width) return;
+  const found = `The head stands on ${own} features; this model has ${width}.`;
+  throw badCheckpoint(found, 'It was made for another model.');
 }
 
 function weightedOf(adapter: unknown, scale: number): Weighted[] {

@@ -1,5 +1,6 @@
 import type { EncoderConfig } from '../model/bert.ts';
 import { part } from '../plan/part.ts';
+import type { HeadForm } from '../plan/plan.ts';
 import { type Check, checkOptions, integer, isFunction, oneOf, refuse } from './check.ts';
 import type { TextsProgress } from './embed.ts';
 import type { Cut, EncoderWords } from './encoder-input.ts';
@@ -22,7 +23,7 @@ export interface ClassScore {
 }
 
 export const classChecks = { topK: integer(1), scores: oneOf('softmax', 'sigmoid', 'none') };
-const checks: Record<keyof ClassifyOptions, Check> = {
+export const classifyChecks: Record<keyof ClassifyOptions, Check> = {
   ...classChecks,
   onProgress: isFunction,
   ...headChecks,
@@ -33,11 +34,18 @@ export async function classify(
   texts: readonly EncoderWords[] | EncoderWords,
   options: ClassifyOptions = {},
 ): Promise<ClassScore[][]> {
-  checkOptions('classify', options, checks);
+  checkOptions('classify', options, classifyChecks);
   const all = await classLogits(headed, texts, options);
-  const config = headed.put ? { labels: [...headed.put.labels], problemType: undefined } : headed.config;
+  const { head } = headed.inside.engine.plan;
+  const config = head ? classesOf(head) : headed.config;
   return all.map((logits) => bestClasses(config, logits, options));
 }
+
+/** What the classes of a head that was made are. */
+export const classesOf = ({ labels, isMulti }: HeadForm): Pick<EncoderConfig, 'labels' | 'problemType'> => ({
+  labels: [...labels],
+  problemType: isMulti ? 'multi_label_classification' : undefined,
+});
 
 /** The classes that a text's or an image's logits speak for, best first. */
 export function bestClasses(
@@ -58,7 +66,8 @@ export async function classLogits(
   options: HeadOptions & Pick<ClassifyOptions, 'onProgress'>,
   cut: Pick<Cut, 'truncation'> = {},
 ): Promise<Float64Array[]> {
-  const { config, runs, reader, put } = headed;
+  const { config, runs, reader, inside } = headed;
+  const { head: put } = inside.engine.plan;
   if (!put) needHead(config, 'classes');
   const { onProgress, signal } = options;
   const list = Array.isArray(texts) ? (texts as EncoderWords[]) : [texts as EncoderWords];

@@ -1,3 +1,4 @@
+import type { SentenceConfig } from '../model/sentence.ts';
 import type { Backend, Batch, ProgramSize, Row } from '../plan/backend.ts';
 import { type Edit, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
@@ -54,14 +55,17 @@ export function encoderSize(
 /** Programs of an encoder, one for each set of tensors that is asked for, of each plan that is in use. */
 export class EncoderRuns {
   readonly #engine: Engine;
+  readonly #isCausal: boolean;
   readonly #runners = new Map<Plan, Map<string, Runner>>();
   /** The plans of calls that have begun. */
   readonly #running: Plan[] = [];
   /** Rows at once where the device has no memory for as many as suit it. */
   #most: number | undefined;
 
-  constructor(engine: Engine) {
+  /** @param isCausal a row sees its text up to itself, as a decoder's do, and a text is seldom as long as may be */
+  constructor(engine: Engine, isCausal = false) {
     this.#engine = engine;
+    this.#isCausal = isCausal;
     engine.onAdapt(() => this.#tidy());
   }
 
@@ -69,6 +73,7 @@ export class EncoderRuns {
    * Runs texts, packed into batches by their lengths.
    * @param take makes of a text's values what is wanted of it, so that the values of many texts need not be kept
    * @param onTexts told how many texts are done
+   * @param plan the base's or that of an adapter that is at hand; by default the one that is on
    * @returns what `take` gave, in the texts' own order
    */
   async run<Text extends EncoderText, T>(
@@ -77,8 +82,8 @@ export class EncoderRuns {
     signal: AbortSignal | undefined,
     take: (encoded: Encoded, text: Text) => T,
     onTexts: (done: number) => void = () => {},
+    plan = this.#engine.plan,
   ): Promise<T[]> {
-    const { plan } = this.#engine;
     this.#running.push(plan);
     try {
       return await this.#run(plan, texts, wanted, signal, take, onTexts);
@@ -99,11 +104,11 @@ export class EncoderRuns {
     const results = new Array<T>(texts.length);
     let left = [...texts.keys()].sort((a, b) => texts[b]!.rows.length - texts[a]!.rows.length);
     while (left.length > 0) {
-      const runner = this.#runnerFor(plan, wanted);
+      const runner = this.#runnerFor(plan, wanted, texts[left[0]!]!.rows.length);
       const count = fitting(left, texts, runner.size.rows);
       const batch = left.slice(0, count).map((i) => texts[i]!);
       await this.#engine.turn(signal);
-      const encoded = await runBatch(runner, batch, wanted, signal).catch((error: unknown) => {
+      const encoded = await runBatch(runner, batch, wanted, this.#isCausal, signal).catch((error: unknown) => {
         // Another call may have shrunk it meanwhile.
         if (!this.#shrink(error, runner) && [...this.#of(plan).values()].includes(runner)) throw error;
       });
@@ -139,14 +144,15 @@ export class EncoderRuns {
     return this.#runners.get(plan) ?? new Map<string, Runner>();
   }
 
-  #runnerFor(plan: Plan, { capture, logitRows }: Pick<Wanted<never>, 'capture' | 'logitRows'>): Runner {
+  #runnerFor(plan: Plan, { capture, logitRows }: Pick<Wanted<never>, 'capture' | 'logitRows'>, rows: number): Runner {
     const names = new Set([...capture, ...(logitRows ? ['logits'] : [])]);
-    const key = [...names].sort().join(' ');
+    const { current, context } = this.#engine;
+    const longest = this.#isCausal ? Math.min(context, 2 ** Math.ceil(Math.log2(rows))) : context;
+    const size = encoderSize(current.kind, plan, longest, this.#most);
+    const key = `${[...names].sort().join(' ')} ${size.rows}`;
     const runners = this.#of(plan);
     const known = runners.get(key);
     if (known) return known;
-    const { current, context } = this.#engine;
-    const size = encoderSize(current.kind, plan, context, this.#most);
     const runner = new Runner(this.#engine, trimmed(plan, names), size, new Set(capture));
     this.#runners.set(plan, runners.set(key, runner));
     return runner;
@@ -165,6 +171,19 @@ function fitting(left: readonly number[], texts: readonly EncoderText[], most: n
 
 /** What `trace` of a text or an image takes. */
 export const traceChecks = { capture: captures, edits: editsCheck, signal: isSignal };
+
+/** What a head that is made can stand on. */
+export interface Featured {
+  runs: EncoderRuns;
+  /** The tensor of the last hidden states. */
+  hidden: string;
+  /** The row that stands for the whole input, where nothing else does. */
+  row: 'first' | 'last';
+  /** How an encoder's embeddings are made. */
+  sentences?: SentenceConfig;
+  /** There is a pooler that no head of the model's own stands on. */
+  pools?: boolean;
+}
 
 /**
  * One text through a program of its own that keeps what a trace asks for, edited on the way.
@@ -215,7 +234,7 @@ async function withOne<T>(
   const rows = text.rows.length;
   const size = { slots: 1, context: rows, rows, logitRows: Math.max(1, logitRows.length) };
   const runner = new Runner(engine, plan, size, capture);
-  const batch = { rows: rowsAt(text, 0), logitRows: [...logitRows], ...(text.input && { input: text.input }) };
+  const batch = { rows: rowsAt(text, 0, false), logitRows: [...logitRows], ...(text.input && { input: text.input }) };
   try {
     return await use({ runner, batch });
   } finally {
@@ -223,11 +242,11 @@ async function withOne<T>(
   }
 }
 
-/** A text's rows in a batch, the first of them at `first`. Each sees all of its text. */
-function rowsAt({ rows }: EncoderText, first: number): Row[] {
+/** A text's rows in a batch, the first of them at `first`. Each sees all of its text, or all up to itself. */
+function rowsAt({ rows }: EncoderText, first: number, isCausal: boolean): Row[] {
   return rows.map(({ token, position, segment }, i) => ({
     ...{ token, position, segment, slot: 0 },
-    ...{ at: first + i, first, sees: rows.length },
+    ...{ at: first + i, first, sees: isCausal ? i + 1 : rows.length },
   }));
 }
 
@@ -235,12 +254,13 @@ async function runBatch<Text extends EncoderText>(
   runner: Runner,
   texts: readonly Text[],
   { capture, logitRows }: Wanted<Text>,
+  isCausal: boolean,
   signal: AbortSignal | undefined,
 ): Promise<Encoded[]> {
   const rows: Row[] = [];
   const places = texts.map((text) => {
     const first = rows.length;
-    rows.push(...rowsAt(text, first));
+    rows.push(...rowsAt(text, first, isCausal));
     return { first, sees: text.rows.length, logits: (logitRows?.(text) ?? []).map((row) => first + row) };
   });
   const all = places.flatMap(({ logits }) => logits);

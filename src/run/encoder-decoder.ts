@@ -6,8 +6,9 @@ import { checkOptions, integer, integersOf, isList, isSignal, quote } from './ch
 import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
 import { generate, toEnd } from './generate.ts';
+import { type Insides, insides } from './insides.ts';
 import type { ProfileOptions } from './language-model.ts';
-import { type Insides, insides, Loaded, type Tensor } from './loaded.ts';
+import { Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import type { SourceText } from './memory.ts';
 import { type EncoderDecoderOptions, readGenerateOptions } from './options.ts';

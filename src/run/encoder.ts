@@ -7,13 +7,14 @@ import { type Answer, type AnswerOptions, answer } from './answer.ts';
 import { checkOptions, integer, isSignal, refuse } from './check.ts';
 import { type ClassifyOptions, type ClassScore, classify } from './classify.ts';
 import { type EmbedOptions, embed } from './embed.ts';
-import { EncoderRuns, type EncoderText, profileText, traceChecks, traceText } from './encode.ts';
+import { EncoderRuns, type EncoderText, type Featured, profileText, traceChecks, traceText } from './encode.ts';
 import { type EncoderInput, EncoderReader, type EncoderWords, type IdsText } from './encoder-input.ts';
 import type { Engine } from './engine.ts';
 import { type Filling, type FillOptions, fill } from './fill.ts';
 import { cutOf, type Headed, type HeadOptions, headChecks, using } from './heads.ts';
+import { type Insides, insides } from './insides.ts';
 import type { ProfileOptions } from './language-model.ts';
-import { type Insides, insides, Loaded, type Tensor } from './loaded.ts';
+import { Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import { type Entity, type TagOptions, tag } from './tag.ts';
 import { refuseDropped, type TraceOptions } from './trace.ts';
@@ -160,17 +161,19 @@ export class Encoder extends Loaded<EncoderConfig> {
   /** @internal What texts are run by, for a call of the methods above or of a pipeline. */
   async [using]<T>(call: (headed: Headed) => Promise<T>): Promise<T> {
     this.engine.alive();
+    const inside = this[insides];
     const { config, sentences } = this;
-    const { head: put } = this.engine.plan;
-    const parts = { runs: this.#runs, reader: this.#reader, hidden: this.#hidden, put };
-    return this.proved(await call({ config, sentences, ...parts }));
+    return this.proved(await call({ ...inside.featured, config, sentences, reader: this.#reader, inside }));
   }
 
   /** @internal */
-  get [insides](): Insides {
+  get [insides](): Insides & { featured: Featured } {
     const read = (input: unknown, index: number, truncation = false) =>
       this.#reader.read(input as EncoderInput, index, cutOf({ truncation }, this.#reader));
-    return { kind: 'encoder', engine: this.engine, read };
+    const { config, sentences } = this;
+    const pools = config.pools && config.head === undefined;
+    const featured = { runs: this.#runs, hidden: this.#hidden, row: 'first', sentences, pools } as const;
+    return { kind: 'encoder', engine: this.engine, read, featured };
   }
 
   /** The head gives one answer for a whole text, by its first row. */

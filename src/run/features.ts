@@ -1,45 +1,81 @@
 import type { DenseLayer } from '../model/sentence.ts';
-import type { ClassHead } from '../plan/plan.ts';
-import type { IdsText } from './encoder-input.ts';
-import type { Headed } from './heads.ts';
+import { badOption } from '../plan/error.ts';
+import { type ClassHead, type Plan, widthOf } from '../plan/plan.ts';
+import { type Encoded, EncoderRuns, type EncoderText, type Featured } from './encode.ts';
+import type { Engine } from './engine.ts';
+import type { Insides } from './insides.ts';
 import { dense, normalized, pool } from './pool.ts';
 
 /** The pooler's output, where a BERT without a task has one. */
 const pooler = 'pooler.hook_pooler_out';
 
-/** What an encoder makes of a text for a head to stand on. */
-export type Features = 'embedding' | 'pooler' | 'first';
+/** What a model makes of an input for a head to stand on. */
+export type Features = 'embedding' | 'pooler' | 'first' | 'last';
 
-/** The embedding of a sentence-transformers folder, else the pooler's output, else the first token's hidden state. */
-export function featuresOf({ sentences, config }: Pick<Headed, 'sentences' | 'config'>): Features {
-  if (!sentences.isPlain) return 'embedding';
-  return config.pools && config.head === undefined ? 'pooler' : 'first';
+/**
+ * The embedding of a sentence-transformers folder, else the pooler's output, else the first token's hidden state; of a decoder the last
+ * token's, of an image encoder the class token's, after the final norm.
+ */
+export function featuresOf({ sentences, pools, row }: Omit<Featured, 'runs' | 'hidden'>): Features {
+  if (sentences && !sentences.isPlain) return 'embedding';
+  return pools ? 'pooler' : row;
 }
 
-/** Features of texts, each with its width. */
+/** Numbers of an input's features. */
+export const featureWidth = (featured: Featured, { tensors }: Plan): number =>
+  featuresOf(featured) === 'embedding' ? featured.sentences!.width : widthOf(tensors.get(featured.hidden)!);
+
+const ofDecoders = new WeakMap<Engine, EncoderRuns>();
+
+/** @throws VitrineError `bad-option` for an encoder-decoder */
+export function featuredOf({ engine, featured, kind }: Insides): Featured {
+  if (featured) return featured;
+  if (kind !== 'decoder') {
+    const hint = 'Load an encoder, a decoder or an image encoder.';
+    throw badOption('An encoder-decoder has no features that a head could stand on.', hint);
+  }
+  const runs = ofDecoders.get(engine) ?? new EncoderRuns(engine, true);
+  ofDecoders.set(engine, runs);
+  return { runs, hidden: hiddenOf(engine.plan), row: 'last' };
+}
+
+/** The tensor of the last hidden states: of a decoder what the output layer reads. */
+export function hiddenOf({ aliases, steps }: Plan): string {
+  const known = aliases.get('hidden');
+  if (known !== undefined) return known;
+  const last = steps.findLast((step) => step.op === 'selectRows');
+  if (last?.op !== 'selectRows') throw new Error('The plan selects no rows for its logits.');
+  return last.input;
+}
+
+/** Features of inputs, each with its width. */
 export async function features(
-  headed: Pick<Headed, 'runs' | 'config' | 'sentences' | 'hidden'>,
-  texts: readonly IdsText[],
+  featured: Featured,
+  inputs: readonly EncoderText[],
   signal: AbortSignal | undefined,
+  plan?: Plan,
 ): Promise<Float32Array[]> {
-  const { runs, config, sentences, hidden } = headed;
-  const kind = featuresOf(headed);
+  const { runs, hidden, sentences } = featured;
+  const kind = featuresOf(featured);
   if (kind === 'pooler') {
     const wanted = { capture: [pooler], logitRows: () => [0] };
-    return runs.run(texts, wanted, signal, ({ captured }) => captured.get(pooler)!);
+    return runs.run(inputs, wanted, signal, ({ captured }) => captured.get(pooler)!, undefined, plan);
   }
-  return runs.run(texts, { capture: [hidden] }, signal, ({ captured }) => {
+  const take = ({ captured }: Encoded, { rows: { length } }: EncoderText) => {
     const rows = captured.get(hidden)!;
-    if (kind === 'first') return rows.slice(0, config.nEmbd);
-    const whole = pool(rows, config.nEmbd, sentences.pooling);
-    return sentences.steps.reduce(
+    const width = rows.length / length;
+    if (kind === 'first') return rows.slice(0, width);
+    if (kind === 'last') return rows.slice(-width);
+    const whole = pool(rows, width, sentences!.pooling);
+    return sentences!.steps.reduce(
       (vector, step) => (step === 'normalize' ? normalized(vector) : dense(step, vector)),
       whole,
     );
-  });
+  };
+  return runs.run(inputs, { capture: [hidden] }, signal, take, undefined, plan);
 }
 
-/** A head's logits of a text's features. */
+/** A head's logits of an input's features. */
 export function headLogits({ labels, weight, bias }: ClassHead, input: Float32Array): Float64Array {
   const layer: DenseLayer = { nIn: input.length, nOut: labels.length, weight, bias, activation: 'identity' };
   return Float64Array.from(dense(layer, input));

@@ -2,23 +2,18 @@ import type { EncoderConfig } from '../model/bert.ts';
 import type { Head } from '../model/family.ts';
 import type { SentenceConfig } from '../model/sentence.ts';
 import { badOption } from '../plan/error.ts';
-import type { ClassHead } from '../plan/plan.ts';
 import type { Check } from './check.ts';
 import { isSignal, oneOf } from './check.ts';
-import type { EncoderRuns } from './encode.ts';
+import type { Featured } from './encode.ts';
 import type { Cut, EncoderReader } from './encoder-input.ts';
+import type { Insides } from './insides.ts';
 
 /** What the methods of an encoder work with. */
-export interface Headed {
+export interface Headed extends Featured {
   config: EncoderConfig;
-  runs: EncoderRuns;
   reader: EncoderReader;
-  /** How embeddings are made. */
   sentences: SentenceConfig;
-  /** The tensor of the last hidden states. */
-  hidden: string;
-  /** The head that an adapter has put on. */
-  put: ClassHead | undefined;
+  inside: Insides;
 }
 
 /** The call of an encoder that gives a function what its methods work with; no user's, hence no name. */

@@ -1,13 +1,10 @@
-import type { Kind } from '../model/family.ts';
 import { part } from '../plan/part.ts';
 import { isAdded, type Plan, type TensorSpec } from '../plan/plan.ts';
-import type { ChatMessage } from '../text/chat.ts';
 import type { Adapters, SetAdapterOptions } from './adapt.ts';
-import type { EncoderText } from './encode.ts';
 import type { Engine } from './engine.ts';
-import type { DeviceInfo, Prompt, WeightShape } from './language-model.ts';
+import { type Insides, insides } from './insides.ts';
+import type { DeviceInfo, WeightShape } from './language-model.ts';
 import type { Chosen } from './loading.ts';
-import type { SourceText } from './memory.ts';
 import { type TracedTensor, tensorsOf } from './traced.ts';
 import type { WeightOptions } from './weight.ts';
 
@@ -15,32 +12,6 @@ import type { WeightOptions } from './weight.ts';
 export interface Tensor {
   data: Float32Array;
   shape: number[];
-}
-
-/** What a text or an image is to the plan itself. */
-export interface PlanInput extends EncoderText {
-  /** A text's ids; of an encoder-decoder those of what is written, each by the row before it. */
-  ids: readonly number[];
-  /** What an encoder-decoder reads. */
-  source?: SourceText;
-  /** Rows of an image before its patches. */
-  prefix?: number;
-}
-
-/** How rooms above this one work with a model's plan; no user's call, hence no name. */
-export const insides = Symbol('insides');
-export interface Insides {
-  kind: Kind;
-  engine: Engine;
-  /**
-   * @param cuts what is too long is cut, not refused
-   * @throws VitrineError as `trace` does for what it does not take
-   */
-  read(input: unknown, index: number, cuts?: boolean): PlanInput | Promise<PlanInput>;
-  /** Ids of a decoder's text, of any length, as `generate` takes it. */
-  encode?(text: Prompt): number[];
-  /** Ids of a dialogue by the model's chat template. */
-  chat?(messages: readonly ChatMessage[], addGenerationPrompt: boolean): Promise<number[]>;
 }
 
 /**
@@ -92,7 +63,7 @@ export abstract class Loaded<Config> {
   async setAdapter(adapter: Adapters | null, options: SetAdapterOptions = {}): Promise<void> {
     this.engine.alive();
     const { setAdapter } = await part('What adapts models', () => import('./adapt.ts'));
-    await this.engine.inTurn(() => setAdapter(this.engine, adapter, options));
+    await this.engine.inTurn(() => setAdapter(this[insides], adapter, options));
   }
 
   /** Frees all memory, the device's too. Safe to call twice. */

@@ -6,12 +6,14 @@ import type { ChatMessage } from '../text/chat.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ChatOptions, ChatTemplates, ChatTextOptions } from './chat.ts';
 import { checkOptions, integer, integersOf, isList, isSignal, listOf, quote, refuse } from './check.ts';
+import type { ClassifyOptions, ClassScore } from './classify.ts';
 import { lengthOf, sharesRuns } from './company.ts';
 import { defaultsOf } from './defaults.ts';
 import type { Engine } from './engine.ts';
 import { beginning, generate, toEnd } from './generate.ts';
+import { type Insides, insides } from './insides.ts';
 import type { LanguageModel, LogitsOptions, ProfileOptions, Prompt } from './language-model.ts';
-import { type Insides, insides, Loaded } from './loaded.ts';
+import { Loaded } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
 import type { Completion, Token } from './output.ts';
@@ -19,6 +21,7 @@ import type { Score, ScoreOptions } from './score.ts';
 import { fitting, sessionSize } from './session.ts';
 import type { TraceOptions } from './trace.ts';
 import type { Trace } from './traced.ts';
+import { trainedHeads } from './trained-heads.ts';
 
 /** What makes the text of a chat, fetched by who converses. */
 export const chatPart = () => part('What makes chats', () => import('./chat.ts'));
@@ -189,6 +192,16 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     this.engine.alive();
     const { score } = await part('What scores texts', () => import('./score.ts'));
     return this.proved(await score(this.engine, this.#ids(prompt), options));
+  }
+
+  /**
+   * For each text its classes, best first, by the head that an adapter brought: a decoder has none of its own.
+   * @throws VitrineError `bad-option` where no head is on, `context-full`, `device-lost`, `disposed`; the signal's reason when it aborts
+   */
+  async classify(texts: readonly Prompt[] | Prompt, options: ClassifyOptions = {}): Promise<ClassScore[][]> {
+    this.engine.alive();
+    const { classifyByHead } = await trainedHeads();
+    return this.proved(await classifyByHead(this[insides], areSeveral(texts) ? texts : [texts], options));
   }
 
   /** The intermediate tensors of one run over a text, optionally edited on the way. */

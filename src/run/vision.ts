@@ -11,11 +11,13 @@ import { checkOptions, integer, isSignal, quote } from './check.ts';
 import { bestClasses, type ClassifyOptions, type ClassScore, classChecks } from './classify.ts';
 import { EncoderRuns, type EncoderText, profileText, traceChecks, traceText } from './encode.ts';
 import type { Engine } from './engine.ts';
+import { type Insides, insides } from './insides.ts';
 import type { ProfileOptions } from './language-model.ts';
-import { type Insides, insides, Loaded, type Tensor } from './loaded.ts';
+import { Loaded, type Tensor } from './loaded.ts';
 import type { Chosen } from './loading.ts';
 import { positionsIn, type TraceOptions } from './trace.ts';
 import { Trace } from './traced.ts';
+import { trainedHeads } from './trained-heads.ts';
 
 /** An image, or the numbers that `preprocess` makes of one: [channels, height, width], normalised. */
 export type VisionInput = ImageSource | { pixels: Float32Array; shape: readonly number[] };
@@ -76,12 +78,16 @@ export class Vision extends Loaded<VisionConfig> {
     return this.proved({ hidden, logits: this.#logits(found!.logits, found!.captured.get('distilled')) });
   }
 
-  /** The classes that an image is most likely of, best first: 5 unless told otherwise. */
+  /** The classes that an image is most likely of, best first: 5 unless told otherwise. Those of a head that an adapter brought, if one did. */
   async classify(input: VisionInput, options: ClassifyImageOptions = {}): Promise<ClassScore[]> {
     this.engine.alive();
     checkOptions('classify', options, { ...classChecks, signal: isSignal });
-    needClasses(this.config);
     const { topK = 5, scores, ...rest } = options;
+    if (this.engine.plan.head) {
+      const { classifyByHead } = await trainedHeads();
+      return this.proved((await classifyByHead(this[insides], [input], { ...options, topK }))[0]!);
+    }
+    needClasses(this.config);
     const { data } = (await this.run(input, rest)).logits;
     return bestClasses(this.config, Float64Array.from(data), { topK, ...(scores && { scores }) });
   }
@@ -133,7 +139,8 @@ export class Vision extends Loaded<VisionConfig> {
       const rows = await this.#rowsOf(input as VisionInput, undefined);
       return { ...rows, ids: [], prefix: this.config.nPrefix };
     };
-    return { kind: 'vision', engine: this.engine, read };
+    const featured = { runs: this.#runs, hidden: this.#hidden, row: 'first' } as const;
+    return { kind: 'vision', engine: this.engine, read, featured };
   }
 
   /** DeiT with a teacher answers with the mean of its two heads, each on its own token. */

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { remoteModel, type WorkerEncoder, type WorkerModel, type WorkerVision } from '../../src/embed/model.ts';
-import type { Vision } from '../../src/index.ts';
+import type { Model, Vision } from '../../src/index.ts';
 import {
   attributionPatching,
   type Example,
@@ -213,6 +213,34 @@ describe('a model in another thread', async () => {
   });
 });
 
+it('a decoder there learns classes, alone and with all weights, and tells them', async () => {
+  const [here, far] = [(await openLearner('tiny-gpt2')) as Model, await there.decoder()];
+  const classed = data.map((one, i) => ({ ...one, label: i % 2 ? 'odd' : 'even' })) as Example[];
+  const texts = [[5, 6, 7], [8]];
+  for (const method of ['head', 'full'] as const) {
+    const how = { method, steps: 2, batchSize: 2 };
+    const [a, b] = [await whole(train(here, classed, how)), await whole(train(far, classed, how))];
+    expect(b.steps).toEqual(a.steps);
+    expect(b.trained.adapter.content.head).toEqual(a.trained.adapter.content.head);
+    expect(await far.classify(texts)).toEqual(await here.classify(texts));
+  }
+  here.dispose();
+  await far.dispose();
+});
+
+it('answers are learnt there', async () => {
+  const far = remoteModel(
+    connection,
+    'loadEncoder',
+    await connection.load('loadEncoder', folder('families/bert-qa'), { device: 'cpu' }),
+  ) as WorkerEncoder;
+  const example = { question: 'Who sat?', context: 'The cat sat on the mat.', answer: 'cat' };
+  const { steps } = await whole(train(far, [example], { steps: 4, learningRate: 5e-3 }));
+  const [first, last] = [steps[0], steps.at(-1)] as [Step, Step];
+  expect(last.loss).toBeLessThan(first.loss);
+  await far.dispose();
+});
+
 it('an encoder there learns a head, is judged, and classifies', async () => {
   const far = await there.encoder();
   const examples = [5, 6, 7, 8].map((id) => ({ ids: [id, id + 1, id + 2], label: id % 2 ? 'odd' : 'even' }));
@@ -237,6 +265,16 @@ it('an image encoder there learns from images', async () => {
   const ask = (model: Learner) =>
     gradients(model, inputs, { loss: lossOf(inputs.length), wrt: ['weights:*classifier*'] });
   expect(valuesOf(await ask(far as WorkerVision))).toEqual(valuesOf(await ask(here)));
+  const examples = (inputs as object[]).map((input, i) => ({ ...input, label: i % 2 ? 'odd' : 'even' })) as Example[];
+  for (const method of ['head', 'lora'] as const) {
+    const how = { method, labels: ['even', 'odd'], steps: 2, batchSize: 2, evaluate: examples };
+    const [a, b] = [await whole(train(here, examples, how)), await whole(train(far, examples, how))];
+    expect(b.steps).toEqual(a.steps);
+    expect(b.trained.adapter.files()).toEqual(a.trained.adapter.files());
+    const first = inputs[0] as Parameters<Vision['classify']>[0];
+    expect(await far.classify(first)).toEqual(await here.classify(first));
+    expect((await far.classify(first)).map(({ label }) => label).sort()).toEqual(['even', 'odd']);
+  }
   here.dispose();
   await far.dispose();
 });

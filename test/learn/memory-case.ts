@@ -5,7 +5,7 @@ import type { Near } from '../../src/learn/inside.ts';
 import type { TrainOptions } from '../../src/learn/options.ts';
 import type { Backend, Program } from '../../src/plan/backend.ts';
 import { VitrineError } from '../../src/plan/error.ts';
-import { insides } from '../../src/run/loaded.ts';
+import { insides } from '../../src/run/insides.ts';
 import { sharedDevice } from '../backends.ts';
 import { openLearner } from './models.ts';
 import { openSeeded, seeded } from './seeded-case.ts';

@@ -15,6 +15,7 @@ interface Item {
   source?: number[];
   target?: number[];
   pixels?: number[];
+  shape?: number[];
 }
 
 export interface Learning {
@@ -78,9 +79,9 @@ export function batchOf(
   { batch }: Learning,
   shape?: number[],
 ): { inputs: unknown[]; lossOf(count: number): LossOption } {
-  const inputs = batch.map(({ ids, source, target, pixels }) => {
+  const inputs = batch.map(({ ids, source, target, pixels, shape: own = shape }) => {
     if (source) return { source, target };
-    if (pixels) return { pixels: Float32Array.from(pixels), shape: shape! };
+    if (pixels) return { pixels: Float32Array.from(pixels), shape: own! };
     return batch.some(({ label, labels }) => label !== undefined || labels) ? { ids } : ids;
   });
   const labels = batch.flatMap(({ label, labels }): Label[] =>

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { load, loadEncoder, loadEncoderDecoder } from '../../src/index.ts';
+import { load, loadEncoder, loadEncoderDecoder, loadVision } from '../../src/index.ts';
 import { gradients } from '../../src/learn/index.ts';
 import type { Near } from '../../src/learn/inside.ts';
 import type { Backend } from '../../src/plan/backend.ts';
@@ -28,11 +28,12 @@ function digestOf(values: Float32Array): { digest: Digest; length: number } {
 /** A seeded model, by its folder. */
 export async function openSeeded(name: string, device: Backend['kind']): Promise<Near> {
   const { architecture, batch } = seeded[name]!;
-  const open = batch[0]!.source !== undefined ? loadEncoderDecoder : /CausalLM/.test(architecture) ? load : loadEncoder;
+  const [{ source, pixels } = {}] = batch;
+  const open = source ? loadEncoderDecoder : pixels ? loadVision : /CausalLM/.test(architecture) ? load : loadEncoder;
   return open(new URL(`${name}/`, fixtures), { device: device === 'webgpu' ? await sharedDevice() : device });
 }
 
-/** Regression, several labels, one head of keys for all, three decoder layers on one encoder layer, output layers of their own. */
+/** Answers, a teacher's second head, regression, several labels, one head of keys for all, three decoder layers on one encoder layer, output layers of their own. */
 export function testSeeded(device: Backend['kind']): void {
   describe.each(Object.entries(seeded))(
     `gradients of %s on ${device}`,

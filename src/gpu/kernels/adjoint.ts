@@ -334,6 +334,10 @@ function loss(step: Of<'crossEntropy' | 'pointLoss'>, { labels, tensor }: Place)
   if (step.of === 'crossEntropy') {
     return { ...shared, files: ['lanes.wgsl', 'adjoint/cross-entropy.wgsl'], constants };
   }
+  if (step.kind === 'answers') {
+    const { N: _, ...own } = constants;
+    return { ...shared, files: ['lanes.wgsl', 'adjoint/answer-loss.wgsl'], constants: own };
+  }
   const KIND = { dot: 0, squared: 1, logistic: 2 }[step.kind];
   return { ...shared, files: ['lanes.wgsl', 'adjoint/point-loss.wgsl'], constants: { ...constants, KIND } };
 }
