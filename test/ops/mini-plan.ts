@@ -115,7 +115,7 @@ export class MiniPlan {
     const plan: Plan = {
       nCtx: 1,
       vocabSize,
-      weights: [],
+      weights: this.#weights.map(({ spec }) => spec),
       tensors: this.#tensors,
       aliases: new Map(),
       sources: this.#sources,
