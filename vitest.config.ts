@@ -15,7 +15,7 @@ const full = process.env.VITRINE_FULL === '1';
 /**
  * `x.test.ts` runs in Node (project `unit`), and in Chromium too if it is one of these; `x.node.test.ts` only in Node
  * (`node`), `x.browser.test.ts` only in Chromium, `x.e2e.test.ts` in Node with a browser. Tests in Node that need a GPU
- * are project `gpu`. `x.full.*` only in `test:full`, which also runs those that ask whether it is that (`isFull`).
+ * are projects `gpu` and `gpu-models`. `x.full.*` only in `test:full`, which also runs those that ask whether it is that (`isFull`).
  */
 const inChromium = [
   'test/fixtures',
@@ -38,7 +38,10 @@ const inNodeAll = readdirSync('test', { recursive: true, encoding: 'utf8' })
 /** Tests that `test:full` runs for what they do in it alone. */
 const asking = full ? inNodeAll.filter((path) => !path.includes('.full.') && /\bisFull\b/.test(read(path))) : [];
 
-/** Tests in Node that need a GPU, by what they import: one process runs them all, and compiles each pipeline once. */
+/**
+ * Tests in Node that need a GPU, by what they import. A process runs many of them, and compiles each pipeline once; two processes, those of
+ * kernels and those of models, compile side by side, which the software GPU does not by itself.
+ */
 const onGpu = inNodeAll
   .filter((path) => usesGpu.test(read(path)))
   .filter((path) => path.includes('.full.') === full || asking.includes(path));
@@ -52,6 +55,9 @@ const inNode = {
   // Node 20 has relaxed SIMD, but behind a flag, and its first compiler has the 8-bit products wrong.
   execArgv: ['--experimental-wasm-relaxed-simd', '--no-liftoff'],
 };
+
+const onOneGpu = { ...inNode, isolate: false, maxWorkers: 1, sequence: { groupOrder: 1 } };
+const ofKernels = (path: string) => /^test\/(gpu|ops)\//.test(path);
 
 export default defineConfig({
   server: { fs: { strict: true }, headers: isolation },
@@ -84,14 +90,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: {
-          ...inNode,
-          name: 'gpu',
-          isolate: false,
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
-          include: onGpu,
-        },
+        test: { ...onOneGpu, name: 'gpu', include: onGpu.filter(ofKernels) },
+      },
+      {
+        extends: true,
+        test: { ...onOneGpu, name: 'gpu-models', include: onGpu.filter((path) => !ofKernels(path)) },
       },
       {
         extends: true,

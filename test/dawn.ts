@@ -1,10 +1,12 @@
 import { create, globals } from 'webgpu';
+import { isFull } from './full.ts';
 
 /**
  * WebGPU in Node: Dawn, on SwiftShader where there is no GPU (vitest.config.ts sets the environment). Kept here because
  * an instance must outlive everything made from it: collected early, it takes the process down.
+ * By day without the bounds checks that browsers add to shaders: a fifth less to compile, and who relies on them is found out.
  */
-export const dawn: GPU = create([]);
+export const dawn: GPU = create(isFull ? [] : ['enable-dawn-features=disable_robustness']);
 
 Object.assign(globalThis, globals);
 if (!('navigator' in globalThis)) Object.defineProperty(globalThis, 'navigator', { value: {} }); // Node 20
