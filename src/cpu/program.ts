@@ -1,7 +1,7 @@
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { assignBuffers } from '../plan/liveness.ts';
-import { type Plan, type Step, shapeOf, stepOutputs, stepsOf } from '../plan/plan.ts';
+import { type Plan, product, type Step, shapeOf, stepOutputs, stepsOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { placesOf, sizesOf } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
@@ -149,5 +149,3 @@ export class CpuProgram implements Program {
     };
   }
 }
-
-const product = (numbers: number[]): number => numbers.reduce((a, b) => a * b, 1);

@@ -5,8 +5,9 @@ import { keyAxisOf, learns, type Plan, type Step, stepOutputs, stepsOf, widthOf 
 import { BATCH_WORDS, ROW_WORDS } from '../plan/rows.ts';
 import type { Buffers } from './buffers.ts';
 import { type Dispatch, prepare } from './dispatch.ts';
-import type { GpuKeySource, GpuTensor, Kernel } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
 import { gpuShape, lowerAll, type Target } from './lower.ts';
+import type { GpuKeySource, GpuTensor } from './place.ts';
 import type { CompiledStep } from './profile.ts';
 import { stagingsOf } from './readback.ts';
 import type { Pipelines } from './shader.ts';

@@ -1,6 +1,6 @@
 import { strideOf } from '../plan/formats.ts';
 import { keyAxisOf, type Op, type Plan, type Step, type StepOf, widthOf } from '../plan/plan.ts';
-import type { GpuTensor, Kernel, Place } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
 import { activation } from './kernels/activation.ts';
 import type { adjointKernels } from './kernels/adjoint.ts';
 import { type AttentionVariant, attention, attentionMix, attentionScores, maskedSoftmax } from './kernels/attention.ts';
@@ -12,6 +12,7 @@ import { linear, type Variants } from './kernels/linear.ts';
 import { norm, normScale } from './kernels/norm.ts';
 import { rotate, rotateAppend } from './kernels/rotate.ts';
 import { selectRows } from './kernels/select-rows.ts';
+import type { GpuTensor, Place } from './place.ts';
 import type { StepList } from './step-lists.ts';
 import type { Weights } from './weights.ts';
 

@@ -1,4 +1,5 @@
 import { badCheckpoint } from '../plan/error.ts';
+import { product } from '../plan/plan.ts';
 import { ByteReader, exists, type Files } from './files.ts';
 import { pickled, readDirectory, type StoredTensor } from './safetensors.ts';
 import { areSame, fillValues, floatTypes, type ValueType } from './values.ts';
@@ -33,7 +34,7 @@ export async function valuesOf(
   for (const { name, dtype, shape, start, end } of stored) {
     const type = types.get(dtype);
     if (!type) continue;
-    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const data = new Float32Array(product(shape));
     const opened = await files.open(file, start, end, signal);
     if (!opened) throw files.missing(file);
     const reader = new ByteReader(opened.bytes, start);

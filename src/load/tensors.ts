@@ -1,15 +1,9 @@
 import type { BaseConfig, Family } from '../model/family.ts';
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { badCheckpoint, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
-import type { WeightSpec } from '../plan/plan.ts';
-import {
-  type Checkpoint,
-  modelTypeOf,
-  type Progress,
-  type StoredAs,
-  type StoredPart,
-  type TokenizerFiles,
-} from './checkpoint.ts';
+import { product, type WeightSpec } from '../plan/plan.ts';
+import type { Checkpoint, Progress, StoredAs, StoredPart, TokenizerFiles } from './checkpoint.ts';
+import { modelTypeOf } from './checkpoint.ts';
 import { ByteReader, type Files, readText } from './files.ts';
 import type { TensorLayout } from './layout.ts';
 import type { Directory, Piece, StoredTensor } from './safetensors.ts';
@@ -259,7 +253,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     if (computed) {
       return computed.from.map(({ name, shape }) => {
         const columns = shape.at(-1)!;
-        return { name, tensor: this.#tensor(name, shape), rows: shape.reduce((a, b) => a * b, 1) / columns, columns };
+        return { name, tensor: this.#tensor(name, shape), rows: product(shape) / columns, columns };
       });
     }
     if (kind === 'vector') {

@@ -303,10 +303,10 @@ export function shapeOf(spec: TensorSpec, sizes: AxisSizes): number[] {
 /** Whether a plan has a gradient behind it. */
 export const learns = ({ steps }: Plan): boolean => steps.some(({ op }) => op === 'adjoint');
 
+export const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+
 /** Values in a row of a tensor [rows, ...]. */
-export function widthOf({ shape }: TensorSpec): number {
-  return shape.slice(1).reduce<number>((product, axis) => product * (axis as number), 1);
-}
+export const widthOf = ({ shape }: TensorSpec): number => product(shape.slice(1) as number[]);
 
 /** The axis along which a tensor [nHead, rows, keys] has keys; undefined for others. */
 export function keyAxisOf({ shape }: TensorSpec): 'context' | 'source' | undefined {

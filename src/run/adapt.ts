@@ -7,7 +7,7 @@ import { adapted } from '../plan/adapt.ts';
 import { badCheckpoint, badOption } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 
-import type { ClassHead, Plan, StoredShape } from '../plan/plan.ts';
+import { type ClassHead, type Plan, product, type StoredShape } from '../plan/plan.ts';
 import { AddedWeights } from './added-weights.ts';
 import { checkOptions, isSignal, number, quote } from './check.ts';
 import type { Engine } from './engine.ts';
@@ -142,7 +142,7 @@ async function readStored(
   { name, shape }: StoredShape,
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
-  const columns = shape.reduce((a, b) => a * b, 1);
+  const columns = product(shape);
   const spec = { name, kind: 'vector', rows: 1, columns, storedShape: shape, storedTransposed: false } as const;
   try {
     for await (const values of checkpoint.read(spec, signal)) return values.slice();

@@ -97,13 +97,8 @@ function windowsOf(
     const [first = 0, last = -1] = [places[from], places[Math.min(from + room, places.length) - 1]];
     const kept = [...ids.keys()].filter((i) => sequence[i] !== 1 || (i >= first && i <= last));
     const pick = <T>(values: readonly T[]) => kept.map((i) => values[i]!);
-    windows.push({
-      ids: pick(ids),
-      types: pick(types),
-      offsets: pick(offsets),
-      sequence: pick(sequence),
-      words: pick(words),
-    });
+    const own = { ids: pick(ids), types: pick(types), offsets: pick(offsets) };
+    windows.push({ ...own, sequence: pick(sequence), words: pick(words) });
     if (from + room >= places.length) return windows;
   }
 }

@@ -74,10 +74,8 @@ export async function beamSearch(session: Session, search: Search): Promise<Hypo
     clock.start();
     await session.copySlots(settle(next, numBeams), signal);
     running = next;
-    rows = await session.decode(
-      running.map(({ tokens, slot }) => ({ token: tokens.at(-1)!.id, slot })),
-      signal,
-    );
+    const last = running.map(({ tokens, slot }) => ({ token: tokens.at(-1)!.id, slot }));
+    rows = await session.decode(last, signal);
   }
   return finished.slice(0, settings.numReturnSequences);
 }

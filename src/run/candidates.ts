@@ -34,10 +34,7 @@ export function topP(from: Candidates, p: number): Candidates {
 /** Tokens at least `share` times as likely as the likeliest. */
 export function minP(from: Candidates, share: number): Candidates {
   const least = share * from.probs.reduce((a, b) => Math.max(a, b));
-  return pick(
-    from,
-    positions(from, (i) => from.probs[i]! >= least),
-  );
+  return keep(from, (i) => from.probs[i]! >= least);
 }
 
 /**
@@ -50,10 +47,7 @@ export function typicalP(from: Candidates, mass: number): Candidates {
   const entropy = from.probs.reduce((sum, p, i) => (p > 0 ? sum + p * surprise[i]! : sum), 0);
   const key = surprise.map((value) => Math.abs(value - entropy));
   const last = largest(leading(key, from.probs, mass), key);
-  return pick(
-    from,
-    positions(from, (i) => key[i]! <= last),
-  );
+  return keep(from, (i) => key[i]! <= last);
 }
 
 /** The first id, in ascending order, whose cumulative probability exceeds u. */
@@ -108,9 +102,8 @@ export function leading(key: Float64Array, weight: Float64Array | undefined, tar
 const largest = (positions: Uint32Array, key: Float64Array): number =>
   positions.reduce((max, i) => Math.max(max, key[i]!), Number.NEGATIVE_INFINITY);
 
-function positions({ ids }: Candidates, keeps: (position: number) => boolean): Uint32Array {
-  return Uint32Array.from(ids.keys()).filter(keeps);
-}
+const keep = (from: Candidates, keeps: (position: number) => boolean): Candidates =>
+  pick(from, Uint32Array.from(from.ids.keys()).filter(keeps));
 
 function pick({ ids, scores, probs }: Candidates, positions: Uint32Array): Candidates {
   return {

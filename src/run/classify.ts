@@ -23,11 +23,7 @@ export interface ClassScore {
 }
 
 export const classChecks = { topK: integer(1), scores: oneOf('softmax', 'sigmoid', 'none') };
-export const classifyChecks: Record<keyof ClassifyOptions, Check> = {
-  ...classChecks,
-  onProgress: isFunction,
-  ...headChecks,
-};
+export const classifyChecks: Record<keyof ClassifyOptions, Check> = { ...classChecks, onProgress: isFunction, ...headChecks };
 
 export async function classify(
   headed: Headed,
@@ -49,7 +45,7 @@ export const classesOf = ({ labels, isMulti }: HeadForm): Pick<EncoderConfig, 'l
 
 /** The classes that a text's or an image's logits speak for, best first. */
 export function bestClasses(
-  config: Pick<EncoderConfig, 'labels' | 'problemType'>,
+  config: Classes,
   logits: Float64Array,
   options: Pick<ClassifyOptions, 'topK' | 'scores'>,
 ): ClassScore[] {
@@ -84,10 +80,9 @@ export async function classLogits(
 
 export const sigmoid = (logit: number) => 1 / (1 + Math.exp(-logit));
 
-function scoresOf({
-  problemType,
-  labels,
-}: Pick<EncoderConfig, 'labels' | 'problemType'>): NonNullable<ClassifyOptions['scores']> {
+type Classes = Pick<EncoderConfig, 'labels' | 'problemType'>;
+
+function scoresOf({ problemType, labels }: Classes): NonNullable<ClassifyOptions['scores']> {
   if (problemType === 'regression') return 'none';
   return problemType === 'multi_label_classification' || labels.length === 1 ? 'sigmoid' : 'softmax';
 }

@@ -187,16 +187,12 @@ async function* decode(
       logits = [await session.prefill(window(), signal)];
     } else if (outputs[0]!.ids.length === 0) {
       const first = await session.prefill(prompt, signal);
-      await session.copySlots(
-        live.slice(1).map((slot) => ({ from: 0, to: slot })),
-        signal,
-      );
+      const moves = live.slice(1).map((slot) => ({ from: 0, to: slot }));
+      await session.copySlots(moves, signal);
       logits = live.map(() => first);
     } else {
-      logits = await session.decode(
-        live.map((slot) => ({ slot, token: outputs[slot]!.ids.at(-1)! })),
-        signal,
-      );
+      const last = live.map((slot) => ({ slot, token: outputs[slot]!.ids.at(-1)! }));
+      logits = await session.decode(last, signal);
     }
     const tokens = live.map((slot, i) => {
       const id = sample(logits[i]!, settings, { prompt, generated: outputs[slot]!.ids }, slot);
@@ -224,16 +220,8 @@ async function drawsOnDevice(session: Session, s: Settings): Promise<boolean> {
 }
 
 /** The same for one sequence, its tokens drawn on the device. */
-async function* draw({
-  engine,
-  tokenizer,
-  prompt,
-  settings,
-  session,
-  outputs,
-  window,
-  clock,
-}: Work): AsyncGenerator<Token> {
+async function* draw(work: Work): AsyncGenerator<Token> {
+  const { engine, tokenizer, prompt, settings, session, outputs, window, clock } = work;
   const [output] = outputs as [Output];
   const { signal, seed, eosTokenIds, forcedEosTokenIds, badWords, suppressTokens } = settings;
   const banned = [...badWords.flat().filter((id) => !eosTokenIds.includes(id)), ...suppressTokens];
@@ -251,13 +239,8 @@ async function* draw({
     if (!(await session.drawLimits(signal))) return;
     const text = window();
     const limit = Math.min(most - output.ids.length, engine.context - text.length + 1);
-    for await (const { id, logprob, top } of session.draw(
-      text,
-      { prompt, generated: output.ids },
-      limit,
-      drawing,
-      signal,
-    )) {
+    const drawn = session.draw(text, { prompt, generated: output.ids }, limit, drawing, signal);
+    for await (const { id, logprob, top } of drawn) {
       signal?.throwIfAborted();
       engine.alive();
       // Where no logit is a number, no id is drawn.

@@ -2,7 +2,7 @@ import { modelTypeOf } from '../load/checkpoint.ts';
 import { type ConfigOf, openCheckpoint } from '../load/open.ts';
 import type { Source } from '../load/source.ts';
 import type { Head, Kind } from '../model/family.ts';
-import type { WeightSpec } from '../plan/plan.ts';
+import { product, type WeightSpec } from '../plan/plan.ts';
 import { checkOptions } from './check.ts';
 import { type LoadOptions, loadChecks } from './loading.ts';
 
@@ -52,14 +52,8 @@ const buffers = new Set(['final_logits_bias']);
 /** How many numbers each stored tensor has. */
 function sizesOf(weights: readonly WeightSpec[]): Map<string, number> {
   const sizes = new Map<string, number>();
-  const add = (name: string, shape: readonly number[]) =>
-    sizes.set(
-      name,
-      shape.reduce((a, b) => a * b, 1),
-    );
   for (const { name, rows, columns, computed } of weights) {
-    if (!computed) add(name, [rows, columns]);
-    for (const { name, shape } of computed?.from ?? []) add(name, shape);
+    for (const one of computed?.from ?? [{ name, shape: [rows, columns] }]) sizes.set(one.name, product(one.shape));
   }
   for (const name of buffers) sizes.delete(name);
   return sizes;

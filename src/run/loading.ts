@@ -16,16 +16,8 @@ import { type Check, checkOptions, integer, isFunction, isSignal, isString, oneO
 import { fittingContext, memoryOfMachine, usualKv } from './context.ts';
 import { Engine } from './engine.ts';
 import type { DeviceInfo } from './language-model.ts';
-import {
-  checkBefore,
-  type Device,
-  fetchGpuPart,
-  type Opened,
-  onDevice,
-  openFilled,
-  waysTo,
-  wayToOwn,
-} from './open-device.ts';
+import type { Device, Opened } from './open-device.ts';
+import { checkBefore, fetchGpuPart, onDevice, openFilled, waysTo, wayToOwn } from './open-device.ts';
 import { weightFormats } from './weight-formats.ts';
 
 export interface LoadOptions extends SourceOptions {

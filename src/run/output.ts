@@ -79,12 +79,8 @@ export function scored(
 ): Scored {
   const logprob = logits[id]! - total;
   if (topLogprobs === 0) return { id, logprob };
-  const top = best(logits, topLogprobs).map((other) => ({
-    id: other,
-    text: tokenizer.token(other),
-    logprob: logits[other]! - total,
-  }));
-  return { id, logprob, top };
+  const named = (other: number) => ({ id: other, text: tokenizer.token(other), logprob: logits[other]! - total });
+  return { id, logprob, top: best(logits, topLogprobs).map(named) };
 }
 
 /** A text that grows by tokens until one ends it. */
@@ -182,12 +178,7 @@ export function completionOf(
   const completion = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
   return {
     ...sequences[0]!,
-    usage: {
-      prompt,
-      completion,
-      cached,
-      ...(settings.speculate && { accepted: outputs[0]!.accepted }),
-    },
+    usage: { prompt, completion, cached, ...(settings.speculate && { accepted: outputs[0]!.accepted }) },
     timing: { prefillMs, decodeMs, tokensPerSecond: decodeMs > 0 ? (decoded * 1000) / decodeMs : 0 },
     seed: settings.seed,
     ...(settings.numReturnSequences > 1 && { sequences }),

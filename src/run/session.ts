@@ -147,10 +147,8 @@ export class Session extends Runner {
 
   /** One more token for each slot named; gives the logits after each. */
   decode(tokens: readonly { slot: number; token: number }[], signal?: AbortSignal): Promise<Float32Array[]> {
-    return this.advance(
-      tokens.map(({ slot, token }) => ({ slot, ids: [token], wants: true })),
-      signal,
-    );
+    const parts = tokens.map(({ slot, token }) => ({ slot, ids: [token], wants: true }));
+    return this.advance(parts, signal);
   }
 
   /** More ids for each slot named, in one run; gives the logits after the last of each of those that want them. */
@@ -252,11 +250,8 @@ export class Session extends Runner {
 
   #rowsOf({ logits }: RunResult): Float32Array<ArrayBuffer>[] {
     const { vocabSize } = this.plan;
-    const rows = logits.length / vocabSize;
-    return Array.from(
-      { length: rows },
-      (_, r) => logits.subarray(r * vocabSize, (r + 1) * vocabSize) as Float32Array<ArrayBuffer>,
-    );
+    const row = (_: unknown, r: number) => logits.subarray(r * vocabSize, (r + 1) * vocabSize);
+    return Array.from({ length: logits.length / vocabSize }, row) as Float32Array<ArrayBuffer>[];
   }
 
   protected override async fill(program: Program, wanted: () => void): Promise<void> {

@@ -21,15 +21,8 @@ export function draftOf(ids: readonly number[], ngram: number, most: number): nu
  * Decoding by drafts from the text itself: a draft's tokens are run together with the last one, and each is kept as long as
  * it is what sampling would have drawn there. The text is the same as without; only the runs are fewer.
  */
-export async function* speculate({
-  engine,
-  tokenizer,
-  prompt,
-  settings,
-  session,
-  outputs,
-  clock,
-}: Work): AsyncGenerator<Token> {
+export async function* speculate(work: Work): AsyncGenerator<Token> {
+  const { engine, tokenizer, prompt, settings, session, outputs, clock } = work;
   const output = outputs[0]!;
   const { signal, topLogprobs, maxNewTokens } = settings;
   const { ngram, draft } = settings.speculate!;

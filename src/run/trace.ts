@@ -2,7 +2,7 @@ import type { Row, RunResult } from '../plan/backend.ts';
 import { type Edit, withEdits } from '../plan/edit.ts';
 import { badOption } from '../plan/error.ts';
 import { lensNames, tensorNamed } from '../plan/lens-names.ts';
-import { keyAxisOf, type Plan, shapeOf, stepOutputs, stepsOf, type TensorSpec } from '../plan/plan.ts';
+import { keyAxisOf, type Plan, product, shapeOf, stepOutputs, stepsOf, type TensorSpec } from '../plan/plan.ts';
 import { trimmed } from '../plan/trim.ts';
 import { type Check, checkOptions, integer, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
@@ -55,11 +55,12 @@ export async function trace(
   session.follow(source);
   const logits = { data: new Float32Array(wanted.length * plan.vocabSize), shape: [wanted.length, plan.vocabSize] };
   const encoded = new Set(plan.encoder?.flatMap(stepOutputs));
-  const lengths = (name: string) => ({
-    text: encoded.has(name) ? source!.length : ids.length,
-    source: source?.length ?? 0,
-  });
-  const whole = new Map(names.map((name) => [tensorOf(name), empty(plan, tensorOf(name), lengths(tensorOf(name)))]));
+  const whole = new Map(
+    [...kept].map((name) => {
+      const text = encoded.has(name) ? source!.length : ids.length;
+      return [name, empty(plan, name, { text, source: source?.length ?? 0 })];
+    }),
+  );
   try {
     await session.read(ids, {
       from: 0,
@@ -77,11 +78,8 @@ export async function trace(
   } finally {
     session.dispose();
   }
-  return new Trace(
-    ids,
-    logits,
-    names.map((name) => [name, whole.get(tensorOf(name))!]),
-  );
+  const traced = names.map((name): [string, TracedTensor] => [name, whole.get(tensorOf(name))!]);
+  return new Trace(ids, logits, traced);
 }
 
 /** Positions of a text, negative ones counted from its end. */
@@ -102,7 +100,7 @@ export function refuseDropped(source: SourceText | undefined): void {
 /** A tensor for a whole text; what no run writes are the keys after a position: -Infinity in scores, 0 in a pattern. */
 function empty(plan: Plan, name: string, { text, source }: { text: number; source: number }): TracedTensor {
   const shape = shapeOf(plan.tensors.get(name)!, { rows: text, logitRows: text, context: text, source });
-  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  const data = new Float32Array(product(shape));
   const steps = stepsOf(plan);
   const isScores = steps.some((step) => step.op === 'attentionScores' && step.output === name);
   return { data: isScores ? data.fill(Number.NEGATIVE_INFINITY) : data, shape };

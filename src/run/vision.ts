@@ -5,7 +5,7 @@ import type { VisionConfig } from '../model/vit.ts';
 import type { Edit } from '../plan/edit.ts';
 import { badOption } from '../plan/error.ts';
 import { tensorNamed } from '../plan/lens-names.ts';
-import { shapeOf } from '../plan/plan.ts';
+import { product, shapeOf } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { checkOptions, integer, isSignal, quote } from './check.ts';
 import { bestClasses, type ClassifyOptions, type ClassScore, classChecks } from './classify.ts';
@@ -161,7 +161,7 @@ export class Vision extends Loaded<VisionConfig> {
       const found = pixels instanceof Float32Array ? `have the shape [${shape}]` : `are ${quote(pixels)}`;
       throw badOption(`The pixels ${found}; expected a Float32Array of shape [${expected}].`);
     }
-    if (pixels.length !== expected.reduce((a, b) => a * b, 1)) {
+    if (pixels.length !== product(expected)) {
       throw badOption(`${pixels.length} pixels were given for the shape [${expected}].`);
     }
     const parts = patchesOf(pixels, expected as [number, number, number], patchSize);

@@ -48,15 +48,12 @@ export async function weight(
     try {
       for (let at = first; at < rows.length; at += most) {
         await engine.turn(options.signal);
-        const batch = rows
-          .slice(at, at + most)
-          .map((row) => ({ token: placeOf(firstRow + row), position: 0, slot: 0 }));
+        const some = rows.slice(at, at + most);
+        const batch = some.map((row) => ({ token: placeOf(firstRow + row), position: 0, slot: 0 }));
         const { captured } = await program.run({ rows: batch, logitRows: [] });
         const values = captured.get('row')!;
-        data.set(
-          values.subarray(firstColumn, firstColumn + values.length - kept.columns + spec.columns),
-          at * spec.columns,
-        );
+        const end = firstColumn + values.length - kept.columns + spec.columns;
+        data.set(values.subarray(firstColumn, end), at * spec.columns);
         first = Math.max(first, at + most); // what is read needs no second reading after a loss
       }
     } finally {

@@ -1,5 +1,6 @@
 import type { Activation, StepOf } from '../../plan/plan.ts';
-import { ceilDiv, type Kernel, type Place, rowConstants } from '../kernel.ts';
+import { ceilDiv, type Kernel, rowConstants } from '../kernel.ts';
+import type { Place } from '../place.ts';
 
 /** Numbers of the activation functions in shaders/activate.wgsl. */
 export const activationNumber: Record<Activation, number> = { gelu_new: 1, gelu: 2, relu: 3, silu: 4, tanh: 5 };

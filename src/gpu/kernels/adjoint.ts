@@ -1,16 +1,7 @@
 import type { Adjoint } from '../../plan/adjoint.ts';
 import { keyAxisOf } from '../../plan/plan.ts';
-import {
-  ceilDiv,
-  flag,
-  type GpuTensor,
-  type Kernel,
-  keyConstants,
-  optional,
-  type Place,
-  rowConstants,
-  weightFiles,
-} from '../kernel.ts';
+import { ceilDiv, flag, type Kernel, keyConstants, optional, rowConstants, weightFiles } from '../kernel.ts';
+import type { GpuTensor, Place } from '../place.ts';
 import { addShaders } from '../shader.ts';
 import { activationNumber } from './activation.ts';
 import { attentionMix, axisOf, keyFiles, sizesOf } from './attention.ts';

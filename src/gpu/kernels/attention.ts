@@ -1,13 +1,6 @@
 import type { StepOf } from '../../plan/plan.ts';
-import {
-  ceilDiv,
-  type GpuKeySource,
-  type Kernel,
-  keyConstants,
-  optional,
-  type Place,
-  type RunSizes,
-} from '../kernel.ts';
+import { ceilDiv, type Kernel, keyConstants, optional, type RunSizes } from '../kernel.ts';
+import type { GpuKeySource, Place } from '../place.ts';
 
 /** How whole attention splits its work. Software GPUs want no barrier in a loop; real ones keys and values in workgroup memory. */
 interface Split {

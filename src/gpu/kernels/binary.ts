@@ -1,5 +1,6 @@
 import type { StepOf } from '../../plan/plan.ts';
-import { ceilDiv, flag, type Kernel, type Place, rowConstants } from '../kernel.ts';
+import { ceilDiv, flag, type Kernel, rowConstants } from '../kernel.ts';
+import type { Place } from '../place.ts';
 
 export function binary({ kind, a, b, output: name }: StepOf<'binary'>, { batch, tensor }: Place): Kernel {
   const output = tensor(name);

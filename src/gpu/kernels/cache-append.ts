@@ -1,6 +1,7 @@
 import { KV_BLOCK } from '../../plan/kv.ts';
 import type { StepOf } from '../../plan/plan.ts';
-import { ceilDiv, flag, type Kernel, keyConstants, type Place } from '../kernel.ts';
+import { ceilDiv, flag, type Kernel, keyConstants } from '../kernel.ts';
+import type { Place } from '../place.ts';
 
 export function cacheAppend(step: StepOf<'cacheAppend'>, to: Place): Kernel {
   const [k, v, cache] = [to.tensor(step.k), to.tensor(step.v), to.source(step.source)];

@@ -1,5 +1,6 @@
 import { editAxesOf, type TensorEdit } from '../../plan/plan.ts';
-import { ceilDiv, flag, type Kernel, keyConstants, type Place, rowConstants } from '../kernel.ts';
+import { ceilDiv, flag, type Kernel, keyConstants, rowConstants } from '../kernel.ts';
+import type { Place } from '../place.ts';
 
 /** One edit of a tensor, in place. Its lists live in buffers of the program's: a pipeline serves texts of all lengths. */
 export function edit(one: TensorEdit, tensor: string, { batch, buffers, plan, ...to }: Place): Kernel {

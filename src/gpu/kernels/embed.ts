@@ -1,5 +1,6 @@
 import type { EmbedTable, StepOf } from '../../plan/plan.ts';
-import { ceilDiv, flag, type Kernel, type Place, weightFiles } from '../kernel.ts';
+import { ceilDiv, flag, type Kernel, weightFiles } from '../kernel.ts';
+import type { Place } from '../place.ts';
 import type { GpuWeight, WeightPart } from '../weights.ts';
 
 /** A table with its weight on the device. */

@@ -1,16 +1,7 @@
 import { strideOf } from '../../plan/formats.ts';
 import type { Norm, StepOf } from '../../plan/plan.ts';
-import {
-  ceilDiv,
-  flag,
-  type GpuKeySource,
-  type GpuTensor,
-  type Kernel,
-  keyConstants,
-  optional,
-  type Place,
-  weightFiles,
-} from '../kernel.ts';
+import { ceilDiv, flag, type Kernel, keyConstants, optional, weightFiles } from '../kernel.ts';
+import type { GpuKeySource, GpuTensor, Place } from '../place.ts';
 import type { StepList } from '../step-lists.ts';
 import { lowRankAt } from '../weights.ts';
 import { activationNumber } from './activation.ts';

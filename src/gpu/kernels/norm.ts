@@ -1,5 +1,6 @@
 import type { StepOf } from '../../plan/plan.ts';
-import { ceilDiv, flag, type Kernel, optional, type Place, rowConstants } from '../kernel.ts';
+import { ceilDiv, flag, type Kernel, optional, rowConstants } from '../kernel.ts';
+import type { Place } from '../place.ts';
 
 export function normScale(step: StepOf<'normScale'>, { batch, tensor }: Place): Kernel {
   const [input, output] = [tensor(step.input), tensor(step.output)];

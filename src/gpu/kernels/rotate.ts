@@ -1,7 +1,8 @@
 import { VitrineError } from '../../plan/error.ts';
 import { strideOf } from '../../plan/formats.ts';
 import type { StepOf } from '../../plan/plan.ts';
-import { ceilDiv, flag, type Kernel, keyConstants, type Place } from '../kernel.ts';
+import { ceilDiv, flag, type Kernel, keyConstants } from '../kernel.ts';
+import type { Place } from '../place.ts';
 import type { GpuWeight } from '../weights.ts';
 
 /** @param turn -1 turns back */

@@ -1,5 +1,6 @@
 import type { StepOf } from '../../plan/plan.ts';
-import { ceilDiv, type Kernel, type Place } from '../kernel.ts';
+import { ceilDiv, type Kernel } from '../kernel.ts';
+import type { Place } from '../place.ts';
 
 export function selectRows(step: StepOf<'selectRows'>, { batch, tensor }: Place): Kernel {
   const [input, output] = [tensor(step.input), tensor(step.output)];

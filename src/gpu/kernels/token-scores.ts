@@ -1,4 +1,5 @@
-import type { GpuTensor, Kernel } from '../kernel.ts';
+import type { Kernel } from '../kernel.ts';
+import type { GpuTensor } from '../place.ts';
 
 /** Judges a target id for each row of logits. */
 export function tokenScores(targets: GPUBuffer, logits: GpuTensor, scores: GPUBuffer): Kernel {
