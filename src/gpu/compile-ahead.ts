@@ -3,8 +3,8 @@ import { packedBytes, strideOf } from '../plan/formats.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { Buffers } from './buffers.ts';
-import { drawing } from './decode.ts';
 import type { Kernel } from './kernel.ts';
+import { sample, samplerBuffers } from './kernels/sample.ts';
 import { makeSources } from './lay-out.ts';
 import { lowerAll, type Target } from './lower.ts';
 import { stepListsOf } from './step-lists.ts';
@@ -32,9 +32,8 @@ export function kernelsAhead(
     .flatMap((list) => lowerAll(plan, list, target, to))
     .flatMap((step) => step.kernels);
   if (![...sources.values()].some(({ axis }) => axis === 'context')) return kernels; // it writes no text
-  const names = ['settings', 'counts', 'bias', 'processed', 'partials', 'state', 'ring'] as const;
-  const sampler = Object.fromEntries(names.map((name) => [name, standIn])) as Record<(typeof names)[number], GPUBuffer>;
-  return [...kernels, ...drawing(standIn, standIn, plan.vocabSize, sampler)];
+  const sampler = samplerBuffers(plan.vocabSize, () => standIn);
+  return [...kernels, ...sample(standIn, standIn, plan.vocabSize, sampler)];
 }
 
 /** Weights of which only shapes and formats are known yet. */

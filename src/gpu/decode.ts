@@ -1,17 +1,12 @@
 import type { DecodeRequest, Drawn, DrawSettings, ProgramSize } from '../plan/backend.ts';
 import type { Buffers } from './buffers.ts';
 import { type Dispatch, encode, prepare } from './dispatch.ts';
-import type { Kernel, RunSizes } from './kernel.ts';
-import { partialsOf, type SamplerBuffers, sample } from './kernels/sample.ts';
+import type { RunSizes } from './kernel.ts';
+import { MOST_TOP, ring, type SamplerBuffers, sample, samplerBuffers } from './kernels/sample.ts';
 import { Readback, type Reserved, type Source } from './readback.ts';
 import type { Pipelines } from './shader.ts';
 import { MOST_TOKENS, SubmitSize } from './submit-size.ts';
 
-/** Records the ring holds: those of the submits in flight, and of the one being read. */
-const RING = 4 * MOST_TOKENS;
-const MOST_TOP = 20;
-/** u32s of a record: token, stopped, logprob, unused, then pairs of id and log-probability. */
-const RECORD = 4 + 2 * MOST_TOP;
 const MOST_ENDS = 8;
 const IN_FLIGHT = 2;
 
@@ -56,19 +51,11 @@ export class Decoder {
   static async create(device: GPUDevice, pipelines: Pipelines, owned: Buffers, steps: DecodeSteps): Promise<Decoder> {
     const { vocabulary } = steps;
     const made = await owned.allocate(`the sampler of ${vocabulary} words`, () => ({
-      buffers: {
-        settings: owned.create('sampler settings', 80),
-        counts: owned.create('token counts', vocabulary * 4),
-        bias: owned.create('logit bias', vocabulary * 4),
-        processed: owned.create('processed logits', vocabulary * 4),
-        partials: owned.create('partial maxima', partialsOf(vocabulary) * 16),
-        state: owned.create('sampler state', 16),
-        ring: owned.create('drawn tokens', RING * RECORD * 4),
-      },
-      readback: new Readback(device, owned, { count: IN_FLIGHT, bytes: MOST_TOKENS * RECORD * 4 }),
+      buffers: samplerBuffers(vocabulary, (name, bytes) => owned.create(`sampler: ${name}`, bytes)),
+      readback: new Readback(device, owned, { count: IN_FLIGHT, bytes: MOST_TOKENS * ring.words * 4 }),
     }));
     const after = ({ logits }: { logits: GPUBuffer }) =>
-      prepare(device, pipelines, drawing(steps.batch, logits, vocabulary, made.buffers));
+      prepare(device, pipelines, sample(steps.batch, logits, vocabulary, made.buffers));
     const [afterOne, afterMany] = await Promise.all([after(steps.one), after(steps.many)]);
     return new Decoder({ device, steps, owned, ...made, afterOne, afterMany });
   }
@@ -140,8 +127,8 @@ export class Decoder {
 
   /** Where the records of a submit are; at the ring's end they come in two runs. */
   #sources(index: number, count: number): Source[] {
-    const start = index % RING;
-    const before = Math.min(count, RING - start);
+    const start = index % ring.records;
+    const before = Math.min(count, ring.records - start);
     const runs = [
       { start, count: before },
       { start: 0, count: count - before },
@@ -150,8 +137,8 @@ export class Decoder {
       .filter((run) => run.count > 0)
       .map((run) => ({
         buffer: this.#made.buffers.ring,
-        offset: run.start * RECORD * 4,
-        bytes: run.count * RECORD * 4,
+        offset: run.start * ring.words * 4,
+        bytes: run.count * ring.words * 4,
       }));
   }
 
@@ -169,11 +156,6 @@ export class Decoder {
   }
 }
 
-/** What follows the logits of each token. */
-export function drawing(batch: GPUBuffer, logits: GPUBuffer, vocabulary: number, buffers: SamplerBuffers): Kernel[] {
-  return sample(batch, logits, vocabulary, buffers, { records: RING, words: RECORD });
-}
-
 /** The struct Settings of shaders/sampler.wgsl. */
 function settingsBytes(settings: DrawSettings): ArrayBuffer {
   const bytes = new ArrayBuffer(80);
@@ -188,7 +170,7 @@ function settingsBytes(settings: DrawSettings): ArrayBuffer {
 function decodeRecords(records: Float32Array, top: number): Drawn[] {
   const words = new Uint32Array(records.buffer, records.byteOffset, records.length);
   const drawn: Drawn[] = [];
-  for (let at = 0; at < words.length; at += RECORD) {
+  for (let at = 0; at < words.length; at += ring.words) {
     if (words[at + 1]) break;
     drawn.push({
       id: words[at]!,

@@ -92,16 +92,20 @@ export class PlanBuilder {
     this.#steps.push(step);
   }
 
+  /** A step, for the tensor that it makes. */
+  #make(step: Step & { output: string }): string {
+    this.#steps.push(step);
+    return step.output;
+  }
+
   embed(name: string, ...tables: EmbedTable[]): string {
     const output = this.tensor(name, 'rows', this.#weights.get(tables[0]!.weight)!.columns);
-    this.step({ op: 'embed', tables, output });
-    return output;
+    return this.#make({ op: 'embed', tables, output });
   }
 
   input(name: string, width: number): string {
     const output = this.tensor(name, 'rows', width);
-    this.step({ op: 'input', output });
-    return output;
+    return this.#make({ op: 'input', output });
   }
 
   add(name: string, a: string, b: string): string {
@@ -114,8 +118,7 @@ export class PlanBuilder {
 
   #binary(kind: 'add' | 'multiply', name: string, a: string, b: string): string {
     const output = this.#like(name, a);
-    this.step({ op: 'binary', kind, a, b, output });
-    return output;
+    return this.#make({ op: 'binary', kind, a, b, output });
   }
 
   /** A tensor of the shape of another. */
@@ -130,14 +133,12 @@ export class PlanBuilder {
     const output = this.#like(name, input);
     if (name !== `${hook}.hook_normalized`) this.alias(`${hook}.hook_normalized`, name);
     this.step({ op: 'normScale', input, output: scale, epsilon, centred });
-    this.step({ op: 'norm', input, scale, output, ...norm });
-    return output;
+    return this.#make({ op: 'norm', input, scale, output, ...norm });
   }
 
   activate(name: string, kind: Activation, input: string): string {
     const output = this.#like(name, input);
-    this.step({ op: 'activation', kind, input, output });
-    return output;
+    return this.#make({ op: 'activation', kind, input, output });
   }
 
   /** x weightᵀ + bias; its columns go to the outputs side by side. */
@@ -156,15 +157,13 @@ export class PlanBuilder {
   /** The rows whose logits are wanted. */
   select(name: string, input: string): string {
     const output = this.tensor(name, 'logitRows', ...this.#tensors.get(input)!.shape.slice(1));
-    this.step({ op: 'selectRows', input, output });
-    return output;
+    return this.#make({ op: 'selectRows', input, output });
   }
 
   /** Each head's first pairs turned by position. */
   rotate(name: string, input: string, table: string): string {
     const output = this.#like(name, input);
-    this.step({ op: 'rotate', input, table, output });
-    return output;
+    return this.#make({ op: 'rotate', input, table, output });
   }
 
   append(k: string, v: string, source: string): void {

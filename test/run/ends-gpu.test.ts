@@ -137,7 +137,7 @@ describe('a GPU without room', () => {
   const beams = async (of: Model) => (await of.complete(ids(9), { ...free, numBeams: 2 })).ids;
   const cases: [string, (of: Model) => Promise<unknown>][] = [
     ['keys of cache.0', complete],
-    ['token counts', complete],
+    ['sampler: counts', complete],
     ['token scores', async (of) => (await of.score(ids(9))).logprobs],
     ['readback', async (of) => [...(await of.logits(ids(9))).data]],
     ['moved slots', beams],
