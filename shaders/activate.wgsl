@@ -7,22 +7,14 @@ fn activate(x: f32) -> f32 {
       // Hendrycks & Gimpel 2016, the tanh form. Some drivers' tanh overflows; beyond 10 it is 1 in float32.
       return 0.5 * x * (1 + tanh(clamp(0.7978845608 * (x + 0.044715 * x * x * x), -10, 10)));
     }
-    case 2: {
-      return 0.5 * x * (1 + erf(x * 0.7071067812));
-    }
-    case 3: {
-      return max(x, 0);
-    }
+    case 2: { return 0.5 * x * (1 + erf(x * 0.7071067812)); }
+    case 3: { return max(x, 0); }
     case 4: {
       // Of an exp that overflows drivers may make anything.
       return x / (1 + exp(min(-x, 80)));
     }
-    case 5: {
-      return tanh(clamp(x, -10, 10));
-    }
-    default: {
-      return x;
-    }
+    case 5: { return tanh(clamp(x, -10, 10)); }
+    default: { return x; }
   }
 }
 

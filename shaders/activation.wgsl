@@ -5,9 +5,7 @@ override STRIDE: u32;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= STRIDE || id.y >= rowCount()) {
-    return;
-  }
+  if (id.x >= STRIDE || id.y >= rowCount()) { return; }
   let i = id.y * STRIDE + id.x;
   output[i] = activate(input[i]);
 }

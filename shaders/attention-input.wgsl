@@ -15,9 +15,7 @@ const LOWEST = -3.4e38;
 // Four values of a row's query, with zeros beyond the head.
 fn query4(row: u32, head: u32, vector: u32) -> vec4f {
   let at = row * Q_STRIDE + head * HEAD_DIM + vector * 4;
-  if (HEAD_DIM % 4 == 0) {
-    return q[at / 4];
-  }
+  if (HEAD_DIM % 4 == 0) { return q[at / 4]; }
   var value = vec4f();
   for (var i = 0u; i < min(4, HEAD_DIM - vector * 4); i++) {
     value[i] = q[(at + i) / 4][(at + i) % 4];

@@ -12,18 +12,14 @@ fn keyAt(place: u32, head: u32) -> u32 {
 }
 
 fn biasOf(head: u32, key: u32, place: u32) -> f32 {
-  if (DISTANCES == 0) {
-    return 0;
-  }
+  if (DISTANCES == 0) { return 0; }
   let most = i32(DISTANCES / 2);
   return distanceBias[head * BIAS_STRIDE + u32(most + clamp(i32(key) - i32(place), -most, most))];
 }
 
 // Of four keys in a row.
 fn bias4(head: u32, key: u32, place: u32) -> vec4f {
-  if (DISTANCES == 0) {
-    return vec4f();
-  }
+  if (DISTANCES == 0) { return vec4f(); }
   return vec4f(
     biasOf(head, key, place),
     biasOf(head, key + 1, place),

@@ -8,9 +8,7 @@ override OUT_STRIDE: u32;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= WIDTH || id.y >= batch.rowCount) {
-    return;
-  }
+  if (id.x >= WIDTH || id.y >= batch.rowCount) { return; }
   let head = id.x / HEAD_DIM;
   let weights = scoresAt(head, id.y);
   let seen = seenBy(id.y);

@@ -9,9 +9,7 @@ override LAST_KEYS: u32 = 0; // a row sees so many of the last keys; 0: all
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let key = id.x;
   let head = id.z;
-  if (key >= keyCount() || id.y >= batch.rowCount) {
-    return;
-  }
+  if (key >= keyCount() || id.y >= batch.rowCount) { return; }
   let seen = seenBy(id.y);
   var score = 0.0;
   if (key < seen.count && (LAST_KEYS == 0 || key + LAST_KEYS >= seen.count)) {

@@ -9,9 +9,7 @@ var<private> queries: array<vec4f, SLICE_VECTORS * ROWS>; // [vector, row]
 
 // Four values of the query of row + r. Kept by the invocation where they fit: a buffer's are read lane by lane.
 fn query(row: u32, r: u32, head: u32, vector: u32) -> vec4f {
-  if (VECTORS <= SLICE_VECTORS) {
-    return queries[vector * ROWS + r];
-  }
+  if (VECTORS <= SLICE_VECTORS) { return queries[vector * ROWS + r]; }
   return query4(min(row + r, batch.rowCount - 1), head, vector);
 }
 
@@ -38,9 +36,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let slice = id.z * SLICE_VECTORS;
   let vectors = vectorsIn(id.z);
   let row = id.x * ROWS;
-  if (row >= batch.rowCount) {
-    return;
-  }
+  if (row >= batch.rowCount) { return; }
   // A row past the last is computed as the last, and not stored.
   let end = batch.rowCount - 1;
   let seen0 = seenBy(row);

@@ -42,9 +42,7 @@ fn scoresAt(head: u32, row: u32) -> u32 {
 }
 
 fn placeOf(row: u32) -> u32 {
-  if (MEMORY) {
-    return batch.rows[row].memoryFirst;
-  }
+  if (MEMORY) { return batch.rows[row].memoryFirst; }
   return batch.rows[row].place;
 }
 
@@ -56,9 +54,7 @@ struct Seen {
 
 // The keys that a row sees: places [first, first + count).
 fn seenBy(row: u32) -> Seen {
-  if (MEMORY) {
-    return Seen(batch.rows[row].memoryFirst, batch.rows[row].memoryCount, batch.rows[row].memoryFirst);
-  }
+  if (MEMORY) { return Seen(batch.rows[row].memoryFirst, batch.rows[row].memoryCount, batch.rows[row].memoryFirst); }
   let count = batch.rows[row].count;
   let kept = select(count, min(count, WINDOW), WINDOW > 0);
   return Seen(batch.rows[row].first + count - kept, kept, batch.rows[row].place);

@@ -7,9 +7,7 @@ override MULTIPLY: bool;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= STRIDE || id.y >= rowCount()) {
-    return;
-  }
+  if (id.x >= STRIDE || id.y >= rowCount()) { return; }
   let i = id.y * STRIDE + id.x;
   output[i] = select(a[i] + b[i], a[i] * b[i], MULTIPLY);
 }

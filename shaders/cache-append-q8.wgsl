@@ -18,9 +18,7 @@ fn inBytes(values: vec4f) -> u32 {
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let head = id.x / BLOCKS;
   let block = id.x % BLOCKS;
-  if (head * HEAD_DIM >= N || id.y >= batch.rowCount) {
-    return;
-  }
+  if (head * HEAD_DIM >= N || id.y >= batch.rowCount) { return; }
   let count = min(8, HEAD_DIM - block * 8);
   let input = id.y * STRIDE + head * HEAD_DIM + block * 8;
   var most = vec2f();

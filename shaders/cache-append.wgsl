@@ -7,9 +7,7 @@ override STRIDE: u32;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x * 2;
-  if (i >= N || id.y >= batch.rowCount) {
-    return;
-  }
+  if (i >= N || id.y >= batch.rowCount) { return; }
   let at = placeOf(id.y) * N + i;
   let input = id.y * STRIDE + i;
   cacheWriteBoth(at, vec2f(k[input], k[input + 1]), i + 1 < N);

@@ -32,7 +32,5 @@ fn cacheWriteBoth(at: u32, values: vec2f, both: bool) {
     return;
   }
   cacheWrite(at, values.x);
-  if (both) {
-    cacheWrite(at + 1, values.y);
-  }
+  if (both) { cacheWrite(at + 1, values.y); }
 }

@@ -20,13 +20,9 @@ struct Places {
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let inner = select(INNER, keyCount(), HEAD_FIRST);
   let width = select(places.width, inner, places.width == 0);
-  if (id.x >= min(width, inner) || id.y >= rowCount()) {
-    return;
-  }
+  if (id.x >= min(width, inner) || id.y >= rowCount()) { return; }
   // Keys that a row does not see stay masked: nothing may depend on them.
-  if (HEAD_FIRST && id.x >= seenBy(id.y).count) {
-    return;
-  }
+  if (HEAD_FIRST && id.x >= seenBy(id.y).count) { return; }
   let row = select(id.y, batch.rows[id.y].logitRow, LOGIT_ROWS);
   let position = batch.rows[row].place - batch.rows[row].first;
   var ordinal = position;
@@ -35,23 +31,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     while (ordinal < places.positions && places.list[places.heads + ordinal] != position) {
       ordinal++;
     }
-    if (ordinal == places.positions) {
-      return;
-    }
+    if (ordinal == places.positions) { return; }
   }
   let head = places.list[id.z];
   let at = select(id.y * ROW_STRIDE + head * INNER, scoresAt(head, id.y), HEAD_FIRST) + id.x;
   let run = select(ordinal * places.heads + id.z, id.z, places.shared_values == 1);
   let value = values[select(run * places.width + id.x, 0, places.width == 0)];
-  switch KIND {
-    case 0: {
-      x[at] = value;
-    }
-    case 1: {
-      x[at] *= value;
-    }
-    default: {
-      x[at] += value;
-    }
-  }
+  x[at] = select(select(x[at] + value, x[at] * value, KIND == 1), value, KIND == 0);
 }

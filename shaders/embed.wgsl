@@ -18,43 +18,24 @@ override SCALE_2: f32;
 @group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
 
 fn numberOf(row: u32, by: u32) -> u32 {
-  switch by {
-    case 0: {
-      return batch.rows[row].token;
-    }
-    case 1: {
-      return batch.rows[row].position;
-    }
-    default: {
-      return batch.rows[row].segment;
-    }
-  }
+  let numbers = batch.rows[row];
+  return select(select(numbers.segment, numbers.position, by == 1), numbers.token, by == 0);
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= ROW_UNITS || id.y >= batch.rowCount) {
-    return;
-  }
+  if (id.x >= ROW_UNITS || id.y >= batch.rowCount) { return; }
   let index = numberOf(id.y, BY_0) + FIRST_0;
-  if (index < PART_FIRST || index >= PART_FIRST + PART_ROWS) {
-    return;
-  }
+  if (index < PART_FIRST || index >= PART_FIRST + PART_ROWS) { return; }
   let values = weights16(index - PART_FIRST, id.x) * (scale16(index - PART_FIRST, id.x) * SCALE_0);
   let secondAt = ((numberOf(id.y, BY_1) + FIRST_1) * ROW_UNITS + id.x) * 4;
   let thirdAt = ((numberOf(id.y, BY_2) + FIRST_2) * ROW_UNITS + id.x) * 4;
   let at = (id.y * ROW_UNITS + id.x) * 4;
   for (var i = 0u; i < 4; i++) {
     var sum = values[i];
-    if (BY_1 < 3) {
-      sum += second[secondAt + i] * SCALE_1;
-    }
-    if (BY_2 < 3) {
-      sum += third[thirdAt + i] * SCALE_2;
-    }
-    if (ADD) {
-      sum += output[at + i];
-    }
+    if (BY_1 < 3) { sum += second[secondAt + i] * SCALE_1; }
+    if (BY_2 < 3) { sum += third[thirdAt + i] * SCALE_2; }
+    if (ADD) { sum += output[at + i]; }
     output[at + i] = sum;
   }
 }

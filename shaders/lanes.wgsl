@@ -6,9 +6,7 @@ fn sumOfLanes(lane: u32, value: f32) -> f32 {
   partial[lane] = value;
   for (var half = LANES / 2; half > 0; half /= 2) {
     workgroupBarrier();
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
-    }
+    if (lane < half) { partial[lane] += partial[lane + half]; }
   }
   workgroupBarrier();
   let sum = partial[0];
@@ -20,9 +18,7 @@ fn mostOfLanes(lane: u32, value: f32) -> f32 {
   partial[lane] = value;
   for (var half = LANES / 2; half > 0; half /= 2) {
     workgroupBarrier();
-    if (lane < half) {
-      partial[lane] = max(partial[lane], partial[lane + half]);
-    }
+    if (lane < half) { partial[lane] = max(partial[lane], partial[lane + half]); }
   }
   workgroupBarrier();
   let most = partial[0];

@@ -22,9 +22,7 @@ fn centre(mean: f32) -> f32 {
 // Sum, and sum of squares, of the distances of four inputs from a pivot; none for those past the end of a row that ends among them.
 fn moments(start: u32, k4: u32, pivot: f32) -> vec2f {
   var d = x[start + k4] - pivot;
-  if (K % 4 != 0) {
-    d = select(vec4f(), d, vec4u(k4 * 4) + vec4u(0, 1, 2, 3) < vec4u(K));
-  }
+  if (K % 4 != 0) { d = select(vec4f(), d, vec4u(k4 * 4) + vec4u(0, 1, 2, 3) < vec4u(K)); }
   return vec2f(dot(d, vec4f(1)), dot(d, d));
 }
 
@@ -42,9 +40,7 @@ fn normed(value: vec4f, at: u32, s: Statistics) -> vec4f {
 // Four inputs, normed.
 fn input4(start: u32, at: u32, s: Statistics) -> vec4f {
   let value = x[start + at];
-  if (NORM) {
-    return normed(value, at, s);
-  }
+  if (NORM) { return normed(value, at, s); }
   return value;
 }
 

@@ -40,12 +40,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row = select(group.y, batch.rows[group.y].logitRow, SELECT);
   let start = row * ROW_UNITS * 4;
   var s = Statistics(0, 1);
-  if (NORM) {
-    s = statistics(start, lane);
-  }
-  if (keepsNormed(group.x)) {
-    keepNormed(start, lane, WORKGROUP, s);
-  }
+  if (NORM) { s = statistics(start, lane); }
+  if (keepsNormed(group.x)) { keepNormed(start, lane, WORKGROUP, s); }
   var sums = vec2f();
   for (var unit = lane % LANES; unit < ROW_UNITS; unit += LANES) {
     let values = input16(start, unit, s);
@@ -54,9 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   partial[lane] = sums;
   for (var half = LANES / 2; half > 0; half /= 2) {
     workgroupBarrier();
-    if (lane % LANES < half) {
-      partial[lane] += partial[lane + half];
-    }
+    if (lane % LANES < half) { partial[lane] += partial[lane + half]; }
   }
   if (lane % LANES == 0) {
     if (UP > 0) {

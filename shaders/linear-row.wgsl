@@ -26,12 +26,8 @@ fn main(
   let start = row * ROW_UNITS * 4;
   let lane = laneOf(local);
   var s = Statistics(0, 1);
-  if (NORM) {
-    s = statistics(start, lane);
-  }
-  if (keepsNormed(group.x)) {
-    keepNormed(start, local, WORKGROUP, s);
-  }
+  if (NORM) { s = statistics(start, lane); }
+  if (keepsNormed(group.x)) { keepNormed(start, local, WORKGROUP, s); }
   var low = vec4f();
   var high = vec4f();
   let w = WEIGHT_ROW + i;

@@ -20,9 +20,7 @@ override LOW_RANK_AT: u32; // of its numbers in `vectors`, in vec4s; its rows li
 @group(0) @binding(6) var<storage, read_write> output: array<f32>;
 
 fn low4(at: u32) -> vec4f {
-  if (LOW_RANK == 2) {
-    return bitcast<vec4f>(vec4u(cache[at], cache[at + 1], cache[at + 2], cache[at + 3]));
-  }
+  if (LOW_RANK == 2) { return bitcast<vec4f>(vec4u(cache[at], cache[at + 1], cache[at + 2], cache[at + 3])); }
   return vec4f(operand[at], operand[at + 1], operand[at + 2], operand[at + 3]);
 }
 
@@ -41,12 +39,8 @@ fn lowRank(row: u32, column: u32) -> f32 {
 
 fn biased(row: u32, column: u32, product: f32) -> f32 {
   var sum = product;
-  if (LOW_RANK > 0) {
-    sum += lowRank(row, column);
-  }
-  if (BIAS) {
-    sum += vectors[column / 4][column % 4];
-  }
+  if (LOW_RANK > 0) { sum += lowRank(row, column); }
+  if (BIAS) { sum += vectors[column / 4][column % 4]; }
   return sum;
 }
 
@@ -61,9 +55,7 @@ fn cacheAt(row: u32, column: u32) -> u32 {
 }
 
 fn store(row: u32, i: u32, sum: f32) {
-  if (i >= N) {
-    return;
-  }
+  if (i >= N) { return; }
   let column = COLUMN + i;
   var value = finished(row, column, sum);
   if (CACHE && column >= KEYS_AT) {
@@ -71,12 +63,8 @@ fn store(row: u32, i: u32, sum: f32) {
     return;
   }
   let at = row * OUT_STRIDE + column;
-  if (GATE) {
-    value *= operand[at];
-  }
-  if (RESIDUAL) {
-    value += operand[at];
-  }
+  if (GATE) { value *= operand[at]; }
+  if (RESIDUAL) { value += operand[at]; }
   output[at] = value;
 }
 

@@ -21,9 +21,7 @@ fn statistics(start: u32, lane: u32) -> Statistics {
 
 // The row of weights that is a tile's i-th: of a gated layer two, then the two that multiply them, so that one invocation has both.
 fn tileRow(i: u32) -> u32 {
-  if (UP > 0) {
-    return i / 4 * 2 + i % 2 + select(0u, UP, i % 4 >= 2);
-  }
+  if (UP > 0) { return i / 4 * 2 + i % 2 + select(0u, UP, i % 4 >= 2); }
   return i;
 }
 
@@ -37,12 +35,8 @@ fn main(
   let firstRow = group.y * SIDE;
   let xStart = startOf(firstRow + lane / 4);
   var s = Statistics(0, 1);
-  if (NORM) {
-    s = statistics(xStart, lane);
-  }
-  if (keepsNormed(group.x) && firstRow + lane / 4 < rowCount()) {
-    keepNormed(xStart, lane % 4, 4, s);
-  }
+  if (NORM) { s = statistics(xStart, lane); }
+  if (keepsNormed(group.x) && firstRow + lane / 4 < rowCount()) { keepNormed(xStart, lane % 4, 4, s); }
   let i = local.x * 4;
   let r = local.y * 4;
   var sums = mat4x4f(); // column j: outputs i ..= i + 3 of row r + j

@@ -10,9 +10,7 @@ fn products(v: mat4x4f, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) -> vec4f
 }
 
 fn keepRow(row: u32, start: u32, local: u32, s: Statistics) {
-  if (row < rowCount()) {
-    keepNormed(start, local, 8, s);
-  }
+  if (row < rowCount()) { keepNormed(start, local, 8, s); }
 }
 
 @compute @workgroup_size(8)

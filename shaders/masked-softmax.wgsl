@@ -5,9 +5,7 @@ override LAST_KEYS: u32 = 0; // a row sees so many of the last keys; 0: all
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= batch.rowCount) {
-    return;
-  }
+  if (id.x >= batch.rowCount) { return; }
   let start = scoresAt(id.y, id.x);
   let length = seenBy(id.x).count;
   let first = select(0, length - min(length, LAST_KEYS), LAST_KEYS > 0);

@@ -7,6 +7,7 @@ override EPSILON: f32;
 override SCALE_GIVEN: bool;
 override CENTRED: bool;
 override BIAS: bool;
+override SCALE_ONLY: bool; // output [rows, 1], or [rows, nHead, 1], is what is computed, SCALE_STRIDE apart
 @group(0) @binding(3) var<storage, read> input: array<f32>;
 @group(0) @binding(4) var<storage, read> scale: array<f32>;
 @group(0) @binding(5) var<storage, read> weight: array<f32>;
@@ -27,6 +28,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     squares += d * d;
   }
   let computed = sqrt(sumOfLanes(lane, squares) / f32(N) + EPSILON);
+  if (SCALE_ONLY) {
+    if (lane == 0) { output[group.x * SCALE_STRIDE + group.y] = computed; }
+    return;
+  }
   let divisor = select(computed, scale[group.x * SCALE_STRIDE + group.y], SCALE_GIVEN);
   for (var i = lane; i < N; i += LANES) {
     output[start + i] = (input[start + i] - mean) / divisor * weight[i] + select(0, bias[i], BIAS);

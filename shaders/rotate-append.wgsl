@@ -35,9 +35,7 @@ struct Head {
 }
 
 fn given(head: Head, i: u32) -> f32 {
-  if (head.isKey) {
-    return k[head.start + i];
-  }
+  if (head.isKey) { return k[head.start + i]; }
   return q[head.start + i];
 }
 
@@ -56,17 +54,13 @@ fn headOf(start: u32, isKey: bool) -> Head {
 
 fn normed(head: Head, i: u32) -> f32 {
   let value = given(head, i);
-  if (NORM) {
-    return value * head.factor * normWeights[select(0u, K_WEIGHT_AT, head.isKey) + i];
-  }
+  if (NORM) { return value * head.factor * normWeights[select(0u, K_WEIGHT_AT, head.isKey) + i]; }
   return value;
 }
 
 fn turned(head: Head, i: u32, position: u32) -> f32 {
   let value = normed(head, i);
-  if (i >= 2 * PAIRS) {
-    return value;
-  }
+  if (i >= 2 * PAIRS) { return value; }
   let pair = position * TABLE_STRIDE + i % PAIRS;
   let isSecond = i >= PAIRS;
   let other = normed(head, select(i + PAIRS, i - PAIRS, isSecond));
@@ -77,9 +71,7 @@ fn turned(head: Head, i: u32, position: u32) -> f32 {
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.y;
   let number = id.x / PER_HEAD;
-  if (number >= HEADS + 2 * KEY_HEADS || row >= batch.rowCount) {
-    return;
-  }
+  if (number >= HEADS + 2 * KEY_HEADS || row >= batch.rowCount) { return; }
   let first = id.x % PER_HEAD * EACH;
   let end = min(first + EACH, HEAD_DIM);
   let position = batch.rows[row].position;

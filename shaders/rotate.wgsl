@@ -11,9 +11,7 @@ override TURN: f32; // 1 forward, -1 back
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= WIDTH || id.y >= batch.rowCount) {
-    return;
-  }
+  if (id.x >= WIDTH || id.y >= batch.rowCount) { return; }
   let at = id.y * STRIDE + id.x;
   let i = id.x % HEAD_DIM;
   var value = input[at];

@@ -48,9 +48,7 @@ fn summarize() -> Summary {
   for (var i = 0u; i < PARTIALS; i++) {
     sum += partials[i].rawSum * exp(partials[i].rawTop - rawTop);
     // Partials interleave ids only within a group, so a later group never has a lower one.
-    if (partials[i].top > best.top) {
-      best = partials[i];
-    }
+    if (partials[i].top > best.top) { best = partials[i]; }
   }
   return Summary(rawTop + log(sum), best.top, best.topId);
 }
@@ -94,17 +92,13 @@ fn threshold(lane: u32, lowest: u32, goal: f32, byMass: bool, top: f32) -> Thres
     var chosen = BINS;
     for (var bin = BINS; bin > 0; bin--) {
       let total = totals[bin - 1];
-      if (total == 0) {
-        continue;
-      }
+      if (total == 0) { continue; }
       if (chosen < BINS) {
         // Not reached in the bin above: go on down.
         above += totals[chosen];
       }
       chosen = bin - 1;
-      if (above + total >= goal) {
-        break;
-      }
+      if (above + total >= goal) { break; }
     }
     prefix = (prefix << 4) | chosen;
     workgroupBarrier();
@@ -151,9 +145,7 @@ fn draw(lane: u32, limit: u32, ties: u32, top: f32, u: f32) {
   var mass = 0.0;
   for (var id = first; id < end; id++) {
     let key = keyOf(processed[id]);
-    if (kept(key, limit, tie, ties)) {
-      mass += massOf(processed[id], top);
-    }
+    if (kept(key, limit, tie, ties)) { mass += massOf(processed[id], top); }
     tie += select(0u, 1u, key == limit);
   }
   laneMass[lane] = mass;
@@ -162,13 +154,9 @@ fn draw(lane: u32, limit: u32, ties: u32, top: f32, u: f32) {
   var before = 0.0;
   var lastLane = 0u; // with anything kept
   for (var i = 0u; i < LANES; i++) {
-    if (i == lane) {
-      before = total;
-    }
+    if (i == lane) { before = total; }
     total += laneMass[i];
-    if (laneMass[i] > 0) {
-      lastLane = i;
-    }
+    if (laneMass[i] > 0) { lastLane = i; }
   }
   let goal = u * total;
   let mineToFind = mass > 0 && goal >= before && (goal < before + mass || lane == lastLane);
@@ -227,9 +215,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   let index = state.index;
   let at = (index % RING) * RECORD;
   if (settings.temperature == 0) {
-    if (lane == 0) {
-      drawn = summary.topId;
-    }
+    if (lane == 0) { drawn = summary.topId; }
     workgroupBarrier();
   } else {
     let top = summary.top;
@@ -241,9 +227,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     if (settings.topP < 1) {
       var mass = 0.0;
       for (var id = lane; id < VOCABULARY; id += LANES) {
-        if (keyOf(processed[id]) >= limit) {
-          mass += massOf(processed[id], top);
-        }
+        if (keyOf(processed[id]) >= limit) { mass += massOf(processed[id], top); }
       }
       laneMass[lane] = mass;
       workgroupBarrier();
@@ -274,9 +258,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     ring[at + 2] = bitcast<u32>(logits[token] - summary.logSumExp);
     counts[token] += 1;
     for (var i = 0u; i < settings.endCount; i++) {
-      if (settings.ends[i] == token) {
-        state.stopped = 1;
-      }
+      if (settings.ends[i] == token) { state.stopped = 1; }
     }
     state.index = index + 1;
     // The next step has one row, which follows the last of this one and sees it too.

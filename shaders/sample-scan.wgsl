@@ -14,9 +14,7 @@ fn process(id: u32, raw: f32) -> f32 {
   if (seen != 0) {
     value = select(value / settings.repetition, value * settings.repetition, value < 0);
     let generated = seen & ~IN_PROMPT;
-    if (generated > 0) {
-      value -= settings.frequency * f32(generated) + settings.presence;
-    }
+    if (generated > 0) { value -= settings.frequency * f32(generated) + settings.presence; }
   }
   return value;
 }
@@ -44,11 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   lanes[lane] = mine;
   for (var half = LANES / 2; half > 0; half /= 2) {
     workgroupBarrier();
-    if (lane < half) {
-      lanes[lane] = merge(lanes[lane], lanes[lane + half]);
-    }
+    if (lane < half) { lanes[lane] = merge(lanes[lane], lanes[lane + half]); }
   }
-  if (lane == 0) {
-    partials[group.x] = lanes[0];
-  }
+  if (lane == 0) { partials[group.x] = lanes[0]; }
 }

@@ -5,8 +5,6 @@ override STRIDE: u32;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= STRIDE || id.y >= batch.logitCount) {
-    return;
-  }
+  if (id.x >= STRIDE || id.y >= batch.logitCount) { return; }
   output[id.y * STRIDE + id.x] = input[batch.rows[id.y].logitRow * STRIDE + id.x];
 }

@@ -10,8 +10,6 @@ fn cached(at: u32) -> f32 {
 }
 
 fn cached4(at: u32) -> vec4f {
-  if (HEAD_DIM % 4 == 0) {
-    return cache[at / 4];
-  }
+  if (HEAD_DIM % 4 == 0) { return cache[at / 4]; }
   return vec4f(cached(at), cached(at + 1), cached(at + 2), cached(at + 3));
 }

@@ -1,5 +1,4 @@
 // Weights as bfloat16, the upper half of a float32, two in a u32.
-override ROW_UNITS: u32; // units of 16 weights in a row
 @group(0) @binding(1) var<storage, read> weightValues: array<vec4u>;
 
 fn brains(pair: vec2u) -> vec4f {
@@ -13,8 +12,4 @@ fn weights16(row: u32, unit: u32) -> mat4x4f {
   let a = weightValues[at];
   let b = weightValues[at + 1];
   return mat4x4f(brains(a.xy), brains(a.zw), brains(b.xy), brains(b.zw));
-}
-
-fn scale16(row: u32, unit: u32) -> f32 {
-  return 1;
 }

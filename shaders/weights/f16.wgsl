@@ -1,5 +1,4 @@
 // Weights as IEEE half precision, two in a u32; needs no shader-f16.
-override ROW_UNITS: u32; // units of 16 weights in a row
 @group(0) @binding(1) var<storage, read> weightValues: array<vec4u>;
 
 fn weights16(row: u32, unit: u32) -> mat4x4f {
@@ -12,8 +11,4 @@ fn weights16(row: u32, unit: u32) -> mat4x4f {
     vec4f(unpack2x16float(b.x), unpack2x16float(b.y)),
     vec4f(unpack2x16float(b.z), unpack2x16float(b.w)),
   );
-}
-
-fn scale16(row: u32, unit: u32) -> f32 {
-  return 1;
 }

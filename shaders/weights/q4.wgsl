@@ -1,6 +1,5 @@
 // Weights as 4 bits with one half-precision scale for 32 of them: weight = (nibble - 8) * scale (llama.cpp's Q4_0). Of
 // eight weights, the first four are the low nibbles of a u32 and the last four the high ones.
-override ROW_UNITS: u32; // units of 16 weights in a row
 @group(0) @binding(1) var<storage, read> weightValues: array<vec2u>;
 
 // Masked where they stand and brought down by a float factor, as in q8.wgsl.

@@ -1,5 +1,4 @@
 // Weights as int8 with one half-precision scale for 32 of them (llama.cpp's Q8_0, values and scales apart).
-override ROW_UNITS: u32; // units of 16 weights in a row
 @group(0) @binding(1) var<storage, read> weightValues: array<vec4u>;
 
 // The four bytes of a word. Each is masked where it stands and brought down by a float factor: exact, and on software

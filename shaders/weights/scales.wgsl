@@ -1,4 +1,5 @@
 // Half-precision scales of 32 weights each, in front of the formats that have them.
+override ROW_UNITS: u32; // units of 16 weights in a row
 @group(0) @binding(2) var<storage, read> weightScales: array<u32>;
 
 // A half as float32. By hand: WGSL lets drivers take halves below 2^-14 for 0, and with a scale goes a whole block of small weights.

@@ -1,4 +1,5 @@
 import { modelTypeOf } from '../load/checkpoint.ts';
+import { headsOf } from '../model/family.ts';
 import type { Base } from './names.ts';
 
 /** What transformers puts before the names of a family's body. */
@@ -36,7 +37,7 @@ export function moduleOf({ family, config }: Pick<Base, 'family' | 'config'>, pl
   if (beside.test(planName)) return planName;
   const prefix = prefixes[modelTypeOf({ family, config })] ?? 'model';
   // An encoder that was saved without a head is the body itself.
-  const isBare = family.kind === 'encoder' && family.heads(config).length === 0;
+  const isBare = family.kind === 'encoder' && headsOf(family, config).length === 0;
   const own =
     family.kind === 'vision' ? renamed.reduce((name, [from, to]) => name.replace(from, to), planName) : planName;
   return prefix === '' || isBare ? own : `${prefix}.${own}`;

@@ -1,4 +1,4 @@
-import type { BaseConfig, Family } from '../model/family.ts';
+import { type BaseConfig, type Family, headsOf } from '../model/family.ts';
 import type { Uses } from '../plan/adapt.ts';
 import { type Plan, stepsOf, stepWeights, type WeightSpec } from '../plan/plan.ts';
 
@@ -60,7 +60,7 @@ export class BaseNames {
       else if (step.op === 'linear') this.#layers.add(step.weight); // T5's biases by distance are a matrix, and no layer
     }
     const last = steps.findLast((step) => step.op === 'linear' && step.outputs.includes('logits'));
-    const writes = family.heads(config).some((one) => one === 'next-words' || one === 'masked-words');
+    const writes = headsOf(family, config).some((one) => one === 'next-words' || one === 'masked-words');
     this.output = writes && last?.op === 'linear' ? last.weight : undefined;
   }
 

@@ -33,7 +33,7 @@ export const rowConstants = ({ axis }: GpuTensor) => ({ LOGIT_ROWS: flag(axis ==
 
 /** The files that read a format's weights. */
 export const weightFiles = (format: WeightFormat): string[] => [
-  ...(isScaled(format) ? ['weights/scales.wgsl'] : []),
+  isScaled(format) ? 'weights/scales.wgsl' : 'weights/unscaled.wgsl',
   `weights/${format}.wgsl`,
 ];
 

@@ -55,11 +55,28 @@ export async function readGguf(files: Files, file: string, signal?: AbortSignal)
 /** Thrown where a header goes on behind the bytes that are there. */
 const more = Symbol('more');
 
-const fieldTypes = 'u8 i8 u16 i16 u32 i32 f32 bool string array u64 i64 f64'.split(' ');
-const fieldBytes: Record<string, number> = {
-  ...{ u8: 1, i8: 1, bool: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, u64: 8, i64: 8, f64: 8 },
-  ...{ string: 8, array: 12 }, // at least
-};
+interface FieldType {
+  /** Of a string and an array at least. */
+  bytes: number;
+  read?(view: DataView, at: number): number | bigint;
+}
+/** The types of metadata in the order of their numbers. */
+const fieldTypes = new Map<string, FieldType>([
+  ['u8', { bytes: 1, read: (view, at) => view.getUint8(at) }],
+  ['i8', { bytes: 1, read: (view, at) => view.getInt8(at) }],
+  ['u16', { bytes: 2, read: (view, at) => view.getUint16(at, true) }],
+  ['i16', { bytes: 2, read: (view, at) => view.getInt16(at, true) }],
+  ['u32', { bytes: 4, read: (view, at) => view.getUint32(at, true) }],
+  ['i32', { bytes: 4, read: (view, at) => view.getInt32(at, true) }],
+  ['f32', { bytes: 4, read: (view, at) => view.getFloat32(at, true) }],
+  ['bool', { bytes: 1, read: (view, at) => view.getUint8(at) }],
+  ['string', { bytes: 8 }],
+  ['array', { bytes: 12 }],
+  ['u64', { bytes: 8, read: (view, at) => view.getBigUint64(at, true) }],
+  ['i64', { bytes: 8, read: (view, at) => view.getBigInt64(at, true) }],
+  ['f64', { bytes: 8, read: (view, at) => view.getFloat64(at, true) }],
+]);
+const typesById = [...fieldTypes.keys()];
 
 /** The beginning of a file, being parsed. */
 class Header {
@@ -169,7 +186,7 @@ class Header {
     if (type === 'string') return this.#string();
     if (type !== 'array') return this.#number(type);
     const element = this.#type();
-    const each = fieldBytes[element]!;
+    const each = fieldTypes.get(element)!.bytes;
     const keeps = wanted && element !== 'array';
     const count = this.#count(`the length of ${this.#what}`, each, keeps ? maxElements : undefined);
     if (keeps) {
@@ -186,7 +203,7 @@ class Header {
 
   #type(): string {
     const id = this.#number('u32');
-    const type = fieldTypes[id];
+    const type = typesById[id];
     if (type === undefined) throw bad(`${this.#what} in ${this.#file} has the metadata type ${id}; expected 0 to 12.`);
     return type;
   }
@@ -212,29 +229,9 @@ class Header {
   }
 
   #number(type: string): number {
-    const at = this.#take(fieldBytes[type]!);
-    const view = this.#view;
-    switch (type) {
-      case 'u8':
-      case 'bool':
-        return view.getUint8(at);
-      case 'i8':
-        return view.getInt8(at);
-      case 'u16':
-        return view.getUint16(at, true);
-      case 'i16':
-        return view.getInt16(at, true);
-      case 'u32':
-        return view.getUint32(at, true);
-      case 'i32':
-        return view.getInt32(at, true);
-      case 'f32':
-        return view.getFloat32(at, true);
-      case 'f64':
-        return view.getFloat64(at, true);
-      default: // beyond 2^53 only the magnitude matters: everything is held against what the file can have
-        return Number(type === 'i64' ? view.getBigInt64(at, true) : view.getBigUint64(at, true));
-    }
+    const at = this.#take(fieldTypes.get(type)!.bytes);
+    // Beyond 2^53 only the magnitude matters: everything is held against what the file can have.
+    return Number(fieldTypes.get(type)!.read!(this.#view, at));
   }
 
   /** Passes over so many bytes and says where they begin. */

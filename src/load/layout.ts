@@ -25,7 +25,7 @@ export interface TensorLayout {
 
 export const safetensorsLayout = (family: Family, config: BaseConfig): TensorLayout => ({
   config: 'config.json',
-  layerCount: `${family.layerField(config)} in config.json`,
+  layerCount: `${family.layerField?.(config) ?? 'num_hidden_layers'} in config.json`,
   types: floatTypes,
   transposes: true,
   planName: (name) => family.nameOf(name),

@@ -1,5 +1,6 @@
 import type { Layer, PlanBuilder } from '../plan/builder.ts';
 import type { Activation, Norm } from '../plan/plan.ts';
+import type { DecoderConfig } from './family.ts';
 
 /** Attention of a block over a key source, whose heads are as wide as the queries'. */
 export interface Attention {
@@ -123,9 +124,16 @@ function addMlp(b: PlanBuilder, hook: string, x: string, { up, activation, down,
   return b.dense(`${hook}.hook_mlp_out`, post, down);
 }
 
-/** The norm behind the last block, and the layer that chooses words. */
-export function chooseWords(b: PlanBuilder, x: string, norm: Norm, weight: string): void {
+/** The norm behind the last block, and the layer that chooses words: the words' own, or where they are not tied, `head`. */
+export function chooseWords(
+  b: PlanBuilder,
+  { tieWordEmbeddings, vocabSize, nEmbd }: DecoderConfig,
+  x: string,
+  norm: Norm,
+  [words, head]: readonly [words: string, head: string],
+): void {
   const normed = b.norm('ln_final', x, norm);
   b.alias('ln_final_out', normed);
+  const weight = tieWordEmbeddings ? words : b.matrix(head, vocabSize, nEmbd);
   b.dense('logits', b.select('selected', normed), { weight });
 }

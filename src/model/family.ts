@@ -64,7 +64,8 @@ export interface Family<Config extends BaseConfig = BaseConfig> {
   title: string;
   /** @throws VitrineError as the methods of `Fields` do */
   config(fields: Fields, holds: Holds): Config;
-  heads(config: Config): Head[];
+  /** `next-words` alone if absent. */
+  heads?(config: Config): Head[];
   plan(config: Config): Plan;
   /** The numbers by which positions are looked up; 0, 1, 2, ... if absent. */
   positions?(ids: readonly number[], config: Config): number[];
@@ -74,6 +75,10 @@ export interface Family<Config extends BaseConfig = BaseConfig> {
   body: RegExp;
   /** Names under which a file may have one tensor; the first is the plan's. */
   ties(config: Config): readonly (readonly string[])[];
-  /** Field of the number of layers, for messages. */
-  layerField(config: Config): string;
+  /** Field of the number of layers, for messages; `num_hidden_layers` if absent. */
+  layerField?(config: Config): string;
 }
+
+/** What a model of a family answers. */
+export const headsOf = <Config extends BaseConfig>(family: Family<Config>, config: Config): Head[] =>
+  family.heads?.(config) ?? ['next-words'];

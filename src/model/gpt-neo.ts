@@ -150,7 +150,7 @@ export function gptNeoPlan(config: GptNeoConfig): Plan {
       },
     });
   }
-  chooseWords(b, x, norm(of.final), config.tieWordEmbeddings ? words : b.matrix('lm_head.weight', vocabSize, nEmbd));
+  chooseWords(b, config, x, norm(of.final), [words, 'lm_head.weight']);
   return b.plan({ nCtx, vocabSize });
 }
 
@@ -158,7 +158,6 @@ const shared = { kind: 'decoder', plan: gptNeoPlan } as const;
 
 export const gptNeo: Family<GptNeoConfig> = {
   ...shared,
-  heads: () => ['next-words'],
   modelTypes: ['gpt_neo'],
   title: 'GPT-Neo',
   config: readNeo,
@@ -173,12 +172,10 @@ export const gptNeo: Family<GptNeoConfig> = {
 
 export const opt: Family<GptNeoConfig> = {
   ...shared,
-  heads: () => ['next-words'],
   modelTypes: ['opt'],
   title: 'OPT',
   config: readOpt,
   nameOf: (name) => name.replace(/^model\./, '').replace(/^decoder\./, ''),
   body: /^(embed_tokens|embed_positions|layers|final_layer_norm|lm_head|project_in|project_out)\./,
   ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['embed_tokens.weight', 'lm_head.weight']] : []),
-  layerField: () => 'num_hidden_layers',
 };

@@ -73,12 +73,7 @@ export function gptNeoxPlan(config: GptNeoxConfig): Plan {
       },
     });
   }
-  chooseWords(
-    b,
-    x,
-    norm('final_layer_norm'),
-    config.tieWordEmbeddings ? words : b.matrix('embed_out.weight', vocabSize, nEmbd),
-  );
+  chooseWords(b, config, x, norm('final_layer_norm'), [words, 'embed_out.weight']);
   return b.plan({ nCtx, vocabSize });
 }
 
@@ -87,7 +82,6 @@ export const gptNeox: Family<GptNeoxConfig> = {
   kind: 'decoder',
   title: 'GPT-NeoX',
   config: readConfig,
-  heads: () => ['next-words'],
   plan: gptNeoxPlan,
   nameOf(name) {
     const own = name.replace(/^gpt_neox\./, '');
@@ -96,5 +90,4 @@ export const gptNeox: Family<GptNeoxConfig> = {
   },
   body: /^(embed_in|embed_out|layers|final_layer_norm)\./,
   ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['embed_in.weight', 'embed_out.weight']] : []),
-  layerField: () => 'num_hidden_layers',
 };

@@ -57,7 +57,6 @@ export const gpt2: Family<ModelConfig> = {
   kind: 'decoder',
   title: 'GPT-2',
   config: readConfig,
-  heads: () => ['next-words'],
   plan: gpt2Plan,
   nameOf(name) {
     const own = name.replace(/^transformer\./, '');

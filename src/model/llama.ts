@@ -123,7 +123,7 @@ export function llamaPlan(config: LlamaConfig): Plan {
       },
     });
   }
-  chooseWords(b, x, rms('norm'), config.tieWordEmbeddings ? words : b.matrix('lm_head.weight', vocabSize, nEmbd));
+  chooseWords(b, config, x, rms('norm'), [words, 'lm_head.weight']);
   return b.plan({ nCtx, vocabSize });
 }
 
@@ -132,7 +132,6 @@ export const llama: Family<LlamaConfig> = {
   kind: 'decoder',
   title: 'Llama',
   config: readConfig,
-  heads: () => ['next-words'],
   plan: llamaPlan,
   nameOf(name) {
     const own = name.replace(/^model\./, '');
@@ -140,5 +139,4 @@ export const llama: Family<LlamaConfig> = {
   },
   body: /^(embed_tokens|layers|norm|lm_head)\./,
   ties: ({ tieWordEmbeddings }) => (tieWordEmbeddings ? [['embed_tokens.weight', 'lm_head.weight']] : []),
-  layerField: () => 'num_hidden_layers',
 };

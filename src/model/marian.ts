@@ -218,7 +218,6 @@ export const marian: Family<MarianConfig> = {
   kind: 'encoder-decoder',
   title: 'Marian or BART',
   config: readConfig,
-  heads: () => ['next-words'],
   plan: marianPlan,
   nameOf: (name) => name.replace(/^model\./, ''),
   // Sinusoids that old files hold are made anew, and fairseq's buffers take no part.

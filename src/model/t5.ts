@@ -199,7 +199,6 @@ export const t5: Family<T5Config> = {
   kind: 'encoder-decoder',
   title: 'T5',
   config: readConfig,
-  heads: () => ['next-words'],
   plan: t5Plan,
   // Old files hold a table for cross-attention, which has none.
   nameOf: (name) => (/EncDecAttention\.relative_attention_bias\.weight$/.test(name) ? undefined : name),

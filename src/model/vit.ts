@@ -178,5 +178,4 @@ export const vit: Family<VisionConfig> = {
   },
   body: /^(embeddings|encoder|layernorm)\./,
   ties: () => [],
-  layerField: () => 'num_hidden_layers',
 };

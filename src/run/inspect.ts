@@ -1,7 +1,7 @@
 import { modelTypeOf } from '../load/checkpoint.ts';
 import { type ConfigOf, openCheckpoint } from '../load/open.ts';
 import type { Source } from '../load/source.ts';
-import type { Head, Kind } from '../model/family.ts';
+import { type Head, headsOf, type Kind } from '../model/family.ts';
 import { product, type WeightSpec } from '../plan/plan.ts';
 import { checkOptions } from './check.ts';
 import { type LoadOptions, loadChecks } from './loading.ts';
@@ -39,7 +39,7 @@ export async function inspect(source: Source, options: InspectOptions = {}): Pro
   return {
     family: modelTypeOf(checkpoint),
     kind: family.kind,
-    heads: family.heads(checkpoint.config),
+    heads: headsOf(family, checkpoint.config),
     parameters,
     bytes,
     config: checkpoint.config,

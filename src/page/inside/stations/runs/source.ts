@@ -27,7 +27,7 @@ const files: Record<Exclude<ForwardOp, 'attention'>, Record<Language, readonly s
   embed: { wgsl: ['embed.wgsl'], cpu: ['embed.ts'], wasm: ['rows.ts'] },
   input: { wgsl: [], cpu: [], wasm: [] },
   binary: { wgsl: ['binary.wgsl'], cpu: ['binary.ts'], wasm: ['rows.ts'] },
-  normScale: { wgsl: ['norm-scale.wgsl'], cpu: ['norm.ts'], wasm: ['norm.ts'] },
+  normScale: { wgsl: ['norm.wgsl'], cpu: ['norm.ts'], wasm: ['norm.ts'] },
   norm: { wgsl: ['norm.wgsl'], cpu: ['norm.ts'], wasm: ['norm.ts'] },
   selectRows: { wgsl: ['select-rows.wgsl'], cpu: ['select-rows.ts'], wasm: ['rows.ts'] },
   linear: {
