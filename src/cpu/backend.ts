@@ -1,5 +1,6 @@
 import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
+import { restrided } from '../plan/formats.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
 import { learns, type WeightSpec } from '../plan/plan.ts';
@@ -27,9 +28,7 @@ export function createCpuBackend({ kv = 'f32' }: { kv?: KvFormat } = {}): Backen
     },
     setWeight(name, values) {
       const { spec, stride, packed } = weights.get(name)!;
-      for (let row = 0; row < spec.rows; row++) {
-        packed.values.set(values.subarray(row * spec.columns, (row + 1) * spec.columns), row * stride);
-      }
+      packed.values.set(restrided(values, spec.columns, stride));
     },
     removeWeights(names) {
       for (const name of names) weights.delete(name);

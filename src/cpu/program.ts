@@ -3,7 +3,7 @@ import { VitrineError } from '../plan/error.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import { type Plan, product, type Step, shapeOf, stepOutputs, stepsOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
-import { placesOf, sizesOf } from '../plan/rows.ts';
+import { placesIn, placesOf, sizesOf } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
 
 import { perform } from './perform.ts';
@@ -12,13 +12,11 @@ import type { CpuWeight } from './weights.ts';
 
 /** What a program takes: of each source the floats of its keys, and as many of values; buffers for its tensors. */
 export function roomOf(plan: Plan, size: ProgramSize, capture: ReadonlySet<string>) {
-  const most = Math.max(size.rows, size.source ?? 0);
-  const placesIn = { context: size.slots * size.context, source: size.source ?? 0, rows: most };
   const cached = new Map(
-    [...plan.sources].map(([name, { nHead, headDim, axis }]) => [
-      name,
-      { nHead, headDim, floats: placesIn[axis] * nHead * headDim },
-    ]),
+    [...plan.sources].map(([name, source]) => {
+      const { nHead, headDim } = source;
+      return [name, { nHead, headDim, floats: placesIn(source, size) * nHead * headDim }];
+    }),
   );
   const encoder = [...(plan.encoder ?? []), ...(plan.encoderBackward ?? [])];
   const encoded = new Set(encoder.flatMap(stepOutputs));

@@ -1,10 +1,11 @@
 import type { Batch, DecodeRequest, Drawn, Program, ProgramSize, RunResult } from '../plan/backend.ts';
+import { restrided } from '../plan/formats.ts';
 import { part } from '../plan/part.ts';
 import { keyAxisOf, learns, type Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { BATCH_WORDS, placesOf, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
-import { Buffers } from './buffers.ts';
+import { Buffers, write } from './buffers.ts';
 import { Decoder, drawLimits } from './decode.ts';
 import { encode, prepare } from './dispatch.ts';
 import type { RunSizes } from './kernel.ts';
@@ -291,11 +292,7 @@ export class GpuProgram implements Program {
     for (const { step } of steps) {
       if (step.op !== 'input') continue;
       const { buffer, width, stride } = tensors.get(step.output)!;
-      const padded = new Float32Array(batch.rows.length * stride);
-      batch.rows.forEach((_, r) => {
-        padded.set(batch.input!.subarray(r * width, (r + 1) * width), r * stride);
-      });
-      queue.writeBuffer(buffer, 0, padded);
+      write(this.#device, buffer, 0, restrided(batch.input!, width, stride));
     }
   }
 
@@ -316,12 +313,7 @@ export class GpuProgram implements Program {
   /** What was read of a tensor without its padding: as its spec's shape says. */
   #compact(name: string, list: DispatchList, values = new Float32Array(0) as Float32Array): Float32Array {
     const { width, stride } = list.tensors.get(name)!;
-    if (width === stride || keyAxisOf(this.#parts.plan.tensors.get(name)!)) return values;
-    const compact = new Float32Array((values.length / stride) * width);
-    for (let row = 0; row * stride < values.length; row++) {
-      compact.set(values.subarray(row * stride, row * stride + width), row * width);
-    }
-    return compact;
+    return keyAxisOf(this.#parts.plan.tensors.get(name)!) ? values : restrided(values, stride, width);
   }
 }
 

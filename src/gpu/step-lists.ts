@@ -2,6 +2,7 @@ import type { ProgramSize } from '../plan/backend.ts';
 import { allRules, cachedLinear, fuse, normedLinear, type Rule, rotatedAppend } from '../plan/fuse.ts';
 import { type KvFormat, keyBytes } from '../plan/kv.ts';
 import { type AxisSizes, type KeySource, learns, type Plan, type Step, stepInputs, widthOf } from '../plan/plan.ts';
+import { placesIn } from '../plan/rows.ts';
 import type { Weights } from './weights.ts';
 
 /** What steps are fused for. */
@@ -108,14 +109,8 @@ function joinedIn(steps: readonly Step[], plan: Plan, capture: ReadonlySet<strin
 }
 
 /** Bytes of a source's keys and values in a program of this size. */
-export function sourceBytes(source: KeySource, size: ProgramSize, kv: KvFormat): number {
-  const places = {
-    context: size.slots * size.context,
-    source: size.source ?? 0,
-    rows: Math.max(size.rows, size.source ?? 0),
-  };
-  return 2 * places[source.axis] * placeBytes(source, kv);
-}
+export const sourceBytes = (source: KeySource, size: ProgramSize, kv: KvFormat): number =>
+  2 * placesIn(source, size) * placeBytes(source, kv);
 
 /** Bytes of a place's keys, or values, of all heads. */
 export const placeBytes = ({ nHead, headDim }: KeySource, kv: KvFormat): number => nHead * keyBytes(kv, headDim);

@@ -68,7 +68,7 @@ export const storedBlock = (format: WeightFormat): number => (format === 'q8' ? 
 /** Packs whole rows `[rows, columns]` of weights; those that are as a file has them stay the same numbers, in this format alone. */
 export function packRows(format: WeightFormat, weights: WeightRows, columns: number): PackedRows {
   if (weights instanceof Uint8Array) return takeBlocks(format, weights, columns);
-  const padded = padRows(weights, columns);
+  const padded = restrided(weights, columns, strideOf(columns));
   if (padded instanceof Uint16Array) return { values: padded };
   switch (format) {
     case 'f32':
@@ -109,13 +109,13 @@ function q4At(values: Uint8Array, index: number): number {
   return (index & 4 ? byte >> 4 : byte & 15) - 8;
 }
 
-function padRows(weights: Float32Array | Uint16Array, columns: number): Float32Array | Uint16Array {
-  const stride = strideOf(columns);
-  if (stride === columns) return weights;
-  const rows = weights.length / columns;
-  const padded = weights instanceof Uint16Array ? new Uint16Array(rows * stride) : new Float32Array(rows * stride);
-  for (let r = 0; r < rows; r++) padded.set(weights.subarray(r * columns, (r + 1) * columns), r * stride);
-  return padded;
+/** Rows of so many values as rows of others: cut, or padded with zeros. */
+export function restrided<T extends Float32Array | Uint16Array>(values: T, from: number, to: number): T {
+  if (from === to) return values;
+  const rows = values.length / from;
+  const made = new (values.constructor as new (length: number) => T)(rows * to);
+  for (let r = 0; r < rows; r++) made.set(values.subarray(r * from, r * from + Math.min(from, to)), r * to);
+  return made;
 }
 
 /** Rows as Q8_0 and Q4_0 have them: the same scales and values, which lie apart here. */

@@ -1,4 +1,4 @@
-import type { Batch, Row } from './backend.ts';
+import type { Batch, ProgramSize, Row } from './backend.ts';
 import type { AxisSizes, KeySource } from './plan.ts';
 
 /** Numbers of a row in a device's memory (shaders/batch.wgsl, src/wasm/kernels/step.ts), behind the four that count the batch's. */
@@ -20,6 +20,10 @@ export function sizesOf({ rows, logitRows }: Batch): AxisSizes {
     source: Math.max(0, ...rows.map(({ memory }) => memory?.count ?? 0)),
   };
 }
+
+/** Places of a source in a program of this size. */
+export const placesIn = ({ axis }: KeySource, { slots, context, rows, source = 0 }: ProgramSize): number =>
+  ({ context: slots * context, source, rows: Math.max(rows, source) })[axis];
 
 /** Where a row's own keys lie in a source, and those that it sees: places, the first slot's first is 0. */
 export function placesOf(

@@ -85,39 +85,28 @@ export class EncoderRuns {
     plan = this.#engine.plan,
   ): Promise<T[]> {
     this.#running.push(plan);
+    const results = new Array<T>(texts.length);
+    let left = [...texts.keys()].sort((a, b) => texts[b]!.rows.length - texts[a]!.rows.length);
     try {
-      return await this.#run(plan, texts, wanted, signal, take, onTexts);
+      while (left.length > 0) {
+        const runner = this.#runnerFor(plan, wanted, texts[left[0]!]!.rows.length);
+        const count = fitting(left, texts, runner.size.rows);
+        const batch = left.slice(0, count).map((i) => texts[i]!);
+        await this.#engine.turn(signal);
+        const encoded = await runBatch(runner, batch, wanted, this.#isCausal, signal).catch((error: unknown) => {
+          // Another call may have shrunk it meanwhile.
+          if (!this.#shrink(error, runner) && [...this.#of(plan).values()].includes(runner)) throw error;
+        });
+        if (!encoded) continue;
+        for (const [place, text] of batch.entries()) results[left[place]!] = take(encoded[place]!, text);
+        left = left.slice(count);
+        onTexts(texts.length - left.length);
+      }
+      return results;
     } finally {
       this.#running.splice(this.#running.indexOf(plan), 1);
       this.#tidy();
     }
-  }
-
-  async #run<Text extends EncoderText, T>(
-    plan: Plan,
-    texts: readonly Text[],
-    wanted: Wanted<Text>,
-    signal: AbortSignal | undefined,
-    take: (encoded: Encoded, text: Text) => T,
-    onTexts: (done: number) => void,
-  ): Promise<T[]> {
-    const results = new Array<T>(texts.length);
-    let left = [...texts.keys()].sort((a, b) => texts[b]!.rows.length - texts[a]!.rows.length);
-    while (left.length > 0) {
-      const runner = this.#runnerFor(plan, wanted, texts[left[0]!]!.rows.length);
-      const count = fitting(left, texts, runner.size.rows);
-      const batch = left.slice(0, count).map((i) => texts[i]!);
-      await this.#engine.turn(signal);
-      const encoded = await runBatch(runner, batch, wanted, this.#isCausal, signal).catch((error: unknown) => {
-        // Another call may have shrunk it meanwhile.
-        if (!this.#shrink(error, runner) && [...this.#of(plan).values()].includes(runner)) throw error;
-      });
-      if (!encoded) continue;
-      for (const [place, text] of batch.entries()) results[left[place]!] = take(encoded[place]!, text);
-      left = left.slice(count);
-      onTexts(texts.length - left.length);
-    }
-    return results;
   }
 
   /** After a failure: whether there was no memory for the program, and a smaller one may do. */

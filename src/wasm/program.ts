@@ -26,7 +26,7 @@ import {
   widthOf,
 } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
-import { BATCH_WORDS, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
+import { BATCH_WORDS, placesIn, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
 import { layout } from './binary.ts';
 import { type Lowering, placeBytes, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
@@ -214,8 +214,7 @@ export class WasmProgram implements Program {
   }
 
   #memoryOf(name: string, source: KeySource): SourceMemory {
-    const { slots, context, rows, source: memory = 0 } = this.size;
-    const places = { context: slots * context, source: memory, rows: Math.max(rows, memory) }[source.axis];
+    const places = placesIn(source, this.size);
     const bytes = source.nHead * places * placeBytes(source, this.#kv);
     const half = () => this.#allocate(bytes, `The key source ${name}`);
     return { ...source, kv: this.#kv, places, keys: half(), values: half() };
