@@ -4,7 +4,7 @@ import { transposeRows } from '../load/values.ts';
 import type { BaseConfig } from '../model/family.ts';
 import type { Changes, Product, Uses } from '../plan/adapt.ts';
 import { VitrineError } from '../plan/error.ts';
-import { type Plan, stepWeights, type WeightSpec } from '../plan/plan.ts';
+import { type Plan, piecesOf, stepWeights, type WeightSpec } from '../plan/plan.ts';
 import type { AdapterTensor } from './parts.ts';
 import { writeSafetensors } from './write.ts';
 
@@ -149,7 +149,7 @@ function changed(
   const { columns, order } = spec;
   if (uses === 'layers') {
     let first = 0;
-    for (const { name, length } of spec.parts ?? [{ name: spec.name, length: spec.rows }]) {
+    for (const { name, length } of piecesOf(spec)) {
       const product = layers.get(name);
       const start = first;
       if (product) addProduct(values, product, columns, start, length, (i) => (order ? order(start + i) - start : i));

@@ -1,6 +1,6 @@
 import { type BaseConfig, type Family, headsOf } from '../model/family.ts';
 import type { Uses } from '../plan/adapt.ts';
-import { type Plan, stepsOf, stepWeights, type WeightSpec } from '../plan/plan.ts';
+import { type Plan, piecesOf, stepsOf, stepWeights, type WeightSpec } from '../plan/plan.ts';
 
 /** A model that an adapter is put on. */
 export interface Base {
@@ -40,9 +40,8 @@ export class BaseNames {
     const { plan, family, config } = base;
     this.#base = base;
     for (const spec of plan.weights) {
-      const isVector = spec.kind === 'vector';
       let first = 0;
-      for (const { name, length } of spec.parts ?? [{ name: spec.name, length: isVector ? spec.columns : spec.rows }]) {
+      for (const { name, length } of piecesOf(spec)) {
         this.#places.set(name, { spec, part: name, first, length, uses: 'all' });
         first += length;
       }

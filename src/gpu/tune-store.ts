@@ -1,4 +1,4 @@
-import { isNode } from '../plan/host.ts';
+import { cacheFolder, isNode } from '../plan/host.ts';
 import { PATIENCE, within } from '../plan/patience.ts';
 
 const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
@@ -46,11 +46,8 @@ function place(): TuneStore {
 
 function fileStore(): TuneStore {
   const fs = process.getBuiltinModule('node:fs/promises');
-  const { join } = process.getBuiltinModule('node:path');
-  const { VITRINE_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  const caches = XDG_CACHE_HOME || LOCALAPPDATA || join(process.getBuiltinModule('node:os').homedir(), '.cache');
-  const folder = VITRINE_CACHE || join(caches, 'vitrine');
-  const file = join(folder, 'tuned.json');
+  const folder = cacheFolder();
+  const file = process.getBuiltinModule('node:path').join(folder, 'tuned.json');
   const read = async () =>
     JSON.parse((await orNothing(() => fs.readFile(file, 'utf8'))) ?? '{}') as Record<string, string>;
   return {

@@ -1,6 +1,6 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import { BaseNames } from '../adapter/names.ts';
-import type { AddedWeight, Plan, Step, TensorSpec, WeightSpec } from '../plan/plan.ts';
+import { type AddedWeight, type Plan, piecesOf, type Step, type TensorSpec, type WeightSpec } from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import { weight } from '../run/weight.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -199,7 +199,7 @@ export class TrainingPlan {
 
   /** A layer, and what the products of its parts add to their outputs. */
   #linear(step: Step & { op: 'linear' }, spec: WeightSpec, tensors: Map<string, TensorSpec>): Step[] {
-    const parts = spec.parts ?? [{ name: spec.name, length: spec.rows }];
+    const parts = piecesOf(spec);
     if (!parts.some(({ name }) => this.#products.has(name))) return [step];
     const tensor = (name: string, shape: TensorSpec['shape']) => {
       tensors.set(name, { name, shape });

@@ -1,17 +1,15 @@
-import { isNode } from '../plan/host.ts';
+import { cacheFolder, isNode } from '../plan/host.ts';
 import { folderStore, orAbsent } from './folder-store.ts';
 import { inTime, timely } from './in-time.ts';
 import type { CacheStore } from './store.ts';
 
 export type { CacheStore };
 
-const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
-
 const folderName = 'vitrine';
 
 /** The platform's own: OPFS, or the Cache API, or in Node a folder; undefined where a browser allows none, or none answers. */
 export async function platformStore(patience?: number): Promise<CacheStore | undefined> {
-  if (isNode()) return timely(() => folderStore(nodeFolder()), patience);
+  if (isNode()) return timely(() => folderStore(cacheFolder()), patience);
   try {
     const open = async () => (await navigator.storage.getDirectory()).getDirectoryHandle(folderName, { create: true });
     const root = await inTime(open(), patience);
@@ -25,14 +23,6 @@ export async function platformStore(patience?: number): Promise<CacheStore | und
   } catch {
     return undefined;
   }
-}
-
-/** `$VITRINE_CACHE`, or `vitrine` in the user's folder of caches. */
-function nodeFolder(): string {
-  const { VITRINE_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  const { join } = process.getBuiltinModule('node:path');
-  const caches = XDG_CACHE_HOME || LOCALAPPDATA || join(process.getBuiltinModule('node:os').homedir(), '.cache');
-  return VITRINE_CACHE || join(caches, folderName);
 }
 
 /** The origin private file system: a file for each entry. */

@@ -1,7 +1,7 @@
 import type { BaseConfig, Family } from '../model/family.ts';
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { badCheckpoint, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
-import { product, type WeightSpec } from '../plan/plan.ts';
+import { piecesOf, product, type WeightSpec } from '../plan/plan.ts';
 import type { Checkpoint, Progress, StoredAs, StoredPart, TokenizerFiles } from './checkpoint.ts';
 import { modelTypeOf } from './checkpoint.ts';
 import { ByteReader, type Files, readText } from './files.ts';
@@ -19,9 +19,8 @@ const gapBytes = 1 << 20;
 const reportBytes = 1 << 20;
 
 /** The tensors that a weight is made of, by the plan's names. */
-function storedNames({ name, parts, computed }: WeightSpec): string[] {
-  return (computed?.from ?? parts ?? [{ name }]).map((piece) => piece.name);
-}
+const storedNames = (weight: WeightSpec): string[] =>
+  (weight.computed?.from ?? piecesOf(weight)).map(({ name }) => name);
 
 /** A file being read, up to the end of the last tensor that is wanted of it. */
 interface Stream {
@@ -249,22 +248,17 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
 
   /** The stored tensors that a weight is made of, checked, and what each is in it. */
   #piecesOf(weight: WeightSpec): Piece[] {
-    const { name, kind, rows, columns, storedShape, parts, computed } = weight;
+    const { columns, storedShape, computed } = weight;
     if (computed) {
       return computed.from.map(({ name, shape }) => {
         const columns = shape.at(-1)!;
         return { name, tensor: this.#tensor(name, shape), rows: product(shape) / columns, columns };
       });
     }
-    if (kind === 'vector') {
-      return (parts ?? [{ name, length: columns }]).map(({ name, length }) => ({
-        name,
-        tensor: this.#tensor(name, storedShape ?? [length]),
-        rows: 1,
-        columns: length,
-      }));
-    }
-    return (parts ?? [{ name, length: rows }]).map(({ name, length }) => {
+    return piecesOf(weight).map(({ name, length }) => {
+      if (weight.kind === 'vector') {
+        return { name, tensor: this.#tensor(name, storedShape ?? [length]), rows: 1, columns: length };
+      }
       const shape = storedShape ?? (this.#isTransposed(weight) ? [columns, length] : [length, columns]);
       return { name, tensor: this.#tensor(name, shape), rows: length, columns };
     });

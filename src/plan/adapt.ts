@@ -1,4 +1,12 @@
-import type { AddedWeight, EmbedTable, Plan, Step, TensorSpec, WeightSpec } from './plan.ts';
+import {
+  type AddedWeight,
+  type EmbedTable,
+  type Plan,
+  piecesOf,
+  type Step,
+  type TensorSpec,
+  type WeightSpec,
+} from './plan.ts';
 
 /** What is added to a weight: b a. `a` [rank, inputs], or of an embedding [rank, words]; b [outputs, rank], rows as they are stored, with its scale in it. */
 export interface Product {
@@ -96,8 +104,7 @@ class Adapting {
     }
     const { order: _, computed: __, ...spec } = this.#specs.get(name)!;
     // It goes by the names of the base's.
-    const parts = spec.parts ?? [{ name, length: spec.kind === 'vector' ? spec.columns : spec.rows }];
-    return this.#add(`${name}, ${found.uses}`, { ...spec, parts }, found.values);
+    return this.#add(`${name}, ${found.uses}`, { ...spec, parts: piecesOf(this.#specs.get(name)!) }, found.values);
   }
 
   #add(name: string, spec: Omit<WeightSpec, 'name'>, values: Float32Array): string {
@@ -113,7 +120,7 @@ class Adapting {
   }
 
   #linear(step: Step & { op: 'linear' }, spec: WeightSpec): Step[] {
-    const parts = spec.parts ?? [{ name: spec.name, length: spec.rows }];
+    const parts = piecesOf(spec);
     const products = parts.map(({ name }) => this.#changes.layers.get(name));
     const rank = padded(Math.max(0, ...products.map((product) => product?.rank ?? 0)));
     if (products.every((product) => product === undefined)) return [step];

@@ -56,6 +56,10 @@ export interface WeightPiece {
   length: number;
 }
 
+/** The stored tensors of a weight that is not computed: several that are one here, or itself. */
+export const piecesOf = ({ name, kind, rows, columns, parts }: WeightSpec): readonly WeightPiece[] =>
+  parts ?? [{ name, length: kind === 'vector' ? columns : rows }];
+
 /** A tensor of the file by name, with its shape there. */
 export interface StoredShape {
   name: string;
