@@ -39,14 +39,7 @@ export function eachRow(
 }
 
 /** Adds n values times a factor to sums. */
-export function addTimes(
-  n: number,
-  factor: number,
-  from: Float32Array,
-  start: number,
-  sums: Float64Array,
-  at: number,
-): void {
+export function addTimes(n: number, factor: number, from: Float32Array, start: number, sums: Float64Array, at: number) {
   for (let i = 0; i < n; i++) sums[at + i]! += factor * from[start + i]!;
 }
 

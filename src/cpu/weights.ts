@@ -12,11 +12,7 @@ export interface CpuWeight {
 }
 
 /** Takes a weight piece by piece. */
-export async function readWeight(
-  spec: WeightSpec,
-  format: WeightFormat,
-  pieces: AsyncIterable<WeightRows>,
-): Promise<CpuWeight> {
+export async function readWeight(spec: WeightSpec, format: WeightFormat, pieces: AsyncIterable<WeightRows>) {
   const stride = strideOf(spec.columns);
   const packed = emptyRows(format, spec.rows * stride);
   const valuesPerWeight = packed.values.length / (spec.rows * stride);

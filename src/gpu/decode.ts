@@ -104,12 +104,7 @@ export class Decoder {
   }
 
   /** One submit of `count` tokens; the first of them may be a prefill of many rows. */
-  #submit(
-    count: number,
-    prefill: RunSizes | undefined,
-    reserved: Reserved,
-    patientMs: number,
-  ): Promise<Map<Source, Float32Array>> {
+  #submit(count: number, prefill: RunSizes | undefined, reserved: Reserved, patientMs: number) {
     const encoder = this.#made.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (let i = 0; i < count; i++) {

@@ -10,11 +10,7 @@ export interface Dispatch {
 }
 
 /** Compiles all pipelines at once and binds their buffers. */
-export async function prepare(
-  device: GPUDevice,
-  pipelines: Pipelines,
-  kernels: readonly Kernel[],
-): Promise<Dispatch[]> {
+export async function prepare(device: GPUDevice, pipelines: Pipelines, kernels: Kernel[]): Promise<Dispatch[]> {
   const compiled = await Promise.all(kernels.map(({ files, constants }) => pipelines.get(files, constants)));
   return checked(device, 'the bindings of its kernels', () =>
     kernels.map(({ bindings, workgroups }, i) => {

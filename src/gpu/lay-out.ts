@@ -45,25 +45,19 @@ interface KernelList {
 }
 
 /** Makes all buffers of a program. */
-export function layOut(
-  compiler: Compiler,
-  plan: Plan,
-  size: ProgramSize,
-  capture: ReadonlySet<string>,
-  buffers: Buffers,
-) {
+export function layOut(on: Compiler, plan: Plan, size: ProgramSize, capture: ReadonlySet<string>, buffers: Buffers) {
   // Gradients are too small for halves.
-  const kv = learns(plan) ? 'f32' : compiler.kv;
+  const kv = learns(plan) ? 'f32' : on.kv;
   const sources = makeSources(plan, size, kv, (name, bytes) => buffers.create(`keys of ${name}`, bytes));
   const rows = Math.max(size.rows, size.source ?? 0);
   const batch = buffers.create('batch', 4 * (BATCH_WORDS + rows * ROW_WORDS));
   const unused = buffers.create('unused', 16);
   const labels = learns(plan) ? buffers.create('labels', labelBytes(plan, size)) : unused;
-  const stepLists = stepListsOf(plan, size, compiler, capture);
+  const stepLists = stepListsOf(plan, size, on, capture);
   const lists = groupsOf(plan, stepLists).flatMap((group) => {
     const tensors = makeTensors(plan, group, capture, buffers);
     return group.map((list): KernelList => {
-      const steps = lowerAll(plan, list, compiler, {
+      const steps = lowerAll(plan, list, on, {
         ...{ batch, unused, labels, buffers },
         tensor: (name) => tensors.get(name)!.buffer,
         source: (name) => sources.get(name)!,
@@ -164,12 +158,7 @@ export async function compileList(device: GPUDevice, pipelines: Pipelines, list:
   return { ...list, steps, dispatches };
 }
 
-function makeTensors(
-  plan: Plan,
-  lists: readonly StepList[],
-  capture: ReadonlySet<string>,
-  buffers: Pick<Buffers, 'create'>,
-): Map<string, GpuTensor> {
+function makeTensors(plan: Plan, lists: StepList[], capture: ReadonlySet<string>, buffers: Pick<Buffers, 'create'>) {
   const keep = new Set([...capture, 'logits']);
   const listOf = new Map(
     [...lists].reverse().flatMap((list) => list.steps.flatMap(stepOutputs).map((name) => [name, list])),

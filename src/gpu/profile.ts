@@ -25,11 +25,8 @@ interface Measuring {
  * Times each step on the GPU. Browsers round timestamps to 100 µs or so, hence many runs to a measurement; a submit for
  * each step, because systems reset a GPU that is busy with one for seconds.
  */
-export async function profileSteps(
-  { device, buffers, readback, sizes, signal }: Measuring,
-  steps: readonly CompiledStep[],
-  repeats: number,
-): Promise<Profile> {
+export async function profileSteps(on: Measuring, steps: readonly CompiledStep[], repeats: number): Promise<Profile> {
+  const { device, buffers, readback, sizes, signal } = on;
   const clock = await buffers.allocate('what times steps', () => new PassClock(device, buffers, readback));
   const timed: StepTime[] = [];
   try {

@@ -86,11 +86,7 @@ export class Readback {
    * Ends `encoder` with copies of the reserved sources, submits it, and gives their contents once the GPU is done.
    * @param patientMs see `nudged`
    */
-  async read(
-    encoder: GPUCommandEncoder,
-    { places, stagings }: Reserved,
-    patientMs?: number,
-  ): Promise<Map<Source, Float32Array>> {
+  async read(encoder: GPUCommandEncoder, { places, stagings }: Reserved, patientMs?: number) {
     for (const { source, staging, at } of places) {
       encoder.copyBufferToBuffer(source.buffer, source.offset ?? 0, staging.buffer!, at, source.bytes);
     }

@@ -33,12 +33,7 @@ export interface Joined {
  * The lists of a program: for one row (decoding), for many (prefill), and the encoder's, where there is one. With a gradient they are
  * those of a run forward and back, in their order, unfused: it reads what lies between the steps.
  */
-export function stepListsOf(
-  plan: Plan,
-  size: ProgramSize,
-  on: Fusing,
-  capture: ReadonlySet<string> = new Set(),
-): StepList[] {
+export function stepListsOf(plan: Plan, size: ProgramSize, on: Fusing, capture: ReadonlySet<string> = new Set()) {
   const list = (part: StepList['part'], steps: readonly Step[], rows: number): StepList => {
     const shape = part === 'one' ? 'row' : 'tile';
     const isCached = steps.some((step) => 'source' in step && plan.sources.get(step.source)!.axis === 'context');

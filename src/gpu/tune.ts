@@ -59,11 +59,7 @@ export async function tune(on: Tunable, plan: Plan, given: Variants, store: Tune
 }
 
 /** What was chosen before for this adapter and these shapes. */
-export async function keptChoice(
-  on: { device: GPUDevice; weights: Weights },
-  plan: Plan,
-  store: TuneStore,
-): Promise<Variants | undefined> {
+export async function keptChoice(on: { device: GPUDevice; weights: Weights }, plan: Plan, store: TuneStore) {
   const names = variantsOn(on.device.features);
   const { row, tile } = parse(await store.get(keyOf(on, plan)));
   return names.row.includes(row!) && names.tile.includes(tile!) ? ({ row, tile } as Variants) : undefined;

@@ -86,11 +86,7 @@ export async function uploadWeight(
 }
 
 /** The runs of rows that a weight is kept in: as few as the device's limits allow. */
-export function partsOf(
-  { limits }: GPUDevice,
-  spec: WeightSpec,
-  format: WeightFormat,
-): Pick<WeightPart, 'first' | 'rows'>[] {
+export function partsOf({ limits }: GPUDevice, spec: WeightSpec, format: WeightFormat) {
   const limit = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
   const fit = Math.floor(limit / valueBytesOf(format, strideOf(spec.columns)));
   // Where one part follows another it has a multiple of four: kernels make results by fours, halves of the cache come in twos.

@@ -12,7 +12,7 @@ import { exists, type Files, parseJson, readText } from './files.ts';
 import { chooseGguf } from './gguf-choice.ts';
 import { safetensorsLayout } from './layout.ts';
 import { adapter, adapterIn, areChanges, isAdapterFile, refuseOtherHeads } from './other-kinds.ts';
-import { type Directory, pickled, readDirectory, readSharded } from './safetensors.ts';
+import { pickled, readDirectory, readSharded } from './safetensors.ts';
 import { locate, type Source, type SourceOptions } from './source.ts';
 import { TensorCheckpoint } from './tensors.ts';
 
@@ -103,11 +103,7 @@ async function openGguf(files: Files, file: string, kind: Kind | undefined, opti
 }
 
 /** Says what there is to be read; the first that a load reports. */
-function opened<C extends BaseConfig>(
-  checkpoint: Checkpoint<C>,
-  file: string,
-  { signal, onProgress }: Listeners,
-): Checkpoint<C> {
+function opened<C extends BaseConfig>(checkpoint: Checkpoint<C>, file: string, { signal, onProgress }: Listeners) {
   signal?.throwIfAborted();
   onProgress?.({ stage: 'config', loaded: 0, total: checkpoint.bytes, file });
   return checkpoint;
@@ -116,11 +112,7 @@ function opened<C extends BaseConfig>(
 const isGguf = (file: string) => /\.gguf$/i.test(file);
 
 /** The tensors of the weight file that the source names, or else of the ones that the layout has names for. */
-async function readTensors(
-  files: Files,
-  weights: string | undefined,
-  signal: AbortSignal | undefined,
-): Promise<Directory | undefined> {
+async function readTensors(files: Files, weights: string | undefined, signal?: AbortSignal) {
   const tensors = await readDirectory(files, weights ?? 'model.safetensors', signal);
   if (tensors) return { tensors };
   if (weights !== undefined) return undefined;

@@ -36,11 +36,7 @@ export function refuseOtherHeads(config: unknown, tensors: readonly StoredTensor
   }
 }
 
-function otherHead(
-  found: string,
-  is: (head: (typeof heads)[number]) => boolean,
-  writer = 'GPT2LMHeadModel',
-): VitrineError {
+function otherHead(found: string, is: (head: (typeof heads)[number]) => boolean, writer = 'GPT2LMHeadModel') {
   const head = heads.find(is);
   const does = head ? `, which ${head.does}` : '';
   const elsewhere = head ? `; in Python, pipeline('${head.task}') of transformers does` : '';

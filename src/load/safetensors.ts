@@ -77,11 +77,7 @@ export async function readSharded(files: Files, index: string, signal?: AbortSig
  * shape and type make. Undefined if there is no such file.
  * Format: https://github.com/huggingface/safetensors#format
  */
-export async function readDirectory(
-  files: Files,
-  file: string,
-  signal?: AbortSignal,
-): Promise<StoredTensor[] | undefined> {
+export async function readDirectory(files: Files, file: string, signal?: AbortSignal) {
   let opened = await files.open(file, 0, openingBytes, signal);
   if (!opened) return undefined;
   const { size } = opened;

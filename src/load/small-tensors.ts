@@ -8,11 +8,7 @@ import { areSame, fillValues, floatTypes, type ValueType } from './values.ts';
  * The tensors of a safetensors file beside the model's own, by name, all read at once: those of a layer, not of a model.
  * @throws VitrineError `bad-checkpoint`, `network`, `unsupported-checkpoint` where there is only a pickle
  */
-export async function readSmallTensors(
-  files: Files,
-  file: string,
-  signal?: AbortSignal,
-): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
+export async function readSmallTensors(files: Files, file: string, signal?: AbortSignal) {
   const stored = await readDirectory(files, file, signal);
   if (!stored) {
     const pickle = `${file.slice(0, file.lastIndexOf('/') + 1)}pytorch_model.bin`;
@@ -52,13 +48,7 @@ export async function valuesOf(
 }
 
 /** Whether the first `length` bytes of two tensors are equal. */
-export async function areEqual(
-  files: Files,
-  a: StoredTensor,
-  b: StoredTensor,
-  length: number,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
+export async function areEqual(files: Files, a: StoredTensor, b: StoredTensor, length: number, signal?: AbortSignal) {
   const readers: ByteReader[] = [];
   try {
     for (const { file, start, end } of [a, b]) {

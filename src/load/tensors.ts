@@ -147,11 +147,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     return this.#read(weight, isCopy && this.#piecesOf(weight).every(isAsStored) ? format : undefined, signal);
   }
 
-  async *#read(
-    weight: WeightSpec,
-    asStored: WeightFormat | undefined,
-    signal?: AbortSignal,
-  ): AsyncGenerator<WeightRows, void> {
+  async *#read(weight: WeightSpec, asStored?: WeightFormat, signal?: AbortSignal): AsyncGenerator<WeightRows, void> {
     const pieces = this.#piecesOf(weight);
     if (weight.computed) {
       const stored: Float32Array[] = [];

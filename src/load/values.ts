@@ -36,11 +36,7 @@ export function areSame(a: Uint8Array, b: Uint8Array): boolean {
  * Fills `values` from the next bytes of a file. `read` fills a byte array. The raw bytes go into `values` itself,
  * at its end, and are widened in place from the front, which never catches up with what is still to be read.
  */
-export async function fillValues(
-  values: WeightRows,
-  type: ValueType,
-  read: (bytes: Uint8Array) => Promise<void>,
-): Promise<void> {
+export async function fillValues(values: WeightRows, type: ValueType, read: (bytes: Uint8Array) => Promise<void>) {
   if (!(values instanceof Float32Array))
     return read(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   const count = values.length;
@@ -101,13 +97,7 @@ export function unsound(values: WeightRows, format: WeightFormat = 'f32'): numbe
 }
 
 /** Rows of the transpose of `stored` [columns, rows], from row `first` on, into `out` [out.length / columns, columns]. */
-export function transposeRows<T extends WeightRows>(
-  stored: T,
-  rows: number,
-  first: number,
-  out: T,
-  columns: number,
-): T {
+export function transposeRows<T extends WeightRows>(stored: T, rows: number, first: number, out: T, columns: number) {
   const count = out.length / columns;
   const block = 32; // 32 x 32 floats of both sides stay in the first cache
   for (let r0 = 0; r0 < count; r0 += block) {

@@ -32,11 +32,7 @@ export function ropeField(fields: Fields): { name: 'rope_scaling' | 'rope_parame
  * @param base the field of the base of the angles, where the scaling has none
  * @throws VitrineError `unsupported-checkpoint` for a kind of scaling that is not computed here
  */
-export function readRotary(
-  fields: Fields,
-  dims: number,
-  base: 'rope_theta' | 'rotary_emb_base' = 'rope_theta',
-): Rotary {
+export function readRotary(fields: Fields, dims: number, base = 'rope_theta'): Rotary {
   const { name: field, scaling } = ropeField(fields);
   if (scaling.full_attention !== undefined || scaling.sliding_attention !== undefined)
     throw fields.unsupported(field, 'the same for all layers');

@@ -3,13 +3,7 @@ import { type AxisSizes, editAxesOf, type TensorEdit, type TensorSpec } from './
 import { ordinalOf, seenBy } from './rows.ts';
 
 /** Applies edits in place to x, in its spec's shape: [rows, n], [logitRows, n], [rows, nHead, n] or [nHead, rows, keys]. */
-export function applyEdits(
-  edits: readonly TensorEdit[],
-  spec: TensorSpec,
-  batch: Batch,
-  sizes: AxisSizes,
-  x: Float32Array,
-): void {
+export function applyEdits(edits: TensorEdit[], spec: TensorSpec, batch: Batch, sizes: AxisSizes, x: Float32Array) {
   const { shape } = spec;
   const rows = shape[0] === 'logitRows' ? batch.logitRows.map((row) => batch.rows[row]!) : batch.rows;
   const { keys, nHead = 1, inner: width } = editAxesOf(spec);

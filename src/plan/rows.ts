@@ -26,11 +26,7 @@ export const placesIn = ({ axis }: KeySource, { slots, context, rows, source = 0
   ({ context: slots * context, source, rows: Math.max(rows, source) })[axis];
 
 /** Where a row's own keys lie in a source, and those that it sees: places, the first slot's first is 0. */
-export function placesOf(
-  row: Row,
-  { axis }: KeySource,
-  context: number,
-): { place: number; first: number; count: number } {
+export function placesOf(row: Row, { axis }: KeySource, context: number) {
   const { position, slot, at = position, first = 0, memory } = row;
   if (axis === 'source') return { place: memory?.first ?? 0, first: memory?.first ?? 0, count: memory?.count ?? 0 };
   return { place: slot * context + at, first: slot * context + first, count: seenBy(row) };

@@ -43,11 +43,7 @@ let made = 0;
 const madeOf = new WeakMap<Plan, readonly Weighted[]>();
 
 /** As `model.setAdapter`. */
-export async function setAdapter(
-  inside: Insides,
-  adapter: Adapters | null,
-  options: SetAdapterOptions = {},
-): Promise<void> {
+export async function setAdapter(inside: Insides, adapter: Adapters | null, options: SetAdapterOptions = {}) {
   const { engine } = inside;
   engine.alive();
   checkOptions('setAdapter', options, { scale: number(-Number.MAX_VALUE), signal: isSignal });
@@ -137,11 +133,7 @@ async function planWith(engine: Engine, adapters: readonly Weighted[], signal: A
 }
 
 /** A tensor of the checkpoint, read again. */
-async function readStored(
-  checkpoint: Checkpoint<BaseConfig>,
-  { name, shape }: StoredShape,
-  signal: AbortSignal | undefined,
-): Promise<Float32Array> {
+async function readStored(checkpoint: Checkpoint<BaseConfig>, { name, shape }: StoredShape, signal?: AbortSignal) {
   const columns = product(shape);
   const spec = { name, kind: 'vector', rows: 1, columns, storedShape: shape, storedTransposed: false } as const;
   try {

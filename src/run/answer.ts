@@ -39,12 +39,7 @@ export const answerChecks: Record<keyof AnswerOptions, Check> = {
   signal: isSignal,
 };
 
-export async function answer(
-  headed: Headed,
-  question: string,
-  context: string,
-  options: AnswerOptions = {},
-): Promise<Answer[]> {
+export async function answer(headed: Headed, question: string, context: string, options: AnswerOptions = {}) {
   checkOptions('answer', options, answerChecks);
   needHead(headed.config, 'answers');
   for (const [name, text] of Object.entries({ question, context })) {
@@ -138,12 +133,7 @@ function spansOf(
   return { spans, impossible };
 }
 
-function charactersOf(
-  { offsets, words, sequence }: TokenizerInputs,
-  from: number,
-  to: number,
-  alignToWords: boolean,
-): { start: number; end: number } {
+function charactersOf({ offsets, words, sequence }: TokenizerInputs, from: number, to: number, alignToWords: boolean) {
   let [first, last] = [from, to];
   const isOf = (i: number, word: number) => sequence[i] === 1 && words[i] === words[word];
   if (alignToWords) {

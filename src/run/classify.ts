@@ -44,11 +44,7 @@ export const classesOf = ({ labels, isMulti }: HeadForm): Pick<EncoderConfig, 'l
 });
 
 /** The classes that a text's or an image's logits speak for, best first. */
-export function bestClasses(
-  config: Classes,
-  logits: Float64Array,
-  options: Pick<ClassifyOptions, 'topK' | 'scores'>,
-): ClassScore[] {
+export function bestClasses(config: Classes, logits: Float64Array, options: Pick<ClassifyOptions, 'topK' | 'scores'>) {
   const { labels } = config;
   const { topK = labels.length, scores: by = scoresOf(config) } = options;
   const scores = by === 'softmax' ? softmax(logits) : by === 'sigmoid' ? logits.map(sigmoid) : logits;

@@ -217,12 +217,7 @@ export class Engine {
    * After a failure on `backend`: returns where another try has a chance, because the device is gone or, once, because idle
    * sessions held memory; throws the error where none has.
    */
-  async survive(
-    backend: Backend,
-    error: unknown,
-    tries: { full: boolean },
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  async survive(backend: Backend, error: unknown, tries: { full: boolean }, signal?: AbortSignal): Promise<void> {
     this.alive();
     signal?.throwIfAborted();
     if (backend !== this.#backend || this.#lost !== undefined) return;

@@ -173,10 +173,8 @@ function slidingWindow(prompt: number[], { ids }: Output, context: number): () =
 }
 
 /** Samples (or the greedy text) as rows of one batch, prefilled once; every token, to a number of `most`, is chosen here. */
-async function* decode(
-  { tokenizer, prompt, settings, session, outputs, window, clock }: Work,
-  most = Number.POSITIVE_INFINITY,
-): AsyncGenerator<Token> {
+async function* decode(work: Work, most = Number.POSITIVE_INFINITY): AsyncGenerator<Token> {
+  const { tokenizer, prompt, settings, session, outputs, window, clock } = work;
   const { signal, topLogprobs } = settings;
   const goesOn = ({ finishReason, ids }: Output) => !finishReason && ids.length < most;
   const running = () => [...outputs.keys()].filter((slot) => goesOn(outputs[slot]!));
@@ -257,10 +255,7 @@ async function* draw(work: Work): AsyncGenerator<Token> {
 }
 
 /** Beam search: nothing is known of the best text until all is done. */
-async function* search(
-  { tokenizer, prompt, settings, session, outputs, clock }: Work,
-  room: number,
-): AsyncGenerator<Token> {
+async function* search({ tokenizer, prompt, settings, session, outputs, clock }: Work, room: number) {
   const beams = await (await searching()).beamSearch(session, { prompt, settings, tokenizer, room, clock });
   const texts = beams.map(({ tokens, score }, i) => {
     outputs[i]!.score = score;

@@ -16,10 +16,7 @@ export function loadEncoder(source: Source, options: LoadOptions = {}): Promise<
   return loadAs({ call: 'loadEncoder', kind: 'encoder' }, source, options, loadEncoderCheckpoint);
 }
 
-export async function loadEncoderCheckpoint(
-  checkpoint: Checkpoint<EncoderConfig>,
-  options: LoadOptions,
-): Promise<Encoder> {
+export async function loadEncoderCheckpoint(checkpoint: Checkpoint<EncoderConfig>, options: LoadOptions) {
   const { config } = checkpoint;
   const context = contextOf(options, config);
   const readSmall = () => readEncoderFiles(checkpoint, options.signal);

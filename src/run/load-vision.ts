@@ -14,10 +14,7 @@ export function loadVision(source: Source, options: LoadOptions = {}): Promise<V
   return loadAs({ call: 'loadVision', kind: 'vision' }, source, options, loadVisionCheckpoint);
 }
 
-export async function loadVisionCheckpoint(
-  checkpoint: Checkpoint<VisionConfig>,
-  options: LoadOptions,
-): Promise<Vision> {
+export async function loadVisionCheckpoint(checkpoint: Checkpoint<VisionConfig>, options: LoadOptions) {
   const { config } = checkpoint;
   if (options.contextLength !== undefined) {
     throw refuse('contextLength', options.contextLength, 'undefined: an image has as many patches as it has');

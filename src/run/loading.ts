@@ -147,11 +147,7 @@ async function openAdapters(
   return adaptersOf(adapter, options);
 }
 
-async function withAdapter<T extends Adaptable>(
-  model: T,
-  adapters: Adapters,
-  signal: AbortSignal | undefined,
-): Promise<T> {
+async function withAdapter<T extends Adaptable>(model: T, adapters: Adapters, signal?: AbortSignal): Promise<T> {
   try {
     await model.setAdapter(adapters, { ...(signal && { signal }) });
     return model;

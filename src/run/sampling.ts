@@ -167,10 +167,7 @@ export function processLogits(logits: Float32Array, s: Settings, history: Histor
 }
 
 /** The ids that alone may come as the token of this index; none: all may. */
-export function forcedIds(
-  index: number,
-  { forcedBosTokenId, forcedEosTokenIds, maxNewTokens }: Settings,
-): readonly number[] {
+export function forcedIds(index: number, { forcedBosTokenId, forcedEosTokenIds, maxNewTokens }: Settings) {
   if (forcedEosTokenIds.length > 0 && index === maxNewTokens - 1) return forcedEosTokenIds;
   return index === 0 && forcedBosTokenId !== null ? [forcedBosTokenId] : [];
 }

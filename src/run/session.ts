@@ -1,6 +1,5 @@
 import type { Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '../plan/backend.ts';
 import { badOption, VitrineError } from '../plan/error.ts';
-import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
 import { decoderRow, encodingOf, isSameSource, type SourceText } from './memory.ts';
@@ -72,17 +71,11 @@ export class Session extends Runner {
   #encoded = false;
 
   /** `plan`: the engine's own, or one with edits. */
-  constructor(
-    engine: Host,
-    slots: number,
-    plan: Plan = engine.plan,
-    capture: ReadonlySet<string> = new Set(),
-    room: Room = {},
-  ) {
+  constructor(engine: Host, slots: number, plan = engine.plan, capture?: ReadonlySet<string>, room: Room = {}) {
     const { context, chunk } = engine;
     super(engine, plan, sessionSize(slots, { context, chunk, isEncoded: plan.encoder !== undefined }, room), capture);
     this.held = Array.from({ length: slots }, () => []);
-    this.reusable = plan === engine.plan && capture.size === 0;
+    this.reusable = plan === engine.plan && !capture?.size;
   }
 
   get slots(): number {
@@ -184,13 +177,7 @@ export class Session extends Runner {
    * Draws tokens that go on from `text`, `limit` at most, on the device (see `drawLimits`). Ends early if the device is
    * lost: calling again goes on, where the next one draws too.
    */
-  async *draw(
-    text: readonly number[],
-    history: History,
-    limit: number,
-    settings: DrawSettings,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<Drawn, void> {
+  async *draw(text: readonly number[], history: History, limit: number, settings: DrawSettings, signal?: AbortSignal) {
     const start = Math.max(Math.min(this.shared(text), text.length - 1), text.length - this.size.rows);
     await this.read(text.slice(0, start), { from: start, signal });
     const rows = text.slice(start).map((token, i) => this.#row(token, start + i));

@@ -2,7 +2,7 @@ import type { Plan } from '../plan/plan.ts';
 import { newTask } from '../plan/task.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import type { Engine } from './engine.ts';
-import { scored, type Token } from './output.ts';
+import { scored } from './output.ts';
 import { sample } from './sampling.ts';
 import { Session, sessionSize } from './session.ts';
 import type { Lane, Work } from './work.ts';
@@ -151,10 +151,7 @@ function shares(asked: readonly Asked[], rows: number): { asked: Asked; ids: num
 }
 
 /** Goes on with a text in runs that it shares with others: its tokens are those that it gets alone. */
-export async function* together(
-  { tokenizer, prompt, settings, outputs, clock }: Work,
-  lane: Lane,
-): AsyncGenerator<Token> {
+export async function* together({ tokenizer, prompt, settings, outputs, clock }: Work, lane: Lane) {
   const [output] = outputs as [Work['outputs'][number]];
   try {
     for (let ahead = [...prompt, ...output.ids]; !output.finishReason; ahead = [output.ids.at(-1)!]) {

@@ -71,13 +71,7 @@ export async function tagAll(headed: Headed, texts: readonly string[], options: 
 }
 
 /** The tokens of the text itself, with their probabilities. */
-function partsOf(
-  { ids, inputs }: ReadText,
-  text: string,
-  logits: Float32Array,
-  width: number,
-  tokenizer: Tokenizer,
-): Part[] {
+function partsOf({ ids, inputs }: ReadText, text: string, logits: Float32Array, width: number, tokenizer: Tokenizer) {
   return ids.flatMap((id, index) => {
     if (inputs.sequence[index] === null) return [];
     const [start, end] = inputs.offsets[index]!;

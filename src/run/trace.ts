@@ -33,12 +33,7 @@ export const captures: Check = {
  * @param source what an encoder-decoder's text is written after; what its mask drops is 0, -Infinity in scores
  * @throws VitrineError `bad-option` for a name or glob that no tensor has, `context-full`
  */
-export async function trace(
-  engine: Engine,
-  ids: number[],
-  options: TraceOptions = {},
-  source?: SourceText,
-): Promise<Trace> {
+export async function trace(engine: Engine, ids: number[], options: TraceOptions = {}, source?: SourceText) {
   const logitsCheck = listOf('integers', Number.isInteger);
   checkOptions('trace', options, { capture: captures, edits: editsCheck, logits: logitsCheck, signal: isSignal });
   const { capture = [], edits = [], signal } = options;

@@ -2,7 +2,6 @@ import { badOption } from '../plan/error.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import { checkOptions, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
-import type { TracedTensor } from './traced.ts';
 
 export interface WeightOptions {
   /** Rows of the matrix, [out, in]: outputs of a layer, words of an embedding table. All of them by default. */
@@ -19,12 +18,7 @@ const rowsAtOnce = 1024;
  * @returns data [rows, columns]; a vector is one row
  * @throws VitrineError `bad-option` for a weight or row that is not there
  */
-export async function weight(
-  engine: Engine,
-  name: string,
-  options: WeightOptions = {},
-  plan: Plan = engine.plan,
-): Promise<TracedTensor> {
+export async function weight(engine: Engine, name: string, options: WeightOptions = {}, plan: Plan = engine.plan) {
   checkOptions('weight', options, { rows: listOf('integers', Number.isInteger), signal: isSignal });
   const found = specOf(plan, name);
   if (!found) {
