@@ -31,7 +31,7 @@ export class AddedWeights {
     this.#holders.delete(added);
     const coming = this.#on.get(backend)?.get(added);
     this.#on.get(backend)?.delete(added);
-    const free = () => backend.removeWeights(added.map(({ spec }) => spec.name));
+    const free = () => backend.removeWeights(namesOf(added));
     // What is still on its way is freed when it is there.
     coming?.then(free, free);
   }
@@ -64,10 +64,16 @@ function recentOf(plans: readonly Plan[]): Plan[] {
   });
 }
 
+const namesOf = (added: Added) => added.map(({ spec }) => spec.name);
+
 /** All at once: on a GPU each waits for the device. */
 async function send(added: Added, backend: Backend): Promise<void> {
   async function* whole(values: Float32Array) {
     yield values;
   }
-  await Promise.all(added.map(({ spec, values }) => backend.addWeight(spec, 'f32', whole(values))));
+  const sent = await Promise.allSettled(added.map(({ spec, values }) => backend.addWeight(spec, 'f32', whole(values))));
+  const failed = sent.find((one) => one.status === 'rejected');
+  if (!failed) return;
+  backend.removeWeights(namesOf(added)); // of what has no room as a whole no part stays
+  throw failed.reason;
 }

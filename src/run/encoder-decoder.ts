@@ -154,11 +154,11 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
       typeof ids === 'string'
         ? this.tokenizer.encode(ids, { special: true })
         : integersOf('source', ids, sourceVocabSize);
-    const tokens = whole.slice(0, most);
     const kept = mask === undefined ? undefined : integersOf('mask of the source', mask, 2);
-    if (kept && kept.length !== tokens.length) {
-      throw badOption(`The mask has ${kept.length} numbers for ${tokens.length} ids; expected as many.`);
+    if (kept && kept.length !== whole.length) {
+      throw badOption(`The mask has ${kept.length} numbers for ${whole.length} ids; expected as many.`);
     }
+    const tokens = whole.slice(0, most);
     this.#fitting(tokens, 'source');
     const rows = tokens.map((token, position) => ({ token, position })).filter((_, i) => (kept?.[i] ?? 1) === 1);
     if (rows.length === 0) throw badOption('The source has no id that is seen; expected at least one.');

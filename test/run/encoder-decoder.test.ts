@@ -6,6 +6,7 @@ import { Engine } from '../../src/run/engine.ts';
 import { load } from '../../src/run/load.ts';
 import { loadEncoder } from '../../src/run/load-encoder.ts';
 import { loadEncoderDecoder } from '../../src/run/load-encoder-decoder.ts';
+import { insides } from '../../src/run/loaded.ts';
 import { loadTokenizer } from '../../src/text/load.ts';
 import { isFull, testGpu } from '../backends.ts';
 import { expectClose } from '../close.ts';
@@ -416,6 +417,9 @@ test('T5 has no last position: a context may be longer than its files say', asyn
   await expect(short.complete({ ids: [1, 2, 3], mask: [1, 0, 1] })).rejects.toThrow('positions are relative');
   const padded = { ids: [0, 0, 9, 8, 1, 0], mask: [0, 0, 1, 1, 1, 0] };
   expect((await short.complete(padded, greedy)).ids).toEqual((await short.complete([9, 8, 1], greedy)).ids);
+  // Where a source is cut, its mask is cut with it.
+  const cut = await short[insides].read({ source: { ids, mask: ids.map((_, i) => +(i < 70)) }, target: [5] }, 0, true);
+  expect([cut.source!.length, cut.source!.rows.length]).toEqual([80, 70]);
   short.dispose();
   long.dispose();
 });
