@@ -17,7 +17,7 @@ test('where a device has no room for all that an adapter adds, none of it stays'
       there.splice(0, Infinity, ...there.filter((one) => !names.includes(one))),
   } as unknown as Backend;
   const added = ['first', 'second', 'third'].map((name) => ({ spec: { name }, values: new Float32Array(1) }));
-  const plan = { added: added as AddedWeight[] } as Plan;
+  const plan = { added: added as AddedWeight[] } as unknown as Plan;
   const weights = new AddedWeights();
   weights.hold(plan);
   await expect(weights.bring(plan, backend)).rejects.toThrow('no room');
