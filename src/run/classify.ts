@@ -23,7 +23,11 @@ export interface ClassScore {
 }
 
 export const classChecks = { topK: integer(1), scores: oneOf('softmax', 'sigmoid', 'none') };
-export const classifyChecks: Record<keyof ClassifyOptions, Check> = { ...classChecks, onProgress: isFunction, ...headChecks };
+export const classifyChecks: Record<keyof ClassifyOptions, Check> = {
+  ...classChecks,
+  onProgress: isFunction,
+  ...headChecks,
+};
 
 export async function classify(
   headed: Headed,

@@ -6,7 +6,7 @@ import { Engine } from '../../src/run/engine.ts';
 import { load } from '../../src/run/load.ts';
 import { loadEncoder } from '../../src/run/load-encoder.ts';
 import { loadEncoderDecoder } from '../../src/run/load-encoder-decoder.ts';
-import { insides } from '../../src/run/loaded.ts';
+import { insides } from '../../src/run/insides.ts';
 import { loadTokenizer } from '../../src/text/load.ts';
 import { isFull, testGpu } from '../backends.ts';
 import { expectClose } from '../close.ts';
