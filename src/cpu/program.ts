@@ -54,14 +54,25 @@ export class CpuProgram implements Program {
     this.#parts = parts;
     this.size = size;
     const { cached, bufferOf, sizes, bytes } = roomOf(plan, size, capture);
+    const room = (floats: number) => {
+      try {
+        return new Float32Array(floats);
+      } catch (cause) {
+        const hint = 'A shorter contextLength or fewer sequences needs less.';
+        throw new VitrineError('out-of-memory', `There is no room for the ${bytes} bytes of a program.`, {
+          hint,
+          cause,
+        });
+      }
+    };
     this.#cache = new Map(
       [...cached].map(([name, { nHead, headDim, floats }]) => [
         name,
-        { nHead, headDim, k: new Float32Array(floats), v: new Float32Array(floats) },
+        { nHead, headDim, k: room(floats), v: room(floats) },
       ]),
     );
     this.#bufferOf = bufferOf;
-    this.#buffers = sizes.map((length) => new Float32Array(length));
+    this.#buffers = sizes.map(room);
     this.bytes = bytes;
   }
 

@@ -5,7 +5,7 @@ import type { GpuTensor } from './place.ts';
 
 /** Sizes of one run, which decide how many workgroups a kernel needs. */
 export interface RunSizes extends AxisSizes {
-  /** Whether attention may take rows in tiles (see `runSizesOf`): over keys of the text itself, and over those of the memory. */
+  /** Whether attention may take rows in tiles (see `areTiles` in program.ts): over keys of the text itself, and over those of the memory. */
   tiles: { context: boolean; source: boolean };
 }
 

@@ -9,10 +9,7 @@ import { type TracedTensor, tensorsOf } from './traced.ts';
 import type { WeightOptions } from './weight.ts';
 
 /** Values with their shape, the last axis innermost. */
-export interface Tensor {
-  data: Float32Array;
-  shape: number[];
-}
+export type Tensor = TracedTensor;
 
 /**
  * What every loaded model has. Calls run side by side. After `dispose` every call, running ones too, fails with `disposed`; a
