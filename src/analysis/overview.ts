@@ -64,9 +64,7 @@ export async function overview(
     const pattern = (layer: number) => `blocks.${layer}.attn.hook_pattern`;
     const capture = [...new Set([...residuals.values()].flat()), ...layers.map(pattern)];
     const traced = await model.trace(ids, { capture, edits, logits: [], signal });
-    for (const layer of layers) {
-      patterns.set(pooled(traced.get(pattern(layer))!, pool), layer * nHead * cells * cells);
-    }
+    for (const layer of layers) patterns.set(pooled(traced.get(pattern(layer))!, pool), layer * nHead * cells * cells);
     for (const [row, parts] of residuals) norms.set(lengths(parts.map((name) => traced.get(name)!)), row * tokens);
   }
   return {

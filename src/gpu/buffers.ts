@@ -73,9 +73,7 @@ export class Buffers {
   }
 
   destroy(...buffers: (GPUBuffer | undefined)[]): void {
-    for (const buffer of buffers) {
-      if (buffer && this.#live.delete(buffer)) buffer.destroy();
-    }
+    for (const buffer of buffers) if (buffer && this.#live.delete(buffer)) buffer.destroy();
   }
 
   /** Frees all; no more are made. */

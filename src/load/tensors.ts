@@ -85,9 +85,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     }
     // Heads of other tasks, and whatever else the plan does not use, are left alone.
     const used = new Set(family.plan(config).weights.flatMap(storedNames));
-    for (const name of this.#tensors.keys()) {
-      if (!used.has(name) && !layout.body.test(name)) this.#tensors.delete(name);
-    }
+    for (const name of this.#tensors.keys()) if (!used.has(name) && !layout.body.test(name)) this.#tensors.delete(name);
     const all = [...this.#tensors.values()];
     const bytesOf = (dtype?: string) =>
       all.reduce((sum, tensor) => sum + (dtype && dtype !== tensor.dtype ? 0 : tensor.end - tensor.start), 0);
@@ -99,9 +97,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   check(weights: readonly WeightSpec[]): WeightSpec[] {
     const stored = new Map(weights.map((weight) => [weight, this.#piecesOf(weight)]));
     const used = new Set([...stored.values()].flat().map(({ tensor }) => tensor));
-    for (const [name, tensor] of this.#tensors) {
-      if (!used.has(tensor)) throw this.#superfluous(name, tensor);
-    }
+    for (const [name, tensor] of this.#tensors) if (!used.has(tensor)) throw this.#superfluous(name, tensor);
     const files = [...new Set([...used].map((tensor) => tensor.file))];
     const place = (weight: WeightSpec) => stored.get(weight)![0]?.tensor;
     const fileOf = (weight: WeightSpec) => files.indexOf(place(weight)?.file ?? '');

@@ -104,9 +104,7 @@ export function transposeRows<T extends WeightRows>(stored: T, rows: number, fir
     const r1 = Math.min(r0 + block, count);
     for (let c0 = 0; c0 < columns; c0 += block) {
       const c1 = Math.min(c0 + block, columns);
-      for (let r = r0; r < r1; r++) {
-        for (let c = c0; c < c1; c++) out[r * columns + c] = stored[c * rows + first + r]!;
-      }
+      for (let r = r0; r < r1; r++) for (let c = c0; c < c1; c++) out[r * columns + c] = stored[c * rows + first + r]!;
     }
   }
   return out;

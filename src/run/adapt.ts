@@ -51,9 +51,7 @@ export async function setAdapter(inside: Insides, adapter: Adapters | null, opti
   signal?.throwIfAborted();
   const weighted = weightedOf(adapter, scale);
   const heads = weighted.flatMap(([{ content }]) => content.head ?? []);
-  if (heads.length > 1) {
-    throw badOption(`${heads.length} of the adapters have a head; expected one at most.`);
-  }
+  if (heads.length > 1) throw badOption(`${heads.length} of the adapters have a head; expected one at most.`);
   const [head] = heads;
   if (head) checkHead(head, inside);
   const plan = weighted.length === 0 ? engine.base : await planWith(engine, weighted, signal);

@@ -158,9 +158,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     const settings = readGenerateOptions(options, this.#scope(Math.max(1, ids.length)));
     if (ids.length === 0) {
       const { bosTokenId } = this.config;
-      if (bosTokenId === null) {
-        throw badOption('The prompt is empty, and this model has no token that begins a text.');
-      }
+      if (bosTokenId === null) throw badOption('The prompt is empty, and this model has no token that begins a text.');
       ids.push(bosTokenId);
     }
     return { prompt: ids, settings };
