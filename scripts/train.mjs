@@ -18,6 +18,7 @@ const { values } = parseArgs({
     rank: { type: 'string' },
     seed: { type: 'string' },
     evaluate: { type: 'string' },
+    labels: { type: 'string' },
   },
 });
 for (const name of ['data', 'model', 'out']) if (!values[name]) fail(`--${name} is missing: ${usage}`);
@@ -52,7 +53,8 @@ function examplesIn(path) {
   }
   const rows = rowsOf(text);
   const [first] = rows;
-  const isNamed = first.every((name) => ['text', 'label', 'prompt', 'completion', 'source', 'target'].includes(name));
+  const names = 'text label prompt completion source target question context answer'.split(' ');
+  const isNamed = first.every((name) => names.includes(name));
   const columns = isNamed ? first : ['text', 'label'].slice(0, first.length);
   return rows.slice(isNamed ? 1 : 0).map((row, i) => {
     if (row.length !== columns.length) throw new Error(`row ${i + 1} has ${row.length} columns, not ${columns.length}`);
@@ -81,7 +83,9 @@ try {
   const given = Object.entries(names).flatMap(([flag, option]) =>
     values[flag] === undefined ? [] : [[option, Number(values[flag])]],
   );
-  const run = train(model, examples, { method: values.method, ...Object.fromEntries(given) });
+  const labels = values.labels?.split(',').map((name) => name.trim());
+  const options = { method: values.method, ...Object.fromEntries(given), ...(labels && { labels }) };
+  const run = train(model, examples, options);
   for await (const { step, steps, loss, learningRate, tokensPerSecond, secondsLeft, evaluation } of run) {
     const judged = evaluation ? `, judged ${evaluation.loss.toFixed(4)}${share(evaluation.accuracy)}` : '';
     const pace = `${Math.round(tokensPerSecond)} tokens/s, ${Math.round(secondsLeft)} s left`;

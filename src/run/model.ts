@@ -199,7 +199,9 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
   async classify(texts: readonly Prompt[] | Prompt, options: ClassifyOptions = {}): Promise<ClassScore[][]> {
     this.engine.alive();
     const { classifyByHead } = await trainedHeads();
-    return this.proved(await classifyByHead(this[insides], areSeveral(texts) ? texts : [texts], options));
+    const isList = areSeveral(texts) || (Array.isArray(texts) && texts.length === 0);
+    const list = isList ? (texts as readonly Prompt[]) : [texts as Prompt];
+    return this.proved(await classifyByHead(this[insides], list, options));
   }
 
   /** The intermediate tensors of one run over a text, optionally edited on the way. */

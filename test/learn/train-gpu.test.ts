@@ -1,5 +1,10 @@
 import { backends, isFull } from '../backends.ts';
+import { headCases, testHeads } from './heads-case.ts';
 import { allRuns, testRuns } from './train-case.ts';
 
 // A software GPU compiles each model's kernels anew.
-for (const { name } of backends) if (name === 'webgpu') testRuns(name, isFull ? allRuns : [['llama-gqa', 'lora']]);
+for (const { name } of backends) {
+  if (name !== 'webgpu') continue;
+  testRuns(name, isFull ? allRuns : [['llama-gqa', 'lora']]);
+  testHeads(name, isFull ? headCases : headCases.filter(({ model }) => model.endsWith('bert-qa')));
+}

@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Encoder, load, loadEncoder, type Model, type Trace } from '../../src/index.ts';
+import { type Encoder, load, loadEncoder, loadVision, type Model, type Trace, type Vision } from '../../src/index.ts';
 import { type Adapter, gradients, loadAdapter, type Step, train } from '../../src/learn/index.ts';
+import { centredDigit } from '../../src/page/rooms/digit-image.ts';
 import type { DrawnCurve } from '../../src/page/teach/curve.tsx';
 import { agreeing } from '../../src/page/teach/points.ts';
 import { sample } from '../../src/page/teach/sample.ts';
@@ -375,5 +376,158 @@ describe('a model that writes', () => {
       expect(await page.locator('.depth .says').innerText()).toMatch(/norms it grows 10¹.* both it shrinks to 1\/10¹/);
     }
     await expectAccessible('dark');
+  });
+});
+
+describe('a model that makes a text of another', () => {
+  test('is taught pairs; before and after stand side by side', async () => {
+    await page.goto(`${site.url}#device=wasm&model=tiny-dates`);
+    await page.reload();
+    await page.getByText(/in memory/).waitFor();
+    await button('Teach it with your own examples').click();
+    const field = page.getByRole('textbox', { name: /what it becomes in each line/ });
+    await field.fill('source,target\n3 March 2019,03.03.2019\nnothing\n');
+    await expect.poll(() => page.locator('#pairs-found').innerText()).toContain('Line 3 has one column');
+    expect(await teach().isDisabled()).toBe(true);
+    await button('Take the sample').click();
+    await page.locator('[data-pairs="48"]').waitFor();
+    expect(await page.locator('#pairs-found').innerText()).toBe('48 pairs; 8 of them are kept for judging.');
+    await page.locator('.how summary').click();
+    expect(await page.getByRole('textbox', { name: 'Rounds', exact: true }).inputValue()).toBe('20');
+    await teach().click();
+    await ended('ended');
+    // A date that it was kept from: it is written the new way now.
+    const last = (await field.inputValue()).trim().split('\n').at(-1)!;
+    const [, source, target] = /^"?(.*?)"?,([^,]*)$/.exec(last)!;
+    expect(await page.getByRole('textbox', { name: 'A text to read' }).inputValue()).toBe(source);
+    const written = (side: string) => page.locator(`.sides[data-stale="false"] [data-side="${side}"] p`).innerText();
+    const [day, month, year] = target!.split('.');
+    await expect.poll(() => written('before')).toBe(`${year}-${month}-${day}`);
+    await expect.poll(() => written('after')).toBe(target);
+    expect((await curve()).losses.at(-1)!).toBeLessThan(0.2);
+    await expectAccessible('dark');
+  });
+});
+
+describe('a model that reads images', () => {
+  let model: Vision;
+  beforeAll(async () => {
+    model = await loadVision(folder('tiny-digits'), { device: 'wasm' });
+    await page.goto(`${site.url}#device=wasm&model=tiny-digits`);
+    await page.reload();
+    await page.getByText(/in memory/).waitFor();
+    await button('Teach it with your own examples').click();
+    await page.locator('.teach').waitFor();
+  });
+  afterAll(() => model.dispose());
+
+  const album = (name: string) => page.locator('.album').filter({ has: page.getByText(name, { exact: true }) });
+  const pad = (part: string) => page.locator(`.teach ${part} .pad canvas`);
+
+  /** Draws a line from corner to corner of what is inside of a pad. */
+  async function draw(part: string): Promise<void> {
+    await pad(part).scrollIntoViewIfNeeded();
+    const box = (await pad(part).boundingBox())!;
+    const at = (share: number) => [box.x + share * box.width, box.y + share * box.height] as const;
+    await page.mouse.move(...at(0.2));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.5));
+    await page.mouse.move(...at(0.8));
+    await page.mouse.up();
+  }
+
+  async function name(text: string): Promise<void> {
+    await page.getByRole('textbox', { name: 'A new class' }).fill(text);
+    await page.keyboard.press('Enter');
+  }
+
+  test('drawings and pictures are gathered under the names of classes', async () => {
+    expect(await teach().isDisabled()).toBe(true);
+    await name('slash');
+    await name('dot');
+    await draw('.albums');
+    await button('Add the drawing to slash').click();
+    await album('slash').locator('.miniature').waitFor();
+    expect(await button('Add the drawing to dot').isDisabled()).toBe(true); // the pad is empty again
+    await expect
+      .poll(() => page.locator('.examples .found').innerText())
+      .toContain('All examples are of one class, slash');
+    const image = Buffer.from(
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+      'base64',
+    );
+    const choose = album('dot').locator('input[type=file]');
+    await choose.setInputFiles([
+      { name: 'dot.png', mimeType: 'image/png', buffer: image },
+      { name: 'not.png', mimeType: 'image/png', buffer: Buffer.from('no picture') },
+    ]);
+    await album('dot').locator('.miniature').waitFor();
+    await expect.poll(() => page.locator('.examples .found').innerText()).toContain('not.png could not be read');
+    expect(await page.locator('.examples .found').innerText()).toContain(
+      '2 examples of 2 classes: slash (1) and dot (1).',
+    );
+    expect(await teach().isDisabled()).toBe(false);
+    await button('Remove: dot.png').click();
+    await button('Remove dot').click();
+    expect(await page.locator('.album').count()).toBe(1);
+    await expectAccessible('dark');
+  });
+
+  test('learns new classes, and what is shown is what the engine learns', async () => {
+    await button('Take the sample').click();
+    await page.locator('[data-pictures="36"]').waitFor();
+    await page.locator('.how summary').click();
+    await dial('Rounds', 2);
+    await teach().click();
+    await ended('ended');
+    const labels = ['with a hole', 'without a hole'];
+    const { digits } = JSON.parse(await readFile(`${folder('tiny-digits')}samples.json`, 'utf8')) as {
+      digits: { label: number; pixels: string }[];
+    };
+    const isWith = (label: number) => [0, 6, 8, 9].includes(label);
+    const own = digits.filter(({ label }) => label !== 4).sort((a, b) => +isWith(b.label) - +isWith(a.label));
+    const examples = await Promise.all(
+      own.map(async ({ label, pixels }) => {
+        const data = new Uint8Array(Buffer.from(pixels, 'base64'));
+        const read = await model.preprocess({ data, width: 28, height: 28, channels: 1 });
+        return { ...read, label: labels[isWith(label) ? 0 : 1]! };
+      }),
+    );
+    const { learnt, judged } = split(examples, 0.25);
+    const how = { labels, epochs: 2, learningRate: 2e-3, rank: 8, alpha: 16, evaluate: judged };
+    const run = train(model, learnt, how);
+    const steps: Step[] = [];
+    for await (const step of run) steps.push(step);
+    expectNear(
+      (await curve()).losses,
+      steps.map(({ loss }) => loss),
+      5e-3,
+    );
+    const counts = [0, 0, 0, 0];
+    for (const [i, says] of steps.at(-1)!.evaluation!.predicted!.entries())
+      counts[2 * labels.indexOf(judged[i]!.label) + says]!++;
+    expect(await cells()).toEqual(counts);
+    await page.getByText('Try a picture to see which heads look elsewhere.').waitFor();
+    await draw('.try');
+    const shares = page.locator('.tried[data-stale="false"] .shares li');
+    await expect.poll(() => shares.count()).toBe(2);
+    const drawing = await pad('.try').evaluate((canvas: HTMLCanvasElement) => [
+      ...canvas
+        .getContext('2d')!
+        .getImageData(0, 0, canvas.width, canvas.height)
+        .data.filter((_, i) => i % 4 === 0),
+    ]);
+    const side = Math.sqrt(drawing.length);
+    const digit = centredDigit({ data: Uint8Array.from(drawing), width: side, height: side })!;
+    const expected = await model.classify(await model.preprocess({ ...digit, channels: 1 }));
+    expectNear(
+      await shares.evaluateAll((all) => all.map((one) => Number((one as HTMLElement).dataset.share))),
+      expected.map(({ score }) => score),
+      5e-3,
+    );
+    await page.locator('.moved-heads[data-stale="false"] button').first().waitFor();
+    expect(await page.locator('.plane').count()).toBe(2);
+    expect(await page.locator('.keep .files').innerText()).toContain('adapter_model.safetensors');
+    await expectAccessible('light');
   });
 });

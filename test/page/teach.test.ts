@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { load } from '../../src/index.ts';
 import { gradients, type LeftOut } from '../../src/learn/index.ts';
+import { dates } from '../../src/page/teach/dates.ts';
 import { piecesOf } from '../../src/page/teach/pieces.ts';
 import { agreeing, flattened } from '../../src/page/teach/points.ts';
 import { sample } from '../../src/page/teach/sample.ts';
@@ -34,6 +35,19 @@ describe('a table of examples', () => {
   it('takes the column with fewer different values as the class where no line names them', () => {
     expect(rowsOf('x,one\nx,two\ny,three\n')[2]).toEqual(['three', 'y']);
     expect(rowsOf('one,x\ntwo,x\nthree,y\n')[2]).toEqual(['three', 'y']);
+  });
+
+  it('reads pairs in the order in which they stand, whatever repeats, and the sample of dates', () => {
+    const both = (text: string) => readTable(text, false).rows.map(({ text, label }) => [text, label]);
+    expect(both('a,x\na,y\na,z\n')).toEqual([
+      ['a', 'x'],
+      ['a', 'y'],
+      ['a', 'z'],
+    ]);
+    expect(both('target;source\nx;a\n')).toEqual([['a', 'x']]);
+    const { rows, problems } = readTable(dates, false);
+    expect({ rows: rows.length, problems }).toEqual({ rows: 48, problems: [] });
+    expect(rows.every(({ label }) => /^\d\d\.\d\d\.\d{4}$/.test(label))).toBe(true);
   });
 
   it('keeps commas, quotes and line ends inside of quotes, and quotes that people write', () => {

@@ -7,6 +7,10 @@ export interface Grey {
   height: number;
 }
 
+/** Whether a model reads digits. */
+export const readsDigits = ({ labels }: { labels: readonly string[] }): boolean =>
+  labels.length === 10 && labels.every((label, i) => label === String(i));
+
 const side = 28;
 const longest = 20;
 const faint = 16; // the rim of a soft brush

@@ -5,7 +5,7 @@ import { centredDigit, type Grey } from './digit-image.ts';
 import { drawGrey, Pad } from './pad.tsx';
 import { words } from './words/vision.ts';
 
-interface Sample extends Grey {
+export interface Sample extends Grey {
   label: number;
 }
 
@@ -81,7 +81,7 @@ function SampleButton({ sample, label, isChosen, onChoose }: ButtonProps) {
 }
 
 /** Digits of MNIST's test part, which the model never learned from. */
-async function fetchSamples(signal: AbortSignal): Promise<Sample[]> {
+export async function fetchSamples(signal: AbortSignal): Promise<Sample[]> {
   const response = await fetch(new URL('models/tiny-digits/samples.json', document.baseURI), { signal });
   if (!response.ok) throw new TypeError(`The samples' server answered ${response.status}.`);
   const { digits } = (await response.json()) as { digits: { label: number; pixels: string }[] };

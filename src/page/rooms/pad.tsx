@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Grey } from './digit-image.ts';
 import { words } from './words/vision.ts';
 
@@ -21,6 +21,7 @@ interface Props {
 /** A field to draw in with mouse, finger, pen or keys. */
 export function Pad({ base, onDraw, onClear }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const keys = useId();
   const [strokes, setStrokes] = useState<readonly (readonly Point[])[]>([]);
   const drawing = useRef(false);
   const [pen, setPen] = useState<{ at: Point; down: boolean } | undefined>(undefined);
@@ -72,7 +73,7 @@ export function Pad({ base, onDraw, onClear }: Props) {
         role="application"
         tabIndex={0}
         aria-label={words.pad}
-        aria-describedby="pad-keys"
+        aria-describedby={keys}
         onKeyDown={onKeyDown}
         onFocus={(event) =>
           event.currentTarget.matches(':focus-visible') && setPen({ at: [side / 2, side / 4], down: false })
@@ -119,7 +120,7 @@ export function Pad({ base, onDraw, onClear }: Props) {
           {words.undoStroke}
         </button>
       </p>
-      <p id="pad-keys" class="summary">
+      <p id={keys} class="summary">
         {words.padKeys}
       </p>
     </div>

@@ -29,7 +29,8 @@ export function Seen({ pixels: { pixels: data, shape }, patches: [rows, columns]
   );
 }
 
-function imageOf(values: Float32Array, channels: number, height: number, width: number): ImageData {
+/** From the darkest to the brightest of its values. */
+export function imageOf(values: Float32Array, channels: number, height: number, width: number): ImageData {
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) [least, most] = [Math.min(least, value), Math.max(most, value)];
   const image = new ImageData(width, height);

@@ -9,6 +9,7 @@ import { useLater } from '../inside/later.ts';
 import { softmax } from '../shares.ts';
 import { attentionsOf, headOf } from './anatomy.ts';
 import { Blocks } from './blocks.tsx';
+import { readsDigits } from './digit-image.ts';
 import { DigitInput } from './digit-input.tsx';
 import { Fold } from './fold.tsx';
 import { type HeadAt, Heads } from './heads.tsx';
@@ -25,18 +26,17 @@ interface Run {
 
 /** The room of a model that reads images: what it reads, and where each of its heads looks. */
 export function VisionRoom({ model }: { model: WorkerVision }) {
-  const { labels } = model.config;
-  const readsDigits = labels.length === 10 && labels.every((label, i) => label === String(i));
+  const isOfDigits = readsDigits(model.config);
   const [image, setImage] = useState<ImageSource | undefined>(undefined);
   const { value: run, failure } = useLater((signal) => (image ? runOf(model, image, signal) : undefined), [image]);
   return (
     <>
       <header>
-        <h2>{readsDigits ? words.drawTitle : words.imageTitle}</h2>
+        <h2>{isOfDigits ? words.drawTitle : words.imageTitle}</h2>
         <p class="summary">{words.lead}</p>
       </header>
       <div class="vision-top">
-        {readsDigits ? <DigitInput onImage={setImage} /> : <PictureInput onImage={setImage} />}
+        {isOfDigits ? <DigitInput onImage={setImage} /> : <PictureInput onImage={setImage} />}
         <Answer model={model} run={image ? run : undefined} />
       </div>
       {failure !== undefined && image && (

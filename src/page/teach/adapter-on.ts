@@ -1,10 +1,10 @@
 import { signal } from '@preact/signals';
-import type { WorkerEncoder, WorkerModel } from '../../embed/client.ts';
+import type { WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
 import { adapted, opened } from '../models.ts';
 
 /** A model that can be taught here. */
-export type Pupil = WorkerEncoder | WorkerModel;
+export type Pupil = WorkerEncoder | WorkerEncoderDecoder | WorkerModel | WorkerVision;
 
 /** Which adapter a model has on: the page's own choice, and for a moment another one, to compare. */
 

@@ -1,26 +1,25 @@
 import { useState } from 'preact/hooks';
 import { Figure } from '../inside/draw/figure.tsx';
-import { type Course, evaluation } from './course.ts';
-import { tried } from './tried.ts';
+import { type Course, evaluation, type Shown } from './course.ts';
+import { Miniature } from './miniature.tsx';
 import { words } from './words.ts';
 
 const mostShown = 12;
 
 type Cell = readonly [is: number, says: number];
 
-interface Judged {
-  text: string;
+interface Judged extends Shown {
   is: number;
   says: number;
 }
 
 /** What is told as what of the kept examples, at the last evaluation; mistakes can be looked at. */
-export function Confusion({ run }: { run: Course }) {
+export function Confusion({ run, onTry }: { run: Course; onTry: (one: Shown) => void }) {
   const [cell, setCell] = useState<Cell | undefined>(undefined);
   const predicted = evaluation.value?.predicted;
   if (!predicted) return null;
   const { labels, judged } = run;
-  const all = judged.map(({ text, label }, i) => ({ text, is: labels.indexOf(label), says: predicted[i]! }));
+  const all = judged.map((one, i) => ({ ...one, is: labels.indexOf(one.label), says: predicted[i]! }));
   const counts = labels.map((_, is) =>
     labels.map((_, says) => all.filter((one) => one.is === is && one.says === says).length),
   );
@@ -34,7 +33,7 @@ export function Confusion({ run }: { run: Course }) {
         {words.accuracy(right, all.length)} <span class="summary">({words.chance(most / all.length)})</span>
       </p>
       <Table labels={labels} counts={counts} chosen={chosen} onChoose={setCell} />
-      <Mistakes labels={labels} wrong={wrong} chosen={chosen} onAll={() => setCell(undefined)} />
+      <Mistakes {...{ labels, wrong, chosen, onTry }} onAll={() => setCell(undefined)} />
     </Figure>
   );
 }
@@ -106,9 +105,10 @@ interface MistakesProps {
   wrong: readonly Judged[];
   chosen: Cell | undefined;
   onAll: () => void;
+  onTry: (one: Shown) => void;
 }
 
-function Mistakes({ labels, wrong, chosen, onAll }: MistakesProps) {
+function Mistakes({ labels, wrong, chosen, onAll, onTry }: MistakesProps) {
   const shown = chosen ? wrong.filter(({ is, says }) => is === chosen[0] && says === chosen[1]) : wrong;
   return (
     <div class="mistakes">
@@ -122,11 +122,11 @@ function Mistakes({ labels, wrong, chosen, onAll }: MistakesProps) {
       </h4>
       {wrong.length === 0 && <p class="summary">{words.noMistakes}</p>}
       <ul>
-        {shown.slice(0, mostShown).map(({ text, is, says }) => (
-          <li key={text}>
-            <button type="button" class="quiet" onClick={() => (tried.value = text)}>
-              <bdi class="word">{text}</bdi>
-              <span class="summary">{words.mistake(labels[is]!, labels[says]!)}</span>
+        {shown.slice(0, mostShown).map((one, i) => (
+          <li key={`${one.text} ${i}`}>
+            <button type="button" class="quiet" onClick={() => onTry(one)}>
+              {one.pixels ? <Miniature pixels={one.pixels} label={one.text} /> : <bdi class="word">{one.text}</bdi>}
+              <span class="summary">{words.mistake(labels[one.is]!, labels[one.says]!)}</span>
             </button>
           </li>
         ))}

@@ -1,37 +1,51 @@
 import { computed, effect, signal } from '@preact/signals';
-import type { WorkerEncoder, WorkerModel } from '../../embed/client.ts';
+import { type WorkerEncoder, WorkerEncoderDecoder, type WorkerModel, type WorkerVision } from '../../embed/client.ts';
 import type { Adapter, Example, Step, TrainOptions } from '../../learn/index.ts';
 import { train } from '../../learn/index.ts';
 import { VitrineError } from '../../plan/error.ts';
 import { announcement } from '../announce.ts';
 import { opened } from '../models.ts';
+import type { Pixels } from '../rooms/seen.tsx';
 import { type Pupil, put } from './adapter-on.ts';
 import { readTable, split } from './table.ts';
 import { words } from './words.ts';
 
 /** What is taught, how, and the run that teaches it. */
 
-/** The examples as they were typed, pasted or dropped; of a model that writes the text. */
+/** The examples as they were typed, pasted or dropped; of a model that writes the text, or pairs of texts. */
 export const given = signal('');
 export const givenText = signal('');
+export const givenPairs = signal('');
 export const table = computed(() => readTable(given.value));
+/** A text, and what it becomes as its label. */
+export const pairs = computed(() => readTable(givenPairs.value, false));
 
 export interface Dials {
   method: 'lora' | 'head';
   /** The share of the examples that is kept for judging. */
   share: number;
-  rounds: number;
+  /** Undefined: what suits what is learnt. */
+  rounds: number | undefined;
   rank: number;
   /** Undefined: what suits the method. */
   rate: number | undefined;
 }
 
-export const dials = signal<Dials>({ method: 'lora', share: 0.25, rounds: 6, rank: 8, rate: undefined });
+export const dials = signal<Dials>({ method: 'lora', share: 0.25, rounds: undefined, rank: 8, rate: undefined });
 /** Rates that suit small models and few examples. */
 const rates = { lora: 2e-3, head: 2e-2, style: 5e-3 };
+/** A text that becomes another takes longer to learn than a class. */
+export const roundsOf = ({ rounds }: Dials, model: Pupil) => rounds ?? (model instanceof WorkerEncoderDecoder ? 20 : 6);
 export const rateOf = ({ rate, method }: Dials, writes: boolean) => rate ?? (writes ? rates.style : rates[method]);
 
 export const parts = computed(() => split(table.value.rows, dials.value.share));
+
+/** An example as it is shown: a text, or a picture with its name. */
+export interface Shown {
+  text: string;
+  label: string;
+  pixels?: Pixels;
+}
 
 export interface Course {
   model: Pupil;
@@ -42,8 +56,8 @@ export interface Course {
   /** Classes, in the order of the evaluation's numbers; of a model that writes none. */
   labels: readonly string[];
   /** What is judged, in the order of an evaluation. */
-  judged: readonly { text: string; label: string }[];
-  learnt: readonly { text: string; label: string }[];
+  judged: readonly Shown[];
+  learnt: readonly Shown[];
   /** After the last whole step. */
   adapter: Adapter | undefined;
   failure: string | undefined;
@@ -77,7 +91,8 @@ export function teachClasses(model: WorkerEncoder): Promise<void> {
   const { learnt, judged } = parts.value;
   const labels = table.value.classes.map(({ label }) => label);
   const method = methodFor(model);
-  const { rounds, rank } = dials.value;
+  const { rank } = dials.value;
+  const rounds = roundsOf(dials.value, model);
   const options: TrainOptions = {
     ...{ method, labels, epochs: rounds, truncation: true, learningRate: rateOf({ ...dials.value, method }, false) },
     ...(method === 'lora' && { rank, alpha: 2 * rank }),
@@ -86,23 +101,31 @@ export function teachClasses(model: WorkerEncoder): Promise<void> {
   return teach(model, learnt.map(exampleOf), options, { labels, learnt, judged });
 }
 
-/** Teaches the model that writes to go on in the style of some pieces of text. */
-export function teachStyle(model: WorkerModel, learnt: readonly Example[], judged: readonly Example[]): Promise<void> {
-  const { rounds, rank } = dials.value;
+/** Teaches a model that writes: to go on in the style of some pieces of text, or to make texts of others. */
+export function teachWriting(
+  model: WorkerModel | WorkerEncoderDecoder,
+  learnt: readonly Example[],
+  judged: readonly Example[],
+): Promise<void> {
+  const { rank } = dials.value;
+  const batchSize = model instanceof WorkerEncoderDecoder ? 8 : 4;
   const options: TrainOptions = {
-    ...{ rank, alpha: 2 * rank, epochs: rounds, batchSize: 4, learningRate: rateOf(dials.value, true) },
+    ...{ rank, alpha: 2 * rank, epochs: roundsOf(dials.value, model), batchSize, truncation: true },
+    learningRate: rateOf(dials.value, true),
     ...(judged.length > 0 && { evaluate: judged }),
   };
   return teach(model, learnt, options, { labels: [], learnt: [], judged: [] });
 }
 
-/** Heads other than those that guess words keep the layers below them: what is new is a last layer. */
-export const methodFor = ({ config }: WorkerEncoder): Dials['method'] =>
-  config.head === undefined || config.head === 'masked-words' ? dials.value.method : 'head';
+/** Heads of texts other than those that guess words keep the layers below them: what is new is a last layer. */
+export const canChange = ({ config }: WorkerEncoder | WorkerVision): boolean =>
+  !('head' in config) || config.head === undefined || config.head === 'masked-words';
+export const methodFor = (model: WorkerEncoder | WorkerVision): Dials['method'] =>
+  canChange(model) ? dials.value.method : 'head';
 
 const exampleOf = ({ text, label }: { text: string; label: string }) => ({ text, label });
 
-async function teach(
+export async function teach(
   model: Pupil,
   examples: readonly Example[],
   options: TrainOptions,

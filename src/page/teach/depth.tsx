@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { WorkerEncoder } from '../../embed/client.ts';
+import { WorkerEncoder, type WorkerModel } from '../../embed/client.ts';
 import { gradients, type LeftOut } from '../../learn/index.ts';
 import { shortNumber } from '../format.ts';
 import { useWidth } from '../inside/draw/width.ts';
@@ -8,7 +8,6 @@ import { adapted, loadBeside } from '../models.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { Fold } from '../rooms/fold.tsx';
 import { shownText } from '../writing.ts';
-import type { Pupil } from './adapter-on.ts';
 import { seededFiles, seededIds } from './seeded.ts';
 import { tried } from './tried.ts';
 import { words } from './words.ts';
@@ -28,7 +27,10 @@ type Which = 'open' | 12 | 48;
 export type Sizes = Record<Variant, number[]>;
 
 /** Why sums and norms are there: how large gradients are by depth, with them and without. */
-export function DepthLesson({ model }: { model: Pupil }) {
+/** A model of texts. */
+type Reader = WorkerEncoder | WorkerModel;
+
+export function DepthLesson({ model }: { model: Reader }) {
   return (
     <Fold title={words.depthTitle} summary={words.depthSummary} name="depth">
       {() => <Lesson model={model} />}
@@ -36,7 +38,7 @@ export function DepthLesson({ model }: { model: Pupil }) {
   );
 }
 
-function Lesson({ model }: { model: Pupil }) {
+function Lesson({ model }: { model: Reader }) {
   const hasLoss = model instanceof WorkerEncoder ? model.config.head === 'masked-words' : true;
   const [which, setWhich] = useState<Which>(48);
   const { value, failure, stale } = useOnce(
@@ -75,7 +77,7 @@ const ends = (sizes: Sizes) =>
 
 /** The root mean square of the loss's gradient by the stream before each block. */
 async function sizesOf(
-  model: Pupil,
+  model: Reader,
   input: unknown,
   loss: Parameters<typeof gradients>[2]['loss'],
   signal: AbortSignal,
@@ -93,7 +95,7 @@ async function sizesOf(
 }
 
 /** The text on the page, its beginning; of a model that guesses words a text, all of which it is to guess. */
-async function ofOpen(model: Pupil, signal: AbortSignal): Promise<Sizes> {
+async function ofOpen(model: Reader, signal: AbortSignal): Promise<Sizes> {
   if (model instanceof WorkerEncoder) {
     const { ids } = await model.tokenizer.inputs(tried.peek().trim() || words.tryOpening);
     const own = Array.from(ids).slice(0, model.config.nCtx);

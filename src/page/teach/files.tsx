@@ -29,7 +29,15 @@ export function useDropped(onText: (text: string) => void, onRefused: (why: stri
   return (file) => void latest.current(file);
 }
 
-export function FileChoice({ label, accept, onFile }: { label: string; accept: string; onFile: (file: File) => void }) {
+interface ChoiceProps {
+  label: string;
+  accept: string;
+  /** Called for each that is chosen. */
+  onFile: (file: File) => void;
+  several?: boolean;
+}
+
+export function FileChoice({ label, accept, onFile, several = false }: ChoiceProps) {
   const input = useRef<HTMLInputElement>(null);
   return (
     <>
@@ -40,11 +48,11 @@ export function FileChoice({ label, accept, onFile }: { label: string; accept: s
         ref={input}
         type="file"
         hidden
+        multiple={several}
         accept={accept}
         aria-label={label}
         onChange={(event) => {
-          const [file] = event.currentTarget.files ?? [];
-          if (file) onFile(file);
+          for (const file of event.currentTarget.files ?? []) onFile(file);
           event.currentTarget.value = ''; // the same one can be chosen again
         }}
       />

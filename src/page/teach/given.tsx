@@ -10,7 +10,7 @@ interface Props {
   id: string;
   title: string;
   lead: string;
-  sample: { label: string; text: string };
+  sample?: { label: string; text: string } | undefined;
   files: { label: string; accept: string };
   field: string;
   placeholder?: string;
@@ -37,9 +37,11 @@ export function Given({ id, title, lead, sample, files, field, placeholder, valu
       <h3 id={`${id}-title`}>{title}</h3>
       <p class="summary">{lead}</p>
       <div class="actions">
-        <button type="button" class={isEmpty ? 'primary' : 'plain'} onClick={() => take(sample.text)}>
-          {sample.label}
-        </button>
+        {sample && (
+          <button type="button" class={isEmpty ? 'primary' : 'plain'} onClick={() => take(sample.text)}>
+            {sample.label}
+          </button>
+        )}
         <FileChoice {...files} onFile={read} />
         {!isEmpty && (
           <button type="button" class="quiet" disabled={isLearning.value} onClick={() => take('')}>

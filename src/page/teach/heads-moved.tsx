@@ -1,4 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
+import { type WorkerEncoder, type WorkerModel, WorkerVision } from '../../embed/client.ts';
 import type { Trace, TracedTensor } from '../../index.ts';
 import type { Adapter } from '../../learn/index.ts';
 import { visible } from '../format.ts';
@@ -8,15 +9,22 @@ import { useOnce } from '../inside/later.ts';
 import { attentionsOf, headOf } from '../rooms/anatomy.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { useSettled } from '../rooms/later-text.ts';
-import { type Pupil, wearing } from './adapter-on.ts';
+import type { Pixels } from '../rooms/seen.tsx';
+import { words as vision } from '../rooms/words/vision.ts';
+import { wearing } from './adapter-on.ts';
 import { words } from './words.ts';
 
 interface Props {
-  model: Pupil;
+  model: Looking;
   method: 'lora' | 'head';
   adapter: Adapter;
   text: string;
+  /** Of a model that reads images what is looked at. */
+  pixels?: Pixels | undefined;
 }
+
+/** A model with one kind of attention. */
+type Looking = WorkerEncoder | WorkerModel | WorkerVision;
 
 interface Compared {
   text: string;
@@ -26,23 +34,24 @@ interface Compared {
 }
 
 /** What each head looks at before and after, on one text. */
-export function HeadsMoved({ model, method, adapter, text }: Props) {
-  if (method === 'head') {
+export function HeadsMoved({ method, ...props }: Props) {
+  const isBlind = props.model instanceof WorkerVision && !props.pixels;
+  if (method === 'head' || isBlind) {
     return (
       <Figure title={words.moved}>
-        <p class="summary">{words.movedNothing}</p>
+        <p class="summary">{method === 'head' ? words.movedNothing : words.movedNoPicture}</p>
       </Figure>
     );
   }
-  return <Moved model={model} adapter={adapter} text={text} />;
+  return <Moved {...props} />;
 }
 
-function Moved({ model, adapter, text }: Omit<Props, 'method'>) {
+function Moved({ model, adapter, text, pixels }: Omit<Props, 'method'>) {
   const attentions = useMemo(() => attentionsOf(model.tensors()), [model]);
   const settled = useSettled(text.trim());
   const { value, failure, stale } = useOnce<Compared>(
-    (signal) => (settled ? compare(model, adapter, settled, attentions, signal) : undefined),
-    [model, adapter, settled],
+    (signal) => (settled ? compare(model, adapter, { text: settled, pixels }, attentions, signal) : undefined),
+    [model, adapter, settled, pixels],
   );
   const [chosen, setChosen] = useState<readonly [layer: number, head: number] | undefined>(undefined);
   const shares = useMemo(
@@ -58,7 +67,7 @@ function Moved({ model, adapter, text }: Omit<Props, 'method'>) {
   const [layer, head] = chosen ?? [most.layer, most.head];
   const { name } = attentions[layer]!;
   return (
-    <Figure title={words.moved} note={words.movedNote(value.text)}>
+    <Figure title={words.moved} note={pixels ? words.movedPictureNote : words.movedNote(value.text)}>
       <p class="says">{words.movedMost(most.layer, most.head, most.share)}</p>
       <Grid
         shares={shares}
@@ -78,7 +87,8 @@ function Moved({ model, adapter, text }: Omit<Props, 'method'>) {
               name={name}
               head={head}
               texts={value.texts}
-              label={words.pattern(words[side])}
+              label={(pixels ? words.picturePattern : words.pattern)(words[side])}
+              {...(model instanceof WorkerVision && { of2d: model.config })}
             />
           </section>
         ))}
@@ -134,13 +144,30 @@ interface PatternProps {
   head: number;
   texts: readonly string[];
   label: string;
+  /** Of an image: the class token's row is shown, over the patches. */
+  of2d?: Pick<WorkerVision['config'], 'nPrefix' | 'imageSize' | 'patchSize'>;
 }
 
-function Pattern({ of, less, name, head, texts, label }: PatternProps) {
+function Pattern({ of, less, name, head, texts, label, of2d }: PatternProps) {
   const data = useMemo(() => {
     const before = less && headOf(less, head);
     return headOf(of, head).map((share, i) => share - (before?.[i] ?? 0));
   }, [of, less, head]);
+  if (of2d) {
+    const { nPrefix, imageSize, patchSize } = of2d;
+    return (
+      <Matrix
+        label={label}
+        data={data.subarray(nPrefix, of.shape[2]!)}
+        rows={imageSize[0] / patchSize[0]}
+        columns={imageSize[1] / patchSize[1]}
+        scale={less ? 'signed' : 'amount'}
+        tensor={name}
+        describe={(row, column) => `${vision.patch(row, column)}:`}
+        cellSize={[24, 24]}
+      />
+    );
+  }
   return (
     <Matrix
       label={label}
@@ -157,18 +184,21 @@ function Pattern({ of, less, name, head, texts, label }: PatternProps) {
 }
 
 async function compare(
-  model: Pupil,
+  model: Looking,
   adapter: Adapter,
-  text: string,
+  { text, pixels }: Pick<Props, 'text' | 'pixels'>,
   attentions: readonly { name: string }[],
   signal: AbortSignal,
 ): Promise<Compared> {
   const capture = attentions.map(({ name }) => name);
-  const trace = () => model.trace(text, { capture, signal });
+  const trace = () =>
+    model instanceof WorkerVision ? model.trace(pixels!, { capture, signal }) : model.trace(text, { capture, signal });
   const before = await wearing(model, null, trace);
   signal.throwIfAborted();
   const after = await wearing(model, adapter, trace);
-  const texts = await Promise.all(before.tokens.map(async (id) => visible(await model.tokenizer.spelling(id))));
+  if (!('tokenizer' in model)) return { text, before, after, texts: [] };
+  const { tokenizer } = model;
+  const texts = await Promise.all(before.tokens.map(async (id) => visible(await tokenizer.spelling(id))));
   return { text, before, after, texts };
 }
 

@@ -1,8 +1,8 @@
 import type { ComponentChildren } from 'preact';
-import { WorkerEncoder } from '../../embed/client.ts';
+import { WorkerEncoder, WorkerVision } from '../../embed/client.ts';
 import { TypedValue } from '../views/typed-value.tsx';
 import type { Pupil } from './adapter-on.ts';
-import { type Dials, dials, isLearning, methodFor, rateOf } from './course.ts';
+import { canChange, type Dials, dials, isLearning, methodFor, rateOf, roundsOf } from './course.ts';
 import { words } from './words.ts';
 
 const set = (change: Partial<Dials>) => {
@@ -17,10 +17,10 @@ const within = (text: string, least: number, most: number, isWhole = true) => {
 
 /** What is seldom changed: folded. */
 export function How({ model }: { model: Pupil }) {
-  const isEncoder = model instanceof WorkerEncoder;
-  const method = isEncoder ? methodFor(model) : 'lora';
-  const canChoose = isEncoder && (model.config.head === undefined || model.config.head === 'masked-words');
-  const { share, rounds, rank } = dials.value;
+  const tellsClasses = model instanceof WorkerEncoder || model instanceof WorkerVision;
+  const method = tellsClasses ? methodFor(model) : 'lora';
+  const canChoose = tellsClasses && canChange(model);
+  const { share, rank } = dials.value;
   return (
     <details class="how">
       <summary>{words.how}</summary>
@@ -34,13 +34,13 @@ export function How({ model }: { model: Pupil }) {
             </label>
           ))
         ) : (
-          <p class="summary">{isEncoder ? words.headOnly : words.loraOnly}</p>
+          <p class="summary">{tellsClasses ? words.headOnly : words.loraOnly}</p>
         )}
         <div class="dials">
           <Dial name={words.rounds} meaning={words.roundsMeaning}>
             <TypedValue
               label={words.rounds}
-              text={String(rounds)}
+              text={String(roundsOf(dials.value, model))}
               digits={4}
               read={(text) => within(text, 1, 200)}
               onChange={(value) => set({ rounds: value })}
@@ -60,13 +60,13 @@ export function How({ model }: { model: Pupil }) {
           <Dial name={words.rate} meaning={words.rateMeaning}>
             <TypedValue
               label={words.rate}
-              text={String(rateOf({ ...dials.value, method }, !isEncoder))}
+              text={String(rateOf({ ...dials.value, method }, !tellsClasses))}
               digits={7}
               read={(text) => within(text, 1e-7, 1, false)}
               onChange={(value) => set({ rate: value })}
             />
           </Dial>
-          {isEncoder && (
+          {tellsClasses && (
             <Dial name={words.share} meaning="%">
               <TypedValue
                 label={words.share}

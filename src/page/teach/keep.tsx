@@ -29,7 +29,7 @@ export function Keep({ model, adapter }: { model: Pupil; adapter: Adapter }) {
         <input type="checkbox" checked={isOn} onChange={() => void put(model, isOn ? null : adapter)} />
         <span>{words.on}</span> <span class="summary">{words.onMeaning}</span>
       </label>
-      <p class="summary">{adapter.content.tensors.size > 0 ? words.keepLead : words.headLead}</p>
+      <p class="summary">{'adapter_config.json' in adapter.files() ? words.keepLead : words.headLead}</p>
       <ul class="files">
         {files.map(([file, content], i) => (
           <li key={file}>

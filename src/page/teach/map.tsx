@@ -1,11 +1,11 @@
 import { useMemo } from 'preact/hooks';
-import type { WorkerEncoder } from '../../embed/client.ts';
+import type { WorkerEncoder, WorkerVision } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
 import { Figure } from '../inside/draw/figure.tsx';
 import { useOnce } from '../inside/later.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { wearing } from './adapter-on.ts';
-import type { Course } from './course.ts';
+import type { Course, Shown } from './course.ts';
 import { agreeing, flattened } from './points.ts';
 import { words } from './words.ts';
 
@@ -13,13 +13,18 @@ const mostShown = 96;
 /** Tells classes apart by shape as well as by colour. */
 const shapes = ['●', '■', '▲', '◆', '★', '✚'];
 
+interface MapProps {
+  model: WorkerEncoder | WorkerVision;
+  run: Course;
+  adapter: Adapter;
+}
+
 /** Where the examples lie for the model, before and after. */
-export function PointMap({ model, run, adapter }: { model: WorkerEncoder; run: Course; adapter: Adapter }) {
+export function PointMap({ model, run, adapter }: MapProps) {
   const shown = useMemo(() => [...run.judged, ...run.learnt].slice(0, mostShown), [run.judged, run.learnt]);
   const { value, failure, stale } = useOnce(
     async (signal) => {
-      const texts = shown.map(({ text }) => text);
-      const features = () => featuresOf(model, texts, signal);
+      const features = () => featuresOf(model, shown, signal);
       const before = await wearing(model, null, features);
       signal.throwIfAborted();
       return { before, after: await wearing(model, adapter, features) };
@@ -49,7 +54,7 @@ export function PointMap({ model, run, adapter }: { model: WorkerEncoder; run: C
 interface PlaneProps {
   side: 'before' | 'after';
   vectors: readonly Float32Array[];
-  shown: readonly { text: string; label: string }[];
+  shown: readonly Shown[];
   run: Course;
 }
 
@@ -84,12 +89,18 @@ function Plane({ side, vectors, shown, run }: PlaneProps) {
   );
 }
 
-/** What a new last layer stands on: the embedding that a model of sentences makes, else the first token's last hidden state. */
+/** What a new last layer stands on: the embedding that a model of sentences makes, else the first token's last hidden state, or the class token's. */
 async function featuresOf(
-  model: WorkerEncoder,
-  texts: readonly string[],
+  model: WorkerEncoder | WorkerVision,
+  shown: readonly Shown[],
   signal: AbortSignal,
 ): Promise<Float32Array[]> {
+  if (!('tokenizer' in model)) {
+    const found: Float32Array[] = [];
+    for (const { pixels } of shown) found.push(await model.features(pixels!, { signal }));
+    return found;
+  }
+  const texts = shown.map(({ text }) => text);
   if (!model.sentences.isPlain) return model.embed(texts, { signal });
   const { hidden, pooled } = await model.run(texts, { signal, truncation: true });
   if (pooled && model.config.head === undefined) return pooled.map(({ data }) => data);

@@ -3,7 +3,7 @@ import { useOnce } from '../inside/later.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { useSettled } from '../rooms/later-text.ts';
 import { Act } from './classes.tsx';
-import { givenText, teachStyle } from './course.ts';
+import { givenText, teachWriting } from './course.ts';
 import { Given } from './given.tsx';
 import { How } from './how.tsx';
 import { piecesOf } from './pieces.ts';
@@ -19,7 +19,7 @@ export function Style({ model, name }: { model: WorkerModel; name: string }) {
   const judged = value && value.pieces.length > 4 ? Math.max(1, Math.round(value.pieces.length / 6)) : 0;
   const teach = () => {
     const all = value!.pieces;
-    void teachStyle(model, all.slice(0, all.length - judged), all.slice(all.length - judged));
+    void teachWriting(model, all.slice(0, all.length - judged), all.slice(all.length - judged));
   };
   const found = !isEmpty && value && !stale && (
     <>

@@ -28,8 +28,14 @@ export interface Table {
 const texts = /^(text|texts|sentence|message|content|example|input|body|title|review)s?$/i;
 const labels = /^(label|class|category|kind|target|topic|tag|type|intent|sentiment)(es|s)?$/i;
 
-/** Reads examples: CSV as RFC 4180 has it, its columns parted by commas, semicolons or tabs. */
-export function readTable(given: string): Table {
+const sources = /^(source|input|from|question)s?$/i;
+const targets = /^(target|output|to|answer)s?$/i;
+
+/**
+ * Reads examples: CSV as RFC 4180 has it, its columns parted by commas, semicolons or tabs.
+ * @param areClasses the second column names classes; else it is what a text becomes, and stands behind it
+ */
+export function readTable(given: string, areClasses = true): Table {
   const source = given.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n');
   const { records, problems } = recordsOf(source, separatorOf(source));
   const full = records.filter(({ cells, line }) => {
@@ -38,10 +44,11 @@ export function readTable(given: string): Table {
     return false;
   });
   const first = full[0]?.cells.map((cell) => cell.trim());
-  const named = first?.map((cell) => (texts.test(cell) ? 'text' : labels.test(cell) ? 'label' : undefined));
+  const [ofText, ofLabel] = areClasses ? [texts, labels] : [sources, targets];
+  const named = first?.map((cell) => (ofText.test(cell) ? 'text' : ofLabel.test(cell) ? 'label' : undefined));
   const hasHeader = named?.includes('text') === true && named.includes('label');
   const body = hasHeader ? full.slice(1) : full;
-  const at = hasHeader ? named.indexOf('label') : labelColumn(body);
+  const at = hasHeader ? named.indexOf('label') : areClasses ? labelColumn(body) : 1;
   const rows: Row[] = [];
   const known = new Set<string>();
   for (const { cells, line } of body) {
@@ -114,8 +121,8 @@ export function lineOf(text: string, label: string): string {
  * Parts rows into those to learn from and those to judge by: of each class the share, one at least where it has two or more. Which
  * ones is a matter of their places alone, so the same rows are parted alike.
  */
-export function split(rows: readonly Row[], share: number): { learnt: Row[]; judged: Row[] } {
-  const [learnt, judged]: [Row[], Row[]] = [[], []];
+export function split<T extends { label: string }>(rows: readonly T[], share: number): { learnt: T[]; judged: T[] } {
+  const [learnt, judged]: [T[], T[]] = [[], []];
   const seen = new Map<string, number>();
   const counts = new Map<string, number>();
   for (const { label } of rows) counts.set(label, (counts.get(label) ?? 0) + 1);

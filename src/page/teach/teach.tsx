@@ -2,16 +2,19 @@ import '../inside/inside.css';
 import '../rooms/room.css';
 import '../rooms/encoder.css';
 import '../rooms/look.css';
+import '../rooms/vision.css';
 import './teach.css';
 import './learning.css';
 import './compare.css';
+import './albums.css';
 import './depth.css';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { WorkerEncoder, WorkerModel } from '../../embed/client.ts';
+import { WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
 import { opened, show } from '../models.ts';
 import { nameOf } from '../sources.ts';
 import { chosen, type Pupil } from './adapter-on.ts';
+import { Albums } from './albums.tsx';
 import { Classes } from './classes.tsx';
 import { Confusion } from './confusion.tsx';
 import { course, evaluation, isLearning, slowed } from './course.ts';
@@ -21,10 +24,13 @@ import { GoesOn } from './goes-on.tsx';
 import { HeadsMoved } from './heads-moved.tsx';
 import { Keep, PutOn } from './keep.tsx';
 import { PointMap } from './map.tsx';
+import { Becomes, Pairs } from './pairs.tsx';
+import { triedPicture } from './pictures.ts';
 import { Progress } from './progress.tsx';
 import { Style } from './style.tsx';
 import { tried } from './tried.ts';
 import { Try } from './try.tsx';
+import { TryPicture } from './try-picture.tsx';
 import { words } from './words.ts';
 
 /** The model that is open learns from the visitor's examples. */
@@ -35,7 +41,7 @@ export function Teach() {
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     section.current?.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
   }, []);
-  const isPupil = model instanceof WorkerEncoder || model instanceof WorkerModel;
+  const readsTexts = model instanceof WorkerEncoder || model instanceof WorkerModel;
   return (
     <section ref={section} class="teach inside" aria-labelledby="teach-title">
       <header>
@@ -45,8 +51,10 @@ export function Teach() {
       <p class="local">{slowed.value && isLearning.value ? words.slowed : words.local}</p>
       {model instanceof WorkerEncoder && <OfClasses model={model} />}
       {model instanceof WorkerModel && <OfStyle model={model} name={nameOf(ref)} />}
-      {isPupil && <PutOn model={model} />}
-      {isPupil && <DepthLesson model={model} />}
+      {model instanceof WorkerVision && <OfPictures model={model} />}
+      {model instanceof WorkerEncoderDecoder && <OfPairs model={model} />}
+      <PutOn model={model} />
+      {readsTexts && <DepthLesson model={model} />}
     </section>
   );
 }
@@ -67,7 +75,7 @@ function OfClasses({ model }: { model: WorkerEncoder }) {
       {run && run.steps.length > 0 && (
         <div class="learning">
           <Curve run={run} note={words.curveNote.classes} guess={Math.log(run.labels.length)} />
-          <Confusion run={run} />
+          <Confusion run={run} onTry={({ text }) => (tried.value = text)} />
         </div>
       )}
       <Try model={model} taught={taught} />
@@ -75,6 +83,50 @@ function OfClasses({ model }: { model: WorkerEncoder }) {
         <>
           <PointMap model={model} run={run} adapter={run.adapter} />
           <HeadsMoved model={model} method={run.method} adapter={run.adapter} text={tried.value} />
+          <Keep model={model} adapter={run.adapter} />
+        </>
+      )}
+    </>
+  );
+}
+
+function OfPairs({ model }: { model: WorkerEncoderDecoder }) {
+  const run = course.value;
+  const taught = taughtOf(model);
+  return (
+    <>
+      <Pairs model={model} />
+      {run && <Progress run={run} />}
+      {run && run.steps.length > 0 && <Curve run={run} note={words.curveNote.pairs} />}
+      {evaluation.value && <p class="says">{words.perplexity(Math.exp(evaluation.value.loss))}</p>}
+      {taught && !isLearning.value && <Becomes model={model} adapter={taught} />}
+      {run?.adapter && !isLearning.value && <Keep model={model} adapter={run.adapter} />}
+    </>
+  );
+}
+
+function OfPictures({ model }: { model: WorkerVision }) {
+  const run = course.value;
+  const taught = taughtOf(model);
+  return (
+    <>
+      <Albums model={model} />
+      {run && <Progress run={run} />}
+      {run && run.steps.length > 0 && (
+        <div class="learning">
+          <Curve run={run} note={words.curveNote.classes} guess={Math.log(run.labels.length)} />
+          <Confusion run={run} onTry={({ pixels }) => (triedPicture.value = pixels)} />
+        </div>
+      )}
+      <TryPicture model={model} taught={taught} />
+      {run?.adapter && !isLearning.value && (
+        <>
+          <PointMap model={model} run={run} adapter={run.adapter} />
+          <HeadsMoved
+            {...{ model, method: run.method, adapter: run.adapter }}
+            text={words.triedPicture}
+            pixels={triedPicture.value}
+          />
           <Keep model={model} adapter={run.adapter} />
         </>
       )}

@@ -55,17 +55,18 @@ export const words = {
   manyClasses: (classes: number) =>
     `${whole.format(classes)} different classes are too many: is the second column really the class? At most 40 can be learnt here.`,
   leftOut: (rows: number) => `${count(rows, 'line')} left out:`,
-  problem: (problem: Problem) => {
+  problem: (problem: Problem, areClasses = true) => {
     const at = `Line ${problem.line}`;
+    const second = areClasses ? 'the class' : 'what becomes of it';
     switch (problem.what) {
       case 'columns':
         return problem.count === 1
-          ? `${at} has one column. Write the class behind the text, with a comma between.`
-          : `${at} has ${problem.count} columns. A text with commas stands in quotes: "Snow, and more snow",weather`;
+          ? `${at} has one column. Write ${second} behind the text, with a comma between.`
+          : `${at} has ${problem.count} columns. A text with commas stands in quotes: "Snow, and more snow",${areClasses ? 'weather' : 'and so on'}`;
       case 'no-text':
         return `${at} has no text.`;
       case 'no-class':
-        return `${at} has no class.`;
+        return areClasses ? `${at} has no class.` : `${at} does not say what becomes of its text.`;
       case 'again':
         return `${at} repeats an example.`;
       case 'open-quote':
@@ -83,6 +84,35 @@ export const words = {
   part: 'For',
   toLearn: 'learning',
   toJudge: 'judging',
+
+  drawnLead:
+    'Name two classes or more, and draw some pictures of each: whatever can be told apart. Or take the sample: digits that somebody wrote, by whether their line closes.',
+  picturesLead: 'Name two classes or more, and choose or drop some pictures of each.',
+  withHole: 'with a hole',
+  withoutHole: 'without a hole',
+  sampleDigit: (digit: number, index: number) => `A handwritten ${digit}, number ${index + 1}`,
+  samplesFailed: 'The samples could not be fetched.',
+  drawing: (number: number, name: string) => `Drawing ${number}, ${name}`,
+  addDrawing: (name: string) => `Add the drawing to ${name}`,
+  choosePictures: (name: string) => `Choose pictures of ${name}`,
+  newClass: 'A new class',
+  addNewClass: 'Add the class',
+  removeClass: (name: string) => `Remove ${name}`,
+  remove: (picture: string) => `Remove: ${picture}`,
+  mostPictures: (most: number) => `A page can learn from ${whole.format(most)} pictures at most.`,
+  noPicture: (name: string, why: string) => `${name} could not be read: ${why}`,
+
+  pairsLead: 'A text and what it is to become in each line: two columns of CSV. Paste them, or drop a file.',
+  datesLead:
+    'A text and what it is to become in each line: two columns of CSV. The sample teaches another way to write dates: the day first, with dots.',
+  pairsField: 'Examples as CSV, a text and what it becomes in each line',
+  pairsPlaceholder: 'source,target\n3 March 2019,03.03.2019\n"May 7, 1984",07.05.1984',
+  foundPairs: (pairs: number, judged: number) =>
+    `${count(pairs, 'pair')}${judged ? `; ${judged} of them are kept for judging` : ''}.`,
+  fewPairs: 'Give it two pairs at least.',
+  becomes: 'What it makes of a text',
+  becomesNote: 'The same text; once without what it learnt, once with it.',
+  becomesText: 'A text to read',
 
   style: 'A text to learn from',
   styleLead: (name: string) =>
@@ -130,6 +160,8 @@ export const words = {
   curveNote: {
     classes:
       'How surprised the model is by the right class: 0 is sure and right. The line is each step’s examples, the dots those kept for judging.',
+    pairs:
+      'How surprised the model is by each next token of what a text becomes. The line is each step’s pairs, the dots those kept for judging.',
     style:
       'How surprised the model is by each next token of the text. The line is each step’s pieces, the dots those kept for judging.',
   },
@@ -144,19 +176,22 @@ export const words = {
 
   confusion: 'What it tells apart',
   confusionNote:
-    'Of the examples kept for judging: rows are what they are, columns what it says. Choose a mistake to see its texts.',
+    'Of the examples kept for judging: rows are what they are, columns what it says. Choose a mistake to see its examples.',
   accuracy: (right: number, all: number) => `${right} of ${all} right, ${percent(right / all)}`,
   chance: (share: number) => `always saying the commonest class would be ${percent(share)}`,
   is: 'is',
   says: 'it says',
   cell: (is: string, says: string, value: number) =>
-    is === says ? `${value} ${is}, rightly told` : `${count(value, 'text')} of ${is}, told as ${says}`,
+    is === says ? `${value} ${is}, rightly told` : `${count(value, 'example')} of ${is}, told as ${says}`,
   mistakes: 'Mistakes',
   noMistakes: 'No mistakes among them.',
   mistake: (is: string, says: string) => `is ${is}, it says ${says}`,
   allMistakes: 'All mistakes',
 
   tryIt: 'Try a text of your own',
+  tryDrawing: 'Try a drawing of your own',
+  tryPicture: 'Try a picture of your own',
+  triedPicture: 'The picture that is tried',
   tryField: 'A text',
   tryOpening: 'The kitten ran out into the snow.',
   tryLead: 'It answers with what it has learnt so far.',
@@ -171,17 +206,20 @@ export const words = {
   beginningOpening: 'Lily had a cat.',
   anotherSeed: 'Another seed',
   perplexity: (value: number) =>
-    `Perplexity of the kept pieces: ${value < 1000 ? value.toFixed(1) : whole.format(Math.round(value))}`,
+    `Perplexity of what is kept for judging: ${value < 1000 ? value.toFixed(1) : whole.format(Math.round(value))}`,
 
-  map: 'Where the texts lie',
+  map: 'Where the examples lie',
   mapNote:
     'Each mark is an example as the model sees it, flattened onto the two directions that part them most. Outlined ones are learnt from, filled ones are kept for judging.',
   mapLabel: (which: string) => `${which}: the examples as points`,
-  nearest: (right: number, all: number) => `${right} of ${all} kept texts have a neighbour of their own class`,
+  nearest: (right: number, all: number) => `${right} of ${all} kept examples have a neighbour of their own class`,
 
   moved: 'Which heads moved',
   movedNote: (text: string) =>
     `For “${text}”: how many percent of each head’s attention go elsewhere than before, in the mean of the tokens. A row a block. Choose a head to see it before and after.`,
+  movedPictureNote:
+    'For the picture that is tried: how many percent of each head’s attention go elsewhere than before, in the mean of the patches. A row a block. Choose a head to see how much of each patch the class token takes up, before and after.',
+  movedNoPicture: 'Try a picture to see which heads look elsewhere.',
   movedNothing: 'A new last layer was learnt alone, so nothing inside moved.',
   movedHead: (layer: number, head: number, share: number) =>
     `Block ${layer}, head ${head}: ${percent(share)} elsewhere`,
@@ -190,6 +228,7 @@ export const words = {
   block: (layer: number) => `Block ${layer}`,
   change: 'Change',
   pattern: (which: string) => `${which}: from each token, a row, to each other`,
+  picturePattern: (which: string) => `${which}: what the class token reads of each patch`,
   looks: (from: string, to: string) => `${from} → ${to}`,
 
   keep: 'Keep what it learnt',

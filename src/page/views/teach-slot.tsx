@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { explain } from '../failure.ts';
-import { failure, guest, opened, retry } from '../models.ts';
+import { failure, opened, retry } from '../models.ts';
 import { embedded } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { Later } from './later.tsx';
@@ -13,8 +13,7 @@ export const teachOpen = signal(false);
 /** The way to teach the model that is open; what is behind it is fetched when it is first opened. */
 export function TeachSlot() {
   const open = teachOpen.value;
-  // Models that read images, or one text and write another, are taught from code alone.
-  if (!opened.value || (guest.value && guest.value.kind !== 'encoder')) return null;
+  if (!opened.value) return null;
   const onFailure = (error: unknown) => {
     teachOpen.value = false;
     failure.value = explain(error, opened.value?.ref ?? embedded, 'load');

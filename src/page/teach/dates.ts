@@ -1,0 +1,51 @@
+/** Dates as people write them, and with the day first. */
+export const dates = `source,target
+the 17th of April 1983,17.04.1983
+Feb 28 2047,28.02.2047
+Apr 7 1984,07.04.1984
+26 October 1952,26.10.1952
+13 September 2008,13.09.2008
+Jul 1 1965,01.07.1965
+the 16th of June 2046,16.06.2046
+"June 23, 1992",23.06.1992
+the 23rd of February 2033,23.02.2033
+Feb 18 1980,18.02.1980
+May 18 1952,18.05.1952
+5 June 1990,05.06.1990
+Feb 5 1977,05.02.1977
+Aug 7 2010,07.08.2010
+the 19th of April 1951,19.04.1951
+the 8th of December 1999,08.12.1999
+"June 17, 2003",17.06.2003
+the 21st of February 1976,21.02.1976
+the 22nd of January 2005,22.01.2005
+Sep 8 2041,08.09.2041
+the 9th of March 1957,09.03.1957
+"December 28, 2039",28.12.2039
+11 October 2026,11.10.2026
+Mar 10 1953,10.03.1953
+the 28th of May 2004,28.05.2004
+"April 4, 2042",04.04.2042
+"September 14, 2017",14.09.2017
+"February 5, 2015",05.02.2015
+the 4th of November 1965,04.11.1965
+Mar 28 2041,28.03.2041
+"October 6, 2002",06.10.2002
+the 9th of July 1995,09.07.1995
+Jun 12 1955,12.06.1955
+14 August 2047,14.08.2047
+"June 25, 1973",25.06.1973
+Dec 17 1983,17.12.1983
+"June 5, 2023",05.06.2023
+25 January 1963,25.01.1963
+"May 24, 2018",24.05.2018
+the 11th of July 2026,11.07.2026
+17 September 1985,17.09.1985
+the 8th of April 2019,08.04.2019
+"December 12, 1967",12.12.1967
+4 September 1973,04.09.1973
+"July 10, 1966",10.07.1966
+1 November 2012,01.11.2012
+15 July 2023,15.07.2023
+17 July 2004,17.07.2004
+`;
