@@ -35,15 +35,19 @@ export function headTensors({ labels, weight, bias, module }: ClassHead): Map<st
  * What an adapter has beside its head, which is among its tensors too where it has a module. Without a head.json the `score` of a
  * decoder that tells classes is one: no other model has such a module.
  */
-export function apartFromHead({ config, tensors, head, ...content }: AdapterContent, file: string): AdapterContent {
-  const module = head ? head.module : 'score';
+export function apartFromHead(
+  { config, tensors, head, ...content }: AdapterContent,
+  file: string,
+  name = 'score',
+): AdapterContent {
+  const module = head ? head.module : name;
   const pattern = new RegExp(
     `^(?:base_model\\.model\\.)?${module}\\.(?:modules_to_save\\.(?:default\\.)?)?(weight|bias)$`,
   );
   const own = new Map(
     [...tensors].flatMap(([name, tensor]) => (pattern.test(name) ? [[pattern.exec(name)![1]!, tensor]] : [])),
   );
-  const found = head ?? headOf(own, file);
+  const found = head ?? headOf(own, name, file);
   if (module === undefined || !found) return { config, tensors, ...(found && { head: found }), ...content };
   const saved = Array.isArray(config.modules_to_save)
     ? config.modules_to_save.filter((one) => one !== module && one !== 'classifier')
@@ -53,15 +57,15 @@ export function apartFromHead({ config, tensors, head, ...content }: AdapterCont
 }
 
 /** Classes without names, as transformers calls them. */
-function headOf(own: ReadonlyMap<string, AdapterTensor>, file: string): ClassHead | undefined {
+function headOf(own: ReadonlyMap<string, AdapterTensor>, module: string, file: string): ClassHead | undefined {
   const weight = own.get('weight');
   if (!weight) return undefined;
   const [classes, width] = weight.shape;
   if (weight.shape.length !== 2 || !classes || !width)
-    throw badCheckpoint(`score.weight in ${file} has the shape [${weight.shape}].`);
+    throw badCheckpoint(`${module}.weight in ${file} has the shape [${weight.shape}].`);
   const bias = own.get('bias')?.data ?? new Float32Array(classes);
   const labels = Array.from({ length: classes }, (_, i) => `LABEL_${i}`);
-  return { labels, module: 'score', weight: weight.data, bias };
+  return { labels, module, weight: weight.data, bias };
 }
 
 /**

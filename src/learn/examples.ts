@@ -39,6 +39,14 @@ const forms: Readonly<Record<Insides['kind'], string>> = {
   'encoder-decoder': '{ source, target }',
   vision: '{ image, label } or { pixels, shape, label }',
 };
+/** All that examples may have: what is none of them is a slip, and would be left out unsaid. */
+const fields = new Set(
+  `text pair ids types mask label labels prompt completion messages source target image pixels shape question context answer start end`.split(
+    ' ',
+  ),
+);
+
+/** The forms that a head learns from. */
 const formOf = ({ kind, whole, isOfAnswers }: Head): string => {
   if (isOfAnswers) return '{ question, context, answer } or { ids, start, end }';
   return kind === 'decoder' && whole ? '{ text, label } or { ids, label }' : forms[kind];
@@ -75,6 +83,8 @@ async function readOne(
   const wrong = () =>
     bad(`${name} is ${isObject ? `{ ${Object.keys(given).join(', ')} }` : quote(example)}`, formOf(head));
   if (!isObject) throw wrong();
+  const unknown = Object.keys(given).find((key) => !fields.has(key));
+  if (unknown !== undefined) throw bad(`${name} has ${quote(unknown)}`, formOf(head));
   const input = async (value: unknown) => {
     try {
       return await inside.read(value, 0, cuts);

@@ -1,5 +1,6 @@
-import { type Adapter, asAdapter, isAdapter, notAnAdapter } from '../adapter/adapter.ts';
+import { Adapter, asAdapter, isAdapter, notAnAdapter } from '../adapter/adapter.ts';
 import { changesOf, type Weighted } from '../adapter/bind.ts';
+import { apartFromHead } from '../adapter/head.ts';
 import { type AdapterOptions, type AdapterSource, readAdapter } from '../adapter/read.ts';
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { BaseConfig } from '../model/family.ts';
@@ -49,13 +50,26 @@ export async function setAdapter(inside: Insides, adapter: Adapters | null, opti
   checkOptions('setAdapter', options, { scale: number(-Number.MAX_VALUE), signal: isSignal });
   const { scale = 1, signal } = options;
   signal?.throwIfAborted();
-  const weighted = weightedOf(adapter, scale);
+  const weighted = weightedOf(adapter, scale).map(([one, share]): Weighted => [ofBase(one, inside), share]);
   const heads = weighted.flatMap(([{ content }]) => content.head ?? []);
   if (heads.length > 1) throw badOption(`${heads.length} of the adapters have a head; expected one at most.`);
   const [head] = heads;
   if (head) checkHead(head, inside);
-  const plan = weighted.length === 0 ? engine.base : await planWith(engine, weighted, signal);
-  await change(engine, head ? { ...plan, head } : plan, signal);
+  const plan = weighted.length === 0 ? engine.base : await planWith(engine, weighted, head, signal);
+  await change(engine, plan, signal);
+}
+
+const headed = new WeakMap<Adapter, Adapter>();
+
+/** An image encoder's classifier of other classes than the base's is a head that was made. */
+function ofBase(adapter: Adapter, { engine: { base }, kind }: Insides): Adapter {
+  const { content } = adapter;
+  const shape = content.tensors.get('base_model.model.classifier.weight')?.shape;
+  const own = base.weights.find(({ name }) => name === 'classifier.weight')?.rows;
+  if (kind !== 'vision' || content.head || !shape || shape[0] === own) return adapter;
+  const apart = headed.get(adapter) ?? new Adapter(apartFromHead(content, adapter.name, 'classifier'));
+  headed.set(adapter, apart);
+  return apart;
 }
 
 /** @throws VitrineError `bad-checkpoint` for a head on other features than the model's, `bad-option` for a model that has none */
@@ -99,7 +113,12 @@ async function change(engine: Engine, plan: Plan, signal: AbortSignal | undefine
 }
 
 /** The base's plan with adapters on. */
-async function planWith(engine: Engine, adapters: readonly Weighted[], signal: AbortSignal | undefined): Promise<Plan> {
+async function planWith(
+  engine: Engine,
+  adapters: readonly Weighted[],
+  head: ClassHead | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Plan> {
   const isSame = (of: readonly Weighted[] = []) =>
     of.length === adapters.length &&
     of.every(([one, share], i) => one === adapters[i]![0] && share === adapters[i]![1]);
@@ -125,7 +144,7 @@ async function planWith(engine: Engine, adapters: readonly Weighted[], signal: A
       return merged(checkpoint, plan, await changes([[adapter, 1]], signal), signal);
     });
   }
-  const own = adapted(plan, all, ++made);
+  const own = { ...adapted(plan, all, ++made), ...(head && { head }) };
   madeOf.set(own, adapters);
   return own;
 }

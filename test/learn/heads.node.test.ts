@@ -10,6 +10,7 @@ import {
   type TrainOptions,
   train,
 } from '../../src/learn/index.ts';
+import { insides } from '../../src/run/insides.ts';
 import { expectClose } from '../close.ts';
 import { testHeads } from './heads-case.ts';
 import { openLearner } from './models.ts';
@@ -60,9 +61,15 @@ describe('a decoder', async () => {
     await model.setAdapter(await loadAdapter(files));
     expect(await scoresOf()).toEqual(scores);
     // What peft alone keeps of it has no names of classes.
+    const again = await loadAdapter(files);
+    await model.setAdapter(again);
+    const { plan } = model[insides].engine;
     await model.setAdapter(await loadAdapter(ofPeft(files)));
     const [best] = (await model.classify(texts[1]!))[0]!;
     expect([best!.label, best!.score]).toEqual(['LABEL_1', scores[1]]);
+    // Swapped back nothing is made anew.
+    await model.setAdapter(again);
+    expect(model[insides].engine.plan).toBe(plan);
     await model.setAdapter(null);
   });
 
@@ -145,6 +152,8 @@ describe('an image encoder', async () => {
     expect((await model.classify(images[0]!))[0]!.label).toBe(own);
     await model.setAdapter(await loadAdapter(files));
     expect(await told()).toEqual(right);
+    await model.setAdapter(await loadAdapter(ofPeft(files)));
+    expect(await told()).toEqual(right.map((name) => `LABEL_${labels.indexOf(name)}`));
     await model.setAdapter(null);
   });
 
@@ -281,6 +290,7 @@ it('refuses heads that cannot be, in words', async () => {
     [writer, [{ ids: [5, 6], label: 'a' }, { ids: [5, 6] }], { labels }, /Example 1/],
     [writer, [{ ids: [5, 6], label: 2 }], { labels }, /Example 0.*2/],
     [writer, [{ text: 'a', pair: 'b', label: 'a' }], { labels }, /Example 0/],
+    [writer, [{ text: 'a', lable: 'a' } as Example], {}, /Example 0.*lable/],
     [writer, [{ ids: [5, 6], label: [1, 2] }], { labels }, /2 numbers, each 0 or 1/],
     [pair, [{ source: [5, 6], target: [7] }], { labels }, /encoder-decoder/],
     [image, [{ ...pixels, label: 'nothing' }], {}, /nothing/],
