@@ -64,6 +64,8 @@ function headOf(own: ReadonlyMap<string, AdapterTensor>, module: string, file: s
   if (weight.shape.length !== 2 || !classes || !width)
     throw badCheckpoint(`${module}.weight in ${file} has the shape [${weight.shape}].`);
   const bias = own.get('bias')?.data ?? new Float32Array(classes);
+  if (bias.length !== classes)
+    throw badCheckpoint(`${module}.bias in ${file} has ${bias.length} values for ${classes} classes.`);
   const labels = Array.from({ length: classes }, (_, i) => `LABEL_${i}`);
   return { labels, module, weight: weight.data, bias };
 }
