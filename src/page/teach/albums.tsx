@@ -189,20 +189,33 @@ function Album({ name, canDraw, onDrawing, onFiles }: AlbumProps) {
       )}
       <div class="actions">
         {canDraw && (
-          <button type="button" class="plain" disabled={!onDrawing} onClick={() => onDrawing?.()}>
-            {words.addDrawing(name)}
+          <button
+            type="button"
+            class="plain"
+            aria-label={words.ofClass(words.addDrawing, name)}
+            disabled={!onDrawing}
+            onClick={() => onDrawing?.()}
+          >
+            {words.addDrawing}
           </button>
         )}
-        <FileChoice label={words.choosePictures(name)} accept="image/*" several onFile={(file) => onFiles([file])} />
+        <FileChoice
+          label={words.choosePictures}
+          of={name}
+          accept="image/*"
+          several
+          onFile={(file) => onFiles([file])}
+        />
         {own.length === 0 && (
           <button
             type="button"
             class="quiet"
+            aria-label={words.ofClass(words.removeClass, name)}
             onClick={() => {
               names.value = names.value.filter((other) => other !== name);
             }}
           >
-            {words.removeClass(name)}
+            {words.removeClass}
           </button>
         )}
       </div>

@@ -35,13 +35,20 @@ interface ChoiceProps {
   /** Called for each that is chosen. */
   onFile: (file: File) => void;
   several?: boolean;
+  /** What the files are of, for who does not see where the button stands. */
+  of?: string;
 }
 
-export function FileChoice({ label, accept, onFile, several = false }: ChoiceProps) {
+export function FileChoice({ label, accept, onFile, several = false, of }: ChoiceProps) {
   const input = useRef<HTMLInputElement>(null);
   return (
     <>
-      <button type="button" class="plain" onClick={() => input.current?.click()}>
+      <button
+        type="button"
+        class="plain"
+        aria-label={of === undefined ? label : words.ofClass(label, of)}
+        onClick={() => input.current?.click()}
+      >
         {label}
       </button>
       <input
