@@ -7,7 +7,8 @@ export function attentionMix(step: StepOf<'attentionMix'>, run: Run): void {
   const { headDim, v } = run.cache(step.source);
   const [pattern, output] = [run.tensor(step.pattern), run.tensor(step.output)];
   const sums = new Float64Array(headDim);
-  eachRow(step, widthIn(step.output, run) / headDim, run, ({ query, count, at, start, stride }) => {
+  // An edit may have given weight to keys before the window.
+  eachRow({ source: step.source }, widthIn(step.output, run) / headDim, run, ({ query, count, at, start, stride }) => {
     sums.fill(0);
     for (let key = 0; key < count; key++) addTimes(headDim, pattern[at + key]!, v, start + key * stride, sums, 0);
     output.set(sums, query * headDim);
