@@ -2,6 +2,8 @@
 // rows with one number are added in their order.
 override BY: u32; // 0 token, 1 position, 2 segment, 3 the row whose logits it has
 override FIRST: u32;
+override PART_FIRST: u32; // of the rows that are bound
+override PART_ROWS: u32;
 override SCALE: f32;
 override PADDING: u32; // the number that gets none
 override N: u32;
@@ -33,8 +35,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   for (var row = 0u; row < rowCount(); row++) {
     let number = numberOf(row);
-    if (number != PADDING) {
-      output[(number + FIRST) * STRIDE + id.x] += grad[row * STRIDE + id.x] * SCALE;
+    let at = number + FIRST - PART_FIRST; // below it is beyond all rows
+    if (number != PADDING && at < PART_ROWS) {
+      output[at * STRIDE + id.x] += grad[row * STRIDE + id.x] * SCALE;
     }
   }
 }

@@ -91,7 +91,7 @@ function sideBySide(names: readonly string[], rows: number, run: Run): { width: 
   return { width, values };
 }
 
-function linear({ reads, weight, output }: Of<'linear'>, run: Run): void {
+function linear({ reads, weight, output, slope }: Of<'linear'>, run: Run): void {
   const { spec, format, packed, stride } = run.weight(weight);
   const out = run.tensor(output);
   const rows = out.length / spec.columns;
@@ -106,6 +106,9 @@ function linear({ reads, weight, output }: Of<'linear'>, run: Run): void {
     }
   }
   out.set(sums);
+  if (!slope) return;
+  const x = run.tensor(reads.input!);
+  for (let i = 0; i < out.length; i++) out[i]! *= activationSlope[slope](x[i]!);
 }
 
 function linearWeight({ reads, output, adds }: Of<'linearWeight'>, run: Run): void {
@@ -204,7 +207,7 @@ function embed({ reads, by, first, scale, padding, output, adds }: Of<'embed'>, 
   }
 }
 
-function maskedSoftmax({ reads, output }: Of<'maskedSoftmax'>, run: Run): void {
+function maskedSoftmax({ reads, output }: Pick<Of<'maskedSoftmax'>, 'reads' | 'output'>, run: Run): void {
   const [grad, pattern, out] = [run.tensor(reads.grad), run.tensor(reads.pattern), run.tensor(output)];
   const shape = run.plan.tensors.get(output)!.shape;
   const keys = run.sizes[shape[2] as 'context' | 'source'];
@@ -221,9 +224,12 @@ function attention(step: Of<'attentionMix' | 'attentionScores' | 'keys' | 'bias'
   switch (step.of) {
     case 'attentionMix': {
       const [grad, out] = [run.tensor(step.reads.grad), run.tensor(step.output).fill(0)];
-      return eachRow(step, shapeOf(step.output)[0]!, run, ({ query, count, at, start, stride }) => {
+      eachRow(step, shapeOf(step.output)[0]!, run, ({ query, count, at, start, stride }) => {
         for (let i = 0; i < count; i++) out[at + i] = dot(headDim, grad, query * headDim, v, start + i * stride);
       });
+      const { pattern } = step.reads;
+      if (pattern !== undefined) maskedSoftmax({ reads: { grad: step.output, pattern }, output: step.output }, run);
+      return;
     }
     case 'attentionScores': {
       const [grad, out] = [run.tensor(step.reads.grad), run.tensor(step.output)];

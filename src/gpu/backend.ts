@@ -8,7 +8,7 @@ import { isSoftware, nameOf } from './device.ts';
 import type { AttentionVariant } from './kernels/attention.ts';
 import type { Variants } from './kernels/linear.ts';
 import { programBytes } from './lay-out.ts';
-import { compileProgram } from './program.ts';
+import { adjointsOf, compileProgram } from './program.ts';
 import { pipelinesOf } from './shader.ts';
 import { keptChoice, tune } from './tune.ts';
 import type { TuneStore } from './tune-store.ts';
@@ -117,8 +117,10 @@ export function createGpuBackend(
       const kernels = kernelsAhead({ device, weights: shapes, variants, attention, kv }, plan, size);
       await Promise.all(kernels.map(({ files, constants }) => pipelines.get(files, constants)));
     },
-    programBytes: (plan, size) => programBytes(plan, size, { kv, weights }),
-    bytesOf: async (plan, size, capture) => programBytes(plan, size, { kv, weights }, capture),
+    programBytes: (plan, size) => programBytes(plan, size, { device, kv, weights }),
+    async bytesOf(plan, size, capture) {
+      return programBytes(plan, size, { device, kv, weights, ...(await adjointsOf(plan)) }, capture);
+    },
     async program(plan, size, capture = new Set()) {
       alive();
       const isMeasurable = plan.steps.some(({ op }) => op === 'linear'); // no mere look at a weight

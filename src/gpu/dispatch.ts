@@ -15,8 +15,8 @@ export async function prepare(device: GPUDevice, pipelines: Pipelines, kernels: 
   return checked(device, 'the bindings of its kernels', () =>
     kernels.map(({ bindings, workgroups }, i) => {
       const pipeline = compiled[i]!;
-      const entries = Object.entries(bindings).flatMap(([binding, buffer]) =>
-        buffer ? [{ binding: Number(binding), resource: { buffer } }] : [],
+      const entries = Object.entries(bindings).flatMap(([binding, bound]) =>
+        bound ? [{ binding: Number(binding), resource: 'buffer' in bound ? bound : { buffer: bound } }] : [],
       );
       const layout = pipeline.getBindGroupLayout(0);
       return { pipeline, bindGroup: device.createBindGroup({ label: pipeline.label, layout, entries }), workgroups };

@@ -14,7 +14,7 @@ export interface Kernel {
   files: readonly string[];
   constants: Record<string, number>;
   /** By binding number; undefined where the weight format has no scales. */
-  bindings: Record<number, GPUBuffer | undefined>;
+  bindings: Record<number, GPUBuffer | GPUBufferBinding | undefined>;
   workgroups(sizes: RunSizes): [x: number, y?: number, z?: number];
 }
 

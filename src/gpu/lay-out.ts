@@ -6,8 +6,9 @@ import { BATCH_WORDS, ROW_WORDS } from '../plan/rows.ts';
 import type { Buffers } from './buffers.ts';
 import { type Dispatch, prepare } from './dispatch.ts';
 import type { Kernel } from './kernel.ts';
+import type { Chunks, LossRows } from './kernels/adjoint-chunks.ts';
 import { gpuShape, lowerAll, type Target } from './lower.ts';
-import type { GpuKeySource, GpuTensor } from './place.ts';
+import type { GpuKeySource, GpuTensor, TensorPart } from './place.ts';
 import type { CompiledStep } from './profile.ts';
 import { stagingsOf } from './readback.ts';
 import type { Pipelines } from './shader.ts';
@@ -42,64 +43,112 @@ interface KernelList {
   part: StepList['part'];
   steps: { step: Step; kernels: Kernel[] }[];
   tensors: Map<string, GpuTensor>;
+  /** Of tensors in several buffers, by the first of them. */
+  parts: ReadonlyMap<GPUBuffer, readonly TensorPart[]>;
 }
+
+/** All buffers of a tensor. */
+export const buffersOf = ({ buffer }: GpuTensor, parts: KernelList['parts']): GPUBuffer[] =>
+  parts.get(buffer)?.map((part) => part.buffer) ?? [buffer];
 
 /** Makes all buffers of a program. */
-export function layOut(on: Compiler, plan: Plan, size: ProgramSize, capture: ReadonlySet<string>, buffers: Buffers) {
-  // Gradients are too small for halves.
-  const kv = learns(plan) ? 'f32' : on.kv;
-  const sources = makeSources(plan, size, kv, (name, bytes) => buffers.create(`keys of ${name}`, bytes));
-  const rows = Math.max(size.rows, size.source ?? 0);
-  const batch = buffers.create('batch', 4 * (BATCH_WORDS + rows * ROW_WORDS));
-  const unused = buffers.create('unused', 16);
-  const labels = learns(plan) ? buffers.create('labels', labelBytes(plan, size)) : unused;
-  const stepLists = stepListsOf(plan, size, on, capture);
-  const lists = groupsOf(plan, stepLists).flatMap((group) => {
-    const tensors = makeTensors(plan, group, capture, buffers);
-    return group.map((list): KernelList => {
-      const steps = lowerAll(plan, list, on, {
-        ...{ batch, unused, labels, buffers },
-        tensor: (name) => tensors.get(name)!.buffer,
-        source: (name) => sources.get(name)!,
-      });
+export function layOut(
+  compiler: Compiler,
+  plan: Plan,
+  size: ProgramSize,
+  capture: ReadonlySet<string>,
+  buffers: Buffers,
+) {
+  const room = roomFor(compiler, plan, size, capture, (label, bytes) => buffers.create(label, bytes));
+  const { batch, unused, sources, losses, chunks } = room;
+  const lists = room.groups.flatMap(({ lists, tensors, parts }) =>
+    lists.map((list): KernelList => {
+      const to = {
+        ...{ batch, unused, labels: losses[0]?.labels ?? unused, buffers, parts },
+        tensor: (name: string) => tensors.get(name)!.buffer,
+        source: (name: string) => sources.get(name)!,
+      };
+      const lower = (steps: readonly Step[], on?: Pick<LossRows, 'batch' | 'labels'>) =>
+        lowerAll(plan, { ...list, steps: [...steps] }, compiler, { ...to, ...on });
       const own = new Set(list.steps.flatMap(stepOutputs));
-      return { part: list.part, steps, tensors: new Map([...tensors].filter(([name]) => own.has(name))) };
-    });
-  });
-  return { sources, batch, labels, lists };
+      return {
+        ...{ part: list.part, parts, tensors: new Map([...tensors].filter(([name]) => own.has(name))) },
+        steps:
+          list.part === 'many' && chunks
+            ? compiler.adjoint!.lowerInChunks(list.steps, chunks, { losses, tensors }, lower)
+            : lower(list.steps),
+      };
+    }),
+  );
+  return { sources, batch, losses, lists };
 }
 
-/** A label for each logit, at most, behind the loss's scale. */
-const labelBytes = (plan: Plan, { logitRows }: ProgramSize) =>
-  4 * (LABELS_AT + logitRows * widthOf(plan.tensors.get('logits')!));
+type Create = (label: string, bytes: number) => GPUBuffer;
+
+/** What of a compiler tells how much a program takes. */
+type Measuring = Pick<Compiler, 'kv' | 'weights' | 'adjoint'> & { device: Pick<GPUDevice, 'limits'> };
+
+/** The buffers of a program, made by `create`. */
+function roomFor(
+  { kv, weights, adjoint, device }: Measuring,
+  plan: Plan,
+  size: ProgramSize,
+  capture: ReadonlySet<string>,
+  create: Create,
+) {
+  // Gradients are too small for halves.
+  const format = adjoint ? 'f32' : kv;
+  const sources = makeSources(plan, size, format, (name, bytes) => create(`keys of ${name}`, bytes));
+  const rows = Math.max(size.rows, size.source ?? 0);
+  const batch = create('batch', 4 * (BATCH_WORDS + rows * ROW_WORDS));
+  const unused = create('unused', 16);
+  const lists = stepListsOf(plan, size, { weights, kv, rules: adjoint?.gradientRules }, capture);
+  const mostBytes = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+  const many = lists.find(({ part }) => part === 'many');
+  const chunks = many && adjoint?.chunksOf(plan, many, capture, mostBytes);
+  const losses = adjoint ? lossRowsOf(plan, size, chunks, create) : [];
+  const groups = groupsOf(plan, lists).map((lists) => ({
+    lists,
+    ...makeTensors(plan, lists, capture, create, mostBytes, chunks),
+  }));
+  return { sources, batch, unused, losses, chunks, groups };
+}
+
+function lossRowsOf(plan: Plan, { logitRows }: ProgramSize, chunks: Chunks | undefined, create: Create): LossRows[] {
+  const isOfIds = plan.steps.some((step) => step.op === 'adjoint' && step.of === 'crossEntropy');
+  const perRow = isOfIds ? 1 : widthOf(plan.tensors.get('logits')!);
+  const { rows, count } = chunks ?? { rows: logitRows, count: 1 };
+  return Array.from({ length: count }, (_, i) => ({
+    ...{ first: i * rows, rows, labels: create('labels', 4 * (LABELS_AT + rows * perRow)) },
+    ...(chunks && { batch: create('batch of a chunk', 4 * (BATCH_WORDS + ROW_WORDS)) }),
+  }));
+}
 /** Numbers before the labels. */
 export const LABELS_AT = 4;
 
-/** Bytes of all buffers that `layOut` would make for a plan without edits. */
+/** Bytes of all buffers that `layOut` would make for a plan without edits; of a gradient, also of those through which it is read. */
 export function programBytes(
   plan: Plan,
   size: ProgramSize,
-  on: Pick<Compiler, 'kv' | 'weights'>,
+  on: Measuring,
   capture: ReadonlySet<string> = new Set(),
 ): number {
-  let bytes = 16;
-  const create = (_: string, more: number) => {
-    bytes += Math.max(16, Math.ceil(more / 16) * 16);
-    return { size: more } as GPUBuffer;
+  let bytes = 0;
+  const create = (_: string, size: number) => {
+    bytes += Math.max(16, Math.ceil(size / 16) * 16);
+    return { size } as GPUBuffer;
   };
-  makeSources(plan, size, learns(plan) ? 'f32' : on.kv, create);
-  create('batch', 4 * (BATCH_WORDS + Math.max(size.rows, size.source ?? 0) * ROW_WORDS));
-  if (learns(plan)) create('labels', labelBytes(plan, size));
-  const groups = groupsOf(plan, stepListsOf(plan, size, on, capture));
-  const reads = groups.flatMap((lists) => {
-    const tensors = makeTensors(plan, lists, capture, { create });
-    const made = lists.map(({ steps }) => new Set(steps.flatMap(stepOutputs)));
-    return made.map((names) =>
-      [...capture].filter((name) => names.has(name)).map((name) => tensors.get(name)!.buffer.size),
-    );
-  });
-  // What is wanted of a gradient is read after each of its runs.
-  if (learns(plan)) for (const staging of stagingsOf(reads)) create('readback', staging);
+  const { groups } = roomFor(on, plan, size, capture, create);
+  if (!on.adjoint) return bytes;
+  const reads = groups.flatMap(({ lists, tensors, parts }) =>
+    lists.map(({ steps }) => {
+      const made = new Set(steps.flatMap(stepOutputs));
+      return [...capture]
+        .filter((name) => made.has(name))
+        .flatMap((name) => buffersOf(tensors.get(name)!, parts).map(({ size }) => size));
+    }),
+  );
+  for (const staging of stagingsOf(reads)) create('readback', staging);
   return bytes;
 }
 
@@ -158,16 +207,29 @@ export async function compileList(device: GPUDevice, pipelines: Pipelines, list:
   return { ...list, steps, dispatches };
 }
 
-function makeTensors(plan: Plan, lists: StepList[], capture: ReadonlySet<string>, buffers: Pick<Buffers, 'create'>) {
-  const keep = new Set([...capture, 'logits']);
+function makeTensors(
+  plan: Plan,
+  lists: readonly StepList[],
+  capture: ReadonlySet<string>,
+  create: Create,
+  mostBytes: number,
+  chunks: Chunks | undefined,
+) {
+  // Nobody reads the logits of a loss but who asks for them: their gradient takes their place.
+  const keep = new Set([...capture, ...(learns(plan) ? [] : ['logits'])]);
+  const gradient = gradientOfLogits(lists, capture);
   const listOf = new Map(
     [...lists].reverse().flatMap((list) => list.steps.flatMap(stepOutputs).map((name) => [name, list])),
   );
-  const shape = (name: string) => gpuShape(plan, name, listOf.get(name)!);
+  const shape = (name: string) => {
+    const list = listOf.get(name)!;
+    if (!chunks?.names.has(name)) return gpuShape(plan, name, list);
+    return gpuShape(plan, name, { ...list, sizes: { ...list.sizes, logitRows: chunks.rows } });
+  };
   // What is kept shares with nothing: `spoil` fills it with NaN, which must not turn up in another tensor's padding.
   const pool = (name: string) => (keep.has(name) ? name : keyAxisOf(plan.tensors.get(name)!) ? 'attention' : 'rows');
   const joined = new Map(lists.flatMap((list) => [...list.joined]));
-  const same = (name: string) => joined.get(name)?.first ?? name;
+  const same = (name: string) => (name === gradient ? 'logits' : (joined.get(name)?.first ?? name));
   const { bufferOf, sizes } = assignBuffers(
     lists.flatMap(({ steps }) => steps),
     (name) => shape(name).length,
@@ -175,9 +237,32 @@ function makeTensors(plan: Plan, lists: StepList[], capture: ReadonlySet<string>
     pool,
     same,
   );
-  const made = sizes.map((floats, i) => buffers.create(`tensor ${i}`, floats * 4));
-  const names = new Set([...bufferOf.keys(), ...joined.keys()]);
-  return new Map(
+  const made: GPUBuffer[] = [];
+  const parts = new Map<GPUBuffer, TensorPart[]>();
+  // The gradient of a table of words may be more than can be bound.
+  for (const [name, i] of bufferOf) {
+    const { fixed, rows, stride } = shape(name);
+    const most = Math.floor(mostBytes / (4 * stride));
+    if (!fixed || rows <= most || !capture.has(name)) continue;
+    const all = Array.from({ length: Math.ceil(rows / most) }, (_, p): TensorPart => {
+      const own = { first: p * most, rows: Math.min(most, rows - p * most) };
+      return { buffer: create(`${name}, from row ${own.first}`, own.rows * stride * 4), ...own };
+    });
+    made[i] = all[0]!.buffer;
+    parts.set(made[i], all);
+  }
+  for (const [i, floats] of sizes.entries()) made[i] ??= create(`tensor ${i}`, floats * 4);
+  const names = new Set([...bufferOf.keys(), ...joined.keys(), ...(gradient ? [gradient] : [])]);
+  const tensors = new Map(
     [...names].map((name) => [name, { buffer: made[bufferOf.get(same(name))!]!, ...shape(name) }] as const),
   );
+  return { tensors, parts };
+}
+
+/** The name of a loss's result, if nobody asks for it. */
+function gradientOfLogits(lists: readonly StepList[], capture: ReadonlySet<string>): string | undefined {
+  const all = lists.flatMap(({ steps }) => steps);
+  const loss = all.find((step) => step.op === 'adjoint' && step.of === 'crossEntropy');
+  const name = loss && stepOutputs(loss)[0];
+  return name === undefined || capture.has(name) || capture.has('logits') ? undefined : name;
 }

@@ -2,7 +2,6 @@ import { strideOf } from '../plan/formats.ts';
 import { keyAxisOf, type Op, type Plan, type Step, type StepOf, widthOf } from '../plan/plan.ts';
 import type { Kernel } from './kernel.ts';
 import { activation } from './kernels/activation.ts';
-import type { adjointKernels } from './kernels/adjoint.ts';
 import { type AttentionVariant, attention, attentionMix, attentionScores, maskedSoftmax } from './kernels/attention.ts';
 import { binary } from './kernels/binary.ts';
 import { cacheAppend } from './kernels/cache-append.ts';
@@ -17,9 +16,12 @@ import type { StepList } from './step-lists.ts';
 import type { Weights } from './weights.ts';
 
 /** Where a list of steps finds its buffers. */
-export interface Placement extends Pick<Place, 'batch' | 'source' | 'buffers' | 'unused' | 'labels'> {
+export interface Placement extends Pick<Place, 'batch' | 'source' | 'buffers' | 'unused' | 'labels' | 'parts'> {
   tensor(name: string): GPUBuffer;
 }
+
+/** What differentiates; loaded where a plan does. */
+export type Adjoints = typeof import('./kernels/adjoint.ts');
 
 /** What a plan is compiled for. */
 export interface Target {
@@ -27,7 +29,7 @@ export interface Target {
   variants: Variants;
   attention: AttentionVariant;
   /** Performs the steps of a gradient; for a plan that has any. */
-  adjoint?: typeof adjointKernels;
+  adjoint?: Adjoints;
 }
 
 /** The steps of a list with their dispatches. */
@@ -48,7 +50,7 @@ const kernelsOf: { [K in Op]: (step: StepOf<K>, to: Lowering) => Kernel | Kernel
   ...{ attentionScores, maskedSoftmax, attentionMix, attention },
   input: () => [], // written before the run
   edit: ({ tensor, edits }, to) => edits.map((one) => edit(one, tensor, to)),
-  adjoint: (step, to) => to.adjoint!(step, to),
+  adjoint: (step, to) => to.adjoint!.adjointKernels(step, to),
 };
 
 /** A tensor on the device: rows padded as weights are, so that both are read in whole vectors. */

@@ -17,6 +17,13 @@ export interface GpuTensor {
   fixed?: boolean;
 }
 
+/** Some rows of a tensor that is too large to be bound as a whole. */
+export interface TensorPart {
+  buffer: GPUBuffer;
+  first: number;
+  rows: number;
+}
+
 /** Keys and values on the device, [2, places, nHead, headDim]: values are in the second half of the buffer. */
 export interface GpuKeySource extends KeySource {
   buffer: GPUBuffer;
@@ -35,6 +42,8 @@ export interface Place {
   weights: Weights;
   /** Takes what edits bring along. */
   buffers: Buffers;
+  /** Of a tensor in several buffers, by the first. */
+  parts?: ReadonlyMap<GPUBuffer, readonly TensorPart[]>;
   tensor(name: string): GpuTensor;
   source(name: string): GpuKeySource;
 }

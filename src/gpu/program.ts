@@ -9,12 +9,17 @@ import { Buffers, write } from './buffers.ts';
 import { Decoder, drawLimits } from './decode.ts';
 import { encode, prepare } from './dispatch.ts';
 import type { RunSizes } from './kernel.ts';
+import type { LossRows } from './kernels/adjoint-chunks.ts';
 import { tokenScores } from './kernels/token-scores.ts';
 import { type Compiler, compileList, type DispatchList, type Judge, LABELS_AT, layOut } from './lay-out.ts';
 import type { GpuKeySource } from './place.ts';
 import { profileSteps } from './profile.ts';
 import { Readback, type Source } from './readback.ts';
 import { placeBytes } from './step-lists.ts';
+
+/** What differentiates, for a plan that does. */
+export const adjointsOf = async (plan: Plan): Promise<Pick<Compiler, 'adjoint'>> =>
+  learns(plan) ? { adjoint: await part('What differentiates on a GPU', () => import('./kernels/adjoint.ts')) } : {};
 
 /**
  * Compiles a plan into lists of dispatches, for one row (decoding), for many (prefill) and for its encoder, over the same keys. Its
@@ -32,9 +37,8 @@ export async function compileProgram(
   owned.add(buffers);
   const wanted = () => `${size.slots} × ${size.context} positions, ${buffers.bytes} bytes of cache and activations`;
   try {
-    const loaded = learns(plan) && (await part('What differentiates on a GPU', () => import('./kernels/adjoint.ts')));
-    const target = loaded ? { ...compiler, adjoint: loaded.adjointKernels } : compiler;
-    const { sources, batch, labels, lists } = await weights.allocate(buffers, wanted, () =>
+    const target = { ...compiler, ...(await adjointsOf(plan)) };
+    const { sources, batch, losses, lists } = await weights.allocate(buffers, wanted, () =>
       layOut(target, plan, size, capture, buffers),
     );
     const compiled = await Promise.all(lists.map((list) => compileList(device, pipelines, list)));
@@ -43,7 +47,7 @@ export async function compileProgram(
     const [one, encoder] = [byPart.get('one') ?? many, byPart.get('encoder')];
     const encoderBackward = byPart.get('encoderBackward');
     buffers.alive();
-    const made = { buffers, sources, batch, labels, one, many, encoder, encoderBackward };
+    const made = { buffers, sources, batch, losses, one, many, encoder, encoderBackward };
     return new GpuProgram({ compiler, plan, size, capture, owned, ...made });
   } catch (error) {
     buffers.destroyAll();
@@ -63,7 +67,7 @@ interface Parts {
   buffers: Buffers;
   sources: ReadonlyMap<string, GpuKeySource>;
   batch: GPUBuffer;
-  labels: GPUBuffer;
+  losses: readonly LossRows[];
   one: DispatchList;
   many: DispatchList;
   encoder: DispatchList | undefined;
@@ -104,7 +108,12 @@ export class GpuProgram implements Program {
     const sizes = this.#runSizes(batch);
     const { read, wanted, scores } = await this.#inTurn(() => this.#submit(batch, list, sizes));
     const values = await read;
-    const compact = (name: string) => this.#compact(name, list, values.get(wanted.get(name)!));
+    const compact = (name: string) =>
+      this.#compact(
+        name,
+        list,
+        wanted.get(name)!.map((part) => values.get(part)!),
+      );
     return {
       logits: wanted.has('logits') ? compact('logits') : new Float32Array(0),
       scores: scores ? readScores(values.get(scores)!) : [],
@@ -121,9 +130,9 @@ export class GpuProgram implements Program {
     // Of a gradient only what was asked for is of interest.
     const logits = judge || learns(this.#parts.plan) ? [] : ['logits'];
     const names = [...logits, ...this.#parts.capture].filter((name) => list.tensors.has(name));
-    const wanted = new Map(names.map((name) => [name, this.#source(name, list, sizes)]));
+    const wanted = new Map(names.map((name) => [name, this.#sourcesOf(name, list, sizes)]));
     const scores = judge && { buffer: judge.scores, offset: 0, bytes: 16 * sizes.logitRows };
-    const reserved = await this.#readback.reserve([...wanted.values(), ...(scores ? [scores] : [])]);
+    const reserved = await this.#readback.reserve([...[...wanted.values()].flat(), ...(scores ? [scores] : [])]);
     this.#writeBatch(batch, list);
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
@@ -238,7 +247,7 @@ export class GpuProgram implements Program {
   spoil(): void {
     const { one, many, encoder, encoderBackward } = this.#parts;
     for (const list of new Set([one, many, encoder, encoderBackward])) {
-      for (const name of ['logits', ...this.#parts.capture]) {
+      for (const name of [...(learns(this.#parts.plan) ? [] : ['logits']), ...this.#parts.capture]) {
         const { buffer, width, stride } = list?.tensors.get(name) ?? {};
         if (!buffer || !width || !stride) continue;
         const values = new Float32Array(buffer.size / 4);
@@ -284,10 +293,15 @@ export class GpuProgram implements Program {
     writeRows(batch, this.size.context, this.#rows);
     queue.writeBuffer(this.#parts.batch, 0, this.#rows, 0, BATCH_WORDS + batch.rows.length * ROW_WORDS);
     if (batch.labels) {
-      const labels = new Float32Array(LABELS_AT + batch.labels.length);
-      labels[0] = batch.lossScale ?? 1;
-      labels.set(batch.labels, LABELS_AT);
-      queue.writeBuffer(this.#parts.labels, 0, labels);
+      const perRow = batch.labels.length / batch.logitRows.length;
+      for (const { first, rows, labels: to, batch: counts } of this.#parts.losses) {
+        const own = batch.labels.subarray(first * perRow, (first + rows) * perRow);
+        const labels = new Float32Array(LABELS_AT + own.length);
+        labels[0] = batch.lossScale ?? 1;
+        labels.set(own, LABELS_AT);
+        queue.writeBuffer(to, 0, labels);
+        if (counts) queue.writeBuffer(counts, 0, Uint32Array.of(batch.rows.length, own.length));
+      }
     }
     for (const { step } of steps) {
       if (step.op !== 'input') continue;
@@ -302,18 +316,31 @@ export class GpuProgram implements Program {
   }
 
   /** Where this run's part of a tensor is. */
-  #source(name: string, list: DispatchList, sizes: RunSizes): Source {
+  #sourcesOf(name: string, list: DispatchList, sizes: RunSizes): Source[] {
     const spec = this.#parts.plan.tensors.get(name)!;
     const { buffer, stride, axis, rows, fixed } = list.tensors.get(name)!;
     const keys = keyAxisOf(spec);
     const perRow = keys ? (spec.shape[0] as number) * sizes[keys] : stride;
-    return { buffer, bytes: 4 * (fixed ? rows : sizes[axis]) * perRow };
+    const parts = list.parts.get(buffer) ?? [{ buffer, rows: fixed ? rows : sizes[axis] }];
+    return parts.map((part) => ({ buffer: part.buffer, bytes: 4 * part.rows * perRow }));
   }
 
-  /** What was read of a tensor without its padding: as its spec's shape says. */
-  #compact(name: string, list: DispatchList, values = new Float32Array(0) as Float32Array): Float32Array {
+  /** What was read of a tensor, without its padding: as its spec's shape says. */
+  #compact(name: string, list: DispatchList, parts: readonly (Float32Array | undefined)[]): Float32Array {
     const { width, stride } = list.tensors.get(name)!;
-    return keyAxisOf(this.#parts.plan.tensors.get(name)!) ? values : restrided(values, stride, width);
+    const isWhole = keyAxisOf(this.#parts.plan.tensors.get(name)!);
+    const [first = new Float32Array(0), ...more] = parts.map((one) =>
+      isWhole ? one! : restrided(one!, stride, width),
+    );
+    if (more.length === 0) return first;
+    const all = [first, ...more];
+    const compact = new Float32Array(all.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of all) {
+      compact.set(part, at);
+      at += part.length;
+    }
+    return compact;
   }
 }
 

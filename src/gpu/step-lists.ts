@@ -9,6 +9,8 @@ import type { Weights } from './weights.ts';
 interface Fusing {
   weights: Pick<Weights, 'matrix'>;
   kv: KvFormat;
+  /** By which rules, where these are a gradient's. */
+  rules?: readonly Rule[] | undefined;
 }
 
 /** Steps as the kernels do them, for runs of these sizes at most. */
@@ -31,7 +33,7 @@ export interface Joined {
 
 /**
  * The lists of a program: for one row (decoding), for many (prefill), and the encoder's, where there is one. With a gradient they are
- * those of a run forward and back, in their order, unfused: it reads what lies between the steps.
+ * those of a run forward and back, in their order, fused as far as it reads nothing between the steps.
  */
 export function stepListsOf(plan: Plan, size: ProgramSize, on: Fusing, capture: ReadonlySet<string> = new Set()) {
   const list = (part: StepList['part'], steps: readonly Step[], rows: number): StepList => {
@@ -43,7 +45,8 @@ export function stepListsOf(plan: Plan, size: ProgramSize, on: Fusing, capture: 
       context: size.sees ?? (isCached ? size.context : rows),
       source: size.sees ?? size.source ?? 0,
     };
-    const fused = inputsFirst(fuse(steps, learns(plan) ? [] : rulesFor(shape, on), capture));
+    const keep = learns(plan) ? new Set([...capture, ...readElsewhere(plan, steps)]) : capture;
+    const fused = inputsFirst(fuse(steps, rulesFor(shape, on), keep));
     return { part, shape, sizes, steps: fused, joined: joinedIn(fused, plan, capture) };
   };
   if (learns(plan)) {
@@ -60,6 +63,10 @@ export function stepListsOf(plan: Plan, size: ProgramSize, on: Fusing, capture: 
   ];
 }
 
+/** What the other lists of a gradient read. */
+const readElsewhere = ({ steps, encoder = [], encoderBackward = [] }: Plan, own: readonly Step[]): string[] =>
+  [steps, encoder, encoderBackward].filter((list) => list !== own).flatMap((list) => list.flatMap(stepInputs));
+
 /** The batch's own numbers are written before the run, so nothing may use their memory until then. */
 const inputsFirst = (steps: Step[]) => [
   ...steps.filter(({ op }) => op === 'input'),
@@ -72,8 +79,8 @@ const inputsFirst = (steps: Step[]) => [
  * would be a gate or residual, an adapter and what a norm made; both halves of a gated layer's weight must be in one. What makes
  * single values of a key cannot know the largest of eight, so in q8 they are appended by themselves.
  */
-const rulesFor = (shape: StepList['shape'], { weights, kv }: Fusing): Rule[] =>
-  allRules
+const rulesFor = (shape: StepList['shape'], { weights, kv, rules = allRules }: Fusing): Rule[] =>
+  rules
     .filter((rule) => rule !== normedLinear || shape === 'row')
     .filter((rule) => (rule !== cachedLinear && rule !== rotatedAppend) || kv !== 'q8')
     .map((rule) => (...given) => {

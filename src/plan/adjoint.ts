@@ -24,9 +24,11 @@ interface Seen {
  * added. Sums are over all rows of the run. `n` is the last axis of a norm, whose heads count as rows of their own.
  */
 export type Adjoint = { op: 'adjoint' } & (
-  | /** output [rows, in] = grads [rows, out] (side by side) · weight [out, in] + residual */ {
+  | /** output [rows, in] = (grads [rows, out] (side by side) · weight [out, in] + residual) * the derivative of `slope` at input */ {
       of: 'linear';
-      reads: { grads: string[]; residual?: string };
+      reads: { grads: string[]; residual?: string; input?: string };
+      /** Fused: of the activation before the layer, given with `reads.input`. */
+      slope?: Activation;
       weight: string;
       output: string;
     }
@@ -98,9 +100,13 @@ export type Adjoint = { op: 'adjoint' } & (
       weight: string;
       output: string;
     }
-  | /** output [nHead, rows, keys] = grad [rows, nHead, headDim] · values of the keys that a row sees, 0 beyond: of the pattern */ ({
+  /**
+   * output [nHead, rows, keys] = grad [rows, nHead, headDim] · values of the keys that a row sees, 0 beyond: of the pattern. Fused, with
+   * `reads.pattern`, pattern * (that - Σ over keys of pattern * that): of the scores.
+   */
+  | ({
       of: 'attentionMix';
-      reads: { grad: string };
+      reads: { grad: string; pattern?: string };
       output: string;
     } & Seen)
   | /** output = pattern * (grad - Σ over keys of pattern * grad), [nHead, rows, keys] */ {

@@ -3,7 +3,6 @@ import type { Run } from '../cpu/run.ts';
 import type { CpuWeight } from '../cpu/weights.ts';
 import { type Adjoint, adjointOutputs } from '../plan/adjoint.ts';
 import { BLOCK, strideOf } from '../plan/formats.ts';
-import { activatedLinear, normWithoutScale, residualLinear, wholeAttention } from '../plan/fuse.ts';
 import { type KeySource, keyAxisOf, type Plan, type Step } from '../plan/plan.ts';
 import { placesOf } from '../plan/rows.ts';
 import { layout } from './binary.ts';
@@ -13,8 +12,7 @@ import { isInPanels, rowsOfPanels, type WasmWeight } from './weights.ts';
 
 const { Op } = layout;
 
-/** What of a gradient's plan nobody reads in between: a run that is made again keeps little. */
-export const gradientRules = [normWithoutScale, activatedLinear, residualLinear, wholeAttention];
+export { forwardRules as gradientRules } from '../plan/gradient-fuse.ts';
 
 /** Where a gradient's step finds what it works on in memory. */
 export interface AdjointMemory extends Pick<Run, 'plan' | 'batch' | 'sizes'> {

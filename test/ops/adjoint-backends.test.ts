@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
+import { createGpuBackend } from '../../src/gpu/backend.ts';
 import { PlanBuilder } from '../../src/plan/builder.ts';
 import { backends, isFull } from '../backends.ts';
 import { expectClose } from '../close.ts';
+import { limitedDevice } from '../gpu/split-case.ts';
 import { randomValues } from './mini-plan.ts';
 import { type Case, opened, randomCase, withEdit } from './random-plan.ts';
 
@@ -23,13 +25,13 @@ function cases(count: number): [string, Case][] {
 }
 
 /** Products longer than what kernels take at a time: 1,030 rows, 1,100 columns. */
-function longCase(): Case {
+function longCase(length = 1030, words = 7): Case {
   const b = new PlanBuilder();
-  const x = b.embed('embedded', { weight: b.matrix('words', 7, 96), by: 'token' });
-  b.linear(b.select('selected', x), b.layer('head', 96, 1100), ['logits', 1100]);
-  const plan = b.plan({ nCtx: 1030, vocabSize: 1100 });
-  const all = Array.from({ length: 1030 }, (_, i) => i);
-  const rows = all.map((position) => ({ token: position % 7, position, slot: 0 }));
+  const x = b.embed('embedded', { weight: b.matrix('words', words, 96), by: 'token' });
+  b.linear(b.select('selected', x), b.layer('head', 96, 1100, { bias: true }), ['logits', 1100]);
+  const plan = b.plan({ nCtx: length, vocabSize: 1100 });
+  const all = Array.from({ length }, (_, i) => i);
+  const rows = all.map((position) => ({ token: (position * 13) % words, position, slot: 0 }));
   const labels = Float32Array.from(all, (i) => (i * 31) % 1100);
   const weights = new Map(
     plan.weights.map(({ name, rows, columns }, i) => [name, randomValues(rows * columns, i + 1, 0.3)]),
@@ -82,3 +84,23 @@ describe.each(backends.filter(({ name }) => name !== 'cpu'))('gradients on $name
     for (const each of [expected, found]) each.dispose();
   });
 });
+
+test.runIf(backends.some(({ name }) => name === 'webgpu'))(
+  'on a GPU that binds little at once the loss is taken in chunks of rows, and tables have their gradients in parts',
+  async () => {
+    // 64 of 300 rows of logits, 576 of 1,100 words.
+    const device = await limitedDevice(64 * 1152 * 4);
+    const one = longCase(300, 1100);
+    const short = { ...one.batch, logitRows: [5, 170, 299], labels: Float32Array.of(7, 0, 1099) };
+    const expected = await opened(createCpuBackend(), one, ['embedded']);
+    const found = await opened(createGpuBackend(device), one, ['embedded']);
+    // What a longer batch has left in chunks and parts is no part of the next one.
+    for (const batch of [one.batch, short, one.batch]) {
+      const [a, b] = [await expected.run(batch), await found.run(batch)];
+      expect(Math.abs(a.loss / b.loss - 1)).toBeLessThan(1e-5);
+      expect([...b.of.keys()]).toEqual([...a.of.keys()]);
+      for (const [of, values] of a.of) expectClose(b.of.get(of)!, values, { relative: 1e-4, absolute: 2e-5 }, of);
+    }
+    for (const each of [expected, found]) each.dispose();
+  },
+);

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
 import { gradOf, gradOfWeight } from '../../src/plan/gradient.ts';
+import { backwardRules } from '../../src/plan/gradient-fuse.ts';
 import type { TensorEdit } from '../../src/plan/plan.ts';
+import { expectClose } from '../close.ts';
 import { randomValues } from './mini-plan.ts';
 import { type Case, opened, randomCase, withEdit } from './random-plan.ts';
 
@@ -93,4 +95,28 @@ test('what no wanted gradient needs is not computed', async () => {
     'linear',
     'selectRows',
   ]);
+});
+
+test('adjoints that are done together are those of one by one', async () => {
+  const fused = { linear: 0, attentionMix: 0 };
+  for (let seed = 1; seed <= 12; seed++) {
+    const one = randomCase(seed);
+    const tensors = seed % 3 === 0 ? ['0.attn.hook_pattern', 'embedded'] : [];
+    const [apart, together] = [
+      await opened(createCpuBackend(), one, tensors),
+      await opened(createCpuBackend(), one, tensors, backwardRules),
+    ];
+    for (const step of together.steps) {
+      if (step.op !== 'adjoint') continue;
+      if (step.of === 'linear' && step.slope) fused.linear++;
+      if (step.of === 'attentionMix' && step.reads.pattern) fused.attentionMix++;
+    }
+    const [a, b] = [await apart.run(), await together.run()];
+    expect(b.loss).toBe(a.loss);
+    for (const [of, values] of a.of) expectClose(b.of.get(of)!, values, { relative: 1e-6, absolute: 1e-7 }, of);
+    apart.dispose();
+    together.dispose();
+  }
+  expect(fused.linear).toBeGreaterThan(3);
+  expect(fused.attentionMix).toBeGreaterThan(3);
 });

@@ -1,5 +1,6 @@
 import type { Backend, Batch, Program, Row } from '../../src/plan/backend.ts';
 import { PlanBuilder } from '../../src/plan/builder.ts';
+import { fuse, type Rule } from '../../src/plan/fuse.ts';
 import { gradient, gradOf, gradOfWeight, type Loss, losses } from '../../src/plan/gradient.ts';
 import type { Plan, TensorEdit } from '../../src/plan/plan.ts';
 import { randomValues, seeded } from './mini-plan.ts';
@@ -115,7 +116,12 @@ export interface Found {
 }
 
 /** A case on a backend, to be run with other weights again. */
-export async function opened(backend: Backend, { plan, kind, batch, weights }: Case, tensors: readonly string[] = []) {
+export async function opened(
+  backend: Backend,
+  { plan, kind, batch, weights }: Case,
+  tensors: readonly string[] = [],
+  rules: readonly Rule[] = [],
+) {
   const put = async (name: string, values: Float32Array) => {
     const spec = plan.weights.find((weight) => weight.name === name)!;
     async function* pieces() {
@@ -125,20 +131,21 @@ export async function opened(backend: Backend, { plan, kind, batch, weights }: C
   };
   for (const [name, values] of weights) await put(name, values);
   const names = [...weights.keys()].filter((name) => name !== 'angles');
-  const whole = gradient(plan, kind, { tensors, weights: names });
+  const made = gradient(plan, kind, { tensors, weights: names });
   const wanted = [losses, ...names.map(gradOfWeight), ...tensors.map(gradOf)];
-  const own = (name: string) => whole.aliases.get(name) ?? name;
+  const own = (name: string) => made.aliases.get(name) ?? name;
   const rows = batch.rows.length;
   const size = { slots: 1, context: rows, rows, logitRows: batch.logitRows.length };
-  const kept = new Set(wanted.map(own).filter((name) => whole.tensors.has(name)));
+  const kept = new Set(wanted.map(own).filter((name) => made.tensors.has(name)));
+  const whole = { ...made, steps: fuse(made.steps, rules, kept) };
   const program: Program = await backend.program(whole, size, kept);
-  const run = async (): Promise<Found> => {
-    const { captured } = await program.run(batch);
+  const run = async (given: Batch = batch): Promise<Found> => {
+    const { captured } = await program.run(given);
     const values = (name: string) => captured.get(own(name));
     return {
       loss: values(losses)!.reduce((sum, value) => sum + value * batch.lossScale!, 0),
       of: new Map(wanted.flatMap((name) => (values(name) ? [[name, values(name)!] as const] : []))),
     };
   };
-  return { put, run, dispose: () => program.dispose() };
+  return { put, run, dispose: () => program.dispose(), steps: whole.steps };
 }

@@ -1,12 +1,16 @@
 import type { Adjoint } from '../../plan/adjoint.ts';
 import { keyAxisOf } from '../../plan/plan.ts';
-import { ceilDiv, flag, type Kernel, keyConstants, optional, rowConstants, weightFiles } from '../kernel.ts';
-import type { GpuTensor, Place } from '../place.ts';
+import { ceilDiv, flag, type Kernel, keyConstants, optional, rowConstants } from '../kernel.ts';
+import type { GpuTensor, Place, TensorPart } from '../place.ts';
 import { addShaders } from '../shader.ts';
 import { activationNumber } from './activation.ts';
+import { columnSums, folded, linear, linearWeight, partsOf, rowsOf } from './adjoint-linear.ts';
 import { attentionMix, axisOf, keyFiles, sizesOf } from './attention.ts';
 import { edit } from './edit.ts';
 import { rotate } from './rotate.ts';
+
+export { gradientRules } from '../../plan/gradient-fuse.ts';
+export { chunksOf, lowerInChunks } from './adjoint-chunks.ts';
 
 addShaders(
   import.meta.glob<string>('../../../shaders/adjoint/*.wgsl', { query: '?raw', import: 'default', eager: true }),
@@ -15,12 +19,6 @@ addShaders(
 type Of<Name extends Adjoint['of']> = Extract<Adjoint, { of: Name }>;
 
 const LANES = 64;
-/** A grid's third axis takes what is too long for the second. */
-const folded = (x: number, count: number): [number, number, number] => {
-  const y = Math.min(count, 32768);
-  return [x, y, ceilDiv(count, y)];
-};
-
 /** The dispatches of a gradient's step. What each computes is said in src/plan/adjoint.ts. */
 export function adjointKernels(step: Adjoint, to: Place): Kernel[] {
   switch (step.of) {
@@ -64,83 +62,6 @@ export function adjointKernels(step: Adjoint, to: Place): Kernel[] {
     default:
       return step satisfies never;
   }
-}
-
-function linear({ reads, weight, output }: Of<'linear'>, { batch, weights, tensor }: Place): Kernel[] {
-  const [matrix, out] = [weights.matrix(weight), tensor(output)];
-  const before = optional(reads.residual, tensor);
-  const kernels: Kernel[] = [];
-  let first = 0;
-  for (const grad of reads.grads.map(tensor)) {
-    const end = first + grad.width;
-    for (const part of matrix.parts) {
-      const [from, until] = [Math.max(first, part.first), Math.min(end, part.first + part.rows)];
-      if (from >= until) continue;
-      const isFirst = kernels.length === 0;
-      kernels.push({
-        files: ['batch.wgsl', ...weightFiles(matrix.format), 'adjoint/linear.wgsl'],
-        constants: {
-          ROW_UNITS: matrix.stride / 16,
-          GRAD_FIRST: from - first,
-          GRAD_STRIDE: grad.stride,
-          WEIGHT_FIRST: from - part.first,
-          COUNT: until - from,
-          BEFORE: flag(isFirst && before !== undefined),
-          ADD: flag(!isFirst),
-          ...rowConstants(out),
-        },
-        bindings: {
-          0: batch,
-          1: part.values,
-          2: part.scales,
-          3: grad.buffer,
-          4: before?.buffer ?? grad.buffer,
-          5: out.buffer,
-        },
-        workgroups: (sizes) => [ceilDiv(matrix.stride / 16, 64), ceilDiv(sizes[rowsOf(out)], 4)],
-      });
-    }
-    first = end;
-  }
-  return kernels;
-}
-
-/** The axis of a tensor whose rows are a run's. */
-const rowsOf = ({ axis }: GpuTensor) => (axis === 'logitRows' ? 'logitRows' : 'rows');
-
-function linearWeight({ reads, output, adds }: Of<'linearWeight'>, { batch, tensor }: Place): Kernel[] {
-  const [input, out] = [tensor(reads.input), tensor(output)];
-  let first = 0;
-  return reads.grads.map(tensor).map((grad): Kernel => {
-    const [quads, FIRST, COUNT] = [out.stride / 4, first, grad.width];
-    first += COUNT;
-    return {
-      files: ['batch.wgsl', 'adjoint/linear-weight.wgsl'],
-      constants: { FIRST, COUNT, GRAD_STRIDE: grad.stride, QUADS: quads, ADD: flag(adds), ...rowConstants(input) },
-      bindings: { 0: batch, 3: grad.buffer, 4: input.buffer, 5: out.buffer },
-      workgroups: () => folded(ceilDiv(quads, 64), COUNT),
-    };
-  });
-}
-
-function columnSums({ reads, output, adds }: Of<'columnSums'>, { batch, tensor }: Place): Kernel[] {
-  const out = tensor(output);
-  let first = 0;
-  return reads.grads.map(tensor).map((grad): Kernel => {
-    // The bias of a norm of each head is one for all heads.
-    const N = Math.min(out.width, grad.width);
-    const FIRST = first;
-    first += N;
-    return {
-      files: ['batch.wgsl', 'adjoint/column-sums.wgsl'],
-      constants: {
-        ...{ FIRST, N, GROUPS: grad.width / N, STRIDE: grad.stride, ADD: flag(adds) },
-        ...rowConstants(grad),
-      },
-      bindings: { 0: batch, 3: grad.buffer, 5: out.buffer },
-      workgroups: () => [ceilDiv(N, 64)],
-    };
-  });
 }
 
 function norm(step: Of<'norm' | 'normByScale' | 'normScale'>, { weights, tensor }: Place): Kernel {
@@ -197,7 +118,7 @@ function normWeight({ reads, centred, output, adds }: Of<'normWeight'>, { batch,
 function activation({ reads, kind, output }: Of<'activation'>, { batch, tensor }: Place): Kernel {
   const [grad, input, out] = [tensor(reads.grad), tensor(reads.input), tensor(output)];
   return {
-    files: ['batch.wgsl', 'activate.wgsl', 'adjoint/activation.wgsl'],
+    files: ['batch.wgsl', 'activate.wgsl', 'adjoint/slope.wgsl', 'adjoint/activation.wgsl'],
     constants: { STRIDE: out.stride, ACTIVATION: activationNumber[kind], ...rowConstants(out) },
     bindings: { 0: batch, 3: grad.buffer, 4: input.buffer, 5: out.buffer },
     workgroups: (sizes) => [ceilDiv(out.stride, 64), sizes[rowsOf(out)]],
@@ -208,24 +129,26 @@ function activation({ reads, kind, output }: Of<'activation'>, { batch, tensor }
 function scatter(
   { reads, output }: Of<'embed' | 'selectRows'>,
   how: { by: number; first: number; scale: number; padding: number | undefined; adds: boolean },
-  { batch, tensor }: Place,
+  { batch, tensor, ...to }: Place,
 ): Kernel[] {
   const [grad, out] = [tensor(reads.grad), tensor(output)];
-  const add: Kernel = {
+  const add = ({ buffer, first, rows }: TensorPart): Kernel => ({
     files: ['batch.wgsl', 'adjoint/scatter.wgsl'],
     constants: {
       BY: how.by,
-      FIRST: how.first,
+      ...{ FIRST: how.first, PART_FIRST: first, PART_ROWS: rows },
       SCALE: how.scale,
       PADDING: how.padding ?? 0xffffffff,
       N: out.width,
       STRIDE: out.stride,
       ...rowConstants(grad),
     },
-    bindings: { 0: batch, 3: grad.buffer, 5: out.buffer },
+    bindings: { 0: batch, 3: grad.buffer, 5: buffer },
     workgroups: () => [ceilDiv(out.width, 64)],
-  };
-  return how.adds ? [add] : [copy(undefined, grad, out, 1), add];
+  });
+  return partsOf(out, to).flatMap((part) =>
+    how.adds ? [add(part)] : [copy(undefined, grad, { ...out, ...part }, 1), add(part)],
+  );
 }
 
 /** A tensor's values into another, or 0 where there are none. */
@@ -246,11 +169,15 @@ function attention(step: Of<'attentionMix' | 'attentionScores' | 'bias'>, to: Pl
   const shared = { LAST_KEYS: step.window ?? 0, ...keyConstants(source) };
   if (step.of === 'attentionMix') {
     const heads = grad.width / source.headDim;
+    const pattern = optional(step.reads.pattern, to.tensor);
     return {
-      files: [...keyFiles(source), 'adjoint/attention-mix.wgsl'],
+      files: [
+        ...keyFiles(source),
+        ...(pattern ? ['lanes.wgsl', 'adjoint/mixed-scores.wgsl'] : ['adjoint/attention-mix.wgsl']),
+      ],
       constants: { ...shared, ...sizesOf(source, heads), GRAD_STRIDE: grad.stride },
-      bindings: { 0: to.batch, 3: grad.buffer, 4: source.buffer, 5: output.buffer },
-      workgroups: (sizes) => [ceilDiv(sizes[axisOf(source)], 64), sizes.rows, heads],
+      bindings: { 0: to.batch, 3: grad.buffer, 4: source.buffer, 5: output.buffer, 7: pattern?.buffer },
+      workgroups: (sizes) => (pattern ? [sizes.rows, heads] : [ceilDiv(sizes[axisOf(source)], 64), sizes.rows, heads]),
     };
   }
   return {
@@ -318,12 +245,14 @@ function edits(step: Of<'edit'>, to: Place): Kernel[] {
 function loss(step: Of<'crossEntropy' | 'pointLoss'>, { labels, tensor }: Place): Kernel {
   const [logits, output, losses] = [tensor(step.reads.logits), tensor(step.output), tensor(step.losses)];
   const constants = { N: logits.width, STRIDE: logits.stride, LOSS_STRIDE: losses.stride };
+  const isInPlace = logits.buffer === output.buffer;
   const shared = {
-    bindings: { 3: logits.buffer, 4: labels, 5: output.buffer, 6: losses.buffer },
+    bindings: { 3: isInPlace ? undefined : logits.buffer, 4: labels, 5: output.buffer, 6: losses.buffer },
     workgroups: ({ logitRows }: { logitRows: number }) => [logitRows] as [number],
   };
   if (step.of === 'crossEntropy') {
-    return { ...shared, files: ['lanes.wgsl', 'adjoint/cross-entropy.wgsl'], constants };
+    const place = isInPlace ? 'adjoint/logits-in-place.wgsl' : 'adjoint/logits.wgsl';
+    return { ...shared, files: ['lanes.wgsl', place, 'adjoint/cross-entropy.wgsl'], constants };
   }
   if (step.kind === 'answers') {
     const { N: _, ...own } = constants;
