@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { afterAll, describe, expect, test } from 'vitest';
-import { load } from '../../src/index.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { load, type Model } from '../../src/index.ts';
 import { loadAdapter } from '../../src/learn/index.ts';
 import { expectClose } from '../close.ts';
 import { expectedLogits, firstIds, fixtureAdapter } from '../learn/adapter-fixtures.ts';
@@ -35,17 +35,23 @@ interface LlamaCpp {
 describe.skipIf(!existsSync(peer))('a GGUF adapter, beside llama.cpp itself', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'vitrine-llama-'));
   const base = join(folder, 'base.gguf');
-  const parts = await familyGguf('llama-gqa', 'llama');
-  const fields = new Map([...parts.fields, ...(await sentencePieceFields('llama-gqa'))]);
-  writeFileSync(base, encodeGguf({ ...parts, fields }));
-  const { getLlama } = (await import(pathToFileURL(join(peer, 'dist/index.js')).href)) as LlamaCpp;
-  const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' });
-  const theirs = await llama.loadModel({ modelPath: base });
-  const ours = await load(base, { device: 'wasm', threads: 1 });
   const ids = await firstIds('llama-gqa');
+  let ours: Model;
+  let theirs: LlamaModel;
+  let end: () => Promise<void>;
+  beforeAll(async () => {
+    const parts = await familyGguf('llama-gqa', 'llama');
+    const fields = new Map([...parts.fields, ...(await sentencePieceFields('llama-gqa'))]);
+    writeFileSync(base, encodeGguf({ ...parts, fields }));
+    const { getLlama } = (await import(pathToFileURL(join(peer, 'dist/index.js')).href)) as LlamaCpp;
+    const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' });
+    theirs = await llama.loadModel({ modelPath: base });
+    ours = await load(base, { device: 'wasm', threads: 1 });
+    end = () => llama.dispose();
+  });
   afterAll(async () => {
     ours.dispose();
-    await llama.dispose();
+    await end();
     rmSync(folder, { recursive: true });
   });
 
