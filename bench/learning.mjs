@@ -24,6 +24,7 @@ const texts = Array.from({ length: 4 }, (_, t) =>
 );
 const least = (list) => Math.min(...list);
 const busy = () => `load ${loadavg()[0].toFixed(1)}`;
+const kilobytes = (bytes) => `${Math.round(bytes / 1e3)} kB`;
 const megabytes = (bytes) => `${Math.round(bytes / 1e6)} MB`;
 
 async function timed(work) {
@@ -104,15 +105,27 @@ async function besideTorch() {
   );
 }
 
-/** Many steps of the embedded model: what the process holds must not grow. `--only soak --steps 10000` */
+/**
+ * Many steps of the embedded model: what the process holds must not grow. `node --expose-gc bench/learning.mjs --only soak --steps 10000`
+ * says at each tenth what lives on the heap and beside it, and all that the process holds.
+ */
 async function soak() {
   const model = await load(`${join(root, 'public/models/tiny-tales')}/`, on);
   const examples = ['Tom had a ball.', 'Sue had a cat.', 'The dog ran.', 'A bird sang.'].map((one) => ({ text: one }));
-  const held = [];
-  for await (const { step } of train(model, examples, { rank: 4, batchSize: 4, steps, learningRate: 1e-4 })) {
-    if ((step + 1) % Math.ceil(steps / 10) === 0) held.push(megabytes(process.memoryUsage().rss));
+  const run = train(model, examples, { rank: 4, batchSize: 4, steps, learningRate: 1e-4, schedule: 'constant' });
+  console.log(`a run takes ${kilobytes((await run.memory()).bytes)}`);
+  const first = {};
+  for await (const { step, loss } of run) {
+    if ((step + 1) % Math.ceil(steps / 10) !== 0) continue;
+    globalThis.gc?.();
+    const { heapUsed, arrayBuffers, external, rss } = process.memoryUsage();
+    const held = { heapUsed, arrayBuffers, external, rss };
+    if (!first.rss) Object.assign(first, held);
+    const told = Object.entries(held).map(
+      ([of, bytes]) => `${of} ${kilobytes(bytes)} (${kilobytes(bytes - first[of])})`,
+    );
+    console.log(`step ${step + 1}: loss ${loss.toFixed(4)}, ${told.join(', ')} (${busy()})`);
   }
-  console.log(`${steps} steps, held at each tenth: ${held.join(', ')} (${busy()})`);
   model.dispose();
 }
 

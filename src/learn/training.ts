@@ -52,6 +52,7 @@ export class Trainer {
     this.#settings = settings;
     this.#isCausal = inside.kind === 'decoder' || inside.kind === 'encoder-decoder';
     const base = trimmed(plan, new Set(['logits']));
+    // Of what is added, a head's frozen layers are not learnt.
     const added = params.flatMap((param) => param.write());
     const weights = [...new Set(added.map(({ spec }) => spec.name))];
     const { rows, logitRows, sees, source } = most;

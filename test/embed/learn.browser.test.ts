@@ -1,7 +1,7 @@
 import { afterAll, expect, test, vi } from 'vitest';
 import { EngineWorker } from '../../src/embed/client.ts';
 import { loadEncoder } from '../../src/index.ts';
-import { gradients, type Step, train } from '../../src/learn/index.ts';
+import { Diverged, gradients, type Step, type Training, train } from '../../src/learn/index.ts';
 
 const engine = new EngineWorker();
 afterAll(() => engine.terminate());
@@ -29,6 +29,19 @@ test('a model in the worker is taught there; a page in the background says so', 
   await run.return();
   await own.return();
   expect(run.adapter!.files()['adapter_config.json']!.length).toBeGreaterThan(0);
+  for (const model of [there, here]) {
+    const wild = train(model, examples, { batchSize: 2, epochs: 9, learningRate: 1e30, schedule: 'constant' });
+    const error = await untilEnd(wild).catch((one: unknown) => one);
+    expect(error).toBeInstanceOf(Diverged);
+    const { adapter } = error as Diverged;
+    expect([...adapter.content.tensors.values()].every(({ data }) => data.every(Number.isFinite))).toBe(true);
+    expect(wild.checkpoint().step).toBeGreaterThan(0);
+    await model.setAdapter(null);
+  }
   here.dispose();
   await there.dispose();
 });
+
+async function untilEnd(run: Training): Promise<void> {
+  for await (const _ of run);
+}

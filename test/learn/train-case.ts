@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Example, loadAdapter, type Step, train } from '../../src/learn/index.ts';
+import { Diverged, type Example, loadAdapter, type Step, train } from '../../src/learn/index.ts';
 import type { TrainOptions } from '../../src/learn/options.ts';
 import type { Backend } from '../../src/plan/backend.ts';
 import { expectClose } from '../close.ts';
@@ -74,6 +74,25 @@ export function testRuns(device: Backend['kind'], runs: readonly (readonly [name
     it.each(runs)('%s, %s: has the losses, norms and rates of PyTorch', async (name, method) => {
       await expectRun(name, method, device);
     });
+  });
+}
+
+/** Of steps that are too large. */
+export function testDivergence(device: Backend['kind']) {
+  it(`a run on ${device} that diverges tells so, with the last adapter that was finite`, async () => {
+    const model = await openLearner('llama-gqa', device);
+    const data = [{ ids: [5, 6, 7, 8, 9] }, { ids: [11, 12, 13] }];
+    for (const learningRate of [1e30, 1e300]) {
+      const how = { batchSize: 2, steps: 30, maxGradNorm: 1e30, schedule: 'constant' } as const;
+      const run = train(model, data, { ...how, learningRate, targets: ['q_proj', 'down_proj'] });
+      const error = await (async () => {
+        for await (const _ of run);
+      })().catch((one: unknown) => one);
+      expect(error).toBeInstanceOf(Diverged);
+      const tensors = [...(error as Diverged).adapter.content.tensors.values()];
+      expect(tensors.every(({ data: values }) => values.every(Number.isFinite))).toBe(true);
+    }
+    model.dispose();
   });
 }
 

@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { load, type Model } from '../../src/index.ts';
-import { type Adapter, type Example, type Learner, loadAdapter, type Step, train } from '../../src/learn/index.ts';
+import { type Example, type Learner, loadAdapter, type Step, train } from '../../src/learn/index.ts';
 import type { TrainOptions } from '../../src/learn/options.ts';
 import { insides } from '../../src/run/insides.ts';
 import { expectClose } from '../close.ts';
 import { learningOf, openLearner } from './models.ts';
 import { openSeeded, seeded } from './seeded-case.ts';
-import { allRuns, courseOf, testRuns } from './train-case.ts';
+import { allRuns, courseOf, testDivergence, testRuns } from './train-case.ts';
 
 testRuns('cpu', allRuns);
 testRuns('wasm', allRuns);
+testDivergence('cpu');
+testDivergence('wasm');
 
 /** A model of several blocks, by its name or by the folder of a seeded one. */
 const manyBlocks = (name: string) =>
@@ -157,22 +159,6 @@ describe('a run', () => {
     expect(found.every(({ accuracy }) => accuracy! >= 0 && accuracy! <= 1)).toBe(true);
     expect(found.at(-1)!.loss).toBeGreaterThanOrEqual(Math.min(...found.slice(0, -1).map(({ loss }) => loss)));
     expect(steps.length).toBeLessThan(80);
-    model.dispose();
-  });
-
-  it('that diverges tells so, with the last adapter that was finite', async () => {
-    const model = await openLearner('llama-gqa');
-    const wild = {
-      ...options,
-      targets: ['q_proj', 'down_proj'],
-      learningRate: 1e30,
-      epochs: 30,
-      schedule: 'constant' as const,
-    };
-    const error = await lossesOf(train(model, data, wild)).catch((one: unknown) => one);
-    expect(error).toMatchObject({ code: 'diverged' });
-    const tensors = [...(error as { adapter: Adapter }).adapter.content.tensors.values()];
-    expect(tensors.every(({ data: values }) => values.every(Number.isFinite))).toBe(true);
     model.dispose();
   });
 

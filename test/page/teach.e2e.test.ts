@@ -282,6 +282,16 @@ describe('an encoder', () => {
     await dial('Rounds', 200);
     await teach().click();
     await page.locator('.confusion').waitFor();
+    // A tab in the background says that it was slowed.
+    const look = (state: string) =>
+      page.evaluate((state) => {
+        Object.defineProperty(document, 'visibilityState', { configurable: true, value: state });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, state);
+    expect(await page.locator('.teach .local').innerText()).toMatch(/^Your examples never leave/);
+    await look('hidden');
+    await page.getByText('This tab was in the background for a while').waitFor();
+    await look('visible');
     await button('Stop and keep').click();
     await ended('stopped');
     expect(await page.locator('.progress').innerText()).toMatch(

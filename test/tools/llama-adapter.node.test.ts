@@ -33,7 +33,7 @@ interface LlamaCpp {
 }
 
 describe.skipIf(!existsSync(peer))('a GGUF adapter, beside llama.cpp itself', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'vitrine-llama-'));
+  const folder = existsSync(peer) ? mkdtempSync(join(tmpdir(), 'vitrine-llama-')) : '';
   const base = join(folder, 'base.gguf');
   const ids = await firstIds('llama-gqa');
   let ours: Model;

@@ -2,7 +2,7 @@ import { exponentials, keyRow, loadQuery, mix, mostKeys, outputAt, scores, seen,
 import { activate } from './activation';
 import { storeLanes } from './linear';
 import { loadAngles } from './rows';
-import { exp4, madd, sum } from './simd';
+import { erf4, exp4, madd, sum } from './simd';
 import {
   Activation,
   Batch,
@@ -36,10 +36,10 @@ function slope(kind: i32, x: v128): v128 {
       return f32x4.mul(s, madd(inner, f32x4.sub(one, s), one));
     }
     case Activation.gelu: {
-      // Φ(x) + x φ(x); Φ(x) is 1 + erf(x / sqrt(2)), halved, which `activate` has times x
+      // Φ(x) + x φ(x); Φ(x) is 1 + erf(x / sqrt(2)), halved
       const density = f32x4.mul(exp4(f32x4.mul(f32x4.mul(x, x), f32x4.splat(-0.5))), f32x4.splat(0.3989422804014327));
-      const whole = f32x4.div(activate(kind, x), x);
-      return madd(x, density, v128.bitselect(f32x4.splat(0.5), whole, f32x4.eq(x, f32x4.splat(0))));
+      const below = madd(erf4(f32x4.mul(x, f32x4.splat(0.70710678118654752))), f32x4.splat(0.5), f32x4.splat(0.5));
+      return madd(x, density, below);
     }
     case Activation.relu:
       return v128.and(one, f32x4.gt(x, f32x4.splat(0)));
