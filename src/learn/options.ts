@@ -122,11 +122,13 @@ export type Settings = OptimiserOptions &
 /** @throws VitrineError `bad-option` */
 export function readTrainOptions(options: TrainOptions): Settings {
   checkOptions('train', options, checks);
-  const { method = 'lora', batchSize, batchTokens, epochs, steps, patience, evaluate } = options;
+  const { method = 'lora', batchSize, batchTokens, epochs, steps, patience, evaluate, recompute } = options;
   if (batchSize !== undefined && batchTokens !== undefined)
     throw refuse('batchTokens', batchTokens, 'this or batchSize');
   if (epochs !== undefined && steps !== undefined) throw refuse('steps', steps, 'this or epochs');
   if (patience !== undefined && evaluate === undefined) throw refuse('patience', patience, 'evaluate beside it');
+  if (method === 'head' && recompute)
+    throw refuse('recompute', recompute, 'none with method "head", which keeps no blocks');
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   return {
     ...{

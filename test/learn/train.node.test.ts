@@ -173,6 +173,7 @@ describe('a run', () => {
       [model, data, { targets: ['nothing'] }, /nothing|c_attn/],
       [model, data, { batchSize: 2, batchTokens: 5 }, /batchTokens/],
       [model, data, { patience: 2 }, /patience/],
+      [model, data, { method: 'head', recompute: true }, /recompute/],
       [model, data, { lerningRate: 1 } as TrainOptions, /lerningRate/],
       [bert, [{ ids: [5, 6], label: 'no such class' }], {}, /no such class/],
       [bert, [{ ids: [5, 6], label: 9 }], {}, /Example 0.*9/],
