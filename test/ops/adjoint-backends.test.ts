@@ -2,9 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
 import { createGpuBackend } from '../../src/gpu/backend.ts';
 import { PlanBuilder } from '../../src/plan/builder.ts';
-import { backends, isFull } from '../backends.ts';
+import { backends, deviceWith, isFull, sharedDevice } from '../backends.ts';
 import { expectClose } from '../close.ts';
-import { limitedDevice } from '../gpu/split-case.ts';
 import { randomValues } from './mini-plan.ts';
 import { type Case, opened, randomCase, withEdit } from './random-plan.ts';
 
@@ -89,7 +88,9 @@ test.runIf(backends.some(({ name }) => name === 'webgpu'))(
   'on a GPU that binds little at once the loss is taken in chunks of rows, and tables have their gradients in parts',
   async () => {
     // 64 of 300 rows of logits, 576 of 1,100 words.
-    const device = await limitedDevice(64 * 1152 * 4);
+    const real = await sharedDevice();
+    const limits = { maxStorageBufferBindingSize: 64 * 1152 * 4, maxBufferSize: 2 ** 28 } as GPUSupportedLimits;
+    const device = deviceWith(real, { limits });
     const one = longCase(300, 1100);
     const short = { ...one.batch, logitRows: [5, 170, 299], labels: Float32Array.of(7, 0, 1099) };
     const expected = await opened(createCpuBackend(), one, ['embedded']);
