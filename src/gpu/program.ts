@@ -329,14 +329,13 @@ export class GpuProgram implements Program {
   #compact(name: string, list: DispatchList, parts: readonly (Float32Array | undefined)[]): Float32Array {
     const { width, stride } = list.tensors.get(name)!;
     const isWhole = keyAxisOf(this.#parts.plan.tensors.get(name)!);
-    const [first = new Float32Array(0), ...more] = parts.map((one) =>
-      isWhole ? one! : restrided(one!, stride, width),
-    );
+    const none = new Float32Array(0) as Float32Array; // what has no rows in this run is not read
+    const own = parts.map((one = none) => (isWhole ? one : restrided(one, stride, width)));
+    const [first = none, ...more] = own;
     if (more.length === 0) return first;
-    const all = [first, ...more];
-    const compact = new Float32Array(all.reduce((sum, { length }) => sum + length, 0));
+    const compact = new Float32Array(own.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
-    for (const part of all) {
+    for (const part of own) {
       compact.set(part, at);
       at += part.length;
     }
