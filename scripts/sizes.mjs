@@ -65,7 +65,7 @@ const rows = [
     beyond: engine,
     limit: 18,
   },
-  { what: '`vitrine/learn`, beyond the engine', of: ['src/learn/index.ts'], beyond: engine, limit: 40 },
+  { what: '`vitrine/learn`, beyond the engine', of: ['src/learn/index.ts'], beyond: engine, limit: 44 },
   { what: '`vitrine/elements`, beyond the engine', of: ['src/embed/elements.ts'], beyond: engine, limit: 12 },
   { what: '`vitrine/openai`, beyond the engine', of: ['src/embed/openai.ts'], beyond: engine, limit: 12 },
   { what: '`vitrine/ai-sdk`, beyond the engine', of: ['src/embed/ai-sdk.ts'], beyond: engine, limit: 6 },

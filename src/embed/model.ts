@@ -214,12 +214,7 @@ async function sendable(image: unknown, transfer: Transferable[], signal?: Abort
     for (const one of image) all.push(await sendable(one, transfer, signal));
     return all;
   }
-  if (
-    typeof image === 'object' &&
-    image !== null &&
-    Object.getPrototypeOf(image) === Object.prototype &&
-    'image' in image
-  ) {
+  if (typeof image === 'object' && image && 'image' in image) {
     return { ...image, image: await sendable(image.image, transfer, signal) };
   }
   const { sendableImage } = await part('What readies images', () => import('../image/sendable.ts'));

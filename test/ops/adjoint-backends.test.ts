@@ -5,7 +5,7 @@ import { PlanBuilder } from '../../src/plan/builder.ts';
 import { backends, deviceWith, isFull, sharedDevice } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { randomValues } from './mini-plan.ts';
-import { type Case, opened, randomCase, withEdit } from './random-plan.ts';
+import { answersCase, type Case, opened, randomCase, withEdit } from './random-plan.ts';
 
 /** Random plans; an edit of each kind in some, wherever it fits. */
 function cases(count: number): [string, Case][] {
@@ -66,9 +66,10 @@ function wideCase(): Case {
 
 describe.each(backends.filter(({ name }) => name !== 'cpu'))('gradients on $name', ({ name, open }) => {
   const long: [string, Case] = ['of long products', longCase()];
-  const all: [string, Case][] = [...cases(isFull ? 40 : 16), long, ['of wide heads', wideCase()]];
+  const answers: [string, Case] = ['of answers', answersCase()];
+  const all: [string, Case][] = [...cases(isFull ? 40 : 16), long, ['of wide heads', wideCase()], answers];
   // A software GPU compiles each plan's kernels anew: it has the second, which is edited, and the fourth.
-  const some = [...cases(4).filter((_, i) => i % 2 === 1), long];
+  const some = [...cases(4).filter((_, i) => i % 2 === 1), long, answers];
   test.each(name === 'webgpu' && !isFull ? some : all)('are those of the CPU: random plan %s', async (_, one) => {
     const tensors = ['0.post', '1.attended', 'embedded'].filter((tensor) => one.plan.tensors.has(tensor));
     const expected = await opened(createCpuBackend(), one, tensors);

@@ -5,7 +5,7 @@ import { backwardRules } from '../../src/plan/gradient-fuse.ts';
 import type { TensorEdit } from '../../src/plan/plan.ts';
 import { expectClose } from '../close.ts';
 import { randomValues } from './mini-plan.ts';
-import { type Case, opened, randomCase, withEdit } from './random-plan.ts';
+import { answersCase, type Case, opened, randomCase, withEdit } from './random-plan.ts';
 
 /** The loss along a direction of a weight: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h, exact but for h⁴ and rounding. */
 async function slopeAlong(run: (step: number) => Promise<number>, h: number): Promise<number> {
@@ -54,6 +54,8 @@ describe('gradients are the slopes of the loss', () => {
   test.each(Array.from({ length: 16 }, (_, seed) => seed + 1))('of random plan %i', async (seed) => {
     await expectSlopes(smooth(randomCase(seed)), seed);
   });
+
+  test('of answers', () => expectSlopes(answersCase(), 0));
 
   const all = { positions: undefined, heads: undefined, shared: true };
   const edits: [string, string, TensorEdit][] = [

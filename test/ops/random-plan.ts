@@ -100,6 +100,31 @@ export function randomCase(seed: number): Case {
   return { plan, kind, weights, batch: { rows: rowsOf(isCausal, next), logitRows, labels, lossScale: 0.25 } };
 }
 
+/** Where answers begin and end: two logits of each row, right in one row of each of three texts, of which one is longer than a workgroup. */
+export function answersCase(): Case {
+  const b = new PlanBuilder();
+  const x = b.embed('embedded', { weight: b.matrix('words', 7, 5), by: 'token' });
+  b.linear(b.select('selected', x), b.layer('head', 5, 2), ['logits', 2]);
+  const plan = b.plan({ nCtx: 100, vocabSize: 2 });
+  const lengths = [70, 1, 4];
+  const rows = lengths.flatMap((length) =>
+    Array.from({ length }, (_, position) => ({ token: (position * 3 + length) % 7, position, slot: 0 })),
+  );
+  const places = [
+    [3, 69],
+    [0, 0],
+    [2, 2],
+  ] as const;
+  const labels = lengths.flatMap((length, i) =>
+    Array.from({ length }, (_, at) => [2 * at + +(at === places[i]![0]), 2 * length + +(at === places[i]![1])]).flat(),
+  );
+  const weights = new Map(
+    plan.weights.map(({ name, rows, columns }, i) => [name, randomValues(rows * columns, i + 1, 0.8)]),
+  );
+  const batch = { rows, logitRows: [...rows.keys()], labels: Float32Array.from(labels), lossScale: 0.25 };
+  return { plan, kind: 'answers', weights, batch };
+}
+
 /** An edit as a step behind what makes its tensor. */
 export function withEdit(plan: Plan, tensor: string, edits: TensorEdit[]): Plan {
   const steps = plan.steps.flatMap((step) => {
