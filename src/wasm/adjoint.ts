@@ -2,13 +2,13 @@ import { adjoint } from '../cpu/adjoint.ts';
 import type { Run } from '../cpu/run.ts';
 import type { CpuWeight } from '../cpu/weights.ts';
 import { type Adjoint, adjointOutputs } from '../plan/adjoint.ts';
-import { BLOCK, strideOf } from '../plan/formats.ts';
+import { strideOf } from '../plan/formats.ts';
 import { type KeySource, keyAxisOf, type Plan, type Step } from '../plan/plan.ts';
 import { placesOf } from '../plan/rows.ts';
 import { layout } from './binary.ts';
 import { type Fields, headsOf, type Lowering, matrix, type SourceMemory, source, width, write } from './lower.ts';
 import type { WasmMemory } from './memory.ts';
-import { isInPanels, rowsOfPanels, type WasmWeight } from './weights.ts';
+import type { WasmWeight } from './weights.ts';
 
 const { Op } = layout;
 
@@ -190,7 +190,7 @@ export function performAdjoint(step: Adjoint, at: AdjointMemory): void {
   };
   adjoint(step, {
     ...{ plan: at.plan, batch: at.batch, sizes: at.sizes, tensor },
-    weight: (name) => weightAt(at.memory, at.weight(name)),
+    weight: (name) => vectorAt(at.memory, at.weight(name)),
     // What is left to the reference asks how many heads there are, and reads no keys.
     cache: (name) => ({ ...at.source(name), k: noKeys, v: noKeys }),
     places: (name) => at.batch.rows.map((row) => placesOf(row, at.plan.sources.get(name)!, at.context)),
@@ -200,18 +200,8 @@ export function performAdjoint(step: Adjoint, at: AdjointMemory): void {
 
 const noKeys = new Float32Array(0);
 
-function weightAt(memory: WasmMemory, weight: WasmWeight): CpuWeight {
-  const { spec, format, values, scales, bytes } = weight;
+/** A vector: of matrices that steps performed here read none. */
+function vectorAt(memory: WasmMemory, { spec, format, values, bytes }: WasmWeight): CpuWeight {
   const stride = strideOf(spec.columns);
-  const count = spec.rows * stride;
-  const { buffer } = memory.memory;
-  const viewed = {
-    f32: () => (isInPanels(weight) ? rowsOfPanels(memory, weight) : new Float32Array(buffer, values, count)),
-    bf16: () => rowsOfPanels(memory, weight),
-    f16: () => rowsOfPanels(memory, weight),
-    q8: () => new Int8Array(buffer, values, count),
-    q4: () => new Uint8Array(buffer, values, count / 2),
-  }[format]();
-  const packed = { values: viewed, ...(scales && { scales: new Uint16Array(buffer, scales, count / BLOCK) }) };
-  return { spec, format, stride, packed, bytes };
+  return { spec, format, stride, packed: { values: memory.floats(values, stride) }, bytes };
 }

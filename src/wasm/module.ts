@@ -4,7 +4,8 @@ import { part } from '../plan/part.ts';
 export interface Kernels {
   run(steps: number, count: number, batch: number, scratch: number, scratchBytes: number): void;
   lead(threads: number, mayWait: boolean, i8Products: number): void;
-  panels(at: number, groups: number, stride: number, isFloat: boolean, free: number): void;
+  panels(at: number, groups: number, stride: number, format: number, free: number): void;
+  scalePanels(at: number, groups: number, blocks: number, free: number): void;
   runsSoFar(): number;
 }
 

@@ -37,7 +37,7 @@ import type { WasmWeight } from './weights.ts';
 type Home = Omit<Machine, 'memory'> & { memory: ProgramMemory };
 
 /** Batches of up to so many rows are as decoding is: the weights are read row by row. */
-const { ADJOINT_BYTES, ATTENTION_ROWS, FEW_QUANTISED, FEW_ROWS, TILE_BYTES } = layout;
+const { ADJOINT_BYTES, ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
 
 /** A normed row that others read too is made once, not in each product; no kernel here makes both halves of a gated layer together. */
 const rules = allRules.filter((rule) => ![sharedNormLinear, gatedLinear].includes(rule));
@@ -224,13 +224,12 @@ export class WasmProgram implements Program {
   #scratchBytes(rows: number): number {
     const matrices = this.#plan.weights.filter(({ kind }) => kind === 'matrix');
     const row = 4 * Math.max(64, ...matrices.map(({ columns }) => strideOf(columns)));
-    const few = (FEW_QUANTISED + 1) * row + ((FEW_QUANTISED + 1) * 2 * row) / 32 + 256;
     const tile = 192 + 16 * row + Math.max(6 * row, Math.min(TILE_BYTES, (rows + 6) * row));
     const headDim = Math.max(0, ...[...this.#plan.sources.values()].map((source) => source.headDim));
     const keys = this.#mostKeys(rows) + ATTENTION_ROWS + 16;
     const unpacked = this.#kv === 'f32' ? 0 : keys * Math.ceil(headDim / 4) * 4;
     const attention = 4 * (unpacked + (headDim + 16) * (2 * ATTENTION_ROWS + 16) + keys * ATTENTION_ROWS + rows + 16);
-    return Math.ceil(Math.max(few, tile, attention, this.#adjoints ? ADJOINT_BYTES : 0) / 128) * 128;
+    return Math.ceil(Math.max(tile, attention, this.#adjoints ? ADJOINT_BYTES : 0) / 128) * 128;
   }
 
   /** The most keys that a row can see, in runs of so many rows. */

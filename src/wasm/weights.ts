@@ -1,14 +1,15 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
-import { isScaled, packedBytes, rowLength, strideOf, valueBytesOf } from '../plan/formats.ts';
+import { BLOCK, isScaled, packedBytes, rowLength, scaleBytesOf, strideOf, valueBytesOf } from '../plan/formats.ts';
 import { packerFor } from '../plan/packer.ts';
 import type { WeightSpec } from '../plan/plan.ts';
+import { layout } from './binary.ts';
 import type { Machine } from './machine.ts';
 import type { WasmMemory } from './memory.ts';
 
 /**
- * A weight in memory, packed as formats.ts says: addresses of its values and, for q8 and q4, its scales. Matrices of floats lie in
- * panels of eight rows, [stride, 8] each, as kernels multiply them.
+ * A weight in memory, packed as formats.ts says: addresses of its values and, for q8 and q4, its scales. Matrices lie in panels of
+ * eight rows, as kernels multiply them (kernels/step.ts).
  */
 export interface WasmWeight {
   spec: WeightSpec;
@@ -21,9 +22,6 @@ export interface WasmWeight {
 /** Rows of a panel. */
 const PANEL = 8;
 
-export const isInPanels = ({ spec, format }: Pick<WasmWeight, 'spec' | 'format'>): boolean =>
-  spec.kind === 'matrix' && !isScaled(format);
-
 /** Packs a weight into memory piece by piece. */
 export async function readWeight(
   machine: Machine,
@@ -33,14 +31,14 @@ export async function readWeight(
 ): Promise<WasmWeight> {
   const { memory } = machine;
   const total = packedBytes(format, spec.rows, spec.columns);
-  const rows = isInPanels({ spec, format }) ? Math.ceil(spec.rows / PANEL) * PANEL : spec.rows;
+  const rows = spec.kind === 'matrix' ? Math.ceil(spec.rows / PANEL) * PANEL : spec.rows;
   const at = memory.allocate(packedBytes(format, rows, spec.columns), spec.name);
   let valuesEnd = at;
   let row = 0;
   try {
     const pack = await packerFor(format);
     // The scales lie behind all values.
-    const scales = isScaled(format) ? at + valueBytesOf(format, spec.rows * strideOf(spec.columns)) : 0;
+    const scales = isScaled(format) ? at + valueBytesOf(format, rows * strideOf(spec.columns)) : 0;
     const weight: WasmWeight = { spec, format, values: at, scales, bytes: total };
     let scalesEnd = scales;
     for await (const piece of pieces) {
@@ -62,14 +60,15 @@ export async function readWeight(
 
 /** Makes panels of a matrix's rows that are whole now that those from .. end lie behind the others. */
 function toPanels({ memory, kernels }: Machine, weight: WasmWeight, from: number, end: number): void {
-  if (!isInPanels(weight)) return;
-  const { spec, format, values } = weight;
+  const { spec, format, values, scales } = weight;
+  if (spec.kind !== 'matrix') return;
   const first = Math.floor(from / PANEL);
   const groups = Math.floor((end === spec.rows ? end + PANEL - 1 : end) / PANEL) - first;
   const stride = strideOf(spec.columns);
-  const bytes = PANEL * stride * (format === 'f32' ? 4 : 2);
+  const bytes = valueBytesOf(format, PANEL * stride);
   const free = memory.allocate(bytes, spec.name);
-  kernels.panels(values + first * bytes, groups, stride, format === 'f32', free);
+  kernels.panels(values + first * bytes, groups, stride, layout.Format[format], free);
+  if (scales) kernels.scalePanels(scales + first * scaleBytesOf(format, PANEL * stride), groups, stride / BLOCK, free);
   memory.free(free);
 }
 
@@ -83,20 +82,6 @@ export function setWeight(machine: Machine, weight: WasmWeight, given: Float32Ar
     kept.fill(0, row * stride + spec.columns, (row + 1) * stride);
   }
   toPanels(machine, weight, 0, spec.rows);
-}
-
-/** The rows of a matrix of floats, [rows, stride]: a copy. */
-export function rowsOfPanels(memory: WasmMemory, { spec, format, values }: WasmWeight): Float32Array | Uint16Array {
-  const stride = strideOf(spec.columns);
-  const count = Math.ceil(spec.rows / PANEL) * PANEL * stride;
-  const Numbers = format === 'f32' ? Float32Array : Uint16Array;
-  const panels = new Numbers(memory.memory.buffer, values, count);
-  const rows = new Numbers(spec.rows * stride);
-  for (let row = 0; row < spec.rows; row++) {
-    const panel = (row - (row % PANEL)) * stride + (row % PANEL);
-    for (let i = 0; i < stride; i++) rows[row * stride + i] = panels[panel + i * PANEL]!;
-  }
-  return rows;
 }
 
 function copy(memory: WasmMemory, from: ArrayBufferView, to: number): number {

@@ -14,18 +14,28 @@ import {
 } from './adjoint-rows';
 import { attentionMix, attentionScores, maskedSoftmax } from './attention';
 import { attention } from './attention-block';
-import { hasI8Products, tileOfFours, tileOfPairs } from './integer-tiles';
+import {
+  hasI8Products,
+  rowOfFoursQ4,
+  rowOfFoursQ8,
+  rowOfPairsQ4,
+  rowOfPairsQ8,
+  tileOfFivePairs,
+  tileOfFourPairs,
+  tileOfFours,
+} from './integer-tiles';
 import { linearRow } from './linear-row';
 import { linearTile } from './linear-tile';
 import { norm, normScale } from './norm';
-import { panels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 } from './panels';
+import { panels, scalePanels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 } from './panels';
 import { activation, binary, cacheAppend, embed, rotate, rotateAppend, selectRows } from './rows';
 import { writeNumbers } from './simd';
 import { Batch, FEW_QUANTISED, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
 import { barrier, epoch, I8_PRODUCTS, join, nextRun, RUN, start } from './threads';
 
 // A function that is exported is not put into the one that calls it.
-export { panels, tile, tileOfFour, tileOfFours, tileOfOneBf16, tileOfOneF16, tileOfOneF32, tileOfPairs };
+export { panels, scalePanels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 };
+export { rowOfFoursQ4, rowOfFoursQ8, rowOfPairsQ4, rowOfPairsQ8, tileOfFivePairs, tileOfFourPairs, tileOfFours };
 
 /** A run as its caller leaves it in memory for the other threads. */
 @unmanaged
@@ -87,6 +97,11 @@ function work(thread: i32): void {
   }
 }
 
+function linear<T>(s: Step, batch: Batch, scratch: usize, few: i32): void {
+  if (rowsOf(s, batch) <= few) linearRow<T>(s, batch, scratch);
+  else linearTile<T>(s, batch, scratch);
+}
+
 function perform(s: Step, batch: Batch, scratch: usize): void {
   switch (s.op) {
     case Op.embed:
@@ -104,11 +119,9 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
     case Op.rotateAppend:
       return rotateAppend(s, batch, scratch);
     case Op.linear:
-      const isFloat = changetype<Table>(s.tables).format < Format.q8;
-      if (rowsOf(s, batch) <= (isFloat ? FEW_ROWS : FEW_QUANTISED)) return linearRow(s, batch, scratch);
-      if (isFloat) return linearTile<f32>(s, batch, scratch);
-      if (ASC_FEATURE_RELAXED_SIMD && load<i32>(I8_PRODUCTS)) return linearTile<i8>(s, batch, scratch);
-      return linearTile<i16>(s, batch, scratch);
+      if (changetype<Table>(s.tables).format < Format.q8) return linear<f32>(s, batch, scratch, FEW_ROWS);
+      if (ASC_FEATURE_RELAXED_SIMD && load<i32>(I8_PRODUCTS)) return linear<i8>(s, batch, scratch, FEW_QUANTISED);
+      return linear<i16>(s, batch, scratch, FEW_QUANTISED);
     case Op.cacheAppend:
       return cacheAppend(s, batch);
     case Op.attentionScores:

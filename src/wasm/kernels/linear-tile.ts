@@ -1,34 +1,36 @@
-import { packDigits, packWeights, ROW_BLOCK, rowsOfTile, tileOfFours, tileOfPairs } from './integer-tiles';
+import { numbersAt, openPanel, packDigits, ROW_BLOCK, scalesAt } from './digits';
+import { rowsOfRest, rowsOfTile, tileOfFivePairs, tileOfFourPairs, tileOfFours } from './integer-tiles';
 import {
   blockOfRows,
   column,
   columns,
   finishPanel,
-  finishTile,
   inputRow,
   panelAt,
+  readyRow,
   takeColumns,
   totalColumns,
-  touchWeights,
 } from './linear';
 import { EIGHT, FOUR, packFour, packSix, SIX, tile, tileOfFour } from './panels';
-import { Batch, rowsOf, Step, strideOf, Table, TILE_BYTES } from './step';
+import { Batch, Format, rowsOf, Step, strideOf, Table, TILE_BYTES } from './step';
 import { threadCount } from './threads';
 
 /**
  * y = x weightᵀ for many rows, as in prefill: bound by arithmetic. A thread takes a block of rows, which it writes in panels of
- * six, and some columns, which it multiplies by eight. T is what is multiplied: f32, or by integer-tiles.ts i16 or i8.
+ * as many rows as a tile has, and some columns, which it multiplies by eight. T is what is multiplied: f32, or i16 or i8 (digits.ts).
  */
 export function linearTile<T>(s: Step, batch: Batch, scratch: usize): void {
   const rows = rowsOf(s, batch);
+  const table = changetype<Table>(s.tables);
+  const isQ8 = table.format == Format.q8;
   const tileRows = isFloat<T>() ? SIX : rowsOfTile<T>();
   const depth = isFloat<T>() ? (s.width + 3) & ~3 : <i32>(strideOf(s.width) >> 5);
-  const group: usize = tileRows * <usize>depth * (isFloat<T>() ? 4 : ROW_BLOCK);
+  const group = tileRows * depth * (isFloat<T>() ? 4 : <i32>ROW_BLOCK);
   const y = scratch; // [rows of a tile, EIGHT]
-  const weights = y + SIX * EIGHT * 4; // a panel of eight columns
+  const weights = y + SIX * EIGHT * 4; // an open panel
   const x = weights + 16 * 4 * strideOf(s.width);
   // The panels of a block stay in the L2 cache, or near.
-  const fitting = max(1, TILE_BYTES / <i32>group) * tileRows;
+  const fitting = max(1, TILE_BYTES / group) * tileRows;
   const blocks = (rows + fitting - 1) / fitting;
   const size = (((rows + blocks - 1) / blocks + tileRows - 1) / tileRows) * tileRows;
   const most = max(EIGHT, ((totalColumns(s) * blocks) / (threadCount() * 12)) & ~(EIGHT - 1));
@@ -38,24 +40,15 @@ export function linearTile<T>(s: Step, batch: Batch, scratch: usize): void {
     const end = min(rows, from + size);
     if (packed != blockOfRows) {
       if (isFloat<T>()) packRows(s, batch, from, end, depth, x);
-      else packIntegers<T>(s, batch, from, end, depth, x);
+      else packIntegers<T>(s, batch, from, end, depth, x, weights);
     }
     packed = blockOfRows;
-    if (isFloat<T>()) {
-      for (let c = -(column & (EIGHT - 1)); c < columns; c += EIGHT) {
+    for (let c = -(column & (EIGHT - 1)); c < columns; c += EIGHT) {
+      if (isFloat<T>()) {
         tilesOfFloats(s, batch, c, from, end, depth, x, panelAt(s, column + c, depth, weights), y);
-      }
-      continue;
-    }
-    for (let c = 0; c < columns; c += EIGHT) {
-      const count = min(EIGHT, columns - c);
-      touchWeights(s, column + c, count, y);
-      packWeights<T>(changetype<Table>(s.tables), column + c, count, s.width, weights);
-      let panel = x;
-      for (let r = from; r < end; r += tileRows, panel += group) {
-        if (sizeof<T>() == 2) tileOfPairs(panel, weights, depth, y);
-        else tileOfFours(panel, weights, depth, y);
-        finishTile(s, batch, r, min(tileRows, end - r), c, count, y);
+      } else {
+        openPanel<T>(isQ8, numbersAt(table, column + c, s.width), scalesAt(table, column + c, s.width), depth, weights);
+        tilesOfIntegers<T>(s, batch, c, from, end, depth, x, weights, y);
       }
     }
   }
@@ -92,10 +85,45 @@ function tilesOfFloats(
   }
 }
 
-function packIntegers<T>(s: Step, batch: Batch, from: i32, end: i32, depth: i32, to: usize): void {
-  const tileRows = rowsOfTile<T>();
-  for (let r = from; r < end; r += tileRows, to += tileRows * ROW_BLOCK * depth) {
-    for (let i = 0; i < tileRows; i++) packDigits<T>(inputRow(s, batch, min(r + i, end - 1)), depth, i, to);
+/** The end of those of some rows that are taken by larger tiles, where as few as can be are computed for nothing. */
+function endOfLarger<T>(from: i32, end: i32): i32 {
+  const tiles = (end - from + rowsOfTile<T>() - 1) / rowsOfTile<T>();
+  return from + max(0, end - from - tiles * rowsOfRest<T>()) * rowsOfTile<T>();
+}
+
+function tilesOfIntegers<T>(
+  s: Step,
+  batch: Batch,
+  c: i32,
+  from: i32,
+  end: i32,
+  blocks: i32,
+  x: usize,
+  weights: usize,
+  y: usize,
+): void {
+  const larger = endOfLarger<T>(from, end);
+  for (let r = from; r < end; ) {
+    const rows = r < larger ? rowsOfTile<T>() : rowsOfRest<T>();
+    if (sizeof<T>() == 1) tileOfFours(x, weights, blocks, y);
+    else if (r < larger) tileOfFivePairs(x, weights, blocks, y);
+    else tileOfFourPairs(x, weights, blocks, y);
+    finishPanel(s, batch, r, min(rows, end - r), c, y);
+    r += rows;
+    x += ROW_BLOCK * blocks * rows;
+  }
+}
+
+function packIntegers<T>(s: Step, batch: Batch, from: i32, end: i32, blocks: i32, to: usize, normed: usize): void {
+  const isQ4 = changetype<Table>(s.tables).format == Format.q4;
+  const larger = endOfLarger<T>(from, end);
+  for (let r = from; r < end; ) {
+    const rows = r < larger ? rowsOfTile<T>() : rowsOfRest<T>();
+    for (let i = 0; i < rows; i++) {
+      packDigits<T>(readyRow(s, batch, min(r + i, end - 1), normed), blocks, i, rows, isQ4, to);
+    }
+    r += rows;
+    to += ROW_BLOCK * blocks * rows;
   }
 }
 

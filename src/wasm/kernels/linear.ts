@@ -1,4 +1,5 @@
 import { activate } from './activation';
+import { normalize } from './norm';
 import { EIGHT, widen } from './panels';
 import { Batch, Format, keysAt, panelOf, Part, placeOf, rowAt, rowOf, Step, strideOf, Table } from './step';
 import { madd, sums } from './simd';
@@ -7,6 +8,16 @@ import { nextPiece } from './threads';
 /** Input row `r` of a linear: the r-th row, or the r-th whose logits are wanted. */
 export function inputRow(s: Step, batch: Batch, r: i32): usize {
   return rowAt(s.input, s.select ? rowOf(batch, r).logitRow : r, s.width);
+}
+
+/** The same ready to be multiplied: normed, at `normed`, where the linear does that itself. */
+export function readyRow(s: Step, batch: Batch, r: i32, normed: usize): usize {
+  const x = inputRow(s, batch, r);
+  if (!s.normWeight) return x;
+  const stride = strideOf(s.width);
+  memory.fill(normed + ((<usize>s.width) << 2), 0, (stride - s.width) << 2);
+  normalize(s, x, 0, normed);
+  return normed;
 }
 
 /** What a thread has taken: a block of rows, and columns from the `within`-th of a part, which is the `column`-th of all. */
@@ -46,19 +57,6 @@ export function totalColumns(s: Step): i32 {
   let total = 0;
   for (let i = 0; i < s.partCount; i++) total += partOf(s, i).width;
   return total;
-}
-
-/**
- * Reads some rows of q8 or q4 in one stream, a cache line at a time, before they are read side by side: from memory that is up to 2.9 times
- * as fast. What it makes of them goes to `to`, so that no compiler leaves it out.
- */
-export function touchWeights(s: Step, first: i32, count: i32, to: usize): void {
-  const table = changetype<Table>(s.tables);
-  const rowBytes = table.format == Format.q8 ? strideOf(s.width) : strideOf(s.width) >> 1;
-  let at = table.weight + <usize>first * rowBytes;
-  let all = i32x4.splat(0);
-  for (const end = at + <usize>count * rowBytes; at < end; at += 64) all = v128.or(all, v128.load(at));
-  v128.store(to, all);
 }
 
 /** The panel of floats that column `c` of the layer lies in. */

@@ -1,4 +1,6 @@
 import { brain4, half4, madd } from './simd';
+import { Format } from './step';
+import { I8_PRODUCTS } from './threads';
 
 /**
  * Products of two matrices by tiles of 6 by 8 sums: these fill twelve registers, two more hold a panel's eight values and one
@@ -196,18 +198,32 @@ export function widen<T>(from: usize, depth: i32, to: usize): void {
   }
 }
 
-/** Rows of floats, or of numbers of 16 bits, [8 * groups, stride] become panels [groups, stride, 8] in their place; `free` has room for eight rows. */
-export function panels(at: usize, groups: i32, stride: i32, isFloat: bool, free: usize): void {
-  const row = (<usize>stride) << (isFloat ? 2 : 1);
+/** Rows of a matrix in its format, [8 * groups, stride], become panels [groups, words, 8] in their place; `free` has room for eight rows. */
+export function panels(at: usize, groups: i32, stride: i32, format: i32, free: usize): void {
+  const areFours = format == Format.q8 && load<i32>(I8_PRODUCTS) != 0;
+  const areWide = format == Format.f32 || format == Format.q4 || areFours; // words of 32 bits, or of 16
+  const words = format < Format.q8 ? stride : format == Format.q4 ? stride >> 3 : areFours ? stride >> 2 : stride >> 1;
+  const row = (<usize>words) << (areWide ? 2 : 1);
   for (const end = at + <usize>groups * 8 * row; at < end; at += 8 * row) {
     memory.copy(free, at, 8 * row);
-    if (isFloat) {
-      packFour(free, free + row, free + 2 * row, free + 3 * row, stride, at);
+    if (areWide) {
+      packFour(free, free + row, free + 2 * row, free + 3 * row, words, at);
       const next = free + 4 * row;
-      packFour(next, next + row, next + 2 * row, next + 3 * row, stride, at + 16);
+      packFour(next, next + row, next + 2 * row, next + 3 * row, words, at + 16);
       continue;
     }
     for (let i: usize = 0, to = at; i < row; i += 16, to += 128) turnEight(free + i, row, to);
+  }
+}
+
+/** The same of the scales, [8 * groups, blocks] halves. */
+export function scalePanels(at: usize, groups: i32, blocks: i32, free: usize): void {
+  const row = (<usize>blocks) << 1;
+  for (const end = at + <usize>groups * 8 * row; at < end; at += 8 * row) {
+    memory.copy(free, at, 8 * row);
+    for (let r: usize = 0; r < 8; r++) {
+      for (let b: usize = 0; b < row; b += 2) store<u16>(at + (b << 3) + (r << 1), load<u16>(free + r * row + b));
+    }
   }
 }
 

@@ -2,53 +2,60 @@ import { activate } from './activation';
 import { keep } from './kv';
 import { brain4, half, half4 } from './simd';
 import { Batch, Format, keysAt, Kind, panelOf, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table } from './step';
-import { nextPiece } from './threads';
+import { I8_PRODUCTS, nextPiece } from './threads';
 
 /** Ops that take each row by itself. */
 
 /** Values [from, from + count) of row `r` of a matrix in its format, as floats; from and count are multiples of 32. */
 export function unpack(table: Table, r: i32, width: i32, from: i32, count: i32, to: usize): void {
   const format = table.format;
-  const weight = table.weight;
-  if (format < Format.q8) return unpackPanelRow(weight, format, r, width, from, count, to);
-  if (format == Format.vector) return memory.copy(to, weight + ((<usize>from) << 2), (<usize>count) << 2);
-  const first = <usize>r * strideOf(width) + from;
-  const end = to + ((<usize>count) << 2);
-  let scale = table.scales + ((first >> 5) << 1);
-  let at = format == Format.q8 ? weight + first : weight + (first >> 1);
-  for (; to < end; to += 128, scale += 2) {
+  if (format == Format.vector) return memory.copy(to, table.weight + ((<usize>from) << 2), (<usize>count) << 2);
+  if (format < Format.q8) return unpackFloats(table.weight, format, r, width, from, count, to);
+  const first = panelOf(r, width) + ((<usize>from) << 3);
+  const arePairs = format == Format.q8 && !load<i32>(I8_PRODUCTS);
+  let at = table.weight + (format == Format.q8 ? first : first >> 1) + ((r & 7) << (arePairs ? 1 : 2));
+  let scale = table.scales + (first >> 4) + ((r & 7) << 1);
+  for (const end = to + ((<usize>count) << 2); to < end; to += 128, scale += 16) {
     const factor = f32x4.splat(half(scale));
-    if (format == Format.q8) {
-      unpack16(v128.load(at), factor, to, 16);
-      unpack16(v128.load(at, 16), factor, to + 64, 16);
-      at += 32;
+    if (format == Format.q4) {
+      const bytes = fourWords(at);
+      unpack16(i8x16.sub(v128.and(bytes, i8x16.splat(15)), i8x16.splat(8)), factor, to, 32);
+      unpack16(i8x16.sub(i8x16.shr_u(bytes, 4), i8x16.splat(8)), factor, to + 16, 32);
+      at += 128;
     } else {
-      const bytes = v128.load(at);
-      const low = i8x16.sub(v128.and(bytes, i8x16.splat(15)), i8x16.splat(8));
-      const high = i8x16.sub(i8x16.shr_u(bytes, 4), i8x16.splat(8));
-      unpack16(low, factor, to, 32);
-      unpack16(high, factor, to + 16, 32);
-      at += 16;
+      unpack16(arePairs ? eightPairs(at) : fourWords(at), factor, to, 16);
+      unpack16(arePairs ? eightPairs(at + 128) : fourWords(at + 128), factor, to + 64, 16);
+      at += 256;
     }
   }
 }
 
-/** The same of floats, every eighth of a panel; `count` is a multiple of four. */
-function unpackPanelRow(weight: usize, format: i32, r: i32, width: i32, from: i32, count: i32, to: usize): void {
+/** Every eighth word of a panel. */
+function fourWords(at: usize): v128 {
+  const two = v128.load_lane<u32>(at + 32, v128.load_zero<u32>(at), 1);
+  return v128.load_lane<u32>(at + 96, v128.load_lane<u32>(at + 64, two, 2), 3);
+}
+
+function eightPairs(at: usize): v128 {
+  return i16x8.narrow_i32x4_s(fourHalves(at), fourHalves(at + 64));
+}
+
+/** Every eighth number of 16 bits, sign-extended to 32. */
+function fourHalves(at: usize): v128 {
+  const two = i32x4.replace_lane(i32x4.splat(load<i16>(at)), 1, load<i16>(at + 16));
+  return i32x4.replace_lane(i32x4.replace_lane(two, 2, load<i16>(at + 32)), 3, load<i16>(at + 48));
+}
+
+/** Of a matrix of floats; `count` is a multiple of four. */
+function unpackFloats(weight: usize, format: i32, r: i32, width: i32, from: i32, count: i32, to: usize): void {
   const end = to + ((<usize>count) << 2);
   const first = panelOf(r, width) + ((<usize>from) << 3) + (r & 7);
   if (format == Format.f32) {
-    for (let at = weight + (first << 2); to < end; to += 16, at += 128) {
-      let four = v128.load_lane<u32>(at + 32, v128.load_zero<u32>(at), 1);
-      four = v128.load_lane<u32>(at + 64, four, 2);
-      v128.store(to, v128.load_lane<u32>(at + 96, four, 3));
-    }
+    for (let at = weight + (first << 2); to < end; to += 16, at += 128) v128.store(to, fourWords(at));
     return;
   }
   for (let at = weight + (first << 1); to < end; to += 16, at += 64) {
-    let four = i32x4.replace_lane(i32x4.splat(load<i16>(at)), 1, load<i16>(at + 16));
-    four = i32x4.replace_lane(four, 2, load<i16>(at + 32));
-    four = i32x4.replace_lane(four, 3, load<i16>(at + 48));
+    const four = fourHalves(at);
     v128.store(to, format == Format.f16 ? half4(four) : brain4(four));
   }
 }
@@ -140,7 +147,7 @@ export function rotateAppend(s: Step, batch: Batch, angles: usize): void {
 
 /** Cosines and sines of a position. */
 export function loadAngles(s: Step, position: i32, to: usize): void {
-  unpackPanelRow(s.angles, Format.f32, position, 2 * s.pairs, 0, (2 * s.pairs + 3) & ~3, to);
+  unpackFloats(s.angles, Format.f32, position, 2 * s.pairs, 0, (2 * s.pairs + 3) & ~3, to);
 }
 
 /** A head turned, and normed first by its root mean square where there is a weight. */

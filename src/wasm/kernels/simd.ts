@@ -80,9 +80,10 @@ export function writeNumbers(): void {
   // e^x: 1 / ln 2, ln 2 in two parts, where a sum is rounded to whole numbers, the ends; then the polynomial (Moshier's Cephes, expf)
   to = write6(to, 1.44269504088896341, -0.693359375, 2.1219444e-4, 12582912, -87.3, 88);
   to = write6(to, 1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1);
-  // of halves: the bits that are left, as a float, and 2^112
+  // of halves: the bits that are left, as a float, and 2^112; of q4: the lowest nibbles of numbers of 16 bits
   store<i32>(to, 0x8fffe000);
   store<f32>(to, 5.192296858534828e33, 4);
+  store<i32>(to, 0x000f000f, 8);
 }
 
 function write6(to: usize, a: f32, b: f32, c: f32, d: f32, e: f32, f: f32): usize {
@@ -95,7 +96,10 @@ function write6(to: usize, a: f32, b: f32, c: f32, d: f32, e: f32, f: f32): usiz
   return to + 24;
 }
 
-function number(i: i32): v128 {
+/** Which of them the lowest nibbles of numbers of 16 bits are. */
+export const NIBBLES: i32 = 26;
+
+export function number(i: i32): v128 {
   return v128.load_splat<f32>(NUMBERS + (i << 2));
 }
 

@@ -1,7 +1,7 @@
-/** Up to so many rows a linear reads the weights row by row; beyond, it unpacks them to tiles first. */
+/** Up to so many rows are as decoding is: a linear norms its input itself, and a panel of floats is read once for all. */
 export const FEW_ROWS: i32 = 4;
-/** The same of q8 and q4: to write their weights in panels for a run takes as long as to multiply ten rows. */
-export const FEW_QUANTISED: i32 = 12;
+/** Up to so many rows a panel of q8 or q4 is multiplied by one after the other; for more it is opened first. */
+export const FEW_QUANTISED: i32 = 2;
 
 /** Rows of a head whose attention a thread computes together. */
 export const ATTENTION_ROWS: i32 = 48;
@@ -150,8 +150,8 @@ export class Step {
 }
 
 /**
- * A matrix in its format (see plan/formats.ts), but that f32, bf16 and f16 lie in panels of eight rows, [columns, 8] (panels.ts);
- * as a table of embeddings, also by which number it is looked up.
+ * A matrix in its format (see plan/formats.ts), in panels of eight rows: of f32, bf16 and f16 [columns, 8] (panels.ts), of q8 and q4
+ * as digits.ts has it; as a table of embeddings, also by which number it is looked up.
  */
 @unmanaged
 export class Table {
