@@ -10,7 +10,7 @@ import { Format, panelOf, Table } from './step';
  *   the digits are those of x + 8192, and sums begin with what that adds too much.
  *
  * A panel of x is [blocks, 16, rows] words of digits, each block with the scales of its rows behind it. Weights lie in panels of
- * eight rows, [words, 8], their scales in [blocks, 8]: a word is two weights of q8 for i16 and four for i8, and eight of q4.
+ * eight rows, [words, 8], their scales in [blocks, 8]: a word is two weights of q8, or eight of q4.
  */
 const LARGEST_I16: f32 = 32767;
 const LARGEST_I8: f32 = 8191;
@@ -121,11 +121,13 @@ function openFours(w: usize, to: usize): void {
   let high = low;
   const end = w + 256;
   for (let at = to; w < end; w += 32, at += 32) {
-    low = i32x4.add(low, openFour(v128.load(w), at));
-    high = i32x4.add(high, openFour(v128.load(w, 16), at + 16));
+    const a = v128.load(w);
+    const b = v128.load(w, 16);
+    low = i32x4.add(low, openFour(v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11), at));
+    high = i32x4.add(high, openFour(v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15), at + 16));
   }
-  v128.store(to, i32x4.neg(i32x4.shl(low, 6)), 288);
-  v128.store(to, i32x4.neg(i32x4.shl(high, 6)), 304);
+  v128.store(to, i32x4.mul(low, i32x4.splat(-64)), 288);
+  v128.store(to, i32x4.mul(high, i32x4.splat(-64)), 304);
 }
 
 function openNibbles(w: usize, nibble: v128, to: usize): void {
@@ -142,8 +144,8 @@ function openNibbles(w: usize, nibble: v128, to: usize): void {
     low = i32x4.add(low, openFour(i8x16.sub(v128.and(i16x8.shr_u(a, 4), mask), eight), at + 32));
     high = i32x4.add(high, openFour(i8x16.sub(v128.and(i16x8.shr_u(b, 4), mask), eight), at + 48));
   }
-  v128.store(to, i32x4.neg(i32x4.shl(low, 6)), 288);
-  v128.store(to, i32x4.neg(i32x4.shl(high, 6)), 304);
+  v128.store(to, i32x4.mul(low, i32x4.splat(-64)), 288);
+  v128.store(to, i32x4.mul(high, i32x4.splat(-64)), 304);
 }
 
 /** Gives the sums of four weights of each of four rows. */

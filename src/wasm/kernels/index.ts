@@ -16,8 +16,6 @@ import { attentionMix, attentionScores, maskedSoftmax } from './attention';
 import { attention } from './attention-block';
 import {
   hasI8Products,
-  rowOfFoursQ4,
-  rowOfFoursQ8,
   rowOfPairsQ4,
   rowOfPairsQ8,
   tileOfFivePairs,
@@ -35,7 +33,7 @@ import { barrier, epoch, I8_PRODUCTS, join, nextRun, RUN, start } from './thread
 
 // A function that is exported is not put into the one that calls it.
 export { panels, scalePanels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 };
-export { rowOfFoursQ4, rowOfFoursQ8, rowOfPairsQ4, rowOfPairsQ8, tileOfFivePairs, tileOfFourPairs, tileOfFours };
+export { rowOfPairsQ4, rowOfPairsQ8, tileOfFivePairs, tileOfFourPairs, tileOfFours };
 
 /** A run as its caller leaves it in memory for the other threads. */
 @unmanaged
@@ -97,11 +95,6 @@ function work(thread: i32): void {
   }
 }
 
-function linear<T>(s: Step, batch: Batch, scratch: usize, few: i32): void {
-  if (rowsOf(s, batch) <= few) linearRow<T>(s, batch, scratch);
-  else linearTile<T>(s, batch, scratch);
-}
-
 function perform(s: Step, batch: Batch, scratch: usize): void {
   switch (s.op) {
     case Op.embed:
@@ -119,9 +112,11 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
     case Op.rotateAppend:
       return rotateAppend(s, batch, scratch);
     case Op.linear:
-      if (changetype<Table>(s.tables).format < Format.q8) return linear<f32>(s, batch, scratch, FEW_ROWS);
-      if (ASC_FEATURE_RELAXED_SIMD && load<i32>(I8_PRODUCTS)) return linear<i8>(s, batch, scratch, FEW_QUANTISED);
-      return linear<i16>(s, batch, scratch, FEW_QUANTISED);
+      const isFloat = changetype<Table>(s.tables).format < Format.q8;
+      if (rowsOf(s, batch) <= (isFloat ? FEW_ROWS : FEW_QUANTISED)) return linearRow(s, batch, scratch);
+      if (isFloat) return linearTile<f32>(s, batch, scratch);
+      if (ASC_FEATURE_RELAXED_SIMD && load<i32>(I8_PRODUCTS)) return linearTile<i8>(s, batch, scratch);
+      return linearTile<i16>(s, batch, scratch);
     case Op.cacheAppend:
       return cacheAppend(s, batch);
     case Op.attentionScores:

@@ -1,5 +1,5 @@
 import { numbersAt, packDigits, ROW_BLOCK, scalesAt } from './digits';
-import { rowOfFoursQ4, rowOfFoursQ8, rowOfPairsQ4, rowOfPairsQ8 } from './integer-tiles';
+import { rowOfPairsQ4, rowOfPairsQ8 } from './integer-tiles';
 import { column, columns, finishPanel, panelAt, panelIn, readyRow, takeColumns, totalColumns } from './linear';
 import { EIGHT, FOUR, packFour, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 } from './panels';
 import { Batch, Format, rowsOf, Step, strideOf, Table } from './step';
@@ -7,12 +7,11 @@ import { threadCount } from './threads';
 
 /**
  * y = x weightᵀ for few rows, as in decoding: bound by reading the weights, panels of which are read one behind the other in one stream.
- * Each thread first makes the rows of x ready for itself, which is cheaper than a barrier. T is what is multiplied: f32, or i16 or i8
- * (digits.ts).
+ * Each thread first makes the rows of x ready for itself, which is cheaper than a barrier.
  */
-export function linearRow<T>(s: Step, batch: Batch, scratch: usize): void {
-  if (isFloat<T>()) rowsOfFloats(s, batch, scratch);
-  else rowsOfIntegers<T>(s, batch, scratch);
+export function linearRow(s: Step, batch: Batch, scratch: usize): void {
+  if (changetype<Table>(s.tables).format < Format.q8) rowsOfFloats(s, batch, scratch);
+  else rowsOfIntegers(s, batch, scratch);
 }
 
 function rowsOfFloats(s: Step, batch: Batch, y: usize): void {
@@ -42,7 +41,7 @@ function rowsOfFloats(s: Step, batch: Batch, y: usize): void {
 }
 
 /** One row and the next read a panel as it lies. */
-function rowsOfIntegers<T>(s: Step, batch: Batch, y: usize): void {
+function rowsOfIntegers(s: Step, batch: Batch, y: usize): void {
   const rows = rowsOf(s, batch);
   const table = changetype<Table>(s.tables);
   const isQ8 = table.format == Format.q8;
@@ -52,7 +51,7 @@ function rowsOfIntegers<T>(s: Step, batch: Batch, y: usize): void {
   const bytes = ROW_BLOCK * blocks;
   const normed = x + bytes * rows;
   for (let r = 0; r < rows; r++) {
-    packDigits<T>(readyRow(s, batch, r, normed), blocks, 0, 1, !isQ8, x + bytes * r);
+    packDigits<i16>(readyRow(s, batch, r, normed), blocks, 0, 1, !isQ8, x + bytes * r);
   }
   const most = max(EIGHT, min(256, (totalColumns(s) / (threadCount() * 8 * s.partCount)) & ~(EIGHT - 1)));
   while (takeColumns(s, most, 1)) {
@@ -60,19 +59,10 @@ function rowsOfIntegers<T>(s: Step, batch: Batch, y: usize): void {
       const numbers = numbersAt(table, column + c, s.width);
       const scales = scalesAt(table, column + c, s.width);
       for (let r = 0; r < rows; r++) {
-        multiply<T>(isQ8, x + bytes * r, numbers, scales, blocks, y);
+        if (isQ8) rowOfPairsQ8(x + bytes * r, numbers, scales, blocks, y);
+        else rowOfPairsQ4(x + bytes * r, numbers, scales, blocks, y);
         finishPanel(s, batch, r, 1, c, y);
       }
     }
-  }
-}
-
-function multiply<T>(isQ8: bool, x: usize, numbers: usize, scales: usize, blocks: i32, y: usize): void {
-  if (sizeof<T>() == 2) {
-    if (isQ8) rowOfPairsQ8(x, numbers, scales, blocks, y);
-    else rowOfPairsQ4(x, numbers, scales, blocks, y);
-  } else {
-    if (isQ8) rowOfFoursQ8(x, numbers, scales, blocks, y);
-    else rowOfFoursQ4(x, numbers, scales, blocks, y);
   }
 }

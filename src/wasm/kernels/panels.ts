@@ -1,6 +1,5 @@
 import { brain4, half4, madd } from './simd';
 import { Format } from './step';
-import { I8_PRODUCTS } from './threads';
 
 /**
  * Products of two matrices by tiles of 6 by 8 sums: these fill twelve registers, two more hold a panel's eight values and one
@@ -200,9 +199,8 @@ export function widen<T>(from: usize, depth: i32, to: usize): void {
 
 /** Rows of a matrix in its format, [8 * groups, stride], become panels [groups, words, 8] in their place; `free` has room for eight rows. */
 export function panels(at: usize, groups: i32, stride: i32, format: i32, free: usize): void {
-  const areFours = format == Format.q8 && load<i32>(I8_PRODUCTS) != 0;
-  const areWide = format == Format.f32 || format == Format.q4 || areFours; // words of 32 bits, or of 16
-  const words = format < Format.q8 ? stride : format == Format.q4 ? stride >> 3 : areFours ? stride >> 2 : stride >> 1;
+  const areWide = format == Format.f32 || format == Format.q4; // words of 32 bits, or of 16
+  const words = format < Format.q8 ? stride : format == Format.q8 ? stride >> 1 : stride >> 3;
   const row = (<usize>words) << (areWide ? 2 : 1);
   for (const end = at + <usize>groups * 8 * row; at < end; at += 8 * row) {
     memory.copy(free, at, 8 * row);

@@ -2,7 +2,7 @@ import { activate } from './activation';
 import { keep } from './kv';
 import { brain4, half, half4 } from './simd';
 import { Batch, Format, keysAt, Kind, panelOf, placeOf, rowAt, rowOf, rowsOf, Step, strideOf, Table } from './step';
-import { I8_PRODUCTS, nextPiece } from './threads';
+import { nextPiece } from './threads';
 
 /** Ops that take each row by itself. */
 
@@ -12,8 +12,7 @@ export function unpack(table: Table, r: i32, width: i32, from: i32, count: i32, 
   if (format == Format.vector) return memory.copy(to, table.weight + ((<usize>from) << 2), (<usize>count) << 2);
   if (format < Format.q8) return unpackFloats(table.weight, format, r, width, from, count, to);
   const first = panelOf(r, width) + ((<usize>from) << 3);
-  const arePairs = format == Format.q8 && !load<i32>(I8_PRODUCTS);
-  let at = table.weight + (format == Format.q8 ? first : first >> 1) + ((r & 7) << (arePairs ? 1 : 2));
+  let at = table.weight + (format == Format.q8 ? first + ((r & 7) << 1) : (first >> 1) + ((r & 7) << 2));
   let scale = table.scales + (first >> 4) + ((r & 7) << 1);
   for (const end = to + ((<usize>count) << 2); to < end; to += 128, scale += 16) {
     const factor = f32x4.splat(half(scale));
@@ -23,8 +22,8 @@ export function unpack(table: Table, r: i32, width: i32, from: i32, count: i32, 
       unpack16(i8x16.sub(i8x16.shr_u(bytes, 4), i8x16.splat(8)), factor, to + 16, 32);
       at += 128;
     } else {
-      unpack16(arePairs ? eightPairs(at) : fourWords(at), factor, to, 16);
-      unpack16(arePairs ? eightPairs(at + 128) : fourWords(at + 128), factor, to + 64, 16);
+      unpack16(i16x8.narrow_i32x4_s(fourHalves(at), fourHalves(at + 64)), factor, to, 16);
+      unpack16(i16x8.narrow_i32x4_s(fourHalves(at + 128), fourHalves(at + 192)), factor, to + 64, 16);
       at += 256;
     }
   }
@@ -34,10 +33,6 @@ export function unpack(table: Table, r: i32, width: i32, from: i32, count: i32, 
 function fourWords(at: usize): v128 {
   const two = v128.load_lane<u32>(at + 32, v128.load_zero<u32>(at), 1);
   return v128.load_lane<u32>(at + 96, v128.load_lane<u32>(at + 64, two, 2), 3);
-}
-
-function eightPairs(at: usize): v128 {
-  return i16x8.narrow_i32x4_s(fourHalves(at), fourHalves(at + 64));
 }
 
 /** Every eighth number of 16 bits, sign-extended to 32. */
