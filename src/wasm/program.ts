@@ -32,6 +32,7 @@ import { layout } from './binary.ts';
 import { type Lowering, placeBytes, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
 import type { Machine } from './machine.ts';
 import type { ProgramMemory, WasmMemory } from './memory.ts';
+import { selectedEarly } from './select-early.ts';
 import type { WasmWeight } from './weights.ts';
 
 type Home = Omit<Machine, 'memory'> & { memory: ProgramMemory };
@@ -90,7 +91,7 @@ export class WasmProgram implements Program {
   ) {
     this.#adjoints = adjoints;
     this.#machine = machine;
-    this.#plan = plan;
+    this.#plan = adjoints ? plan : selectedEarly(plan, capture);
     this.size = size;
     this.#capture = capture;
     this.#weights = weights;
@@ -117,10 +118,11 @@ export class WasmProgram implements Program {
         return;
       }
       const compile = (steps: Step[], rows: number, own: readonly Rule[]) => this.#compile([{ steps, rows }], own)[0]!;
-      this.#few = compile(plan.steps, Math.min(size.rows, FEW_ROWS), rules);
+      const { steps } = this.#plan;
+      this.#few = compile(steps, Math.min(size.rows, FEW_ROWS), rules);
       // With many rows a norm inside the product would be computed again by every thread.
       const apart = rules.filter((rule) => rule !== normedLinear);
-      this.#many = size.rows > FEW_ROWS ? compile(plan.steps, size.rows, apart) : this.#few;
+      this.#many = size.rows > FEW_ROWS ? compile(steps, size.rows, apart) : this.#few;
       this.#encoder = plan.encoder && compile(plan.encoder, size.source ?? 0, apart);
     } catch (error) {
       this.dispose();

@@ -112,6 +112,7 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
     case Op.rotateAppend:
       return rotateAppend(s, batch, scratch);
     case Op.linear:
+      if (rowsOf(s, batch) == 0) return;
       const isFloat = changetype<Table>(s.tables).format < Format.q8;
       if (rowsOf(s, batch) <= (isFloat ? FEW_ROWS : FEW_QUANTISED)) return linearRow(s, batch, scratch);
       if (isFloat) return linearTile<f32>(s, batch, scratch);
