@@ -33,7 +33,7 @@ export function linearTile<T>(s: Step, batch: Batch, scratch: usize): void {
   const fitting = max(1, TILE_BYTES / group) * tileRows;
   const blocks = (rows + fitting - 1) / fitting;
   const size = (((rows + blocks - 1) / blocks + tileRows - 1) / tileRows) * tileRows;
-  const most = max(EIGHT, ((totalColumns(s) * blocks) / (threadCount() * 12)) & ~(EIGHT - 1));
+  const most = max(EIGHT, ((totalColumns(s) * blocks) / (threadCount() * 32)) & ~(EIGHT - 1));
   let packed = -1; // the block whose rows are in x
   while (takeColumns(s, most, blocks)) {
     const from = blockOfRows * size;
