@@ -19,7 +19,9 @@ import {
   rowOfPairsQ4,
   rowOfPairsQ8,
   tileOfFivePairs,
+  tileOfFiveQ8,
   tileOfFourPairs,
+  tileOfFourQ8,
   tileOfFours,
 } from './integer-tiles';
 import { linearRow } from './linear-row';
@@ -33,7 +35,7 @@ import { barrier, epoch, I8_PRODUCTS, join, nextRun, RUN, start } from './thread
 
 // A function that is exported is not put into the one that calls it.
 export { panels, scalePanels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 };
-export { rowOfPairsQ4, rowOfPairsQ8, tileOfFivePairs, tileOfFourPairs, tileOfFours };
+export { rowOfPairsQ4, rowOfPairsQ8, tileOfFivePairs, tileOfFiveQ8, tileOfFourPairs, tileOfFourQ8, tileOfFours };
 
 /** A run as its caller leaves it in memory for the other threads. */
 @unmanaged

@@ -38,10 +38,15 @@ export function hasI8Products(at: usize): bool {
   return !v128.any_true(v128.xor(found, expected));
 }
 
-/** y [5, 8] = Σ over blocks of the scales times the products of pairs. */
-export function tileOfFivePairs(x: usize, w: usize, blocks: i32, y: usize): void {
+/** Eight weights of a panel, four pairs: an open one's, or as i8 those of q8. */
+function pairs<W>(w: usize): v128 {
+  return sizeof<W>() == 2 ? v128.load(w) : v128.load_ext<i8>(w);
+}
+
+/** y [5, 8] = Σ over blocks of the scales times the products of pairs, with an open panel or, as i8, with one of q8 as it lies. */
+function tileOfFive<W>(x: usize, w: usize, scales: usize, blocks: i32, y: usize): void {
   clear(y, y + 160);
-  for (; blocks > 0; blocks--) {
+  for (; blocks > 0; blocks--, scales += 16) {
     let a0 = i32x4.splat(0);
     let a1 = a0;
     let b0 = a0;
@@ -52,9 +57,9 @@ export function tileOfFivePairs(x: usize, w: usize, blocks: i32, y: usize): void
     let d1 = a0;
     let e0 = a0;
     let e1 = a0;
-    for (const end = w + 512; w < end; w += 32, x += 20) {
-      const w0 = v128.load(w);
-      const w1 = v128.load(w, 16);
+    for (const end = w + 256 * sizeof<W>(); w < end; w += 16 * sizeof<W>(), x += 20) {
+      const w0 = pairs<W>(w);
+      const w1 = pairs<W>(w + 8 * sizeof<W>());
       let p = v128.load_splat<u32>(x);
       a0 = i32x4.add(a0, i32x4.dot_i16x8_s(p, w0));
       a1 = i32x4.add(a1, i32x4.dot_i16x8_s(p, w1));
@@ -71,20 +76,22 @@ export function tileOfFivePairs(x: usize, w: usize, blocks: i32, y: usize): void
       e0 = i32x4.add(e0, i32x4.dot_i16x8_s(p, w0));
       e1 = i32x4.add(e1, i32x4.dot_i16x8_s(p, w1));
     }
-    addScaled(x, w, y, a0, a1);
-    addScaled(x + 4, w, y + 32, b0, b1);
-    addScaled(x + 8, w, y + 64, c0, c1);
-    addScaled(x + 12, w, y + 96, d0, d1);
-    addScaled(x + 16, w, y + 128, e0, e1);
+    const s0 = sizeof<W>() == 2 ? v128.load(w) : half4(v128.load_ext<i16>(scales));
+    const s1 = sizeof<W>() == 2 ? v128.load(w, 16) : half4(v128.load_ext<i16>(scales, 8));
+    addScaled(x, s0, s1, y, a0, a1);
+    addScaled(x + 4, s0, s1, y + 32, b0, b1);
+    addScaled(x + 8, s0, s1, y + 64, c0, c1);
+    addScaled(x + 12, s0, s1, y + 96, d0, d1);
+    addScaled(x + 16, s0, s1, y + 128, e0, e1);
     x += 40;
-    w += 32;
+    if (sizeof<W>() == 2) w += 32;
   }
 }
 
-/** y [4, 8] = Σ over blocks of the scales times the products of pairs. */
-export function tileOfFourPairs(x: usize, w: usize, blocks: i32, y: usize): void {
+/** y [4, 8], likewise */
+function tileOfFour<W>(x: usize, w: usize, scales: usize, blocks: i32, y: usize): void {
   clear(y, y + 128);
-  for (; blocks > 0; blocks--) {
+  for (; blocks > 0; blocks--, scales += 16) {
     let a0 = i32x4.splat(0);
     let a1 = a0;
     let b0 = a0;
@@ -93,9 +100,9 @@ export function tileOfFourPairs(x: usize, w: usize, blocks: i32, y: usize): void
     let c1 = a0;
     let d0 = a0;
     let d1 = a0;
-    for (const end = w + 512; w < end; w += 32, x += 16) {
-      const w0 = v128.load(w);
-      const w1 = v128.load(w, 16);
+    for (const end = w + 256 * sizeof<W>(); w < end; w += 16 * sizeof<W>(), x += 16) {
+      const w0 = pairs<W>(w);
+      const w1 = pairs<W>(w + 8 * sizeof<W>());
       let p = v128.load_splat<u32>(x);
       a0 = i32x4.add(a0, i32x4.dot_i16x8_s(p, w0));
       a1 = i32x4.add(a1, i32x4.dot_i16x8_s(p, w1));
@@ -109,12 +116,14 @@ export function tileOfFourPairs(x: usize, w: usize, blocks: i32, y: usize): void
       d0 = i32x4.add(d0, i32x4.dot_i16x8_s(p, w0));
       d1 = i32x4.add(d1, i32x4.dot_i16x8_s(p, w1));
     }
-    addScaled(x, w, y, a0, a1);
-    addScaled(x + 4, w, y + 32, b0, b1);
-    addScaled(x + 8, w, y + 64, c0, c1);
-    addScaled(x + 12, w, y + 96, d0, d1);
+    const s0 = sizeof<W>() == 2 ? v128.load(w) : half4(v128.load_ext<i16>(scales));
+    const s1 = sizeof<W>() == 2 ? v128.load(w, 16) : half4(v128.load_ext<i16>(scales, 8));
+    addScaled(x, s0, s1, y, a0, a1);
+    addScaled(x + 4, s0, s1, y + 32, b0, b1);
+    addScaled(x + 8, s0, s1, y + 64, c0, c1);
+    addScaled(x + 12, s0, s1, y + 96, d0, d1);
     x += 32;
-    w += 32;
+    if (sizeof<W>() == 2) w += 32;
   }
 }
 
@@ -126,11 +135,27 @@ function clear(y: usize, end: usize): void {
   }
 }
 
+export function tileOfFivePairs(x: usize, w: usize, blocks: i32, y: usize): void {
+  tileOfFive<i16>(x, w, 0, blocks, y);
+}
+
+export function tileOfFiveQ8(x: usize, w: usize, scales: usize, blocks: i32, y: usize): void {
+  tileOfFive<i8>(x, w, scales, blocks, y);
+}
+
+export function tileOfFourPairs(x: usize, w: usize, blocks: i32, y: usize): void {
+  tileOfFour<i16>(x, w, 0, blocks, y);
+}
+
+export function tileOfFourQ8(x: usize, w: usize, scales: usize, blocks: i32, y: usize): void {
+  tileOfFour<i8>(x, w, scales, blocks, y);
+}
+
 /** Adds a block's products of a row, times its scale and those of the weights. */
-function addScaled(scale: usize, scales: usize, y: usize, low: v128, high: v128): void {
+function addScaled(scale: usize, s0: v128, s1: v128, y: usize, low: v128, high: v128): void {
   const factor = v128.load_splat<f32>(scale);
-  v128.store(y, madd(f32x4.mul(factor, v128.load(scales)), f32x4.convert_i32x4_s(low), v128.load(y)));
-  v128.store(y, madd(f32x4.mul(factor, v128.load(scales, 16)), f32x4.convert_i32x4_s(high), v128.load(y, 16)), 16);
+  v128.store(y, madd(f32x4.mul(factor, s0), f32x4.convert_i32x4_s(low), v128.load(y)));
+  v128.store(y, madd(f32x4.mul(factor, s1), f32x4.convert_i32x4_s(high), v128.load(y, 16)), 16);
 }
 
 function dot(digits: v128, weights: v128, sum: v128): v128 {
@@ -192,12 +217,14 @@ export function tileOfFours(x: usize, w: usize, blocks: i32, y: usize): void {
       f0 = i32x4.shl(f0, 7);
       f1 = i32x4.shl(f1, 7);
     }
-    addScaled(x, w, y, a0, a1);
-    addScaled(x + 4, w, y + 32, b0, b1);
-    addScaled(x + 8, w, y + 64, c0, c1);
-    addScaled(x + 12, w, y + 96, d0, d1);
-    addScaled(x + 16, w, y + 128, e0, e1);
-    addScaled(x + 20, w, y + 160, f0, f1);
+    const s0 = v128.load(w);
+    const s1 = v128.load(w, 16);
+    addScaled(x, s0, s1, y, a0, a1);
+    addScaled(x + 4, s0, s1, y + 32, b0, b1);
+    addScaled(x + 8, s0, s1, y + 64, c0, c1);
+    addScaled(x + 12, s0, s1, y + 96, d0, d1);
+    addScaled(x + 16, s0, s1, y + 128, e0, e1);
+    addScaled(x + 20, s0, s1, y + 160, f0, f1);
     x += 48;
     w += 64;
   }

@@ -1,5 +1,13 @@
 import { numbersAt, openPanel, packDigits, ROW_BLOCK, scalesAt } from './digits';
-import { rowsOfRest, rowsOfTile, tileOfFivePairs, tileOfFourPairs, tileOfFours } from './integer-tiles';
+import {
+  rowsOfRest,
+  rowsOfTile,
+  tileOfFivePairs,
+  tileOfFiveQ8,
+  tileOfFourPairs,
+  tileOfFourQ8,
+  tileOfFours,
+} from './integer-tiles';
 import {
   blockOfRows,
   column,
@@ -12,7 +20,7 @@ import {
   totalColumns,
 } from './linear';
 import { EIGHT, FOUR, packFour, packSix, SIX, tile, tileOfFour } from './panels';
-import { Batch, Format, rowsOf, Step, strideOf, Table, TILE_BYTES } from './step';
+import { Batch, CLOSED_ROWS, Format, rowsOf, Step, strideOf, Table, TILE_BYTES } from './step';
 import { threadCount } from './threads';
 
 /**
@@ -23,6 +31,7 @@ export function linearTile<T>(s: Step, batch: Batch, scratch: usize): void {
   const rows = rowsOf(s, batch);
   const table = changetype<Table>(s.tables);
   const isQ8 = table.format == Format.q8;
+  const isClosed = sizeof<T>() == 2 && isQ8 && rows <= CLOSED_ROWS;
   const tileRows = isFloat<T>() ? SIX : rowsOfTile<T>();
   const depth = isFloat<T>() ? (s.width + 3) & ~3 : <i32>(strideOf(s.width) >> 5);
   const group = tileRows * depth * (isFloat<T>() ? 4 : <i32>ROW_BLOCK);
@@ -47,8 +56,10 @@ export function linearTile<T>(s: Step, batch: Batch, scratch: usize): void {
       if (isFloat<T>()) {
         tilesOfFloats(s, batch, c, from, end, depth, x, panelAt(s, column + c, depth, weights), y);
       } else {
-        openPanel<T>(isQ8, numbersAt(table, column + c, s.width), scalesAt(table, column + c, s.width), depth, weights);
-        tilesOfIntegers<T>(s, batch, c, from, end, depth, x, weights, y);
+        const numbers = numbersAt(table, column + c, s.width);
+        const scales = scalesAt(table, column + c, s.width);
+        if (!isClosed) openPanel<T>(isQ8, numbers, scales, depth, weights);
+        tilesOfIntegers<T>(s, batch, c, from, end, depth, x, isClosed ? numbers : weights, isClosed ? scales : 0, y);
       }
     }
   }
@@ -91,6 +102,7 @@ function endOfLarger<T>(from: i32, end: i32): i32 {
   return from + max(0, end - from - tiles * rowsOfRest<T>()) * rowsOfTile<T>();
 }
 
+/** `scales`: of a panel that is not open. */
 function tilesOfIntegers<T>(
   s: Step,
   batch: Batch,
@@ -100,14 +112,20 @@ function tilesOfIntegers<T>(
   blocks: i32,
   x: usize,
   weights: usize,
+  scales: usize,
   y: usize,
 ): void {
   const larger = endOfLarger<T>(from, end);
   for (let r = from; r < end; ) {
     const rows = r < larger ? rowsOfTile<T>() : rowsOfRest<T>();
     if (sizeof<T>() == 1) tileOfFours(x, weights, blocks, y);
-    else if (r < larger) tileOfFivePairs(x, weights, blocks, y);
-    else tileOfFourPairs(x, weights, blocks, y);
+    else if (r < larger) {
+      if (scales) tileOfFiveQ8(x, weights, scales, blocks, y);
+      else tileOfFivePairs(x, weights, blocks, y);
+    } else {
+      if (scales) tileOfFourQ8(x, weights, scales, blocks, y);
+      else tileOfFourPairs(x, weights, blocks, y);
+    }
     finishPanel(s, batch, r, min(rows, end - r), c, y);
     r += rows;
     x += ROW_BLOCK * blocks * rows;

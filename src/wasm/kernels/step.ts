@@ -1,7 +1,9 @@
 /** Up to so many rows are as decoding is: a linear norms its input itself, and a panel of floats is read once for all. */
 export const FEW_ROWS: i32 = 4;
-/** Up to so many rows a panel of q8 or q4 is multiplied by one after the other; for more it is opened first. */
+/** Up to so many rows a panel of q8 or q4 is multiplied by one after the other; for more there are tiles. */
 export const FEW_QUANTISED: i32 = 2;
+/** Up to so many rows tiles of pairs read panels of q8 as they lie: to open them takes as long as that makes some 32 rows slower. */
+export const CLOSED_ROWS: i32 = 32;
 
 /** Rows of a head whose attention a thread computes together. */
 export const ATTENTION_ROWS: i32 = 48;
