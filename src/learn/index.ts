@@ -16,7 +16,7 @@ export type { Example } from './examples.ts';
 export { type GradientOptions, Gradients, gradients } from './gradients.ts';
 export type { Learner } from './inside.ts';
 export { loadAdapter } from './load-adapter.ts';
-export type { Label, LossOption } from './loss.ts';
+export type { AnswerIds, Label, LossOption } from './loss.ts';
 export type { RunMemory } from './memory.ts';
 export type { TrainOptions } from './options.ts';
 export { type Step, type Trained, Training } from './run.ts';
