@@ -1,4 +1,5 @@
 import { useLayoutEffect } from 'preact/hooks';
+import { isComposing } from './keys.ts';
 import { openAddress } from './link.ts';
 import { guest, talking } from './models.ts';
 import { Branches } from './views/branches.tsx';
@@ -59,7 +60,7 @@ function Writing() {
 function useShortcuts(): void {
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.isComposing || guest.value || talking.value || document.querySelector('dialog[open]')) return;
+      if (isComposing(event) || guest.value || talking.value || document.querySelector('dialog[open]')) return;
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         openAddress();

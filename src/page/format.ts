@@ -14,12 +14,23 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
 }
 
-/** What leaves no mark of its own: control and format characters, as those of zero width, and spaces that are not the common one. */
-const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
+/** What leaves no mark of its own: control characters, all that is made to be ignored, and spaces that are not the common one. */
+const unseen = /[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}\u2800]|(?! )\p{Zs}/gu;
+
+const codeOf = (character: string) => character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+
+/** A text with what has no width made visible; a mark that would stand on what is before the text has a ring to stand on. */
+export function unhidden(text: string): string {
+  return text.replace(unseen, (character) => `⟨U+${codeOf(character)}⟩`).replace(/^\p{M}/u, '◌$&');
+}
 
 /** A token as it is read: spaces, line ends and what has no width made visible; ∅ for one that adds nothing to the text. */
 export function visible(text: string): string {
   const marked = text.replaceAll(' ', '␣').replaceAll('\n', '↵').replaceAll('\t', '⇥');
-  const codeOf = (character: string) => character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
-  return marked.replace(unseen, (character) => `⟨U+${codeOf(character)}⟩`) || '∅';
+  return unhidden(marked) || '∅';
+}
+
+/** A token as it is read out: as it stands, where there is something to read. */
+export function spoken(text: string): string {
+  return text.trim() === '' || unhidden(text) !== text ? visible(text) : text;
 }

@@ -1,7 +1,7 @@
 import { batch, effect, signal } from '@preact/signals';
 import type { Token } from '../index.ts';
 import { shown } from './models.ts';
-import { accept, phase, shownText } from './writing.ts';
+import { accept, composing, phase, shownText } from './writing.ts';
 
 /** What the model would write next, offered in grey behind the text until the visitor takes it or writes on. */
 export interface Ghost {
@@ -11,9 +11,6 @@ export interface Ghost {
 }
 
 export const ghost = signal<Ghost | undefined>(undefined);
-
-/** An input method is at work on a word: what it has so far is no text to go on from. */
-export const composing = signal(false);
 
 const key = 'vitrine-ghost';
 export const ghostOn = signal(remembered());

@@ -30,7 +30,15 @@ export interface Experiment {
   lesson?: string | undefined;
   /** What is changed inside the model. */
   touches: readonly string[];
+  /** The neuron that was chosen, by its number in its block. */
+  neuron?: number | undefined;
+  /** The token that is asked who spoke for it, and the one that it is held against, by their ids. */
+  word?: number | undefined;
+  rather?: number | undefined;
 }
+
+/** What of an experiment is a number in a link, under the same name. */
+export const numbersTried = ['neuron', 'word', 'rather'] as const satisfies (keyof Experiment)[];
 
 export const nothingTried: Experiment = { touches: [] };
 

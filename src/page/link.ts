@@ -1,7 +1,15 @@
 import { effect, signal } from '@preact/signals';
 import { embeddedKinds } from './embedded.ts';
-import { askedExperiment, type Experiment, experiment, insideOpen, startingView, view } from './inside-open.ts';
-import { device, guest, loading, opened, openRoomText, roomText, runOn } from './models.ts';
+import {
+  askedExperiment,
+  type Experiment,
+  experiment,
+  insideOpen,
+  nothingTried,
+  startingView,
+  view,
+} from './inside-open.ts';
+import { device, guest, loading, opened, openRoomText, recallRoom, roomText, runOn } from './models.ts';
 import { type Device, fromHash, type Link, toHash } from './permalink.ts';
 import { defaults, randomSeed } from './settings.ts';
 import { embedded, isSame, linkOf, type ModelRef, parseModelRef } from './sources.ts';
@@ -34,6 +42,7 @@ let links = 0;
 export function followLink(): ModelRef {
   const link = fromHash(location.hash);
   openText(isOfRoom(link) ? undefined : link.prompt);
+  recallRoom();
   openAddress(() => {});
   effect(writeAddress);
   addEventListener('hashchange', () => openAddress());
@@ -83,15 +92,17 @@ function open(hash: string, openPrompt: (text: string) => void): void {
   const link = fromHash(hash);
   settings.value = { ...defaults, seed: randomSeed(), ...link.settings };
   const ref = modelOf(link);
-  if (ref && isOfRoom(link))
-    roomText.value = link.prompt === undefined ? undefined : { ref, text: link.prompt, link: ++links };
-  else if (link.prompt !== undefined) openPrompt(link.prompt);
+  if (ref && isOfRoom(link)) {
+    if (link.prompt !== undefined) roomText.value = { ref, text: link.prompt, link: ++links };
+    else if (loading.value || opened.value) roomText.value = undefined; // else the page was loaded anew
+  } else if (link.prompt !== undefined) openPrompt(link.prompt);
   const ways = link.branches && !isOfRoom(link) ? branchesIn(link.branches) : undefined;
   if (ways) openDocument(ways);
   colouring.value = link.colouring;
   view.value = link.inside ?? startingView;
   insideOpen.value = link.inside !== undefined;
-  askedExperiment.value = link.experiment;
+  // A link with nothing tried out ends what was.
+  askedExperiment.value = link.inside && (link.experiment ?? nothingTried);
   openModel(ref, link.device ?? 'auto');
 }
 

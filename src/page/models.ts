@@ -11,7 +11,8 @@ import { announcement } from './announce.ts';
 import { embeddedKinds } from './embedded.ts';
 import { explain, type Failure } from './failure.ts';
 import type { Device } from './permalink.ts';
-import { embedded, isSame, type ModelRef, nameOf, sourceOf } from './sources.ts';
+import { embedded, isSame, linkOf, type ModelRef, nameOf, parseModelRef, sourceOf } from './sources.ts';
+import { store, stored } from './state/kept.ts';
 import { strings } from './strings.ts';
 
 /** The model that writes, the one whose room is open, the one being loaded, and what went wrong. */
@@ -53,7 +54,16 @@ export const roomText = signal<{ ref: ModelRef; text: string; link: number } | u
 export const openRoomText = () => (isSame(roomText.value?.ref, guest.value?.ref) ? roomText.value?.text : undefined);
 /** The visitor wrote in the room that is open. */
 export function writeInRoom(text: string): void {
-  if (guest.value) roomText.value = { ref: guest.value.ref, text, link: roomText.value?.link ?? 0 };
+  if (!guest.value) return;
+  const { ref } = guest.value;
+  roomText.value = { ref, text, link: roomText.value?.link ?? 0 };
+  store('room', { model: linkOf(ref), text });
+}
+/** What was written in a room before a reload; the room has it when it is opened again. */
+export function recallRoom(): void {
+  const found = stored<{ model?: string; text: string }>('room', ({ text }) => typeof text === 'string');
+  const ref = parseModelRef(found?.model ?? '');
+  if (found && ref) roomText.value = { ref, text: found.text, link: 0 };
 }
 /** Told anew when an adapter is put on the model that is open, or taken off: what was read of it is of another model then. */
 export const adapted = signal(0);

@@ -1,4 +1,4 @@
-import { type Experiment, startingView, type View } from './inside-open.ts';
+import { type Experiment, numbersTried, startingView, type View } from './inside-open.ts';
 import { type Dial, defaults, dials, fitted, fittedSeed, type Settings } from './settings.ts';
 
 /** What a link to the page restores. */
@@ -56,6 +56,9 @@ export function toHash({ prompt, model, device, settings, colouring, inside, exp
     if (inside.position !== undefined) parts.set('token', String(inside.position));
     if (experiment?.lesson) parts.set('lesson', experiment.lesson);
     if (experiment?.cell) parts.set('cell', experiment.cell);
+    for (const name of numbersTried) {
+      if (experiment?.[name] !== undefined) parts.set(name, String(experiment[name]));
+    }
     for (const touch of experiment?.touches ?? []) parts.append('touch', touch);
   }
   return parts.toString();
@@ -84,20 +87,26 @@ export function fromHash(hash: string): Link {
 }
 
 function experimentIn(parts: URLSearchParams): Experiment | undefined {
-  const found = { lesson: parts.get('lesson') || undefined, cell: parts.get('cell') || undefined };
+  const found = {
+    lesson: parts.get('lesson') || undefined,
+    cell: parts.get('cell') || undefined,
+    ...Object.fromEntries(numbersTried.map((name) => [name, countIn(parts, name)])),
+  };
   const touches = parts.getAll('touch');
-  return found.lesson || found.cell || touches.length > 0 ? { ...found, touches } : undefined;
+  const isTried = touches.length > 0 || Object.values(found).some((one) => one !== undefined);
+  return isTried ? { ...found, touches } : undefined;
+}
+
+function countIn(parts: URLSearchParams, key: string): number | undefined {
+  const text = parts.get(key) ?? '';
+  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }
 
 function viewIn(parts: URLSearchParams): View {
-  const count = (key: string) => {
-    const value = Number(parts.get(key) ?? Number.NaN);
-    return Number.isInteger(value) && value >= 0 ? value : undefined;
-  };
   return {
     stations: (parts.get('inside') ?? '').split(' ').filter(Boolean),
-    layer: count('block') ?? startingView.layer,
-    head: count('head') ?? startingView.head,
-    position: count('token'),
+    layer: countIn(parts, 'block') ?? startingView.layer,
+    head: countIn(parts, 'head') ?? startingView.head,
+    position: countIn(parts, 'token'),
   };
 }

@@ -33,13 +33,13 @@ export const strings = {
 
   text: 'Your text',
   textHint:
-    'Write an opening. Control or Command and Enter completes it, Escape stops. Where the model offers the next words, Tab takes them, Control and right arrow takes one word, Control and Space reads them out, Escape lets them go. Alt and arrow down shows what else was likely at the caret.',
+    'Write an opening. Control or Command and Enter completes it, Escape stops. Where the model offers the next words, Tab takes them, Control (on a Mac Option) and right arrow takes one word, Control and Space reads them out, Escape lets them go. Alt and arrow down shows what else was likely at the caret.',
   offers: (text: string) => `The model offers: ${text}`,
   take: 'takes it',
   tabKey: 'Tab',
   takeTouch: 'Take these words',
   takeIt: (text: string) => `Take what the model offers: ${text}`,
-  offerKeys: 'Ctrl → one word · Esc lets it go',
+  offerKeys: (isApple: boolean) => `${isApple ? '⌥' : 'Ctrl'} → one word · Esc lets it go`,
 
   tokens: 'Tokens',
   tokenCount: (count: number) => (count === 1 ? '1 token' : `${number.format(count)} tokens`),
@@ -55,7 +55,10 @@ export const strings = {
     rank: ['likeliest', 'least likely'],
     entropy: ['no doubt', 'open, 5 nats and more'],
   } as Record<Colouring, [string, string]>,
-  alternativesHint: 'Click a coloured token, or press Alt ↓ in the text, for what else was likely there.',
+  aboutTokens: 'What the model reads and writes are tokens: words, or parts of words.',
+  alternativesHint: (isApple: boolean) =>
+    `Click a coloured token, or press ${isApple ? '⌥' : 'Alt'} ↓ in the text, for what else was likely there.`,
+  alternativesTouch: 'Tap a coloured token for what else was likely there.',
   alternatives: (text: string) => `What else could stand in the place of ${text}`,
   asking: 'Asking the model…',
   firstToken: 'The first token: nothing before it to predict it from.',
@@ -210,7 +213,7 @@ export const strings = {
     'context-full': ['The text is longer than this model can read.', 'Take some of it away and complete again.'],
     disposed: ['The model was unloaded.', 'Load it again.'],
     'no-worker': ['This browser starts no worker for the page.', 'Another browser, or other settings, may allow it.'],
-    diverged: ['What this device computes is not what the model says.', 'Choose another device in the settings.'],
+    diverged: ['What is computed has become no number.', 'See the details, and begin with smaller steps.'],
   } satisfies Record<ErrorCode, [what: string, wayOut: string]>,
   unknownFailure: ['Something went wrong in the engine.', 'Try again; if it happens again, reload the page.'] as [
     string,

@@ -58,11 +58,28 @@ export function set<Key extends keyof Settings>(key: Key, value: Settings[Key]):
 let typedLast = Number.NEGATIVE_INFINITY;
 const burstMs = 1000;
 
+/** An input method is at work on a word: what it has so far is no text to go on from, and no step to go back to. */
+export const composing = signal(false);
+/** The word has begun to stand in the text. */
+let hasComposed = false;
+
+/** What a field that writes into the text tells of input methods. */
+export const composition = {
+  onCompositionStart: () => compose(true),
+  onCompositionEnd: () => compose(false),
+};
+
+export function compose(is: boolean): void {
+  composing.value = is;
+  hasComposed = false;
+}
+
 /** The visitor typed; what is typed without a pause is undone as one. */
 export function type(text: string): void {
   if (phase.value !== 'idle') return;
   const now = performance.now();
-  const goesOn = now - typedLast <= burstMs;
+  const goesOn = hasComposed || now - typedLast <= burstMs;
+  hasComposed = composing.value;
   const next = state.typed(page.value, text);
   change(goesOn ? state.replaced(history.value, next) : state.pushed(history.value, next));
   typedLast = now;

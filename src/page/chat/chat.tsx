@@ -3,6 +3,7 @@ import '../rooms/room.css';
 import './chat.css';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerModel } from '../../embed/client.ts';
+import { isComposing } from '../keys.ts';
 import { shown } from '../models.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { defaults } from '../settings.ts';
@@ -25,6 +26,9 @@ import { words } from './words.ts';
 
 /** An answer is longer than what is written on; this is where the dial stands if nobody moved it. */
 const longAnswer = 512;
+
+/** On a touch keyboard Enter begins a line: there is no Shift to do that with, and Send is a button. */
+const hasKeys = matchMedia('(pointer: fine)');
 
 /** A conversation with a model that has a template for it. */
 export function Chat() {
@@ -73,6 +77,9 @@ function Turns({ model }: { model: WorkerModel }) {
   const [editing, setEditing] = useState<number | undefined>(undefined);
   const end = useRef<HTMLDivElement>(null);
   const count = turns.value.length;
+  useLayoutEffect(() => {
+    if (count === 0) setEditing(undefined); // another conversation has other turns
+  }, [count]);
   useLayoutEffect(() => end.current?.scrollIntoView({ block: 'nearest' }), [count]);
   const figures = last.value;
   return (
@@ -163,7 +170,7 @@ function Editor({ turn, text: first, onSave, onCancel }: EditorProps) {
         aria-label={words.edited(turn + 1)}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
-        onKeyDown={(event) => event.key === 'Escape' && onCancel()}
+        onKeyDown={(event) => event.key === 'Escape' && !isComposing(event) && onCancel()}
       />
       <p class="actions">
         <button type="submit" class="plain" disabled={!text.trim()}>
@@ -180,14 +187,19 @@ function Editor({ turn, text: first, onSave, onCancel }: EditorProps) {
 function Composer({ model }: { model: WorkerModel }) {
   const [text, setText] = useState('');
   const busy = answering.value;
+  const area = useRef<HTMLTextAreaElement>(null);
+  /** The buttons change under the focus; the next thing to do is to write. */
+  const write = () => hasKeys.matches && area.current?.focus();
   const send = () => {
     if (busy || !text.trim()) return;
     setText('');
+    write();
     void say(model, text);
   };
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.key === 'Escape' && answering.value && !document.querySelector('dialog[open]')) stop();
+      if (event.key === 'Escape' && !isComposing(event) && answering.value && !document.querySelector('dialog[open]'))
+        stop();
     };
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
@@ -201,21 +213,29 @@ function Composer({ model }: { model: WorkerModel }) {
       }}
     >
       <textarea
+        ref={area}
         rows={2}
         dir="auto"
         aria-label={words.message}
-        placeholder={words.placeholder}
+        placeholder={hasKeys.matches ? words.placeholder : words.placeholderTouch}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => {
-          if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+          if (event.key !== 'Enter' || event.shiftKey || !hasKeys.matches || isComposing(event)) return;
           event.preventDefault();
           send();
         }}
       />
       <p class="actions">
         {busy ? (
-          <button type="button" class="primary" onClick={stop}>
+          <button
+            type="button"
+            class="primary"
+            onClick={() => {
+              stop();
+              write();
+            }}
+          >
             {words.stop}
           </button>
         ) : (
@@ -224,7 +244,14 @@ function Composer({ model }: { model: WorkerModel }) {
           </button>
         )}
         {turns.value.length > 0 && (
-          <button type="button" class="quiet" onClick={begin}>
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => {
+              begin();
+              write();
+            }}
+          >
             {words.anew}
           </button>
         )}

@@ -1,8 +1,9 @@
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import type { WorkerModel } from '../../embed/client.ts';
 import type { ChatMessage, Completion } from '../../index.ts';
 import { announcement } from '../announce.ts';
 import { randomSeed } from '../settings.ts';
+import { store, stored } from '../state/kept.ts';
 import { settings } from '../writing.ts';
 
 /** The conversation: its turns, and the answer that is being written. */
@@ -12,9 +13,26 @@ export interface Turn {
   content: string;
 }
 
-export const system = signal('');
-export const turns = signal<readonly Turn[]>([]);
+interface Conversation {
+  system: string;
+  turns: readonly Turn[];
+}
+
+/** Of before a reload. */
+const former = stored<Conversation>(
+  'conversation',
+  ({ system, turns }) =>
+    typeof system === 'string' &&
+    turns.every(({ role, content }) => (role === 'user' || role === 'assistant') && typeof content === 'string'),
+);
+
+export const system = signal(former?.system ?? '');
+export const turns = signal<readonly Turn[]>(former?.turns ?? []);
 export const answering = signal(false);
+
+effect(() => {
+  if (!answering.value) store('conversation', { system: system.value, turns: turns.value } satisfies Conversation);
+});
 export const failure = signal<unknown>(undefined);
 /** Of the last answer. */
 export const last = signal<Pick<Completion, 'usage' | 'timing' | 'finishReason'> | undefined>(undefined);
@@ -42,22 +60,29 @@ export function begin(): void {
   failure.value = undefined;
 }
 
-/** The visitor's next turn, or another one in place of an earlier: what came after that is taken back. */
+/**
+ * The visitor's next turn, or another one in place of an earlier: what came after that is taken back, but stays where no word of an answer
+ * comes of it.
+ */
 export function say(model: WorkerModel, content: string, at = turns.value.length): Promise<void> {
-  turns.value = [...turns.value.slice(0, at), { role: 'user', content }];
-  return answer(model);
+  const former = turns.value;
+  turns.value = [...former.slice(0, at), { role: 'user', content }];
+  return answer(model, at < former.length ? former : turns.value);
 }
 
-/** Another answer in place of the last one. */
+/** Another answer in place of the last one, which stays until the new one has a word. */
 export function answerAnew(model: WorkerModel): Promise<void> {
-  if (turns.value.at(-1)?.role === 'assistant') turns.value = turns.value.slice(0, -1);
-  return answer(model);
+  const former = turns.value;
+  if (former.at(-1)?.role === 'assistant') turns.value = former.slice(0, -1);
+  return answer(model, former);
 }
 
-async function answer(model: WorkerModel): Promise<void> {
+/** `former`: the turns that are back if nothing is written. */
+async function answer(model: WorkerModel, former: readonly Turn[]): Promise<void> {
   stop();
   abort = new AbortController();
   const { signal } = abort;
+  const figures = last.value;
   failure.value = undefined;
   last.value = undefined;
   const asked = messages();
@@ -87,6 +112,9 @@ async function answer(model: WorkerModel): Promise<void> {
   } finally {
     if (abort.signal === signal) answering.value = false;
     // An answer without a word is none.
-    if (abort.signal === signal && turns.value[place]?.content === '') turns.value = turns.value.slice(0, place);
+    if (abort.signal === signal && turns.value[place]?.content === '') {
+      turns.value = former;
+      last.value = former.at(-1)?.role === 'assistant' ? figures : undefined;
+    }
   }
 }

@@ -8,6 +8,7 @@ export const words = {
   systemHint: 'What the model is told before the first turn, and you do not see in its answers.',
   message: 'Your message',
   placeholder: 'Write to the model. Enter sends, Shift and Enter begins a line.',
+  placeholderTouch: 'Write to the model.',
   send: 'Send',
   stop: 'Stop',
   regenerate: 'Answer anew',

@@ -1,10 +1,20 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { visible } from '../format.ts';
-import { composing } from '../ghost.ts';
+import { spoken, visible } from '../format.ts';
 import { randomSeed, ranges } from '../settings.ts';
 import { DialRow } from '../views/dial-row.tsx';
 import { Stepper } from '../views/stepper.tsx';
-import { canUndo, completeOrStop, phase, set, settings, shownText, type, undo } from '../writing.ts';
+import {
+  canUndo,
+  completeOrStop,
+  compose,
+  composition,
+  phase,
+  set,
+  settings,
+  shownText,
+  type,
+  undo,
+} from '../writing.ts';
 import { head, layer, lookAt, position } from './looking.ts';
 import { current, touched } from './reading.ts';
 import { words } from './words.ts';
@@ -34,6 +44,7 @@ const dials = ['temperature', 'topK', 'topP'] as const;
 /** The text and the dials, so that nothing that a lesson asks for is out of reach. A line end is written as its sign. */
 function Hand() {
   const busy = phase.value !== 'idle';
+  useLayoutEffect(() => () => compose(false), []);
   return (
     <div class="hand">
       <input
@@ -43,8 +54,7 @@ function Hand() {
         value={shownText.value.replaceAll('\n', '↵')}
         readOnly={busy}
         onInput={({ currentTarget }) => type(currentTarget.value.replaceAll('↵', '\n'))}
-        onCompositionStart={() => (composing.value = true)}
-        onCompositionEnd={() => (composing.value = false)}
+        {...composition}
       />
       <button type="button" class="plain" onClick={completeOrStop}>
         {busy ? words.stop : words.writeOn}
@@ -97,7 +107,7 @@ function Ribbon({ texts }: { texts: readonly string[] }) {
           type="button"
           role="radio"
           aria-checked={i === position.value}
-          aria-label={words.token(i, text)}
+          aria-label={words.token(i, spoken(text))}
           tabIndex={i === position.value ? 0 : -1}
           onClick={() => lookAt({ position: i })}
         >

@@ -1,14 +1,14 @@
-import { effect } from '@preact/signals';
+import { batch, effect } from '@preact/signals';
 import type { WorkerModel } from '../../embed/client.ts';
 import { askedExperiment, type Experiment, experiment, nothingTried } from '../inside-open.ts';
 import { shownText } from '../writing.ts';
 import { type LessonName, lessons } from './lessons/lessons.ts';
 import { go, lesson } from './lessons/player.tsx';
-import { type Cell, cell, unfold } from './looking.ts';
+import { ask, type Cell, cell, neuron, neuronOf, rather, unfold, word } from './looking.ts';
 import { reading } from './reading.ts';
 import { aside, type Touch, touches } from './touch.ts';
 
-/** What is tried out inside, to and from links: the cell asked about, the lesson and its step, the visitor's own touches. */
+/** What is tried out inside, to and from links: the cell, the neuron and the word asked about, the lesson and its step, the visitor's own touches. */
 
 /** Keeps `experiment` true to what is tried out, and does what a link asks for once its text was read; until the function is called. */
 export function followExperiment(): () => void {
@@ -18,31 +18,48 @@ export function followExperiment(): () => void {
       cell: cell.value && spelledCell(cell.value),
       lesson: name && `${name} ${step! + 1}`,
       touches: (aside.value ?? touches.value).map(spelledTouch),
+      neuron: neuron.value,
+      word: word.value,
+      rather: rather.value,
     };
+  });
+  let former = cell.peek();
+  // A cell of an MLP that is asked about is its neuron's; one that a link brings has the link's neuron beside it.
+  const stopNaming = effect(() => {
+    const of = cell.value !== former ? neuronOf(cell.value) : undefined;
+    former = cell.value;
+    if (of) ask({ neuron: of.neuron });
   });
   const stopDoing = effect(() => {
     const asked = askedExperiment.value;
     const run = reading.value;
     // A link that is followed brings its text, too, which is read first; of a long one the end is.
     if (!asked || !run || !shownText.value.endsWith(run.texts.join(''))) return;
-    askedExperiment.value = undefined;
-    restore(asked, run.model);
+    batch(() => {
+      restore(asked, run.model);
+      former = cell.peek();
+      askedExperiment.value = undefined;
+    });
   });
   return () => {
     stopTelling();
+    stopNaming();
     stopDoing();
     experiment.value = nothingTried;
   };
 }
 
+/** What stood there before goes: the lesson that was open, and what it had set aside, are of another experiment. */
 function restore(asked: Experiment, model: WorkerModel): void {
+  lesson.value = undefined;
+  aside.value = undefined;
   const all = asked.touches.map((text) => touchIn(text, model)).filter((one) => one !== undefined);
   touches.value = all;
   if (all.length > 0) unfold('touch');
+  ask({ neuron: asked.neuron, word: asked.word, rather: asked.rather });
   const [name = '', nth] = asked.lesson?.split(' ') ?? [];
   if (Object.hasOwn(lessons, name)) go(name as LessonName, stepFor(name as LessonName, Number(nth) - 1));
-  const found = asked.cell === undefined ? undefined : cellIn(asked.cell);
-  if (found) cell.value = found;
+  cell.value = asked.cell === undefined ? undefined : cellIn(asked.cell);
 }
 
 /** A step that is about what another one finds begins with that one: it is found anew. */

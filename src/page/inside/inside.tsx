@@ -4,6 +4,7 @@ import { arrival } from '../inside-open.ts';
 import { Bar } from './bar.tsx';
 import { followExperiment } from './experiment.ts';
 import { Inspector } from './inspector/view.tsx';
+import { bringIntoView } from './into-view.ts';
 import { Lessons } from './lessons/player.tsx';
 import { stations } from './looking.ts';
 import { current, follow, readingFailure } from './reading.ts';
@@ -38,8 +39,8 @@ function useArrival(): void {
   useEffect(() => {
     if (!arrival.value || !ready) return;
     arrival.value = false;
-    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    document.querySelector('.inside')?.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
+    const panel = document.querySelector('.inside');
+    if (panel) bringIntoView(panel);
   }, [ready, arrival.value]);
 }
 

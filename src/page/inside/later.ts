@@ -4,6 +4,8 @@ import { adapted } from '../models.ts';
 /** A run that was left before its end: a newer one is under way. */
 export const isAbort = (failure: unknown) => failure instanceof DOMException && failure.name === 'AbortError';
 
+type When = readonly unknown[];
+
 interface Later<T> {
   value?: T;
   failure?: unknown;
@@ -12,20 +14,21 @@ interface Later<T> {
 type Make<T> = (signal: AbortSignal) => Promise<T> | undefined;
 
 /** What a promise gives of the model as it is, so anew when an adapter is put on or taken off. */
-export const useLater = <T>(make: Make<T>, when: readonly unknown[]): Later<T> =>
-  useOnce(make, [...when, adapted.value]);
+export const useLater = <T>(make: Make<T>, when: When): Later<T> => useOnce(make, [...when, adapted.value]);
 
 /** What a promise gives; until then what the last one gave, marked stale. A promise nobody waits for is told to abort. */
-export function useOnce<T>(make: Make<T>, when: readonly unknown[]): Later<T> {
-  const [state, setState] = useState<{ value?: T; failure?: unknown; when: readonly unknown[] }>({ when: [] });
+export function useOnce<T>(make: Make<T>, when: When): Later<T> {
+  const [state, setState] = useState<{ value?: T; when?: When; failure?: unknown; failed?: When }>({});
   useEffect(() => {
     const left = new AbortController();
     make(left.signal)?.then(
       (value) => left.signal.aborted || setState({ value, when }),
-      (failure: unknown) => left.signal.aborted || isAbort(failure) || setState((last) => ({ ...last, failure })),
+      (failure: unknown) =>
+        left.signal.aborted || isAbort(failure) || setState((last) => ({ ...last, failure, failed: when })),
     );
     return () => left.abort();
   }, when as unknown[]);
-  const stale = state.when.length !== when.length || state.when.some((one, i) => one !== when[i]);
-  return { value: state.value, failure: state.failure, stale };
+  const isOf = (then: When | undefined) => then?.length === when.length && then.every((one, i) => one === when[i]);
+  // What failed before says nothing of what is asked now.
+  return { value: state.value, failure: isOf(state.failed) ? state.failure : undefined, stale: !isOf(state.when) };
 }

@@ -1,5 +1,8 @@
 import { computed, signal } from '@preact/signals';
 import { view } from '../inside-open.ts';
+import { shown } from '../models.ts';
+import { isSame, type ModelRef } from '../sources.ts';
+import { bringIntoView, whenMoved } from './into-view.ts';
 import { current } from './reading.ts';
 
 /** Where the visitor looks: which token, block and head the pictures are of, which stations are unfolded, which cell is asked about. */
@@ -55,17 +58,13 @@ export function open(name: StationName): void {
   unfold(name);
   const section = document.getElementById(`station-${name}`);
   if (!section) return;
-  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  const observer = new ResizeObserver(() => section.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' }));
+  const observer = new ResizeObserver(() => bringIntoView(section));
   observer.observe(section);
-  const left = new AbortController();
   const leave = () => {
     observer.disconnect();
-    left.abort(); // the other listeners, too: most of them would wait for ever
+    stopWaiting();
   };
-  for (const kind of ['wheel', 'touchmove', 'keydown', 'pointerdown']) {
-    addEventListener(kind, leave, { signal: left.signal });
-  }
+  const stopWaiting = whenMoved(leave, section);
   leaveLast = leave;
   setTimeout(leave, growsMs);
 }
@@ -81,8 +80,26 @@ export interface Cell {
 /** The cell whose origin is shown. */
 export const cell = signal<Cell | undefined>(undefined);
 
+/** What is asked of a model by numbers of its own: of another one they are other neurons and other words. */
+interface Asked {
+  of: ModelRef | undefined;
+  neuron?: number | undefined;
+  word?: number | undefined;
+  rather?: number | undefined;
+}
+
+const asked = signal<Asked | undefined>(undefined);
+const own = computed(() => (isSame(asked.value?.of, shown.value?.ref) ? asked.value : undefined));
+
 /** The neuron looked at, in whichever block is; undefined: the one that is most active at the token looked at. */
-export const neuron = signal<number | undefined>(undefined);
+export const neuron = computed(() => own.value?.neuron);
+/** The token that is asked who spoke for it, and the one that it is held against; undefined: the likeliest, and none. */
+export const word = computed(() => own.value?.word);
+export const rather = computed(() => own.value?.rather);
+
+export function ask(what: Omit<Asked, 'of'>): void {
+  asked.value = { ...own.peek(), ...what, of: shown.peek()?.ref };
+}
 
 /** Whose number a cell of an MLP is. */
 export function neuronOf(of: Cell | undefined): { layer: number; neuron: number } | undefined {
@@ -93,13 +110,9 @@ export function neuronOf(of: Cell | undefined): { layer: number; neuron: number 
 /** Shows a neuron: where it fires, what it writes. */
 export function openNeuron(of: { layer: number; neuron: number }): void {
   lookAt({ layer: of.layer });
-  neuron.value = of.neuron;
+  ask({ neuron: of.neuron });
   open('neuron');
 }
-
-/** The token that is asked who spoke for it, and the one that it is held against; undefined: the likeliest, and none. */
-export const word = signal<number | undefined>(undefined);
-export const rather = signal<number | undefined>(undefined);
 
 export function sameCell(a: Cell | undefined, b: Cell | undefined): boolean {
   return a?.kind === b?.kind && a?.name === b?.name && String(a?.index) === String(b?.index);

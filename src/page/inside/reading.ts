@@ -47,7 +47,10 @@ export class Reading {
 
   /** The whole model at a glance, small enough to be drawn. */
   overview(): Promise<Overview> {
-    this.#overview ??= this.model.overview(this.ids, { size: 48, edits: this.edits, signal: this.#left.signal });
+    if (!this.#overview) {
+      this.#overview = this.model.overview(this.ids, { size: 48, edits: this.edits, signal: this.#left.signal });
+      this.#overview.catch(() => (this.#overview = undefined)); // asked for again, it is tried again
+    }
     return this.#overview;
   }
 
@@ -166,5 +169,6 @@ export function tokenText(model: WorkerModel, id: number): Promise<string> {
   names.set(model, known);
   const text = known.get(id) ?? Promise.resolve(model.tokenizer.token(id));
   known.set(id, text);
+  text.catch(() => known.delete(id)); // asked for again, it is tried again
   return text;
 }

@@ -1,11 +1,8 @@
 /** The words of the explainer's frame; each station has its own file beside this one. Translate these files. */
 export const words = {
   title: 'See inside',
-  open: 'See inside',
-  close: 'Close the inside',
   intro: 'Every number of the model for your text. Nothing here is drawn that was not computed.',
   reading: 'Reading the text…',
-  noModel: 'Load a model to look inside it.',
   failed: (why: string) => `The text could not be run: ${why}`,
   yourText: 'Text to look inside',
   writeOn: 'Write on',
@@ -17,8 +14,6 @@ export const words = {
   token: (index: number, text: string) => `Token ${index}: ${text}`,
   layer: 'Block',
   head: 'Head',
-  of: (index: number, count: number) => `${index} of ${count}`,
-  latest: 'Last token',
   shortened: (count: number) => `The last ${count} tokens, which is what this model can read at a time.`,
   matrix: 'matrix of numbers',
   touched: 'You changed this run.',

@@ -3,6 +3,7 @@ import { useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../embed/client.ts';
 import type { Trace } from '../../index.ts';
 import { percent } from '../format.ts';
+import { Quoting } from '../inside/draw/figure.tsx';
 import { useLater } from '../inside/later.ts';
 import { openRoomText, writeInRoom } from '../models.ts';
 import { softmax } from '../shares.ts';
@@ -16,7 +17,7 @@ import { Packing } from './lessons/packing.tsx';
 import { SelfAttention } from './self-attention.tsx';
 import { Shares } from './shares.tsx';
 import { words } from './words/encoder.ts';
-import { maskedText, splitWords } from './words-of.ts';
+import { maskedText, splitWords, writtenToken } from './words-of.ts';
 
 interface Blank {
   /** Its row in the text. */
@@ -28,6 +29,8 @@ interface Blank {
 }
 
 interface BlanksRun {
+  /** What was asked: the text, and which of its words were taken away. */
+  asked: { text: string; gone: readonly number[] };
   masked: string;
   texts: string[];
   blanks: Blank[];
@@ -54,8 +57,9 @@ export function BlanksRoom({ model }: { model: WorkerEncoder }) {
     setText(next);
   };
   const toggle = (i: number) => setAway(new Set(away.has(i) ? gone.filter((one) => one !== i) : [...gone, i]));
-  const take = (blank: number, word: string) => {
-    const i = gone[blank]!;
+  const take = (of: BlanksRun, blank: number, word: string) => {
+    const i = of.asked.gone[blank]!;
+    if (of.asked.text !== text || !away.has(i)) return; // it would fit into what is no more
     change(parts.with(i, word));
     setAway(new Set(gone.filter((one) => one !== i)));
   };
@@ -106,7 +110,13 @@ export function BlanksRoom({ model }: { model: WorkerEncoder }) {
         <>
           <div class="blanks" data-stale={stale}>
             {run.blanks.map((blank, i) => (
-              <Fits key={blank.at} blank={blank} place={i} count={run.blanks.length} onTake={(word) => take(i, word)} />
+              <Fits
+                key={blank.at}
+                blank={blank}
+                place={i}
+                count={run.blanks.length}
+                onTake={(word) => take(run, i, word)}
+              />
             ))}
           </div>
           <Opened model={model} run={run} />
@@ -136,7 +146,9 @@ function Fits({
         shares={fits.map(({ id, text, share }) => ({ key: id, label: text, share, onPick: () => onTake(text) }))}
       />
       <p class="summary">
-        {'share' in was ? words.was(was.text, percent(was.share), was.rank) : words.wasUnknown(was.text)}
+        <Quoting
+          text={'share' in was ? words.was(was.text, percent(was.share), was.rank) : words.wasUnknown(was.text)}
+        />
       </p>
     </section>
   );
@@ -190,8 +202,10 @@ async function runOf(
       return { at, fits, was: await wasOf(tokenizer, parts.words[gone[i]!] ?? '', shares) };
     }),
   );
-  const texts = await Promise.all(tokens.map((id) => (id === tokenizer.maskId ? words.blank : wordOf(tokenizer, id))));
-  return { masked, texts, blanks, trace };
+  const texts = await Promise.all(
+    tokens.map(async (id) => (id === tokenizer.maskId ? words.blank : writtenToken(await tokenizer.spelling(id)))),
+  );
+  return { asked: { text, gone }, masked, texts, blanks, trace };
 }
 
 const wordOf = async (tokenizer: WorkerEncoder['tokenizer'], id: number) =>

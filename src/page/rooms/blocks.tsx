@@ -33,7 +33,11 @@ function Block({ tensors, trace, of, labels }: Props) {
   const parts = useMemo(() => tensorsOf(tensors, stack, layer), [tensors, stack, layer]);
   const heads = Number(parts.find(({ name }) => name.endsWith('hook_pattern'))?.shape[0] ?? 1);
   const names = parts.map(({ name }) => name);
-  const { value, stale } = useLater((signal) => trace(names, signal), [of, stack, layer]);
+  // What stands in the rows goes with the numbers.
+  const { value, stale } = useLater(
+    async (signal) => ({ traced: await trace(names, signal), labels }),
+    [of, stack, layer],
+  );
   const other = { blocks: 'blocks', encoder: 'decoder', decoder: 'encoder' } as const;
   return (
     <>
@@ -61,7 +65,7 @@ function Block({ tensors, trace, of, labels }: Props) {
       </div>
       <ol class="tensors">
         {parts.map(({ name }) => {
-          const tensor = value?.get(name);
+          const tensor = value?.traced.get(name);
           const crosses = name.includes('cross_attn');
           return (
             tensor && (
@@ -70,8 +74,8 @@ function Block({ tensors, trace, of, labels }: Props) {
                 name={name}
                 tensor={tensor}
                 head={Math.min(head, heads - 1)}
-                rowLabels={labels(/cross_attn\.hook_[kv]$/.test(name) ? 'encoder' : stack)}
-                keyLabels={labels(crosses ? other[stack] : stack)}
+                rowLabels={value!.labels(/cross_attn\.hook_[kv]$/.test(name) ? 'encoder' : stack)}
+                keyLabels={value!.labels(crosses ? other[stack] : stack)}
                 stale={stale}
               />
             )
@@ -108,7 +112,7 @@ function Part({ name, tensor, head, rowLabels, keyLabels, stale }: PartProps) {
         scale={isPattern ? 'amount' : 'signed'}
         tensor={name}
         describe={(row, column) =>
-          words.looks(rowLabels[row] ?? '', isScore ? (keyLabels[column] ?? '') : String(column))
+          isScore ? words.looks(rowLabels[row] ?? '', keyLabels[column] ?? '') : words.at(rowLabels[row] ?? '', column)
         }
         cellSize={isScore ? [16, 16] : [columns === 1 ? 16 : 5, rows > 32 ? 5 : 10]}
         stale={stale}

@@ -10,6 +10,7 @@ import { useSettled } from './later-text.ts';
 import { SelfAttention } from './self-attention.tsx';
 import { Shares } from './shares.tsx';
 import { words } from './words/encoder.ts';
+import { writtenToken } from './words-of.ts';
 
 /** The room of an encoder whose head sorts texts, marks words or finds answers. */
 export function LabelsRoom({ model }: { model: WorkerEncoder }) {
@@ -114,12 +115,12 @@ function Opened({
     async (signal) => {
       const trace = await model.trace(input, { capture: attentionsOf(tensors).map(({ name }) => name), signal });
       const texts = await Promise.all(trace.tokens.map((id) => model.tokenizer.spelling(id)));
-      return { trace, texts: texts.map((one) => one.replace(/^[▁Ġ]/, '')) };
+      return { input, trace, texts: texts.map(writtenToken) };
     },
     [model, asked],
   );
   if (!value) return null;
-  const { trace, texts } = value;
+  const { input: read, trace, texts } = value;
   return (
     <>
       <SelfAttention
@@ -130,7 +131,7 @@ function Opened({
       />
       <Blocks
         tensors={tensors}
-        trace={(capture, signal) => model.trace(input, { capture, signal })}
+        trace={(capture, signal) => model.trace(read, { capture, signal })}
         of={value}
         labels={() => texts}
       />

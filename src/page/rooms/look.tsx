@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useState } from 'preact/hooks';
 import type { TracedTensor } from '../../index.ts';
-import { Figure } from '../inside/draw/figure.tsx';
+import { Figure, Quoting } from '../inside/draw/figure.tsx';
 import { Matrix } from '../inside/draw/matrix.tsx';
 import { type Attention, headOf } from './anatomy.ts';
 import { type HeadAt, Heads } from './heads.tsx';
@@ -40,7 +40,7 @@ export function Look({ attentions, read, row, onRow, note, heading }: Props) {
   const { layer, name } = at.attention;
   const title = words.lines(layer, at.head);
   return (
-    <Figure title={title} note={note}>
+    <Figure title={title} note={note} take="attention">
       <div class="cross">
         <div class="beside">
           <Lines label={title} tensor={name} source={source} target={target} shares={shares} row={row} onRow={onRow} />
@@ -68,7 +68,7 @@ export function Look({ attentions, read, row, onRow, note, heading }: Props) {
             label={words.heads}
           />
           <div class="cross-row">
-            <h5>{heading}</h5>
+            <h5>{typeof heading === 'string' ? <Quoting text={heading} /> : heading}</h5>
             <Shares
               shares={largest(shares.subarray(row * source.length, (row + 1) * source.length), source)}
               label={title}

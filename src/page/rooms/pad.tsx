@@ -120,7 +120,7 @@ export function Pad({ base, onDraw, onClear }: Props) {
           {words.undoStroke}
         </button>
       </p>
-      <p id={keys} class="summary">
+      <p id={keys} class="summary with-keys">
         {words.padKeys}
       </p>
     </div>

@@ -2,6 +2,7 @@ import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import type { Completion, Trace } from '../../index.ts';
 import { attentionsOf } from './anatomy.ts';
 import { words } from './words/pairs.ts';
+import { writtenToken } from './words-of.ts';
 
 /** A text that was written, with what the model made of it on the way. */
 export interface PairRun {
@@ -40,5 +41,5 @@ export async function runOf(
 async function labelOf(tokenizer: WorkerEncoderDecoder['tokenizer'], id: number): Promise<string> {
   if (id === tokenizer.eosId) return words.end;
   const spelled = await tokenizer.spelling(id);
-  return spelled.replace(/^[▁Ġ]/, '') || '␣';
+  return writtenToken(spelled) || '␣';
 }

@@ -15,6 +15,7 @@ import { Packing } from './lessons/packing.tsx';
 import { SelfAttention } from './self-attention.tsx';
 import { Shares } from './shares.tsx';
 import { words } from './words/encoder.ts';
+import { writtenToken } from './words-of.ts';
 
 interface SentencesRun {
   texts: readonly string[];
@@ -109,7 +110,7 @@ async function runOf(model: WorkerEncoder, texts: readonly string[], signal: Abo
     model.trace(texts[0]!, { capture, signal }),
   ]);
   const tokens = await Promise.all(trace.tokens.map((id) => model.tokenizer.spelling(id)));
-  return { texts, vectors, trace, tokens: tokens.map((token) => token.replace(/^[▁Ġ]/, '')) };
+  return { texts, vectors, trace, tokens: tokens.map(writtenToken) };
 }
 
 function rankedOf({ texts, vectors }: SentencesRun) {

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import type { EmbeddedName } from '../embedded.ts';
+import { isComposing } from '../keys.ts';
 import { words as common } from './words/anatomy.ts';
 import { examples, tasks, words } from './words/pairs.ts';
 
@@ -58,7 +59,7 @@ export function SourceInput({ model, name, start, onText }: Props) {
             spellcheck={false}
             onInput={(event) => take(event.currentTarget.value, true)}
             onKeyDown={(event) => {
-              if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+              if (event.key !== 'Enter' || event.shiftKey || isComposing(event)) return;
               event.preventDefault();
               take(text);
             }}
@@ -110,6 +111,7 @@ function TaskFields({ text, onText }: { text: string; onText: (text: string, lat
         </span>
         <input
           type="text"
+          dir="auto"
           value={word}
           aria-label={words.word}
           spellcheck={false}

@@ -28,7 +28,11 @@ interface Run {
 export function VisionRoom({ model }: { model: WorkerVision }) {
   const isOfDigits = readsDigits(model.config);
   const [image, setImage] = useState<ImageSource | undefined>(undefined);
-  const { value: run, failure } = useLater((signal) => (image ? runOf(model, image, signal) : undefined), [image]);
+  const {
+    value: run,
+    failure,
+    stale,
+  } = useLater((signal) => (image ? runOf(model, image, signal) : undefined), [image]);
   return (
     <>
       <header>
@@ -37,7 +41,7 @@ export function VisionRoom({ model }: { model: WorkerVision }) {
       </header>
       <div class="vision-top">
         {isOfDigits ? <DigitInput onImage={setImage} /> : <PictureInput onImage={setImage} />}
-        <Answer model={model} run={image ? run : undefined} />
+        <Answer model={model} run={image ? run : undefined} stale={stale} />
       </div>
       {failure !== undefined && image && (
         <p role="alert" class="failed">
@@ -57,7 +61,7 @@ async function runOf(model: WorkerVision, image: ImageSource, signal: AbortSigna
 
 const mostClasses = 10;
 
-function Answer({ model, run }: { model: WorkerVision; run: Run | undefined }) {
+function Answer({ model, run, stale }: { model: WorkerVision; run: Run | undefined; stale: boolean }) {
   const { labels } = model.config;
   const shares = useMemo(() => {
     if (!run || labels.length === 0) return [];
@@ -69,7 +73,7 @@ function Answer({ model, run }: { model: WorkerVision; run: Run | undefined }) {
     undefined,
   );
   return (
-    <section class="answer" aria-label={words.answer}>
+    <section class="answer" aria-label={words.answer} data-stale={stale && run !== undefined}>
       <p class="reads" role="status">
         {best ? (
           <>
@@ -135,7 +139,7 @@ function Looks({ model, run }: { model: WorkerVision; run: Run }) {
     <>
       <Fold title={words.lookTitle} summary={words.lookSummary} open name="heads">
         {() => (
-          <Figure title={words.overlay(from, at.attention.layer, at.head)} note={words.lookNote}>
+          <Figure title={words.overlay(from, at.attention.layer, at.head)} note={words.lookNote} take="attention">
             <div class="looks">
               <div class="overlay">
                 <Matrix

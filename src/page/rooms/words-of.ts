@@ -1,3 +1,8 @@
+import { unhidden } from '../format.ts';
+
+/** A token as the rooms write it: without the mark of a word's beginning, and nothing of it unseen. */
+export const writtenToken = (spelling: string): string => unhidden(spelling.replace(/^[▁Ġ]/, ''));
+
 /** A text as words that can be taken away, with what stands between them. */
 export interface Words {
   words: string[];

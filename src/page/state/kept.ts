@@ -1,31 +1,38 @@
 import type { Document, History } from './document.ts';
 
-/** What a reload or a restored tab brings back: the present document and the one before it, in this tab's own storage. */
+/** What a reload or a restored tab brings back, in this tab's own storage: it gets into no history that a browser sends elsewhere. */
 
-const key = 'vitrine-document';
+type Kept = 'document' | 'room' | 'conversation';
 
-export function keep({ documents, at }: History): void {
-  const last = documents.slice(Math.max(0, at - 1), at + 1);
+export function store(what: Kept, value: unknown): void {
   try {
-    sessionStorage.setItem(key, JSON.stringify({ documents: last, at: last.length - 1 }));
+    sessionStorage.setItem(`vitrine-${what}`, JSON.stringify(value));
   } catch {
     // storage is closed to this page, or full: a reload begins anew
   }
 }
 
-/** Undefined where there is none, or none that this page can read. */
-export function kept(): History | undefined {
+/** As `store` left it, or another build of the page; undefined where there is none, or none that `is` what is looked for. */
+export function stored<T>(what: Kept, is: (found: T) => boolean): T | undefined {
   try {
-    const found = JSON.parse(sessionStorage.getItem(key) ?? 'null') as History | null;
-    return found?.documents.length && found.documents.every(isDocument) && found.documents[found.at]
-      ? found
-      : undefined;
+    const found = JSON.parse(sessionStorage.getItem(`vitrine-${what}`) ?? 'null') as T | null;
+    return found && is(found) ? found : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Another build of the page may have written it. */
+/** The present document and the one before it. */
+export function keep({ documents, at }: History): void {
+  const last = documents.slice(Math.max(0, at - 1), at + 1);
+  store('document', { documents: last, at: last.length - 1 });
+}
+
+export function kept(): History | undefined {
+  const isHistory = ({ documents, at }: History) => documents.every(isDocument) && documents[at] !== undefined;
+  return stored('document', isHistory);
+}
+
 function isDocument({ branches, shown }: Document): boolean {
   const isBranch = ({ id, at, manuscript }: Document['branches'][number]) =>
     typeof id === 'number' && typeof at === 'number' && manuscript.every(({ text }) => typeof text === 'string');

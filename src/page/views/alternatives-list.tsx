@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { asked, choose, letGo } from '../alternatives.ts';
-import { percent, visible } from '../format.ts';
+import { percent, spoken, visible } from '../format.ts';
 import { strings } from '../strings.ts';
 import { tokens } from '../tokens.ts';
 
@@ -42,7 +42,7 @@ export function AlternativesList({ onLeave }: { onLeave: () => void }) {
     <div
       class="alternatives"
       role="dialog"
-      aria-label={strings.alternatives(token?.text ?? '')}
+      aria-label={strings.alternatives(spoken(token?.text ?? ''))}
       tabIndex={-1}
       ref={box}
       style={place}

@@ -1,4 +1,5 @@
 import { acceptGhost, ghost } from '../ghost.ts';
+import { apple } from '../keys.ts';
 import { strings } from '../strings.ts';
 import { shownText } from '../writing.ts';
 import { offered } from './text-surface.tsx';
@@ -16,7 +17,7 @@ export function Offer() {
             </span>
             <span class="with-touch">{strings.takeTouch}</span>
           </button>
-          <span class="with-keys">{strings.offerKeys}</span>
+          <span class="with-keys">{strings.offerKeys(apple)}</span>
         </>
       )}
     </p>

@@ -1,4 +1,5 @@
 import { ghostOn, switchGhost } from '../ghost.ts';
+import { apple } from '../keys.ts';
 import { type Colouring, colourings } from '../permalink.ts';
 import { strings } from '../strings.ts';
 import { colouring, perplexityOf, type TextToken, tokens } from '../tokens.ts';
@@ -36,7 +37,10 @@ export function ReadingAids() {
           <span>{strings.scaleEnds[colouring.value][1]}</span>
         </div>
       )}
-      <p class="meaning">{strings.alternativesHint}</p>
+      <p class="meaning">
+        {strings.aboutTokens} <span class="with-keys">{strings.alternativesHint(apple)}</span>
+        <span class="with-touch">{strings.alternativesTouch}</span>
+      </p>
     </section>
   );
 }

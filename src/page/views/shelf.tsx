@@ -1,3 +1,4 @@
+import { apple } from '../keys.ts';
 import { openAddress } from '../link.ts';
 import { loading, shown } from '../models.ts';
 import { strings } from '../strings.ts';
@@ -15,8 +16,6 @@ import {
   undo,
 } from '../writing.ts';
 import { CopyButton } from './copy-button.tsx';
-
-const apple = /Mac|iPhone|iPad/.test(navigator.platform);
 
 /** The edge the text stands on: it shows progress along its line, and carries the actions and the figures. */
 export function Shelf() {

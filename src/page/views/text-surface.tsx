@@ -2,11 +2,12 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import { segments, shared, stretches } from '../../embed/manuscript.ts';
 import { askAt, asked, letGo } from '../alternatives.ts';
 import { announcement } from '../announce.ts';
-import { acceptGhost, composing, dismiss, ghost } from '../ghost.ts';
+import { acceptGhost, dismiss, ghost } from '../ghost.ts';
+import { isComposing } from '../keys.ts';
 import { shown } from '../models.ts';
 import { strings } from '../strings.ts';
 import { colouring, shadeOf, strengthOf, tokens } from '../tokens.ts';
-import { manuscript, phase, redo, shownText, type, undo } from '../writing.ts';
+import { compose, composing, composition, manuscript, phase, redo, shownText, type, undo } from '../writing.ts';
 import { AlternativesList } from './alternatives-list.tsx';
 
 /**
@@ -25,6 +26,7 @@ export function TextSurface() {
   useLayoutEffect(() => {
     // On a touch screen, focus would bring up the keyboard over half the page.
     if (matchMedia('(pointer: fine)').matches) area.current?.focus();
+    return () => compose(false); // a field that is gone tells no end
   }, []);
   useLayoutEffect(() => {
     if (!running && document.activeElement === area.current) area.current?.setSelectionRange(-1, -1);
@@ -46,8 +48,7 @@ export function TextSurface() {
         onClick={({ currentTarget: { selectionStart, selectionEnd } }) => {
           if (colouring.value && !busy && selectionStart === selectionEnd) void askAt(selectionStart + 1, 'mouse');
         }}
-        onCompositionStart={() => (composing.value = true)}
-        onCompositionEnd={() => (composing.value = false)}
+        {...composition}
         readOnly={busy}
         dir="auto"
         aria-label={strings.text}
@@ -91,7 +92,7 @@ function Flow() {
 
 /** Keys of the text: what is offered is taken by Tab, in words by Ctrl + right, and let go by Escape; then Tab moves on. */
 function onKey(event: KeyboardEvent, area: HTMLTextAreaElement): void {
-  if (event.isComposing) return;
+  if (isComposing(event)) return;
   const atEnd = area.selectionStart === area.value.length && area.selectionEnd === area.value.length;
   const control = event.ctrlKey || event.metaKey;
   const done = (() => {

@@ -1,14 +1,18 @@
 import type { ComponentChildren } from 'preact';
+import { TakePicture } from '../take/picture.tsx';
 import { words } from '../words.ts';
 
 /** A titled group of pictures within a station. */
 export function Figure({
   title,
   note,
+  take,
   children,
 }: {
   title: string;
   note?: ComponentChildren;
+  /** What the file is called in which the picture can be taken away; absent: it cannot. */
+  take?: string;
   children: ComponentChildren;
 }) {
   return (
@@ -20,6 +24,7 @@ export function Figure({
         {note && <p>{typeof note === 'string' ? <Quoting text={note} /> : note}</p>}
       </figcaption>
       {children}
+      {take && <TakePicture name={take} of=".figure" />}
     </figure>
   );
 }

@@ -4,6 +4,7 @@ import { currentTheme } from '../../theme.ts';
 import { type Cell, cell, sameCell } from '../looking.ts';
 import { words } from '../words.ts';
 import { cssColour, pixelsOf, type Scale } from './colours.ts';
+import { Quoting } from './figure.tsx';
 
 export interface MatrixProps {
   /** What a screen reader calls the picture. */
@@ -105,8 +106,8 @@ export function Matrix(props: MatrixProps) {
         data-side={at && at.column > columns / 2 ? 'left' : 'right'}
         style={at && corner(at, rows, columns)}
       >
-        {at &&
-          `${describe ? `${describe(at.row, at.column)} ` : ''}${shortNumber(props.data[at.row * columns + at.column]!)}`}
+        {at && describe && <Quoting text={`${describe(at.row, at.column)} `} />}
+        {at && shortNumber(props.data[at.row * columns + at.column]!)}
       </output>
     </div>
   );

@@ -6,6 +6,7 @@ import { magnitudeOf } from '../../shares.ts';
 import { currentTheme } from '../../theme.ts';
 import { useShown } from '../frame.ts';
 import { type Cell, cell } from '../looking.ts';
+import { TakePicture } from '../take/picture.tsx';
 import { words } from '../words.ts';
 import { cssColour, type Scale } from './colours.ts';
 import { Quoting } from './figure.tsx';
@@ -18,11 +19,13 @@ interface PartProps {
   /** On the residual stream, or beside it. */
   on?: 'stream' | 'branch';
   note?: ComponentChildren;
+  /** As of a figure. */
+  take?: string;
   children: ComponentChildren;
 }
 
 /** One step of the flow, under its title and hook names. */
-export function Part({ title, hooks, on = 'branch', note, children }: PartProps) {
+export function Part({ title, hooks, on = 'branch', note, take, children }: PartProps) {
   return (
     <li class="part" data-on={on}>
       <header>
@@ -33,6 +36,7 @@ export function Part({ title, hooks, on = 'branch', note, children }: PartProps)
       </header>
       {note && <p class="summary">{typeof note === 'string' ? <Quoting text={note} /> : note}</p>}
       {children}
+      {take && <TakePicture name={take} of=".part" />}
     </li>
   );
 }

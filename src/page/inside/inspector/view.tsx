@@ -199,6 +199,7 @@ function numbersOf(reading: Reading, plan: Plan): Numbers {
     const read = model.weight(name, { rows: [row] }).then(({ data }) => data);
     if (kept.size === mostRows) kept.clear();
     kept.set(key, read);
+    read.catch(() => kept.delete(key)); // asked for again, it is tried again
     return read;
   };
   return {

@@ -1,6 +1,6 @@
 import { percent, shortNumber, visible } from '../../format.ts';
 import { largest, lengthOf, patternRow, rowOf } from '../../shares.ts';
-import { replaceText } from '../../writing.ts';
+import { replaceText, shownText } from '../../writing.ts';
 import type { Place } from '../frame.ts';
 import { lookAt, type StationName } from '../looking.ts';
 import type { Reading } from '../reading.ts';
@@ -34,6 +34,12 @@ export type LessonName = keyof typeof words.lessons;
 const rowIn = async (run: Reading, name: string, at: number) => rowOf(await run.tensor(name), at);
 const norm = async (run: Reading, name: string, at: number) => lengthOf(await rowIn(run, name, at));
 
+/** As many characters as a reader sees, where the browser can tell: an emoji of several parts is one. */
+function charactersIn(text: string): number {
+  if (!('Segmenter' in Intl)) return [...text].length;
+  return [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text)].length;
+}
+
 /** A text with a repetition, for heads that look for one. */
 const repeated = () => {
   setAside();
@@ -49,7 +55,12 @@ export const lessons: Record<LessonName, LessonStep[]> = {
     {
       station: 'input',
       tensor: 'hook_embed',
-      values: async ({ ids, texts }) => [[...texts.join('')].length, ids.length, visible(texts.at(-1)!), ids.at(-1)!],
+      values: async ({ ids, texts }) => [
+        shownText.peek() === '' ? 0 : charactersIn(texts.join('')),
+        ids.length,
+        visible(texts.at(-1)!),
+        ids.at(-1)!,
+      ],
     },
   ],
   embeddings: [
@@ -84,7 +95,7 @@ export const lessons: Record<LessonName, LessonStep[]> = {
       tensor: 'blocks.N.ln1.hook_normalized',
       values: async (run, { layer, position }) => {
         const [scale] = await rowIn(run, `blocks.${layer}.ln1.hook_scale`, position);
-        return [shortNumber(scale!)];
+        return [shortNumber(scale!), 'rmsNormEpsilon' in run.model.config ? 'rms' : 'layer'];
       },
     },
   ],
@@ -92,7 +103,10 @@ export const lessons: Record<LessonName, LessonStep[]> = {
     {
       station: 'block',
       tensor: 'blocks.N.attn.hook_q',
-      values: async (run, { head }) => [run.model.config.nEmbd / run.model.config.nHead, head],
+      values: async (run, { layer, head }) => {
+        const { shape } = await run.tensor(`blocks.${layer}.attn.hook_q`);
+        return [shape.at(-1)!, head];
+      },
     },
     { station: 'block', tensor: 'blocks.N.attn.hook_k' },
     { station: 'block', tensor: 'blocks.N.attn.hook_v' },
@@ -123,7 +137,8 @@ export const lessons: Record<LessonName, LessonStep[]> = {
       values: async (run, { layer, position }) => {
         const row = await rowIn(run, `blocks.${layer}.mlp.hook_post`, position);
         const [most = 0] = largest(row, 1);
-        return [row.length, row.filter((x) => x > 0.1).length, most, shortNumber(row[most]!)];
+        const { activation } = run.model.config;
+        return [row.length, row.filter((x) => x > 0.1).length, most, shortNumber(row[most]!), words.curves[activation]];
       },
     },
     { station: 'block', tensor: 'blocks.N.hook_mlp_out' },

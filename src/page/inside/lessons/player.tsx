@@ -1,6 +1,6 @@
 import './lessons.css';
 import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Quoting } from '../draw/figure.tsx';
 import type { Place } from '../frame.ts';
 import { useLater } from '../later.ts';
@@ -139,8 +139,13 @@ function useTold(name: LessonName, step: number) {
 function Text({ name, step, values, place }: Found & { name: LessonName; step: number }) {
   const { station, tensor: picture } = lessons[name][step]!;
   const text = words.lessons[name].steps[step] as (...values: (string | number)[]) => string;
+  const former = useRef('');
   useEffect(() => {
-    void pointAt(nameOf(picture, place), station);
+    const tensor = nameOf(picture, place);
+    const now = `${name} ${step} ${tensor}`;
+    // While one writes, a step's numbers change, and what it points at does not.
+    void pointAt(tensor, station, now === former.current);
+    former.current = now;
   }, [values]);
   useEffect(() => stopPointing, []);
   return (

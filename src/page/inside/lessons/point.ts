@@ -1,3 +1,4 @@
+import { bringIntoView, whenMoved } from '../into-view.ts';
 import type { StationName } from '../looking.ts';
 
 /** A picture is drawn when its numbers are read; longer than this it is not waited for. */
@@ -5,25 +6,29 @@ const patienceMs = 10_000;
 
 let mine = 0;
 
-/** Scrolls to the picture of a tensor within a station and outlines it; to the station while there is no such picture. */
-export async function pointAt(tensor: string, station: StationName): Promise<void> {
+/**
+ * Outlines the picture of a tensor within a station and scrolls to it, to the station while there is no such picture. A visitor who
+ * moves on meanwhile is left alone, and so is one who `stays`: the numbers are others, the picture is where it was.
+ */
+export async function pointAt(tensor: string, station: StationName, stays = false): Promise<void> {
   const turn = ++mine;
   unpoint();
   const until = performance.now() + patienceMs;
+  let leads = !stays;
+  const stopWaiting = whenMoved(() => (leads = false));
   let section: HTMLElement | null = null;
-  for (;;) {
+  let shown: HTMLElement | null | undefined;
+  do {
     await new Promise(requestAnimationFrame);
-    if (turn !== mine) return;
+    if (turn !== mine) return stopWaiting();
     section = document.getElementById(`station-${station}`);
     const picture = section?.querySelector<HTMLElement>(`[data-tensor="${CSS.escape(tensor)}"]`);
-    const shown = picture?.closest<HTMLElement>('.matrix') ?? picture;
-    if (shown) {
-      shown.setAttribute('data-pointed', '');
-      return scrollTo(shown);
-    }
-    if (performance.now() > until) break;
-  }
-  if (section) scrollTo(section);
+    shown = picture?.closest<HTMLElement>('.matrix') ?? picture;
+  } while (!shown && performance.now() < until);
+  stopWaiting();
+  shown?.setAttribute('data-pointed', '');
+  const aim = shown ?? section;
+  if (aim && leads) bringIntoView(aim, 'center');
 }
 
 /** Nothing is outlined any more, and a picture that is still waited for is not scrolled to. */
@@ -34,9 +39,4 @@ export function stopPointing(): void {
 
 function unpoint(): void {
   for (const former of document.querySelectorAll('[data-pointed]')) former.removeAttribute('data-pointed');
-}
-
-function scrollTo(element: HTMLElement): void {
-  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  element.scrollIntoView({ block: 'center', behavior: calm ? 'auto' : 'smooth' });
 }

@@ -1,11 +1,12 @@
 import './style.css';
-import { useState } from 'preact/hooks';
 import { shown } from '../../models.ts';
 import { sourceOf } from '../../sources.ts';
 import { CopyButton } from '../../views/copy-button.tsx';
 import type { Cell } from '../looking.ts';
 import type { Reading } from '../reading.ts';
 import { codeOf, csvOf } from './files.ts';
+import { save, useSaving } from './save.ts';
+import { svgOf } from './svg.ts';
 import { words } from './words.ts';
 
 /** CSS pixels that the shorter side of a saved picture has at least. */
@@ -13,11 +14,7 @@ const smallest = 512;
 
 /** What is looked at, to take along: the tensor, the picture of it, the code that makes the number. */
 export function TakeAway({ cell: { name, index }, reading }: { cell: Cell; reading: Reading }) {
-  const [failure, setFailure] = useState<string | undefined>(undefined);
-  const saving = (how: () => Promise<void>) => () => {
-    setFailure(undefined);
-    how().catch((error: unknown) => setFailure(error instanceof Error ? error.message : String(error)));
-  };
+  const { failure, saving } = useSaving();
   const picture = document.querySelector<HTMLCanvasElement>(`canvas[data-tensor="${CSS.escape(name)}"]`);
   const code = () => {
     const source = shown.value && sourceOf(shown.value.ref);
@@ -30,14 +27,27 @@ export function TakeAway({ cell: { name, index }, reading }: { cell: Cell; readi
       <button
         type="button"
         class="quiet"
-        onClick={saving(async () => save(`${name}.csv`, new Blob([csvOf(await reading.tensor(name))])))}
+        onClick={saving(async () => save(`${name}.csv`, csvOf(await reading.tensor(name)), 'text/csv'))}
       >
         {words.csv}
       </button>
       {picture && (
-        <button type="button" class="quiet" onClick={saving(async () => save(`${name}.png`, await enlarged(picture)))}>
-          {words.png}
-        </button>
+        <>
+          <button
+            type="button"
+            class="quiet"
+            onClick={saving(async () => save(`${name}.png`, await enlarged(picture), 'image/png'))}
+          >
+            {words.png}
+          </button>
+          <button
+            type="button"
+            class="quiet"
+            onClick={saving(() => save(`${name}.svg`, svgOf(withNames(picture), name), 'image/svg+xml'))}
+          >
+            {words.svg}
+          </button>
+        </>
       )}
       <CopyButton text={code} label={words.code} done={words.copied} title={words.codeHint} />
       {failure !== undefined && <p role="alert">{words.failed(failure)}</p>}
@@ -45,18 +55,14 @@ export function TakeAway({ cell: { name, index }, reading }: { cell: Cell; readi
   );
 }
 
+/** A matrix with the names of its rows and columns, where it has any. */
+const withNames = (picture: Element) =>
+  picture.closest('.named-map, .labelled') ?? picture.closest('.matrix') ?? picture;
+
 /** An address stands for itself wherever the code runs. */
 function nameOf(source: unknown): string | undefined {
   if (source instanceof URL) return source.href;
   return typeof source === 'string' ? source : undefined;
-}
-
-function save(name: string, blob: Blob): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000); // a browser that asks where to put it still reads it
 }
 
 /** A picture of a pixel a number, each a square of one colour. */

@@ -7,8 +7,9 @@ import { Matrix } from '../draw/matrix.tsx';
 import { useWidth } from '../draw/width.ts';
 import { Framed, useFrame, useShown } from '../frame.ts';
 import { useLater } from '../later.ts';
-import { layer, lookAt, open, rather, type StationName, word } from '../looking.ts';
+import { ask, layer, lookAt, open, type StationName } from '../looking.ts';
 import { pipelineOf } from '../stations/output/stages.ts';
+import { TakePicture } from '../take/picture.tsx';
 import { useTexts } from '../texts.ts';
 import { Stream, shareOfChosen } from './stream.tsx';
 import { words } from './words.ts';
@@ -40,6 +41,7 @@ export function Whole() {
           <Scores />
         </div>
         <Said pattern={pattern} />
+        <TakePicture name="flow" of=".whole" />
       </section>
     </Framed>
   );
@@ -94,7 +96,7 @@ function Pieces({ rows }: { rows: readonly number[] }) {
         scale="signed"
         tensor="whole blocks.0.hook_resid_pre"
         cellAt={(row, column) => ({ kind: 'tensor', name: 'blocks.0.hook_resid_pre', index: [rows[row]!, column] })}
-        describe={(row, column) => `${frame.text(rows[row])} [${column}]`}
+        describe={(row, column) => `“${frame.text(rows[row])}” [${column}]`}
         cellSize={[2, rowHeight]}
         stale={stale}
       />
@@ -189,7 +191,7 @@ function Scores() {
           <b class="picked">
             “<bdi>{text(picked.id)}</bdi>”
           </b>{' '}
-          <button type="button" class="quiet ask-who" onClick={() => askWho(picked.id)}>
+          <button type="button" class="leads" onClick={() => askWho(picked.id)}>
             {words.who}
           </button>
         </p>
@@ -199,8 +201,7 @@ function Scores() {
 }
 
 function askWho(id: number): void {
-  word.value = id;
-  rather.value = undefined;
+  ask({ word: id, rather: undefined });
   open('spoke');
 }
 

@@ -30,7 +30,6 @@ export const words = {
   afterAttention: (layer: number) => `After the attention of block ${layer}`,
   afterMlp: (layer: number) => `After the MLP of block ${layer}`,
   temperature: 'Shares at temperature 1.',
-  picked: (token: string) => `“${token}” is next.`,
   byNumber: (seed: number, u: number) => `Seed ${seed} gives the number ${u.toFixed(4)}; it falls on`,
   greedy: 'Temperature 0 draws nothing: the largest score is taken,',
   line01: (u: number, token: string) =>

@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { TensorSpec, TracedTensor } from '../../../index.ts';
+import { Quoting } from '../../inside/draw/figure.tsx';
 import { Matrix } from '../../inside/draw/matrix.tsx';
 import { useLater } from '../../inside/later.ts';
 import { Stepper } from '../../views/stepper.tsx';
@@ -32,17 +33,22 @@ const partsOf = (block: string) => [
   `${block}.ln1.hook_normalized`,
 ];
 
-function Lesson({ stack, tensors, texts, trace, of }: Props) {
+function Lesson({ stack, tensors, texts: given, trace, of }: Props) {
   const count = useMemo(() => stacksOf(tensors).get(stack) ?? 1, [tensors, stack]);
   const [layer, setLayer] = useState(0);
   const [token, setToken] = useState(0);
-  const at = Math.min(token, texts.length - 1);
   const blocks = Array.from({ length: count }, (_, i) => `${stack}.${i}`);
   const names = blocks.flatMap((block) => [...partsOf(block), `${block}.ln1.hook_scale`]);
-  const { value, stale } = useLater((signal) => trace(names, signal), [of, stack]);
+  // Tokens and their numbers are of one run.
+  const { value, stale } = useLater(
+    async (signal) => ({ traced: await trace(names, signal), texts: given }),
+    [of, stack],
+  );
   if (!value) return null;
+  const { traced, texts } = value;
+  const at = Math.min(token, texts.length - 1);
   const rowOf = (name: string) => {
-    const { data, shape } = value.get(name)!;
+    const { data, shape } = traced.get(name)!;
     return data.subarray(at * shape[1]!, (at + 1) * shape[1]!);
   };
   const rows = partsOf(`${stack}.${layer}`).map((name) => ({ name, data: rowOf(name) }));
@@ -78,7 +84,9 @@ function Lesson({ stack, tensors, texts, trace, of }: Props) {
           </li>
         ))}
       </ol>
-      <p class="says">{words.normSays(texts[at]!, spread(rows[2]!.data), scale)}</p>
+      <p class="says">
+        <Quoting text={words.normSays(texts[at]!, spread(rows[2]!.data), scale)} />
+      </p>
       <Spreads
         label={words.normEach(count)}
         before={blocks.map((block) => spread(rowOf(`${block}.hook_resid_mid`)))}

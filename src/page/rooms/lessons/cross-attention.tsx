@@ -2,6 +2,7 @@ import { useMemo } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../../embed/client.ts';
 import type { TracedTensor } from '../../../index.ts';
 import { shortNumber } from '../../format.ts';
+import { Quoting } from '../../inside/draw/figure.tsx';
 import { useLater } from '../../inside/later.ts';
 import { attentionsOf } from '../anatomy.ts';
 import { Fold } from '../fold.tsx';
@@ -53,7 +54,9 @@ function Lesson({ model, run, row }: Props) {
   const scale = best!.product === 0 ? 1 : best!.score / best!.product;
   return (
     <>
-      <p class="lead">{words.crossNote(run.target[row]!, attention.layer, head)}</p>
+      <p class="lead">
+        <Quoting text={words.crossNote(run.target[row]!, attention.layer, head)} />
+      </p>
       <table class="numbers">
         <caption>{words.crossCaption}</caption>
         <thead>
@@ -78,7 +81,9 @@ function Lesson({ model, run, row }: Props) {
         </tbody>
       </table>
       <p class="summary">{words.crossSum(all.reduce((sum, { share }) => sum + share, 0))}</p>
-      <p class="says">{words.crossSays(run.target[row]!, best!.text, best!.share)}</p>
+      <p class="says">
+        <Quoting text={words.crossSays(run.target[row]!, best!.text, best!.share)} />
+      </p>
     </>
   );
 }

@@ -6,6 +6,7 @@ import { Failed } from '../failed.tsx';
 import { Fold } from '../fold.tsx';
 import { words as common } from '../words/anatomy.ts';
 import { words } from '../words/lessons.ts';
+import { writtenToken } from '../words-of.ts';
 
 /** The training's objective on the visitor's text: each token taken away in turn, and how much of a surprise it is. */
 export function MaskedWords(props: { model: WorkerEncoder; text: string }) {
@@ -35,6 +36,7 @@ function Lesson({ model, text }: { model: WorkerEncoder; text: string }) {
     const { signal } = abort.current;
     isAsked.current = true;
     setGuesses([]);
+    setCount(0);
     setFailure(undefined);
     setRunning(true);
     try {
@@ -53,6 +55,7 @@ function Lesson({ model, text }: { model: WorkerEncoder; text: string }) {
   /** Another text takes the place of the one that is gone through. */
   useEffect(() => {
     setGuesses([]);
+    setCount(0);
     if (isAsked.current) void run();
     return stop;
   }, [model, text]);
@@ -64,11 +67,11 @@ function Lesson({ model, text }: { model: WorkerEncoder; text: string }) {
         <button type="button" class="plain" onClick={() => (running ? stop() : void run())}>
           {running ? common.stop : words.maskRun}
         </button>
-        {running && <span class="summary">{words.maskOf(guesses.length, count)}</span>}
+        {guesses.length < count && <span class="summary">{words.maskOf(guesses.length, count)}</span>}
       </p>
       <Failed failure={failure} />
       {guesses.length > 0 && (
-        <ol class="surprises" aria-label={words.maskEach}>
+        <ol class="tints surprises" aria-label={words.maskEach}>
           {guesses.map(({ text: token, share }, i) => (
             <li key={i} data-share={share} style={{ '--strength': 1 - share }}>
               <bdi>{token}</bdi> <span>{percent(share)}</span>
@@ -76,7 +79,7 @@ function Lesson({ model, text }: { model: WorkerEncoder; text: string }) {
           ))}
         </ol>
       )}
-      {guesses.length > 0 && !running && (
+      {guesses.length > 0 && guesses.length === count && !running && (
         <p class="says" data-loss={loss}>
           {words.maskSays(loss, Math.exp(loss))}
         </p>
@@ -95,6 +98,6 @@ async function* guessed(model: WorkerEncoder, text: string, signal: AbortSignal)
     const { logits } = await model.trace({ ids: masked, types }, { capture: [], signal });
     const shares = softmax(logits.data.subarray(at * config.vocabSize, (at + 1) * config.vocabSize));
     const spelled = await tokenizer.spelling(ids[at]!);
-    yield { guess: { text: spelled.replace(/^[▁Ġ]/, ''), share: shares[ids[at]!]! }, all: places.length };
+    yield { guess: { text: writtenToken(spelled), share: shares[ids[at]!]! }, all: places.length };
   }
 }

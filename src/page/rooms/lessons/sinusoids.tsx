@@ -22,10 +22,14 @@ export function Sinusoids(props: { model: WorkerEncoderDecoder; run: PairRun }) 
 
 function Lesson({ model, run }: { model: WorkerEncoderDecoder; run: PairRun }) {
   const [token, setToken] = useState(1);
-  const { value: tensor } = useLater(
-    async (signal) => (await model.trace(run.input, { capture: [name], signal })).get(name)!,
+  const { value } = useLater(
+    async (signal) => ({
+      tensor: (await model.trace(run.input, { capture: [name], signal })).get(name)!,
+      source: run.source,
+    }),
     [model, run],
   );
+  const { tensor, source = [] } = value ?? {};
   const products = useMemo(() => tensor && productsOf(tensor.data, tensor.shape[0]!), [tensor]);
   if (!tensor || !products) return null;
   const [rows = 0, width = 0] = tensor.shape;
@@ -41,7 +45,7 @@ function Lesson({ model, run }: { model: WorkerEncoderDecoder; run: PairRun }) {
           scale="signed"
           limit={1}
           tensor={name}
-          describe={(row, column) => common.looks(run.source[row] ?? '', String(column))}
+          describe={(row, column) => common.at(source[row] ?? '', column)}
           marked={{ row: at }}
           onPick={(row) => setToken(row)}
           cellSize={[8, 12]}
@@ -49,7 +53,7 @@ function Lesson({ model, run }: { model: WorkerEncoderDecoder; run: PairRun }) {
         <div class="steppers">
           <Stepper what={words.sinePosition} value={at} count={rows} onChange={setToken} />
           <b class="token">
-            <bdi>{run.source[at]}</bdi>
+            <bdi>{source[at]}</bdi>
           </b>
         </div>
         <ul class="says">
@@ -68,7 +72,7 @@ function Lesson({ model, run }: { model: WorkerEncoderDecoder; run: PairRun }) {
           rows={rows}
           columns={rows}
           scale="signed"
-          describe={(row, column) => common.looks(run.source[row] ?? '', run.source[column] ?? '')}
+          describe={(row, column) => common.looks(source[row] ?? '', source[column] ?? '')}
           cellSize={[22, 22]}
         />
       </Figure>

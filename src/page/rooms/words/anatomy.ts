@@ -3,9 +3,7 @@ export const words = {
   headAt: (layer: number, head: number) => `Block ${layer}, head ${head}`,
   heads: 'Heads, a row a block',
   failed: (why: string) => `This could not be run: ${why}`,
-  running: 'Computing…',
   stop: 'Stop',
-  lookTitle: 'What looks where',
   blocksTitle: 'Block by block',
   blocksSummary: 'Every tensor of a block in the order in which it is computed.',
   stacks: { blocks: 'Blocks', encoder: 'Encoder', decoder: 'Decoder' },
@@ -13,13 +11,13 @@ export const words = {
   block: 'Block',
   head: 'Head',
   rows: (name: string) => `${name}, a row a token`,
-  looks: (from: string, to: string) => `${from} → ${to}:`,
+  looks: (from: string, to: string) => `“${from}” → “${to}”:`,
+  at: (token: string, column: number) => `“${token}” [${column}]:`,
   token: (index: number, text: string) => `Token ${index}: ${text}`,
   reads: 'What reads',
   lines: (layer: number, head: number) => `What block ${layer}, head ${head} reads, as lines`,
   matrix: (layer: number, head: number) =>
     `Shares of block ${layer}, head ${head}: what reads downwards, what is read across`,
-  lesson: 'Lesson',
   try: 'Try',
 };
 

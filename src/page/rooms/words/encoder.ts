@@ -16,7 +16,6 @@ export const words = {
   fits: (place: number, count: number) => (count > 1 ? `What would fit into blank ${place + 1}` : 'What would fit'),
   was: (text: string, share: string, rank: number) => `It was “${text}”: ${share}, number ${rank} of all words.`,
   wasUnknown: (text: string) => `It was “${text}”, which is no single token of this model.`,
-  take: (text: string) => `Put “${text}” into the text`,
   noBlank: 'Nothing is taken away yet.',
   blank: 'blank',
   packed: ['Once upon a time, there was a king.', 'The dog barked.'],
@@ -34,7 +33,6 @@ export const words = {
   tableOf: 'Cosine of each sentence with each other; 1 is the same direction.',
   pooling: (modes: string, width: number) => `Pooled by ${modes}; ${width} numbers each.`,
   more: 'Give it at least one sentence.',
-  openSentence: 'What is inside is for the sentence that you compare with.',
 
   labelsTitle: {
     classes: 'What kind of text is it?',

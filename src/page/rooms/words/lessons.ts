@@ -3,8 +3,6 @@ const n = (value: number) => value.toFixed(2).replace('-', '−');
 const share = (value: number) => `${(100 * value).toFixed(1)} %`;
 
 export const words = {
-  lesson: 'Lesson',
-
   normTitle: 'Lesson: add, then norm',
   normSummary: 'The first transformers put the norm behind each sum; GPT-2 moved it.',
   normNote:

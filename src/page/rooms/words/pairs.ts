@@ -88,7 +88,6 @@ export const words = {
   beams: 'Texts kept',
   score: (score: number) => score.toFixed(2).replace('-', '−'),
   scoreTitle: 'Log-probability, divided by the length',
-  best: 'best',
   searching: 'Searching…',
   failed: (why: string) => `This could not be written: ${why}`,
 };

@@ -2,6 +2,7 @@ import './attention.css';
 import { useRef, useState } from 'preact/hooks';
 import { shortNumber } from '../../../format.ts';
 import { patternRow } from '../../../shares.ts';
+import { Quoting } from '../../draw/figure.tsx';
 import { type DrawnCanvas, Matrix } from '../../draw/matrix.tsx';
 import { CellLink, Legend, Part } from '../../draw/part.tsx';
 import { useWidth } from '../../draw/width.ts';
@@ -35,7 +36,7 @@ export function Attention({ hook }: { hook: string }) {
     setStage(next);
   };
   return (
-    <Part title={words.attention} hooks={[`${hook}.hook_attn_scores`, `${hook}.hook_pattern`]}>
+    <Part title={words.attention} hooks={[`${hook}.hook_attn_scores`, `${hook}.hook_pattern`]} take="attention">
       <Scrubber stage={stage} onChange={show} />
       <p class="summary">{words.stageNotes[stage](scale)}</p>
       {value && (
@@ -203,7 +204,9 @@ function Row({ data, stage, cellAt }: RowProps) {
   const sumOf = (some: readonly number[]) => some.reduce((sum, key) => sum + data[key]!, 0);
   return (
     <div class="query-row">
-      <h5>{words.readsFrom(tokenText(query))}</h5>
+      <h5>
+        <Quoting text={words.readsFrom(tokenText(query))} />
+      </h5>
       <ol class="bars">
         {shown.map((key) => (
           <li key={key} data-key={key}>

@@ -20,7 +20,12 @@ export function Mlp({ hook }: { hook: string }) {
       <Part title={words.up} hooks={[names.pre]} note={words.upNote(nEmbd, nInner)}>
         <Neurons name={names.pre} columns={nEmbd} />
       </Part>
-      <Part title={words.curve(activation)} hooks={[names.post]} note={words.curveNote(nInner, gated)}>
+      <Part
+        title={words.curve(activation)}
+        hooks={[names.post]}
+        note={words.curveNote(nInner, gated)}
+        take="activation"
+      >
         <div class="activation" data-tensor={names.post}>
           <Curve
             kind={activation}

@@ -124,7 +124,7 @@ function HeadRows({ title, name }: { title: string; name: string }) {
         limit={limit}
         tensor={name}
         cellAt={(row, column) => ({ kind: 'tensor', name, index: [row, of, column] })}
-        describe={(row, column) => `${frame.text(row)} [${column}]`}
+        describe={(row, column) => `“${frame.text(row)}” [${column}]`}
         marked={{ row: frame.position }}
         stale={stale}
       />

@@ -8,7 +8,6 @@ export const words = {
   ],
   flow: (layer: number, head: number, token: string) => `Block ${layer}, head ${head}, for the token “${token}”.`,
   rows: (name: string, head: number) => `${name} of head ${head}, a row for each token`,
-  value: (name: string, index: number) => `${name}, number ${index}`,
 
   residIn: 'Residual stream comes in',
   residInNote:

@@ -48,7 +48,7 @@ export function Compare() {
             {running ? words.stop : words.compare}
           </button>
         </form>
-        <fieldset class="pick">
+        <fieldset class="choices">
           <legend>{words.how}</legend>
           {ways.map((one) => (
             <label key={one}>
@@ -122,7 +122,7 @@ function Found({ sweep, running }: { sweep: Sweep; running: boolean }) {
   const differs = (at: number) => own.ids[at] !== other.ids[at];
   return (
     <div class="compare">
-      <Figure title={words.map} note={<Quoting text={words.question(wrongText!, rightText!)} />}>
+      <Figure title={words.map} note={<Quoting text={words.question(wrongText!, rightText!)} />} take="two-texts">
         <NamedMap
           label={words.mapLabel}
           data={shares}

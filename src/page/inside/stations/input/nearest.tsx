@@ -47,7 +47,7 @@ export function PositionMap() {
   const at = position.value;
   const count = value?.shape[0] ?? model.config.nCtx;
   return (
-    <Figure title={words.similarities} note={words.similaritiesNote(count, at)}>
+    <Figure title={words.similarities} note={words.similaritiesNote(count, at)} take="positions">
       <Outcome failure={failure} waiting={!value && words.comparing} />
       {value && (
         <div class="similarities">

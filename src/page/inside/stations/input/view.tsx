@@ -52,7 +52,7 @@ function Vectors({ title, name }: { title: string; name: string }) {
         scale="signed"
         tensor={name}
         cellAt={(row, column) => ({ kind: 'tensor', name, index: [row, column] })}
-        describe={(row, column) => `${frame.text(row)} [${column}]`}
+        describe={(row, column) => `“${frame.text(row)}” [${column}]`}
         marked={{ row: frame.position }}
         cellSize={[12, Math.max(2, Math.min(12, Math.floor(480 / rows)))]}
         stale={stale}

@@ -46,7 +46,7 @@ function Predictions({ frame, stale }: { frame: Frame; stale: boolean }) {
       <p>
         <Quoting text={words.lead(frame.text())} />
       </p>
-      <fieldset class="pick">
+      <fieldset class="choices">
         <legend>{words.which}</legend>
         {candidates.map((one) => (
           <label key={one}>
@@ -57,7 +57,7 @@ function Predictions({ frame, stale }: { frame: Frame; stale: boolean }) {
           </label>
         ))}
       </fieldset>
-      <fieldset class="pick">
+      <fieldset class="choices">
         <legend>{words.how}</legend>
         {(['gradient', 'integrated'] as const).map((one) => (
           <label key={one}>
@@ -90,7 +90,7 @@ function Tokens({ moves, prediction }: { moves: Moves; prediction: string }) {
       <p class="strongest">
         <Quoting text={words.strongest(visible(texts[strongest]!), values[strongest]!, prediction)} />
       </p>
-      <ol class="moves" aria-label={words.tokens} data-way={way} data-logit={logit}>
+      <ol class="tints moves" aria-label={words.tokens} data-way={way} data-logit={logit}>
         {Array.from(values, (value, i) => (
           <li key={i} data-value={value} data-against={value < 0} style={{ '--strength': Math.abs(value) / limit }}>
             <button

@@ -1,6 +1,6 @@
 import './style.css';
 import { Fragment } from 'preact';
-import { useLayoutEffect, useMemo } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { NeuronTokens } from '../../../../index.ts';
 import { shortNumber, visible } from '../../../format.ts';
 import { largest, magnitudeOf, rowOf } from '../../../shares.ts';
@@ -9,7 +9,7 @@ import { Failure, Figure, Quoting } from '../../draw/figure.tsx';
 import { CellLink } from '../../draw/part.tsx';
 import { Framed, useFrame, useShown } from '../../frame.ts';
 import { useLater } from '../../later.ts';
-import { cell, layer, lookAt, neuron, neuronOf } from '../../looking.ts';
+import { ask, layer, lookAt, neuron } from '../../looking.ts';
 import { words } from './words.ts';
 
 const offered = 8;
@@ -20,11 +20,6 @@ const mostPieces = 80;
 /** One neuron of the block looked at: its number at every piece of the text, and its column against the words. */
 export function Neuron() {
   const { frame, stale, failure } = useFrame([`blocks.${layer.value}.mlp.hook_post`, 'ln_final.hook_scale']);
-  // A cell of an MLP that is asked about is its neuron's.
-  useLayoutEffect(() => {
-    const of = neuronOf(cell.value);
-    if (of) neuron.value = of.neuron;
-  }, [cell.value]);
   if (failure !== undefined) return <Failure what={failure} />;
   if (!frame) return <p class="summary">{words.reading}</p>;
   const { nInner } = frame.reading.model.config;
@@ -60,7 +55,7 @@ function Which({ count, which }: { count: number; which: number }) {
           text={String(which)}
           read={read}
           digits={5}
-          onChange={(value) => (neuron.value = value)}
+          onChange={(value) => ask({ neuron: value })}
         />
         <span class="summary">{words.most(frame.text())}</span>
         <div class="word-choice">
@@ -70,7 +65,7 @@ function Which({ count, which }: { count: number; which: number }) {
               key={one}
               aria-pressed={one === which}
               aria-label={words.choose(one, shortNumber(row[one]!))}
-              onClick={() => (neuron.value = one)}
+              onClick={() => ask({ neuron: one })}
             >
               {one}
             </button>
@@ -92,7 +87,7 @@ function Fires({ which }: { which: number }) {
   const most = magnitudeOf(values);
   const shown = useMemo(() => largest(values.map(Math.abs), mostPieces).sort((a, b) => a - b), [values]);
   return (
-    <Figure title={words.fires} note={most > 0 ? words.firesNote : words.silent}>
+    <Figure title={words.fires} note={most > 0 ? words.firesNote : words.silent} take="neuron">
       <code>
         {nameIn(frame.layer)} [{which}]
       </code>

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { Quoting } from '../../draw/figure.tsx';
 import { Part } from '../../draw/part.tsx';
 import type { Pick } from './stages.ts';
 import { words } from './words.ts';
@@ -21,11 +22,13 @@ export function Draw({ picked, seed, text, said, children }: DrawProps) {
     <Part title={words.draw} hooks={[]}>
       <div class="draw" data-id={id} data-u={u}>
         {u === undefined ? (
-          <p>{words.greedy(token)}</p>
+          <p>
+            <Quoting text={words.greedy(token)} />
+          </p>
         ) : (
           <>
             <p>
-              {words.number(seed, u)} {words.rule(token, own.from, own.to)}
+              {words.number(seed, u)} <Quoting text={words.rule(token, own.from, own.to)} />
             </p>
             <Line picked={picked} u={u} text={text} />
           </>

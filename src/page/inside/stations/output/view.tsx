@@ -3,7 +3,7 @@ import { useMemo } from 'preact/hooks';
 import { visible } from '../../../format.ts';
 import { rankOf, shareOf } from '../../../shares.ts';
 import { settings } from '../../../writing.ts';
-import { Failure } from '../../draw/figure.tsx';
+import { Failure, Quoting } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
 import { Legend, Part, Vector } from '../../draw/part.tsx';
 import { Framed, useFrame, useShown } from '../../frame.ts';
@@ -110,7 +110,7 @@ function GoesOn({ logits, id, text }: { logits: Float32Array; id: number; text: 
   const { rank, share } = useMemo(() => ({ rank: rankOf(logits, id), share: shareOf(logits, id) }), [logits, id]);
   return (
     <p class="goes-on" data-id={id} data-rank={rank} data-share={share}>
-      {words.goesOn(text(id), rank, share)}
+      <Quoting text={words.goesOn(text(id), rank, share)} />
     </p>
   );
 }

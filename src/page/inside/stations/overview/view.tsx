@@ -1,7 +1,7 @@
 import './style.css';
 import type { Overview as Glance } from '../../../../index.ts';
 import { percent, shortNumber, visible } from '../../../format.ts';
-import { Figure } from '../../draw/figure.tsx';
+import { Figure, Quoting } from '../../draw/figure.tsx';
 import { Matrix } from '../../draw/matrix.tsx';
 import { useLater } from '../../later.ts';
 import { head, layer, lookAt, position } from '../../looking.ts';
@@ -47,11 +47,11 @@ function Blocks({ glance, reading, stale }: Shown) {
   const token = visible(reading.texts[at] ?? '');
   const note = (
     <>
-      {words.glanceNote(token)} {glance.pool > 1 && words.pooled(glance.pool)}
+      <Quoting text={words.glanceNote(token)} /> {glance.pool > 1 && words.pooled(glance.pool)}
     </>
   );
   return (
-    <Figure title={words.glance} note={note}>
+    <Figure title={words.glance} note={note} take="overview">
       <div class="glance" style={{ '--heads': nHead }} data-stale={stale}>
         <div class="glance-row titles" aria-hidden="true">
           <span class="name" />
@@ -124,7 +124,7 @@ function Gaze({ glance: { patterns, pool }, reading, at }: Omit<Shown, 'stale'> 
       <b>{words.head(layer.value, head.value)}</b>
       {pool === 1 && (
         <>
-          : {words.looks(visible(reading.texts[at] ?? ''))}{' '}
+          : <Quoting text={words.looks(visible(reading.texts[at] ?? ''))} />{' '}
           {most.map(([key, weight], i) => (
             <span key={key} data-key={key} data-weight={weight}>
               {i > 0 && ', '}
@@ -152,7 +152,7 @@ function Norms({ glance: { norms }, reading, stale }: Shown) {
   const beyond = norms.data.some((value) => value > 1.5 * limit);
   const note = `${words.normsNote} ${beyond ? words.normsLimit(shortNumber(limit)) : ''}`;
   return (
-    <Figure title={words.norms} note={note}>
+    <Figure title={words.norms} note={note} take="residual">
       <div class="residuals">
         <div class="blocks" aria-hidden="true">
           <span>{words.input}</span>

@@ -17,7 +17,6 @@ export const words = {
   head: (layer: number, head: number) => `Block ${layer}, head ${head}`,
   open: 'A click opens the head in its block.',
   looks: (token: string) => `“${token}” looks at`,
-  weights: 'weight',
   norm: 'Residual',
   normOf: { pre: 'as it comes in', mid: 'after attention', post: 'after the MLP' },
   lens: 'Would say next',

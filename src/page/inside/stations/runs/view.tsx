@@ -18,7 +18,7 @@ export function Runs() {
   const { value, failure, stale } = useLater((signal) => measure(model, ids, signal), [model, measurement]);
   if (failure) return <p role="alert">{words.failed(failure instanceof Error ? failure.message : String(failure))}</p>;
   if (!value) return <p class="summary">{words.measuring}</p>;
-  const { profile, last } = value;
+  const { profile, last, of } = value;
   const parts = partsOf(profile);
   const whole = parts.reduce((sum, { microseconds }) => sum + microseconds, 0);
   const rate = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 }).format(1e6 / whole);
@@ -28,7 +28,8 @@ export function Runs() {
         {words.total(time(whole), rate)}{' '}
         <button type="button" class="plain" disabled={stale} onClick={() => measureAgain(measurement + 1)}>
           {words.again}
-        </button>
+        </button>{' '}
+        {String(of) !== String(ids) && words.changed}
       </p>
       <Chart parts={parts} />
       <Steps parts={parts} model={model} stale={stale} />
@@ -43,11 +44,11 @@ async function measure(
   model: WorkerModel,
   ids: readonly number[],
   signal: AbortSignal,
-): Promise<{ profile: Profile; last: number }> {
+): Promise<{ profile: Profile; last: number; of: readonly number[] }> {
   const rough = await model.profile(ids, { repeats: 2, signal });
   const ms = rough.steps.reduce((sum, { microseconds }) => sum + microseconds, 0) / 1000;
   const repeats = Math.max(2, Math.min(100, Math.round(enoughMs / Math.max(ms, 0.1))));
-  return { profile: await model.profile(ids, { repeats, signal }), last: ids.length - 1 };
+  return { profile: await model.profile(ids, { repeats, signal }), last: ids.length - 1, of: ids };
 }
 
 function time(microseconds: number): string {

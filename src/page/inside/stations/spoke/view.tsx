@@ -9,7 +9,7 @@ import { NamedMap } from '../../draw/map.tsx';
 import { Legend } from '../../draw/part.tsx';
 import { type Frame, useFrame } from '../../frame.ts';
 import { useLater } from '../../later.ts';
-import { lookAt, open, rather, word } from '../../looking.ts';
+import { ask, lookAt, open, rather, word } from '../../looking.ts';
 import { useTexts } from '../../texts.ts';
 import { mapOf, type Speaker, speakerOf, sumsOf } from './parts.ts';
 import { words } from './words.ts';
@@ -47,7 +47,13 @@ function Asked({ frame, stale }: { frame: Frame; stale: boolean }) {
   return (
     <>
       <Figure title={words.word(frame.text())} note={words.wordNote}>
-        <Choice label={words.word(frame.text())} ids={asked} chosen={token} text={text} onChoose={setWord} />
+        <Choice
+          label={words.word(frame.text())}
+          ids={asked}
+          chosen={token}
+          text={text}
+          onChoose={(id) => ask({ word: id })}
+        />
         <div class="rather">
           <span>{words.rather}</span>
           <Choice
@@ -55,7 +61,7 @@ function Asked({ frame, stale }: { frame: Frame; stale: boolean }) {
             ids={[undefined, ...asked.filter((id) => id !== token)]}
             chosen={minus}
             text={text}
-            onChoose={(id) => (rather.value = id)}
+            onChoose={(id) => ask({ rather: id })}
           />
         </div>
       </Figure>
@@ -67,8 +73,6 @@ function Asked({ frame, stale }: { frame: Frame; stale: boolean }) {
     </>
   );
 }
-
-const setWord = (id: number | undefined) => (word.value = id);
 
 interface ChoiceProps {
   label: string;
@@ -109,7 +113,7 @@ function Answer({ speakers, logit, token, minus, word: name, shape: { nLayer, nH
   const columns = [...Array.from({ length: nHead }, (_, i) => String(i)), words.mlp];
   return (
     <div class="spoke" data-token={token} data-minus={minus} data-stale={stale}>
-      <Figure title={words.map} note={words.mapNote}>
+      <Figure title={words.map} note={words.mapNote} take="who-spoke">
         <NamedMap
           label={words.mapLabel(name)}
           data={map}
@@ -173,7 +177,7 @@ function Loudest({ speakers }: { speakers: readonly Speaker[] }) {
               {layer === undefined ? (
                 name
               ) : (
-                <button type="button" class="quiet" onClick={() => openAt(layer, head)}>
+                <button type="button" class="leads" onClick={() => openAt(layer, head)}>
                   {name}
                 </button>
               )}{' '}

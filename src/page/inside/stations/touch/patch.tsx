@@ -1,6 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
-import { visible } from '../../../format.ts';
-import { Figure } from '../../draw/figure.tsx';
+import { spoken, visible } from '../../../format.ts';
+import { Figure, Quoting } from '../../draw/figure.tsx';
 import { head, layer, position } from '../../looking.ts';
 import { type Reading, reading, readingOf } from '../../reading.ts';
 import { touch } from '../../touch.ts';
@@ -60,7 +60,7 @@ export function Patch() {
       >
         <label>
           <span>{words.otherText}</span>
-          <input type="text" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+          <input type="text" dir="auto" value={text} onInput={(event) => setText(event.currentTarget.value)} />
         </label>
         <label>
           <span>{words.what}</span>
@@ -79,10 +79,12 @@ export function Patch() {
       )}
       {other && other.model === shown.model && (
         <>
-          <p class="summary">{words.takeFrom(name, visible(shown.texts[position.value] ?? ''))}</p>
+          <p class="summary">
+            <Quoting text={words.takeFrom(name, visible(shown.texts[position.value] ?? ''))} />
+          </p>
           <div class="ribbon">
             {other.texts.map((token, i) => (
-              <button type="button" aria-label={words.tokenOf(i, token)} onClick={() => take(other, i)}>
+              <button type="button" aria-label={words.tokenOf(i, spoken(token))} onClick={() => take(other, i)}>
                 {visible(token)}
               </button>
             ))}

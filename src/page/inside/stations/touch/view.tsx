@@ -1,8 +1,8 @@
 import './style.css';
-import { percent, visible } from '../../../format.ts';
+import { percent, spoken, visible } from '../../../format.ts';
 import { patternRow } from '../../../shares.ts';
 import { complete, phase } from '../../../writing.ts';
-import { Figure } from '../../draw/figure.tsx';
+import { Figure, Quoting } from '../../draw/figure.tsx';
 import { useFrame } from '../../frame.ts';
 import { head, layer, position } from '../../looking.ts';
 import { reading, touched } from '../../reading.ts';
@@ -108,7 +108,7 @@ function AttentionRow() {
                 value={row[key]!}
                 disabled={ofAnother}
                 style={{ '--at': row[key]! }}
-                aria-label={words.share(key, texts[key] ?? '')}
+                aria-label={words.share(key, spoken(texts[key] ?? ''))}
                 onInput={(event) => set(withShare(row, key, event.currentTarget.valueAsNumber, before))}
               />
               <bdi class="token">{visible(texts[key] ?? '')}</bdi>
@@ -141,7 +141,9 @@ function Changes() {
       <ul class="changes">
         {all.map((one) => (
           <li>
-            <span>{said(one)}</span>
+            <span>
+              <Quoting text={said(one)} />
+            </span>
             <button type="button" class="quiet" aria-label={words.remove(said(one))} onClick={() => untouch(one)}>
               {words.undo}
             </button>
@@ -182,7 +184,7 @@ function said(one: Touch): string {
     case 'attention':
       return words.said.attention(one.layer, one.head, one.position);
     case 'patch':
-      return words.said.patch(one.name, one.position, one.from);
+      return words.said.patch(one.name, one.position, visible(one.from));
     default:
       return one satisfies never;
   }

@@ -1,0 +1,33 @@
+/** Brings a part of the page into view, at once where motion is reduced. */
+export function bringIntoView(element: Element, block: ScrollLogicalPosition = 'start'): void {
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  element.scrollIntoView({ block, behavior: calm ? 'auto' : 'smooth' });
+}
+
+/** How much farther something may get within a frame while the page itself scrolls to it: what stands above it grows, too. */
+const slackPx = 48;
+
+/**
+ * Tells once that the visitor goes elsewhere: by wheel, finger, key or press, or, as by the scrollbar, by a scroll that leads away from what
+ * the page scrolls `to`.
+ * @returns what stops the waiting
+ */
+export function whenMoved(tell: () => void, to?: Element): () => void {
+  const left = new AbortController();
+  const leave = () => {
+    left.abort(); // the other listeners, too: most of them would wait for ever
+    tell();
+  };
+  const options = { signal: left.signal, passive: true };
+  for (const kind of ['wheel', 'touchmove', 'keydown', 'pointerdown']) addEventListener(kind, leave, options);
+  if (!to) return () => left.abort();
+  const distance = () => Math.abs(to.getBoundingClientRect().top);
+  let least = distance();
+  const look = () => {
+    const now = distance();
+    if (now > least + slackPx) leave();
+    else least = Math.min(least, now);
+  };
+  addEventListener('scroll', look, options);
+  return () => left.abort();
+}
