@@ -62,6 +62,16 @@ describe('axe-core finds no serious violation, light and dark', () => {
         .waitFor();
     }
     await expectNone();
+    // With colours of the system's own, what is chosen and what has the focus is told by lines.
+    await page.emulateMedia({ forcedColors: 'active', colorScheme: 'light' });
+    const chosen = page.locator('#station-compare .choices input:checked + span');
+    const other = page.locator('#station-compare .choices input:not(:checked) + span');
+    const outline = (one: typeof chosen) => one.first().evaluate((element) => getComputedStyle(element).outlineStyle);
+    expect([await outline(chosen), await outline(other)]).toEqual(['solid', 'none']);
+    await page.locator('.surface textarea').focus();
+    const bar = () => page.locator('.surface').evaluate((one) => getComputedStyle(one, '::before').backgroundColor);
+    const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    expect(await bar()).not.toBe(paper);
   });
 
   test('a lesson and the inspector, on a phone', async () => {

@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { WorkerModel } from '../../src/embed/client.ts';
-import { visible } from '../../src/page/format.ts';
+import { spoken, visible } from '../../src/page/format.ts';
 import { TensorCache } from '../../src/page/inside/cache.ts';
+import { laterOf } from '../../src/page/inside/later.ts';
+import { ask, neuron, rather, word } from '../../src/page/inside/looking.ts';
 import { spreadOf } from '../../src/page/inside/stations/runs/parts.ts';
 import { editsOf, giveBack, setAside, type Touch, touch, touches } from '../../src/page/inside/touch.ts';
+import { shown } from '../../src/page/models.ts';
 import { largest, momentsOf, patternRow, rankOf, rowOf, shareOf, softmax } from '../../src/page/shares.ts';
 import { perplexityOf, shadeOf, strengthOf } from '../../src/page/tokens.ts';
 
@@ -41,6 +44,30 @@ describe('what the visitor changes', () => {
     expect(touches.value).toEqual([head]);
     touches.value = [];
   });
+});
+
+test('what is asked of a model by a number is forgotten with it, and stays on another device', () => {
+  const open = (name: 'tiny-tales' | 'tiny-dates', device: 'wasm' | 'cpu') =>
+    (shown.value = { ref: { kind: 'embedded', name }, model, device, talks: false });
+  open('tiny-tales', 'wasm');
+  ask({ neuron: 17 });
+  ask({ word: 4, rather: 5 });
+  open('tiny-tales', 'cpu');
+  expect([neuron.value, word.value, rather.value]).toEqual([17, 4, 5]);
+  open('tiny-dates', 'cpu');
+  expect([neuron.value, word.value, rather.value]).toEqual([undefined, undefined, undefined]);
+  ask({ word: 1 });
+  expect([neuron.value, word.value]).toEqual([undefined, 1]);
+  shown.value = undefined;
+});
+
+test('a failure is of what was asked then: nothing that is asked afterwards has failed', () => {
+  const failure = new Error('once');
+  const told = { value: 1, when: ['a', 0], failure, failed: ['b', 0] };
+  expect(laterOf(told, ['b', 0])).toEqual({ value: 1, failure, stale: true });
+  expect(laterOf(told, ['c', 0])).toEqual({ value: 1, failure: undefined, stale: true });
+  expect(laterOf(told, ['a', 0])).toEqual({ value: 1, failure: undefined, stale: false });
+  expect(laterOf({}, ['a'])).toEqual({ value: undefined, failure: undefined, stale: true });
 });
 
 describe('the cache of tensors', () => {
@@ -96,6 +123,11 @@ test('what has no width is visible in a label', () => {
   expect(visible('\ufeff\u00ad\u202e')).toBe('⟨U+FEFF⟩⟨U+00AD⟩⟨U+202E⟩');
   expect(visible('\u00a0\u0000')).toBe('⟨U+00A0⟩⟨U+0000⟩');
   expect(visible('é雪')).toBe('é雪');
+  // Made to be ignored, or blank, whatever general category it has.
+  for (const one of ['\u034f', '\u115f', '\u3164', '\uffa0', '\u180b', '\ufe0f', '\u{e0101}', '\u2800', '\u061c'])
+    expect(visible(one)).toMatch(/^⟨U\+[0-9A-F]{4,5}⟩$/);
+  expect(visible('\u0301')).toBe('◌\u0301'); // or it would stand on what is before the label
+  expect([' the', '\u200b', ' ', ''].map(spoken)).toEqual([' the', '⟨U+200B⟩', '␣', '∅']);
   expect(visible('')).toBe('∅');
 });
 

@@ -116,6 +116,8 @@ describe('how it runs', () => {
       .poll(async () => (await rows()).map(({ microseconds }) => microseconds))
       .not.toEqual(before.map(({ microseconds }) => microseconds));
     expect((await rows()).map(({ step }) => step)).toEqual(before.map(({ step }) => step));
+    await page.getByRole('textbox', { name: 'Text to look inside' }).fill('Another text');
+    await page.getByText('Your text has changed since.').waitFor();
   });
 
   test('fits the screen, source and all', async () => {

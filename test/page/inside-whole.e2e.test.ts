@@ -4,6 +4,7 @@ import type { Model } from '../../src/index.ts';
 import { lengthOf, patternRow, rowOf, softmax } from '../../src/page/shares.ts';
 import { openSite, type Site } from '../site.ts';
 import { drawn, expectToFit, loadEmbedded, numbersOf, openWhole } from './inside.ts';
+import { frame } from './watch.ts';
 
 const text = 'Once upon a time there was a little girl named';
 const dials = { temperature: 0.8, topK: 40, seed: 7 };
@@ -99,6 +100,26 @@ test('the last token, once picked, is followed again; the first has none before 
   await expect.poll(checked).toMatch(new RegExp(`^Token ${last}:`));
 });
 
+test('a row of blocks hands the focus on at its end; what has no width, or runs from right to left, stands apart', async () => {
+  const more = page.getByRole('button', { name: 'Next block', exact: true });
+  while (await more.isEnabled()) {
+    await more.focus();
+    await page.keyboard.press('Enter');
+    await frame(page);
+  }
+  await expect
+    .poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-label')))
+    .toBe('Previous block');
+  await page.locator('.block-names button').first().click();
+  await page.getByRole('textbox', { name: 'Text to look inside' }).fill('A\u200bשלום');
+  await page.locator('.bar .ribbon [aria-label*="⟨U+200B⟩"]').first().waitFor();
+  const picture = page.locator('.whole .matrix');
+  await picture.focus();
+  await page.keyboard.press('ArrowRight');
+  expect(await picture.locator('.readout bdi').count()).toBe(1);
+  await page.getByRole('textbox', { name: 'Text to look inside' }).fill(`${text} Tom and`);
+});
+
 test('a lesson’s numbers follow the block that is looked at, and its names with them; its buttons keep the focus', async () => {
   await page
     .locator('.lessons > ol')
@@ -119,6 +140,14 @@ test('a lesson’s numbers follow the block that is looked at, and its names wit
   await page.locator('.lesson .tensor').getByText('ln1.hook_scale').waitFor();
   expect(await page.evaluate(() => document.activeElement?.className)).toBe('primary');
   await page.locator('[data-pointed]').waitFor();
+  // Who writes meanwhile gets other numbers, and is not taken back to the picture.
+  const { values } = await shown();
+  await page.evaluate(() => scrollTo({ top: 0, behavior: 'instant' }));
+  await page.locator('textarea').fill(`${text} Tom and she`);
+  await expect.poll(async () => (await shown()).values).not.toEqual(values);
+  await page.locator('[data-pointed]').waitFor();
+  await frame(page);
+  expect(await page.evaluate(() => scrollY)).toBeLessThan(100);
   await page.getByRole('button', { name: 'Close the lesson' }).click();
   await expect.poll(() => page.locator('[data-pointed]').count()).toBe(0);
   expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset.lesson)).toBe('residual');

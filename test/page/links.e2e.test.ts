@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { openSite, type Site } from '../site.ts';
@@ -46,6 +47,45 @@ test('a link restores the cell, the touches and the step of the lesson', async (
   expect(code).toContain('models/tiny-tales/');
   expect(code).toContain('"scale":0.5');
   expect(Number(value)).not.toBeNaN();
+});
+
+test('a link restores the neuron and the word that are asked for, and the next one ends what was tried out', async () => {
+  const tried =
+    'cell=tensor+blocks.1.mlp.hook_post+2%2C3&neuron=17&word=11&rather=262&lesson=queries+1&touch=mlp+2+0.5';
+  await open(`prompt=The+cat+saw+a+bird&seed=1&inside=neuron+spoke&block=1&${tried}`);
+  await page.locator('.neuron[data-layer="1"][data-neuron="17"]').waitFor();
+  await page.locator('.spoke[data-token="11"][data-minus="262"]').waitFor();
+  const parts = new URLSearchParams(await copied());
+  expect(['neuron', 'word', 'rather'].map((name) => parts.get(name))).toEqual(['17', '11', '262']);
+  await expect.poll(() => page.url()).toMatch(/neuron=17&word=11&rather=262/);
+  // As a picture of elements and one of cells.
+  for (const [name, most] of [
+    ['flow', '.whole'],
+    ['who-spoke', '.spoke'],
+  ]) {
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page
+        .locator(most!)
+        .getByRole('button', { name: `Take it away as SVG: ${name}` })
+        .click(),
+    ]);
+    expect(download.suggestedFilename()).toBe(`${name}.svg`);
+    const svg = readFileSync(await download.path(), 'utf8');
+    const count = await page.evaluate((text) => {
+      const found = new DOMParser().parseFromString(text, 'image/svg+xml');
+      return found.querySelector('parsererror') ? 0 : found.querySelectorAll('path').length;
+    }, svg);
+    expect(count, name).toBeGreaterThan(5);
+  }
+  const other = new URL(page.url());
+  other.hash = 'prompt=The+dog&seed=1&inside=neuron&neuron=3&device=wasm';
+  await page.evaluate((hash) => (location.hash = hash), other.hash);
+  await page.locator('.neuron[data-neuron="3"]').waitFor();
+  expect(await page.locator('.lesson, .inspector, .bar[data-touched=true]').count()).toBe(0);
+  await page.locator('.lessons').getByRole('button', { name: 'Tokens' }).click();
+  await page.locator('.lesson').getByRole('button', { name: 'Close the lesson' }).click();
+  await page.locator('.bar[data-touched=false]').waitFor(); // what the first link touched is not back
 });
 
 test('a link has the ways that a text went; the address has none', async () => {

@@ -32,11 +32,17 @@ describe('a permalink', () => {
         cell: 'tensor blocks.2.attn.hook_q 3,1,5',
         lesson: 'queries 2',
         touches: ['head 0 1 0', 'attention 0 1 1 AACAPwAAAAA= AAAAPwAAAD8='],
+        neuron: 0,
+        word: 318,
+        rather: 7,
       },
       branches: '[0,[-1,0,[["A & é"]]],[0,1,[["A"],[" b",5,-0.25]]]]',
     };
     expect(fromHash(`#${toHash(link)}`)).toEqual(link);
     expect(fromHash('inside=block').experiment).toBeUndefined();
+    expect(fromHash('inside=neuron&neuron=17').experiment).toMatchObject({ neuron: 17, touches: [] });
+    for (const wrong of ['-1', '1.5', '', 'x', '1e3', '99999999999'])
+      expect(fromHash(`inside=neuron&neuron=${wrong}&word=${wrong}&rather=${wrong}`).experiment, wrong).toBeUndefined();
     expect(fromHash('cell=tensor+a+1').experiment).toBeUndefined(); // the model is closed
   });
 

@@ -243,6 +243,12 @@ describe('dates', () => {
     await page.locator('.written .text', { hasText: '1999-12-31' }).waitFor();
     await page.evaluate(() => location.assign('#device=wasm&model=tiny-tasks&prompt=roman%3A+2024'));
     await page.locator('.written .text', { hasText: 'MMXXIV' }).waitFor();
+    // What is written then is in no address, and there again after a reload.
+    await page.getByRole('textbox', { name: 'Text of the task' }).fill('1984');
+    await page.locator('.written .text', { hasText: 'MCMLXXXIV' }).waitFor();
+    await expect.poll(() => page.url()).not.toContain('prompt');
+    await page.reload();
+    await page.locator('.written .text', { hasText: 'MCMLXXXIV' }).waitFor();
   });
 });
 
@@ -287,6 +293,15 @@ describe('blanks', () => {
     expect(await page.locator('#blanks-text').inputValue()).toBe(
       `The king and the queen lived in a big ${masks[1]![1]!.token}.`,
     );
+    // What is taken before the model has read again what is left goes where it was offered for.
+    const fit = await page.locator('.fits .word').first().innerText();
+    await page.evaluate(async () => {
+      document.querySelector<HTMLElement>('.blank-words button')!.click();
+      await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+      document.querySelector<HTMLElement>('.fits .word')!.click();
+    });
+    await expect.poll(() => page.locator('#blanks-text').inputValue()).toContain(`The ${fit} and the queen`);
+    await button('Put “The” back').click();
   });
 
   test('the lessons of masked words and of packing are true', async () => {

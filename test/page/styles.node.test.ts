@@ -26,6 +26,18 @@ const usedIn = (folder: string) =>
     ].flatMap(([, names]) => names!.split(' ')),
   );
 
+test('green is what the model made: nothing is focused, pointed at or pressed in it', () => {
+  const rules = contents('', '.css')
+    .join('\n')
+    .replace(/\/\*.*?\*\//gs, '')
+    .matchAll(/([^{}]+)\{([^{}]*)\}/g);
+  const wrong = [...rules].filter(
+    ([, selector, body]) =>
+      /--glass/.test(body!) && /:hover|:focus|\[aria-(pressed|checked|current)|\ba$/.test(selector!.trim()),
+  );
+  expect(wrong.map(([, selector]) => selector!.trim())).toEqual([]);
+});
+
 // Styles stay when a room is left: the opened model's own classes would look otherwise for who has been in one.
 test.each(['rooms', 'chat', 'teach'])('the opened model has no class that %s styles', (folder) => {
   const names = styled(folder);

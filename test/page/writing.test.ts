@@ -44,6 +44,24 @@ beforeEach(() => {
 
 const text = () => writing.shownText.value;
 
+test('a word that an input method makes is one step back, however long it takes', () => {
+  const clock = vi.spyOn(performance, 'now');
+  let now = 1e6;
+  const type = (what: string, after: number) => {
+    clock.mockReturnValue((now += after));
+    writing.type(what);
+  };
+  type('Once a', 5000);
+  writing.composition.onCompositionStart();
+  for (const [i, part] of ['n', 'ni', 'nih', '你好'].entries()) type(`Once a${part}`, i === 0 ? 5000 : 3000);
+  writing.composition.onCompositionEnd();
+  type('Once a你好!', 3000);
+  clock.mockRestore();
+  const steps = [];
+  for (; writing.canUndo.value; writing.undo()) steps.push(text());
+  expect(steps).toEqual(['Once a你好!', 'Once a你好', 'Once a']);
+});
+
 async function completeWith(...tokens: string[]): Promise<void> {
   const run = writing.complete();
   for (const token of tokens) await model.write(token);

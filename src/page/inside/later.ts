@@ -18,7 +18,7 @@ export const useLater = <T>(make: Make<T>, when: When): Later<T> => useOnce(make
 
 /** What a promise gives; until then what the last one gave, marked stale. A promise nobody waits for is told to abort. */
 export function useOnce<T>(make: Make<T>, when: When): Later<T> {
-  const [state, setState] = useState<{ value?: T; when?: When; failure?: unknown; failed?: When }>({});
+  const [state, setState] = useState<Told<T>>({});
   useEffect(() => {
     const left = new AbortController();
     make(left.signal)?.then(
@@ -28,7 +28,19 @@ export function useOnce<T>(make: Make<T>, when: When): Later<T> {
     );
     return () => left.abort();
   }, when as unknown[]);
-  const isOf = (then: When | undefined) => then?.length === when.length && then.every((one, i) => one === when[i]);
-  // What failed before says nothing of what is asked now.
-  return { value: state.value, failure: isOf(state.failed) ? state.failure : undefined, stale: !isOf(state.when) };
+  return laterOf(state, when);
+}
+
+/** The last value and the last failure, each with what it was asked for. */
+interface Told<T> {
+  value?: T;
+  when?: When;
+  failure?: unknown;
+  failed?: When;
+}
+
+/** A value stays until the next one is there, a failure says nothing of what is asked after it. */
+export function laterOf<T>({ value, when: then, failure, failed }: Told<T>, when: When): Later<T> {
+  const isNow = (of: When | undefined) => of?.length === when.length && of.every((one, i) => one === when[i]);
+  return { value, failure: isNow(failed) ? failure : undefined, stale: !isNow(then) };
 }

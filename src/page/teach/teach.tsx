@@ -11,6 +11,7 @@ import './depth.css';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
+import { bringIntoView } from '../inside/into-view.ts';
 import { opened, show } from '../models.ts';
 import { nameOf } from '../sources.ts';
 import { chosen, type Pupil } from './adapter-on.ts';
@@ -38,8 +39,7 @@ export function Teach() {
   const { ref, model } = opened.value!;
   const section = useRef<HTMLElement>(null);
   useEffect(() => {
-    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    section.current?.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
+    if (section.current) bringIntoView(section.current);
   }, []);
   const readsTexts = model instanceof WorkerEncoder || model instanceof WorkerModel;
   return (
