@@ -1,6 +1,7 @@
 import type { Backend, WeightFormat, WeightRows } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import type { KvFormat } from '../plan/kv.ts';
+import { part } from '../plan/part.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
 import type { Buffers } from './buffers.ts';
 import { expected, kernelsAhead } from './compile-ahead.ts';
@@ -10,7 +11,6 @@ import type { Variants } from './kernels/linear.ts';
 import { programBytes } from './lay-out.ts';
 import { adjointsOf, compileProgram } from './program.ts';
 import { pipelinesOf } from './shader.ts';
-import { keptChoice, tune } from './tune.ts';
 import type { TuneStore } from './tune-store.ts';
 import { WeightStore } from './weight-store.ts';
 
@@ -37,6 +37,9 @@ const lanesOf: Record<string, Variants['row']> = {
   intel: 'lanes16',
   arm: 'lanes16',
 };
+
+/** What measures kernels: fetched where a model is large enough for it to pay. */
+export const tuning = () => part('What measures kernels', () => import('./tune.ts'));
 
 /** What the choice of kernels goes by; older browsers' devices say nothing of their adapter. */
 interface AdapterTraits {
@@ -82,7 +85,12 @@ export function createGpuBackend(
   const variantsOf = async (plan: Plan) => {
     if (!store) return given;
     // Where measuring fails, what was given runs, or tells what is wrong.
-    return confirm(await tune({ device, pipelines, weights, kv }, plan, given, store).catch(() => given));
+    const on = { device, pipelines, weights, kv };
+    return confirm(
+      await tuning()
+        .then(({ tune }) => tune(on, plan, given, store))
+        .catch(() => given),
+    );
   };
   let disposed = false;
   const alive = () => {
@@ -112,7 +120,7 @@ export function createGpuBackend(
     async prepare(plan, size, formatOf) {
       alive();
       const shapes = expected(device, plan, formatOf);
-      const kept = store && (await keptChoice({ device, weights: shapes }, plan, store));
+      const kept = store && (await (await tuning()).keptChoice({ device, weights: shapes }, plan, store));
       const variants = kept ? await confirm(kept) : given;
       const kernels = kernelsAhead({ device, weights: shapes, variants, attention, kv }, plan, size);
       await Promise.all(kernels.map(({ files, constants }) => pipelines.get(files, constants)));

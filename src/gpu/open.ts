@@ -2,7 +2,7 @@ import type { Backend, ProgramSize, WeightFormat } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { type KvFormat, tokenBytes } from '../plan/kv.ts';
 import type { Plan, WeightSpec } from '../plan/plan.ts';
-import { attentionFor, createGpuBackend, variantsFor } from './backend.ts';
+import { attentionFor, createGpuBackend, tuning, variantsFor } from './backend.ts';
 import { Buffers } from './buffers.ts';
 import { expected, kernelsAhead } from './compile-ahead.ts';
 import { describe, type Gpu, isSoftware, probe } from './device.ts';
@@ -10,7 +10,6 @@ import { type AttentionVariant, attentionVariants } from './kernels/attention.ts
 import { type Variants, variantsOn } from './kernels/linear.ts';
 import { makeSources } from './lay-out.ts';
 import { sourceOf } from './shader.ts';
-import { keptChoice } from './tune.ts';
 import { type TuneStore, tuneStore } from './tune-store.ts';
 
 /** A variant of each kernel that has some. */
@@ -69,12 +68,14 @@ async function checkedBackend(
   choices: GpuChoices,
   owned: boolean,
 ): Promise<Backend> {
+  const tune = storeFor(device, choices);
+  const tuner = tune && tuning();
+  tuner?.catch(() => {}); // the probe may fail first
   await probe(device);
   const size = await fittingSize(device, choices);
   const { kv, plan, formatOf } = choices;
-  const tune = storeFor(device, choices);
   const weights = expected(device, plan, formatOf);
-  const kept = tune && (await keptChoice({ device, weights }, plan, tune));
+  const kept = tuner && (await (await tuner).keptChoice({ device, weights }, plan, tune));
   const attention = attentionFor(device.adapterInfo);
   const open = ({ attention, ...variants }: Chosen) => createGpuBackend(device, { kv, attention, variants });
   const check = (preferred: Chosen) =>

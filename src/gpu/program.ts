@@ -13,7 +13,6 @@ import type { LossRows } from './kernels/adjoint-chunks.ts';
 import { tokenScores } from './kernels/token-scores.ts';
 import { type Compiler, compileList, type DispatchList, type Judge, LABELS_AT, layOut } from './lay-out.ts';
 import type { GpuKeySource } from './place.ts';
-import { profileSteps } from './profile.ts';
 import { Readback, type Source } from './readback.ts';
 import { placeBytes } from './step-lists.ts';
 
@@ -165,11 +164,12 @@ export class GpuProgram implements Program {
     return begun;
   }
 
-  profile(batch: Batch, repeats: number, signal?: AbortSignal): Promise<Profile> {
+  async profile(batch: Batch, repeats: number, signal?: AbortSignal): Promise<Profile> {
     const { buffers } = this.#parts;
     const list = this.#listFor(batch);
     const { steps } = list;
     const sizes = this.#runSizes(batch);
+    const { profileSteps } = await part('What times steps', () => import('./profile.ts'));
     return this.#inTurn(async () => {
       this.#writeBatch(batch, list);
       return profileSteps({ device: this.#device, buffers, readback: this.#readback, sizes, signal }, steps, repeats);

@@ -7,7 +7,7 @@ import {
   type WorkerVision,
 } from '../embed/client.ts';
 import type { Inspection, Progress } from '../index.ts';
-import { announcement } from './announce.ts';
+import { announce } from './announce.ts';
 import { embeddedKinds } from './embedded.ts';
 import { explain, type Failure } from './failure.ts';
 import type { Device } from './permalink.ts';
@@ -131,7 +131,7 @@ async function replace(ref: ModelRef): Promise<Shown | undefined> {
       shown.value = { ref, device: chosen, model: found.model, talks: found.talks };
       talking.value = found.talks;
     }
-    announcement.value = strings.ready(mine.name, strings.kinds[found.model.device.kind]);
+    announce(strings.ready(mine.name, strings.kinds[found.model.device.kind]));
   } catch (error) {
     if (!abort.signal.aborted) {
       failure.value = explain(error, ref, 'load');

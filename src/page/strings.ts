@@ -53,7 +53,7 @@ export const strings = {
   scaleEnds: {
     probability: ['expected, 100 %', 'unexpected, 0 %'],
     rank: ['likeliest', 'least likely'],
-    entropy: ['no doubt', 'open, 5 nats and more'],
+    entropy: ['no doubt', 'as open as among 150 tokens'],
   } as Record<Colouring, [string, string]>,
   aboutTokens: 'What the model reads and writes are tokens: words, or parts of words.',
   alternativesHint: (isApple: boolean) =>
@@ -63,7 +63,7 @@ export const strings = {
   asking: 'Asking the model…',
   firstToken: 'The first token: nothing before it to predict it from.',
   tokenFacts: (probability: number, rank: number, entropy: number) =>
-    `${percent(probability)}, rank ${number.format(rank)}, entropy ${entropy.toFixed(2)} nats`,
+    `${percent(probability)}, rank ${number.format(rank)}; as open as among ${number.format(Math.round(Math.exp(entropy)))} equally likely tokens (entropy ${entropy.toFixed(2)} nats)`,
   branches: 'Branches of the text',
   branch: (depth: number, text: string) => (depth === 0 ? `The first text: ${text}` : `Branch: ${text}`),
   emptyBranch: 'empty',
@@ -179,6 +179,8 @@ export const strings = {
     'The GPU computes something else than it should, so the model runs on the processor: the same text, more slowly. A newer driver or browser may help.',
   noGpu:
     'This browser offers no GPU, so the model runs on the processor: the same text, more slowly. Current versions of Chrome, Edge, Safari and Firefox have WebGPU.',
+  failedGpu:
+    'The GPU could not run this model, so it runs on the processor: the same text, more slowly. Closing other tabs, or restarting the browser, may help.',
   softwareGpu:
     'This browser offers a GPU in software only, which the processor would compute, so the model runs on the processor itself: the same text. A newer driver, or hardware acceleration in the browser’s settings, may bring the real one.',
   updateWaits:
@@ -215,6 +217,10 @@ export const strings = {
     'no-worker': ['This browser starts no worker for the page.', 'Another browser, or other settings, may allow it.'],
     diverged: ['What is computed has become no number.', 'See the details, and begin with smaller steps.'],
   } satisfies Record<ErrorCode, [what: string, wayOut: string]>,
+  gpuFails: ['The GPU of this browser cannot run the model.', 'The processor can, more slowly; see the details.'] as [
+    string,
+    string,
+  ],
   unknownFailure: ['Something went wrong in the engine.', 'Try again; if it happens again, reload the page.'] as [
     string,
     string,

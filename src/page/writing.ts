@@ -1,6 +1,6 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { Completion, Edit, Token } from '../index.ts';
-import { announcement } from './announce.ts';
+import { announce } from './announce.ts';
 import { explain } from './failure.ts';
 import { failure, loading, retry, type Shown, settled, show, shown } from './models.ts';
 import { defaults, randomSeed, type Settings } from './settings.ts';
@@ -213,7 +213,7 @@ async function write({ ref, model }: Shown, mine: Transaction, edits: readonly E
       ...mine.draft,
       run: { tokens: 0, tokensPerSecond: undefined, seed: sampled, finishReason: undefined, edits },
     });
-    announcement.value = strings.writingBegins;
+    announce(strings.writingBegins);
   });
   try {
     const tokens = model.generate(state.textIn(mine.draft), { ...dials, seed, edits, signal });
@@ -263,7 +263,7 @@ function end(mine: Transaction, how?: 'abort'): void {
   });
   endedAt = performance.now();
   const before = state.textIn(state.present(base));
-  if (run?.tokens) announcement.value = strings.wrote(state.textIn(mine.draft).slice(before.length));
+  if (run?.tokens) announce(strings.wrote(state.textIn(mine.draft).slice(before.length)));
 }
 
 /** Laps per second since the first one, once there is a tenth of a second to measure. */

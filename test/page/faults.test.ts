@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { WorkerModel } from '../../src/embed/client.ts';
+import { announce, announcement } from '../../src/page/announce.ts';
+import { explain, whyNoGpu } from '../../src/page/failure.ts';
 import { spoken, visible } from '../../src/page/format.ts';
 import { TensorCache } from '../../src/page/inside/cache.ts';
 import { laterOf } from '../../src/page/inside/later.ts';
@@ -9,7 +11,11 @@ import { spreadOf } from '../../src/page/inside/stations/runs/parts.ts';
 import { editsOf, giveBack, setAside, type Touch, touch, touches } from '../../src/page/inside/touch.ts';
 import { shown } from '../../src/page/models.ts';
 import { largest, momentsOf, patternRow, rankOf, rowOf, shareOf, softmax } from '../../src/page/shares.ts';
+import { embedded } from '../../src/page/sources.ts';
+import { strings } from '../../src/page/strings.ts';
 import { perplexityOf, shadeOf, strengthOf } from '../../src/page/tokens.ts';
+import { VitrineError } from '../../src/plan/error.ts';
+import type { DeviceCheck } from '../../src/run/canary/finding.ts';
 
 const model = { config: { nLayer: 2, nHead: 2, nEmbd: 4 } } as WorkerModel;
 const twin = { config: { ...model.config } } as WorkerModel;
@@ -44,6 +50,27 @@ describe('what the visitor changes', () => {
     expect(touches.value).toEqual([head]);
     touches.value = [];
   });
+});
+
+test('what is said of a GPU is so: none, one in software, one that is wrong, one that failed', () => {
+  const { noGpu, softwareGpu, wrongGpu, failedGpu } = strings;
+  expect(whyNoGpu({ reason: 'WebGPU is there, but it offers no adapter.; f16' })).toBe(noGpu);
+  expect(whyNoGpu({ reason: 'The WebGPU adapter is software: SwiftShader.' })).toBe(softwareGpu);
+  expect(whyNoGpu({ reason: 'x', check: { passed: false } as DeviceCheck })).toBe(wrongGpu);
+  expect(whyNoGpu({ reason: 'The GPU was lost 3 times in a row: driver' })).toBe(failedGpu);
+  const said = (message: string) => explain(new VitrineError('no-webgpu', message), embedded, 'load').what;
+  expect(said('There is no WebGPU here.')).toMatch(/offers no GPU/);
+  expect(said('binary.wgsl:12:5: expected a type')).toMatch(/cannot run the model/);
+});
+
+test('what is said twice is read out twice', () => {
+  announce('The model offers: a');
+  const first = announcement.value;
+  announce('The model offers: a');
+  expect(announcement.value).not.toBe(first);
+  expect(announcement.value.trim()).toBe(first);
+  announce('The model offers: a');
+  expect(announcement.value).toBe(first);
 });
 
 test('what is asked of a model by a number is forgotten with it, and stays on another device', () => {

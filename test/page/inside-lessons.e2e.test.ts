@@ -138,6 +138,21 @@ test('the knock-out experiment changes the run, and puts it back', async () => {
   await page.getByText('You changed this run').waitFor({ state: 'detached' });
 });
 
+test('a search that begins anew, since the text is another, has found nothing yet', async () => {
+  await begin(/experiment/);
+  await valuesOfStep();
+  const primary = page.locator('.lesson .primary');
+  await expect.poll(() => primary.getAttribute('aria-disabled')).toBe('false');
+  await primary.evaluate((button) => {
+    const states: unknown[] = [];
+    Object.assign(globalThis, { states });
+    new MutationObserver(() => states.push(button.ariaDisabled)).observe(button, { attributes: true });
+  });
+  await page.getByRole('textbox', { name: 'Text to look inside' }).fill('The cat sat on the');
+  await page.waitForFunction(() => (globalThis as unknown as { states: string[] }).states.includes('true'));
+  await expect.poll(() => primary.getAttribute('aria-disabled')).toBe('false');
+});
+
 test('an experiment that is closed before its end leaves the view as it is', async () => {
   await page.context().close();
   ({ page, complaints } = await openInside(site, text, ['touch'], { device: 'cpu' })); // it takes some seconds there

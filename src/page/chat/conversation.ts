@@ -1,7 +1,7 @@
 import { effect, signal } from '@preact/signals';
 import type { WorkerModel } from '../../embed/client.ts';
 import type { ChatMessage, Completion } from '../../index.ts';
-import { announcement } from '../announce.ts';
+import { announce } from '../announce.ts';
 import { randomSeed } from '../settings.ts';
 import { store, stored } from '../state/kept.ts';
 import { settings } from '../writing.ts';
@@ -106,7 +106,7 @@ async function answer(model: WorkerModel, former: readonly Turn[]): Promise<void
       text += next.value.text;
       write(text);
     }
-    announcement.value = text;
+    announce(text);
   } catch (error) {
     if (!signal.aborted) failure.value = error;
   } finally {

@@ -72,7 +72,7 @@ function Children({ branches }: { branches: readonly Branch[] }) {
     <ul>
       {branches.map((branch) => (
         <li key={branch.tokens.map(({ id }) => id).join(' ')} data-best={branch.best}>
-          <span class="tokens">
+          <span class="tokens" dir="auto">
             {branch.tokens.map(({ text, logprob }, i) => (
               <span
                 key={i}

@@ -3,7 +3,7 @@ import { type WorkerEncoder, WorkerEncoderDecoder, type WorkerModel, type Worker
 import type { Adapter, Example, Step, TrainOptions } from '../../learn/index.ts';
 import { train } from '../../learn/index.ts';
 import { VitrineError } from '../../plan/error.ts';
-import { announcement } from '../announce.ts';
+import { announce } from '../announce.ts';
 import { opened } from '../models.ts';
 import type { Pixels } from '../rooms/seen.tsx';
 import { type Pupil, put } from './adapter-on.ts';
@@ -153,7 +153,7 @@ export async function teach(
     const adapter = run.adapter;
     if (adapter) await put(model, adapter);
     tell({ state: mine.stop ? 'stopped' : 'ended', adapter });
-    announcement.value = (mine.stop ? words.stopped : words.ended)(now.steps.length);
+    announce((mine.stop ? words.stopped : words.ended)(now.steps.length));
   } catch (error) {
     if (mine.abort.signal.aborted) return;
     const adapter = now.steps.length > 0 ? run.adapter : undefined;

@@ -1,3 +1,4 @@
+import { visible } from '../format.ts';
 import { branchRows } from '../state/document.ts';
 import { strings } from '../strings.ts';
 import { page, phase, showBranch } from '../writing.ts';
@@ -21,7 +22,7 @@ export function Branches() {
               onClick={() => showBranch(branch.id)}
             >
               {depth > 0 && '… '}
-              {excerpt(departs) || strings.emptyBranch}
+              <bdi>{excerpt(departs) || strings.emptyBranch}</bdi>
             </button>
           </li>
         ))}
@@ -30,8 +31,8 @@ export function Branches() {
   );
 }
 
-/** How a branch begins, in whole words. */
+/** How a branch begins, in whole words; where it has nothing to be seen, that is told. */
 function excerpt(text: string): string {
-  const whole = text.trim();
+  const whole = /[\p{L}\p{N}\p{P}\p{S}]/u.test(text) || text === '' ? text.trim() : visible(text);
   return whole.length <= excerptLength ? whole : `${whole.slice(0, excerptLength).replace(/\s+\S*$/, '')} …`;
 }

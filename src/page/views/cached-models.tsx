@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { CachedModel } from '../../index.ts';
-import { announcement } from '../announce.ts';
+import { announce } from '../announce.ts';
 import { cachedModels } from '../models.ts';
 import { words } from '../rooms/words/models.ts';
 import { type ModelRef, nameOf, parseModelRef } from '../sources.ts';
@@ -23,7 +23,7 @@ export function CachedModels({ onChoose }: { onChoose: (ref: ModelRef) => void }
     await cachedModels.delete(name);
     setDeleted(true);
     await refresh();
-    announcement.value = words.deleted(name, size);
+    announce(words.deleted(name, size));
     heading.current?.focus(); // the button that had the focus is gone
   };
   if (!models.length && !deleted) return null;

@@ -1,8 +1,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import type { DeviceInfo } from '../../index.ts';
 import { announcement } from '../announce.ts';
-import type { WayOut } from '../failure.ts';
+import { type WayOut, whyNoGpu } from '../failure.ts';
 import { askedModel } from '../link.ts';
 import { device, failure, guest, opened, retry, runOn, show, shown, unkept } from '../models.ts';
 import { updateWaits } from '../offline.ts';
@@ -52,12 +51,6 @@ export function Notices() {
 
 function withoutGpu(): boolean {
   return opened.value !== undefined && opened.value.model.device.kind !== 'webgpu' && device.value === 'auto';
-}
-
-/** The GPU computes something else, or there is a software one only, or none. */
-function whyNoGpu({ check, reason }: DeviceInfo): string {
-  if (check?.passed === false) return strings.wrongGpu;
-  return /is software/.test(reason) ? strings.softwareGpu : strings.noGpu;
 }
 
 interface NoticeProps {

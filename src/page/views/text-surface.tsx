@@ -1,7 +1,7 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { segments, shared, stretches } from '../../embed/manuscript.ts';
 import { askAt, asked, letGo } from '../alternatives.ts';
-import { announcement } from '../announce.ts';
+import { announce } from '../announce.ts';
 import { acceptGhost, dismiss, ghost } from '../ghost.ts';
 import { isComposing } from '../keys.ts';
 import { shown } from '../models.ts';
@@ -128,7 +128,7 @@ function changed(area: HTMLTextAreaElement, how: () => void): true {
 }
 
 function say(what: string): true {
-  announcement.value = what;
+  announce(what);
   return true;
 }
 

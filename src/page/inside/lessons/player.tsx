@@ -118,7 +118,7 @@ function useTold(name: LessonName, step: number) {
   const { values, find, recalls } = lessons[name][step]!;
   const found = lesson.value?.found;
   const where = find || recalls ? '' : Object.values(place).join();
-  const { value, failure } = useLater<(Found & { key: string }) | undefined>(
+  const { value, failure, stale } = useLater<(Found & { key: string }) | undefined>(
     async (signal) => {
       if (!run) return undefined;
       if (recalls && found) return { key, place: found.place, values: recalls(found) };
@@ -131,7 +131,8 @@ function useTold(name: LessonName, step: number) {
     },
     [run, key, where],
   );
-  const told = value?.key === key ? value : undefined;
+  // What is searched anew is not found before.
+  const told = value?.key === key && !(find && stale) ? value : undefined;
   return { told, failure: told ? undefined : failure, progress: progress?.of === key ? progress.is : undefined };
 }
 

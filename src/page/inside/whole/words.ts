@@ -21,7 +21,8 @@ export const words = {
     `In block ${layer}, head ${head} looks from “${from}” most at “${to}”, with ${share} of its attention, and brings back what it finds there.`,
   adds: (attention: string, mlp: string) =>
     `All heads of the block together add a vector of length ${attention} to the stream, its MLP one of length ${mlp}.`,
-  streamNote: 'The band is the piece’s own numbers on their way: as wide as they are long.',
+  streamNote:
+    'The band is the piece’s own numbers on their way through the blocks: the longer that vector, the wider the band.',
   picture: (layer: number, head: number) =>
     `The residual stream through all blocks, and where head ${head} of block ${layer} looks`,
   line: (token: string, share: string) => `“${token}”: ${share}`,

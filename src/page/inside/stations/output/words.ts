@@ -5,10 +5,10 @@ const count = new Intl.NumberFormat('en');
 
 /** The words of the station from the last block to the next token. */
 export const words = {
-  station: ['From numbers to the next token', 'Logits, and how sampling picks from them.'] as [
-    title: string,
-    summary: string,
-  ],
+  station: [
+    'From numbers to the next token',
+    'A score (logit) for every token there is, and how one of them is drawn.',
+  ] as [title: string, summary: string],
   flow: (token: string) => `What the model says comes after “${token}”.`,
   stream: 'The stream after the last block',
   logits: 'Logits',

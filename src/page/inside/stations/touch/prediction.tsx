@@ -1,6 +1,6 @@
 import { percent, shortNumber, visible } from '../../../format.ts';
 import { largest, softmax } from '../../../shares.ts';
-import { Figure } from '../../draw/figure.tsx';
+import { Failure, Figure } from '../../draw/figure.tsx';
 import { useLater } from '../../later.ts';
 import { type Reading, tokenText } from '../../reading.ts';
 import { words } from './words.ts';
@@ -16,7 +16,8 @@ const guessesShown = 8;
 
 /** The likeliest next tokens, untouched and changed, side by side. */
 export function Prediction({ untouched, changed, at }: { untouched: Reading; changed?: Reading; at: number }) {
-  const { value, stale } = useLater(() => compare(untouched, changed, at), [untouched, changed, at]);
+  const { value, failure, stale } = useLater(() => compare(untouched, changed, at), [untouched, changed, at]);
+  if (failure !== undefined) return <Failure what={failure} />;
   if (!value) return null;
   const most = Math.max(...value.guesses.flatMap((guess) => [guess.untouched, guess.changed]));
   return (
@@ -38,7 +39,9 @@ export function Prediction({ untouched, changed, at }: { untouched: Reading; cha
         <tbody>
           {value.guesses.map((guess) => (
             <tr data-id={guess.id} data-untouched={guess.untouched} data-changed={guess.changed}>
-              <th scope="row">{visible(guess.text)}</th>
+              <th scope="row">
+                <bdi>{visible(guess.text)}</bdi>
+              </th>
               <Bar share={guess.untouched} most={most} />
               {changed && <Bar share={guess.changed} most={most} />}
             </tr>
