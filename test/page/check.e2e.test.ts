@@ -7,6 +7,7 @@ test('check.html climbs the ladder kernel by kernel, and stops when told to', as
   try {
     const page = await site.newPage();
     await page.goto(`${site.url}check.html`);
+    expect(await page.getByRole('status').innerText()).toBe(''); // what it will say is read out, as it is there before
     await page.getByRole('button', { name: 'Check this GPU' }).click();
     const first = page.getByRole('row', { name: /^embedding 228 → 1111 f32.* many 0 / });
     await first.waitFor();

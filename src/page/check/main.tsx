@@ -51,20 +51,22 @@ function begin(): void {
   started.postMessage(new URL('models/tiny-tales/', document.baseURI).href);
 }
 
-function Status() {
+function Running() {
+  if (!worker.value) return null;
   const { done, total } = progress.value ?? { done: 0, total: 0 };
-  if (worker.value) {
-    const text = total === 0 ? words.beginning : done + 1 >= total ? words.closing : words.running(done, total);
-    return (
-      <div class="check-status" role="status">
-        <p>{text}</p>
-        <progress max={total || 1} value={done} aria-label={words.title} />
-      </div>
-    );
-  }
-  if (!ended.value) return null;
+  const text = total === 0 ? words.beginning : done + 1 >= total ? words.closing : words.running(done, total);
   return (
-    <div class="verdict" role="status" data-passed="false">
+    <div class="check-status">
+      <p>{text}</p>
+      <progress max={total || 1} value={done} aria-label={words.title} />
+    </div>
+  );
+}
+
+function Ended() {
+  if (worker.value || !ended.value) return null;
+  return (
+    <div class="verdict" data-passed="false">
       <h2>{ended.value.title}</h2>
       <p>{ended.value.details}</p>
     </div>
@@ -76,7 +78,7 @@ function Verdict({ report }: { report: DeviceReport }) {
   const wrong = rungs.filter((rung) => !rung.passed).length;
   const title = wrong > 0 ? words.differ(wrong, rungs.length) : passed ? words.agree(rungs.length) : words.disagree;
   return (
-    <section class="verdict" role="status" data-passed={passed}>
+    <section class="verdict" data-passed={passed}>
       <h2>{title}</h2>
       {agreement && <p>{words.tokens(agreement.same, agreement.positions)}</p>}
       <p class="about">
@@ -128,8 +130,12 @@ function Page() {
               {report.value || ended.value ? words.again : words.begin}
             </button>
           )}
-          <Status />
-          {report.value && <Verdict report={report.value} />}
+          <Running />
+          {/* It is there before it is filled, or it would not be read out; how far the check is would be read without an end. */}
+          <div class="told" role="status">
+            <Ended />
+            {report.value && <Verdict report={report.value} />}
+          </div>
         </div>
         <Ladder rungs={rungs.value} />
       </main>

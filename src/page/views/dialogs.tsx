@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
+import { explain } from '../failure.ts';
 import { failure, retry } from '../models.ts';
-import type { ModelRef } from '../sources.ts';
-import { strings } from '../strings.ts';
+import { embedded, type ModelRef } from '../sources.ts';
 import { Later } from './later.tsx';
 
 const modelDialog = signal<{ asked: ModelRef | undefined } | undefined>(undefined);
@@ -18,8 +18,7 @@ export function Dialogs() {
   };
   const onFailure = (error: unknown) => {
     close();
-    const [what, advice] = strings.offline;
-    failure.value = { what, advice, details: String(error), waysOut: ['tryAgain'] };
+    failure.value = { ...explain(error, embedded, 'load'), waysOut: ['tryAgain'] };
     retry.value = () => openModelDialog();
   };
   const load = async () => (await import('./model-dialog.tsx')).ModelDialog;
