@@ -21,7 +21,8 @@ export function whenMoved(tell: () => void, to?: Element): () => void {
   const options = { signal: left.signal, passive: true };
   for (const kind of ['wheel', 'touchmove', 'keydown', 'pointerdown']) addEventListener(kind, leave, options);
   if (!to) return () => left.abort();
-  const distance = () => Math.abs(to.getBoundingClientRect().top);
+  const margin = Number.parseFloat(getComputedStyle(to).scrollMarginTop);
+  const distance = () => Math.abs(to.getBoundingClientRect().top - margin);
   let least = distance();
   const look = () => {
     const now = distance();
