@@ -2,13 +2,15 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import { segments, shared, stretches } from '../../embed/manuscript.ts';
 import { askAt, asked, letGo } from '../alternatives.ts';
 import { announce } from '../announce.ts';
+import { explain } from '../failure.ts';
 import { acceptGhost, dismiss, ghost } from '../ghost.ts';
 import { isComposing } from '../keys.ts';
-import { shown } from '../models.ts';
+import { failure, shown } from '../models.ts';
+import { embedded } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { colouring, shadeOf, strengthOf, tokens } from '../tokens.ts';
 import { compose, composing, composition, manuscript, phase, redo, shownText, type, undo } from '../writing.ts';
-import { AlternativesList } from './alternatives-list.tsx';
+import { Later } from './later.tsx';
 
 /**
  * One text, two layers: the drawn flow (who wrote what, how the model takes it, what it offers) beneath a textarea of the
@@ -60,9 +62,19 @@ export function TextSurface() {
       <p id="text-hint" class="unseen">
         {strings.textHint}
       </p>
-      {asked.value && <AlternativesList onLeave={() => area.current?.focus()} />}
+      {asked.value && (
+        <Later load={alternatives} with={{ onLeave: () => area.current?.focus() }} onFailure={notFetched} />
+      )}
     </div>
   );
+}
+
+/** Fetched when it is first asked for. */
+const alternatives = async () => (await import('./alternatives-list.tsx')).AlternativesList;
+
+function notFetched(error: unknown): void {
+  letGo();
+  failure.value = explain(error, shown.value?.ref ?? embedded, 'load');
 }
 
 export const offered = () => ghost.value?.tokens.map((token) => token.text).join('') ?? '';
