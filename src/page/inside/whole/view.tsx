@@ -209,11 +209,12 @@ function askWho(id: number): void {
 function Said({ pattern }: { pattern: Float32Array }) {
   const { frame } = useShown();
   const [most = 0] = largest(pattern, 1);
+  const to = most === frame.position ? undefined : frame.text(most);
   const block = `blocks.${frame.layer}`;
   const length = (name: string) => shortNumber(lengthOf(frame.row(`${block}.${name}`)));
   return (
     <p class="whole-said">
-      <Quoting text={words.looks(frame.layer, frame.head, frame.text(), frame.text(most), percent(pattern[most]!))} />{' '}
+      <Quoting text={words.looks(frame.layer, frame.head, frame.text(), to, percent(pattern[most]!))} />{' '}
       {words.adds(length('hook_attn_out'), length('hook_mlp_out'))} <span class="summary">{words.streamNote}</span>
     </p>
   );

@@ -2,7 +2,7 @@
 export const words = {
   title: 'How the next piece of text comes about',
   intro: (token: string, position: number) =>
-    `Your text goes in on the left; what comes after “${token}” (token ${position}) comes out on the right. Every width, line and colour is a number of this run.`,
+    `Your text goes in on the left, cut into pieces, the tokens; what may come after “${token}” (token ${position}) comes out on the right. Every width, line and colour is a number of this run.`,
   reading: 'Reading the text…',
   opens: (part: string) => `${part}. Opens it below`,
   tokens: ['Your text, in pieces', 'token ids'],
@@ -17,8 +17,9 @@ export const words = {
   others: (count: number) => (count === 1 ? '1 more piece is not drawn' : `${count} more pieces are not drawn`),
   token: (index: number, text: string) => `Look at token ${index}: ${text}`,
   block: (layer: number) => `Block ${layer}`,
-  looks: (layer: number, head: number, from: string, to: string, share: string) =>
-    `In block ${layer}, head ${head} looks from “${from}” most at “${to}”, with ${share} of its attention, and brings back what it finds there.`,
+  /** `to`: undefined for itself. */
+  looks: (layer: number, head: number, from: string, to: string | undefined, share: string) =>
+    `In block ${layer}, head ${head} looks from “${from}” most at ${to === undefined ? 'itself' : `“${to}”`}, with ${share} of its attention, and brings back what it finds there.`,
   adds: (attention: string, mlp: string) =>
     `All heads of the block together add a vector of length ${attention} to the stream, its MLP one of length ${mlp}.`,
   streamNote:

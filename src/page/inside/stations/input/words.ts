@@ -1,9 +1,9 @@
 /** The words of the station from text to numbers. */
 export const words = {
-  station: ['From text to numbers', 'Tokens, their embeddings and positions: what the first block reads.'] as [
-    title: string,
-    summary: string,
-  ],
+  station: [
+    'From text to numbers',
+    'Each token becomes a row of numbers, its embedding, and its place another: what the first block reads.',
+  ] as [title: string, summary: string],
   tokens: 'Your text in tokens',
   tokensNote: (vocabulary: number) =>
     `The model knows ${vocabulary.toLocaleString('en')} tokens and reads your text as their numbers.`,

@@ -7,7 +7,7 @@ export const words = {
     summary: string,
   ],
   lead: (token: string) =>
-    `The logit of a word after “${token}” is followed back through the whole model to the embedding of each token before it.`,
+    `The score (logit) of a word after “${token}” is followed back through the whole model to the embedding of each token before it.`,
   which: 'Which prediction',
   how: 'How it is measured',
   ways: {
