@@ -4,6 +4,22 @@ export function bringIntoView(element: Element, block: ScrollLogicalPosition = '
   element.scrollIntoView({ block, behavior: calm ? 'auto' : 'smooth' });
 }
 
+/** How long what grows while its numbers are read is kept in view, unless the visitor moves on. */
+const growsMs = 3000;
+
+/** Brings something into view, and again while `part` of the page, which it is in, grows; until what is returned is called. */
+export function keepInView(element: Element, part: Element, block?: ScrollLogicalPosition): () => void {
+  const observer = new ResizeObserver(() => bringIntoView(element, block));
+  observer.observe(part);
+  const leave = () => {
+    observer.disconnect();
+    stopWaiting();
+  };
+  const stopWaiting = whenMoved(leave, block === undefined ? element : undefined);
+  setTimeout(leave, growsMs);
+  return leave;
+}
+
 /** How much farther something may get within a frame while the page itself scrolls to it: what stands above it grows, too. */
 const slackPx = 48;
 

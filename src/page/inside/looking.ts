@@ -2,7 +2,7 @@ import { computed, signal } from '@preact/signals';
 import { view } from '../inside-open.ts';
 import { shown } from '../models.ts';
 import { isSame, type ModelRef } from '../sources.ts';
-import { bringIntoView, whenMoved } from './into-view.ts';
+import { keepInView } from './into-view.ts';
 import { current } from './reading.ts';
 
 /** Where the visitor looks: which token, block and head the pictures are of, which stations are unfolded, which cell is asked about. */
@@ -46,9 +46,6 @@ export function unfold(name: StationName, open = true): void {
   view.value = { ...view.value, stations: open ? [...others, name] : others };
 }
 
-/** How long a station that grows while its numbers are read is kept in view, unless the visitor moves on. */
-const growsMs = 3000;
-
 /** Stops keeping the station that was opened last in view. */
 let leaveLast = () => {};
 
@@ -57,16 +54,7 @@ export function open(name: StationName): void {
   leaveLast();
   unfold(name);
   const section = document.getElementById(`station-${name}`);
-  if (!section) return;
-  const observer = new ResizeObserver(() => bringIntoView(section));
-  observer.observe(section);
-  const leave = () => {
-    observer.disconnect();
-    stopWaiting();
-  };
-  const stopWaiting = whenMoved(leave, section);
-  leaveLast = leave;
-  setTimeout(leave, growsMs);
+  if (section) leaveLast = keepInView(section, section);
 }
 
 /** One number of the model: of a tensor by its hook name, or of a weight by its name; indices along its shape. */

@@ -147,8 +147,11 @@ function say(what: string): true {
 /** Keeps the growing end in view until the visitor scrolls it out of view, by whatever means; back at it, it is followed again. */
 function useFollowing(end: { current: HTMLElement | null }, running: boolean): void {
   const following = useRef(false);
+  /** How far down the window was when the page last saw to it. */
+  const seen = useRef(0);
   useLayoutEffect(() => {
     following.current = running;
+    seen.current = scrollY;
     const look = () => {
       const { top, bottom } = end.current!.getBoundingClientRect();
       following.current = bottom > 0 && top < innerHeight;
@@ -159,6 +162,9 @@ function useFollowing(end: { current: HTMLElement | null }, running: boolean): v
   }, [running]);
   // Before the browser paints: where the end is in view after this, a scroll that finds it elsewhere is the visitor's.
   useLayoutEffect(() => {
+    // A scroll's event comes with the next frame: a token may be there before it.
+    if (scrollY < seen.current - 1) following.current = false;
     if (following.current) end.current?.scrollIntoView({ block: 'nearest' });
+    seen.current = scrollY;
   });
 }

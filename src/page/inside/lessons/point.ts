@@ -1,10 +1,11 @@
-import { bringIntoView, whenMoved } from '../into-view.ts';
+import { keepInView, whenMoved } from '../into-view.ts';
 import type { StationName } from '../looking.ts';
 
 /** A picture is drawn when its numbers are read; longer than this it is not waited for. */
 const patienceMs = 10_000;
 
 let mine = 0;
+let leaveLast = () => {};
 
 /**
  * Outlines the picture of a tensor within a station and scrolls to it, to the station while there is no such picture. A visitor who
@@ -28,7 +29,10 @@ export async function pointAt(tensor: string, station: StationName, stays = fals
   stopWaiting();
   shown?.setAttribute('data-pointed', '');
   const aim = shown ?? section;
-  if (aim && leads) bringIntoView(aim, 'center');
+  if (!aim || !section || !leads) return;
+  // The lesson's own words cover the end of the window.
+  aim.style.scrollMarginBottom = `${document.querySelector<HTMLElement>('.lesson')?.offsetHeight ?? 0}px`;
+  leaveLast = keepInView(aim, section, 'center');
 }
 
 /** Nothing is outlined any more, and a picture that is still waited for is not scrolled to. */
@@ -38,5 +42,6 @@ export function stopPointing(): void {
 }
 
 function unpoint(): void {
+  leaveLast();
   for (const former of document.querySelectorAll('[data-pointed]')) former.removeAttribute('data-pointed');
 }
