@@ -30,8 +30,9 @@ export async function pointAt(tensor: string, station: StationName, stays = fals
   shown?.setAttribute('data-pointed', '');
   const aim = shown ?? section;
   if (!aim || !section || !leads) return;
-  // The lesson's own words cover the end of the window.
-  aim.style.scrollMarginBottom = `${document.querySelector<HTMLElement>('.lesson')?.offsetHeight ?? 0}px`;
+  // The bar covers the beginning of the window, the lesson's own words its end.
+  const [bar, own] = ['.bar', '.lesson'].map((one) => document.querySelector<HTMLElement>(one)?.offsetHeight ?? 0);
+  aim.style.scrollMargin = `${bar}px 0 ${own}px`;
   leaveLast = keepInView(aim, section, 'center');
 }
 

@@ -15,7 +15,12 @@ const smallest = 512;
 /** What is looked at, to take along: the tensor, the picture of it, the code that makes the number. */
 export function TakeAway({ cell: { name, index }, reading }: { cell: Cell; reading: Reading }) {
   const { failure, saving } = useSaving();
-  const picture = document.querySelector<HTMLCanvasElement>(`canvas[data-tensor="${CSS.escape(name)}"]`);
+  /** As it is drawn now: where a link brings the cell, its picture comes later. */
+  const picture = () => {
+    const found = document.querySelector<HTMLCanvasElement>(`canvas[data-tensor="${CSS.escape(name)}"]`);
+    if (!found) throw new Error(words.notDrawn);
+    return found;
+  };
   const code = () => {
     const source = shown.value && sourceOf(shown.value.ref);
     const text = reading.texts.join('');
@@ -31,24 +36,20 @@ export function TakeAway({ cell: { name, index }, reading }: { cell: Cell; readi
       >
         {words.csv}
       </button>
-      {picture && (
-        <>
-          <button
-            type="button"
-            class="quiet"
-            onClick={saving(async () => save(`${name}.png`, await enlarged(picture), 'image/png'))}
-          >
-            {words.png}
-          </button>
-          <button
-            type="button"
-            class="quiet"
-            onClick={saving(() => save(`${name}.svg`, svgOf(withNames(picture), name), 'image/svg+xml'))}
-          >
-            {words.svg}
-          </button>
-        </>
-      )}
+      <button
+        type="button"
+        class="quiet"
+        onClick={saving(async () => save(`${name}.png`, await enlarged(picture()), 'image/png'))}
+      >
+        {words.png}
+      </button>
+      <button
+        type="button"
+        class="quiet"
+        onClick={saving(() => save(`${name}.svg`, svgOf(withNames(picture()), name), 'image/svg+xml'))}
+      >
+        {words.svg}
+      </button>
       <CopyButton text={code} label={words.code} done={words.copied} title={words.codeHint} />
       {failure !== undefined && <p role="alert">{words.failed(failure)}</p>}
     </div>

@@ -9,5 +9,6 @@ export const words = {
   codeHint: 'Copy JavaScript that runs the same text and prints this number',
   copied: 'Copied',
   failed: (why: string) => `It could not be saved: ${why}`,
+  notDrawn: 'no station that is open draws it.',
   noPicture: 'The browser makes no picture of this size.',
 };
