@@ -15,7 +15,7 @@ export function keepInView(element: Element, part: Element, block?: ScrollLogica
     observer.disconnect();
     stopWaiting();
   };
-  const stopWaiting = whenMoved(leave, block === undefined ? element : undefined);
+  const stopWaiting = whenMoved(leave, element, block);
   setTimeout(leave, growsMs);
   return leave;
 }
@@ -28,7 +28,7 @@ const slackPx = 48;
  * the page scrolls `to`.
  * @returns what stops the waiting
  */
-export function whenMoved(tell: () => void, to?: Element): () => void {
+export function whenMoved(tell: () => void, to?: Element, block: ScrollLogicalPosition = 'start'): () => void {
   const left = new AbortController();
   const leave = () => {
     left.abort(); // the other listeners, too: most of them would wait for ever
@@ -37,8 +37,12 @@ export function whenMoved(tell: () => void, to?: Element): () => void {
   const options = { signal: left.signal, passive: true };
   for (const kind of ['wheel', 'touchmove', 'keydown', 'pointerdown']) addEventListener(kind, leave, options);
   if (!to) return () => left.abort();
-  const margin = Number.parseFloat(getComputedStyle(to).scrollMarginTop);
-  const distance = () => Math.abs(to.getBoundingClientRect().top - margin);
+  const { scrollMarginTop, scrollMarginBottom } = getComputedStyle(to);
+  const [above, below] = [scrollMarginTop, scrollMarginBottom].map(Number.parseFloat) as [number, number];
+  const distance = () => {
+    const { top, bottom } = to.getBoundingClientRect();
+    return Math.abs(block === 'center' ? (top - above + bottom + below - innerHeight) / 2 : top - above);
+  };
   let least = distance();
   const look = () => {
     const now = distance();
