@@ -98,12 +98,22 @@ test('an encoder and a decoder: each kernel in the part that runs it', async () 
 });
 
 test('norms are of whole rows, however wide, and few tokens before an image are no fewer rows', async () => {
-  const vit = vitPlan({
-    ...{ modelType: 'vit', nLayer: 1, nHead: 2, nEmbd: 128, nInner: 160, nCtx: 17, vocabSize: 0, activation: 'gelu' },
-    ...{ layerNormEpsilon: 1e-12, imageSize: [16, 16], patchSize: [4, 4], channels: 3, qkvBias: true, nPrefix: 1 },
-    ...{ labels: Array.from({ length: 30 }, (_, i) => `${i}`), distilled: false, problemType: undefined },
-  });
-  for (const plan of [encoderPlan(128), vit]) {
+  const vit = (side: number) =>
+    vitPlan({
+      ...{ modelType: 'vit', nLayer: 1, nHead: 2, nEmbd: 128, nInner: 160, vocabSize: 0, activation: 'gelu' },
+      ...{
+        nCtx: 1 + (side / 4) ** 2,
+        imageSize: [side, side],
+        patchSize: [4, 4],
+        channels: 3,
+        qkvBias: true,
+        nPrefix: 1,
+      },
+      ...{ layerNormEpsilon: 1e-12, labels: Array.from({ length: 30 }, (_, i) => `${i}`), distilled: false },
+      problemType: undefined,
+    });
+  // Of an image of four patches no more rows are checked than it has positions.
+  for (const plan of [encoderPlan(128), vit(16), vit(8)]) {
     const findings = await checkKernels(await createWasmBackend(), { ...checkedPlan(plan), formatOf: () => 'f32' });
     expect(findings.filter(({ op }) => op.startsWith('layerNorm'))).not.toHaveLength(0);
     for (const { op, error, passed } of findings) expect({ op, error, passed }).toMatchObject({ passed: true });

@@ -30,7 +30,7 @@ interface Run {
 
 /** How many rows the run of many has, and how many tokens and segments there are for those that look them up. */
 function rowsOf({ plan, size }: Checked) {
-  const before = Math.min(ROWS, size.rows, size.context - 1);
+  const before = Math.min(ROWS, size.rows, size.context - 1, plan.nCtx - 1);
   const tables = stepsOf(plan).flatMap((step) => (step.op === 'embed' ? step.tables : []));
   const fewest = (number: 'token' | 'segment', most: number) => {
     const names = new Set(tables.flatMap(({ weight, by }) => (by === number ? [weight] : [])));
