@@ -1,7 +1,7 @@
 // `npm run bench:learning`: what learning costs, on WebAssembly with two threads. A step of LoRA (rank 8, all linear layers of the
 // blocks, 4 texts of 128 tokens) beside the forward of the same rows, all their logits with it, in the shapes of MiniLM and of GPT-2
 // small; and the real MiniLM on 24 messages beside PyTorch (VITRINE_PYTHON: torch, transformers, peft), turn by turn in one run.
-// The library has to be built (`npm run build:library`). --only step,torch,soak  --steps 3  --dtype f32
+// The library has to be built (`npm run build:library`). --only step,torch,soak  --steps 3  --dtype f32  --threads 2
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -13,9 +13,11 @@ const root = join(import.meta.dirname, '..');
 const { load, loadEncoder } = await import(join(root, 'dist/vitrine.js'));
 const { train } = await import(join(root, 'dist/learn.js'));
 const text = (value) => ({ type: 'string', default: value });
-const { values } = parseArgs({ options: { only: text('step,torch'), steps: text('3'), dtype: text('f32') } });
+const { values } = parseArgs({
+  options: { only: text('step,torch'), steps: text('3'), dtype: text('f32'), threads: text('2') },
+});
 const steps = Number(values.steps);
-const on = { device: 'wasm', threads: 2, dtype: values.dtype };
+const on = { device: 'wasm', threads: Number(values.threads), dtype: values.dtype };
 
 const gpt2 = join(root, '.cache/gpt2-small/');
 const minilm = join(root, 'models/sentence-transformers/all-MiniLM-L6-v2/resolve/main/');
