@@ -90,14 +90,7 @@ async function visit(url, profile, job) {
   }
 }
 
-const inProfile = async (use) => {
-  const profile = await mkdtemp(join(tmpdir(), 'loading-'));
-  try {
-    return await use(profile);
-  } finally {
-    await rm(profile, { recursive: true });
-  }
-};
+const newProfile = () => mkdtemp(join(tmpdir(), 'loading-'));
 
 /** The page's own first token, asked for as soon as it can be, in a browser that is open already, with nothing of the page in it. */
 async function measurePage() {
@@ -143,9 +136,10 @@ async function measureFirst() {
   const times = { bytes: [], vitrine: [] };
   for (let run = 0; run < runs; run++)
     for (const peer of Object.keys(times)) {
-      const job = { peer, weights: 'q8', model, isLoad: true };
-      const { firstToken } = await inProfile((profile) => visit(wire.url, profile, job));
+      const profile = await newProfile();
+      const { firstToken } = await visit(wire.url, profile, { peer, weights: 'q8', model, isLoad: true });
       times[peer].push(firstToken);
+      await rm(profile, { recursive: true });
     }
   await wire.close();
   const ratios = times.vitrine.map((ms, i) => ms / times.bytes[i]);
@@ -157,24 +151,34 @@ async function measureFirst() {
   );
 }
 
+/** Each peer's first visit, then second ones in turns, each with the profile that its first one left. */
 async function measureVisits() {
   for (const { needs } of visits) modelOf({ model: needs ?? '' });
   const wire = await openWire();
+  const profiles = await Promise.all(visits.map(newProfile));
+  const times = visits.map(() => []);
   console.log('\n| | weights | visit | first token | downloaded | peak of the process |');
   console.log('| --- | --- | --- | --- | --- | --- |');
-  for (const { needs: _, ...job } of visits)
-    await inProfile(async (profile) => {
-      for (const which of ['first', ...Array(runs).fill('second')]) {
-        const before = wire.sent;
-        const { about, firstToken, peak } = await visit(wire.url, profile, { ...job, threads });
-        const megabytes = (wire.sent - before) / 1e6;
-        console.log(
-          `| ${about} | ${job.weights} | ${which} | ${seconds(firstToken)} | ${megabytes.toFixed(1)} MB | ` +
-            `${(peak / 2 ** 20).toFixed(0)} MiB |`,
-        );
-      }
-    });
+  for (const which of ['first', ...Array(runs).fill('second')])
+    for (const [i, { needs: _, ...job }] of visits.entries()) {
+      const before = wire.sent;
+      const { about, firstToken, peak } = await visit(wire.url, profiles[i], { ...job, threads });
+      const megabytes = (wire.sent - before) / 1e6;
+      if (which === 'second') times[i].push(firstToken);
+      console.log(
+        `| ${about} | ${job.weights} | ${which} | ${seconds(firstToken)} | ${megabytes.toFixed(1)} MB | ` +
+          `${(peak / 2 ** 20).toFixed(0)} MiB |`,
+      );
+    }
+  for (const profile of profiles) await rm(profile, { recursive: true });
   await wire.close();
+  for (let i = 0; i < visits.length; i += 2) {
+    const ratios = times[i].map((ms, run) => times[i + 1][run] / ms);
+    const each = ratios.map((ratio) => ratio.toFixed(2)).join(', ');
+    console.log(
+      `\nA second visit, ${visits[i].weights}: transformers.js takes ${median(ratios).toFixed(2)} times as long (${each}).`,
+    );
+  }
 }
 
 for (const name of wanted)

@@ -1,6 +1,6 @@
-import { type CacheStore, folderOf, savedVersion as version } from '../load/cache.ts';
-import { digestOf } from '../load/cache-download.ts';
+import { type CacheStore, folderOf, keyOf, savedVersion as version } from '../load/cache.ts';
 import { models, storeOf } from '../load/cached-models.ts';
+import { digestOf } from '../load/pieces.ts';
 import { VitrineError } from '../plan/error.ts';
 
 /** Bytes of a piece of an adapter's file. */
@@ -27,8 +27,6 @@ async function required(cache: CacheStore | undefined): Promise<CacheStore> {
     hint: 'Pages from https have it; or pass a store.',
   });
 }
-
-const keyOf = (name: string, file: string) => `${folderOf(name)}${encodeURIComponent(file)},`;
 
 /** Keeps files under a name, in place of those that had it. */
 export async function saveFiles(name: string, files: Files, cache: CacheStore | undefined): Promise<void> {

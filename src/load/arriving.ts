@@ -1,17 +1,9 @@
-/** The most pieces kept in memory: most of those of the requests under way, so that few are read back from the cache. */
-const mostFresh = 16;
+import type { Pieces } from './store.ts';
+
+/** The most bytes kept in memory: most of those of the requests under way, so that few are read back from the cache. */
+const mostFresh = 1 << 25;
 
 type Piece = Uint8Array<ArrayBuffer>;
-
-/** The pieces of one version of a file in a cache. */
-export interface Pieces {
-  /** Bytes of each but the last. */
-  size: number;
-  get(index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  put(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Indices of those that are there. */
-  present(): Promise<ReadonlySet<number>>;
-}
 
 /** A file on its way into the cache, to be read while it comes. */
 export class Arriving {
@@ -47,7 +39,7 @@ export class Arriving {
   add(index: number, bytes?: Piece): void {
     this.#there.add(index);
     if (bytes) this.#fresh.set(index, bytes);
-    if (this.#fresh.size > mostFresh) this.#fresh.delete(this.#leastWanted());
+    if (this.#fresh.size * this.pieceBytes > mostFresh) this.#fresh.delete(this.#leastWanted());
     this.#wake(index);
   }
 

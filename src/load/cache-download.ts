@@ -2,15 +2,17 @@ import { sha1 } from '@noble/hashes/legacy.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { VitrineError } from '../plan/error.ts';
-import type { Arriving, Pieces } from './arriving.ts';
+import type { Arriving } from './arriving.ts';
 import { discard, type OpenFile, pause } from './files.ts';
 import type { Description, HttpFiles } from './http.ts';
+import { digestOf } from './pieces.ts';
+import type { Pieces } from './store.ts';
 import { Changed } from './versions.ts';
 
-/** Bytes of a piece: what is kept at once, and so the most that a request loses when it is killed; a browser takes a while for each. */
+/** Bytes of a piece that is an entry by itself: what is kept at once, and so the most that a request loses when it is killed. */
 export const pieceBytes = 1 << 21;
-/** Most pieces of one request, and requests at a time: what is asked for in many small ones comes at half the speed. */
-const runPieces = 8;
+/** Most bytes of one request, and requests at a time: what is asked for in many small ones comes at half the speed. */
+const runBytes = 1 << 24;
 const lanes = 4;
 /** Requests in a row that bring next to nothing before the download is given up. */
 const patience = 3;
@@ -54,6 +56,7 @@ export async function download(
     signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
     loaded: 0,
     digests: new Map(),
+    noted: new Map(),
     onBytes,
     arriving,
   };
@@ -72,14 +75,15 @@ export async function download(
       }
       await running[index];
       const kept = async (piece: number) => {
-        const digest = found.oid ? undefined : task.digests.get(piece); // all must be read for the hash of the whole
-        if (digest) return { digest };
-        const bytes = arriving?.fresh(piece) ?? (await keptPiece(task, piece, size));
-        arriving?.add(piece, bytes);
-        return { digest: task.digests.get(piece) ?? (await digestOf(bytes)), bytes };
+        const digest = task.digests.get(piece);
+        if (digest && !found.oid) return { digest, bytes: undefined }; // for the hash of the whole all must be read
+        const bytes = arriving?.fresh(piece);
+        const read = digest && bytes ? { digest, bytes } : await keptPiece(task, piece, size);
+        arriving?.add(piece, read.bytes);
+        return read;
       };
       for await (const { digest, bytes } of ahead(first, first + count, kept)) {
-        if (found.oid && bytes) hash.update(bytes);
+        if (found.oid) hash.update(bytes!);
         digests.push(digest);
       }
     }
@@ -95,13 +99,6 @@ export async function download(
   }
 }
 
-/** First half of the sha256 of a piece: enough against accidents. */
-export async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const { subtle } = globalThis.crypto; // faster by far; absent in pages that are not from https
-  const digest = subtle ? new Uint8Array(await subtle.digest('SHA-256', bytes)) : sha256(bytes);
-  return bytesToHex(digest.subarray(0, 16));
-}
-
 /** What `load` makes of the numbers [first, end), in order, some of them ahead. */
 export async function* ahead<Value>(first: number, end: number, load: (index: number) => Promise<Value>) {
   const loading: Promise<Value>[] = [];
@@ -115,30 +112,33 @@ export async function* ahead<Value>(first: number, end: number, load: (index: nu
   }
 }
 
-/** Fetches a piece whose digest is known. */
+/** Fetches one piece. */
 export async function fetchPiece(
   files: HttpFiles,
   file: string,
   index: number,
   { size, piece }: { size: number; piece: number },
   signal?: AbortSignal,
-): Promise<Uint8Array<ArrayBuffer>> {
-  let found: Uint8Array<ArrayBuffer> | undefined;
-  const pieces: Pieces = {
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; digest: string }> {
+  let found: Uint8Array<ArrayBuffer>;
+  const pieces = {
     size: piece,
-    get: async () => found,
-    put: async (_, bytes) => void (found = bytes),
-    present: async () => new Set(),
+    put: (_: number, bytes: typeof found) => {
+      found = bytes;
+      return digestOf(bytes);
+    },
   };
-  await fetchRange({ files, file, found: { size }, pieces, signal, loaded: 0, digests: new Map() }, index, 1, size);
-  return found!;
+  const digests = new Map<number, string>();
+  await fetchRange({ files, file, found: { size }, pieces, signal, loaded: 0, digests }, index, 1, size);
+  return { bytes: found!, digest: digests.get(index)! };
 }
 
-interface Task {
+/** What is fetched, and into what. */
+interface Fetching {
   files: HttpFiles;
   file: string;
   found: Description;
-  pieces: Pieces;
+  pieces: Pick<Pieces, 'size' | 'put'>;
   signal: AbortSignal | undefined;
   /** Bytes that have come. */
   loaded: number;
@@ -146,6 +146,12 @@ interface Task {
   digests: Map<number, string>;
   onBytes?: ((bytes: number) => void) | undefined;
   arriving?: Arriving | undefined;
+}
+
+interface Task extends Fetching {
+  pieces: Pieces;
+  /** Of the pieces that were there before, as the cache has written them down. */
+  noted: ReadonlyMap<number, string | undefined>;
 }
 
 /** Neighbouring pieces, all there or all missing. */
@@ -158,12 +164,14 @@ interface Run {
 /** The server does not give parts of the file. */
 class SequentialOnly extends Error {}
 
-const lengthOf = ({ pieces }: Task, index: number, size: number) => Math.min(pieces.size, size - index * pieces.size);
+const lengthOf = ({ pieces }: Fetching, index: number, size: number) =>
+  Math.min(pieces.size, size - index * pieces.size);
 
 async function planRuns(task: Task, size: number): Promise<Run[]> {
   const kept = await task.pieces.present();
+  task.noted = kept;
   const runs: Run[] = [];
-  const most = Math.min(runPieces, Math.ceil(size / task.pieces.size / lanes));
+  const most = Math.ceil(Math.min(runBytes, size / lanes) / task.pieces.size);
   for (let index = 0; index * task.pieces.size < size; index++) {
     const present = kept.has(index);
     const last = runs.at(-1);
@@ -174,25 +182,28 @@ async function planRuns(task: Task, size: number): Promise<Run[]> {
   return runs;
 }
 
-function count(task: Task, bytes: number): void {
+function count(task: Fetching, bytes: number): void {
   task.loaded += bytes;
   task.onBytes?.(task.loaded);
 }
 
-/** A piece as the cache has it; one that is gone or cut short is fetched again. */
-async function keptPiece(task: Task, index: number, size: number): Promise<Uint8Array<ArrayBuffer>> {
+/** A piece as the cache has it, and its digest; one that is gone, cut short or not what was written down is fetched again. */
+async function keptPiece(task: Task, index: number, size: number) {
   const length = lengthOf(task, index, size);
   for (let again = false; ; again = true) {
     task.signal?.throwIfAborted();
     const bytes = await task.pieces.get(index);
-    if (bytes?.length === length) return bytes;
+    if (bytes?.length === length) {
+      const digest = task.digests.get(index) ?? (await digestOf(bytes));
+      if (again || digest === (task.noted.get(index) ?? digest)) return { digest, bytes };
+    }
     if (again) throw new Error(`The cache has ${bytes?.length ?? 'none'} of the ${length} bytes that it took`);
     await fetchRange(task, index, 1, size);
   }
 }
 
 /** Fetches neighbouring pieces in one request, and in more from where one ends early. */
-async function fetchRange(task: Task, first: number, pieceCount: number, size: number): Promise<void> {
+async function fetchRange(task: Fetching, first: number, pieceCount: number, size: number): Promise<void> {
   const writer = new PieceWriter(task, first * task.pieces.size, size);
   const end = Math.min(size, (first + pieceCount) * task.pieces.size);
   let sequential = 0;
@@ -225,7 +236,7 @@ async function fetchWhole(task: Task): Promise<number> {
 }
 
 /** Runs `attempt` until it succeeds; network failures are borne as long as the position moves between them. */
-async function persist(task: Task, attempt: () => Promise<void>, position: () => number): Promise<void> {
+async function persist(task: Fetching, attempt: () => Promise<void>, position: () => number): Promise<void> {
   for (let failures = 0, reached = position(); ; ) {
     try {
       return await attempt();
@@ -241,7 +252,7 @@ async function persist(task: Task, attempt: () => Promise<void>, position: () =>
 }
 
 /** Opens a part of the file that was described, and of no other version of it. */
-async function openSame({ files, file, found, signal }: Task, start: number, end: number): Promise<OpenFile> {
+async function openSame({ files, file, found, signal }: Fetching, start: number, end: number): Promise<OpenFile> {
   const opened = await files.open(file, start, end, signal);
   if (!opened) throw files.missing(file);
   const { size, version } = opened;
@@ -255,20 +266,20 @@ async function openSame({ files, file, found, signal }: Task, start: number, end
   return opened;
 }
 
-function shortOf({ files, file }: Task, position: number, end: number): VitrineError {
+function shortOf({ files, file }: Fetching, position: number, end: number): VitrineError {
   return new VitrineError('network', `${files.urlOf(file)} ended at byte ${position}; expected ${end}.`);
 }
 
 /** Puts bytes that come in order into pieces. */
 class PieceWriter {
   position: number;
-  readonly #task: Task;
+  readonly #task: Fetching;
   readonly #size: number;
-  #piece = new Uint8Array();
+  #piece: Uint8Array<ArrayBuffer> = new Uint8Array();
   #filled = 0;
   #keeping: Promise<void> = Promise.resolve();
 
-  constructor(task: Task, position: number, size: number) {
+  constructor(task: Fetching, position: number, size: number) {
     this.#task = task;
     this.position = position;
     this.#size = size;
@@ -284,13 +295,13 @@ class PieceWriter {
     await this.#keeping;
   }
 
-  async #take(bytes: Uint8Array): Promise<void> {
+  async #take(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     for (let rest = bytes; rest.length > 0; ) {
-      if (this.#piece.length === 0) {
-        this.#piece = new Uint8Array(Math.min(this.#task.pieces.size, this.#size - this.position));
-      }
+      const length = Math.min(this.#task.pieces.size, this.#size - this.position);
+      const isWhole = this.#filled === 0 && rest.length === length && rest.buffer.byteLength === length;
+      if (this.#filled === 0) this.#piece = isWhole ? rest : new Uint8Array(length);
       const part = rest.subarray(0, this.#piece.length - this.#filled);
-      this.#piece.set(part, this.#filled);
+      if (!isWhole) this.#piece.set(part, this.#filled);
       this.#filled += part.length;
       this.position += part.length;
       rest = rest.subarray(part.length);
@@ -319,8 +330,10 @@ class PieceWriter {
 
   async #keep(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const { pieces, digests, arriving } = this.#task;
-    await pieces.put(index, bytes);
-    digests.set(index, await digestOf(bytes));
+    const kept = pieces.put(index, bytes).catch((cause: Error) => {
+      throw new Error(`The cache took no more (${cause.message})`, { cause });
+    });
+    digests.set(index, await kept);
     arriving?.add(index, bytes);
   }
 }

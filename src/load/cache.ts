@@ -2,13 +2,15 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { VitrineError } from '../plan/error.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
-import { Arriving, type Pieces } from './arriving.ts';
-import { ahead, digestOf, download, fetchPiece, pieceBytes } from './cache-download.ts';
+import { Arriving } from './arriving.ts';
+import { ahead, download, fetchPiece, pieceBytes } from './cache-download.ts';
 import { type CacheStore, platformStore } from './cache-store.ts';
 import { exclusively } from './exclusively.ts';
 import type { Bytes, Files, OpenFile } from './files.ts';
 import type { Description, HttpFiles } from './http.ts';
 import { inTime, timely } from './in-time.ts';
+import { digestOf, entryPieces } from './pieces.ts';
+import type { PieceStore, Pieces } from './store.ts';
 import { Changed, Versions } from './versions.ts';
 
 export type { CacheStore };
@@ -28,6 +30,8 @@ interface Entry {
 }
 
 export const pieceOf = ({ piece = 1 << 19 }: Entry): number => piece;
+/** Of a file that is begun. */
+const bytesIn = (store: PieceStore): number => store.pieceBytes ?? pieceBytes;
 
 /** A file whose every piece is in the cache. */
 type Whole = Entry & { version: string; size: number; digests: string[] };
@@ -42,7 +46,7 @@ export const savedVersion = 'saved';
 export class CachedFiles implements Files {
   readonly #files: HttpFiles;
   readonly #model: string;
-  readonly #store: Promise<CacheStore | undefined>;
+  readonly #store: Promise<PieceStore | undefined>;
   readonly #patience: number | undefined;
   /** What the server said of each file; asked once a load. */
   readonly #found = new Map<string, Description | undefined>();
@@ -183,8 +187,8 @@ export class CachedFiles implements Files {
     if (!store) return 'This browser has no storage that answers here (pages from https have it)';
     if (!found || this.#whole.has(file)) return undefined;
     if (found.version === undefined) return `The server names no version of ${file} (ETag or Last-Modified)`;
-    const pieces = this.#pieces(store, { model: this.#model, file, ...found });
-    const moves = async () => (await pieces.present()).size;
+    const pieces = piecesOf(store, { model: this.#model, file, ...found });
+    const moves = () => pieces.moved();
     try {
       return await exclusively(this.#key(file), { signal, moves, patience: this.#patience }, async () => {
         try {
@@ -194,7 +198,7 @@ export class CachedFiles implements Files {
           signal?.throwIfAborted();
           if (error instanceof VitrineError) throw error;
           await store.delete?.(this.#key(file)).catch(() => {}); // what will not be whole makes room
-          await this.#write(store, { model: this.#model, file, ...found, piece: pieceBytes }).catch(() => {});
+          await this.#write(store, { model: this.#model, file, ...found, piece: bytesIn(store) }).catch(() => {});
           return (error as Error).message;
         }
       });
@@ -206,7 +210,7 @@ export class CachedFiles implements Files {
   }
 
   /** What the server says of a file, or where it cannot be reached, what the cache has; undefined if it is absent. */
-  async #ask(store: CacheStore, file: string, signal?: AbortSignal): Promise<Description | undefined> {
+  async #ask(store: PieceStore, file: string, signal?: AbortSignal): Promise<Description | undefined> {
     if (this.#found.has(file)) return this.#found.get(file);
     const entry = await this.#entry(store, file);
     const known = isWhole(entry) ? { size: entry.size, version: entry.version } : undefined;
@@ -224,7 +228,7 @@ export class CachedFiles implements Files {
     }
     // What is absent is so without a network too; what is begun is not complete.
     if (!entry && (!found || found.version))
-      await this.#write(store, { model: this.#model, file, ...found, piece: pieceBytes }).catch(() => {});
+      await this.#write(store, { model: this.#model, file, ...found, piece: bytesIn(store) }).catch(() => {});
     if (isWhole(entry) && found?.version === entry.version) this.#whole.set(file, entry);
     this.#found.set(file, found);
     return found;
@@ -232,7 +236,7 @@ export class CachedFiles implements Files {
 
   /** Completes the file in the cache. Whatever is there of another version makes room first. */
   async #download(
-    store: CacheStore,
+    store: PieceStore,
     file: string,
     arriving: Arriving,
     signal: AbortSignal | undefined,
@@ -242,19 +246,20 @@ export class CachedFiles implements Files {
       const found = this.#found.get(file);
       if (found?.version === undefined) throw this.missing(file);
       const before = await this.#entry(store, file);
-      const piece = before?.version === found.version ? pieceOf(before) : pieceBytes;
+      const piece = before?.version === found.version ? pieceOf(before) : bytesIn(store);
       const entry: Entry = { model: this.#model, file, version: found.version, size: found.size, piece };
       if (isWhole(before) && before.version === entry.version) {
         this.#whole.set(file, before); // by another tab, while this one waited
         return;
       }
       if (before && before.version !== entry.version) await store.delete?.(this.#key(file));
-      const pieces = this.#pieces(store, entry);
+      const pieces = piecesOf(store, entry);
       await requireRoom(store, found.size, pieces, this.#patience);
       await this.#write(store, entry);
       try {
         const hearing = { onBytes, arriving: arriving.begin(pieces) };
-        const { size, digests, oid } = await download(this.#files, file, found, pieces, signal, hearing);
+        const downloading = download(this.#files, file, found, pieces, signal, hearing);
+        const { size, digests, oid } = await downloading.finally(() => pieces.close());
         if (oid === found.oid) {
           const whole = { ...entry, version: found.version, size, digests };
           await this.#write(store, whole);
@@ -276,54 +281,33 @@ export class CachedFiles implements Files {
 
   /** Bytes of a file in the cache. A piece that is damaged or gone is fetched again. */
   async *#read(store: CacheStore, entry: Whole, start: number, end: number, signal?: AbortSignal): Bytes {
-    const pieces = this.#pieces(store, entry);
+    const pieces = piecesOf(store, entry);
     const piece = pieces.size;
     const load = async (index: number) => {
       const expected = entry.digests[index];
       const kept = await pieces.get(index).catch(() => undefined);
       if (kept && (await digestOf(kept)) === expected) return kept;
       const fetched = await fetchPiece(this.#files, entry.file, index, { size: entry.size, piece }, signal);
-      if ((await digestOf(fetched)) !== expected) {
+      if (fetched.digest !== expected) {
         await this.#forget(store, entry);
         throw this.#corrupt(entry.file, `was damaged in the cache at byte ${index * piece}, and has changed since`);
       }
-      await pieces.put(index, fetched).catch(() => {});
-      return fetched;
+      await pieces.put(index, fetched.bytes).catch(() => {});
+      return fetched.bytes;
     };
     let index = Math.floor(start / piece);
-    for await (const bytes of ahead(index, Math.ceil(end / piece), load)) {
-      const from = index++ * piece;
-      yield bytes.subarray(Math.max(0, start - from), end - from);
+    try {
+      for await (const bytes of ahead(index, Math.ceil(end / piece), load)) {
+        const from = index++ * piece;
+        yield bytes.subarray(Math.max(0, start - from), end - from);
+      }
+    } finally {
+      pieces.close();
     }
   }
 
-  #pieces(store: CacheStore, entry: Entry): Pieces {
-    const prefix = `${this.#key(entry.file)}${digest(entry.version ?? '')},`;
-    const get = async (index: number) => {
-      const value = await store.get(prefix + index);
-      return value ? new Uint8Array(value) : undefined;
-    };
-    return {
-      size: pieceOf(entry),
-      get,
-      async put(index, bytes) {
-        await store.put(prefix + index, bytes).catch((cause: Error) => {
-          throw new Error(`The cache took no more (${cause.message})`, { cause });
-        });
-      },
-      async present() {
-        if (store.keys) return new Set((await store.keys(prefix)).map((key) => Number(key.slice(prefix.length))));
-        const present = new Set<number>();
-        for (let index = 0; index * pieceOf(entry) < (entry.size ?? 0); index++)
-          if (await get(index)) present.add(index);
-        return present;
-      },
-    };
-  }
-
-  /** Where all of a file's keys begin. */
   #key(file: string): string {
-    return `${folderOf(this.#model)}${encodeURIComponent(file)},`;
+    return keyOf(this.#model, file);
   }
 
   async #entry(store: CacheStore, file: string): Promise<Entry | undefined> {
@@ -337,9 +321,9 @@ export class CachedFiles implements Files {
   /** Drops a file's pieces, by emptying them where a store cannot delete. */
   async #forget(store: CacheStore, entry: Entry): Promise<void> {
     if (store.delete) return store.delete(this.#key(entry.file));
-    const pieces = this.#pieces(store, entry);
+    const pieces = piecesOf(store, entry);
     await this.#write(store, { ...entry, digests: undefined });
-    for (const index of await pieces.present()) await pieces.put(index, new Uint8Array());
+    for (const index of (await pieces.present()).keys()) await pieces.put(index, new Uint8Array());
   }
 
   #corrupt(file: string, what: string): VitrineError {
@@ -349,6 +333,16 @@ export class CachedFiles implements Files {
 
 /** Where all keys of a model begin. */
 export const folderOf = (name: string): string => `${digest(name)}/`;
+
+/** Where all keys of a file of it begin. */
+export const keyOf = (name: string, file: string): string => `${folderOf(name)}${encodeURIComponent(file)},`;
+
+/** Where a store has the pieces of a file. */
+export function piecesOf(store: PieceStore, entry: Entry): Pieces {
+  const prefix = `${keyOf(entry.model, entry.file)}${digest(entry.version ?? '')},`;
+  const size = pieceOf(entry);
+  return store.pieces?.(prefix, size) ?? entryPieces(store, prefix, size, Math.ceil((entry.size ?? 0) / size));
+}
 
 /** @throws Error unless the browser grants what is missing */
 async function requireRoom(

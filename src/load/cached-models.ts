@@ -1,7 +1,8 @@
-import { badOption } from '../plan/error.ts';
-import { folderOf, isWhole, pieceOf, readEntry, savedVersion } from './cache.ts';
+import { badOption, VitrineError } from '../plan/error.ts';
+import { folderOf, isWhole, pieceOf, piecesOf, readEntry, savedVersion } from './cache.ts';
 import { type CacheStore, platformStore } from './cache-store.ts';
 import { timely } from './in-time.ts';
+import type { PieceStore } from './store.ts';
 
 /** A model in the cache. */
 export interface CachedModel {
@@ -15,7 +16,7 @@ export interface CachedModel {
   isAdapter?: true;
 }
 
-export const storeOf = (cache: CacheStore | undefined): Promise<CacheStore | undefined> =>
+export const storeOf = (cache: CacheStore | undefined): Promise<PieceStore | undefined> =>
   cache ? Promise.resolve(timely(() => cache)) : platformStore();
 
 /** Models in the cache: the platform's own, or the one that was given to `load`. */
@@ -33,7 +34,7 @@ export const models = {
       const { model: name, size = 0, version } = entry;
       const isAdapter = version === savedVersion && ({ isAdapter: true } as const);
       const model = found.get(name) ?? { name, bytes: 0, complete: true, ...isAdapter };
-      const pieces = keys.filter((other) => other.startsWith(key.slice(0, -'entry'.length))).length - 1;
+      const pieces = isWhole(entry) ? Number.POSITIVE_INFINITY : (await piecesOf(store, entry).present()).size;
       model.bytes += Math.min(size, pieces * pieceOf(entry));
       model.complete &&= isWhole(entry) || version === undefined;
       found.set(name, model);
@@ -50,7 +51,12 @@ export const models = {
     }
     const folder = folderOf(name);
     const there = (await store.keys(folder)).length > 0;
-    if (there) await store.delete(folder);
-    return there;
+    if (!there) return false;
+    await store.delete(folder).catch((cause: Error) => {
+      if (cause.name !== 'NoModificationAllowedError') throw cause;
+      const message = `${name} is being loaded, by this page or another.`;
+      throw new VitrineError('bad-option', message, { hint: 'Abort that load first.', cause });
+    });
+    return true;
   },
 };

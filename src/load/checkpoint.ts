@@ -78,7 +78,7 @@ export interface Checkpoint<Config extends BaseConfig = ModelConfig> {
   partsOf?(weight: WeightSpec): StoredPart[];
   /** How one weight is stored. */
   storedAsOf(weight: WeightSpec): StoredAs;
-  /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size. */
+  /** Values of a weight in row order `[rows, columns]`, in pieces of whole rows of bounded size, each until the next is asked for. */
   read(weight: WeightSpec, signal?: AbortSignal): AsyncIterable<Float32Array>;
   /** `read` for a format that it is to be kept in: a matrix that is stored in that format, as it is stored. */
   readFor(format: WeightFormat, weight: WeightSpec, signal?: AbortSignal): AsyncIterable<WeightRows>;

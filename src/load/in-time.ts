@@ -1,5 +1,5 @@
 import { PATIENCE } from '../plan/patience.ts';
-import type { CacheStore } from './store.ts';
+import type { PieceStore, Pieces } from './store.ts';
 
 /** Milliseconds without a sign of life after which storage is given up: private windows and broken profiles never answer. */
 export const storagePatience = PATIENCE;
@@ -20,15 +20,28 @@ export function inTime<T>(promise: Promise<T>, patience = storagePatience): Prom
  * A store whose every call settles: with Silent where there was no sign of life for so long, and then at once.
  * @param make is given what to call at each step of a call that takes many
  */
-export function timely(make: (moved: () => void) => CacheStore, patience = storagePatience): CacheStore {
+export function timely(make: (moved: () => void) => PieceStore, patience = storagePatience): PieceStore {
   const clock = new Clock(patience);
   const store = make(() => clock.restart());
-  const { keys, delete: remove } = store;
+  const { keys, delete: remove, pieces, pieceBytes } = store;
   return {
     get: (key) => clock.await(() => store.get(key)),
     put: (key, value) => clock.await(() => store.put(key, value)),
     ...(keys && { keys: (prefix: string) => clock.await(() => keys.call(store, prefix)) }),
     ...(remove && { delete: (prefix: string) => clock.await(() => remove.call(store, prefix)) }),
+    ...(pieceBytes && { pieceBytes }),
+    ...(pieces && { pieces: (prefix: string, size: number) => timelyPieces(pieces.call(store, prefix, size), clock) }),
+  };
+}
+
+function timelyPieces(pieces: Pieces, clock: Clock): Pieces {
+  return {
+    size: pieces.size,
+    get: (index) => clock.await(() => pieces.get(index)),
+    put: (index, bytes) => clock.await(() => pieces.put(index, bytes)),
+    present: () => clock.await(() => pieces.present()),
+    moved: () => clock.await(() => pieces.moved()),
+    close: () => pieces.close(),
   };
 }
 

@@ -12,7 +12,7 @@ import { exists, type Files, parseJson, readText } from './files.ts';
 import { chooseGguf } from './gguf-choice.ts';
 import { safetensorsLayout } from './layout.ts';
 import { adapter, adapterIn, areChanges, isAdapterFile, refuseOtherHeads } from './other-kinds.ts';
-import { pickled, readDirectory, readSharded } from './safetensors.ts';
+import { type Directory, pickled, readDirectory, readSharded } from './safetensors.ts';
 import { locate, type Source, type SourceOptions } from './source.ts';
 import { TensorCheckpoint } from './tensors.ts';
 
@@ -63,8 +63,11 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
   if (weights !== undefined) checkFormat(weights);
   if (weights && isGguf(weights))
     return openGguf(files, weights, kind, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
-  const config = await readText(files, 'config.json', signal);
-  const tensors = config === undefined ? undefined : await readTensors(files, weights, signal);
+  const asked = readText(files, 'config.json', signal);
+  const reading = readDirectory(files, weights ?? 'model.safetensors', signal);
+  reading.catch(() => {}); // what is wrong with the config is told first
+  const config = await asked;
+  const tensors = config === undefined ? undefined : await readTensors(files, await reading, weights, signal);
   if (config !== undefined && tensors) {
     const json = parseJson(config, 'config.json');
     if (areChanges(tensors.tensors)) throw (await adapterIn(files, signal)) ?? adapter(files.name);
@@ -111,9 +114,13 @@ function opened<C extends BaseConfig>(checkpoint: Checkpoint<C>, file: string, {
 
 const isGguf = (file: string) => /\.gguf$/i.test(file);
 
-/** The tensors of the weight file that the source names, or else of the ones that the layout has names for. */
-async function readTensors(files: Files, weights: string | undefined, signal?: AbortSignal) {
-  const tensors = await readDirectory(files, weights ?? 'model.safetensors', signal);
+/** The tensors of the weight file, or where there is none, and the source names none, of the shards that an index lists. */
+async function readTensors(
+  files: Files,
+  tensors: Directory['tensors'] | undefined,
+  weights: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Directory | undefined> {
   if (tensors) return { tensors };
   if (weights !== undefined) return undefined;
   const index = 'model.safetensors.index.json';

@@ -11,3 +11,26 @@ export interface CacheStore {
   /** Deletes all keys that begin with `prefix`. */
   delete?(prefix: string): Promise<void>;
 }
+
+/** The pieces of one version of a file in a cache. */
+export interface Pieces {
+  /** Bytes of each but the last. */
+  size: number;
+  get(index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Keeps a piece, and tells its digest. */
+  put(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<string>;
+  /** Those that are there, each with its digest where the cache has written that down. */
+  present(): Promise<ReadonlyMap<number, string | undefined>>;
+  /** A number that is another when one more is kept, by whomever. */
+  moved(): Promise<number>;
+  /** Lets others have what was held; whoever writes on has to close it anew. */
+  close(): void;
+}
+
+/** A store that keeps the pieces of a file in a way of its own. */
+export interface PieceStore extends CacheStore {
+  /** Bytes of a piece that suit it. */
+  pieceBytes?: number;
+  /** Those whose keys would begin with `prefix`, of so many bytes each. */
+  pieces?(prefix: string, size: number): Pieces;
+}

@@ -9,7 +9,7 @@ import type { TensorLayout } from './layout.ts';
 import type { Directory, Piece, StoredTensor } from './safetensors.ts';
 import { areEqual, readSmallTensors } from './small-tensors.ts';
 import { readTokenizerFiles } from './tokenizer-files.ts';
-import { fillValues, finestOf, inOrder, rowsFor, transposeRows, unsound } from './values.ts';
+import { fillValues, finestOf, inOrder, Room, transposeRows, unsound } from './values.ts';
 
 /** Float32 bytes of one piece. */
 const pieceBytes = 4 << 20;
@@ -28,6 +28,9 @@ interface Stream {
   end: number;
   sequential: boolean;
   reader: ByteReader;
+  /** For a whole tensor, and for some of its rows. */
+  whole: Room;
+  part: Room;
 }
 
 /** A checkpoint whose tensors are ranges of files. */
@@ -171,7 +174,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
 
   /** All of a stored tensor. */
   async #whole(piece: Piece, asStored: WeightFormat | undefined, signal: AbortSignal | undefined): Promise<WeightRows> {
-    const whole = rowsFor(asStored, piece.rows * piece.columns);
+    const whole = new Room().rows(asStored, piece.rows * piece.columns);
     let at = 0;
     for await (const part of this.#readTensor(piece, false, asStored, signal)) {
       whole.set(part, at);
@@ -191,9 +194,9 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     const fill = (values: WeightRows) => this.#fill(values, asStored, stream.reader, tensor, signal);
     let complete = false;
     try {
-      const whole = isTransposed ? await fill(rowsFor(asStored, rows * columns)) : undefined;
+      const whole = isTransposed ? await fill(stream.whole.rows(asStored, rows * columns)) : undefined;
       const step = Math.max(1, Math.floor(pieceBytes / 4 / columns));
-      const piece = rowsFor(asStored, Math.min(step, rows) * columns);
+      const piece = stream.part.rows(asStored, Math.min(step, rows) * columns);
       const perRow = piece.length / Math.min(step, rows);
       for (let row = 0; row < rows; row += step) {
         const part = piece.subarray(0, Math.min(step, rows - row) * perRow);
@@ -309,7 +312,8 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
       const end = others.reduce((latest, other) => Math.max(latest, other.end), start);
       const opened = await this.#files.open(file, start, end, signal);
       if (!opened) throw this.#files.missing(file);
-      stream = { file, end, sequential: opened.sequential ?? false, reader: new ByteReader(opened.bytes, start) };
+      const reader = new ByteReader(opened.bytes, start);
+      stream = { file, end, sequential: opened.sequential ?? false, reader, whole: new Room(), part: new Room() };
     }
     try {
       await stream.reader.skipTo(start, signal);
@@ -329,7 +333,10 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
   }
 
   async #tryKeeping(file: string, tensors: StoredTensor[], signal: AbortSignal | undefined): Promise<void> {
+    let told = 0;
     const warning = await this.#files.keep?.(file, signal, (bytes) => {
+      if (bytes < told + reportBytes) return; // of every chunk each of hundreds of tensors would hear
+      told = bytes;
       for (const tensor of tensors) this.#report(tensor, Math.min(bytes, tensor.end));
     });
     if (warning) this.#onProgress?.({ stage: 'weights', loaded: this.#loaded, total: this.bytes, file, warning });

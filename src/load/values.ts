@@ -21,10 +21,18 @@ export const floatTypes: ReadonlyMap<string, ValueType> = new Map([
   ['F64', { block: 1, bytes: 8, storedAs: 'f32' }],
 ]);
 
-/** Room for rows of so many values: as `format` has them in a file, or without it in float32. */
-export function rowsFor(format: WeightFormat | undefined, length: number): WeightRows {
-  if (format === 'q8' || format === 'q4') return new Uint8Array((length / 32) * storedBlock(format));
-  return format ? new Uint16Array(length) : new Float32Array(length);
+/** Memory for rows of one tensor after the other: fresh pages take as long as what is done with them. */
+export class Room {
+  #memory = new ArrayBuffer();
+
+  /** Rows of so many values, as `format` has them in a file, or without it in float32: until the next are asked for. */
+  rows(format: WeightFormat | undefined, length: number): WeightRows {
+    const isPacked = format === 'q8' || format === 'q4';
+    const bytes = isPacked ? (length / 32) * storedBlock(format) : length * (format ? 2 : 4);
+    if (this.#memory.byteLength < bytes) this.#memory = new ArrayBuffer(bytes);
+    if (isPacked) return new Uint8Array(this.#memory, 0, bytes);
+    return format ? new Uint16Array(this.#memory, 0, length) : new Float32Array(this.#memory, 0, length);
+  }
 }
 
 export function areSame(a: Uint8Array, b: Uint8Array): boolean {
@@ -91,21 +99,33 @@ export function unsound(values: WeightRows, format: WeightFormat = 'f32'): numbe
     if (!found) return undefined;
     return format === 'bf16' ? new Float32Array(Uint32Array.of(bits << 16).buffer)[0] : halfTable()[bits];
   }
-  // Zero times a finite number is zero; the sum shows any other without a branch for each.
-  for (let i = 0; i < values.length; i++) found += values[i]! * 0;
-  return found === 0 ? undefined : values.find((value) => !Number.isFinite(value));
+  // Zero times a finite number is zero: sums show any other without a branch for each, and two of them do not wait for one another.
+  let odd = 0;
+  for (let i = 1; i < values.length; i += 2) {
+    found += values[i - 1]! * 0;
+    odd += values[i]! * 0;
+  }
+  if (values.length % 2 > 0) found += values.at(-1)! * 0;
+  return found + odd === 0 ? undefined : values.find((value) => !Number.isFinite(value));
 }
 
 /** Rows of the transpose of `stored` [columns, rows], from row `first` on, into `out` [out.length / columns, columns]. */
 export function transposeRows<T extends WeightRows>(stored: T, rows: number, first: number, out: T, columns: number) {
   const count = out.length / columns;
-  const block = 32; // 32 x 32 floats of both sides stay in the first cache
+  const block = 64; // rows whose lines stay in the first cache while the columns pass, four at a time
   for (let r0 = 0; r0 < count; r0 += block) {
     const r1 = Math.min(r0 + block, count);
-    for (let c0 = 0; c0 < columns; c0 += block) {
-      const c1 = Math.min(c0 + block, columns);
-      for (let r = r0; r < r1; r++) for (let c = c0; c < c1; c++) out[r * columns + c] = stored[c * rows + first + r]!;
+    let c = 0;
+    for (; c + 4 <= columns; c += 4) {
+      let [from, to] = [c * rows + first + r0, r0 * columns + c];
+      for (let r = r0; r < r1; r++, from++, to += columns) {
+        out[to] = stored[from]!;
+        out[to + 1] = stored[from + rows]!;
+        out[to + 2] = stored[from + 2 * rows]!;
+        out[to + 3] = stored[from + 3 * rows]!;
+      }
     }
+    for (; c < columns; c++) for (let r = r0; r < r1; r++) out[r * columns + c] = stored[c * rows + first + r]!;
   }
   return out;
 }

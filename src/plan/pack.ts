@@ -1,6 +1,7 @@
 import type { WeightFormat } from './backend.ts';
 import { hex } from './binary-pack.ts';
 import { BLOCK, type PackedRows, packRows, strideOf, valueBytesOf } from './formats.ts';
+import { bytesOfHex } from './hex.ts';
 
 /** What src/wasm/kernels/pack.ts exports. */
 interface Kernels {
@@ -52,9 +53,7 @@ let opened: Promise<typeof packRows> | undefined;
 
 /** What packs rows fastest here: plain JavaScript where WebAssembly is not to be had. */
 export function openPacker(): Promise<typeof packRows> {
-  const bytes = () =>
-    Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
-  opened ??= (async () => WebAssembly.instantiate(bytes()))().then(
+  opened ??= (async () => WebAssembly.instantiate(bytesOfHex(hex)))().then(
     ({ instance }) => packerOf(instance.exports as unknown as Kernels),
     () => packRows, // forbidden by a Content-Security-Policy, or without SIMD
   );

@@ -22,9 +22,11 @@ export async function loadCheckpoint(checkpoint: Checkpoint, options: LoadOption
   const { signal } = options;
   const context = contextOf(options, config); // refused before anything is read
   const readSmall = async () => {
+    const asked = generationOf(checkpoint, config.vocabSize, signal);
+    asked.catch(() => {}); // what is wrong with the tokenizer is told first
     const files = await checkpoint.tokenizerFiles(signal);
     const tokenizer = await loadTokenizer(files, config.vocabSize);
-    const generation = await generationOf(checkpoint, config.vocabSize, signal);
+    const generation = await asked;
     // Where settings of the tokenizer are read at all, the template is too; else it waits for a chat.
     const read = async (signal?: AbortSignal) => (await chatPart()).chatTemplatesOf(checkpoint, files, signal);
     const templates = files.config === undefined ? undefined : await read(signal);

@@ -17,7 +17,7 @@ import { fittingContext, memoryOfMachine, usualKv } from './context.ts';
 import { Engine } from './engine.ts';
 import type { DeviceInfo } from './language-model.ts';
 import type { Device, Opened } from './open-device.ts';
-import { checkBefore, fetchGpuPart, onDevice, openFilled, waysTo, wayToOwn } from './open-device.ts';
+import { checkBefore, fetchPart, onDevice, openFilled, waysTo, wayToOwn } from './open-device.ts';
 import { weightFormats } from './weight-formats.ts';
 
 export interface LoadOptions extends SourceOptions {
@@ -124,7 +124,7 @@ export async function loadAs<K extends Kind, T extends Adaptable>(
     throw refuse('threads', threads, 'undefined: they are for device "wasm" or "auto"');
   }
   // Fetched while the checkpoint opens; a failure is told by who awaits it.
-  fetchGpuPart(device).catch(() => {});
+  fetchPart(device, threads).catch(() => {});
   const hearing = heard(options.onProgress, options.signal);
   // What is wrong with an adapter is told before the model's weights are fetched.
   const adapters = adapter === undefined ? undefined : await openAdapters(adapter, opening);

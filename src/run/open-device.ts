@@ -51,18 +51,17 @@ interface Opening {
 
 /** The backends, each a file of its own: a page fetches only the one that it runs on. */
 const gpuPart = () => part('The WebGPU backend', () => import('../gpu/open.ts'));
+const wasmPart = () => part('The WebAssembly backend', () => import('../wasm/backend.ts'));
 
-/** Fetches what runs on a GPU, if `device` leads to one: where any may be taken, a real one alone. */
-export async function fetchGpuPart(device: Device | keyof typeof waysTo): Promise<void> {
-  if (device === 'wasm' || device === 'cpu' || !globalThis.navigator?.gpu) return;
-  if (device !== 'auto' || (await hasRealAdapter())) await gpuPart();
+/** Fetches what runs where `device` leads: where any may be taken, to a real GPU or else to WebAssembly, whose kernels compile meanwhile. */
+export async function fetchPart(device: Device | keyof typeof waysTo, threads?: number): Promise<void> {
+  const mayBeGpu = device !== 'wasm' && device !== 'cpu' && !!globalThis.navigator?.gpu;
+  if (mayBeGpu && (device !== 'auto' || (await hasRealAdapter()))) await gpuPart();
+  else if (device === 'wasm' || device === 'auto') await (await wasmPart()).compileKernels({ threads });
 }
 
 const openWasm = async ({ threads, kvOn }: Choices) =>
-  (await part('The WebAssembly backend', () => import('../wasm/backend.ts'))).createWasmBackend({
-    threads,
-    kv: kvOn('wasm'),
-  });
+  (await wasmPart()).createWasmBackend({ threads, kv: kvOn('wasm') });
 const openCpu = async ({ kvOn }: Choices) =>
   (await part('The JavaScript backend', () => import('../cpu/backend.ts'))).createCpuBackend({ kv: kvOn('cpu') });
 

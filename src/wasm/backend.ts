@@ -6,7 +6,7 @@ import { COMPILING, within } from '../plan/patience.ts';
 import { learns, type Plan, type WeightSpec } from '../plan/plan.ts';
 import type { Machine } from './machine.ts';
 import { noMemory, WasmMemory } from './memory.ts';
-import { environment, type Kernels, kernelsOf, relaxedSupported } from './module.ts';
+import { type Build, environment, type Kernels, kernelsOf, relaxedSupported } from './module.ts';
 import { type Adjoints, WasmProgram } from './program.ts';
 import { mayWait, startThreads, usefulThreads, whyAlone } from './threads.ts';
 import { readWeight, setWeight, type WasmWeight } from './weights.ts';
@@ -16,7 +16,7 @@ export interface WasmOptions {
    * Threads that work on a run, the calling one included. Default: those of the machine. Where they cannot be had it is one,
    * and the backend's `note` says why.
    */
-  threads?: number;
+  threads?: number | undefined;
   /** How keys and values are kept, f32 by default; others need heads whose width is a multiple of 4. */
   kv?: KvFormat;
   /** Relaxed SIMD (fused multiply-add). Default: where there is. */
@@ -97,6 +97,11 @@ export async function createWasmBackend({ kv = 'f32', ...options }: WasmOptions 
 const adjointsOf = async (plan: Plan): Promise<Adjoints | undefined> =>
   learns(plan) ? part('What differentiates in WebAssembly', () => import('./adjoint.ts')) : undefined;
 
+/** Begins what a backend with these options needs first: to be had while its model's files come. */
+export async function compileKernels({ threads = usefulThreads() }: WasmOptions): Promise<void> {
+  await compiled({ relaxed: relaxedSupported(), shared: threads > 1 && whyAlone() === undefined });
+}
+
 async function startMachine(options: WasmOptions): Promise<Machine> {
   const { threads: wanted } = options;
   if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1)) {
@@ -116,10 +121,19 @@ async function startMachine(options: WasmOptions): Promise<Machine> {
   return { ...(await assemble(1, options)), note: why && `one thread, because ${why}` };
 }
 
-/** @throws VitrineError where there is no such machine, another error where its threads do not start */
-async function assemble(threads: number, options: WasmOptions): Promise<Machine> {
-  const { relaxed = relaxedSupported(), i8Products } = options;
-  const shared = threads > 1;
+/** The kernels by their build, compiled once for all models of a thread. */
+const modules = new Map<string, Promise<WebAssembly.Module>>();
+
+function compiled(build: Build): Promise<WebAssembly.Module> {
+  const name = JSON.stringify(build);
+  const module = modules.get(name) ?? compile(build);
+  modules.set(name, module);
+  module.catch(() => modules.delete(name)); // whoever asks next has another try
+  return module;
+}
+
+/** @throws VitrineError where there is no such WebAssembly, or none at all */
+async function compile({ relaxed, shared }: Build): Promise<WebAssembly.Module> {
   const bytes = await kernelsOf({ relaxed, shared });
   if (!bytes) {
     throw new VitrineError('bad-option', `This engine has no WebAssembly with ${relaxed ? 'relaxed ' : ''}SIMD.`, {
@@ -127,12 +141,19 @@ async function assemble(threads: number, options: WasmOptions): Promise<Machine>
     });
   }
   const compiling = within(COMPILING, WebAssembly.compile(bytes), 'nothing has come of compiling');
-  const module = await compiling.catch((cause: unknown) => {
+  return compiling.catch((cause: unknown) => {
     throw new VitrineError('bad-option', `WebAssembly is forbidden here: ${cause}.`, {
       hint: "Add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy, or use device: 'cpu'.",
       cause,
     });
   });
+}
+
+/** @throws VitrineError where there is no such machine, another error where its threads do not start */
+async function assemble(threads: number, options: WasmOptions): Promise<Machine> {
+  const { relaxed = relaxedSupported(), i8Products } = options;
+  const shared = threads > 1;
+  const module = await compiled({ relaxed, shared });
   const memory = new WasmMemory(shared);
   const starting = WebAssembly.instantiate(module, environment(memory.memory));
   const instance = await within(COMPILING, starting, 'nothing has come of starting the WebAssembly module');

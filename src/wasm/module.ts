@@ -1,3 +1,4 @@
+import { bytesOfHex } from '../plan/hex.ts';
 import { part } from '../plan/part.ts';
 
 /** What kernels/index.ts exports. */
@@ -39,7 +40,7 @@ export async function kernelsOf({ relaxed, shared }: Build): Promise<Uint8Array<
     : await part('The WebAssembly kernels', () => import('./binary-plain.ts'));
   // The import section says of its memory: its name ("memory"), kind 2, limits 3 (a maximum, shared) or 1 (a maximum). All else is equal.
   const text = shared ? hex : hex.replace('6d656d6f72790203', '6d656d6f72790201');
-  const bytes = Uint8Array.from(text.match(/../g)!, (byte) => Number.parseInt(byte, 16));
+  const bytes = bytesOfHex(text);
   return WebAssembly.validate(bytes) ? bytes : undefined;
 }
 

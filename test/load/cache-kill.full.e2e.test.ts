@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chromiumFlags, findHeadless } from '../../scripts/browser.mjs';
-import { pieceBytes } from '../../src/load/cache-download.ts';
+import { pieceInPlace as pieceBytes } from '../../src/load/opfs-store.ts';
 import { drainSite, id, type Vitrine } from './drain-site.ts';
 import { piecesAsked } from './pieces-asked.ts';
 
@@ -56,15 +56,24 @@ async function kill(): Promise<void> {
   await ended;
 }
 
-/** Indices of the pieces of the weights that are whole in the cache; a kill may leave an empty one. */
+/** Indices of the pieces of the weights that are whole in the cache: a page's files, and what workers have recorded in theirs. */
 const keptPieces = (page: Page) =>
   page.evaluate(async (whole) => {
+    const slot = 20 + whole;
+    /** Lengths by the records; a file that is written while it is read is looked at again. */
+    const lengths = async (handle: FileSystemFileHandle): Promise<number[]> => {
+      const file = await handle.getFile();
+      const slots = Array.from({ length: Math.ceil(file.size / slot) }, (_, i) => file.slice(i * slot, i * slot + 4));
+      const parts = await Promise.all(slots.map((part) => part.arrayBuffer())).catch(() => undefined);
+      return parts?.map((part) => (part.byteLength === 4 ? new DataView(part).getUint32(0) : 0)) ?? lengths(handle);
+    };
     const indices: number[] = [];
     const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('vitrine', { create: true });
     for await (const folder of root.values() as AsyncIterable<FileSystemDirectoryHandle>) {
       for await (const [name, handle] of folder.entries() as AsyncIterable<[string, FileSystemFileHandle]>) {
-        const [, index] = /^model\.safetensors,\w+,(\d+)$/.exec(name) ?? [];
-        if (index && (await handle.getFile()).size === whole) indices.push(Number(index));
+        const [, what] = /^model\.safetensors,\w+,(pieces|\d+)$/.exec(name) ?? [];
+        if (what === 'pieces') for (const [i, length] of (await lengths(handle)).entries()) length && indices.push(i);
+        else if (what && (await handle.getFile()).size === whole) indices.push(Number(what));
       }
     }
     return indices;

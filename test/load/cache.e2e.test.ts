@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext, Page } from 'playwright';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { pieceBytes } from '../../src/load/cache-download.ts';
 import { newContext, sharedBrowser } from '../site.ts';
 import { drainSite, id, type Vitrine } from './drain-site.ts';
 import type { TestServer } from './server.ts';
@@ -95,11 +96,50 @@ test('two tabs, one of them in a worker, download once', async () => {
   expect(server.sent - before).toBeLessThan(1.25 * size);
 });
 
-test('a worker writes as well where it must use its own handles', async () => {
+/** The files that the cache has of the weights. */
+const filesOfWeights = (opened: Page) =>
+  opened.evaluate(async () => {
+    const names: string[] = [];
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('vitrine');
+    for await (const folder of root.values() as AsyncIterable<FileSystemDirectoryHandle>)
+      for await (const name of folder.keys() as AsyncIterable<string>)
+        if (name.startsWith('model.safetensors')) names.push(name.replace(/^.*,/, ''));
+    return names.sort();
+  });
+
+test('a worker keeps all pieces in one file, and reads those of pages and of earlier builds; a page reads both', async () => {
   const expected = await expectedSum();
   const opened = await open();
   expect(await inWorker(opened)).toBe(expected);
+  expect(await filesOfWeights(opened)).toEqual(['entry', 'pieces']);
   expect(await list(opened)).toEqual([whole]);
+  const before = server.sent;
+  expect(await load(opened)).toBe(expected);
+  expect(await inWorker(opened)).toBe(expected);
+  expect(server.sent).toBe(before);
+  await opened.evaluate((name) => vitrine.models.delete(name), whole.name);
+  expect(await load(opened)).toBe(expected);
+  expect(await filesOfWeights(opened)).toHaveLength(1 + Math.ceil(size / pieceBytes));
+  const kept = server.sent;
+  expect(await inWorker(opened)).toBe(expected);
+  expect(server.sent).toBe(kept);
+});
+
+test('a model cannot be deleted while a worker downloads it, which is told; it can be after', async () => {
+  const opened = await open();
+  const remove = () =>
+    opened.evaluate((name) => vitrine.models.delete(name).catch((error: Error) => error.message), whole.name);
+  const before = server.sent;
+  server.sendUntil(before + size / 2);
+  const loading = inWorker(opened);
+  await expect.poll(() => server.sent - before, { interval: 5 }).toBeGreaterThanOrEqual(size / 2);
+  await expect.poll(async () => (await list(opened))[0]?.bytes).toBeGreaterThan(size / 4);
+  expect(await remove()).toMatch(/is being loaded/);
+  server.sendUntil(Number.POSITIVE_INFINITY);
+  expect(await loading).toBe(await expectedSum());
+  expect(await list(opened)).toEqual([whole]);
+  expect(await remove()).toBe(true);
+  expect(await list(opened)).toEqual([]);
 });
 
 test('the Cache API, where there is no OPFS', async () => {

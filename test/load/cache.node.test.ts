@@ -278,6 +278,7 @@ describe('a server that misbehaves while the weights are downloaded', () => {
 
   test.each<[string, Misbehave, RegExp?]>([
     ['drops each connection after 700 kB', cutAfter(700_000)],
+    ['drops each connection after 300 kB', cutAfter(300_000)],
     ['drops each connection at once', cutAfter(0), /was cut off after 0 bytes|could not be fetched/],
     ['is busy twice: 429 with Retry-After', times(2, status(429, { 'Retry-After': '0' }))],
     ['is busy for long: 503 with Retry-After', status(503, { 'Retry-After': '3600' }), /503.* Retry-After is 3600/],

@@ -71,9 +71,11 @@ describe('hub ids and URLs', () => {
     [new URL('https://x.example/tiny/'), {}, ['https://x.example/tiny/config.json']],
     ['https://x.example/tiny/w.safetensors?key=1', {}, ['https://x.example/tiny/config.json']],
   ])('%s %j', async (source, options, urls) => {
-    const [config] = urls;
-    const adapter = config!.replace('config.json', 'adapter_config.json');
-    expect(await asked(source, options)).toEqual([...urls, adapter]);
+    const [config, ...listing] = urls;
+    const beside = (file: string) => config!.replace('config.json', file);
+    const weights = typeof source === 'string' && /\w+\.safetensors.*$/.exec(source)?.[0];
+    const all = [config, beside(weights || 'model.safetensors'), ...listing, beside('adapter_config.json')];
+    expect(await asked(source, options)).toEqual(all);
   });
 });
 

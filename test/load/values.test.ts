@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fillValues, floatTypes, transposeRows } from '../../src/load/values.ts';
+import { fillValues, floatTypes, transposeRows, unsound } from '../../src/load/values.ts';
 
 /** The values of raw bytes of a type, read in one go into the middle of a larger buffer. */
 async function read(dtype: string, raw: Uint16Array | Uint32Array): Promise<Uint32Array> {
@@ -59,4 +59,15 @@ test.each([
       expect(out.findIndex((value, i) => value !== (i % columns) * rows + first + Math.floor(i / columns))).toBe(-1);
     }
   }
+});
+
+test('what is no number is found wherever it is', () => {
+  for (const length of [1, 2, 7, 64])
+    for (let at = 0; at < length; at++)
+      for (const value of [Number.NaN, Number.NEGATIVE_INFINITY]) {
+        const values = new Float32Array(length).fill(-3.4e38);
+        expect(unsound(values)).toBeUndefined();
+        values[at] = value;
+        expect(unsound(values)).toBe(value);
+      }
 });
