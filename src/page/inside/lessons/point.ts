@@ -4,6 +4,9 @@ import type { StationName } from '../looking.ts';
 /** A picture is drawn when its numbers are read; longer than this it is not waited for. */
 const patienceMs = 10_000;
 
+/** CSS pixels, as stations have it above them. */
+const barHeight = 152;
+
 let mine = 0;
 let leaveLast = () => {};
 
@@ -30,9 +33,10 @@ export async function pointAt(tensor: string, station: StationName, stays = fals
   shown?.setAttribute('data-pointed', '');
   const aim = shown ?? section;
   if (!aim || !section || !leads) return;
-  // The bar covers the beginning of the window, the lesson's own words its end.
-  const [bar, own] = ['.bar', '.lesson'].map((one) => document.querySelector<HTMLElement>(one)?.offsetHeight ?? 0);
-  aim.style.scrollMargin = `${bar}px 0 ${own}px`;
+  // The bar covers the beginning of the window, the lesson's own words its end, as far as there is room beside them.
+  const own = document.querySelector<HTMLElement>('.lesson')?.offsetHeight ?? 0;
+  const room = Math.max(0, innerHeight - barHeight - aim.offsetHeight);
+  aim.style.scrollMargin = `${barHeight}px 0 ${Math.min(own, room)}px`;
   leaveLast = keepInView(aim, section, 'center');
 }
 
