@@ -36,7 +36,9 @@ export async function pointAt(tensor: string, station: StationName, stays = fals
   // The bar covers the beginning of the window, the lesson's own words its end, as far as there is room beside them.
   const own = document.querySelector<HTMLElement>('.lesson')?.offsetHeight ?? 0;
   const room = Math.max(0, innerHeight - barHeight - aim.offsetHeight);
-  aim.style.scrollMargin = `${barHeight}px 0 ${Math.min(own, room)}px`;
+  // The page keeps some room for the shelf already.
+  const shelf = Number.parseFloat(getComputedStyle(document.documentElement).scrollPaddingBottom) || 0;
+  aim.style.scrollMargin = `${barHeight}px 0 ${Math.min(own, room) - shelf}px`;
   leaveLast = keepInView(aim, section, 'center');
 }
 
