@@ -106,6 +106,11 @@ test('a browser killed at twenty points of a download: no byte that was kept is 
   let lost = 0;
   for (let kills = 0, seed = 1; kills < 20; kills++) {
     seed = (seed * 48_271) % 2_147_483_647; // of Park and Miller
+    if (size - kept * pieceBytes < size / 4) {
+      const remove = () => vitrine.models.list().then(([model]) => vitrine.models.delete(model!.name));
+      expect(await page.evaluate(remove)).toBe(true); // there would be nothing left to be killed at
+      kept = 0;
+    }
     const [from, sent] = [server.requests.length, server.sent];
     const pieces = new Set(await keptPieces(page));
     expect(pieces.size).toBeGreaterThanOrEqual(kept);
