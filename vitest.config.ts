@@ -32,11 +32,14 @@ const usesGpu =
   /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|(altered|planted|split-case)\.ts'/;
 
 const read = (path: string) => readFileSync(path, 'utf8');
-const inNodeAll = readdirSync('test', { recursive: true, encoding: 'utf8' })
-  .map((path) => `test/${path.replaceAll('\\', '/')}`)
-  .filter((path) => /^(?!test\/(real|browsers)\/).*(?<!\.(e2e|browser))\.test\.ts$/.test(path));
+const all = readdirSync('test', { recursive: true, encoding: 'utf8' }).map(
+  (path) => `test/${path.replaceAll('\\', '/')}`,
+);
+const inNodeAll = all.filter((path) => /^(?!test\/(real|browsers)\/).*(?<!\.(e2e|browser))\.test\.ts$/.test(path));
+const inPages = all.filter((path) => path.endsWith('.e2e.test.ts'));
 /** Tests that `test:full` runs for what they do in it alone. */
-const asking = full ? inNodeAll.filter((path) => !path.includes('.full.') && /\bisFull\b/.test(read(path))) : [];
+const isAsking = (path: string) => full && !path.includes('.full.') && /\bisFull\b/.test(read(path));
+const asking = inNodeAll.filter(isAsking);
 
 /**
  * Tests in Node that need a GPU, by what they import. A process runs many of them, and compiles each pipeline once; two processes, those of
@@ -136,7 +139,7 @@ export default defineConfig({
           name: 'e2e',
           environment: 'node',
           isolate: false, // a process shares its Chromium
-          include: [`test/**/*${kind}.e2e.test.ts`],
+          include: [`test/**/*${kind}.e2e.test.ts`, ...inPages.filter(isAsking)],
           exclude: fullOnly,
         },
       },

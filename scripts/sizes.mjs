@@ -43,9 +43,9 @@ const engine = closure(['src/index.ts']);
 
 /** `beyond`: what is already there then, and not counted. The limits are in kB of 1000 bytes. */
 const rows = [
-  { what: "`import 'vitrine'`", of: ['src/index.ts'], limit: 62 },
+  { what: "`import 'vitrine'`", of: ['src/index.ts'], limit: 62.5 },
   { what: "`vitrine/worker`, the page's side", of: ['src/embed/client.ts'], limit: 12.1 },
-  { what: '`vitrine/engine`, all that its worker fetches', of: ['engine'], limit: 275 },
+  { what: '`vitrine/engine`, all that its worker fetches', of: ['engine'], limit: 280 },
   { what: '`vitrine/analysis`', of: ['src/analysis/index.ts'], limit: 20 },
   {
     what: 'encoders: BERT and its kin',

@@ -1,4 +1,4 @@
-// `npm test`: every check of the project, four stages at a time. The last line counts what passed and failed.
+// `npm test`: every check of the project, three stages at a time. The last line counts what passed and failed.
 // `npm run check` runs what takes less than a minute: types, lint and the unit tests, for each save.
 // `npm run test:full` runs only the slow tests (*.full.test.ts).
 import { spawn } from 'node:child_process';
@@ -50,8 +50,8 @@ const stages = check
       ...(full ? [] : lint),
     ];
 
-/** Pages and processes wait for each other half of the time, so that four keep the two cores of a small machine busy. */
-const AT_ONCE = 4;
+/** Pages and processes wait for each other a third of the time, so that three keep the two cores of a small machine busy. */
+const AT_ONCE = 3;
 
 function nameOf({ name, project }) {
   return name ?? `tests: ${project}`;

@@ -133,7 +133,8 @@ describe.each(backends)('encoder-decoders on $name', (backend) => {
       expect(keys.shape).toEqual([1, 36]);
     });
 
-    test('generations, greedy and by beams, to the id', async () => {
+    // On the software GPU one family shows it.
+    test.skipIf(isSoftware && folder !== onGpu[0])('generations, greedy and by beams, to the id', async () => {
       const { generations } = await familyExpected(folder);
       for (const { name, input_ids, options, sequences } of generations!) {
         const completion = await model.complete(input_ids, optionsOf(options));

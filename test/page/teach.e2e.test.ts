@@ -389,7 +389,8 @@ describe('a model that writes', () => {
   });
 });
 
-describe('a model that makes a text of another', () => {
+// Twenty rounds, some seconds of a quiet machine.
+describe.runIf(isFull)('a model that makes a text of another', () => {
   test('is taught pairs; before and after stand side by side', async () => {
     await page.goto(`${site.url}#device=wasm&model=tiny-dates`);
     await page.reload();
@@ -404,8 +405,6 @@ describe('a model that makes a text of another', () => {
     expect(await page.locator('#pairs-found').innerText()).toBe('48 pairs; 8 of them are kept for judging.');
     await page.locator('.how summary').click();
     expect(await page.getByRole('textbox', { name: 'Rounds', exact: true }).inputValue()).toBe('20');
-    // Twenty rounds are some seconds of a quiet machine.
-    if (!isFull) await dial('Rounds', 3);
     await teach().click();
     await ended('ended');
     // A date that it was kept from: it is written the new way now.
@@ -417,8 +416,7 @@ describe('a model that makes a text of another', () => {
     await expect.poll(() => written('before')).toBe(`${year}-${month}-${day}`);
     const { losses } = await curve();
     expect(losses.at(-1)!).toBeLessThan(0.5 * losses[0]!);
-    expect(await written('after')).not.toBe(await written('before'));
-    if (isFull) expect(await written('after')).toBe(target);
+    expect(await written('after')).toBe(target);
     await expectAccessible('dark');
   });
 });
