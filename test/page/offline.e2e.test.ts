@@ -120,7 +120,7 @@ async function openWithNewerBuild(): Promise<Page> {
 /** The newer build is shown when the page is opened again, and is the only one that is kept then. */
 async function taken(page: Page): Promise<void> {
   const reopened = async () => {
-    await page.reload();
+    await page.reload().catch(() => {}); // the page reloads itself, which may cut this one short
     await ready(page);
     return dialogTitle(page);
   };
