@@ -12,11 +12,14 @@ export function heard(
   const thrown = new AbortController();
   const all = signal ? AbortSignal.any([signal, thrown.signal]) : thrown.signal;
   let most = 0;
+  let answer: unknown;
   const tell = async (progress: Progress) => {
+    if (answer instanceof Promise) await answer.catch(() => {}); // heard of before the next word
     if (all.aborted) return;
     most = Math.max(most, progress.loaded);
     try {
-      await onProgress({ ...progress, loaded: Math.min(most, progress.total) });
+      answer = onProgress({ ...progress, loaded: Math.min(most, progress.total) });
+      await answer;
     } catch (error) {
       thrown.abort(error);
     }
