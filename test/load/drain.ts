@@ -13,6 +13,7 @@ export async function drain(source: string, options: OpenOptions): Promise<numbe
       for (const value of bits) sum = (Math.imul(sum, 31) + value) | 0;
     }
   }
+  await checkpoint.verify?.(); // as `load` does: the file is whole in the cache then
   return sum;
 }
 
