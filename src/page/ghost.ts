@@ -20,6 +20,7 @@ const settleMs = 20;
 const longest = 12;
 
 let abort = new AbortController();
+let warming = new AbortController();
 
 /** Offers the likeliest continuation whenever the visitor has typed and pauses. */
 export function followTyping(): void {
@@ -27,12 +28,16 @@ export function followTyping(): void {
   let former = shownText.value;
   effect(() => {
     // The first run compiles kernels, which takes seconds on some GPUs: before the first keystroke rather than after it.
-    if (shown.value && ghostOn.value) void shown.value.model.complete(former, { maxNewTokens: 2 }).catch(() => {});
+    warming.abort();
+    warming = new AbortController();
+    const { signal } = warming;
+    if (shown.value && ghostOn.value) shown.value.model.complete(former, { maxNewTokens: 2, signal }).catch(() => {});
   });
   effect(() => {
     const text = shownText.value;
     const changed = text !== former;
     if (!composing.value) former = text;
+    if (phase.value !== 'idle') warming.abort(); // what the visitor asked for compiles the same
     const model = shown.value?.model;
     const wanted = ghostOn.value && phase.value === 'idle' && !composing.value && model && text.trim();
     if (ghost.peek()?.after !== text) {
