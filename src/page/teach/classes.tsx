@@ -4,12 +4,12 @@ import { useOnce } from '../inside/later.ts';
 import { course, dials, given, isLearning, parts, stop, table, teachClasses } from './course.ts';
 import { Given } from './given.tsx';
 import { How } from './how.tsx';
+import { mostProblems, Problems } from './problems.tsx';
 import { sample } from './sample.ts';
 import { lineOf, type Table } from './table.ts';
 import { words } from './words.ts';
 
 const mostClasses = 40;
-const mostProblems = 5;
 const firstRows = 6;
 
 /** The examples: typed, pasted or dropped, checked, and how they were read. */
@@ -100,17 +100,7 @@ function Found({ model }: { model: WorkerEncoder }) {
           {words.tooFew(label)}
         </p>
       ))}
-      {problems.length > 0 && (
-        <div class="wrong">
-          <p>{words.leftOut(problems.length)}</p>
-          <ul>
-            {problems.slice(0, mostProblems).map((problem) => (
-              <li key={`${problem.line} ${problem.what}`}>{words.problem(problem)}</li>
-            ))}
-            {problems.length > mostProblems && <li>{words.moreProblems(problems.length - mostProblems)}</li>}
-          </ul>
-        </div>
-      )}
+      <Problems problems={problems} />
       {long.slice(0, mostProblems).map(({ line, tokens }) => (
         <p class="wrong" key={line}>
           {words.tooLong(line, tokens, nCtx)}

@@ -1,20 +1,15 @@
 import { useState } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import type { Adapter } from '../../learn/index.ts';
-import { Figure } from '../inside/draw/figure.tsx';
-import { useOnce } from '../inside/later.ts';
 import { opened } from '../models.ts';
-import { Failed } from '../rooms/failed.tsx';
-import { useSettled } from '../rooms/later-text.ts';
-import { wearing } from './adapter-on.ts';
 import { Act } from './classes.tsx';
 import { givenPairs, pairs, teachWriting } from './course.ts';
 import { dates } from './dates.ts';
 import { Given } from './given.tsx';
 import { How } from './how.tsx';
+import { Problems } from './problems.tsx';
+import { Sides } from './sides.tsx';
 import { words } from './words.ts';
-
-const mostProblems = 5;
 
 /** The examples of a model that makes a text of another. */
 export function Pairs({ model }: { model: WorkerEncoderDecoder }) {
@@ -33,17 +28,7 @@ export function Pairs({ model }: { model: WorkerEncoderDecoder }) {
       <p class={canLearn ? '' : 'wrong'} data-pairs={rows.length}>
         {canLearn ? words.foundPairs(rows.length, judged) : words.fewPairs}
       </p>
-      {problems.length > 0 && (
-        <div class="wrong">
-          <p>{words.leftOut(problems.length)}</p>
-          <ul>
-            {problems.slice(0, mostProblems).map((problem) => (
-              <li key={`${problem.line} ${problem.what}`}>{words.problem(problem, false)}</li>
-            ))}
-            {problems.length > mostProblems && <li>{words.moreProblems(problems.length - mostProblems)}</li>}
-          </ul>
-        </div>
-      )}
+      <Problems problems={problems} hasClasses={false} />
     </>
   );
   return (
@@ -67,41 +52,16 @@ export function Pairs({ model }: { model: WorkerEncoderDecoder }) {
 /** The same text, and what the model makes of it without and with what was learnt. */
 export function Becomes({ model, adapter }: { model: WorkerEncoderDecoder; adapter: Adapter }) {
   const [source, setSource] = useState(pairs.value.rows.at(-1)?.text ?? '');
-  const text = useSettled(source.trim(), 400);
-  const { value, failure, stale } = useOnce(
-    async (signal) => {
-      if (!text) return undefined;
-      const complete = () => model.complete(text, { signal });
-      const before = await wearing(model, null, complete);
-      signal.throwIfAborted();
-      return { before, after: await wearing(model, adapter, complete) };
-    },
-    [model, adapter, text],
-  );
   return (
-    <Figure title={words.becomes} note={words.becomesNote}>
-      <div class="beginning">
-        <input
-          type="text"
-          dir="auto"
-          aria-label={words.becomesText}
-          value={source}
-          onInput={(event) => setSource(event.currentTarget.value)}
-        />
-      </div>
-      <Failed failure={failure} />
-      {value && (
-        <div class="sides" data-stale={stale}>
-          {(['before', 'after'] as const).map((side) => (
-            <section key={side} aria-label={words[side]} data-side={side}>
-              <h4>{words[side]}</h4>
-              <p class="says" dir="auto">
-                <span class={side === 'after' ? 'written' : ''}>{value[side].text}</span>
-              </p>
-            </section>
-          ))}
-        </div>
-      )}
-    </Figure>
+    <Sides
+      model={model}
+      adapter={adapter}
+      title={words.becomes}
+      note={words.becomesNote}
+      label={words.becomesText}
+      value={source}
+      onValue={setSource}
+      make={(text, signal) => model.complete(text.trim(), { signal })}
+    />
   );
 }
