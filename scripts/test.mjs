@@ -42,8 +42,8 @@ const stages = check
       { project: 'gpu-models' },
       ...builds.slice(1),
       { project: 'e2e', after: built },
+      { project: 'browsers', after: built }, // a browser that stands still is waited for while others run
       { project: 'gpu' },
-      { project: 'browsers', after: built },
       { project: 'node', after: built },
       { project: 'chromium' },
       { project: 'unit' },
