@@ -13,6 +13,8 @@ const check = process.argv.includes('--check');
 const full = process.argv.includes('--full');
 const count = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
+/** The tests that failed, each with what it says. */
+const red = [];
 /** Seconds that each test file took. */
 const files = [];
 
@@ -84,8 +86,12 @@ async function tests(project) {
   let failed = 0;
   try {
     const counts = JSON.parse(readFileSync(report, 'utf8'));
-    for (const { name, startTime, endTime } of counts.testResults) {
-      files.push({ name: `${project}: ${relative(root, name)}`, seconds: Math.round((endTime - startTime) / 1000) });
+    for (const { name, startTime, endTime, assertionResults } of counts.testResults) {
+      const file = `${project}: ${relative(root, name)}`;
+      files.push({ name: file, seconds: Math.round((endTime - startTime) / 1000) });
+      for (const { status, fullName, failureMessages } of assertionResults) {
+        if (status === 'failed') red.push(`${file}: ${fullName}\n    ${failureMessages[0]?.slice(0, 1000)}`);
+      }
     }
     failed = counts.numFailedTests;
     count.passed += counts.numPassedTests;
@@ -153,6 +159,7 @@ if (!check && files.length > 0) {
     console.log(`${String(seconds).padStart(5)} s  ${name}`);
   }
 }
+for (const test of red) console.log(`\n${test}`);
 if (failures.length) console.log(`Failed: ${failures.join('; ')}`);
 if (count.skipped) console.log(`${count.skipped} skipped`);
 console.log(`${count.passed} passed, ${count.failed} failed`);
