@@ -2,7 +2,7 @@ import { VitrineError } from '../plan/error.ts';
 
 const PAGE = 65536;
 /** Below are the words by which threads work together (kernels/threads.ts). */
-const FIRST = 1024;
+const FIRST = 6144;
 /** Kernels read whole vectors, up to so many bytes past the end of what they are given. */
 const SLACK = 64;
 

@@ -59,7 +59,7 @@ function slope(kind: i32, x: v128): v128 {
 /** output = input * the derivative at second */
 export function activationBack(s: Step, batch: Batch): void {
   const bytes = strideOf(s.width) << 2;
-  for (let r = nextPiece(); r < rowsOf(s, batch); r = nextPiece()) {
+  for (let r = nextPiece(rowsOf(s, batch)); r >= 0; r = nextPiece(rowsOf(s, batch))) {
     const at = rowAt(0, r, s.width);
     for (let i = at; i < at + bytes; i += 16) {
       v128.store(s.output + i, f32x4.mul(v128.load(s.input + i), slope(s.kind, v128.load(s.second + i))));
@@ -70,7 +70,7 @@ export function activationBack(s: Step, batch: Batch): void {
 /** Of a norm, to its input: `gate` is the gradient, `second` the scales, `tables` what is added; `kind`: the scale is fixed. */
 export function normBack(s: Step, batch: Batch): void {
   const n = s.width / s.nHead;
-  for (let r = nextPiece(); r < rowsOf(s, batch); r = nextPiece()) {
+  for (let r = nextPiece(rowsOf(s, batch)); r >= 0; r = nextPiece(rowsOf(s, batch))) {
     const at = rowAt(0, r, s.width);
     for (let head = 0; head < s.nHead; head++) {
       const scale = load<f32>(rowAt(s.second, r, s.nHead) + ((<usize>head) << 2));
@@ -120,7 +120,7 @@ function normBackOne(s: Step, at: usize, n: i32, factor: f32): void {
 
 /** output = second * (input - Σ over keys of second * input), [nHead, rows, keys] */
 export function softmaxBack(s: Step, batch: Batch): void {
-  for (let piece = nextPiece(); piece < s.nHead * batch.rows; piece = nextPiece()) {
+  for (let piece = nextPiece(s.nHead * batch.rows); piece >= 0; piece = nextPiece(s.nHead * batch.rows)) {
     const at = rowAt(0, piece, s.keyWidth);
     const end = at + ((<usize>mostKeys(s, batch)) << 2);
     let total = f32x4.splat(0);
@@ -134,7 +134,7 @@ export function softmaxBack(s: Step, batch: Batch): void {
 
 /** output [nHead, rows, keys] = input [rows, nHead, headDim] · the values that a row sees, 0 beyond */
 export function mixBack(s: Step, batch: Batch, scratch: usize): void {
-  for (let piece = nextPiece(); piece < s.nHead * batch.rows; piece = nextPiece()) {
+  for (let piece = nextPiece(s.nHead * batch.rows); piece >= 0; piece = nextPiece(s.nHead * batch.rows)) {
     const head = piece / batch.rows;
     const r = piece - head * batch.rows;
     const row = rowOf(batch, r);
@@ -158,7 +158,7 @@ function zero(x: usize, from: i32, to: i32): void {
 
 /** output [rows, nHead, headDim] = scale Σ over keys of input [nHead, rows, keys] * keys */
 export function scoresBack(s: Step, batch: Batch): void {
-  for (let piece = nextPiece(); piece < s.nHead * batch.rows; piece = nextPiece()) {
+  for (let piece = nextPiece(s.nHead * batch.rows); piece >= 0; piece = nextPiece(s.nHead * batch.rows)) {
     const head = piece / batch.rows;
     const r = piece - head * batch.rows;
     const row = rowOf(batch, r);
@@ -180,7 +180,7 @@ const DIMS = 16;
 export function keysBack(s: Step, batch: Batch): void {
   const stride = <i32>headStride(s.headDim);
   const perHead = (stride + DIMS - 1) / DIMS;
-  for (let piece = nextPiece(); piece < s.keyHeads * perHead; piece = nextPiece()) {
+  for (let piece = nextPiece(s.keyHeads * perHead); piece >= 0; piece = nextPiece(s.keyHeads * perHead)) {
     const keyHead = piece / perHead;
     const first = (piece - keyHead * perHead) * DIMS;
     const dims = min(DIMS, stride - first);
@@ -231,7 +231,7 @@ function addOuterFour(weights: usize, count: i32, vector: usize, to: usize, byte
 /** output [rows, keyHeads, headDim] = what a source has at the rows' places (`keys`) */
 export function appendBack(s: Step, batch: Batch): void {
   const bytes = (<usize>s.headDim) << 2;
-  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+  for (let r = nextPiece(batch.rows); r >= 0; r = nextPiece(batch.rows)) {
     const place = placeOf(s, rowOf(batch, r));
     const to = rowAt(s.output, r, s.keyHeads * s.headDim);
     for (let head = 0; head < s.keyHeads; head++) memory.copy(to + head * bytes, keysAt(s.keys, s, head, place), bytes);
@@ -240,7 +240,7 @@ export function appendBack(s: Step, batch: Batch): void {
 
 /** output [rows, width] = input [logitRows, width] in the rows that were selected, else 0; a thread takes 64 columns */
 export function selectBack(s: Step, batch: Batch): void {
-  for (let c = nextPiece(); c < <i32>(strideOf(s.width) >> 6); c = nextPiece()) {
+  for (let c = nextPiece(<i32>(strideOf(s.width) >> 6)); c >= 0; c = nextPiece(<i32>(strideOf(s.width) >> 6))) {
     const column = (<usize>c) << 8;
     for (let r = 0; r < batch.rows; r++) memory.fill(rowAt(s.output, r, s.width) + column, 0, 256);
     for (let i = 0; i < batch.logitRows; i++) {
@@ -254,7 +254,7 @@ export function selectBack(s: Step, batch: Batch): void {
 /** output = input, each head's first pairs turned back */
 export function rotateBack(s: Step, batch: Batch, angles: usize): void {
   const half = (<usize>s.pairs) << 2;
-  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+  for (let r = nextPiece(batch.rows); r >= 0; r = nextPiece(batch.rows)) {
     loadAngles(s, rowOf(batch, r).position, angles);
     memory.copy(rowAt(s.output, r, s.width), rowAt(s.input, r, s.width), (<usize>s.width) << 2);
     for (let head = 0; head < s.nHead; head++) {
@@ -274,7 +274,9 @@ export function rotateBack(s: Step, batch: Batch, angles: usize): void {
 /** output [keyWidth], from `places` on: input [rows, width] summed over rows and what of a row repeats, + itself where `kind` */
 export function columnSums(s: Step, batch: Batch): void {
   const n = min(s.keyWidth, s.width);
-  for (let c = nextPiece() * 16; c < n; c = nextPiece() * 16) {
+  const pieces = (n + 15) / 16;
+  for (let piece = nextPiece(pieces); piece >= 0; piece = nextPiece(pieces)) {
+    const c = piece * 16;
     const end = min(c + 16, n);
     for (let i = c; i < end; i++) {
       const to = s.output + ((<usize>(s.places + i)) << 2);
@@ -304,7 +306,7 @@ function logarithm(x: f32): f32 {
  */
 export function crossEntropy(s: Step, batch: Batch): void {
   const scale = load<f32>(s.tables);
-  for (let r = nextPiece(); r < batch.logitRows; r = nextPiece()) {
+  for (let r = nextPiece(batch.logitRows); r >= 0; r = nextPiece(batch.logitRows)) {
     const x = rowAt(s.input, r, s.width);
     const y = rowAt(s.output, r, s.width);
     const at = (<usize>load<f32>(s.tables + ((<usize>(r + 1)) << 2))) << 2;

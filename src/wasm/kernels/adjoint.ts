@@ -29,7 +29,7 @@ export function linearBack(s: Step, batch: Batch, scratch: usize): void {
   const columns = (s.keyWidth + COLUMNS - 1) / COLUMNS;
   const parts = partsOf(rows, columns);
   const size = sizeOf(rows, parts);
-  for (let piece = nextPiece(); piece < columns * parts; piece = nextPiece()) {
+  for (let piece = nextPiece(columns * parts); piece >= 0; piece = nextPiece(columns * parts)) {
     const c = (piece / parts) * COLUMNS;
     const start = (piece % parts) * size;
     const end = min(rows, start + size);
@@ -61,7 +61,7 @@ export function linearWeight(s: Step, batch: Batch, scratch: usize): void {
   const columns = (s.keyWidth + COLUMNS - 1) / COLUMNS;
   const parts = partsOf(s.width, columns);
   const size = sizeOf(s.width, parts);
-  for (let piece = nextPiece(); piece < columns * parts; piece = nextPiece()) {
+  for (let piece = nextPiece(columns * parts); piece >= 0; piece = nextPiece(columns * parts)) {
     const c = (piece / parts) * COLUMNS;
     const start = (piece % parts) * size;
     const end = min(s.width, start + size);

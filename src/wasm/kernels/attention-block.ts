@@ -12,7 +12,7 @@ import { nextPiece } from './threads';
 export function attention(s: Step, batch: Batch, scratch: usize): void {
   const count = findGroups(s, batch, scratch);
   const own = scratch + ((<usize>(batch.rows + 4)) << 2);
-  for (let piece = nextPiece(); piece < s.nHead * count; piece = nextPiece()) {
+  for (let piece = nextPiece(s.nHead * count); piece >= 0; piece = nextPiece(s.nHead * count)) {
     const head = piece % s.nHead;
     const group = scratch + ((<usize>(piece / s.nHead)) << 2);
     const from = load<i32>(group);

@@ -137,7 +137,7 @@ export function addDistances(s: Step, row: Row, head: i32, output: usize, apart:
 }
 
 export function attentionScores(s: Step, batch: Batch, scratch: usize): void {
-  for (let piece = nextPiece(); piece < s.nHead * batch.rows; piece = nextPiece()) {
+  for (let piece = nextPiece(s.nHead * batch.rows); piece >= 0; piece = nextPiece(s.nHead * batch.rows)) {
     const head = piece / batch.rows;
     const r = piece - head * batch.rows;
     const output = keyRow(s, batch, s.output, head, r);
@@ -154,7 +154,7 @@ export function mostKeys(s: Step, batch: Batch): i32 {
 }
 
 export function maskedSoftmax(s: Step, batch: Batch): void {
-  for (let piece = nextPiece(); piece < s.nHead * batch.rows; piece = nextPiece()) {
+  for (let piece = nextPiece(s.nHead * batch.rows); piece >= 0; piece = nextPiece(s.nHead * batch.rows)) {
     let output = rowAt(s.output, piece, s.keyWidth);
     const count = mostKeys(s, batch);
     const factor = f32x4.splat(1 / exponentials(rowAt(s.input, piece, s.keyWidth), count, output));
@@ -165,7 +165,7 @@ export function maskedSoftmax(s: Step, batch: Batch): void {
 }
 
 export function attentionMix(s: Step, batch: Batch, scratch: usize): void {
-  for (let piece = nextPiece(); piece < s.nHead * batch.rows; piece = nextPiece()) {
+  for (let piece = nextPiece(s.nHead * batch.rows); piece >= 0; piece = nextPiece(s.nHead * batch.rows)) {
     const head = piece / batch.rows;
     const r = piece - head * batch.rows;
     const row = rowOf(batch, r);

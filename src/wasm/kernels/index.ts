@@ -63,7 +63,7 @@ export function run(steps: usize, count: i32, batch: usize, scratch: usize, scra
 export function lead(threads: i32, mayWait: bool, i8Products: i32): void {
   writeNumbers();
   store<i32>(I8_PRODUCTS, i8Products < 0 ? hasI8Products(I8_PRODUCTS) : i8Products);
-  join(threads, mayWait);
+  join(0, threads, mayWait);
 }
 
 /**
@@ -71,7 +71,7 @@ export function lead(threads: i32, mayWait: bool, i8Products: i32): void {
  * one when none has started for `milliseconds`; never, if negative.
  */
 export function follow(thread: i32, threads: i32, last: i32, milliseconds: i32): i32 {
-  join(threads, true);
+  join(thread, threads, true);
   let next = nextRun(last, milliseconds);
   while (next != last) {
     last = next;

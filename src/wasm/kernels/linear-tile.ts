@@ -40,7 +40,9 @@ export function linearTile<T>(s: Step, batch: Batch, scratch: usize): void {
   const x = weights + 16 * 4 * strideOf(s.width);
   // The panels of a block stay in the L2 cache, or near.
   const fitting = max(1, TILE_BYTES / group) * tileRows;
-  const blocks = (rows + fitting - 1) / fitting;
+  // Threads that have blocks of their own pack no row twice; what is not f32 is opened once for all rows instead.
+  const own = table.format == Format.f32 ? min(threadCount(), rows / 48) : 1;
+  const blocks = max(own, (rows + fitting - 1) / fitting);
   const size = (((rows + blocks - 1) / blocks + tileRows - 1) / tileRows) * tileRows;
   const most = max(EIGHT, ((totalColumns(s) * blocks) / (threadCount() * 32)) & ~(EIGHT - 1));
   let packed = -1; // the block whose rows are in x

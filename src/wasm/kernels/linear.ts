@@ -31,9 +31,9 @@ export let columns: i32;
 export function takeColumns(s: Step, most: i32, blocks: i32): bool {
   let perBlock = 0;
   for (let i = 0; i < s.partCount; i++) perBlock += (partOf(s, i).width + most - 1) / most;
-  let piece = nextPiece();
+  let piece = nextPiece(perBlock * blocks);
+  if (piece < 0) return false;
   blockOfRows = piece / perBlock;
-  if (blockOfRows >= blocks) return false;
   piece -= blockOfRows * perBlock;
   column = 0;
   for (let i = 0; ; i++) {

@@ -80,7 +80,7 @@ function normHeads(s: Step, x: usize, scales: usize, to: usize): void {
 }
 
 export function normScale(s: Step, batch: Batch): void {
-  for (let r = nextPiece(); r < rowsOf(s, batch); r = nextPiece()) {
+  for (let r = nextPiece(rowsOf(s, batch)); r >= 0; r = nextPiece(rowsOf(s, batch))) {
     const x = rowAt(s.input, r, s.width);
     if (s.nHead > 1) normHeads(s, x, 0, rowAt(s.output, r, s.nHead));
     else store<f32>(rowAt(s.output, r, 1), scaleOf(s, x, meanOf(s, x)));
@@ -88,7 +88,7 @@ export function normScale(s: Step, batch: Batch): void {
 }
 
 export function norm(s: Step, batch: Batch): void {
-  for (let r = nextPiece(); r < rowsOf(s, batch); r = nextPiece()) {
+  for (let r = nextPiece(rowsOf(s, batch)); r >= 0; r = nextPiece(rowsOf(s, batch))) {
     const scaleAt: usize = s.second ? rowAt(s.second, r, s.nHead) : 0;
     const x = rowAt(s.input, r, s.width);
     const to = rowAt(s.output, r, s.width);

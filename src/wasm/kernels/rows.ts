@@ -71,7 +71,7 @@ function unpack16(bytes: v128, factor: v128, to: usize, apart: usize): void {
 /** output = the sum of a row of each table, by the rows' numbers */
 export function embed(s: Step, batch: Batch, scratch: usize): void {
   const bytes = strideOf(s.width) << 2;
-  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+  for (let r = nextPiece(batch.rows); r >= 0; r = nextPiece(batch.rows)) {
     const to = rowAt(s.output, r, s.width);
     for (let i = 0; i < s.tableCount; i++) {
       const table = changetype<Table>(s.tables + <usize>i * offsetof<Table>());
@@ -89,7 +89,7 @@ export function embed(s: Step, batch: Batch, scratch: usize): void {
 /** output = a + b, or a * b */
 export function binary(s: Step, batch: Batch): void {
   const bytes = strideOf(s.width) << 2;
-  for (let r = nextPiece(); r < rowsOf(s, batch); r = nextPiece()) {
+  for (let r = nextPiece(rowsOf(s, batch)); r >= 0; r = nextPiece(rowsOf(s, batch))) {
     const at = rowAt(0, r, s.width);
     for (let i = at; i < at + bytes; i += 16) {
       const a = v128.load(s.input + i);
@@ -100,7 +100,7 @@ export function binary(s: Step, batch: Batch): void {
 }
 
 export function activation(s: Step, batch: Batch): void {
-  for (let r = nextPiece(); r < rowsOf(s, batch); r = nextPiece()) {
+  for (let r = nextPiece(rowsOf(s, batch)); r >= 0; r = nextPiece(rowsOf(s, batch))) {
     const from = rowAt(s.input, r, s.width);
     const to = rowAt(s.output, r, s.width);
     const bytes = (<usize>s.width) << 2;
@@ -111,7 +111,7 @@ export function activation(s: Step, batch: Batch): void {
 
 /** output = input, each head's first pairs turned by the angles of the row's position (see plan.ts) */
 export function rotate(s: Step, batch: Batch, angles: usize): void {
-  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+  for (let r = nextPiece(batch.rows); r >= 0; r = nextPiece(batch.rows)) {
     const from = rowAt(s.input, r, s.width);
     const to = rowAt(s.output, r, s.width);
     loadAngles(s, rowOf(batch, r).position, angles);
@@ -123,7 +123,7 @@ export function rotate(s: Step, batch: Batch, angles: usize): void {
 /** output = queries turned; keys turned, and values, to their places in a source */
 export function rotateAppend(s: Step, batch: Batch, angles: usize): void {
   const bytes = (<usize>s.headDim) << 2;
-  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+  for (let r = nextPiece(batch.rows); r >= 0; r = nextPiece(batch.rows)) {
     loadAngles(s, rowOf(batch, r).position, angles);
     const from = rowAt(s.input, r, s.width);
     const to = rowAt(s.output, r, s.width);
@@ -167,14 +167,14 @@ function turn(s: Step, x: usize, y: usize, angles: usize, weight: usize, epsilon
 }
 
 export function selectRows(s: Step, batch: Batch): void {
-  for (let i = nextPiece(); i < batch.logitRows; i = nextPiece()) {
+  for (let i = nextPiece(batch.logitRows); i >= 0; i = nextPiece(batch.logitRows)) {
     memory.copy(rowAt(s.output, i, s.width), rowAt(s.input, rowOf(batch, i).logitRow, s.width), strideOf(s.width) << 2);
   }
 }
 
 export function cacheAppend(s: Step, batch: Batch): void {
   const bytes = (<usize>s.headDim) << 2;
-  for (let r = nextPiece(); r < batch.rows; r = nextPiece()) {
+  for (let r = nextPiece(batch.rows); r >= 0; r = nextPiece(batch.rows)) {
     const place = placeOf(s, rowOf(batch, r));
     for (let head = 0; head < s.keyHeads; head++) {
       const from = rowAt(0, r, s.width) + head * bytes;

@@ -1,34 +1,43 @@
 /**
  * How the threads of a run work together. Each has an instance of this module over the same memory; globals are a thread's
- * own. The control words lie below 1024, 64 bytes apart, so that no two share a cache line.
+ * own. The control words lie below 6144, 64 bytes apart, so that no two share a cache line.
  */
 const EPOCH: usize = 64; // counts the runs; a change starts one (thread.js waits for it too)
 const ARRIVED: usize = 128; // threads at the barrier
 const GENERATION: usize = 192; // counts the barriers
-const NEXT: usize = 256; // the next piece of the step to be taken
 const SLEEPERS: usize = 320; // threads in an atomic wait, those in thread.js too
 export const RUN: usize = 384; // what to run: steps, their number, batch, scratch, its bytes per thread
 export const I8_PRODUCTS: usize = 448; // whether tiles of q8 and q4 are of i8 products
+const TAKEN: usize = 2048; // for each thread, the pieces of its own part of the step that have been taken
 
+let self: i32 = 0;
 let threads: i32 = 1;
 let mayWait: bool = false;
 
 /** `wait`: this thread may block (a page's main thread may not, it spins). */
-export function join(count: i32, wait: bool): void {
+export function join(thread: i32, count: i32, wait: bool): void {
+  self = thread;
   threads = count;
   mayWait = wait;
 }
 
-/** Threads take the pieces of a step as they come to them: one whose core is busy elsewhere does not hold up the rest. */
-export function nextPiece(): i32 {
-  return atomic.add<i32>(NEXT, 1);
+/**
+ * The next of a step's pieces that nobody has taken, negative if there is none. A thread takes those of its own part one behind the other, as
+ * memory is fetched ahead only where it is read in its order; then what is left of others' parts, so that a busy core holds up nobody.
+ */
+export function nextPiece(count: i32, owners: i32 = 0): i32 {
+  if (owners == threads) return -1;
+  const owner = (self + owners) % threads;
+  const first = (count * owner) / threads;
+  const piece = first + atomic.add<i32>(TAKEN + ((<usize>owner) << 6), 1);
+  return piece < (count * (owner + 1)) / threads ? piece : nextPiece(count, owners + 1);
 }
 
 export function threadCount(): i32 {
   return threads;
 }
 
-/** Until all threads are here. The last one resets the count of pieces. */
+/** Until all threads are here. The last one resets the counts of pieces. */
 export function barrier(): void {
   const generation = atomic.load<i32>(GENERATION);
   if (atomic.add<i32>(ARRIVED, 1) != threads - 1) {
@@ -36,7 +45,7 @@ export function barrier(): void {
     return;
   }
   atomic.store<i32>(ARRIVED, 0);
-  atomic.store<i32>(NEXT, 0);
+  for (let i = 0; i < threads; i++) atomic.store<i32>(TAKEN + ((<usize>i) << 6), 0);
   signal(GENERATION, generation + 1);
 }
 
