@@ -83,15 +83,14 @@ export async function beamSearch(session: Session, search: Search): Promise<Hypo
 /** The best candidates of all beams, best first, the lower beam and id first among equals: enough to find numBeams that go on. */
 function rank(running: Beam[], rows: Float32Array[], { prompt, settings }: Search): Candidate[] {
   const count = Math.max(2, 1 + settings.eosTokenIds.length) * settings.numBeams;
-  const logprobs = new Float32Array(rows[0]?.length ?? 0); // of one beam after the other
   const candidates = running.flatMap((beam, i) => {
     const logits = rows[i]!;
     const total = logSumExp(logits);
     if (Number.isNaN(total)) throw broken(logits.findIndex(Number.isNaN), Number.NaN);
     const generated = beam.tokens.map((token) => token.id);
-    for (let id = 0; id < logits.length; id++) logprobs[id] = logits[id]! - total;
-    const scores = processLogits(logprobs, settings, { prompt, generated });
-    return best(scores, count).map((id) => ({ beam, logits, total, id, sum: beam.sum + scores[id]! }));
+    const scores = processLogits(logits, settings, { prompt, generated }, total);
+    const score = (id: number) => (scores === logits ? Math.fround(logits[id]! - total) : scores[id]!);
+    return best(scores, count).map((id) => ({ beam, logits, total, id, sum: beam.sum + score(id) }));
   });
   return candidates
     .filter(({ sum }) => sum > Number.NEGATIVE_INFINITY)

@@ -134,8 +134,13 @@ export function broken(id: number, score: number): VitrineError {
   return badOption(`The logit of token ${id} is ${score}; expected a finite number or -Infinity.`, hint);
 }
 
-/** Processors in their order; the logits themselves if none has anything to do. */
-export function processLogits(logits: Float32Array, s: Settings, history: History): Float32Array | Float64Array {
+/** Processors in their order, which see the logits less their `total`; the logits themselves if none has anything to do. */
+export function processLogits(
+  logits: Float32Array,
+  s: Settings,
+  history: History,
+  total = 0,
+): Float32Array | Float64Array {
   const { prompt, generated } = history;
   const penalties = s.repetitionPenalty !== 1 || s.frequencyPenalty !== 0 || s.presencePenalty !== 0;
   const bans = s.noRepeatNgramSize > 0 || s.badWords.length > 0 || generated.length < s.minNewTokens;
@@ -145,6 +150,7 @@ export function processLogits(logits: Float32Array, s: Settings, history: Histor
   if (!rules && s.logitBias.size === 0 && s.logitsProcessors.length === 0) return logits;
 
   const scores = Float64Array.from(logits);
+  if (total !== 0) for (let id = 0; id < scores.length; id++) scores[id] = Math.fround(scores[id]! - total);
   for (const [id, bias] of s.logitBias) scores[id]! += bias;
   const text = [...prompt, ...generated];
   if (s.repetitionPenalty !== 1) penaliseRepetition(scores, new Set(text), s.repetitionPenalty);
