@@ -59,7 +59,15 @@ export default defineConfig(({ mode }) =>
           rolldownOptions: {
             output: {
               codeSplitting: {
-                groups: [together('engine', '/src/embed/calls.ts')],
+                groups: [
+                  together('engine', [
+                    ['/src/embed/calls.ts'],
+                    ['/src/gpu/open.ts', '/src/wasm/backend.ts'],
+                    ['/src/plan/pack.ts'],
+                  ]),
+                  together('reference', [['/src/cpu/backend.ts']]),
+                  together('webgpu', [['/src/gpu/open.ts'], ['/src/run/canary/device-check.ts']]),
+                ],
               },
             },
           },
@@ -70,10 +78,21 @@ export default defineConfig(({ mode }) =>
         build: {
           target: 'es2022',
           outDir: 'site',
+          // Lists of what each chunk imports would be on the first visit; only what is styled must wait for its styles.
+          modulePreload: {
+            polyfill: false,
+            resolveDependencies: (_, deps, { hostType }) =>
+              hostType === 'js' ? deps.filter((name) => name.endsWith('.css')) : deps,
+          },
           rolldownOptions: {
             input: { bench: 'bench.html', check: 'check.html' },
             output: {
-              codeSplitting: { groups: [together('page', '/src/page/main.tsx', ['/src/page/check/main.tsx'])] },
+              codeSplitting: {
+                groups: [
+                  together('ground', [['/src/page/main.tsx', '/src/page/check/main.tsx']]),
+                  together('page', [['/src/page/main.tsx']], ['/src/page/main.tsx']),
+                ],
+              },
             },
           },
         },

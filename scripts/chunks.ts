@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Rolldown } from 'vite';
 
 type Naming = Extract<Rolldown.CodeSplittingGroup['name'], (...args: never[]) => unknown>;
@@ -18,20 +19,29 @@ function broughtBy(root: string, context: Context): ReadonlySet<string> {
 /**
  * What is fetched together anyway as one file, which compresses a fifth better than the forty that bundlers make of it where other
  * parts need some of its modules too.
- * @param of whose static imports these are, a path from the root as `/src/index.ts`; it stays in a file of its own
- * @param without what brings those that are left out, since it is fetched without the rest
+ * @param of lists of modules, by paths from the root as `/src/index.ts`: taken is what all modules of a list bring by static imports
+ * @param without modules that stay in files of their own, as entries do
  */
-export function together(name: string, of: string, without: readonly string[] = []): Rolldown.CodeSplittingGroup {
+export function together(
+  name: string,
+  of: readonly (readonly string[])[],
+  without: readonly string[] = [],
+): Rolldown.CodeSplittingGroup {
   /** Of each build: a worker's is one by itself. */
-  const found = new WeakMap<Context, { taken: ReadonlySet<string>; others: ReadonlySet<string>[] }>();
+  const found = new WeakMap<Context, ReadonlySet<string>>();
+  const takenIn = (root: string, context: Context) => {
+    const brought = (path: string) => broughtBy(root + path, context);
+    const all = of.flatMap(([first, ...rest]) => {
+      const others = rest.map(brought);
+      return [...brought(first!)].filter((id) => others.every((other) => other.has(id)));
+    });
+    return new Set(all.filter((id) => !without.some((path) => id === root + path)));
+  };
   return {
     name(id, context) {
-      if (!id.includes('/src/')) return null;
-      const root = id.slice(0, id.indexOf('/src/'));
-      const brought = (path: string) => broughtBy(root + path, context);
-      const { taken, others } = found.get(context) ?? { taken: brought(of), others: without.map(brought) };
-      found.set(context, { taken, others });
-      return taken.has(id) && !id.endsWith(of) && !others.some((brought) => brought.has(id)) ? name : null;
+      const taken = found.get(context) ?? takenIn(join(import.meta.dirname, '..'), context);
+      found.set(context, taken);
+      return taken.has(id) ? name : null;
     },
     includeDependenciesRecursively: false,
   };

@@ -1,6 +1,7 @@
 // `node bench/page/inside.mjs [--typing] [--walk minutes]`: the built page with its model opened, seeded weights in the shape of GPT-2 small on
 // WebAssembly. --typing: the longest tasks of the page's main thread while a text is typed. --walk: what the page holds during a walk
 // through stations, blocks, heads and tokens, minute by minute.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright';
@@ -31,7 +32,9 @@ const browser = await chromium.launch({
 const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, serviceWorkers: 'block' });
 page.setDefaultTimeout(600_000);
 page.on('pageerror', (error) => console.error(error));
-await page.goto(`${url}#device=${asked.device}&prompt=${encodeURIComponent(asked.text)}&inside=${asked.stations}`);
+await page.goto(
+  `${url}#device=${asked.device}&prompt=${encodeURIComponent(asked.text)}&max-new-tokens=8&inside=${asked.stations}`,
+);
 await page.getByText(/in memory/).waitFor();
 if (!asked.small) {
   const folder = join(root, modelOf({ model: '' }));
@@ -74,7 +77,19 @@ async function held() {
   const { usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0 } = await session.send('Runtime.getHeapUsage');
   const { nodes, jsEventListeners } = await session.send('Memory.getDOMCounters');
   await session.detach();
-  return { heap: usedSize + embedderHeapUsedSize, buffers: backingStorageSize, nodes, listeners: jsEventListeners };
+  const heap = usedSize + embedderHeapUsedSize;
+  return { heap, buffers: backingStorageSize, nodes, listeners: jsEventListeners, process: await processBytes() };
+}
+
+/** What the page and its worker have in the machine's memory, garbage too: the resident size of their process, which Linux tells. */
+async function processBytes() {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  await session.detach();
+  const sizes = processInfo
+    .filter(({ type }) => type === 'renderer')
+    .map(({ id }) => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1] ?? 0) * 1024);
+  return Math.max(...sizes);
 }
 
 /** What a visitor does, one thing after another, seeded so that walks are alike. */
@@ -96,6 +111,12 @@ async function measureWalk(minutes) {
     () => press(page.locator('.ribbon [role=radio]')),
     () => press(page.locator('.part-name')),
     () => press(page.locator('.glance .heads button')),
+    () => press(page.locator('.lessons ol button, .lesson .steps button')),
+    () => press(page.getByRole('button', { name: /^(Complete|Undo)/ })),
+    async () => {
+      await page.getByRole('application').evaluateAll((all, at) => all[at % all.length]?.focus(), chance(1000));
+      for (const key of ['ArrowRight', 'ArrowDown', 'Enter']) await page.keyboard.press(key);
+    },
     async () => {
       const words = ['and then', 'a small boat', 'over the hill', 'in the cold', 'who sang'];
       const field = page.getByRole('textbox', { name: 'Text to look inside' });
@@ -103,10 +124,10 @@ async function measureWalk(minutes) {
     },
   ];
   const report = async () => {
-    const { heap, buffers, nodes, listeners } = await held();
+    const { heap, buffers, nodes, listeners, process } = await held();
     const size = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
     console.log(
-      `minute ${minute}: ${steps} steps; heap ${size(heap)}, buffers ${size(buffers)}, ${nodes} nodes, ${listeners} listeners`,
+      `minute ${minute}: ${steps} steps; heap ${size(heap)}, buffers ${size(buffers)}, process ${size(process)}, ${nodes} nodes, ${listeners} listeners`,
     );
   };
   await report();
@@ -125,7 +146,8 @@ async function measureWalk(minutes) {
 
 /** Only what is kept without being shown is compared from minute to minute. */
 async function fold() {
-  await page.locator('.station[data-open="true"] > h3 > button').evaluateAll((all) => {
+  const open = '.lesson header button, .inspector header button, .station[data-open="true"] > h3 > button';
+  await page.locator(open).evaluateAll((all) => {
     for (const button of all) button.click();
   });
   await settled();

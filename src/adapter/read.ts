@@ -1,5 +1,5 @@
 import { exists, type Files, parseJson, readText } from '../load/files.ts';
-import { pickled } from '../load/safetensors.ts';
+import { pickled } from '../load/other-kinds.ts';
 import { readSmallTensors } from '../load/small-tensors.ts';
 import { locate, type Source, type SourceOptions } from '../load/source.ts';
 import { badCheckpoint } from '../plan/error.ts';

@@ -5,7 +5,7 @@ import { heard } from '../load/heard.ts';
 import { errorOf, VitrineError, why } from '../plan/error.ts';
 import { after, PATIENCE, within } from '../plan/patience.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
-import { isFunction, isSignal, quote, refuse } from '../run/check.ts';
+import { isFunction, isSignal, quote, refuse } from '../run/refuse.ts';
 import type { Calls } from './calls.ts';
 import type { Loader } from './kinds.ts';
 import type { Answer, Call } from './protocol.ts';

@@ -11,8 +11,8 @@ import type {
 import { errorOf } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { type Afar, afar, type FarRun } from '../run/afar.ts';
-import { isSignal } from '../run/check.ts';
 import { PipelineTensor } from '../run/pipelines/tensor.ts';
+import { isSignal } from '../run/refuse.ts';
 import { Trace } from '../run/traced.ts';
 import type { PlainTokenizer, PlainTrace, Spelled } from './calls.ts';
 import { type Connection, split } from './connection.ts';

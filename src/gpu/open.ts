@@ -9,7 +9,7 @@ import { describe, type Gpu, isSoftware, probe } from './device.ts';
 import { type AttentionVariant, attentionVariants } from './kernels/attention.ts';
 import { type Variants, variantsOn } from './kernels/linear.ts';
 import { makeSources } from './lay-out.ts';
-import { sourceOf } from './shader.ts';
+import { fetchShaders, sourceOf } from './shader.ts';
 import { type TuneStore, tuneStore } from './tune-store.ts';
 
 /** A variant of each kernel that has some. */
@@ -26,7 +26,7 @@ export interface Trial {
   /** A backend without weights on the device, whose pipelines are the model's too. */
   open(chosen: Chosen): Backend;
   /** What the kernels of these variants are compiled from, on which adapter. */
-  keyOf(chosen: Chosen): string;
+  keyOf(chosen: Chosen): Promise<string>;
   /** Where what was found is kept: of a device of the caller's with itself, as it may do anything to what it is asked. */
   store: TuneStore;
 }
@@ -85,7 +85,7 @@ async function checkedBackend(
       variants: { ...variantsOn(device.features), attention: attentionVariants },
       preferred,
       open,
-      keyOf: (chosen) => `${adapter} ${fingerprint(device, { ...choices, size }, chosen)}`,
+      keyOf: async (chosen) => `${adapter} ${await fingerprint(device, { ...choices, size }, chosen)}`,
       store: owned ? tuneStore : storeOf(device),
     });
   const chosen = await check({ ...(kept ?? variantsFor(device)), attention });
@@ -112,10 +112,12 @@ function storeOf(device: GPUDevice): TuneStore {
 }
 
 /** A number that other shaders, or other constants of theirs, would not have. */
-function fingerprint(device: GPUDevice, { kv, plan, size, formatOf }: Sized, { attention, ...variants }: Chosen) {
+async function fingerprint(device: GPUDevice, { kv, plan, size, formatOf }: Sized, { attention, ...variants }: Chosen) {
   const weights = expected(device, plan, formatOf);
   const kernels = kernelsAhead({ device, weights, variants, attention, kv }, plan, size);
-  const sources = new Set(kernels.flatMap(({ files }) => files.map(sourceOf)));
+  const files = kernels.flatMap((kernel) => kernel.files);
+  await fetchShaders(files);
+  const sources = new Set(files.map(sourceOf));
   const text = [...sources, ...kernels.map(({ constants }) => JSON.stringify(constants))].join();
   let hash = 0x811c9dc5; // FNV-1a
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

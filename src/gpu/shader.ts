@@ -1,5 +1,7 @@
 import { VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
 import { COMPILING, Queue } from '../plan/patience.ts';
+import always from './shaders/always.ts';
 
 /** WGSL by its name below shaders/. */
 const sources = new Map<string, string>();
@@ -9,13 +11,32 @@ export function addShaders(files: Readonly<Record<string, string>>): void {
   for (const [path, source] of Object.entries(files)) sources.set(path.replace(/^.*\/shaders\//, ''), source);
 }
 
-addShaders(
-  import.meta.glob<string>(['../../shaders/*.wgsl', '../../shaders/{cache,weights}/*.wgsl'], {
-    query: '?raw',
-    import: 'default',
-    eager: true,
-  }),
-);
+addShaders(always);
+
+/** Those that not every program has, in files of their own: how they are called, and what fetches them. */
+const others = [
+  [/-(shared|lanes)\./, () => part('The shaders for real GPUs', () => import('./shaders/real.ts'))],
+  [
+    /^((linear|attention)-(row|tile)|(linear-)?quads|linear-registers)\./,
+    () => part('The shaders for software GPUs', () => import('./shaders/software.ts')),
+  ],
+  [/^rotate/, () => part('The shaders for rotary positions', () => import('./shaders/rotary.ts'))],
+  [
+    /^(activation|attention-(mix|scores)|binary|edit|masked-softmax)\./,
+    () => part('The shaders for single steps', () => import('./shaders/apart.ts')),
+  ],
+  [/\/|-q8/, () => part('The shaders for rounded weights', () => import('./shaders/rounded.ts'))],
+] as const;
+
+/**
+ * Fetches those of these files of shaders/ that are not there yet.
+ * @throws VitrineError `network`
+ */
+export async function fetchShaders(files: readonly string[]): Promise<void> {
+  const missing = files.filter((file) => !sources.has(file));
+  const wanted = others.filter(([names]) => missing.some((file) => names.test(file)));
+  await Promise.all(wanted.map(async ([, fetchThem]) => addShaders((await fetchThem()).default)));
+}
 
 /** The text of a file of shaders/. */
 export function sourceOf(file: string): string {
@@ -75,6 +96,7 @@ export function pipelinesOf(device: GPUDevice): Pipelines {
 }
 
 async function compileModule(device: GPUDevice, files: readonly string[], names: string): Promise<GPUShaderModule> {
+  await fetchShaders(files);
   const code = files.map(sourceOf).join('\n');
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ label: names, code });

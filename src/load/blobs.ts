@@ -1,4 +1,4 @@
-import { badCheckpoint, type VitrineError } from '../plan/error.ts';
+import { badCheckpoint, badOption, type VitrineError } from '../plan/error.ts';
 import { type Bytes, chunkBytes, type Files, type OpenFile } from './files.ts';
 
 /** Files that a user dropped or chose, by name. */
@@ -62,4 +62,28 @@ async function guessName(blob: Blob): Promise<string> {
   if (/"added_tokens"|"truncation"/.test(head)) return 'tokenizer.json';
   const startsWithId = /^\s*\{\s*"(?:[^"\\]|\\.)+"\s*:\s*\d+\s*[,}]/.test(head);
   return startsWithId && !/"(?:n_embd|n_layer|n_head|model_type)"\s*:/.test(head) ? 'vocab.json' : 'config.json';
+}
+
+/** Files that were handed over, and the weight file among them where there is but one. */
+export async function locateBlobs(source: unknown): Promise<{ files: Files; weights?: string }> {
+  const isList = typeof source === 'object' && source !== null && 'length' in source;
+  const list: unknown[] = isBlob(source) ? [source] : isList ? Array.from(source as ArrayLike<unknown>) : [];
+  if (list.length === 0 || !list.every(isBlob)) {
+    const found = Array.isArray(source) ? `a list of ${source.length} things that are not all files` : typeof source;
+    throw badOption(`The source is ${found}; expected a hub id, a URL, a path, a file or a list of files.`);
+  }
+  const blobs = await namedBlobs(list);
+  const names = [...blobs.keys()];
+  const files = new BlobFiles(names.join(', '), blobs);
+  if (names.some((name) => name === 'model.safetensors' || name === 'model.safetensors.index.json')) return { files };
+  const weights = [/\.safetensors$/i, /\.gguf$/i, /\.(bin|pt)$/i]
+    .map((ending) => names.filter((name) => ending.test(name)))
+    .find((found) => found.length === 1);
+  return weights?.[0] === undefined ? { files } : { files, weights: weights[0] };
+}
+
+/** By its members: a file may come from another window. */
+function isBlob(value: unknown): value is Blob {
+  const { slice, arrayBuffer } = (value ?? {}) as Partial<Blob>;
+  return typeof slice === 'function' && typeof arrayBuffer === 'function';
 }

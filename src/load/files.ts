@@ -178,3 +178,6 @@ function parsePythonJson(text: string): unknown {
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Weight files that peft writes. */
+export const isAdapterFile = (file: string): boolean => /^adapter_model\.(safetensors|bin)$/i.test(file);

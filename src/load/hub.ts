@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import { addressOf } from './address.ts';
 import { isObject } from './files.ts';
 import { type Description, HttpFiles, type HttpOptions } from './http.ts';
 
@@ -119,4 +120,19 @@ export class HubFiles extends HttpFiles {
     if (!isHash(oid)) return undefined;
     return { version: oid, oid, ...(size !== null && { size: Number(size) }) };
   }
+}
+
+const hub = 'https://huggingface.co';
+
+/** A repository's files by its id, and the name that they are kept by. */
+export function locateOnHub(
+  id: string,
+  { endpoint = hub, revision = 'main', token }: { endpoint?: string; revision?: string; token?: string },
+  http: HttpOptions,
+) {
+  const base = addressOf(endpoint).replace(/\/+$/, '');
+  const headers: HttpOptions['headers'] = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  const from = base === hub ? id : `${base}/${id}`;
+  const files = new HubFiles(id, base, revision, { ...http, headers });
+  return { files, name: revision === 'main' ? from : `${from}@${revision}` };
 }

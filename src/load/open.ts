@@ -8,12 +8,11 @@ import { unsupportedCheckpoint } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
-import { exists, type Files, parseJson, readText } from './files.ts';
-import { chooseGguf } from './gguf-choice.ts';
+import { exists, type Files, isAdapterFile, parseJson, readText } from './files.ts';
 import { safetensorsLayout } from './layout.ts';
-import { adapter, adapterIn, areChanges, isAdapterFile, refuseOtherHeads } from './other-kinds.ts';
-import { type Directory, pickled, readDirectory, readSharded } from './safetensors.ts';
+import { type Directory, readDirectory } from './safetensors.ts';
 import { locate, type Source, type SourceOptions } from './source.ts';
+import { areChanges, otherKinds } from './suspects.ts';
 import { TensorCheckpoint } from './tensors.ts';
 
 export type { Source } from './source.ts';
@@ -59,8 +58,8 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
   const kind: Kind | undefined = 'kind' in options ? options.kind : 'decoder';
   signal?.throwIfAborted();
   const { files, weights } = await locate(source, options);
-  if (weights !== undefined && isAdapterFile(weights)) throw (await adapterIn(files, signal)) ?? adapter(files.name);
-  if (weights !== undefined) checkFormat(weights);
+  if (weights !== undefined && isAdapterFile(weights)) throw await adapterIn(files, { known: true, signal });
+  if (weights !== undefined) await checkFormat(weights);
   if (weights && isGguf(weights))
     return openGguf(files, weights, kind, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
   const asked = readText(files, 'config.json', signal);
@@ -70,12 +69,14 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
   const tensors = config === undefined ? undefined : await readTensors(files, await reading, weights, signal);
   if (config !== undefined && tensors) {
     const json = parseJson(config, 'config.json');
-    if (areChanges(tensors.tensors)) throw (await adapterIn(files, signal)) ?? adapter(files.name);
+    if (areChanges(tensors.tensors)) throw await adapterIn(files, { known: true, signal });
     const fields = new Fields(json, 'config.json');
     const family = await untilAborted(familyOf(fields, kind), signal);
     const held = new Set(tensors.tensors.map(({ name }) => family.nameOf(name)));
     const parsed = family.config(fields, (name) => held.has(name));
-    if (family.kind === 'decoder') refuseOtherHeads(json, tensors.tensors);
+    const classes = fields.architectures();
+    if (family.kind === 'decoder' && !classes.some((name) => writes.test(name)))
+      (await otherKinds()).refuseOtherHeads(classes, tensors.tensors);
     const checkpoint = new TensorCheckpoint(
       files,
       family,
@@ -86,10 +87,21 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
     );
     return opened(checkpoint, 'config.json', options) as unknown as Checkpoint<ConfigOf[K]>;
   }
-  const gguf = weights === undefined ? chooseGguf((await files.list?.(signal)) ?? []) : undefined;
+  const gguf = weights === undefined ? await chosenGguf(files, signal) : undefined;
   if (gguf !== undefined) return openGguf(files, gguf, kind, options) as unknown as Promise<Checkpoint<ConfigOf[K]>>;
-  const refused = await adapterIn(files, signal);
+  const refused = await adapterIn(files, { signal });
   throw refused ?? (config === undefined ? files.missing('config.json') : await lacking(files, weights, signal));
+}
+
+/** Classes that write texts; GPT2DoubleHeadsModel has a head of another task beside the one that does. */
+const writes = /LMHead|DoubleHeads|CausalLM/;
+
+const adapterIn: typeof import('./other-kinds.ts').adapterIn = async (...asked) =>
+  (await otherKinds()).adapterIn(...asked);
+
+async function chosenGguf(files: Files, signal: AbortSignal | undefined): Promise<string | undefined> {
+  const { chooseGguf } = await part('What chooses among files', () => import('./gguf-choice.ts'));
+  return chooseGguf((await files.list?.(signal)) ?? []);
 }
 
 async function openGguf(files: Files, file: string, kind: Kind | undefined, options: Listeners): Promise<Checkpoint> {
@@ -124,21 +136,23 @@ async function readTensors(
   if (tensors) return { tensors };
   if (weights !== undefined) return undefined;
   const index = 'model.safetensors.index.json';
-  return (await exists(files, index, signal)) ? readSharded(files, index, signal) : undefined;
+  if (!(await exists(files, index, signal))) return undefined;
+  const { readSharded } = await part('The reader of shards', () => import('./sharded.ts'));
+  return readSharded(files, index, signal);
 }
 
 /** Why there are no weights. */
 async function lacking(files: Files, weights: string | undefined, signal: AbortSignal | undefined) {
   for (const pickle of weights === undefined ? ['pytorch_model.bin', 'pytorch_model.bin.index.json'] : []) {
-    if (await exists(files, pickle, signal)) return pickled(pickle);
+    if (await exists(files, pickle, signal)) return (await otherKinds()).pickled(pickle);
   }
   return files.missing(weights ?? 'model.safetensors');
 }
 
 /** Refuses weight files of other formats by their name, before anything is fetched. */
-function checkFormat(file: string): void {
+async function checkFormat(file: string): Promise<void> {
   if (/\.safetensors$/i.test(file) || isGguf(file)) return;
-  if (/\.(bin|pt|pth|ckpt)$/i.test(file)) throw pickled(file);
+  if (/\.(bin|pt|pth|ckpt)$/i.test(file)) throw (await otherKinds()).pickled(file);
   const format = file.slice(file.lastIndexOf('.') + 1).toUpperCase();
   throw unsupportedCheckpoint(`${file} is in the format ${format}; expected safetensors or GGUF.`);
 }

@@ -1,6 +1,5 @@
-import { unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
-import { type Files, isObject, parseJson, readText } from './files.ts';
-import type { StoredTensor } from './safetensors.ts';
+import { badCheckpoint as bad, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
+import { type Files, isAdapterFile, isObject, parseJson, readText } from './files.ts';
 
 /** What a decoder with another head is for, by the end of its class's name in transformers, and the head's weight. */
 const heads = [
@@ -9,18 +8,15 @@ const heads = [
   { end: 'QuestionAnswering', does: 'finds answers in texts', weight: 'qa_outputs.weight', task: 'question-answering' },
 ];
 
-/** Classes that write texts; GPT2DoubleHeadsModel has a head of another task beside the one that does. */
-const writes = /LMHead|DoubleHeads|CausalLM/;
-
 /**
- * Refuses a decoder whose head does something else than write: its body alone would write nonsense.
+ * Refuses a decoder whose head does something else than write, if none of its `classes` writes: its body alone would write nonsense.
  * @throws VitrineError `unsupported-checkpoint` if `architectures` in config.json says so, or where that says nothing, the
  *   tensors do
  */
-export function refuseOtherHeads(config: unknown, tensors: readonly StoredTensor[]): void {
-  const listed: unknown = isObject(config) ? config.architectures : undefined;
-  const classes = Array.isArray(listed) ? listed.filter((name) => typeof name === 'string') : [];
-  if (classes.some((name) => writes.test(name))) return;
+export function refuseOtherHeads(
+  classes: readonly string[],
+  tensors: readonly { name: string; file: string; shape: readonly number[] }[],
+): void {
   const other = classes.find((name) => /For[A-Z]\w*$/.test(name));
   if (other !== undefined) {
     const found = `config.json says that the model is a ${other}`;
@@ -44,23 +40,19 @@ function otherHead(found: string, is: (head: (typeof heads)[number]) => boolean,
   return unsupportedCheckpoint(`${found}${does}; expected one that writes, as ${writer}.`, hint);
 }
 
-/** Weight files that peft writes. */
-export const isAdapterFile = (file: string): boolean => /^adapter_model\.(safetensors|bin)$/i.test(file);
-
-/** Whether tensors are changes to a model, as peft names them. */
-export const areChanges = (tensors: readonly StoredTensor[]): boolean =>
-  tensors.length > 0 && tensors.every(({ name }) => /^base_model\.|\.lora_[AB]\b/.test(name));
-
-/** The refusal of an adapter's folder; undefined if there is no adapter in it. */
-export async function adapterIn(files: Files, signal?: AbortSignal): Promise<VitrineError | undefined> {
+/** The refusal of an adapter's folder; undefined if there is no adapter in it, and it is not `known` that there is. */
+export async function adapterIn(
+  files: Files,
+  { known, signal }: { known?: boolean; signal?: AbortSignal | undefined },
+): Promise<VitrineError | undefined> {
   const names = await files.list?.(signal);
   const file = 'adapter_config.json';
   const text = names && !names.includes(file) ? undefined : await readText(files, file, signal);
-  return text === undefined && !names?.some(isAdapterFile) ? undefined : adapter(files.name, text);
+  return !known && text === undefined && !names?.some(isAdapterFile) ? undefined : adapter(files.name, text);
 }
 
 /** @param config text of its adapter_config.json, if there is one */
-export function adapter(name: string, config?: string): VitrineError {
+function adapter(name: string, config?: string): VitrineError {
   let base = '';
   let kind = 'a LoRA adapter';
   const json = config === undefined ? undefined : parseJson(config, 'adapter_config.json');
@@ -75,3 +67,22 @@ export function adapter(name: string, config?: string): VitrineError {
       "ADAPTER).merge_and_unload().save_pretrained('FOLDER').",
   );
 }
+
+/** What a file with an impossible header length is: often it holds something else under its name. */
+export function notSafetensors(start: Uint8Array, file: string, length: number, limit: number): VitrineError {
+  const text = String.fromCharCode(...start);
+  if (text.startsWith('PK\x03\x04')) return pickled(file);
+  if (text.startsWith('GGUF')) return bad(`${file} is a GGUF file.`, 'Give it its name that ends in .gguf.');
+  if (text.startsWith('<')) return bad(`${file} is a web page, not the weights.`, 'Check the address it came from.');
+  if (text === 'version ') return bad(`${file} is a Git LFS pointer, not the weights.`, 'Run `git lfs pull`.');
+  return bad(`The header of ${file} claims ${length} bytes; expected at most ${limit}.`, 'Fetch it again.');
+}
+
+/** The refusal of PyTorch's own format, which is a program that makes tensors rather than the tensors. */
+export function pickled(file: string, hint = toSafetensors): VitrineError {
+  return unsupportedCheckpoint(`${file} is a PyTorch pickle; expected safetensors.`, hint);
+}
+
+const toSafetensors =
+  'Convert it in Python: GPT2LMHeadModel.from_pretrained(FOLDER).save_pretrained(FOLDER, safe_serialization=True), ' +
+  'or use https://huggingface.co/spaces/safetensors/convert.';

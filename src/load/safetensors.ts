@@ -1,6 +1,7 @@
-import { badCheckpoint as bad, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
+import { badCheckpoint as bad, type VitrineError } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
-import { ByteReader, decodeText, type Files, isObject, maxTextBytes, parseJson, readText } from './files.ts';
+import { ByteReader, decodeText, type Files, isObject, maxTextBytes, parseJson } from './files.ts';
+import { otherKinds } from './suspects.ts';
 import { floatTypes } from './values.ts';
 
 /** A tensor as it lies in a file. */
@@ -33,45 +34,6 @@ export interface Directory {
   absent?: ReadonlyMap<string, VitrineError>;
 }
 
-/** A .safetensors file beside an index or in a folder beneath it: nothing that leads elsewhere. */
-const shardPath = /^(?:[\p{L}\p{N}_][\p{L}\p{N}_.+ =@()-]*\/)*[\p{L}\p{N}_][\p{L}\p{N}_.+ =@()-]*\.safetensors$/u;
-
-/**
- * The tensors of a sharded model, by its `model.safetensors.index.json`. An index may list what no shard holds, as long as
- * nobody needs it.
- * @throws VitrineError `bad-checkpoint`, `network`
- */
-export async function readSharded(files: Files, index: string, signal?: AbortSignal): Promise<Directory> {
-  const text = await readText(files, index, signal);
-  if (text === undefined) throw files.missing(index);
-  const json = parseJson(text, index);
-  const map = isObject(json) && json.weight_map;
-  if (!isObject(map) || Object.keys(map).length === 0) {
-    throw bad(`${index} has no weight_map; expected an object of tensor names and files.`);
-  }
-  const shards = new Map<string, string[]>();
-  for (const [name, value] of Object.entries(map)) {
-    const shard = typeof value === 'string' ? value.replace(/^\.\//, '') : '';
-    if (!shardPath.test(shard)) {
-      throw bad(`${index} puts ${name} into ${show(value)}; expected a .safetensors file beside it.`);
-    }
-    if (!shards.get(shard)?.push(name)) shards.set(shard, [name]);
-  }
-  const tensors: StoredTensor[] = [];
-  const absent = new Map<string, VitrineError>();
-  for (const [shard, names] of shards) {
-    const stored = await readDirectory(files, shard, signal);
-    const byName = new Map(stored?.map((tensor) => [tensor.name, tensor]));
-    for (const name of names) {
-      const tensor = byName.get(name);
-      const unheld = `${index} puts the tensor ${name} into ${shard}, which does not hold it.`;
-      if (tensor) tensors.push(tensor);
-      else absent.set(name, stored ? bad(unheld) : files.missing(shard));
-    }
-  }
-  return { tensors, absent };
-}
-
 /**
  * The tensors of a .safetensors file, all checked: offsets within the file, without overlap or hole, as many bytes as
  * shape and type make. Undefined if there is no such file.
@@ -88,7 +50,7 @@ export async function readDirectory(files: Files, file: string, signal?: AbortSi
     if (count < 8) throw bad(`${file} is ${count} bytes long; expected at least the 8 of a safetensors header.`);
     const length = Number(new DataView(start.buffer).getBigUint64(0, true));
     const limit = Math.min(maxTextBytes, (size ?? Number.POSITIVE_INFINITY) - 8);
-    if (length > limit) throw notSafetensors(start, file, length, limit);
+    if (length > limit) throw (await otherKinds()).notSafetensors(start, file, length, limit);
     if (8 + length > openingBytes) {
       reader.cancel();
       opened = await files.open(file, 8, 8 + length, signal);
@@ -104,25 +66,6 @@ export async function readDirectory(files: Files, file: string, signal?: AbortSi
     reader.cancel();
   }
 }
-
-/** What a file with an impossible header length is: often it holds something else under its name. */
-function notSafetensors(start: Uint8Array, file: string, length: number, limit: number): VitrineError {
-  const text = String.fromCharCode(...start);
-  if (text.startsWith('PK\x03\x04')) return pickled(file);
-  if (text.startsWith('GGUF')) return bad(`${file} is a GGUF file.`, 'Give it its name that ends in .gguf.');
-  if (text.startsWith('<')) return bad(`${file} is a web page, not the weights.`, 'Check the address it came from.');
-  if (text === 'version ') return bad(`${file} is a Git LFS pointer, not the weights.`, 'Run `git lfs pull`.');
-  return bad(`The header of ${file} claims ${length} bytes; expected at most ${limit}.`, 'Fetch it again.');
-}
-
-/** The refusal of PyTorch's own format, which is a program that makes tensors rather than the tensors. */
-export function pickled(file: string, hint = toSafetensors): VitrineError {
-  return unsupportedCheckpoint(`${file} is a PyTorch pickle; expected safetensors.`, hint);
-}
-
-const toSafetensors =
-  'Convert it in Python: GPT2LMHeadModel.from_pretrained(FOLDER).save_pretrained(FOLDER, safe_serialization=True), ' +
-  'or use https://huggingface.co/spaces/safetensors/convert.';
 
 function parseHeader(bytes: ArrayBuffer, file: string, size: number | undefined): StoredTensor[] {
   const what = `The header of ${file}`;

@@ -1,7 +1,8 @@
 import { badCheckpoint } from '../plan/error.ts';
 import { product } from '../plan/plan.ts';
 import { ByteReader, exists, type Files } from './files.ts';
-import { pickled, readDirectory, type StoredTensor } from './safetensors.ts';
+import { readDirectory, type StoredTensor } from './safetensors.ts';
+import { otherKinds } from './suspects.ts';
 import { areSame, fillValues, floatTypes, type ValueType } from './values.ts';
 
 /**
@@ -13,7 +14,10 @@ export async function readSmallTensors(files: Files, file: string, signal?: Abor
   if (!stored) {
     const pickle = `${file.slice(0, file.lastIndexOf('/') + 1)}pytorch_model.bin`;
     if (!(await exists(files, pickle, signal))) throw files.missing(file);
-    throw pickled(pickle, 'Save the model again in Python, with save_pretrained(FOLDER, safe_serialization=True).');
+    throw (await otherKinds()).pickled(
+      pickle,
+      'Save the model again in Python, with save_pretrained(FOLDER, safe_serialization=True).',
+    );
   }
   return valuesOf(files, file, stored, floatTypes, signal);
 }

@@ -40,8 +40,6 @@ export interface Located {
   weights?: string;
 }
 
-const hub = 'https://huggingface.co';
-
 const hubPart = () => part('What reads a hub', () => import('./hub.ts'));
 const cachePart = () => part('The cache of downloads', () => import('./cache.ts'));
 const diskPart = () => part('What reads disks', () => import('./disk.ts'));
@@ -62,7 +60,7 @@ export async function locate(source: Source, options: LocateOptions = {}): Promi
   const isUrl = fetchable.test(text) && URL.canParse(text);
   const isPath = isNode() && onDisk.test(text);
   if (given === undefined || isUrl || isPath) refuseHubOptions(text, options);
-  if (given === undefined) return locateBlobs(source as Blob | ArrayLike<Blob>);
+  if (given === undefined) return (await blobsPart()).locateBlobs(source);
   if (isPath) return (await diskPart()).locateOnDisk(text);
   if (isUrl && nameless.test(text)) {
     return { files: new HttpFiles(shown(text), () => text, httpOptions(options)), weights: 'model.gguf' };
@@ -72,15 +70,8 @@ export async function locate(source: Source, options: LocateOptions = {}): Promi
     const hint = 'A path begins with ./ or /, a URL with https://, and a hub id reads owner/name.';
     throw badOption(`The source ${JSON.stringify(text)} is neither a hub id, a URL nor a path.`, hint);
   }
-  const { endpoint = hub, revision = 'main', token } = options;
-  const base = addressOf(endpoint).replace(/\/+$/, '');
-  const headers: HttpOptions['headers'] = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-  const from = base === hub ? text : `${base}/${text}`;
-  const name = revision === 'main' ? from : `${from}@${revision}`;
-  const { HubFiles } = await hubPart();
-  return {
-    files: await cached(new HubFiles(text, base, revision, { ...httpOptions(options), headers }), name, options),
-  };
+  const { files, name } = (await hubPart()).locateOnHub(text, options, httpOptions(options));
+  return { files: await cached(files, name, options) };
 }
 
 /** What only a hub has, and would be ignored. */
@@ -120,28 +111,4 @@ async function cached(files: HttpFiles, name: string, options: SourceOptions): P
   if (cache === false || files.isLocal) return files;
   const { CachedFiles } = await cachePart();
   return new CachedFiles(files, name, cache === 'opfs' ? undefined : cache);
-}
-
-async function locateBlobs(source: Blob | ArrayLike<Blob>): Promise<Located> {
-  const isList = typeof source === 'object' && source !== null && 'length' in source;
-  const list: unknown[] = isBlob(source) ? [source] : isList ? Array.from(source) : [];
-  if (list.length === 0 || !list.every(isBlob)) {
-    const found = Array.isArray(source) ? `a list of ${source.length} things that are not all files` : typeof source;
-    throw badOption(`The source is ${found}; expected a hub id, a URL, a path, a file or a list of files.`);
-  }
-  const { BlobFiles, namedBlobs } = await blobsPart();
-  const blobs = await namedBlobs(list);
-  const names = [...blobs.keys()];
-  const files = new BlobFiles(names.join(', '), blobs);
-  if (names.some((name) => name === 'model.safetensors' || name === 'model.safetensors.index.json')) return { files };
-  const weights = [/\.safetensors$/i, /\.gguf$/i, /\.(bin|pt)$/i]
-    .map((ending) => names.filter((name) => ending.test(name)))
-    .find((found) => found.length === 1);
-  return weights === undefined ? { files } : { files, weights: weights[0] };
-}
-
-/** By its members: a file may come from another window. */
-function isBlob(value: unknown): value is Blob {
-  const { slice, arrayBuffer } = (value ?? {}) as Partial<Blob>;
-  return typeof slice === 'function' && typeof arrayBuffer === 'function';
 }

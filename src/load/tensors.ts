@@ -1,13 +1,13 @@
 import type { BaseConfig, Family } from '../model/family.ts';
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
 import { badCheckpoint, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
+import { part } from '../plan/part.ts';
 import { piecesOf, product, type WeightSpec } from '../plan/plan.ts';
 import type { Checkpoint, Progress, StoredAs, StoredPart, TokenizerFiles } from './checkpoint.ts';
 import { modelTypeOf } from './checkpoint.ts';
 import { ByteReader, type Files, readText } from './files.ts';
 import type { TensorLayout } from './layout.ts';
 import type { Directory, Piece, StoredTensor } from './safetensors.ts';
-import { areEqual, readSmallTensors } from './small-tensors.ts';
 import { readTokenizerFiles } from './tokenizer-files.ts';
 import { fillValues, finestOf, inOrder, Room, transposeRows, unsound } from './values.ts';
 
@@ -23,6 +23,8 @@ const storedNames = (weight: WeightSpec): string[] =>
   (weight.computed?.from ?? piecesOf(weight)).map(({ name }) => name);
 
 /** A file being read, up to the end of the last tensor that is wanted of it. */
+const smallTensors = () => part('The reader of small tensors', () => import('./small-tensors.ts'));
+
 interface Stream {
   file: string;
   end: number;
@@ -113,6 +115,7 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     if (this.#layout.transposes || !words || !head || words.dtype !== head.dtype) return;
     if (words.shape.join() !== head.shape.join()) return;
     // Most differ at once; for the rest the file is kept first, if it will be, so that nothing is fetched twice.
+    const { areEqual } = await smallTensors();
     if (!(await areEqual(this.#files, words, head, 1 << 14, signal))) return;
     const inFile = [...this.#tensors.values()].filter(({ file }) => file === words.file);
     await this.#keep(words.file, inFile, signal);
@@ -217,8 +220,8 @@ export class TensorCheckpoint<Config extends BaseConfig> implements Checkpoint<C
     return readText(this.#files, file, signal);
   }
 
-  tensorsOf(file: string, signal?: AbortSignal): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
-    return readSmallTensors(this.#files, file, signal);
+  async tensorsOf(file: string, signal?: AbortSignal): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
+    return (await smallTensors()).readSmallTensors(this.#files, file, signal);
   }
 
   async tokenizerFiles(signal?: AbortSignal): Promise<TokenizerFiles> {

@@ -2,11 +2,11 @@ import { useLayoutEffect } from 'preact/hooks';
 import { isComposing } from './keys.ts';
 import { openAddress } from './link.ts';
 import { guest, talking } from './models.ts';
-import { Branches } from './views/branches.tsx';
 import { Dialogs } from './views/dialogs.tsx';
 import { DropTarget } from './views/drop-target.tsx';
 import { Header } from './views/header.tsx';
 import { InsideSlot } from './views/inside-slot.tsx';
+import { Later } from './views/later.tsx';
 import { ModelLabel } from './views/model-label.tsx';
 import { Notices } from './views/notices.tsx';
 import { Offer } from './views/offer.tsx';
@@ -17,7 +17,7 @@ import { Shelf } from './views/shelf.tsx';
 import { StartHereSlot } from './views/start-here-slot.tsx';
 import { TeachSlot } from './views/teach-slot.tsx';
 import { TextSurface } from './views/text-surface.tsx';
-import { complete, phase, stop } from './writing.ts';
+import { complete, page, phase, stop } from './writing.ts';
 
 /** The page: the text on its shelf, and beside it the model's card and the dials; or the room of a model that does not write. */
 export function App() {
@@ -39,7 +39,9 @@ function Writing() {
         <div class="text">
           <TextSurface />
           <Offer />
-          <Branches />
+          {page.value.branches.length > 1 && (
+            <Later load={async () => (await import('./views/branches.tsx')).Branches} with={{}} />
+          )}
           <Notices />
           <StartHereSlot />
         </div>

@@ -1,4 +1,3 @@
-import type { DeviceInfo } from '../index.ts';
 import { type ErrorCode, VitrineError } from '../plan/error.ts';
 import { type ModelRef, nameOf } from './sources.ts';
 import { strings } from './strings.ts';
@@ -44,14 +43,7 @@ export function missing(ref: ModelRef): Failure {
 }
 
 /** As the engine says that a browser has no GPU at all; whatever else it says is of one that is there. */
-const hasNone = /There is no WebGPU here|offers no adapter/;
-
-/** Why a model is not on a GPU, though nobody asked for that: there is none, one in software, one that computes something else, one that failed. */
-export function whyNoGpu({ check, reason }: Pick<DeviceInfo, 'check' | 'reason'>): string {
-  if (check?.passed === false) return strings.wrongGpu;
-  if (/is software/.test(reason)) return strings.softwareGpu;
-  return hasNone.test(reason) ? strings.noGpu : strings.failedGpu;
-}
+export const hasNone = /There is no WebGPU here|offers no adapter/;
 
 function sentence(error: unknown, ref: ModelRef, during: 'load' | 'run'): [string, string] {
   if (error instanceof VitrineError) {

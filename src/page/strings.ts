@@ -1,6 +1,5 @@
 import type { ErrorCode } from '../plan/error.ts';
 import type { EmbeddedName } from './embedded.ts';
-import { percent } from './format.ts';
 import type { Colouring } from './permalink.ts';
 import type { Dial } from './settings.ts';
 
@@ -59,14 +58,6 @@ export const strings = {
   alternativesHint: (isApple: boolean) =>
     `Click a coloured token, or press ${isApple ? '⌥' : 'Alt'} ↓ in the text, for what else was likely there.`,
   alternativesTouch: 'Tap a coloured token for what else was likely there.',
-  alternatives: (text: string) => `What else could stand in the place of ${text}`,
-  asking: 'Asking the model…',
-  firstToken: 'The first token: nothing before it to predict it from.',
-  tokenFacts: (probability: number, rank: number, entropy: number) =>
-    `${percent(probability)}, rank ${number.format(rank)}; as open as among ${number.format(Math.round(Math.exp(entropy)))} equally likely tokens (entropy ${entropy.toFixed(2)} nats)`,
-  branches: 'Branches of the text',
-  branch: (depth: number, text: string) => (depth === 0 ? `The first text: ${text}` : `Branch: ${text}`),
-  emptyBranch: 'empty',
   placeholder: 'Write an opening, or let the model begin.',
   writingBegins: 'The model is writing.',
   wrote: (text: string) => `The model wrote: ${text}`,
@@ -143,11 +134,6 @@ export const strings = {
 
   modelSection: 'Model',
   changeModel: 'Change model',
-  addAdapter: 'Add an adapter',
-  aboutAdapters: (name: string) =>
-    `A LoRA adapter changes what ${name} does and leaves its files as they are. Choose adapter_config.json and adapter_model.safetensors together, or a GGUF adapter.`,
-  chooseAdapter: 'Choose its files',
-  takeOff: 'Take it off',
   withAdapter: (name: string) => `${name}, with an adapter`,
   patches: ([height, width]: readonly [number, number], count: number) =>
     `${height} × ${width} pixels in ${number.format(count)} patches`,
@@ -167,22 +153,12 @@ export const strings = {
 
   previous: (what: string) => `Previous ${what.toLowerCase()}`,
   next: (what: string) => `Next ${what.toLowerCase()}`,
-  close: 'Close',
   asksLink: (name: string) => `This link asks for the model ${name}.`,
   findIt: 'Show its size',
   dropHere: 'Drop config.json and model.safetensors to load them',
   fileModel: (names: string[]) => names.find((name) => /\.(safetensors|gguf)$/.test(name)) ?? names[0] ?? 'Files',
   unkept: (name: string) => `${name} could not be kept in this browser: the next visit will download it again.`,
-  checkDevice: 'Check this GPU',
 
-  wrongGpu:
-    'The GPU computes something else than it should, so the model runs on the processor: the same text, more slowly. A newer driver or browser may help.',
-  noGpu:
-    'This browser offers no GPU, so the model runs on the processor: the same text, more slowly. Current versions of Chrome, Edge, Safari and Firefox have WebGPU.',
-  failedGpu:
-    'The GPU could not run this model, so it runs on the processor: the same text, more slowly. Closing other tabs, or restarting the browser, may help.',
-  softwareGpu:
-    'This browser offers a GPU in software only, which the processor would compute, so the model runs on the processor itself: the same text. A newer driver, or hardware acceleration in the browser’s settings, may bring the real one.',
   updateWaits:
     'A newer version of this page is ready. It is taken when the page opens in one tab alone: close its other tabs, then reload this one.',
   details: 'Details',

@@ -1,6 +1,7 @@
 import { badOption, type VitrineError } from './error.ts';
+import { isInternal } from './internal.ts';
 import { tensorNamed } from './lens-names.ts';
-import { editAxesOf, isInternal, type Plan, type Step, stepOutputs, type TensorEdit, type TensorSpec } from './plan.ts';
+import { editAxesOf, type Plan, type Step, stepOutputs, type TensorEdit, type TensorSpec } from './plan.ts';
 
 /** One edit of a tensor, applied where the tensor is made. Exactly one of `set`, `scale` and `add`. */
 export interface Edit {

@@ -257,12 +257,6 @@ export const stepsOf = ({ encoder = [], steps, encoderBackward = [] }: Plan): St
   ...encoderBackward,
 ];
 
-/** Tensors and weights that an adapter brings begin so: nobody asks for them by name. */
-export const isAdded = (name: string): boolean => name.startsWith('adapter ');
-
-/** Tensors that no trace or edit names: what is picked for the logits, and these themselves, which are answered apart. */
-export const isInternal = (name: string) => name === 'logits' || name.startsWith('selected') || isAdded(name);
-
 type Names = readonly (string | undefined)[];
 /** A step of one op. */
 export type StepOf<K extends Op> = Extract<Step, { op: K }>;

@@ -1,11 +1,7 @@
-import { badOption, type VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
+import { type Check, quote, refuse } from './refuse.ts';
 
-/** What an option may be. */
-export interface Check {
-  /** Ends the sentence "expected ...". */
-  expects: string;
-  accepts(value: unknown): boolean;
-}
+export { type Check, isFunction, isSignal, quote, refuse } from './refuse.ts';
 
 /** @param above `'above'`: the smallest value itself is out */
 export function number(min: number, max = Number.MAX_VALUE, above?: 'above'): Check {
@@ -56,14 +52,6 @@ export const isIdList: Check = {
 
 export const isString: Check = { expects: 'a string', accepts: (value) => typeof value === 'string' && value !== '' };
 
-export const isFunction: Check = { expects: 'a function', accepts: (value) => typeof value === 'function' };
-
-/** By its members: a signal may come from another realm. */
-export const isSignal: Check = {
-  expects: 'an AbortSignal',
-  accepts: (value) => typeof (value as AbortSignal | null)?.throwIfAborted === 'function',
-};
-
 /**
  * @param call whose options they are, for messages
  * @throws VitrineError `bad-option` for an unknown option or a value that its check does not accept; undefined is absent
@@ -80,21 +68,4 @@ export function checkOptions(call: string, options: unknown, checks: Readonly<Re
     }
     if (value !== undefined && !check.accepts(value)) throw refuse(name, value, check.expects);
   }
-}
-
-export function refuse(option: string, found: unknown, expected: string): VitrineError {
-  return badOption(`Option ${option} is ${quote(found)}; expected ${expected}.`);
-}
-
-/** A value in a message, short. */
-export function quote(value: unknown): string {
-  if (Array.isArray(value)) {
-    const items = value.slice(0, 8).map((item) => (Array.isArray(item) ? '[...]' : quote(item)));
-    return `[${items.join(', ')}${value.length > 8 ? ', ...' : ''}]`;
-  }
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
-  if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null)
-    return `an object (${value.constructor?.name ?? 'without prototype'})`;
-  return typeof value === 'bigint' ? `${value}n` : String(value);
 }

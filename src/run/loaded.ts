@@ -1,5 +1,6 @@
+import { isAdded } from '../plan/internal.ts';
 import { part } from '../plan/part.ts';
-import { isAdded, type Plan, type TensorSpec } from '../plan/plan.ts';
+import type { Plan, TensorSpec } from '../plan/plan.ts';
 import type { Adapters, SetAdapterOptions } from './adapt.ts';
 import type { Engine } from './engine.ts';
 import { type Insides, insides } from './insides.ts';

@@ -1,4 +1,5 @@
-import { isInternal, type Plan, type TensorSpec } from '../plan/plan.ts';
+import { isInternal } from '../plan/internal.ts';
+import type { Plan, TensorSpec } from '../plan/plan.ts';
 
 export interface TracedTensor {
   data: Float32Array;

@@ -7,9 +7,10 @@ import type { Cuts } from './merge.ts';
 import { checkId, readModel, readPieces } from './model.ts';
 import { type Normalizer, normalizerOf } from './normalizer.ts';
 import { patternsOf } from './pattern.ts';
+import { templateOf } from './post-processor.ts';
 import { type PreTokenizer, preTokenizerOf } from './pre-tokenizer.ts';
 import type { Description } from './spm.ts';
-import { type Template, templateOf } from './template.ts';
+import type { Template } from './template.ts';
 import { endOfText, type Role, roles, type Vocabulary } from './tokenizer.ts';
 import type { WordModel } from './word-model.ts';
 

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { shortShader } from '../../scripts/library.ts';
+import { fetchShaders, sourceOf } from '../../src/gpu/shader.ts';
 
 const folder = join(import.meta.dirname, '../../shaders');
 const shaders = readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -43,4 +44,11 @@ test('the short text of a shader has the same tokens on the same lines', () => {
   expect(read(shortShader('let a = b - -c; // d\n  x *= (y + 1) / z;'))).toEqual(
     read('let a = b - -c;\nx *= (y + 1) / z;'),
   );
+});
+
+test('every shader is found, those that not every program has once they are fetched', async () => {
+  const names = shaders.map(({ name }) => name).filter((name) => !name.startsWith('adjoint'));
+  expect(() => sourceOf('rotate.wgsl')).toThrow('There is no shader rotate.wgsl');
+  await fetchShaders(names);
+  for (const name of names) expect(sourceOf(name).length, name).toBeGreaterThan(0);
 });

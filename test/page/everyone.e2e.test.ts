@@ -97,7 +97,7 @@ test('nothing is wider than the window, on the narrowest phone', async () => {
 test.each([
   ['', 120] as const,
   // The check of the GPU, and what it is held against, is with it; software compiles for twenty seconds.
-  ...(isFull ? [['#device=webgpu', 136] as const] : []),
+  ...(isFull ? [['#device=webgpu', 120] as const] : []),
 ])(
   'a first visit%s fetches less than %i kB of JavaScript before tokenizer and model, and answers',
   async (hash, most) => {

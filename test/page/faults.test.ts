@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { WorkerModel } from '../../src/embed/client.ts';
 import { announce, announcement } from '../../src/page/announce.ts';
-import { explain, whyNoGpu } from '../../src/page/failure.ts';
+import { explain } from '../../src/page/failure.ts';
 import { spoken, visible } from '../../src/page/format.ts';
 import { TensorCache } from '../../src/page/inside/cache.ts';
 import { laterOf } from '../../src/page/inside/later.ts';
@@ -12,8 +12,9 @@ import { editsOf, giveBack, setAside, type Touch, touch, touches } from '../../s
 import { shown } from '../../src/page/models.ts';
 import { largest, momentsOf, patternRow, rankOf, rowOf, shareOf, softmax } from '../../src/page/shares.ts';
 import { embedded } from '../../src/page/sources.ts';
-import { strings } from '../../src/page/strings.ts';
 import { perplexityOf, shadeOf, strengthOf } from '../../src/page/tokens.ts';
+import { whyNoGpu } from '../../src/page/views/gpu-note.tsx';
+import { words } from '../../src/page/views/words.ts';
 import { VitrineError } from '../../src/plan/error.ts';
 import type { DeviceCheck } from '../../src/run/canary/finding.ts';
 
@@ -53,7 +54,7 @@ describe('what the visitor changes', () => {
 });
 
 test('what is said of a GPU is so: none, one in software, one that is wrong, one that failed', () => {
-  const { noGpu, softwareGpu, wrongGpu, failedGpu } = strings;
+  const { noGpu, softwareGpu, wrongGpu, failedGpu } = words;
   expect(whyNoGpu({ reason: 'WebGPU is there, but it offers no adapter.; f16' })).toBe(noGpu);
   expect(whyNoGpu({ reason: 'The WebGPU adapter is software: SwiftShader.' })).toBe(softwareGpu);
   expect(whyNoGpu({ reason: 'x', check: { passed: false } as DeviceCheck })).toBe(wrongGpu);

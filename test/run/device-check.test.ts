@@ -131,7 +131,7 @@ function trialOf(first: Partial<Backend>): Trial {
   const kept = new Map<string, string>();
   const chosen = { row: 'quads', tile: 'quads', attention: 'registers' } as const;
   return {
-    ...{ adapter: 'acme', kv: 'f32', preferred: chosen, keyOf: () => 'these shaders' },
+    ...{ adapter: 'acme', kv: 'f32', preferred: chosen, keyOf: async () => 'these shaders' },
     variants: { row: ['registers', 'quads'], tile: ['quads'], attention: ['registers'] },
     open: ({ row }) => ({ ...createCpuBackend(), ...(row === 'quads' && first) }),
     store: { get: (key) => kept.get(key), set: (key, value) => void kept.set(key, value) },

@@ -1,7 +1,7 @@
 import { useRef } from 'preact/hooks';
 import { opened } from '../models.ts';
 import { type ModelRef, nameOf } from '../sources.ts';
-import { strings } from '../strings.ts';
+import { words } from './words.ts';
 
 /** Adapters for the model that is open, which is loaded with them; its own files stay as they are. */
 export function AdapterChoice({ onChoose }: { onChoose: (ref: ModelRef) => void }) {
@@ -20,14 +20,14 @@ export function AdapterChoice({ onChoose }: { onChoose: (ref: ModelRef) => void 
   };
   return (
     <section>
-      <h3>{strings.addAdapter}</h3>
-      <p>{strings.aboutAdapters(nameOf(base))}</p>
+      <h3>{words.addAdapter}</h3>
+      <p>{words.aboutAdapters(nameOf(base))}</p>
       <button type="button" class="plain" onClick={choose}>
-        {strings.chooseAdapter}
+        {words.chooseAdapter}
       </button>
       {adapter && (
         <button type="button" class="quiet" onClick={() => onChoose(base)}>
-          {strings.takeOff}
+          {words.takeOff}
         </button>
       )}
     </section>

@@ -1,8 +1,8 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { asked, choose, letGo } from '../alternatives.ts';
 import { percent, spoken, visible } from '../format.ts';
-import { strings } from '../strings.ts';
 import { tokens } from '../tokens.ts';
+import { words } from './words.ts';
 
 /** The ten likeliest tokens in the place of one: arrow keys and Enter choose, Escape leaves. */
 export function AlternativesList({ onLeave }: { onLeave: () => void }) {
@@ -42,7 +42,7 @@ export function AlternativesList({ onLeave }: { onLeave: () => void }) {
     <div
       class="alternatives"
       role="dialog"
-      aria-label={strings.alternatives(spoken(token?.text ?? ''))}
+      aria-label={words.alternatives(spoken(token?.text ?? ''))}
       tabIndex={-1}
       ref={box}
       style={place}
@@ -51,8 +51,8 @@ export function AlternativesList({ onLeave }: { onLeave: () => void }) {
       {token && (
         <p class="token-facts">
           {token.logprob === null
-            ? strings.firstToken
-            : strings.tokenFacts(Math.exp(token.logprob), token.rank!, token.entropy!)}
+            ? words.firstToken
+            : words.tokenFacts(Math.exp(token.logprob), token.rank!, token.entropy!)}
         </p>
       )}
       {found ? (
@@ -78,7 +78,7 @@ export function AlternativesList({ onLeave }: { onLeave: () => void }) {
           ))}
         </ol>
       ) : (
-        <p class="token-facts">{strings.asking}</p>
+        <p class="token-facts">{words.asking}</p>
       )}
     </div>
   );

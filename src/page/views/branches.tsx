@@ -1,28 +1,27 @@
 import { visible } from '../format.ts';
 import { branchRows } from '../state/document.ts';
-import { strings } from '../strings.ts';
 import { page, phase, showBranch } from '../writing.ts';
+import { words } from './words.ts';
 
 const excerptLength = 60;
 
 /** The ways the text went, each under the one it left; choosing one shows it again. */
 export function Branches() {
-  const { branches, shown } = page.value;
-  if (branches.length < 2) return null;
+  const { shown } = page.value;
   return (
-    <nav class="branches" aria-label={strings.branches}>
+    <nav class="branches" aria-label={words.branches}>
       <ul>
         {branchRows(page.value).map(({ branch, depth, departs }) => (
           <li style={{ '--depth': depth }}>
             <button
               type="button"
               aria-current={branch.id === shown}
-              aria-label={strings.branch(depth, departs)}
+              aria-label={words.branch(depth, departs)}
               disabled={phase.value !== 'idle'}
               onClick={() => showBranch(branch.id)}
             >
               {depth > 0 && '… '}
-              <bdi>{excerpt(departs) || strings.emptyBranch}</bdi>
+              <bdi>{excerpt(departs) || words.emptyBranch}</bdi>
             </button>
           </li>
         ))}

@@ -12,6 +12,7 @@ import { CachedModels } from './cached-models.tsx';
 import { Gallery } from './gallery.tsx';
 import { GatedModel } from './gated-model.tsx';
 import { Close } from './icons.tsx';
+import { words as more } from './words.ts';
 
 interface Props {
   /** Looked up at once. */
@@ -32,9 +33,9 @@ export function ModelDialog({ asked, onClose }: Props) {
     <dialog ref={dialog} class="models" onClose={onClose} aria-labelledby="dialog-title">
       <div class="title">
         <h2 id="dialog-title">{words.dialogTitle}</h2>
-        <button type="button" class="quiet" onClick={() => dialog.current?.close()} title={strings.close}>
+        <button type="button" class="quiet" onClick={() => dialog.current?.close()} title={more.close}>
           <Close />
-          <span class="unseen">{strings.close}</span>
+          <span class="unseen">{more.close}</span>
         </button>
       </div>
       <Gallery onChoose={choose} />
@@ -198,7 +199,7 @@ function DeviceChoice() {
           </option>
         ))}
       </select>
-      <a href="check.html">{strings.checkDevice}</a>
+      <a href="check.html">{more.checkDevice}</a>
     </section>
   );
 }

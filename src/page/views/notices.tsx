@@ -1,7 +1,6 @@
 import { signal } from '@preact/signals';
-import type { ComponentChildren } from 'preact';
 import { announcement } from '../announce.ts';
-import { type WayOut, whyNoGpu } from '../failure.ts';
+import type { WayOut } from '../failure.ts';
 import { askedModel } from '../link.ts';
 import { device, failure, guest, opened, retry, runOn, show, shown, unkept } from '../models.ts';
 import { updateWaits } from '../offline.ts';
@@ -9,7 +8,8 @@ import { embedded, nameOf } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { run } from '../writing.ts';
 import { openModelDialog } from './dialogs.tsx';
-import { Close } from './icons.tsx';
+import { Later } from './later.tsx';
+import { Notice } from './notice.tsx';
 
 const gpuNoteDismissed = signal(false);
 
@@ -37,9 +37,10 @@ export function Notices() {
         {unkept.value && <UnkeptNotice />}
         {updateWaits.value && <Notice text={strings.updateWaits} onDismiss={() => (updateWaits.value = false)} />}
         {withoutGpu() && !gpuNoteDismissed.value && (
-          <Notice text={whyNoGpu(opened.value!.model.device)} onDismiss={() => (gpuNoteDismissed.value = true)}>
-            <a href="check.html">{strings.checkDevice}</a>
-          </Notice>
+          <Later
+            load={async () => (await import('./gpu-note.tsx')).GpuNote}
+            with={{ device: opened.value!.model.device, onDismiss: () => (gpuNoteDismissed.value = true) }}
+          />
         )}
       </div>
       <p role="log" class="unseen">
@@ -51,26 +52,6 @@ export function Notices() {
 
 function withoutGpu(): boolean {
   return opened.value !== undefined && opened.value.model.device.kind !== 'webgpu' && device.value === 'auto';
-}
-
-interface NoticeProps {
-  text: string;
-  kind?: 'failure';
-  onDismiss: () => void;
-  children?: ComponentChildren;
-}
-
-function Notice({ text, kind, onDismiss, children }: NoticeProps) {
-  return (
-    <div class={`notice ${kind ?? ''}`}>
-      <p>{text}</p>
-      {children}
-      <button type="button" class="quiet dismiss" onClick={onDismiss} title={strings.dismiss}>
-        <Close />
-        <span class="unseen">{strings.dismiss}</span>
-      </button>
-    </div>
-  );
 }
 
 function FailureNotice() {

@@ -183,7 +183,7 @@ const VERSION = 1;
 export function checkOf(of: Checked, report: (check: DeviceCheck) => void): (trial: Trial) => Promise<Chosen> {
   return async (trial) => {
     const browser = globalThis.navigator?.userAgent ?? globalThis.process?.version;
-    const key = `checked ${VERSION} ${browser} ${trial.keyOf(trial.preferred)} ${JSON.stringify(trial.preferred)}`;
+    const key = `checked ${VERSION} ${browser} ${await trial.keyOf(trial.preferred)} ${JSON.stringify(trial.preferred)}`;
     const kept = parse(await trial.store.get(key), trial);
     const check = kept ?? (await checkVariants(trial, of));
     report(check);

@@ -1,0 +1,24 @@
+import type { ComponentChildren } from 'preact';
+import { strings } from '../strings.ts';
+import { Close } from './icons.tsx';
+
+interface NoticeProps {
+  text: string;
+  kind?: 'failure';
+  onDismiss: () => void;
+  children?: ComponentChildren;
+}
+
+/** What the visitor has to know, until it is dismissed. */
+export function Notice({ text, kind, onDismiss, children }: NoticeProps) {
+  return (
+    <div class={`notice ${kind ?? ''}`}>
+      <p>{text}</p>
+      {children}
+      <button type="button" class="quiet dismiss" onClick={onDismiss} title={strings.dismiss}>
+        <Close />
+        <span class="unseen">{strings.dismiss}</span>
+      </button>
+    </div>
+  );
+}
