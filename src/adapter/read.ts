@@ -1,7 +1,8 @@
 import { exists, type Files, parseJson, readText } from '../load/files.ts';
-import { pickled } from '../load/other-kinds.ts';
+
 import { readSmallTensors } from '../load/small-tensors.ts';
 import { locate, type Source, type SourceOptions } from '../load/source.ts';
+import { otherKinds } from '../load/suspects.ts';
 import { badCheckpoint } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
@@ -44,7 +45,10 @@ async function readFiles(files: Files, weights: string | undefined, signal: Abor
   const config = parseJson(text, configFile) as Record<string, unknown>;
   const pickle = 'adapter_model.bin';
   if (!(await exists(files, weightFile, signal)) && (await exists(files, pickle, signal))) {
-    throw pickled(pickle, 'Save the adapter again in Python, with save_pretrained(FOLDER, safe_serialization=True).');
+    throw (await otherKinds()).pickled(
+      pickle,
+      'Save the adapter again in Python, with save_pretrained(FOLDER, safe_serialization=True).',
+    );
   }
   const tensors = await readSmallTensors(files, weightFile, signal);
   return new Adapter(apartFromHead({ name: files.name, config, tensors, ...(head && { head }) }, weightFile));
