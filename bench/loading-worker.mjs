@@ -28,8 +28,8 @@ const peers = {
     file.close();
     return `${at} bytes`;
   },
-  async vitrine({ model, weights, isLoad }) {
-    const { load } = await import('../dist/vitrine.js');
+  async vitrine({ dist = 'dist', model, weights, isLoad }) {
+    const { load } = await import(`../${dist}/vitrine.js`);
     const source = new URL(`../${model}`, import.meta.url).href;
     const loaded = await load(source, { device: 'wasm', dtype: weights });
     if (isLoad) return 'Vitrine';

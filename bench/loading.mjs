@@ -1,8 +1,9 @@
 // What stands between a visitor and the first token, on the processor, in three parts:
-//   node bench/loading.mjs [page] [first] [visits] [--runs N]
+//   node bench/loading.mjs [page] [first] [visits] [--runs N] [--beside FOLDER]
 // page: the built page's first visit, from its navigation to its first token. first: 500 MB of float32 from a server here into q8, beside
 // fetching, hashing and storing these bytes as plainly as can be. visits: a first and a second visit beside transformers.js with the same
 // weights: time to the first token, bytes downloaded, peak memory. Writes Markdown. The model files are those that `npm run bench` makes.
+// beside: another build's dist/ inside the project's folder, in turns with this one.
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -27,11 +28,13 @@ const visits = [
 const parts = { page: measurePage, first: measureFirst, visits: measureVisits };
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { runs: { type: 'string', default: '3' } },
+  options: { runs: { type: 'string', default: '3' }, beside: { type: 'string' } },
 });
 const wanted = positionals.length > 0 ? positionals : Object.keys(parts);
 const runs = Number(values.runs);
 const threads = availableParallelism();
+/** This build, and the one that it is compared with. */
+const builds = ['dist', ...(values.beside ? [values.beside] : [])];
 
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
 const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
@@ -57,14 +60,18 @@ async function openWire(folder = root) {
   return wire;
 }
 
-/** The largest resident set of a page's process in bytes, as Linux counts it. */
-async function peakOf(context) {
+/** The largest resident set of a page's process in bytes, as Linux counts it, and the seconds of processor time that pages took. */
+async function costOf(context) {
   const session = await context.browser().newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  const peaks = processInfo
-    .filter(({ type }) => type === 'renderer')
-    .map(async ({ id }) => Number(/VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${id}/status`, 'utf8'))?.[1]) * 1024);
-  return Math.max(...(await Promise.all(peaks)));
+  const pages = processInfo.filter(({ type }) => type === 'renderer');
+  const peaks = pages.map(
+    async ({ id }) => Number(/VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${id}/status`, 'utf8'))?.[1]) * 1024,
+  );
+  return {
+    peak: Math.max(...(await Promise.all(peaks))),
+    worked: pages.reduce((sum, { cpuTime }) => sum + cpuTime, 0),
+  };
 }
 
 /** One job of the worker with a profile, from the page that is there on. */
@@ -84,7 +91,7 @@ async function visit(url, profile, job) {
         }),
       job,
     );
-    return { ...result, peak: await peakOf(context) };
+    return { ...result, ...(await costOf(context)) };
   } finally {
     await context.close();
   }
@@ -133,22 +140,24 @@ async function measurePage() {
 async function measureFirst() {
   const model = modelOf({ model: '' });
   const wire = await serve(root);
-  const times = { bytes: [], vitrine: [] };
+  const found = new Map([['bytes', []], ...builds.map((dist) => [dist, []])]);
   for (let run = 0; run < runs; run++)
-    for (const peer of Object.keys(times)) {
+    for (const [dist, times] of found) {
       const profile = await newProfile();
-      const { firstToken } = await visit(wire.url, profile, { peer, weights: 'q8', model, isLoad: true });
-      times[peer].push(firstToken);
+      const peer = dist === 'bytes' ? dist : 'vitrine';
+      times.push(await visit(wire.url, profile, { peer, dist, weights: 'q8', model, isLoad: true }));
       await rm(profile, { recursive: true });
     }
   await wire.close();
-  const ratios = times.vitrine.map((ms, i) => ms / times.bytes[i]);
-  console.log(
-    `\n500 MB of float32 fetched, hashed and stored: ${times.bytes.map(seconds).join(', ')}; loaded into q8:`,
-  );
-  console.log(
-    `${times.vitrine.map(seconds).join(', ')}: ${median(ratios).toFixed(2)} of it (${ratios.map((r) => r.toFixed(2)).join(', ')})`,
-  );
+  const least = found.get('bytes');
+  const list = (times) =>
+    times.map(({ firstToken, worked }) => `${seconds(firstToken)} (${worked.toFixed(1)} of the processor)`).join(', ');
+  console.log(`\n500 MB of float32 fetched, hashed and stored: ${list(least)}; loaded into q8:`);
+  for (const dist of builds) {
+    const ratios = found.get(dist).map(({ firstToken }, i) => firstToken / least[i].firstToken);
+    const each = ratios.map((ratio) => ratio.toFixed(2)).join(', ');
+    console.log(`${dist}: ${list(found.get(dist))}: ${median(ratios).toFixed(2)} of it (${each})`);
+  }
 }
 
 /** Each peer's first visit, then second ones in turns, each with the profile that its first one left. */

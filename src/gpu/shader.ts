@@ -50,7 +50,7 @@ export class Pipelines {
   readonly #device: GPUDevice;
   readonly #modules = new Map<string, Promise<GPUShaderModule>>();
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  readonly #queue = new Queue(COMPILING);
+  readonly #queue = new Queue(COMPILING, 'the driver has compiled nothing');
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -78,7 +78,7 @@ export class Pipelines {
     const compute = { module: await module, entryPoint: 'main', constants };
     try {
       const compiling = this.#device.createComputePipelineAsync({ label: names, layout: 'auto', compute });
-      return await this.#queue.within(compiling, 'the driver has compiled nothing');
+      return await this.#queue.within(compiling);
     } catch (cause) {
       const found = `The pipeline ${names} ${JSON.stringify(constants)} failed: ${cause}`;
       throw new VitrineError('no-webgpu', found, { cause });

@@ -1,9 +1,8 @@
+import { Lent } from './lent.ts';
 import type { Pieces } from './store.ts';
 
 /** The most bytes kept in memory: most of those of the requests under way, so that few are read back from the cache. */
 const mostFresh = 1 << 25;
-
-type Piece = Uint8Array<ArrayBuffer>;
 
 /** A file on its way into the cache, to be read while it comes. */
 export class Arriving {
@@ -15,10 +14,11 @@ export class Arriving {
   isRead = false;
   #pieces: Pieces | undefined;
   readonly #there = new Set<number>();
-  readonly #fresh = new Map<number, Piece>();
+  readonly #fresh = new Map<number, Lent>();
   readonly #waiting = new Map<number, () => void>();
-  /** The furthest piece that has been read. */
+  /** How many pieces have been read, and how many hashed, in their order. */
   #reached = 0;
+  #hashed = 0;
   #over = false;
 
   constructor() {
@@ -36,17 +36,35 @@ export class Arriving {
   }
 
   /** A piece is in the cache, and maybe still at hand. */
-  add(index: number, bytes?: Piece): void {
+  add(index: number, piece?: Lent): void {
     this.#there.add(index);
-    if (bytes) this.#fresh.set(index, bytes);
-    if (this.#fresh.size * this.pieceBytes > mostFresh) this.#fresh.delete(this.#leastWanted());
+    if (piece && this.#fresh.get(index) !== piece) {
+      this.#drop(index);
+      this.#fresh.set(index, piece.hold());
+    }
+    if (this.#fresh.size * this.pieceBytes > mostFresh) this.#drop(this.#leastWanted());
     this.#wake(index);
   }
 
   /** What was passed over, or else what is read last. */
   #leastWanted(): number {
     const [first, last] = [Math.min(...this.#fresh.keys()), Math.max(...this.#fresh.keys())];
-    return first < this.#reached ? first : last;
+    return first + 1 < this.#reached ? first : last;
+  }
+
+  /** The hash of the file needs this piece no more, nor those before it. */
+  passed(index: number): void {
+    this.#hashed = index + 1;
+    this.#dropPassed();
+  }
+
+  #dropPassed(): void {
+    for (const index of this.#fresh.keys()) if (index < Math.min(this.#reached, this.#hashed)) this.#drop(index);
+  }
+
+  #drop(index: number): void {
+    this.#fresh.get(index)?.release();
+    this.#fresh.delete(index);
   }
 
   /** No more will come. */
@@ -61,12 +79,13 @@ export class Arriving {
     return this.#pieces!.size;
   }
 
-  fresh(index: number): Piece | undefined {
-    return this.#fresh.get(index);
+  /** A piece that is at hand, held. */
+  fresh(index: number): Lent | undefined {
+    return this.#fresh.get(index)?.hold();
   }
 
-  /** A piece, once it is there; undefined if it does not come, or the cache has lost it. */
-  async piece(index: number): Promise<Piece | undefined> {
+  /** A piece, held, once it is there; undefined if it does not come, or the cache has lost it. */
+  async piece(index: number): Promise<Lent | undefined> {
     while (!this.#there.has(index)) {
       if (this.#over) return undefined;
       await new Promise<void>((resolve) => {
@@ -77,8 +96,12 @@ export class Arriving {
         });
       });
     }
-    this.#reached = Math.max(this.#reached, index);
-    return this.#fresh.get(index) ?? this.#pieces?.get(index).catch(() => undefined);
+    this.#reached = Math.max(this.#reached, index + 1);
+    const fresh = this.fresh(index);
+    this.#dropPassed();
+    if (fresh) return fresh;
+    const bytes = await this.#pieces?.get(index).catch(() => undefined);
+    return bytes && new Lent(bytes);
   }
 
   #wake(index: number): void {

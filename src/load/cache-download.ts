@@ -4,7 +4,8 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { VitrineError } from '../plan/error.ts';
 import type { Arriving } from './arriving.ts';
 import { discard, type OpenFile, pause } from './files.ts';
-import type { Description, HttpFiles } from './http.ts';
+import { type Description, fillBytes, type HttpFiles, type Room } from './http.ts';
+import { Lent, PieceMemory } from './lent.ts';
 import { digestOf } from './pieces.ts';
 import type { Pieces } from './store.ts';
 import { Changed } from './versions.ts';
@@ -12,7 +13,7 @@ import { Changed } from './versions.ts';
 /** Bytes of a piece that is an entry by itself: what is kept at once, and so the most that a request loses when it is killed. */
 export const pieceBytes = 1 << 21;
 /** Most bytes of one request, and requests at a time: what is asked for in many small ones comes at half the speed. */
-const runBytes = 1 << 24;
+const runBytes = 1 << 23;
 const lanes = 4;
 /** Requests in a row that bring next to nothing before the download is given up. */
 const patience = 3;
@@ -53,6 +54,7 @@ export async function download(
     file,
     found: { ...found },
     pieces,
+    memory: new PieceMemory(pieces.size),
     signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
     loaded: 0,
     digests: new Map(),
@@ -76,14 +78,16 @@ export async function download(
       await running[index];
       const kept = async (piece: number) => {
         const digest = task.digests.get(piece);
-        if (digest && !found.oid) return { digest, bytes: undefined }; // for the hash of the whole all must be read
-        const bytes = arriving?.fresh(piece);
-        const read = digest && bytes ? { digest, bytes } : await keptPiece(task, piece, size);
-        arriving?.add(piece, read.bytes);
+        if (digest && !found.oid) return { digest, lent: undefined }; // for the hash of the whole all must be read
+        const fresh = digest && arriving?.fresh(piece);
+        const read = fresh ? { digest, lent: fresh } : await keptPiece(task, piece, size);
+        arriving?.add(piece, read.lent);
         return read;
       };
-      for await (const { digest, bytes } of ahead(first, first + count, kept)) {
-        if (found.oid) hash.update(bytes!);
+      for await (const { digest, lent } of ahead(first, first + count, kept)) {
+        if (found.oid) hash.update(lent!.bytes);
+        lent?.release();
+        arriving?.passed(digests.length);
         digests.push(digest);
       }
     }
@@ -123,13 +127,15 @@ export async function fetchPiece(
   let found: Uint8Array<ArrayBuffer>;
   const pieces = {
     size: piece,
+    copies: false,
     put: (_: number, bytes: typeof found) => {
       found = bytes;
       return digestOf(bytes);
     },
   };
   const digests = new Map<number, string>();
-  await fetchRange({ files, file, found: { size }, pieces, signal, loaded: 0, digests }, index, 1, size);
+  const memory = new PieceMemory(piece);
+  await fetchRange({ files, file, found: { size }, pieces, memory, signal, loaded: 0, digests }, index, 1, size);
   return { bytes: found!, digest: digests.get(index)! };
 }
 
@@ -138,7 +144,8 @@ interface Fetching {
   files: HttpFiles;
   file: string;
   found: Description;
-  pieces: Pick<Pieces, 'size' | 'put'>;
+  pieces: Pick<Pieces, 'size' | 'copies' | 'put'>;
+  memory: PieceMemory;
   signal: AbortSignal | undefined;
   /** Bytes that have come. */
   loaded: number;
@@ -195,7 +202,7 @@ async function keptPiece(task: Task, index: number, size: number) {
     const bytes = await task.pieces.get(index);
     if (bytes?.length === length) {
       const digest = task.digests.get(index) ?? (await digestOf(bytes));
-      if (again || digest === (task.noted.get(index) ?? digest)) return { digest, bytes };
+      if (again || digest === (task.noted.get(index) ?? digest)) return { digest, lent: new Lent(bytes) };
     }
     if (again) throw new Error(`The cache has ${bytes?.length ?? 'none'} of the ${length} bytes that it took`);
     await fetchRange(task, index, 1, size);
@@ -208,7 +215,7 @@ async function fetchRange(task: Fetching, first: number, pieceCount: number, siz
   const end = Math.min(size, (first + pieceCount) * task.pieces.size);
   let sequential = 0;
   const attempt = async () => {
-    const opened = await openSame(task, writer.position, end);
+    const opened = await openSame(task, writer.position, end, writer.room);
     if (opened.sequential && (writer.position > 0 || end < size)) {
       await discard(opened);
       if (++sequential === 2) throw new SequentialOnly();
@@ -226,7 +233,7 @@ async function fetchWhole(task: Task): Promise<number> {
   const attempt = async () => {
     task.loaded = 0;
     const writer = new PieceWriter(task, 0, end);
-    await writer.drain(await openSame(task, 0, end), end);
+    await writer.drain(await openSame(task, 0, end, writer.room), end);
     await writer.end();
     position = writer.position;
     if (size !== undefined && position !== size) throw shortOf(task, position, size);
@@ -252,8 +259,13 @@ async function persist(task: Fetching, attempt: () => Promise<void>, position: (
 }
 
 /** Opens a part of the file that was described, and of no other version of it. */
-async function openSame({ files, file, found, signal }: Fetching, start: number, end: number): Promise<OpenFile> {
-  const opened = await files.open(file, start, end, signal);
+async function openSame(
+  { files, file, found, signal }: Fetching,
+  start: number,
+  end: number,
+  room: Room,
+): Promise<OpenFile> {
+  const opened = await files.open(file, start, end, signal, room);
   if (!opened) throw files.missing(file);
   const { size, version } = opened;
   const resized = found.size !== undefined && size !== undefined && size !== found.size;
@@ -278,12 +290,24 @@ class PieceWriter {
   #piece: Uint8Array<ArrayBuffer> = new Uint8Array();
   #filled = 0;
   #keeping: Promise<void> = Promise.resolve();
+  /** What an answer has been given to fill, and what it fills where that is no whole piece. */
+  #given: Uint8Array<ArrayBuffer> | undefined;
+  #portion: Uint8Array<ArrayBuffer> = new Uint8Array();
 
   constructor(task: Fetching, position: number, size: number) {
     this.#task = task;
     this.position = position;
     this.#size = size;
   }
+
+  /** Memory for an answer: a piece, if it may be filled at once, or a portion, to be copied. */
+  readonly room: Room = (most) => {
+    const length = this.#nextLength();
+    const isPiece = this.#filled === 0 && length <= Math.min(most, fillBytes);
+    if (!isPiece && this.#portion.length === 0) this.#portion = new Uint8Array(fillBytes);
+    this.#given = isPiece ? this.#task.memory.take(length) : this.#portion;
+    return this.#given.subarray(0, most);
+  };
 
   /** Takes all that an answer brings, up to `end`. */
   async drain(opened: OpenFile, end: number): Promise<void> {
@@ -296,10 +320,13 @@ class PieceWriter {
   }
 
   async #take(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const isOurs = this.#given?.length === 0; // it went along, and has come back
+    this.#given = undefined;
+    let isWhole = false;
     for (let rest = bytes; rest.length > 0; ) {
-      const length = Math.min(this.#task.pieces.size, this.#size - this.position);
-      const isWhole = this.#filled === 0 && rest.length === length && rest.buffer.byteLength === length;
-      if (this.#filled === 0) this.#piece = isWhole ? rest : new Uint8Array(length);
+      const length = this.#nextLength();
+      isWhole = isOurs && this.#filled === 0 && rest.length === length && rest.buffer.byteLength === length;
+      if (this.#filled === 0) this.#piece = isWhole ? rest : this.#task.memory.take(length);
       const part = rest.subarray(0, this.#piece.length - this.#filled);
       if (!isWhole) this.#piece.set(part, this.#filled);
       this.#filled += part.length;
@@ -308,6 +335,11 @@ class PieceWriter {
       count(this.#task, part.length);
       if (this.#filled === this.#piece.length) await this.#flush();
     }
+    if (isOurs && !isWhole) this.#portion = new Uint8Array(bytes.buffer);
+  }
+
+  #nextLength(): number {
+    return Math.min(this.#task.pieces.size, this.#size - this.position);
   }
 
   /** Keeps the piece as far as it is filled. */
@@ -329,12 +361,14 @@ class PieceWriter {
   }
 
   async #keep(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { pieces, digests, arriving } = this.#task;
+    const { pieces, digests, arriving, memory } = this.#task;
     const kept = pieces.put(index, bytes).catch((cause: Error) => {
       throw new Error(`The cache took no more (${cause.message})`, { cause });
     });
     digests.set(index, await kept);
-    arriving?.add(index, bytes);
+    const lent = new Lent(bytes, pieces.copies ? memory : undefined);
+    arriving?.add(index, lent);
+    lent.release();
   }
 }
 

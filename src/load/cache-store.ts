@@ -10,7 +10,7 @@ const folderName = 'vitrine';
 
 /** The platform's own: OPFS, or the Cache API, or in Node a folder; undefined where a browser allows none, or none answers. */
 export async function platformStore(patience?: number): Promise<PieceStore | undefined> {
-  if (isNode()) return timely(() => folderStore(cacheFolder()), patience);
+  if (isNode()) return timely(() => ({ ...folderStore(cacheFolder()), copies: true }), patience);
   try {
     const open = async () => (await navigator.storage.getDirectory()).getDirectoryHandle(folderName, { create: true });
     const root = await inTime(open(), patience);
@@ -26,7 +26,7 @@ export async function platformStore(patience?: number): Promise<PieceStore | und
   }
 }
 
-function cacheApiStore(cache: Cache): CacheStore {
+function cacheApiStore(cache: Cache): PieceStore {
   const base = 'https://vitrine.invalid/'; // entries of this cache are requests
   const urlOf = (key: string) => base + key.split('/').map(encodeURIComponent).join('/');
   const keys = async (prefix: string) => {
@@ -35,6 +35,7 @@ function cacheApiStore(cache: Cache): CacheStore {
   };
   return {
     get: async (key) => (await cache.match(urlOf(key)))?.arrayBuffer(),
+    copies: true,
     put: (key, value) => cache.put(urlOf(key), new Response(value)),
     keys,
     async delete(prefix) {

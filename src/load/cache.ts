@@ -158,13 +158,15 @@ export class CachedFiles implements Files {
     const cut = coming.pieceBytes;
     let index = Math.floor(start / cut);
     let position = start;
-    for await (const piece of ahead(index, Math.ceil(end / cut), (next) => coming.piece(next))) {
+    for await (const lent of ahead(index, Math.ceil(end / cut), (next) => coming.piece(next))) {
       const from = index++ * cut;
+      const piece = lent?.bytes;
       const isAll =
         piece && piece.length === Math.min(cut, (this.#found.get(file)?.size ?? from + piece.length) - from);
       if (!isAll) break;
       coming.isRead = true;
       yield piece.subarray(Math.max(0, start - from), end - from);
+      lent!.release();
       position = Math.min(end, from + cut);
     }
     if (position >= end) return;

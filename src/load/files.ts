@@ -1,7 +1,7 @@
 import { badCheckpoint, type VitrineError } from '../plan/error.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 
-/** Chunks of any size. Ending it early (`return`) closes what it reads from. */
+/** Chunks of any size, each until the next is asked for. Ending it early (`return`) closes what it reads from. */
 export type Bytes = AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>;
 
 /** A file, or a part of it, ready to be read. */
@@ -134,7 +134,7 @@ export async function readBytes(files: Files, file: string, signal?: AbortSignal
   try {
     for (let part: Uint8Array<ArrayBuffer> | undefined; (part = await reader.next(maxTextBytes, signal)); ) {
       if (reader.position > maxTextBytes) throw badCheckpoint(`${file} has more than ${maxTextBytes} bytes.`);
-      parts.push(part);
+      parts.push(part.slice());
     }
   } finally {
     reader.cancel();

@@ -1,4 +1,5 @@
 import { VitrineError } from '../plan/error.ts';
+import { Queue } from '../plan/patience.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import { type Bytes, discard, type Files, type OpenFile, pause } from './files.ts';
 import { Versions } from './versions.ts';
@@ -11,7 +12,7 @@ const busy = [429, 500, 502, 503, 504];
 const retries = 3;
 const longestWait = 60_000;
 /** Most bytes of memory that an answer fills before they are passed on. */
-const fillBytes = 1 << 19;
+export const fillBytes = 1 << 19;
 
 const served = 'Pages from file: may read no files beside them: serve the folder, or let its files be dropped.';
 const again = 'Check the name or address, and whether the model is public, or try again later.';
@@ -60,7 +61,14 @@ export class HttpFiles implements Files {
     this.#reading = { patience: options.patience ?? 30_000, isCut: false };
   }
 
-  async open(file: string, start: number, end: number, signal?: AbortSignal): Promise<OpenFile | undefined> {
+  /** @param room memory for the next bytes of the answer, which comes back with them where a browser can fill it */
+  async open(
+    file: string,
+    start: number,
+    end: number,
+    signal?: AbortSignal,
+    room?: Room,
+  ): Promise<OpenFile | undefined> {
     const url = this.urlOf(file);
     const whole = start === 0 && end === Number.POSITIVE_INFINITY;
     // What is in memory is soon passed over, and Node's own range of a blob: lacks its last byte.
@@ -96,7 +104,7 @@ export class HttpFiles implements Files {
       const length = last === undefined ? lengthOf(response) : Number(last) + 1 - start;
       const size = total === undefined ? undefined : Number(total);
       await this.#requireSame(file, response, size);
-      return { size, ...this.#body(response, url, 0, end - start, length) };
+      return { size, ...this.#body(response, url, 0, end - start, { room, length }) };
     }
     if (headers.Range && this.isLocal && (await this.#partsAsWhole(url, signal))) {
       return { size: undefined, ...this.#body(response, url, 0, end - start) };
@@ -104,7 +112,7 @@ export class HttpFiles implements Files {
     // Without a range, browsers ask for compressed answers and check the length themselves.
     const size = whole ? undefined : lengthOf(response);
     await this.#requireSame(file, response, size);
-    return { size, ...this.#body(response, url, start, end, size), sequential: true };
+    return { size, ...this.#body(response, url, start, end, { length: size }), sequential: true };
   }
 
   /** The answer for a file or a part of it; undefined where one of the browser's own schemes has none. */
@@ -223,9 +231,9 @@ export class HttpFiles implements Files {
     }
   }
 
-  #body(response: Response, url: string, start: number, end: number, length?: number) {
+  #body(response: Response, url: string, start: number, end: number, wanted?: Wanted) {
     const version = etagOf(response) ?? response.headers.get('last-modified') ?? undefined;
-    return { version, bytes: body(response, url, start, end, this.#reading, length) };
+    return { version, bytes: body(response, url, start, end, this.#reading, wanted) };
   }
 }
 
@@ -253,6 +261,17 @@ interface Reading {
   isCut: boolean;
 }
 
+/** Memory for at most so many bytes, the first of its buffer, which nobody reads any more. */
+export type Room = (most: number) => Uint8Array<ArrayBuffer>;
+
+interface Wanted {
+  room?: Room | undefined;
+  /** Bytes that the answer promised. */
+  length?: number | undefined;
+}
+
+const freshRoom: Room = (most) => new Uint8Array(Math.min(most, fillBytes));
+
 /** Bytes [start, end) of an answer; an error if it ends before the `length` it promised, or stalls. */
 async function* body(
   response: Response,
@@ -260,13 +279,14 @@ async function* body(
   start: number,
   end: number,
   reading: Reading,
-  length?: number,
+  { room = freshRoom, length }: Wanted = {},
 ): Bytes {
   const answer = new Answer(response, reading);
   let position = 0;
   try {
     while (position < end) {
-      const chunk = await answer.next(Math.min(end, length ?? end) - position).catch((cause: unknown) => {
+      const most = Math.min(end, length ?? end) - position;
+      const chunk = await answer.next(most, room).catch((cause: unknown) => {
         reading.isCut = true;
         throw failed(url, `was cut off after ${position} bytes`, cause);
       });
@@ -286,11 +306,10 @@ async function* body(
 class Answer {
   readonly #filling: ReadableStreamBYOBReader | undefined;
   readonly #taking: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
-  readonly #patience: number;
-  readonly #stalled = new AbortController();
+  readonly #patience: Queue;
 
   constructor({ body }: Response, { patience, isCut }: Reading) {
-    this.#patience = patience;
+    this.#patience = new Queue(patience, 'nothing came');
     try {
       if (!isCut) this.#filling = body?.getReader({ mode: 'byob' }); // when it is cut off, what it was filling is lost
     } catch {
@@ -300,27 +319,21 @@ class Answer {
   }
 
   /** The next bytes, at most `most` of them where that can be chosen; undefined at the end. */
-  async next(most: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    if (!this.#filling) return (await this.#timely(this.#taking?.read()))?.value;
-    let room = new Uint8Array(Math.max(1, Math.min(most, fillBytes))); // after the last of them its end is read
+  async next(most: number, room: Room): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (!this.#filling) return this.#taking && (await this.#patience.within(this.#taking.read())).value;
+    let given = most > 0 ? room(most) : new Uint8Array(1); // after the last of them its end is read
+    const { length } = given;
     for (let filled = 0; ; ) {
-      const given = await this.#timely(this.#filling.read(room.subarray(filled)));
-      if (given?.value) room = new Uint8Array(given.value.buffer); // it went to the browser and came back
-      filled += given?.value?.length ?? 0;
-      if (filled === room.length) return room;
-      if (!given?.value?.length) return filled > 0 ? room.subarray(0, filled) : undefined;
+      const { value } = await this.#patience.within(this.#filling.read(given.subarray(filled)));
+      if (value) given = new Uint8Array(value.buffer, 0, length); // it went to the browser and came back
+      filled += value?.length ?? 0;
+      if (filled === length) return given;
+      if (!value?.length) return filled > 0 ? given.subarray(0, filled) : undefined;
     }
   }
 
   cancel(): void {
     (this.#filling ?? this.#taking)?.cancel().catch(() => {});
-  }
-
-  #timely<T>(read: Promise<T> | undefined): Promise<T> | undefined {
-    if (!read) return undefined;
-    const why = new Error(`nothing came for ${this.#patience / 1000} s`);
-    const timer = setTimeout(() => this.#stalled.abort(why), this.#patience);
-    return untilAborted(read, this.#stalled.signal).finally(() => clearTimeout(timer));
   }
 }
 

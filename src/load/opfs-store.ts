@@ -64,7 +64,7 @@ export function opfsStore(root: FileSystemDirectoryHandle, moved: () => void): P
     const fileOf = (create: boolean) => orAbsent(() => handleOf(`${prefix}pieces`, create));
     return new FileOfPieces(fileOf, size, entryPieces(store, prefix, size, 0), inPlace);
   };
-  return { ...store, pieces, ...(inPlace && { pieceBytes: pieceInPlace }) };
+  return { ...store, pieces, copies: true, ...(inPlace && { pieceBytes: pieceInPlace }) };
 }
 
 /**
@@ -74,6 +74,7 @@ export function opfsStore(root: FileSystemDirectoryHandle, moved: () => void): P
  */
 class FileOfPieces implements Pieces {
   readonly size: number;
+  readonly copies = true;
   readonly #fileOf: (create: boolean) => Promise<FileSystemFileHandle | undefined>;
   readonly #own: Pieces;
   readonly #inPlace: boolean;

@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { CacheStore, Pieces } from './store.ts';
+import type { PieceStore, Pieces } from './store.ts';
 
 /** First half of the sha256 of a piece: enough against accidents. */
 export async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
@@ -10,7 +10,7 @@ export async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> 
 }
 
 /** Pieces that are each an entry of a store. `count`: how many there may be, for stores that cannot list. */
-export function entryPieces(store: CacheStore, prefix: string, size: number, count: number): Pieces {
+export function entryPieces(store: PieceStore, prefix: string, size: number, count: number): Pieces {
   const get = async (index: number) => {
     const value = await store.get(prefix + index);
     return value ? new Uint8Array(value) : undefined;
@@ -24,6 +24,7 @@ export function entryPieces(store: CacheStore, prefix: string, size: number, cou
   };
   return {
     size,
+    copies: store.copies ?? false,
     get,
     async put(index, bytes) {
       await store.put(prefix + index, bytes);

@@ -16,6 +16,8 @@ export interface CacheStore {
 export interface Pieces {
   /** Bytes of each but the last. */
   size: number;
+  /** What was put is used no more once `put` has settled: its memory may be. */
+  copies: boolean;
   get(index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Keeps a piece, and tells its digest. */
   put(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<string>;
@@ -29,6 +31,8 @@ export interface Pieces {
 
 /** A store that keeps the pieces of a file in a way of its own. */
 export interface PieceStore extends CacheStore {
+  /** What was put is used no more once `put` has settled: its memory may be. */
+  copies?: boolean;
   /** Bytes of a piece that suit it. */
   pieceBytes?: number;
   /** Those whose keys would begin with `prefix`, of so many bytes each. */

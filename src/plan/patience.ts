@@ -12,37 +12,61 @@ export async function within<T>(milliseconds: number, work: Promise<T>, what: st
   return Promise.race([work, late]).finally(pause.cancel);
 }
 
-/** Work that is done side by side, as in a queue: it is given up when none of it has been done for so long. */
+/** Work that is done side by side, as in a queue: it is given up when none of it has moved for so long. */
 export class Queue {
   readonly #milliseconds: number;
-  #waiting = 0;
+  readonly #what: string;
+  readonly #waiting = new Set<(late: Error) => void>();
   #moved = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Why work was given up, if any was. */
+  late: Error | undefined;
 
-  constructor(milliseconds: number) {
+  /** @param what begins the sentence that says how long nothing has moved */
+  constructor(milliseconds: number, what: string) {
     this.#milliseconds = milliseconds;
+    this.#what = what;
   }
+
+  /** To be called at each step of work that takes many. */
+  readonly moved = (): void => {
+    this.#moved = performance.now();
+  };
 
   /** As `within`, but what others have got done counts as progress. */
-  async within<T>(work: Promise<T>, what: string): Promise<T> {
-    if (this.#waiting++ === 0) this.#moved = performance.now();
-    const moved = () => {
-      this.#moved = performance.now();
-    };
-    work.then(moved, moved);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const still = new Promise<never>((_, reject) => {
-      const look = () => {
-        const left = this.#moved + this.#milliseconds - performance.now();
-        if (left <= 0) reject(new Error(`${what} for ${this.#milliseconds / 1000} s`));
-        else timer = setTimeout(look, left);
-      };
-      look();
+  async within<T>(work: Promise<T>): Promise<T> {
+    if (this.#waiting.size === 0) this.moved();
+    work.then(this.moved, this.moved);
+    let fail: (late: Error) => void = () => {};
+    const given = new Promise<never>((_, reject) => {
+      fail = reject;
     });
-    return Promise.race([work, still]).finally(() => {
-      this.#waiting--;
-      clearTimeout(timer);
+    this.#waiting.add(fail);
+    this.#watch();
+    return Promise.race([work, given]).finally(() => {
+      this.#waiting.delete(fail);
+      if (this.#waiting.size === 0) letEnd(this.#timer);
     });
   }
+
+  /** One timer is set for all, and anew when it has run out: one for each of a file's thousands of reads takes as long as they do. */
+  #watch(): void {
+    if (this.#timer !== undefined) return letEnd(this.#timer, false);
+    const left = this.#moved + this.#milliseconds - performance.now();
+    if (left <= 0) {
+      this.late = new Error(`${this.#what} for ${this.#milliseconds / 1000} s`);
+      for (const fail of this.#waiting) fail(this.late);
+    } else
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        if (this.#waiting.size > 0) this.#watch();
+      }, left);
+  }
+}
+
+/** Whether Node may end before a timer does; browsers have nothing of the kind. */
+function letEnd(timer: { ref?(): unknown; unref?(): unknown } | number | undefined, may = true): void {
+  if (typeof timer === 'object') may ? timer.unref?.() : timer.ref?.();
 }
 
 /** A pause that may be cut short: then its promise never settles. */

@@ -5,11 +5,9 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 test('a queue that moves is no failure however long it takes; one that stands still is', async () => {
-  const queue = new Queue(COMPILING);
+  const queue = new Queue(COMPILING, 'still');
   const done: (() => void)[] = [];
-  const work = Array.from({ length: 4 }, () =>
-    queue.within(new Promise<void>((resolve) => done.push(resolve)), 'still'),
-  );
+  const work = Array.from({ length: 4 }, () => queue.within(new Promise<void>((resolve) => done.push(resolve))));
   const failed = vi.fn();
   for (const one of work) one.catch(failed);
   for (const finish of done.slice(0, 3)) {
@@ -26,14 +24,14 @@ test('a queue that moves is no failure however long it takes; one that stands st
 });
 
 test('a queue that was idle begins to be waited for when it is given work', async () => {
-  const queue = new Queue(COMPILING);
-  await queue.within(Promise.resolve(), 'still');
+  const queue = new Queue(COMPILING, 'still');
+  await queue.within(Promise.resolve());
   await vi.advanceTimersByTimeAsync(2 * COMPILING);
-  const late = queue.within(new Promise<string>((resolve) => setTimeout(resolve, PATIENCE, 'done')), 'still');
+  const late = queue.within(new Promise<string>((resolve) => setTimeout(resolve, PATIENCE, 'done')));
   await vi.advanceTimersByTimeAsync(PATIENCE);
   await expect(late).resolves.toBe('done');
 });
 
 test('work that fails rejects with its own reason', async () => {
-  await expect(new Queue(COMPILING).within(Promise.reject(new Error('its own')), 'still')).rejects.toThrow('its own');
+  await expect(new Queue(COMPILING, 'still').within(Promise.reject(new Error('its own')))).rejects.toThrow('its own');
 });
