@@ -56,11 +56,14 @@ export class Queue {
     if (left <= 0) {
       this.late = new Error(`${this.#what} for ${this.#milliseconds / 1000} s`);
       for (const fail of this.#waiting) fail(this.late);
-    } else
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        if (this.#waiting.size > 0) this.#watch();
-      }, left);
+      return;
+    }
+    const due = performance.now() + left;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (performance.now() > due + this.#milliseconds / 10) this.moved(); // what held this up may have held up the work too
+      if (this.#waiting.size > 0) this.#watch();
+    }, left);
   }
 }
 

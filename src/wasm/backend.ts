@@ -6,7 +6,7 @@ import { COMPILING, within } from '../plan/patience.ts';
 import { learns, type Plan, type WeightSpec } from '../plan/plan.ts';
 import type { Machine } from './machine.ts';
 import { noMemory, WasmMemory } from './memory.ts';
-import { type Build, environment, type Kernels, kernelsOf, relaxedSupported } from './module.ts';
+import { type Build, environment, failureIn, type Kernels, kernelsOf, relaxedSupported } from './module.ts';
 import { type Adjoints, WasmProgram } from './program.ts';
 import { mayWait, startThreads, usefulThreads, whyAlone } from './threads.ts';
 import { readWeight, setWeight, type WasmWeight } from './weights.ts';
@@ -51,7 +51,7 @@ export async function createWasmBackend({ kv = 'f32', ...options }: WasmOptions 
     adapter: machine.name,
     threads: machine.threads,
     note: machine.note,
-    lost: new Promise(() => {}),
+    lost: machine.lost,
     get bytes() {
       return [...weights.values()].reduce((sum, weight) => sum + weight.bytes, 0);
     },
@@ -157,9 +157,33 @@ async function assemble(threads: number, options: WasmOptions): Promise<Machine>
   const memory = new WasmMemory(shared);
   const starting = WebAssembly.instantiate(module, environment(memory.memory));
   const instance = await within(COMPILING, starting, 'nothing has come of starting the WebAssembly module');
-  const kernels = instance.exports as unknown as Kernels;
+  const { lost, kernels } = guarded(instance.exports as unknown as Kernels, memory.memory);
   kernels.lead(threads, mayWait, i8Products === undefined ? -1 : +i8Products);
   const stop = shared ? await startThreads(threads, module, memory.memory, kernels) : () => {};
   const name = `WebAssembly ${relaxed ? 'relaxed ' : ''}SIMD, ${threads} thread${threads > 1 ? 's' : ''}`;
-  return { kernels, memory, threads, name, stop };
+  return { kernels, memory, threads, name, lost, stop };
+}
+
+/** Kernels whose first trap, in whichever thread, is the last thing that they do: others may wait for good where they were. */
+function guarded(kernels: Kernels, memory: WebAssembly.Memory): Pick<Machine, 'kernels' | 'lost'> {
+  let failure: VitrineError | undefined;
+  let tell: (why: string) => void = () => {};
+  const lost = new Promise<string>((resolve) => {
+    tell = resolve;
+  });
+  const run: Kernels['run'] = (...work) => {
+    if (failure) throw failure;
+    try {
+      kernels.run(...work);
+    } catch (cause) {
+      const why = failureIn(memory) ?? String(cause);
+      failure = new VitrineError('device-lost', `WebAssembly failed and cannot go on: ${why}.`, {
+        hint: 'Load the model again; if it happens again, please report it.',
+        cause,
+      });
+      tell(failure.message);
+      throw failure;
+    }
+  };
+  return { kernels: { ...kernels, run }, lost };
 }

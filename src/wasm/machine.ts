@@ -9,5 +9,7 @@ export interface Machine {
   name: string;
   /** What it has to do without. */
   note?: string;
+  /** Resolves with the reason when a thread has trapped: the machine runs nothing any more. */
+  lost: Promise<string>;
   stop(): void;
 }

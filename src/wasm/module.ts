@@ -44,4 +44,12 @@ export async function kernelsOf({ relaxed, shared }: Build): Promise<Uint8Array<
   return WebAssembly.validate(bytes) ? bytes : undefined;
 }
 
+/** Where threads say why one has failed (kernels/threads.ts): so many letters, and these. */
+const FAILED = 1024;
+
+export function failureIn({ buffer }: WebAssembly.Memory): string | undefined {
+  const letters = new Uint8Array(buffer, FAILED + 4, new Uint32Array(buffer, FAILED, 1)[0]!);
+  return letters.length > 0 ? String.fromCharCode(...letters) : undefined;
+}
+
 export const environment = (memory: WebAssembly.Memory): WebAssembly.Imports => ({ env: { memory } });

@@ -6,6 +6,9 @@ const port = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.pare
 // Words of kernels/threads.ts, as indices.
 const EPOCH = 64 / 4;
 const SLEEPERS = 320 / 4;
+const GENERATION = 192 / 4;
+const FAILED = 1024 / 4;
+const mostLetters = 400;
 
 async function start({ module, memory, thread, threads, last }) {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -15,11 +18,26 @@ async function start({ module, memory, thread, threads, last }) {
   const idle = port === globalThis && Atomics.waitAsync ? 100 : -1;
   const words = new Int32Array(memory.buffer);
   for (let done = last; ; ) {
-    done = exports.follow(thread, threads, done, idle);
+    try {
+      done = exports.follow(thread, threads, done, idle);
+    } catch (error) {
+      return fail(words, error);
+    }
     Atomics.add(words, SLEEPERS, 1);
     await Atomics.waitAsync(words, EPOCH, done).value;
     Atomics.sub(words, SLEEPERS, 1);
   }
+}
+
+/** Lets nobody wait for this thread any more, and says why: the one that leads may be asleep and hears no message. */
+function fail(words, error) {
+  if (Atomics.load(words, FAILED) === 0) {
+    const letters = [...String(error)].slice(0, mostLetters).map((letter) => letter.codePointAt(0) % 128);
+    new Uint8Array(words.buffer, 4 * FAILED + 4).set(letters);
+    Atomics.store(words, FAILED, letters.length);
+  }
+  Atomics.add(words, GENERATION, 1);
+  Atomics.notify(words, GENERATION);
 }
 
 if (port === globalThis) port.onmessage = ({ data }) => start(data);

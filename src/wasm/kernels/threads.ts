@@ -8,6 +8,7 @@ const GENERATION: usize = 192; // counts the barriers
 const SLEEPERS: usize = 320; // threads in an atomic wait, those in thread.js too
 export const RUN: usize = 384; // what to run: steps, their number, batch, scratch, its bytes per thread
 export const I8_PRODUCTS: usize = 448; // whether tiles of q8 and q4 are of i8 products
+const FAILED: usize = 1024; // characters of why a thread has failed, which thread.js writes behind it
 const TAKEN: usize = 2048; // for each thread, the pieces of its own part of the step that have been taken
 
 let self: i32 = 0;
@@ -37,13 +38,15 @@ export function threadCount(): i32 {
   return threads;
 }
 
-/** Until all threads are here. The last one resets the counts of pieces. */
+/** Until all threads are here, or one has failed: it moves the generation on, and all the others trap. The last one resets the counts of pieces. */
 export function barrier(): void {
   const generation = atomic.load<i32>(GENERATION);
-  if (atomic.add<i32>(ARRIVED, 1) != threads - 1) {
-    awaitChange(GENERATION, generation);
-    return;
-  }
+  if (!atomic.load<i32>(FAILED) && atomic.add<i32>(ARRIVED, 1) != threads - 1) awaitChange(GENERATION, generation);
+  else finishBarrier(generation);
+  if (atomic.load<i32>(FAILED)) unreachable();
+}
+
+function finishBarrier(generation: i32): void {
   atomic.store<i32>(ARRIVED, 0);
   for (let i = 0; i < threads; i++) atomic.store<i32>(TAKEN + ((<usize>i) << 6), 0);
   signal(GENERATION, generation + 1);
