@@ -66,7 +66,8 @@ export interface Family<Config extends BaseConfig = BaseConfig> {
   config(fields: Fields, holds: Holds): Config;
   /** `next-words` alone if absent. */
   heads?(config: Config): Head[];
-  plan(config: Config): Plan;
+  /** @param context the most positions of a text, where they are fewer than the model has: what is computed for each is made for these */
+  plan(config: Config, context?: number): Plan;
   /** The numbers by which positions are looked up; 0, 1, 2, ... if absent. */
   positions?(ids: readonly number[], config: Config): number[];
   /** The plan's name of a tensor of a safetensors file; undefined if it takes no part in any computation. */

@@ -42,7 +42,7 @@ function readConfig(fields: Fields): GptNeoxConfig {
 }
 
 /** GPT-NeoX (Black et al. 2022) as a plan. Its files have queries, keys and values head by head. */
-export function gptNeoxPlan(config: GptNeoxConfig): Plan {
+export function gptNeoxPlan(config: GptNeoxConfig, context = config.nCtx): Plan {
   const { nLayer, nHead, nEmbd, nInner, nCtx, vocabSize, layerNormEpsilon: epsilon, attentionBias: bias } = config;
   const headDim = nEmbd / nHead;
   const b = new PlanBuilder();
@@ -53,7 +53,7 @@ export function gptNeoxPlan(config: GptNeoxConfig): Plan {
     return Math.floor(within / headDim) * 3 * headDim + part * headDim + (within % headDim);
   };
   const words = b.matrix('embed_in.weight', vocabSize, nEmbd);
-  const angles = rotaryWeight(b, config.rotary, nCtx);
+  const angles = rotaryWeight(b, config.rotary, Math.min(nCtx, context));
   let x = b.embed('hook_embed', { weight: words, by: 'token' });
   for (let layer = 0; layer < nLayer; layer++) {
     const name = `layers.${layer}`;

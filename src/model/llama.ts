@@ -92,12 +92,12 @@ function readWindows(fields: Fields, modelType: string, nLayer: number): (number
  * Llama (Touvron et al. 2023) and its kin as a plan: pre-norm blocks with RMS norms, rotary positions, fewer key heads than
  * query heads, and a gated MLP. Tensor names are TransformerLens's.
  */
-export function llamaPlan(config: LlamaConfig): Plan {
+export function llamaPlan(config: LlamaConfig, context = config.nCtx): Plan {
   const { nLayer, nHead, nKeyHead, headDim, nEmbd, nInner, nCtx, vocabSize, biases, rotary } = config;
   const b = new PlanBuilder();
   const rms = (name: string, width = nEmbd) => b.rmsNorm(name, width, config.rmsNormEpsilon);
   const words = b.matrix('embed_tokens.weight', vocabSize, nEmbd);
-  const angles = rotaryWeight(b, rotary, nCtx);
+  const angles = rotaryWeight(b, rotary, Math.min(nCtx, context));
   let x = b.embed('hook_embed', { weight: words, by: 'token', padding: config.padTokenId });
   for (let layer = 0; layer < nLayer; layer++) {
     const name = `layers.${layer}`;

@@ -114,7 +114,8 @@ export class EncoderReader {
     const segments = list('types', types, Math.max(0, nSegments - 1));
     const kept = list('mask', mask, 1);
     if (tokens.length > this.context) {
-      throw new VitrineError('context-full', tooLong(index, tokens.length, this.context));
+      const hint = 'Ids are run as they are: cut them, or pass the text and truncation: true.';
+      throw new VitrineError('context-full', tooLong(index, tokens.length, this.context), { hint });
     }
     const positions = bert.positions!(tokens, this.#config);
     const rows = tokens.flatMap((token, at) =>

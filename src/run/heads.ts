@@ -20,7 +20,7 @@ export interface Headed extends Featured {
 export const using = Symbol('using');
 
 export interface HeadOptions {
-  /** Cuts what is too long for the model, which else is refused. */
+  /** Cuts texts that are too long for the model, which else are refused, as ids always are. */
   truncation?: boolean;
   signal?: AbortSignal;
 }

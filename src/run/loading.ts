@@ -207,9 +207,9 @@ export async function openEngine<Config extends BaseConfig, Small>(
   report('tokenizer', 0);
   const small = await untilAborted(readSmall(), signal);
   await checkpoint.settle?.(signal);
-  const { plan, weights } = planOf(checkpoint);
-  const needs = needsOf(plan, small);
-  const { trials, chunk } = needs;
+  const needs = needsOf(planOf(checkpoint).plan, small);
+  const { trials, chunk, context } = needs;
+  const { plan, weights } = planOf(checkpoint, context);
   const formatsOn = (backend?: Pick<Backend, 'kind' | 'capacity'>) =>
     weightFormats(checkpoint, plan, weights, dtype, backend);
   const { largest, bytes } = formatsOn();
@@ -217,14 +217,14 @@ export async function openEngine<Config extends BaseConfig, Small>(
   const chosen: Chosen = { dtype: 'f32', reason: '' };
   const kvOn = (kind: Backend['kind']) => kv ?? usualKv(kind, formatsOn({ kind }).dtype, plan);
   const { fitted, sizeFitted } = fitter(plan, needs, kvOn);
-  const checked = { plan, size: needs.sizeOn('webgpu', needs.context), formatOf, kv: kvOn('webgpu') };
+  const checked = { plan, size: needs.sizeOn('webgpu', context), formatOf, kv: kvOn('webgpu') };
   const check = checkBefore(checked, (found) => Object.assign(chosen, { check: found }));
   const sizeFor = (most: { each: number; all: number }) => (checked.size = sizeFitted('webgpu', bytes, most));
   const gpu = {
     ...checked,
     tune,
     bytes,
-    largest: Math.max(largest, cacheBytes(plan, needs.context, kv)),
+    largest: Math.max(largest, cacheBytes(plan, context, kv)),
     sizeFor,
     check,
     kvOn,
@@ -240,7 +240,7 @@ export async function openEngine<Config extends BaseConfig, Small>(
     const size = backend.kind === 'webgpu' ? checked.size : sizeFitted(backend.kind, formats.bytes, most);
     const reasons = [reason, backend.note, formats.reason, fitted.reason].filter(Boolean).join('; ');
     Object.assign(chosen, { dtype: formats.dtype, reason: reasons, kv: kvOn(backend.kind) });
-    await fillBackend(backend, { checkpoint, plan, weights, formatOf: formats.of, size, trials }, loading);
+    await fillBackend(backend, { checkpoint, plan, fitted, formatOf: formats.of, size, trials }, loading);
   };
   const engine = await Engine.open({
     plan,
@@ -281,8 +281,8 @@ function fitter(plan: Plan, { context, shortens, sizeOn }: Needs, kvOn: (kind: B
 }
 
 /** A checkpoint's plan, and its weights, which are all there. */
-function planOf<Config extends BaseConfig>(checkpoint: Checkpoint<Config>) {
-  const plan = checkpoint.family.plan(checkpoint.config);
+function planOf<Config extends BaseConfig>(checkpoint: Checkpoint<Config>, context?: number) {
+  const plan = checkpoint.family.plan(checkpoint.config, context);
   return { plan, weights: checkpoint.check(plan.weights) };
 }
 
@@ -301,7 +301,7 @@ async function fillBackend<Config extends BaseConfig>(
   on: {
     checkpoint: Checkpoint<Config>;
     plan: Plan;
-    weights: readonly WeightSpec[];
+    fitted: { context: number };
     formatOf: (weight: WeightSpec) => WeightFormat;
     size: ProgramSize;
     trials: readonly Batch[];
@@ -311,7 +311,8 @@ async function fillBackend<Config extends BaseConfig>(
   const { plan, formatOf, size } = on;
   const prepared = onDevice(() => backend.prepare?.(plan, size, formatOf));
   prepared.catch(() => {}); // awaited below
-  for (const weight of on.weights) {
+  // As its texts have fewer positions than the plan's, tables of positions are shorter.
+  for (const weight of planOf(on.checkpoint, on.fitted.context).weights) {
     signal?.throwIfAborted();
     await Promise.race([prepared, undefined]); // what cannot be compiled needs no more weights
     const format = formatOf(weight);

@@ -2,6 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import { fittingContext, usualKv } from '../../src/run/context.ts';
 import { load } from '../../src/run/load.ts';
+import { familyFiles } from '../model/families.ts';
 import { gpt2Config } from '../model/shapes.ts';
 import { fixtureFiles } from './models.ts';
 
@@ -73,3 +74,23 @@ test.each(['cpu', 'wasm'] as const)(
     for (const one of [model, asked]) one.dispose();
   },
 );
+
+test.each(['llama-gqa', 'gpt-neox'])('%s: angles are made for the positions that texts have', async (name) => {
+  const files = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
+  const source = await familyFiles(name, files);
+  const open = (contextLength?: number) =>
+    load(source, { device: 'cpu', dtype: 'f32', ...(contextLength && { contextLength }) });
+  const [whole, asked] = [await open(), await open(10)];
+  vi.stubGlobal('navigator', { deviceMemory: 2 ** 16 / 2 ** 30 }); // an eighth of it is for keys and values
+  const fitted = await open();
+  expect(whole.device.context).toBe(128);
+  expect(fitted.device.context).toBeLessThan(128);
+  const ids = Array.from({ length: 10 }, (_, i) => i + 3);
+  const expected = await whole.logits(ids);
+  for (const model of [asked, fitted]) {
+    expect(model.device.bytes).toBe(whole.device.bytes - (128 - model.device.context) * 64 * 4); // rows of 64, padding included
+    expect(await model.logits(ids)).toEqual(expected);
+  }
+  await expect(asked.logits([...ids, 1])).rejects.toMatchObject({ code: 'context-full' });
+  for (const model of [whole, asked, fitted]) model.dispose();
+});
