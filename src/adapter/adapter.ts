@@ -1,4 +1,5 @@
 import type { CacheStore } from '../load/cache-store.ts';
+import type { BaseConfig } from '../model/family.ts';
 import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { configFile, type LoraConfig, readLoraConfig, weightFile } from './config.ts';
@@ -34,16 +35,25 @@ export class Adapter {
     return this.content.name;
   }
 
-  /** @internal @param isLinear for `all-linear`, whether a module is a linear layer and not the output layer */
-  parts(isLinear?: (module: string) => boolean): AdapterParts {
+  /**
+   * @internal
+   * @param isLinear for `all-linear`, whether a module is a linear layer and not the output layer
+   * @param base tells the rows of a head, by which what is interleaved is put in order
+   */
+  parts(isLinear?: (module: string) => boolean, base?: BaseConfig): AdapterParts {
     if (this.#isHead) return { lowRank: [], replaced: [] };
-    return partsOf(this.config, this.content.tensors, weightFile, isLinear);
+    return partsOf(this.config, this.#tensorsFor(base), weightFile, isLinear);
   }
 
-  /** @internal The rows of a head, which only a model tells: what is interleaved is put in order by it. */
-  ordered(headDim: number): void {
+  #tensorsFor(base: BaseConfig | undefined): AdapterContent['tensors'] {
+    const { tensors, interleaved } = this.content;
+    return interleaved && base ? inOrder(tensors, base) : tensors;
+  }
+
+  /** @internal It fits a model: its tensors stay in the order that this has told. */
+  settle(base: BaseConfig): void {
     if (!this.content.interleaved) return;
-    this.content = { ...this.content, tensors: inOrder(this.content.tensors, headDim), interleaved: false };
+    this.content = { ...this.content, tensors: this.#tensorsFor(base), interleaved: false };
   }
 
   /** No field of the object itself: a function does not cross into a worker. */

@@ -1,5 +1,5 @@
 import { inOrder, transposeRows } from '../load/values.ts';
-import type { BaseConfig } from '../model/family.ts';
+
 import type { Changes, Product, Uses } from '../plan/adapt.ts';
 import { badCheckpoint, VitrineError } from '../plan/error.ts';
 import type { StoredShape } from '../plan/plan.ts';
@@ -33,15 +33,18 @@ export async function changesOf(adapters: readonly Weighted[], base: Base, value
   const given = new Map<string, Given>();
   for (const weighted of adapters) {
     const [adapter, factor] = weighted;
-    const { headDim } = base.config as BaseConfig & { headDim?: number };
-    if (headDim !== undefined) adapter.ordered(headDim);
-    const { lowRank, replaced } = adapter.parts((module) => names.isLinear(module));
+    const { lowRank, replaced } = adapter.parts((module) => names.isLinear(module), base.config);
     checkWhole(adapter, lowRank, names, base.config.nLayer);
     for (const one of lowRank) {
       const place = placeOf(names, adapter, one, base);
       if (place === undefined) continue;
       const product = { a: one.a, b: scaled(one, factor), rank: one.rank };
-      if (!one.isEmbedding) layers.set(place.part, joined(layers.get(place.part), product));
+      if (names.isBias(place)) {
+        // The table with the product in it takes its place.
+        const known = given.get(`${place.part} ${place.uses}`)?.values;
+        const table = known ?? (await values.stored({ name: place.part, shape: place.source! })).slice();
+        given.set(`${place.part} ${place.uses}`, { place, from: weighted, values: plus(table, product) });
+      } else if (!one.isEmbedding) layers.set(place.part, joined(layers.get(place.part), product));
       else {
         const key = `${place.part} ${place.uses}`;
         tables.set(key, { name: place.part, uses: place.uses, ...joined(tables.get(key), product) });
@@ -69,6 +72,7 @@ export async function changesOf(adapters: readonly Weighted[], base: Base, value
   }
   const sources = new Map([...given.values()].map(({ place, values: own }) => [place.part, own]));
   const replaced = await wholes([...given.values()], base, values, sources);
+  for (const [adapter] of adapters) adapter.settle(base.config);
   return { layers, tables: [...tables.values()], replaced, sources };
 }
 
@@ -81,9 +85,9 @@ function another({ name, config }: Adapter, does: string, { family }: Base): Vit
 function placeOf(names: BaseNames, adapter: Adapter, one: LowRank, base: Base): Place | undefined {
   const place = names.find(`${one.module}.weight`);
   if (place === 'idle') return undefined;
-  const fits = place && (one.isEmbedding ? names.isTable(place) : names.isLayer(place));
+  const fits = place && (one.isEmbedding ? names.isTable(place) || names.isBias(place) : names.isLayer(place));
   if (!fits) throw another(adapter, `adapts the ${one.isEmbedding ? 'table' : 'layer'} ${one.module}`, base);
-  const { rows, columns } = { ...place.spec, rows: place.length };
+  const [rows, columns] = names.isBias(place) ? (place.source as [number, number]) : [place.length, place.spec.columns];
   const [inputs, outputs] = one.isEmbedding ? [rows, columns] : [columns, rows];
   if (one.inputs === inputs && one.outputs === outputs) return place;
   const found = `The adapter ${adapter.name} adapts ${one.module} from ${one.inputs} to ${one.outputs}`;
@@ -95,6 +99,16 @@ function placeOf(names: BaseNames, adapter: Adapter, one: LowRank, base: Base): 
 /** b with the scale in it. */
 function scaled({ b, scale }: LowRank, factor: number): Float32Array {
   return b.map((value) => value * scale * factor);
+}
+
+/** A table [words, width] with a product of its rows in it. */
+function plus(table: Float32Array, { a, b, rank }: Product): Float32Array {
+  const [words, width] = [a.length / rank, b.length / rank];
+  for (let at = 0; at < table.length; at++) {
+    const [word, i] = [Math.floor(at / width), at % width];
+    for (let r = 0; r < rank; r++) table[at]! += b[i * rank + r]! * a[r * words + word]!;
+  }
+  return table;
 }
 
 /** The sum of two products as one, of the sum of their ranks. */

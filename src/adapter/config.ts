@@ -19,6 +19,8 @@ export interface LoraConfig {
   modulesToSave: readonly string[];
   /** The blocks whose modules are adapted; undefined for all. */
   layers: readonly number[] | undefined;
+  /** What a block's number stands behind, as `layers`; any name where there is none. */
+  layersPattern: readonly string[];
   /** The file itself. */
   json: Readonly<Record<string, unknown>>;
 }
@@ -82,6 +84,7 @@ export function readLoraConfig(json: unknown): LoraConfig {
     bias: biasOf(json.bias ?? 'none'),
     modulesToSave: names(json, 'modules_to_save'),
     layers: layersOf(json),
+    layersPattern: layersPatternOf(json),
     json,
   };
 }
@@ -170,6 +173,13 @@ function layersOf(json: Record<string, unknown>): number[] | undefined {
   if (value === undefined) return undefined;
   const list = Array.isArray(value) ? value : [value];
   return list.length === 0 ? undefined : list.map((one) => whole('layers_to_transform', one, 0, most.layer));
+}
+
+function layersPatternOf(json: Record<string, unknown>): string[] {
+  const { layers_pattern: value } = json;
+  const list = typeof value === 'string' ? [value].filter(Boolean) : names(json, 'layers_pattern');
+  for (const one of list) expression(one, 'layers_pattern'); // one that is none is told here
+  return list;
 }
 
 /**

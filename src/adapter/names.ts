@@ -33,6 +33,8 @@ export class BaseNames {
   readonly #places = new Map<string, Place>();
   readonly #lookups = new Set<string>();
   readonly #layers = new Set<string>();
+  /** Tables that are added to attention's scores. */
+  readonly #biases = new Set<string>();
   /** The output layer, where it chooses words. */
   readonly output: string | undefined;
 
@@ -56,7 +58,10 @@ export class BaseNames {
     const steps = stepsOf(plan);
     for (const step of steps) {
       if (step.op === 'embed') for (const name of stepWeights(step)) this.#lookups.add(name);
-      else if (step.op === 'linear') this.#layers.add(step.weight); // T5's biases by distance are a matrix, and no layer
+      else if (step.op === 'linear')
+        this.#layers.add(step.weight); // T5's biases by distance are a matrix, and no layer
+      else if ((step.op === 'attentionScores' || step.op === 'attention') && step.bias !== undefined)
+        this.#biases.add(step.bias);
     }
     const last = steps.findLast((step) => step.op === 'linear' && step.outputs.includes('logits'));
     const writes = headsOf(family, config).some((one) => one === 'next-words' || one === 'masked-words');
@@ -71,6 +76,8 @@ export class BaseNames {
     const tie = family.ties(config).find((names) => names.includes(own));
     const isHead = head.test(own) && own.endsWith('.weight');
     const place = this.#places.get(own) ?? this.#places.get(tie?.[0] ?? (isHead ? (this.output ?? '') : ''));
+    // The bias of masked words, which an output layer of its own leaves to nobody.
+    if (!place && this.#places.has(own.replace(/(^|\.)bias$/, '$1decoder.bias'))) return 'idle';
     if (!place) return undefined;
     const { name: whole } = place.spec;
     if (!this.#lookups.has(whole)) return place;
@@ -96,6 +103,11 @@ export class BaseNames {
   /** Whether a place is a table that is looked up, and whether it is multiplied with. */
   isTable({ spec, uses }: Place): boolean {
     return !spec.computed && this.#lookups.has(spec.name) && uses !== 'layers';
+  }
+
+  /** Whether a place is a table of T5's biases by distance, which are computed from it. */
+  isBias({ spec, source }: Place): boolean {
+    return source?.length === 2 && this.#biases.has(spec.name);
   }
 
   isLayer({ spec, uses }: Place): boolean {

@@ -1,7 +1,7 @@
 import { badCheckpoint, VitrineError } from '../plan/error.ts';
 import type { ClassHead } from '../plan/plan.ts';
 import { configFile, type LoraConfig } from './config.ts';
-import { endsWith, isTarget, ratioOf } from './target.ts';
+import { endsWith, isLeftOut, isTarget, ratioOf } from './target.ts';
 
 /** Values with their shape, the last axis innermost. */
 export interface AdapterTensor {
@@ -120,14 +120,15 @@ function lowRankOf(
 }
 
 /** What the config names has to be there: each end of a name, and of the modules to save one at least, as peft lists all kinds of heads. */
-function checkNames(
-  { targets, modulesToSave }: LoraConfig,
-  modules: readonly string[],
-  replaced: readonly Replaced[],
-  file: string,
-): void {
-  const unknown =
-    typeof targets === 'string' ? undefined : targets.find((name) => !modules.some((one) => endsWith(one, name)));
+function checkNames(config: LoraConfig, modules: readonly string[], replaced: readonly Replaced[], file: string): void {
+  const { targets, excluded, layers, modulesToSave } = config;
+  // A pattern of what is excluded, and the numbers of blocks, may leave out modules of the base that the file does not tell of.
+  const isKnown = (name: string) =>
+    modules.some((one) => endsWith(one, name)) ||
+    typeof excluded === 'string' ||
+    layers !== undefined ||
+    isLeftOut(config, name);
+  const unknown = typeof targets === 'string' ? undefined : targets.find((name) => !isKnown(name));
   if (unknown !== undefined) {
     throw badCheckpoint(
       `target_modules in ${configFile} names ${JSON.stringify(unknown)}, but ${file} adapts no such module.`,
@@ -141,8 +142,9 @@ function checkNames(
   );
 }
 
+/** Whether a tensor is part of a module whose name ends so: `norm` are all norms too, as peft has it. */
 const isSaved = (modulesToSave: readonly string[], name: string): boolean =>
-  modulesToSave.some((saved) => `.${name}`.includes(`.${saved}.`));
+  modulesToSave.some((saved) => name.includes(`${saved}.`));
 
 /** A tensor that stands for the base's has to be asked for: as a module to save, or as a bias. */
 function checkReplaced(

@@ -15,7 +15,7 @@ const architectures = {
   llama: { names: ggufNames.llama, before: 'model.', interleaved: true },
   qwen2: { names: ggufNames.llama, before: 'model.', interleaved: false },
   qwen3: { names: ggufNames.llama, before: 'model.', interleaved: false },
-  gptneox: { names: ggufNames.gptneox, before: 'gpt_neox.', interleaved: false },
+  gptneox: { names: ggufNames.gptneox, before: 'gpt_neox.', interleaved: true },
 } as const;
 
 /**
@@ -43,17 +43,29 @@ export async function readGgufAdapter(files: Files, file: string, signal?: Abort
   const { names, before, interleaved } = architectures[name as keyof typeof architectures];
   const odd = stored.find(({ dtype }) => !ggufTypes.has(dtype));
   if (odd) throw unsupported(odd.name, odd.dtype, file, [...ggufTypes.keys()].join(', '));
-  const values = await valuesOf(files, file, stored, ggufTypes, signal);
+  const read = await valuesOf(files, file, stored, ggufTypes, signal);
+  const values = name === 'gpt2' ? asInputsToOutputs(read) : read;
   const tensors = new Map<string, AdapterTensor>();
   const ranks = new Map<string, number>();
+  const saved: string[] = [];
+  const moduleOf = (own: string) => {
+    const hub = names.toHub(`${own}.weight`).replace(/\.weight$/, '');
+    return /^(lm_head|embed_out)$/.test(hub) ? hub : `${before}${hub}`;
+  };
   for (const [whole, tensor] of values) {
+    const [, norm, kind] = /^((?:blk\.\d+\.)?\w+_norm)\.(weight|bias)$/.exec(whole) ?? [];
+    if (norm !== undefined) {
+      // mergekit's adapters have whole norms beside their products.
+      saved.push(moduleOf(norm));
+      tensors.set(`base_model.model.${moduleOf(norm)}.${kind}`, tensor);
+      continue;
+    }
     const [, own, half] = /^(.+)\.weight\.lora_([ab])$/.exec(whole) ?? [];
     if (own === undefined)
       throw badCheckpoint(`${file} holds ${whole}; expected tensors that end in .lora_a or .lora_b.`);
-    const hub = names.toHub(`${own}.weight`).replace(/\.weight$/, '');
-    const module = /^(lm_head|embed_out)$/.test(hub) ? hub : `${before}${hub}`;
+    const module = moduleOf(own);
     const b = values.get(`${own}.weight.lora_b`);
-    const isTable = own === 'token_embd';
+    const isTable = own === 'token_embd' || own === 'position_embd';
     if (half === 'b' && tensor.shape.length === 2) ranks.set(module, tensor.shape[1]!);
     const end = isTable ? `lora_embedding_${half!.toUpperCase()}` : `lora_${half!.toUpperCase()}.weight`;
     // Of a table that is looked up, llama.cpp has a row a word.
@@ -61,7 +73,27 @@ export async function readGgufAdapter(files: Files, file: string, signal?: Abort
     tensors.set(`base_model.model.${module}.${end}`, isTurned ? turned(tensor) : tensor);
   }
   const alpha = Number(field('adapter.lora.alpha') ?? 0);
-  return new Adapter({ name: file, config: configOf(ranks, alpha), tensors, ...(interleaved && { interleaved }) });
+  const config = { ...configOf(ranks, alpha), modules_to_save: saved.length > 0 ? [...new Set(saved)] : null };
+  return new Adapter({ name: file, config, tensors, ...(interleaved && { interleaved }) });
+}
+
+/**
+ * Of GPT-2, whose layers lie [in, out], llama.cpp's converter exchanges the two halves, and turns each: a is [rank, out] and b
+ * [in, rank]. Layers that are not square tell it of the file.
+ */
+function asInputsToOutputs(values: ReadonlyMap<string, AdapterTensor>): ReadonlyMap<string, AdapterTensor> {
+  const layer = /^blk\.\d+\.(attn_qkv|attn_output|ffn_up|ffn_down)\.weight\.lora_a$/;
+  const pairs = [...values].flatMap(([name, a]) => {
+    const b = values.get(name.replace(/a$/, 'b'));
+    return layer.test(name) && b ? [{ name, a, b, widens: b.shape[0]! - a.shape[1]! }] : [];
+  });
+  const isExchanged = pairs.some(({ name, widens }) => (/ffn_down/.test(name) ? widens > 0 : widens < 0));
+  if (!isExchanged) return values;
+  const own = pairs.flatMap(({ name, a, b }): [string, AdapterTensor][] => [
+    [name, turned(b)],
+    [name.replace(/a$/, 'b'), turned(a)],
+  ]);
+  return new Map([...values, ...own]);
 }
 
 function turned({ data, shape }: AdapterTensor): AdapterTensor {

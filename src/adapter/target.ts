@@ -1,13 +1,24 @@
 import { expression, type LoraConfig } from './config.ts';
 
+type Targets = Pick<LoraConfig, 'targets' | 'excluded' | 'modulesToSave' | 'layers' | 'layersPattern'>;
+
 /** Whether an adapter changes a module; `isLinear`: for `all-linear`, whether it is a linear layer and not the output layer. */
-export function isTarget({ targets, excluded, layers }: LoraConfig, module: string, isLinear: boolean): boolean {
-  if (named(excluded, module, 'exclude_modules')) return false;
+export function isTarget(config: Targets, module: string, isLinear: boolean): boolean {
+  const { targets, layers, layersPattern } = config;
+  if (isLeftOut(config, module)) return false;
   if (targets === 'all-linear') return isLinear;
   if (!named(targets, module, 'target_modules')) return false;
   if (typeof targets === 'string' || layers === undefined || targets.includes(module)) return true;
-  const layer = /\.(\d+)\./.exec(module)?.[1];
+  const pattern = layersPattern.length > 0 ? `(?:^|\\.)(?:${layersPattern.join('|')})` : '';
+  const layer = new RegExp(`${pattern}\\.(\\d+)\\.`).exec(module)?.[1];
   return layer !== undefined && layers.includes(Number(layer));
+}
+
+/** Whether a module stays without a product: it is excluded, or saved whole. */
+export function isLeftOut({ excluded, modulesToSave }: Targets, module: string): boolean {
+  return (
+    named(excluded, module, 'exclude_modules') || modulesToSave.some((saved) => `.${module}.`.includes(`.${saved}.`))
+  );
 }
 
 /** Whether a list has the module's name or the end of it, or a pattern matches all of it. */

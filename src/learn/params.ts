@@ -1,9 +1,20 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import { BaseNames } from '../adapter/names.ts';
-import { type AddedWeight, type Plan, piecesOf, type Step, type TensorSpec, type WeightSpec } from '../plan/plan.ts';
+import { transposeRows } from '../load/values.ts';
+import { covers, type Uses } from '../plan/adapt.ts';
+import {
+  type AddedWeight,
+  type EmbedTable,
+  type Plan,
+  piecesOf,
+  type Step,
+  type TensorSpec,
+  type WeightSpec,
+} from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import { weight } from '../run/weight.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import { bad } from './loss.ts';
 import type { Moments } from './optimiser.ts';
 import { asPlan, readStored, type StoredWeight, storedGradient, storedWeights } from './stored.ts';
 
@@ -58,8 +69,10 @@ export class TrainingPlan {
   readonly #added = new Map<string, AddedWeight>();
   /** Layers of the plan, or their parts, that have a product besides. */
   readonly #products = new Map<string, { a: string; b: string }>();
-  /** Weights in place of the base's; for a table with several uses, of which. */
-  readonly #replaced = new Map<string, string>();
+  /** Tables with a product of their rows besides. */
+  readonly #tables: { weight: string; uses: Uses; rows: string; up: string }[] = [];
+  /** Copies in place of the base's weights; of a table with several uses for some of them. */
+  readonly #replaced: { name: string; uses: Uses; copy: string }[] = [];
   /** What computed weights are computed from, by the files' names. */
   readonly #stored = new Map<string, Float32Array>();
   readonly params: Param[] = [];
@@ -113,15 +126,52 @@ export class TrainingPlan {
     );
   }
 
-  /** Learns a stored tensor itself: the plan gets a copy of each weight that is made of it. */
-  async addWhole(stored: StoredWeight, name: string, values: Float32Array, isFast = false): Promise<void> {
+  /** A low-rank product of a table that is looked up, as an adapter has it: a [rank, words], b [width, rank]. */
+  addTable(
+    module: string,
+    { spec, uses }: { spec: WeightSpec; uses: Uses },
+    { a, b, rank, scale }: { a: Float32Array; b: Float32Array; rank: number; scale: number },
+  ): void {
+    const [words, width] = [spec.rows, spec.columns];
+    const rows = this.#add(`${spec.name}, rows, ${uses}`, matrix(words, rank), new Float32Array(a.length));
+    const up = this.#add(`${spec.name}, up, ${uses}`, matrix(width, rank), new Float32Array(b.length));
+    this.#tables.push({ weight: spec.name, uses, rows: rows.spec.name, up: up.spec.name });
+    const own = (half: string, values: Float32Array, shape: number[]) => ({
+      ...{ name: `base_model.model.${module}.lora_embedding_${half}`, shape, values, moments: moments(values) },
+      ...{ decays: true, isFast: false },
+    });
+    this.params.push(
+      {
+        ...own('A', a, [rank, words]),
+        gradientOf: (gradients) => {
+          const gradient = gradients.get(rows.spec.name);
+          return gradient && transposeRows(gradient, rank, 0, new Float32Array(a.length), words);
+        },
+        write: () => {
+          transposeRows(a, words, 0, rows.values, rank);
+          return [rows];
+        },
+      },
+      {
+        ...own('B', b, [width, rank]),
+        gradientOf: (gradients) => gradients.get(up.spec.name)?.map((value) => value * scale),
+        write: () => {
+          for (let i = 0; i < b.length; i++) up.values[i] = b[i]! * scale;
+          return [up];
+        },
+      },
+    );
+  }
+
+  /** Learns a stored tensor itself: the plan gets a copy of each weight that is made of it, for all of its uses or some. */
+  async addWhole(stored: StoredWeight, name: string, values: Float32Array, uses: Uses = 'all'): Promise<void> {
     const copies: AddedWeight[] = [];
-    for (const { weight: spec } of stored.of) copies.push(await this.#copy(spec));
+    for (const { weight: spec } of stored.of) copies.push(await this.#copy(spec, uses));
     this.#stored.set(stored.name, values);
     const own = stored.of.map((one, i) => ({ ...one, weight: copies[i]!.spec }));
     const isMatrix = stored.shape.length > 1;
     this.params.push({
-      ...{ name, shape: stored.shape, values, moments: moments(values), decays: isMatrix, isFast },
+      ...{ name, shape: stored.shape, values, moments: moments(values), decays: isMatrix, isFast: false },
       gradientOf: (gradients) => storedGradient({ ...stored, of: own }, gradients)?.data,
       write: () => {
         for (const [i, { weight: spec, part, index }] of stored.of.entries()) {
@@ -136,9 +186,9 @@ export class TrainingPlan {
   }
 
   /** The plan's own copy of one of the base's weights. */
-  async #copy(spec: WeightSpec): Promise<AddedWeight> {
-    const known = this.#replaced.get(spec.name);
-    if (known) return this.#added.get(known)!;
+  async #copy(spec: WeightSpec, uses: Uses): Promise<AddedWeight> {
+    const known = this.#replaced.find((one) => one.name === spec.name && one.uses === uses);
+    if (known) return this.#added.get(known.copy)!;
     const all = storedWeights(this.#engine);
     for (const { name } of spec.computed ? this.#engine.partsOf(spec) : []) {
       if (!this.#stored.has(name)) this.#stored.set(name, await readStored(this.#engine, all.get(name)!));
@@ -152,8 +202,8 @@ export class TrainingPlan {
       at += data.length;
     }
     const { name: _, ...rest } = spec;
-    const added = this.#add(spec.name, rest, values);
-    this.#replaced.set(spec.name, added.spec.name);
+    const added = this.#add(uses === 'all' ? spec.name : `${spec.name}, ${uses}`, rest, values);
+    this.#replaced.push({ name: spec.name, uses, copy: added.spec.name });
     return added;
   }
 
@@ -166,24 +216,33 @@ export class TrainingPlan {
   /** The plan, everything learnt in it. */
   plan(): Plan {
     const tensors = new Map(this.#base.tensors);
-    const steps = (list: readonly Step[]) => list.flatMap((step) => this.#step(step, tensors));
+    const steps = (list: readonly Step[], part: 'encoder' | 'decoder') =>
+      list.flatMap((step) => this.#step(step, tensors, part));
     const { encoder } = this.#base;
     for (const param of this.params) param.write();
     const added = [...this.#added.values()];
     return {
       ...this.#base,
       ...{ tensors, weights: [...this.#base.weights, ...added.map(({ spec }) => spec)], added },
-      ...(encoder && { encoder: steps(encoder) }),
-      steps: steps(this.#base.steps),
+      ...(encoder && { encoder: steps(encoder, 'encoder') }),
+      steps: steps(this.#base.steps, 'decoder'),
     };
   }
 
-  #step(step: Step, tensors: Map<string, TensorSpec>): Step[] {
-    const of = (name: string) => this.#replaced.get(name) ?? name;
+  #step(step: Step, tensors: Map<string, TensorSpec>, part: 'encoder' | 'decoder'): Step[] {
+    const of = (name: string, isLookup = false) =>
+      this.#replaced.find((one) => one.name === name && covers(one.uses, isLookup, part))?.copy ?? name;
     const bias = 'bias' in step && step.bias !== undefined && { bias: of(step.bias) };
     switch (step.op) {
-      case 'embed':
-        return [{ ...step, tables: step.tables.map((table) => ({ ...table, weight: of(table.weight) })) }];
+      case 'embed': {
+        const tables = step.tables.map((table) => ({ ...table, weight: of(table.weight, true) }));
+        const products = step.tables.flatMap((table) =>
+          this.#tables
+            .filter(({ weight, uses }) => weight === table.weight && covers(uses, true, part))
+            .map(({ rows, up }) => ({ table: { ...table, weight: rows }, up })),
+        );
+        return this.#embed({ ...step, tables }, products, tensors);
+      }
       case 'norm':
         return [{ ...step, weight: of(step.weight), ...bias }];
       case 'attentionScores':
@@ -195,6 +254,35 @@ export class TrainingPlan {
       default:
         return [step];
     }
+  }
+
+  /** What is looked up, and what the products of its tables add to it. */
+  #embed(
+    step: Step & { op: 'embed' },
+    products: readonly { table: EmbedTable; up: string }[],
+    tensors: Map<string, TensorSpec>,
+  ): Step[] {
+    const { output } = step;
+    const { shape } = tensors.get(output)!;
+    const tensor = (what: string, own = shape) => {
+      const name = `${this.#prefix}${output}, ${what}`;
+      tensors.set(name, { name, shape: own });
+      return name;
+    };
+    let sum = products.length > 0 ? tensor('base') : output;
+    const steps: Step[] = [{ ...step, output: sum }];
+    for (const [i, { table, up }] of products.entries()) {
+      const { columns } = this.#added.get(table.weight)!.spec;
+      const [low, more] = [tensor(`low ${i}`, [shape[0]!, columns]), tensor(`more ${i}`)];
+      const next = i === products.length - 1 ? output : tensor(`sum ${i}`);
+      steps.push(
+        { op: 'embed', tables: [table], output: low },
+        { op: 'linear', input: low, weight: up, outputs: [more] },
+        { op: 'binary', kind: 'add', a: sum, b: more, output: next },
+      );
+      sum = next;
+    }
+    return steps;
   }
 
   /** A layer, and what the products of its parts add to their outputs. */
@@ -255,18 +343,22 @@ export async function adapterPlan(engine: Engine, adapter: Adapter): Promise<Tra
   const training = new TrainingPlan(engine);
   const { family, config } = engine.checkpoint!;
   const names = new BaseNames({ family, config, plan: engine.base });
-  const { lowRank, replaced } = adapter.parts((module) => names.isLinear(module));
-  for (const { module, a, b, rank, scale } of lowRank) {
+  const { lowRank, replaced } = adapter.parts((module) => names.isLinear(module), config);
+  for (const { module, isEmbedding, a, b, rank, scale } of lowRank) {
     const place = names.find(`${module}.weight`);
     if (place === undefined || place === 'idle') continue;
-    training.addProduct(module, place, { a: a.slice(), b: b.slice(), rank, scale });
+    if (names.isBias(place))
+      throw bad(`The adapter adapts ${module}`, 'layers and tables of words, which can be learnt');
+    const product = { a: a.slice(), b: b.slice(), rank, scale };
+    if (isEmbedding) training.addTable(module, place, product);
+    else training.addProduct(module, place, product);
   }
   const stored = [...storedWeights(engine).values()];
   for (const { name, data } of replaced) {
     const place = names.find(name);
     if (place === undefined || place === 'idle') continue;
     const own = stored.find(({ planName }) => planName === place.part);
-    if (own) await training.addWhole(own, `base_model.model.${name}`, data.slice());
+    if (own) await training.addWhole(own, `base_model.model.${name}`, data.slice(), place.uses);
   }
   return training;
 }

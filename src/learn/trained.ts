@@ -2,13 +2,14 @@ import { Adapter } from '../adapter/adapter.ts';
 import { readLoraConfig } from '../adapter/config.ts';
 import { headFiles } from '../adapter/head.ts';
 import { moduleOf } from '../adapter/modules.ts';
-import { BaseNames } from '../adapter/names.ts';
+import { type Base, BaseNames } from '../adapter/names.ts';
 import type { AdapterContent, AdapterTensor } from '../adapter/parts.ts';
-import { isTarget } from '../adapter/target.ts';
+import { endsWith, isTarget } from '../adapter/target.ts';
 import { writeSafetensors } from '../adapter/write.ts';
 import { modelTypeOf } from '../load/checkpoint.ts';
 import { VitrineError } from '../plan/error.ts';
-import type { ClassHead, HeadForm } from '../plan/plan.ts';
+import { type ClassHead, type HeadForm, piecesOf } from '../plan/plan.ts';
+import { quote } from '../run/check.ts';
 import type { Engine } from '../run/engine.ts';
 import { uniform } from '../run/random.ts';
 import { isOfHead } from './head.ts';
@@ -89,47 +90,72 @@ export async function freshAdapter(
   const { family, config } = engine.checkpoint!;
   const base = { family, config, plan: engine.base };
   const names = new BaseNames(base);
-  const layers = engine.base.weights.flatMap(({ name, kind, parts }) =>
-    kind === 'matrix' ? (parts ?? [{ name }]).map((part) => part.name) : [],
-  );
-  const modules = layers
-    .filter((name) => name.endsWith('.weight'))
-    .map((name) => moduleOf(base, name.slice(0, -'.weight'.length)))
-    .filter((module) => names.isLinear(module));
-  const ends = modules.flatMap((module) => /\.\d+\.(.*)$/.exec(module)?.[1] ?? []);
+  const heads = keepsHead ? [...storedWeights(engine).values()].filter(({ planName }) => taskHead.test(planName)) : [];
+  const saved = [...new Set(heads.map(({ planName }) => taskHead.exec(planName)![1]!))];
+  const modules = modulesOf(base);
+  const linear = modules.filter((module) => names.isLinear(module));
+  const ends = linear.flatMap((module) => /\.\d+\.(.*)$/.exec(module)?.[1] ?? []);
   const json = {
     peft_type: 'LORA',
     base_model_name_or_path: engine.checkpoint!.name,
     ...{ r: rank, lora_alpha: alpha, use_rslora: rslora, lora_dropout: 0, bias: 'none', inference_mode: true },
     target_modules: targets ?? [...new Set(ends)],
     fan_in_fan_out: modelTypeOf({ family, config }) === 'gpt2',
-    modules_to_save: null as string[] | null,
+    modules_to_save: saved.length > 0 ? saved : null,
     task_type: null,
   };
   const lora = readLoraConfig(json);
-  const chosen = modules.filter((module) => isTarget(lora, module, names.isLinear(module)));
-  if (chosen.length === 0) {
-    throw bad('targets names no linear layer of this model', `some of ${[...new Set(ends)].join(', ')}`);
+  const chosen = modules.filter((module) => isTarget(lora, module, linear.includes(module)));
+  const isNone = (name: string) => !modules.some((module) => endsWith(module, name));
+  const unknown = chosen.length === 0 ? targets : typeof targets === 'object' ? targets.find(isNone) : undefined;
+  if (unknown !== undefined) {
+    throw bad(`targets names ${quote(unknown)}, no layer of this model`, `some of ${[...new Set(ends)].join(', ')}`);
   }
   const tensors = new Map<string, AdapterTensor>();
   for (const [i, module] of chosen.entries()) {
     const place = names.find(`${module}.weight`);
     if (place === undefined || place === 'idle') continue;
-    const inputs = place.spec.columns;
-    const bound = 1 / Math.sqrt(inputs);
-    const a = Float32Array.from({ length: rank * inputs }, (_, at) => (2 * uniform(seed, at, i) - 1) * bound);
-    tensors.set(`base_model.model.${module}.lora_A.weight`, { data: a, shape: [rank, inputs] });
-    const b = new Float32Array(place.length * rank);
-    tensors.set(`base_model.model.${module}.lora_B.weight`, { data: b, shape: [place.length, rank] });
+    const put = (half: string, data: Float32Array, ...shape: number[]) =>
+      tensors.set(`base_model.model.${module}.lora_${half}`, { data, shape });
+    const { rows, columns } = place.spec;
+    if (names.isTable(place)) {
+      // As peft begins a table: a nothing, b of a normal distribution.
+      put('embedding_A', new Float32Array(rank * rows), rank, rows);
+      const b = Float32Array.from({ length: columns * rank }, (_, at) => normal(seed, 2 * at, i));
+      put('embedding_B', b, columns, rank);
+      continue;
+    }
+    const bound = 1 / Math.sqrt(columns);
+    const a = Float32Array.from({ length: rank * columns }, (_, at) => (2 * uniform(seed, at, i) - 1) * bound);
+    put('A.weight', a, rank, columns);
+    put('B.weight', new Float32Array(place.length * rank), place.length, rank);
   }
-  const heads = keepsHead ? [...storedWeights(engine).values()].filter(({ planName }) => taskHead.test(planName)) : [];
   for (const stored of heads) {
     const data = await readStored(engine, stored);
     tensors.set(`base_model.model.${stored.planName}`, { data, shape: stored.shape });
   }
-  const saved = heads.map(({ planName }) => taskHead.exec(planName)![1]!);
-  if (saved.length > 0) json.modules_to_save = [...new Set(saved)];
   return new Adapter({ name: 'the trained adapter', config: json, tensors });
+}
+
+/** A draw of the standard normal distribution, of two uniform ones (Box & Muller 1958). */
+const normal = (seed: number, at: number, sequence: number): number =>
+  Math.sqrt(-2 * Math.log(1 - uniform(seed, at, sequence))) * Math.cos(2 * Math.PI * uniform(seed, at + 1, sequence));
+
+/** Modules that may have a product: layers, tables of words, and the other names of a tied one, by their names in transformers. */
+function modulesOf(base: Base): string[] {
+  const { family, config, plan } = base;
+  const names = new BaseNames(base);
+  const own = plan.weights
+    .filter(({ kind }) => kind === 'matrix')
+    .flatMap((spec) => piecesOf(spec).map(({ name }) => name));
+  const all = new Set([...own, ...family.ties(config).flat()]);
+  return [...all].flatMap((name) => {
+    if (!name.endsWith('.weight')) return [];
+    const module = moduleOf(base, name.slice(0, -'.weight'.length));
+    const place = names.find(`${module}.weight`);
+    if (place === undefined || place === 'idle' || names.isBias(place)) return [];
+    return names.isTable(place) || names.isLayer(place) ? [module] : [];
+  });
 }
 
 /** What was learnt, as an adapter of peft's form: copies of the parameters. */

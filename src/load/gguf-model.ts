@@ -204,7 +204,7 @@ export function ggufModel(gguf: GgufFile, file: string): GgufModel {
 
 function architectureOf({ fields }: GgufFile, file: string): Architecture {
   if (fields.get('general.type') === 'adapter') {
-    const hint = 'Merge it first: llama-export-lora.';
+    const hint = 'Load it with its base: load(BASE, { adapter }).';
     throw unsupportedCheckpoint(`${file} is a LoRA adapter, not a whole model.`, hint);
   }
   const name = fields.get('general.architecture');

@@ -63,7 +63,7 @@ function adapter(name: string, config?: string): VitrineError {
   }
   return unsupportedCheckpoint(
     `${name} is ${kind}${base && ` for ${base}`}: changes to a model, not a whole one.`,
-    `Merge it first, in Python: PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained('${base || 'BASE'}'), ` +
+    `Load it with its base: load('${base || 'BASE'}', { adapter }). Merge it first where that refuses it, in Python: PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained('${base || 'BASE'}'), ` +
       "ADAPTER).merge_and_unload().save_pretrained('FOLDER').",
   );
 }

@@ -41,6 +41,12 @@ export function adapted(plan: Plan, changes: Changes, id: number): Plan {
   return { ...plan, weights, tensors: adapter.tensors, ...(encoder && { encoder }), steps, added };
 }
 
+/** Whether a use of a weight, in a part of a model, is among some. */
+export function covers(uses: Uses, isLookup: boolean, part: 'encoder' | 'decoder'): boolean {
+  if (uses === 'all') return true;
+  return isLookup ? uses === 'lookups' || uses === `lookups of the ${part}` : uses === 'layers';
+}
+
 /** Ranks are rounded up to few sizes, so that adapters of other ranks find their kernels compiled. */
 const padded = (rank: number): number => Math.max(8, 2 ** Math.ceil(Math.log2(rank)));
 
@@ -92,8 +98,7 @@ class Adapting {
   }
 
   #covers(uses: Uses, isLookup: boolean): boolean {
-    if (uses === 'all') return true;
-    return isLookup ? uses === 'lookups' || uses === `lookups of the ${this.#part}` : uses === 'layers';
+    return covers(uses, isLookup, this.#part);
   }
 
   #replaced(name: string, isLookup: boolean): string {

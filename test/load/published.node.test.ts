@@ -252,7 +252,9 @@ describe("an adapter's folder", () => {
   const folder = { 'adapter_config.json': adapterConfig, 'adapter_model.safetensors': weights };
   const refusal = {
     code: 'unsupported-checkpoint',
-    message: expect.stringMatching(/is a LoRA adapter for openai-community\/gpt2: changes to a model.*Merge it first/),
+    message: expect.stringMatching(
+      /is a LoRA adapter for openai-community\/gpt2: changes to a model.*\{ adapter \}.*Merge it first/,
+    ),
   };
 
   test('as files, whatever is beside', async () => {
