@@ -1,16 +1,8 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import { BaseNames } from '../adapter/names.ts';
 import { transposeRows } from '../load/values.ts';
-import { covers, type Uses } from '../plan/adapt.ts';
-import {
-  type AddedWeight,
-  type EmbedTable,
-  type Plan,
-  piecesOf,
-  type Step,
-  type TensorSpec,
-  type WeightSpec,
-} from '../plan/plan.ts';
+import { covers, type Uses, withProducts } from '../plan/adapt.ts';
+import { type AddedWeight, type Plan, piecesOf, type Step, type TensorSpec, type WeightSpec } from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import { weight } from '../run/weight.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -239,9 +231,13 @@ export class TrainingPlan {
         const products = step.tables.flatMap((table) =>
           this.#tables
             .filter(({ weight, uses }) => weight === table.weight && covers(uses, true, part))
-            .map(({ rows, up }) => ({ table: { ...table, weight: rows }, up })),
+            .map(({ rows, up }) => ({
+              table: { ...table, weight: rows },
+              up,
+              rank: this.#added.get(rows)!.spec.columns,
+            })),
         );
-        return this.#embed({ ...step, tables }, products, tensors);
+        return withProducts({ ...step, tables }, products, tensors, this.#prefix);
       }
       case 'norm':
         return [{ ...step, weight: of(step.weight), ...bias }];
@@ -254,35 +250,6 @@ export class TrainingPlan {
       default:
         return [step];
     }
-  }
-
-  /** What is looked up, and what the products of its tables add to it. */
-  #embed(
-    step: Step & { op: 'embed' },
-    products: readonly { table: EmbedTable; up: string }[],
-    tensors: Map<string, TensorSpec>,
-  ): Step[] {
-    const { output } = step;
-    const { shape } = tensors.get(output)!;
-    const tensor = (what: string, own = shape) => {
-      const name = `${this.#prefix}${output}, ${what}`;
-      tensors.set(name, { name, shape: own });
-      return name;
-    };
-    let sum = products.length > 0 ? tensor('base') : output;
-    const steps: Step[] = [{ ...step, output: sum }];
-    for (const [i, { table, up }] of products.entries()) {
-      const { columns } = this.#added.get(table.weight)!.spec;
-      const [low, more] = [tensor(`low ${i}`, [shape[0]!, columns]), tensor(`more ${i}`)];
-      const next = i === products.length - 1 ? output : tensor(`sum ${i}`);
-      steps.push(
-        { op: 'embed', tables: [table], output: low },
-        { op: 'linear', input: low, weight: up, outputs: [more] },
-        { op: 'binary', kind: 'add', a: sum, b: more, output: next },
-      );
-      sum = next;
-    }
-    return steps;
   }
 
   /** A layer, and what the products of its parts add to their outputs. */

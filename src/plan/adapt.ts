@@ -97,12 +97,8 @@ class Adapting {
     }
   }
 
-  #covers(uses: Uses, isLookup: boolean): boolean {
-    return covers(uses, isLookup, this.#part);
-  }
-
   #replaced(name: string, isLookup: boolean): string {
-    const found = this.#changes.replaced.find((one) => one.name === name && this.#covers(one.uses, isLookup));
+    const found = this.#changes.replaced.find((one) => one.name === name && covers(one.uses, isLookup, this.#part));
     if (!found) {
       this.kept.add(name);
       return name;
@@ -163,33 +159,46 @@ class Adapting {
 
   /** output = the tables' sum + what each product of a table adds: its own row of a, through b. */
   #embed(step: Step & { op: 'embed' }, tables: readonly EmbedTable[]): Step[] {
-    const changed = tables.flatMap((table) => {
-      const found = this.#changes.tables.find(({ name, uses }) => name === table.weight && this.#covers(uses, true));
-      return found ? [{ table, product: found }] : [];
-    });
-    if (changed.length === 0) return [step];
-    const { output } = step;
-    const { shape } = this.tensors.get(output)!;
-    const steps: Step[] = [{ ...step, output: this.#tensor(`${output}, base`, ...shape) }];
-    let sum = `${this.#prefix}${output}, base`;
-    changed.forEach(({ table, product: { a, b, rank, uses } }, i) => {
-      const spec = this.#specs.get(table.weight)!;
+    const products = tables.flatMap((table) => {
+      const found = this.#changes.tables.find((one) => one.name === table.weight && covers(one.uses, true, this.#part));
+      if (!found) return [];
+      const { a, b, rank, uses } = found;
       const words = a.length / rank;
-      const rows = new Float32Array(a.length);
-      for (let w = 0; w < words; w++) for (let r = 0; r < rank; r++) rows[w * rank + r] = a[r * words + w]!;
-      const plain = { kind: 'matrix', storedTransposed: false } as const;
-      const weight = this.#add(`${table.weight}, rows, ${uses}`, { ...plain, rows: words, columns: rank }, rows);
-      const up = this.#add(`${table.weight}, up, ${uses}`, { ...plain, rows: spec.columns, columns: rank }, b);
-      const low = this.#tensor(`${output}, low ${i}`, 'rows', rank);
-      const more = this.#tensor(`${output}, more ${i}`, ...shape);
-      const next = i === changed.length - 1 ? output : this.#tensor(`${output}, sum ${i}`, ...shape);
-      steps.push(
-        { op: 'embed', tables: [{ ...table, weight }], output: low },
-        { op: 'linear', input: low, weight: up, outputs: [more] },
-        { op: 'binary', kind: 'add', a: sum, b: more, output: next },
-      );
-      sum = next;
+      const rows = a.map((_, at) => a[(at % rank) * words + Math.floor(at / rank)]!);
+      const plain = { kind: 'matrix', storedTransposed: false, columns: rank } as const;
+      const weight = this.#add(`${table.weight}, rows, ${uses}`, { ...plain, rows: words }, rows);
+      const up = this.#add(`${table.weight}, up, ${uses}`, { ...plain, rows: b.length / rank }, b);
+      return [{ table: { ...table, weight }, up, rank }];
     });
-    return steps;
+    return withProducts(step, products, this.tensors, this.#prefix);
   }
+}
+
+/** A look-up, and what each product of its tables adds: its own row of one narrow table, through a layer. */
+export function withProducts(
+  step: Step & { op: 'embed' },
+  products: readonly { table: EmbedTable; up: string; rank: number }[],
+  tensors: Map<string, TensorSpec>,
+  prefix: string,
+): Step[] {
+  const { output } = step;
+  const { shape } = tensors.get(output)!;
+  const tensor = (what: string, own = shape) => {
+    const name = `${prefix}${output}, ${what}`;
+    tensors.set(name, { name, shape: own });
+    return name;
+  };
+  let sum = products.length > 0 ? tensor('base') : output;
+  const steps: Step[] = [{ ...step, output: sum }];
+  for (const [i, { table, up, rank }] of products.entries()) {
+    const [low, more] = [tensor(`low ${i}`, [shape[0]!, rank]), tensor(`more ${i}`)];
+    const next = i === products.length - 1 ? output : tensor(`sum ${i}`);
+    steps.push(
+      { op: 'embed', tables: [table], output: low },
+      { op: 'linear', input: low, weight: up, outputs: [more] },
+      { op: 'binary', kind: 'add', a: sum, b: more, output: next },
+    );
+    sum = next;
+  }
+  return steps;
 }
