@@ -54,6 +54,7 @@ export function digits4(x: usize, factor: v128): v128 {
  * while one that is read is one instruction.
  */
 const NUMBERS: usize = 512;
+const SQRT_2_OVER_PI: f32 = 0.7978845608028654;
 
 /** All threads write the same ones. */
 export function writeNumbers(): void {
@@ -84,6 +85,9 @@ export function writeNumbers(): void {
   store<i32>(to, 0x8fffe000);
   store<f32>(to, 5.192296858534828e33, 4);
   store<i32>(to, 0x000f000f, 8);
+  // of activations: gelu's, where erf ends, gelu_new's; the bit of the sign
+  to = write6(to + 12, 0.5, 0.70710678118654752, 4, -4, -2 * SQRT_2_OVER_PI, -2 * SQRT_2_OVER_PI * 0.044715);
+  store<i32>(to, 0x80000000);
 }
 
 function write6(to: usize, a: f32, b: f32, c: f32, d: f32, e: f32, f: f32): usize {
@@ -96,8 +100,10 @@ function write6(to: usize, a: f32, b: f32, c: f32, d: f32, e: f32, f: f32): usiz
   return to + 24;
 }
 
-/** Which of them the lowest nibbles of numbers of 16 bits are. */
+/** Which of them the lowest nibbles of numbers of 16 bits are, and those of activations. */
 export const NIBBLES: i32 = 26;
+export const GELU: i32 = 27;
+export const GELU_NEW: i32 = 31;
 
 export function number(i: i32): v128 {
   return v128.load_splat<f32>(NUMBERS + (i << 2));
@@ -114,11 +120,11 @@ function polynomial(i: i32, x: v128): v128 {
 
 /** erf as a quotient of polynomials up to 4, fitted by least squares: absolute error below 4e-7. Beyond it is 1 in float32. */
 export function erf4(x: v128): v128 {
-  const c = f32x4.min(f32x4.max(x, f32x4.splat(-4)), f32x4.splat(4));
+  const c = f32x4.min(f32x4.max(x, number(30)), number(29));
   const t = f32x4.mul(c, c);
-  const one = v128.bitselect(x, number(11), i32x4.splat(0x80000000)); // with the sign of x
+  const one = v128.bitselect(x, number(11), number(33)); // with the sign of x
   const inside = f32x4.div(f32x4.mul(c, polynomial(0, t)), polynomial(6, t));
-  return v128.bitselect(one, inside, f32x4.gt(f32x4.abs(x), f32x4.splat(4)));
+  return v128.bitselect(one, inside, f32x4.gt(f32x4.abs(x), number(29)));
 }
 
 /** e^x to two units in the last place; 0 below -87.3. */
