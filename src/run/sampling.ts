@@ -219,9 +219,10 @@ export function best(scores: ArrayLike<number>, n: number): number[] {
 function fewBest(scores: ArrayLike<number>, most: number): number[] {
   const ids: number[] = [];
   let least = Number.NaN; // of those found, once they are enough
-  for (let id = 0; id < scores.length; id++) {
+  for (let id = 0; most > 0 && id < scores.length; id++) {
     const score = scores[id]!;
-    if (ids.length === most && !(score > least)) continue;
+    if (score <= least) continue; // nearly all: one comparison, and no more
+    if (ids.length === most && Number.isNaN(score)) continue;
     let at = Math.min(ids.length, most - 1);
     for (; at > 0 && scores[ids[at - 1]!]! < score; at--) ids[at] = ids[at - 1]!;
     ids[at] = id;
