@@ -9,6 +9,7 @@ import { exclusively } from './exclusively.ts';
 import type { Bytes, Files, OpenFile } from './files.ts';
 import type { Description, HttpFiles } from './http.ts';
 import { inTime, timely } from './in-time.ts';
+import { Lent, PieceMemory } from './lent.ts';
 import { digestOf, entryPieces } from './pieces.ts';
 import type { PieceStore, Pieces } from './store.ts';
 import { Changed, Versions } from './versions.ts';
@@ -285,23 +286,28 @@ export class CachedFiles implements Files {
   async *#read(store: CacheStore, entry: Whole, start: number, end: number, signal?: AbortSignal): Bytes {
     const pieces = piecesOf(store, entry);
     const piece = pieces.size;
+    const memory = new PieceMemory(piece);
     const load = async (index: number) => {
       const expected = entry.digests[index];
-      const kept = await pieces.get(index).catch(() => undefined);
-      if (kept && (await digestOf(kept)) === expected) return kept;
+      const into = memory.take();
+      const kept = await pieces.get(index, into).catch(() => undefined);
+      const isInto = kept?.buffer === into.buffer;
+      if (kept && !isInto) memory.give(into);
+      if (kept && (await digestOf(kept)) === expected) return new Lent(kept, isInto ? memory : undefined);
       const fetched = await fetchPiece(this.#files, entry.file, index, { size: entry.size, piece }, signal);
       if (fetched.digest !== expected) {
         await this.#forget(store, entry);
         throw this.#corrupt(entry.file, `was damaged in the cache at byte ${index * piece}, and has changed since`);
       }
       await pieces.put(index, fetched.bytes).catch(() => {});
-      return fetched.bytes;
+      return new Lent(fetched.bytes);
     };
     let index = Math.floor(start / piece);
     try {
-      for await (const bytes of ahead(index, Math.ceil(end / piece), load)) {
+      for await (const lent of ahead(index, Math.ceil(end / piece), load)) {
         const from = index++ * piece;
-        yield bytes.subarray(Math.max(0, start - from), end - from);
+        yield lent.bytes.subarray(Math.max(0, start - from), end - from);
+        lent.release();
       }
     } finally {
       pieces.close();

@@ -37,7 +37,7 @@ function timelyPieces(pieces: Pieces, wait: <T>(call: () => Promise<T>) => Promi
   return {
     size: pieces.size,
     copies: pieces.copies,
-    get: (index) => wait(() => pieces.get(index)),
+    get: (index, into) => wait(() => pieces.get(index, into)),
     put: (index, bytes) => wait(() => pieces.put(index, bytes)),
     present: () => wait(() => pieces.present()),
     moved: () => wait(() => pieces.moved()),

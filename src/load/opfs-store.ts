@@ -98,12 +98,13 @@ class FileOfPieces implements Pieces {
     this.#inPlace = inPlace;
   }
 
-  async get(index: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  async get(index: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if ((await this.#ownIndices()).has(index)) return this.#own.get(index);
     const [start, end] = [this.#at(index), this.#at(index + 1)];
     if (this.#inPlace && !this.#isClosed) this.#held ??= this.#hold(false).catch(() => undefined);
     const held = await this.#held;
-    const bytes = held ? readFrom(held, start, end) : await this.#read((file) => file.slice(start, end));
+    if (held) return readFrom(held, start, into ?? new Uint8Array(this.size));
+    const bytes = await this.#read((file) => file.slice(start, end));
     const length = bytes && bytes.length >= recordBytes ? recordOf(bytes).length : 0;
     return length > 0 && bytes!.length >= recordBytes + length
       ? bytes!.subarray(recordBytes, recordBytes + length)
@@ -243,9 +244,12 @@ function write(file: SyncFile, value: Uint8Array, at: number): void {
     throw new Error(`${value.length} bytes more than ${file.getSize()} could not be written`);
 }
 
-function readFrom(file: SyncFile, start: number, end: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(Math.max(0, Math.min(end, file.getSize()) - start));
-  return bytes.subarray(0, file.read(bytes, { at: start }));
+/** The piece whose record begins at `at`; undefined if it is not there. */
+function readFrom(file: SyncFile, at: number, into: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
+  const record = new Uint8Array(recordBytes);
+  const length = file.read(record, { at }) === recordBytes ? recordOf(record).length : 0;
+  const bytes = into.subarray(0, length);
+  return length > 0 && file.read(bytes, { at: at + recordBytes }) === length ? bytes : undefined;
 }
 
 function recordOf(bytes: Uint8Array<ArrayBuffer>): { length: number; digest: string } {

@@ -18,7 +18,8 @@ export interface Pieces {
   size: number;
   /** What was put is used no more once `put` has settled: its memory may be. */
   copies: boolean;
-  get(index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** @param into memory of `size` bytes, for those that read into what they are given */
+  get(index: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Keeps a piece, and tells its digest. */
   put(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<string>;
   /** Those that are there, each with its digest where the cache has written that down. */
