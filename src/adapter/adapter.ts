@@ -11,6 +11,10 @@ import { writeSafetensors } from './write.ts';
 /** What a head alone is beside: a LoRA of nothing, which peft knows by this name. */
 const headAlone = { peft_type: 'LORA', r: 1, lora_alpha: 1, target_modules: 'dummy-target-modules' };
 
+let made = 0;
+/** Those that have crossed, as long as somebody holds them: what is put on again is at hand. */
+const crossed = new Map<string | undefined, WeakRef<Adapter>>();
+
 /** Makes the files of a whole model. */
 type Merge = (signal?: AbortSignal) => Promise<Record<string, Uint8Array<ArrayBuffer>>>;
 
@@ -21,7 +25,7 @@ export class Adapter {
 
   /** @throws VitrineError `bad-checkpoint`, `unsupported-checkpoint` as `loadAdapter` */
   constructor(content: AdapterContent) {
-    this.content = content;
+    this.content = { ...content, key: content.key ?? `${++made} ${Math.random()}` };
     this.config = readLoraConfig(this.#isHead ? headAlone : content.config);
     this.parts(); // what is wrong is told now
   }
@@ -94,7 +98,7 @@ export class Adapter {
   files(): Record<string, Uint8Array<ArrayBuffer>> {
     if (this.content.interleaved) {
       throw new VitrineError('bad-option', `${this.name} has rows in an order that depends on its model.`, {
-        hint: 'Put it on its model first: setAdapter.',
+        hint: 'Put it on its model first, on this thread: setAdapter.',
       });
     }
     const { head, tensors } = this.content;
@@ -125,8 +129,16 @@ export function isAdapter(value: unknown): value is Adapter {
 }
 
 /** An adapter that came from a worker's caller has its content alone. */
-export const asAdapter = (value: Adapter): Adapter =>
-  value instanceof Adapter ? value : new Adapter((value as Adapter).content);
+export function asAdapter(value: Adapter): Adapter {
+  if (value instanceof Adapter) return value;
+  const { content } = value as Adapter;
+  const known = content.key === undefined ? undefined : crossed.get(content.key)?.deref();
+  if (known) return known;
+  for (const [key, held] of crossed) if (!held.deref()) crossed.delete(key);
+  const adapter = new Adapter(content);
+  crossed.set(adapter.content.key, new WeakRef(adapter));
+  return adapter;
+}
 
 export function notAnAdapter(found: string): VitrineError {
   const hint = "loadAdapter of 'vitrine/learn' makes one.";

@@ -21,6 +21,8 @@ export interface AdapterContent {
   head?: ClassHead;
   /** Rows of queries and keys are as llama.cpp has them: of each head the pairs that are turned side by side. */
   interleaved?: boolean;
+  /** Tells it from others where it crosses into a worker again. */
+  key?: string;
 }
 
 /** What is added to a module: scale * b a, of a linear layer over its inputs, of an embedding by id. */

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { remoteModel, type WorkerEncoder, type WorkerModel, type WorkerVision } from '../../src/embed/model.ts';
 import type { Model, Vision } from '../../src/index.ts';
 import {
+  Adapter,
   attributionPatching,
   type Example,
   type Gradients,
@@ -116,6 +117,25 @@ describe('a model in another thread', async () => {
     await far.setAdapter(await loadAdapter(b.trained.adapter.files()));
     expect(await logits(far)).toEqual(on);
     await Promise.all([here.setAdapter(null), far.setAdapter(null)]);
+  });
+
+  it('has adapters that cross again at hand', async () => {
+    const read = (name: string) => loadAdapter(folder(`learning/tiny-gpt2/adapter-${name}`));
+    const [a, b] = [await read('end'), await read('tied-words')];
+    const logits = async () => (await far.trace([5, 6, 7])).logits.data;
+    await far.setAdapter(a);
+    const ofA = await logits();
+    await far.setAdapter(b);
+    expect(await logits()).not.toEqual(ofA);
+    const bound = vi.spyOn(Adapter.prototype, 'parts');
+    await far.setAdapter(a);
+    expect(await logits()).toEqual(ofA);
+    expect(bound).not.toHaveBeenCalled();
+    await far.setAdapter(await read('end'));
+    expect(bound).toHaveBeenCalled();
+    expect(await logits()).toEqual(ofA);
+    bound.mockRestore();
+    await far.setAdapter(null);
   });
 
   it('takes no step that nobody asks for, keeps what was learnt when the loop is left, and goes on from there', async () => {
