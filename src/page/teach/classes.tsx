@@ -95,11 +95,7 @@ function Found({ model }: { model: WorkerEncoder }) {
     <>
       {rows.length > 0 && <p data-rows={rows.length}>{words.found(rows.length, classes.slice(0, 12))}</p>}
       {rows.length > 0 && !hasHeader && <p class="summary">{words.noHeader}</p>}
-      {lonely.slice(0, 3).map(({ label }) => (
-        <p class="summary" key={label}>
-          {words.tooFew(label)}
-        </p>
-      ))}
+      {lonely.length > 0 && <p class="summary">{words.tooFew(lonely.map(({ label }) => label))}</p>}
       <Problems problems={problems} />
       {long.slice(0, mostProblems).map(({ line, tokens }) => (
         <p class="wrong" key={line}>

@@ -51,7 +51,13 @@ export const words = {
   empty: 'There are no examples yet.',
   oneClass: (label: string) =>
     `All examples are of one class, ${label}. Telling takes two classes at least: add examples of another one.`,
-  tooFew: (label: string) => `The class ${label} has a single example, which can be learnt from but not judged by.`,
+  tooFew: (labels: readonly string[]) => {
+    const more = labels.length - 3;
+    const named = list([...labels.slice(0, 3), ...(more > 0 ? [`${whole.format(more)} more`] : [])]);
+    return labels.length === 1
+      ? `The class ${named} has a single example, which can be learnt from but not judged by.`
+      : `The classes ${named} have a single example each, which can be learnt from but not judged by.`;
+  },
   manyClasses: (classes: number) =>
     `${whole.format(classes)} different classes are too many: is the second column really the class? At most 40 can be learnt here.`,
   leftOut: (rows: number) => `${count(rows, 'line')} left out:`,
