@@ -202,12 +202,23 @@ function Numbers({ sizes }: { sizes: Sizes }) {
             <tr key={name}>
               <th scope="row">{words.depthVariants[name]}</th>
               {blocks.map((block) => (
-                <td key={block}>{shortNumber(sizes[name][block]!)}</td>
+                <td key={block}>{byTens(sizes[name][block]!)}</td>
               ))}
             </tr>
           ))}
         </tbody>
       </table>
     </div>
+  );
+}
+
+/** As the chart has it: 1.2 · 10¹¹. */
+function byTens(value: number) {
+  const [size, power] = shortNumber(value).split('e');
+  if (power === undefined) return size;
+  return (
+    <>
+      {size} · 10<sup>{power.replace('+', '')}</sup>
+    </>
   );
 }

@@ -144,12 +144,15 @@ function OfStyle({ model, name }: { model: WorkerModel; name: string }) {
   return (
     <>
       <Style model={model} name={name} />
-      <p>
-        <button type="button" class="quiet" onClick={() => void show({ kind: 'embedded', name: 'tiny-blanks' })}>
-          {words.classesInstead}
-        </button>
-      </p>
-      {run && <Progress run={run} />}
+      {run ? (
+        <Progress run={run} />
+      ) : (
+        <p>
+          <button type="button" class="quiet" onClick={() => void show({ kind: 'embedded', name: 'tiny-blanks' })}>
+            {words.classesInstead}
+          </button>
+        </p>
+      )}
       {run && run.steps.length > 0 && <Curve run={run} note={words.curveNote.style} />}
       {evaluation.value && <p class="says">{words.perplexity(Math.exp(evaluation.value.loss))}</p>}
       {isLearning.value && run?.adapter && (
