@@ -41,6 +41,19 @@ afterAll(async () => {
   expect(complaints).toEqual([]);
 });
 
+/** How far the strongest line of the chosen token ends from the middles of the two tokens that it joins. */
+const offLines = () =>
+  page.locator('.lines').evaluate((lines) => {
+    const paths = [...lines.querySelectorAll<SVGPathElement>('path[data-strong="true"]')];
+    const path = paths.reduce((a, b) => (Number(b.dataset.share) > Number(a.dataset.share) ? b : a));
+    const tokens = [lines.querySelector('li[data-strong="true"]')!, lines.querySelector('[aria-checked="true"]')!];
+    const off = tokens.map((token, end) => {
+      const { top, height } = token.getBoundingClientRect();
+      const { y } = path.getPointAtLength(end * path.getTotalLength()).matrixTransform(path.getScreenCTM()!);
+      return Math.abs(y - top - height / 2);
+    });
+    return Math.max(...off);
+  });
 const button = (name: string | RegExp) => page.getByRole('button', { name });
 
 /** Opens a model of the page by its card. */
@@ -193,6 +206,7 @@ describe('dates', () => {
     // The month's digits look at the month's word.
     await page.getByRole('radio', { name: 'Token 6: 7' }).click();
     await expect.poll(() => page.locator('.lines li[data-strong="true"]').innerText()).toBe('July');
+    expect(await offLines(), 'pixels between the ends of a line and its tokens').toBeLessThan(1);
   });
 
   test('beams are the sequences that complete gives', async () => {

@@ -89,14 +89,22 @@ function usePlace(box: { current: HTMLElement | null }, index: number) {
   const [place, setPlace] = useState({ left: '0px', top: '0px' });
   useLayoutEffect(() => {
     const surface = box.current!.parentElement!;
-    const token = surface.querySelector(`[data-token="${index}"]`);
-    if (!token) return;
-    const [inner, outer] = [token.getBoundingClientRect(), surface.getBoundingClientRect()];
-    const room = outer.width - box.current!.offsetWidth;
-    setPlace({
-      left: `${Math.max(0, Math.min(inner.left - outer.left, room))}px`,
-      top: `${inner.bottom - outer.top + 4}px`,
-    });
+    const follow = () => {
+      const token = surface.querySelector(`[data-token="${index}"]`);
+      if (!token || !box.current) return;
+      // Of a token on two lines, the end.
+      const [inner, outer] = [token.getClientRects(), surface.getBoundingClientRect()];
+      const last = inner[inner.length - 1]!;
+      const room = outer.width - box.current.offsetWidth;
+      setPlace({
+        left: `${Math.max(0, Math.min(last.left - outer.left, room))}px`,
+        top: `${last.bottom - outer.top + 4}px`,
+      });
+    };
+    const watch = new ResizeObserver(follow); // a phone is turned, a window is drawn larger
+    watch.observe(surface);
+    follow();
+    return () => watch.disconnect();
   }, [index, tokens.value]);
   return place;
 }

@@ -34,7 +34,13 @@ export function Failure({ what }: { what: unknown }) {
   return <p role="alert">{words.failed(what instanceof Error ? what.message : String(what))}</p>;
 }
 
-/** Words with the tokens that they quote set apart, so that one written from right to left does not turn the sentence round. */
+/** Words with the tokens that they quote set apart, so that one written from right to left does not turn the sentence round; no line ends before its %. */
 export function Quoting({ text }: { text: string }) {
-  return <>{text.split(/(?<=“)(.*?)(?=”)/s).map((part, i) => (i % 2 ? <bdi>{part}</bdi> : part))}</>;
+  return (
+    <>
+      {text
+        .split(/(?<=“)(.*?)(?=”)/s)
+        .map((part, i) => (i % 2 ? <bdi>{part}</bdi> : part.replace(/(\d) %/g, '$1\u00a0%')))}
+    </>
+  );
 }

@@ -103,7 +103,7 @@ export const words = {
       title: 'Logits and temperature',
       steps: [
         (vocabulary: Value, best: Value, share: Value) =>
-          `At the end the stream is compared with a row for each of all ${vocabulary} tokens: the \`logits\`, one score each. Softmax makes them probabilities. “${best}” comes first, with ${share} at temperature 1.`,
+          `At the end the stream is compared with a row for each of all ${vocabulary.toLocaleString('en')} tokens: the \`logits\`, one score each. Softmax makes them probabilities. “${best}” comes first, with ${share} at temperature 1.`,
         () =>
           'Temperature divides the logits before softmax: below 1 the likely become likelier, above 1 the choice opens up, at 0 the first always wins. Move the temperature under Dials, beside your text, and watch the stages of `logits` change.',
       ],

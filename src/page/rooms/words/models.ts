@@ -37,7 +37,7 @@ export const cards: Record<EmbeddedName, Card> = {
   },
   'tiny-dates': {
     does: 'Puts dates in order, English or Chinese.',
-    shows: 'the third of March 2019 → 2019-03-03',
+    shows: 'the third of March 2019 → 2019-\u206003-\u206003',
     family: 'Marian, the transformer of 2017',
     parameters: 831_360,
     bytes: 1_663_720,
@@ -133,7 +133,7 @@ export const words = {
   galleryTitle: 'With this page',
   galleryAbout: 'Small models, each fetched when you open it.',
   open: (name: string) => `Open ${name}`,
-  openNow: 'Open now',
+  openNow: 'This one is open',
   openBytes: (size: string) => `Open, ${size}`,
   card: 'Its card',
   cardOf: (name: string) => `The card of ${name}`,
