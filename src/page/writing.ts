@@ -132,7 +132,10 @@ export function keepText(): void {
     clearTimeout(timer);
     timer = window.setTimeout(() => keep(present), keptAfterMs);
   });
-  addEventListener('pagehide', () => keep(history.value));
+  addEventListener('pagehide', () => {
+    stop(); // what was written until now stays
+    keep(history.value);
+  });
 }
 
 export function undo(): void {

@@ -234,6 +234,17 @@ describe('a visitor of the page', () => {
     for (const stop of ['Change model', 'temperature', 'maxNewTokens', 'seed']) expect(passed).toContain(stop);
   });
 
+  test('a reload while it writes keeps what it wrote until then, to be undone', async () => {
+    await open('prompt=Once upon a time&max-new-tokens=200');
+    await button(/^Complete/).click();
+    await page.locator('.flow .model').first().waitFor();
+    const seen = await text();
+    await page.reload();
+    await expect.poll(text).toContain(seen);
+    await button('Undo').click();
+    expect(await text()).toBe('Once upon a time');
+  });
+
   test('switches the theme and finds it again', async () => {
     await open();
     const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
