@@ -1,7 +1,7 @@
 /** A stand-in for a device that can be listened to, and that can be out of memory. */
 export interface WatchedDevice {
   device: GPUDevice;
-  /** Submits so far. */
+  /** Submits so far, but for empty ones: a device that answers late is asked by them whether it is done. */
   submits: number;
   /** Called after each of them. */
   onSubmit: (count: number) => void;
@@ -26,7 +26,7 @@ export function watchedDevice(real: GPUDevice): WatchedDevice {
   const queue = standIn(real.queue, {
     submit(commands: GPUCommandBuffer[]) {
       real.queue.submit(commands);
-      watched.onSubmit(++watched.submits);
+      if (commands.length > 0) watched.onSubmit(++watched.submits);
     },
   });
   watched.device = standIn(real, {
