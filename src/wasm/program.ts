@@ -224,8 +224,8 @@ export class WasmProgram implements Program {
 
   /** What a thread needs at most: see linear-row.ts, linear-tile.ts, attention-block.ts. */
   #scratchBytes(rows: number): number {
-    const matrices = this.#plan.weights.filter(({ kind }) => kind === 'matrix');
-    const row = 4 * Math.max(64, ...matrices.map(({ columns }) => strideOf(columns)));
+    const columns = [...this.#weights.values()].map(({ spec }) => (spec.kind === 'matrix' ? spec.columns : 0));
+    const row = 4 * Math.max(64, ...columns.map(strideOf)); // of a check's plan the weights are not listed
     const tile = 192 + 16 * row + Math.max(6 * row, Math.min(TILE_BYTES, (rows + 6) * row));
     const headDim = Math.max(0, ...[...this.#plan.sources.values()].map((source) => source.headDim));
     const keys = this.#mostKeys(rows) + ATTENTION_ROWS + 16;
