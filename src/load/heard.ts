@@ -14,7 +14,11 @@ export function heard(
   let most = 0;
   let answer: unknown;
   const tell = async (progress: Progress) => {
-    if (answer instanceof Promise) await answer.catch(() => {}); // heard of before the next word
+    // Each promise is heard of before the next word, of several that wait for it too.
+    for (let former: unknown; answer instanceof Promise && answer !== former; ) {
+      former = answer;
+      await answer.catch(() => {});
+    }
     if (all.aborted) return;
     most = Math.max(most, progress.loaded);
     try {
