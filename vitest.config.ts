@@ -21,12 +21,12 @@ const inChromium = [
   'test/fixtures',
   'test/backends',
   'test/text/{cases,families,inputs}',
-  'test/wasm/**/*',
+  'test/wasm/!(blocks)*', // by day the longest file of kernels runs in Node's V8 alone
   'test/ops/edit',
   'test/model/config',
 ];
 /** Chromium has the Dawn and the SwiftShader of the tests in Node: its own run of all kernels is one of `test:full`. */
-const inChromiumOnceANight = ['test/{gpu,model,ops}/**/*.test.ts'];
+const inChromiumOnceANight = ['test/{gpu,model,ops}/**/*.test.ts', 'test/wasm/blocks.test.ts'];
 
 const usesGpu =
   /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|(altered|planted|split-case)\.ts'/;

@@ -13,5 +13,7 @@ const choices: Choice[] = [
   { dtype: 'q4', vendor: 'apple' },
   { dtype: 'f32', vendor: 'swiftshader' },
   { dtype: 'f32' },
+  { dtype: 'f16', kv: 'f16', vendor: 'nvidia', compileOnly: true },
+  { dtype: 'bf16', kv: 'q8', vendor: 'swiftshader', compileOnly: true },
 ];
 describe.skipIf(!found)('the library on WebGPU in Firefox', () => libraryOnWebGpu(() => openFirefox(found!), choices));

@@ -9,10 +9,6 @@ const found = findFirefox();
 
 describe.skipIf(!found)('Firefox', () => smoke(() => openFirefox(found!), ['wasm', 'webgpu']));
 
-/** The kernels of real GPUs are compiled here, and run by the slow tests. */
-const choices: Choice[] = [
-  { dtype: 'q4', vendor: 'swiftshader' }, // with words in q8, and positions in f32
-  { dtype: 'f16', kv: 'f16', vendor: 'nvidia', compileOnly: true },
-  { dtype: 'bf16', kv: 'q8', vendor: 'swiftshader', compileOnly: true },
-];
+/** With words in q8, and positions in f32. The slow tests have the kernels of real GPUs, and of the other formats. */
+const choices: Choice[] = [{ dtype: 'q4', vendor: 'swiftshader' }];
 describe.skipIf(!found)('the library on WebGPU in Firefox', () => libraryOnWebGpu(() => openFirefox(found!), choices));
