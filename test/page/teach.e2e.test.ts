@@ -102,7 +102,7 @@ describe('an encoder', () => {
     await csv().fill(`text,label\nThe dog barked.,animals\n${'It rained. '.repeat(60)},weather\n`);
     await expect.poll(() => found().innerText()).toMatch(/Line 3 has \d+ tokens, and the model reads 128 at a time/);
     expect(await teach().isDisabled()).toBe(false);
-    expect(await found().innerText()).toContain('The class animals has a single example');
+    expect(await found().innerText()).toContain('The classes animals and weather have a single example each');
   });
 
   test('examples are typed, and dropped as a file', async () => {
