@@ -6,7 +6,8 @@ const port = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.pare
 // Words of kernels/threads.ts, as indices.
 const EPOCH = 64 / 4;
 const SLEEPERS = 320 / 4;
-const GENERATION = 192 / 4;
+const STATE = 128 / 4;
+const CLOSED = 128;
 const FAILED = 1024 / 4;
 const mostLetters = 400;
 
@@ -36,8 +37,8 @@ function fail(words, error) {
     new Uint8Array(words.buffer, 4 * FAILED + 4).set(letters);
     Atomics.store(words, FAILED, letters.length);
   }
-  Atomics.add(words, GENERATION, 1);
-  Atomics.notify(words, GENERATION);
+  Atomics.store(words, STATE, CLOSED);
+  Atomics.notify(words, STATE);
 }
 
 if (port === globalThis) port.onmessage = ({ data }) => start(data);

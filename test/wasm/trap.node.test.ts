@@ -6,7 +6,7 @@ import { load } from '../../src/index.ts';
 import { createWasmBackend } from '../../src/wasm/backend.ts';
 import { openOn } from '../model/opened.ts';
 
-/** What happens to a run when a thread of it traps: it ends, says why, and so does each later one. */
+/** What happens to a run when a thread of it traps: it ends, says why, and so does each later one. Where one never comes, it ends without. */
 
 const fixture = fileURLToPath(new URL('../fixtures/tiny-gpt2/', import.meta.url));
 const threads = process.getBuiltinModule('node:worker_threads');
@@ -16,13 +16,13 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Threads that trap in their first run: a kernel of theirs is given what lies beyond the memory. */
-function plantTrap(): void {
+/** Threads that do this instead of what their first run asks for. */
+function plant(instead: string): void {
   const follow = `(thread, threads, last) => {
       Atomics.add(words, SLEEPERS, 1);
       Atomics.wait(words, EPOCH, last);
       Atomics.sub(words, SLEEPERS, 1);
-      exports.panels(-65536, 1, 64, 0, -65536);
+      ${instead};
     }`;
   threads.Worker = class extends RealWorker {
     constructor(script: string | URL, options: Threads.WorkerOptions) {
@@ -32,6 +32,14 @@ function plantTrap(): void {
       super(planted, { ...options, eval: true });
     }
   } as typeof RealWorker;
+}
+
+/** A kernel of theirs is given what lies beyond the memory. */
+const plantTrap = () => plant('exports.panels(-65536, 1, 64, 0, -65536)');
+
+/** A run that ends before the thread has come to it does not hear of the trap, the next one does. */
+async function untilFailure(run: () => Promise<unknown>): Promise<never> {
+  for (;;) await run();
 }
 
 const trapped = /WebAssembly failed and cannot go on: RuntimeError: memory access out of bounds/;
@@ -44,7 +52,10 @@ describe.each([2, 3])('%i threads', (count) => {
     const program = await backend.program(plan, { slots: 1, context: 32, rows: 8, logitRows: 1 });
     const run = () => program.run({ rows: [{ token: 5, position: 0, slot: 0 }], logitRows: [0] });
     for (let again = 0; again < 2; again++)
-      await expect(run()).rejects.toMatchObject({ code: 'device-lost', message: expect.stringMatching(trapped) });
+      await expect(untilFailure(run)).rejects.toMatchObject({
+        code: 'device-lost',
+        message: expect.stringMatching(trapped),
+      });
     await expect(backend.lost).resolves.toMatch(/memory access out of bounds/);
     backend.dispose();
   });
@@ -53,7 +64,7 @@ describe.each([2, 3])('%i threads', (count) => {
     plantTrap();
     const model = await load(fixture, { device: 'wasm', threads: count });
     for (let again = 0; again < 2; again++)
-      await expect(model.complete([5, 17, 300], { maxNewTokens: 3 })).rejects.toMatchObject({
+      await expect(untilFailure(() => model.complete([5, 17, 300], { maxNewTokens: 3 }))).rejects.toMatchObject({
         code: 'device-lost',
         message: expect.stringMatching(trapped),
         hint: expect.stringContaining('again'),
@@ -64,6 +75,16 @@ describe.each([2, 3])('%i threads', (count) => {
     expect((await other.complete([5, 17, 300], { maxNewTokens: 3 })).ids).toHaveLength(3);
     other.dispose();
   });
+});
+
+test('threads that never come to a run hold it up nowhere', async () => {
+  plant('Atomics.wait(words, 0, 0)');
+  const model = await load(fixture, { device: 'wasm', threads: 3 });
+  const written = await model.complete([5, 17, 300], { maxNewTokens: 3 });
+  model.dispose();
+  const alone = await load(fixture, { device: 'wasm', threads: 1 });
+  expect(written.ids).toEqual((await alone.complete([5, 17, 300], { maxNewTokens: 3 })).ids);
+  alone.dispose();
 });
 
 test.each([1, 2])('the thread that leads %i traps', async (count) => {

@@ -31,7 +31,7 @@ import { panels, scalePanels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, til
 import { activation, binary, cacheAppend, embed, rotate, rotateAppend, selectRows } from './rows';
 import { writeNumbers } from './simd';
 import { Batch, FEW_QUANTISED, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
-import { barrier, epoch, I8_PRODUCTS, join, nextRun, RUN, start } from './threads';
+import { enter, epoch, I8_PRODUCTS, join, leave, nextRun, OVER, RUN, start } from './threads';
 
 // A function that is exported is not put into the one that calls it.
 export { panels, scalePanels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 };
@@ -49,6 +49,7 @@ class Run {
 
 /** Runs steps over a batch with all threads; the caller's is thread 0. */
 export function run(steps: usize, count: i32, batch: usize, scratch: usize, scratchBytes: usize): void {
+  if (count == 0) return;
   const run = changetype<Run>(RUN);
   run.steps = steps;
   run.count = count;
@@ -87,13 +88,11 @@ export function runsSoFar(): i32 {
 
 function work(thread: i32): void {
   const run = changetype<Run>(RUN);
-  const batch = changetype<Batch>(run.batch);
-  const scratch = run.scratch + thread * run.scratchBytes;
-  const count = run.count;
-  let step = run.steps;
-  for (let i = 0; i < count; i++, step += offsetof<Step>()) {
-    perform(changetype<Step>(step), batch, scratch);
-    barrier();
+  // What is run is read in each step anew: only who is in one keeps it from changing.
+  for (let i = enter(-1); i != OVER; i = enter(i)) {
+    const step = changetype<Step>(run.steps + <usize>i * offsetof<Step>());
+    perform(step, changetype<Batch>(run.batch), run.scratch + thread * run.scratchBytes);
+    leave(run.count);
   }
 }
 

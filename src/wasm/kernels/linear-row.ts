@@ -7,7 +7,7 @@ import { threadCount } from './threads';
 
 /**
  * y = x weightᵀ for few rows, as in decoding: bound by reading the weights, panels of which are read one behind the other in one stream.
- * Each thread first makes the rows of x ready for itself, which is cheaper than a barrier.
+ * Each thread first makes the rows of x ready for itself, which is cheaper than a step of its own.
  */
 export function linearRow(s: Step, batch: Batch, scratch: usize): void {
   if (changetype<Table>(s.tables).format < Format.q8) rowsOfFloats(s, batch, scratch);

@@ -3,13 +3,19 @@
  * own. The control words lie below 6144, 64 bytes apart, so that no two share a cache line.
  */
 const EPOCH: usize = 64; // counts the runs; a change starts one (thread.js waits for it too)
-const ARRIVED: usize = 128; // threads at the barrier
-const GENERATION: usize = 192; // counts the barriers
+const STATE: usize = 128; // of a run: its step, whether that is closed, and the threads in it (thread.js closes it when it fails)
 const SLEEPERS: usize = 320; // threads in an atomic wait, those in thread.js too
 export const RUN: usize = 384; // what to run: steps, their number, batch, scratch, its bytes per thread
 export const I8_PRODUCTS: usize = 448; // whether tiles of q8 and q4 are of i8 products
 const FAILED: usize = 1024; // characters of why a thread has failed, which thread.js writes behind it
 const TAKEN: usize = 2048; // for each thread, the pieces of its own part of the step that have been taken
+
+/** The step that STATE is at, above what it says of it: nobody may enter it any more; how many are in it. */
+const STEP: i32 = 8;
+const CLOSED: i32 = 128;
+const INSIDE: i32 = 127;
+/** The whole of STATE where no run is under way. */
+export const OVER: i32 = -1;
 
 let self: i32 = 0;
 let threads: i32 = 1;
@@ -38,23 +44,37 @@ export function threadCount(): i32 {
   return threads;
 }
 
-/** Until all threads are here, or one has failed: it moves the generation on, and all the others trap. The last one resets the counts of pieces. */
-export function barrier(): void {
-  const generation = atomic.load<i32>(GENERATION);
-  if (!atomic.load<i32>(FAILED) && atomic.add<i32>(ARRIVED, 1) != threads - 1) awaitChange(GENERATION, generation);
-  else finishBarrier(generation);
-  if (atomic.load<i32>(FAILED)) unreachable();
-}
-
-function finishBarrier(generation: i32): void {
-  atomic.store<i32>(ARRIVED, 0);
-  for (let i = 0; i < threads; i++) atomic.store<i32>(TAKEN + ((<usize>i) << 6), 0);
-  signal(GENERATION, generation + 1);
-}
-
 /** Lets the other threads start a run. */
 export function start(): void {
+  atomic.store<i32>(STATE, 0);
   signal(EPOCH, atomic.load<i32>(EPOCH) + 1);
+}
+
+/**
+ * Enters the step that a run is at, once that is not `last` any more, and gives its number, or OVER. Traps where a thread has failed. A run waits
+ * for nobody who is not in a step: a thread whose core is busy elsewhere comes in where the others are by then.
+ */
+export function enter(last: i32): i32 {
+  for (let state = stateOfRun(); state != OVER; state = stateOfRun()) {
+    if (state >> STEP == last || state & CLOSED) awaitChange(STATE, state);
+    else if (atomic.cmpxchg<i32>(STATE, state, state + 1) == state) return state >> STEP;
+  }
+  return OVER;
+}
+
+function stateOfRun(): i32 {
+  if (atomic.load<i32>(FAILED)) unreachable();
+  return atomic.load<i32>(STATE);
+}
+
+/** Leaves a step of which no piece is left; who is the last in it closes it and opens the next of `count`. */
+export function leave(count: i32): void {
+  const state = atomic.sub<i32>(STATE, 1) - 1;
+  if (state & INSIDE) return;
+  if (atomic.cmpxchg<i32>(STATE, state, state | CLOSED) != state) return; // another came in, and will be the last
+  for (let i = 0; i < threads; i++) atomic.store<i32>(TAKEN + ((<usize>i) << 6), 0);
+  const next = (state >> STEP) + 1;
+  signal(STATE, next == count ? OVER : next << STEP);
 }
 
 export function epoch(): i32 {
