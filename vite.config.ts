@@ -60,11 +60,7 @@ export default defineConfig(({ mode }) =>
             output: {
               codeSplitting: {
                 groups: [
-                  together('engine', [
-                    ['/src/embed/calls.ts'],
-                    ['/src/gpu/open.ts', '/src/wasm/backend.ts'],
-                    ['/src/plan/pack.ts'],
-                  ]),
+                  together('engine', [['/src/embed/calls.ts'], ['/src/gpu/open.ts', '/src/wasm/backend.ts']]),
                   together('reference', [['/src/cpu/backend.ts']]),
                   together('webgpu', [['/src/gpu/open.ts'], ['/src/run/canary/device-check.ts']]),
                 ],

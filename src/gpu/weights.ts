@@ -105,10 +105,10 @@ async function send(
   pieces: AsyncIterable<WeightRows>,
   rowBytes: { valueBytes: number; scaleBytes: number },
 ): Promise<void> {
-  const pack = await packerFor(format);
   let row = 0;
   let inFlight = 0;
   for await (const piece of pieces) {
+    const pack = await packerFor(format, piece);
     buffers.alive();
     const length = rowLength(format, piece, spec.columns);
     const count = piece.length / length;

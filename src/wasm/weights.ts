@@ -36,7 +36,6 @@ export async function readWeight(
   let valuesEnd = at;
   let row = 0;
   try {
-    const pack = await packerFor(format);
     // The scales lie behind all values.
     const scales = isScaled(format) ? at + valueBytesOf(format, rows * strideOf(spec.columns)) : 0;
     const weight: WasmWeight = { spec, format, values: at, scales, bytes: total };
@@ -45,7 +44,7 @@ export async function readWeight(
       const before = row;
       row += piece.length / rowLength(format, piece, spec.columns);
       if (row > spec.rows) break;
-      const packed = pack(format, piece, spec.columns);
+      const packed = (await packerFor(format, piece))(format, piece, spec.columns);
       valuesEnd = copy(memory, packed.values, valuesEnd);
       if (packed.scales) scalesEnd = copy(memory, packed.scales, scalesEnd);
       toPanels(machine, weight, before, row);
