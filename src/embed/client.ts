@@ -4,12 +4,11 @@
  */
 import type { Inspection, InspectOptions, LoadOptions, PipelineOptions, Pipelines, Source } from '../index.ts';
 import { VitrineError } from '../plan/error.ts';
-import { telling } from '../run/pipelines/progress.ts';
+import { part } from '../plan/part.ts';
 import { Connection } from './connection.ts';
 import { type Loader, loaderOf, type WorkerModels, type WorkerPipelines } from './kinds.ts';
 import {
   remoteModel,
-  remotePipeline,
   type WorkerClass,
   WorkerEncoder,
   WorkerEncoderDecoder,
@@ -92,6 +91,7 @@ export class EngineWorker {
     source: Source,
     options: WorkerPipelineOptions = {},
   ): Promise<WorkerPipelines[Name]> {
+    const { remotePipeline, telling } = await part('What pipes to the worker', () => import('./pipeline.ts'));
     const { progress_callback: tell, ...rest } = options;
     const own = { ...rest, ...(tell && { onProgress: telling(tell, rest.onProgress) }) };
     return remotePipeline<Name>(

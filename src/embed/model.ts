@@ -1,30 +1,11 @@
-import type {
-  Completion,
-  DeviceInfo,
-  ImageSource,
-  ModelTokenizer,
-  Pipelines,
-  TensorSpec,
-  Token,
-  WeightShape,
-} from '../index.ts';
+import type { Completion, DeviceInfo, ImageSource, ModelTokenizer, TensorSpec, Token, WeightShape } from '../index.ts';
 import { errorOf } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { type Afar, afar, type FarRun } from '../run/afar.ts';
-import { PipelineTensor } from '../run/pipelines/tensor.ts';
-import { isSignal } from '../run/refuse.ts';
 import { Trace } from '../run/traced.ts';
 import type { PlainTokenizer, PlainTrace, Spelled } from './calls.ts';
 import { type Connection, split } from './connection.ts';
-import {
-  kinds,
-  type Loader,
-  loaderOf,
-  type Spelling,
-  spellings,
-  type WorkerModels,
-  type WorkerPipelines,
-} from './kinds.ts';
+import { kinds, type Loader, type Spelling, spellings, type WorkerModels } from './kinds.ts';
 
 type Loaded = Awaited<ReturnType<Connection['load']>>;
 
@@ -208,7 +189,7 @@ async function course(
 }
 
 /** An image as it crosses, a list of them, or what has one as `image`; `transfer` gets what of it is handed over. */
-async function sendable(image: unknown, transfer: Transferable[], signal?: AbortSignal): Promise<unknown> {
+export async function sendable(image: unknown, transfer: Transferable[], signal?: AbortSignal): Promise<unknown> {
   if (Array.isArray(image)) {
     const all: unknown[] = [];
     for (const one of image) all.push(await sendable(one, transfer, signal));
@@ -261,29 +242,6 @@ const classes = {
 export function remoteModel<L extends Loader>(connection: Connection, loader: L, loaded: Loaded): WorkerModels[L] {
   const kind = classes[loader] as unknown as new (connection: Connection, loaded: Loaded) => WorkerModels[L];
   return new kind(connection, loaded);
-}
-
-/** @internal The page's side of a pipeline whose model is in the worker. */
-export function remotePipeline<Name extends keyof Pipelines>(
-  connection: Connection,
-  loaded: Loaded,
-): WorkerPipelines[Name] {
-  const loader = loaderOf(loaded.task!);
-  const model = remoteModel(connection, loader, loaded);
-  const call = async (...args: unknown[]) => {
-    const last = args.at(-1) as { signal?: AbortSignal } | undefined;
-    const isHeard = isSignal.accepts(last?.signal);
-    const { signal, ...options } = isHeard ? last! : {};
-    const sent = isHeard ? [...args.slice(0, -1), options] : [...args];
-    const transfer: Transferable[] = [];
-    if (loader === 'loadVision') sent[0] = await sendable(sent[0], transfer, signal);
-    const answer = await connection.call('pipe', [loaded.id, sent, isHeard], { signal, transfer });
-    const { data, dims } = (answer ?? {}) as Partial<PipelineTensor>;
-    return data && dims ? new PipelineTensor(data, dims) : answer;
-  };
-  const dispose = () => model.dispose();
-  const own = { task: loaded.task!, model, dispose, [Symbol.asyncDispose]: dispose };
-  return Object.assign(call, own) as unknown as WorkerPipelines[Name];
 }
 
 let streams = 0;

@@ -153,11 +153,8 @@ export const strings = {
 
   previous: (what: string) => `Previous ${what.toLowerCase()}`,
   next: (what: string) => `Next ${what.toLowerCase()}`,
-  asksLink: (name: string) => `This link asks for the model ${name}.`,
-  findIt: 'Show its size',
   dropHere: 'Drop config.json and model.safetensors to load them',
   fileModel: (names: string[]) => names.find((name) => /\.(safetensors|gguf)$/.test(name)) ?? names[0] ?? 'Files',
-  unkept: (name: string) => `${name} could not be kept in this browser: the next visit will download it again.`,
 
   updateWaits:
     'A newer version of this page is ready. It is taken when the page opens in one tab alone: close its other tabs, then reload this one.',

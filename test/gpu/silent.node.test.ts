@@ -64,7 +64,7 @@ test('a driver that compiles nothing for a minute is given up', async () => {
     createComputePipelineAsync: silent,
   };
   const pipelines = new Pipelines(device as unknown as GPUDevice);
-  const failed = pipelines.get(['binary.wgsl'], {}).catch((error: unknown) => error);
+  const failed = pipelines.get(['norm.wgsl'], {}).catch((error: unknown) => error);
   await vi.advanceTimersByTimeAsync(COMPILING);
   expect(await failed).toMatchObject({
     code: 'no-webgpu',

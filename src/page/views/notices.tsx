@@ -4,7 +4,7 @@ import type { WayOut } from '../failure.ts';
 import { askedModel } from '../link.ts';
 import { device, failure, guest, opened, retry, runOn, show, shown, unkept } from '../models.ts';
 import { updateWaits } from '../offline.ts';
-import { embedded, nameOf } from '../sources.ts';
+import { embedded } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { run } from '../writing.ts';
 import { openModelDialog } from './dialogs.tsx';
@@ -12,6 +12,8 @@ import { Later } from './later.tsx';
 import { Notice } from './notice.tsx';
 
 const gpuNoteDismissed = signal(false);
+
+const rare = () => import('./rare-notices.tsx');
 
 const ways: Record<WayOut, [label: string, act: () => void]> = {
   giveToken: [
@@ -30,11 +32,11 @@ export function Notices() {
     <div class="notices">
       <div role="alert">{failure.value && <FailureNotice />}</div>
       <div role="status">
-        {askedModel.value && <AskedModelNotice />}
+        {askedModel.value && <Later load={async () => (await rare()).AskedModelNotice} with={{}} />}
         {run.value?.finishReason === 'context' && shown.value && !guest.value && (
           <p class="notice">{strings.contextFull(shown.value.model.config.nCtx)}</p>
         )}
-        {unkept.value && <UnkeptNotice />}
+        {unkept.value && <Later load={async () => (await rare()).UnkeptNotice} with={{}} />}
         {updateWaits.value && <Notice text={strings.updateWaits} onDismiss={() => (updateWaits.value = false)} />}
         {withoutGpu() && !gpuNoteDismissed.value && (
           <Later
@@ -70,31 +72,6 @@ function FailureNotice() {
             <p>{details}</p>
           </details>
         )}
-      </div>
-    </Notice>
-  );
-}
-
-function UnkeptNotice() {
-  const { name, why } = unkept.value!;
-  return (
-    <Notice text={strings.unkept(name)} onDismiss={() => (unkept.value = undefined)}>
-      <details>
-        <summary>{strings.details}</summary>
-        <p>{why}</p>
-      </details>
-    </Notice>
-  );
-}
-
-function AskedModelNotice() {
-  const ref = askedModel.value!;
-  return (
-    <Notice text={strings.asksLink(nameOf(ref))} onDismiss={() => (askedModel.value = undefined)}>
-      <div class="ways">
-        <button type="button" class="plain" onClick={() => openModelDialog(ref)}>
-          {strings.findIt}
-        </button>
       </div>
     </Notice>
   );

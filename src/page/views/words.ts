@@ -32,4 +32,8 @@ export const words = {
   branches: 'Branches of the text',
   branch: (depth: number, text: string) => (depth === 0 ? `The first text: ${text}` : `Branch: ${text}`),
   emptyBranch: 'empty',
+
+  asksLink: (name: string) => `This link asks for the model ${name}.`,
+  findIt: 'Show its size',
+  unkept: (name: string) => `${name} could not be kept in this browser: the next visit will download it again.`,
 };
