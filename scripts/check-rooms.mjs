@@ -30,10 +30,10 @@ const budgets = [
     name: 'engine',
     paths:
       /^(shaders\/(?!adjoint\/)|src\/(?!page\/|embed\/|learn\/|adapter\/|gpu\/kernels\/adjoint|(plan|cpu)\/(adjoint|gradient|activation-slope)|wasm\/|host\/|image\/|text\/|run\/canary\/|run\/pipeline))/,
-    limit: 18130,
+    limit: 18115,
   },
   { name: 'pipelines', paths: /^src\/run\/pipeline/, limit: 700 },
-  { name: 'wasm', paths: /^src\/wasm\/(?!binary|adjoint|kernels\/adjoint)/, limit: 3355 },
+  { name: 'wasm', paths: /^src\/wasm\/(?!binary|adjoint|kernels\/adjoint)/, limit: 3380 },
   { name: 'canary', paths: /^src\/run\/canary\//, limit: 900 },
   { name: 'image', paths: /^src\/image\//, limit: 800 },
   { name: 'text', paths: /^src\/text\//, limit: 3150 },

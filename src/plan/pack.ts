@@ -1,6 +1,6 @@
 import type { WeightFormat } from './backend.ts';
 import { hex } from './binary-pack.ts';
-import { BLOCK, type PackedRows, packRows, storedBlock, strideOf, valueBytesOf } from './formats.ts';
+import { BLOCK, type PackedRows, packRows, strideOf, valueBytesOf } from './formats.ts';
 import { bytesOfHex } from './hex.ts';
 
 /** What src/wasm/kernels/pack.ts exports. */
@@ -10,8 +10,6 @@ interface Kernels {
   bf16(from: number, count: number, to: number): void;
   q8(from: number, count: number, values: number, scales: number): void;
   q4(from: number, count: number, values: number, scales: number): void;
-  blocksQ8(from: number, rows: number, inRow: number, padded: number, values: number, scales: number): void;
-  blocksQ4(from: number, rows: number, inRow: number, padded: number, values: number, scales: number): void;
 }
 
 const PAGE = 65536;
@@ -21,27 +19,13 @@ const FROM = 1024;
 /** `packRows` in WebAssembly, in 0.05 to 0.5 of the time and the same bits; its results last until the next call. */
 function packerOf(kernels: Kernels): typeof packRows {
   const { memory } = kernels;
-  const reserve = (end: number) => {
-    const missing = Math.ceil((end - memory.buffer.byteLength) / PAGE);
-    if (missing > 0) memory.grow(missing);
-  };
   return (format, weights, columns) => {
-    const stride = strideOf(columns);
-    if (weights instanceof Uint8Array && (format === 'q8' || format === 'q4')) {
-      const [inRow, padded] = [columns / BLOCK, stride / BLOCK];
-      const rows = weights.length / storedBlock(format) / inRow;
-      const to = FROM + Math.ceil(weights.length / 16) * 16;
-      const [count, bytes] = [rows * stride, valueBytesOf(format, rows * stride)];
-      reserve(to + bytes + count / 16);
-      new Uint8Array(memory.buffer, FROM, weights.length).set(weights);
-      const take = format === 'q8' ? kernels.blocksQ8 : kernels.blocksQ4;
-      take(FROM, rows, inRow, padded, to, to + bytes);
-      return packedAt(memory, format, to, count);
-    }
     if (format === 'f32' || !(weights instanceof Float32Array)) return packRows(format, weights, columns);
+    const stride = strideOf(columns);
     const count = (weights.length / columns) * stride;
     const to = FROM + count * 4;
-    reserve(to + count * 2 + count / 16);
+    const missing = Math.ceil((to + count * 2 + count / 16 - memory.buffer.byteLength) / PAGE);
+    if (missing > 0) memory.grow(missing);
     const from = new Float32Array(memory.buffer, FROM, count);
     if (stride === columns) from.set(weights);
     else {
@@ -59,12 +43,8 @@ function pack(kernels: Kernels, format: Exclude<WeightFormat, 'f32'>, count: num
     kernels[format](FROM, count, to);
     return { values: new Uint16Array(buffer, to, count) };
   }
-  kernels[format](FROM, count, to, to + valueBytesOf(format, count));
-  return packedAt(kernels.memory, format, to, count);
-}
-
-function packedAt({ buffer }: WebAssembly.Memory, format: 'q8' | 'q4', to: number, count: number): PackedRows {
   const bytes = valueBytesOf(format, count);
+  kernels[format](FROM, count, to, to + bytes);
   const values = format === 'q8' ? new Int8Array(buffer, to, bytes) : new Uint8Array(buffer, to, bytes);
   return { values, scales: new Uint16Array(buffer, to + bytes, count / BLOCK) };
 }

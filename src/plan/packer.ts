@@ -4,7 +4,7 @@ import { part } from './part.ts';
 
 /** What packs rows in a format: in WebAssembly where there is something to compute, with results that last until its next call. */
 export async function packerFor(format: WeightFormat, rows: WeightRows): Promise<typeof packRows> {
-  if (format === 'f32' || rows instanceof Uint16Array) return packRows; // nothing is computed
+  if (format === 'f32' || !(rows instanceof Float32Array)) return packRows; // nothing is computed
   const { openPacker } = await part('What packs weights', () => import('./pack.ts'));
   return openPacker();
 }

@@ -7,6 +7,8 @@ export interface Kernels {
   lead(threads: number, mayWait: boolean, i8Products: number): void;
   panels(at: number, groups: number, stride: number, format: number, free: number): void;
   scalePanels(at: number, groups: number, blocks: number, free: number): void;
+  blocksQ8(from: number, rows: number, inRow: number, padded: number, values: number, scales: number): void;
+  blocksQ4(from: number, rows: number, inRow: number, padded: number, values: number, scales: number): void;
   runsSoFar(): number;
 }
 

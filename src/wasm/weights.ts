@@ -44,9 +44,15 @@ export async function readWeight(
       const before = row;
       row += piece.length / rowLength(format, piece, spec.columns);
       if (row > spec.rows) break;
-      const packed = (await packerFor(format, piece))(format, piece, spec.columns);
-      valuesEnd = copy(memory, packed.values, valuesEnd);
-      if (packed.scales) scalesEnd = copy(memory, packed.scales, scalesEnd);
+      if (piece instanceof Uint8Array && (format === 'q8' || format === 'q4')) {
+        takeBlocks(machine, format, piece, [row - before, spec.columns], valuesEnd, scalesEnd);
+        valuesEnd += valueBytesOf(format, (row - before) * strideOf(spec.columns));
+        scalesEnd += scaleBytesOf(format, (row - before) * strideOf(spec.columns));
+      } else {
+        const packed = (await packerFor(format, piece))(format, piece, spec.columns);
+        valuesEnd = copy(memory, packed.values, valuesEnd);
+        if (packed.scales) scalesEnd = copy(memory, packed.scales, scalesEnd);
+      }
       toPanels(machine, weight, before, row);
     }
     if (row !== spec.rows) throw new VitrineError('bad-checkpoint', `${spec.name} has ${row} rows, not ${spec.rows}.`);
@@ -55,6 +61,22 @@ export async function readWeight(
     memory.free(at);
     throw error;
   }
+}
+
+/** Rows as Q8_0 and Q4_0 have them. */
+function takeBlocks(
+  { memory, kernels }: Machine,
+  format: 'q8' | 'q4',
+  piece: Uint8Array,
+  [rows, columns]: [number, number],
+  values: number,
+  scales: number,
+): void {
+  const from = memory.allocate(piece.length, 'A piece of a file');
+  memory.bytes(from, piece.length).set(piece);
+  const take = format === 'q8' ? kernels.blocksQ8 : kernels.blocksQ4;
+  take(from, rows, columns / BLOCK, strideOf(columns) / BLOCK, values, scales);
+  memory.free(from);
 }
 
 /** Makes panels of a matrix's rows that are whole now that those from .. end lie behind the others. */

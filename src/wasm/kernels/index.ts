@@ -33,6 +33,7 @@ import { writeNumbers } from './simd';
 import { Batch, FEW_QUANTISED, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
 import { enter, epoch, I8_PRODUCTS, join, leave, nextRun, OVER, RUN, start } from './threads';
 
+export { blocksQ4, blocksQ8 } from './blocks';
 // A function that is exported is not put into the one that calls it.
 export { panels, scalePanels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 };
 export { rowOfPairsQ4, rowOfPairsQ8, tileOfFivePairs, tileOfFiveQ8, tileOfFourPairs, tileOfFourQ8, tileOfFours };
