@@ -70,7 +70,12 @@ const rows = [
   { what: '`vitrine/openai`, beyond the engine', of: ['src/embed/openai.ts'], beyond: engine, limit: 12 },
   { what: '`vitrine/ai-sdk`, beyond the engine', of: ['src/embed/ai-sdk.ts'], beyond: engine, limit: 6 },
   { what: '`vitrine/react`, beyond the engine', of: ['src/embed/react.ts'], beyond: engine, limit: 6 },
-  { what: 'on WebGPU', of: [chunkOf('src/gpu/open.ts')], beyond: engine, limit: 40 },
+  {
+    what: 'on WebGPU',
+    of: [chunkOf('src/gpu/open.ts'), chunkOf('src/gpu/shaders/real.ts')],
+    beyond: engine,
+    limit: 40,
+  },
   {
     what: 'on WebAssembly',
     of: [chunkOf('src/wasm/backend.ts'), chunkOf('src/wasm/binary-relaxed.ts')],
