@@ -299,14 +299,14 @@ export class Engine {
   #watch(backend: Backend): void {
     void backend.lost.then((reason) => {
       if (backend === this.#backend) this.#lost = reason;
-      const lost = new VitrineError('device-lost', backend.kind === 'webgpu' ? `The GPU was lost: ${reason}` : reason);
+      const lost = new VitrineError('device-lost', backend.kind === 'wasm' ? reason : `The GPU was lost: ${reason}`);
       for (const [fail, on] of this.#waiting) if (on === backend) fail(lost);
     });
   }
 
   async #reopen(lost: string): Promise<void> {
     // What traps in WebAssembly would trap again; a GPU of the caller's is not ours to replace.
-    if (this.#backend.kind !== 'webgpu') throw new VitrineError('device-lost', lost, { hint: 'Load the model again.' });
+    if (this.#backend.kind === 'wasm') throw new VitrineError('device-lost', lost, { hint: 'Load the model again.' });
     if (!this.#options.reopens) {
       const hint = 'Load the model again on a new device.';
       throw new VitrineError('device-lost', `The GPUDevice that the model runs on is lost: ${lost}`, { hint });

@@ -15,7 +15,6 @@ import {
 import type { TrainOptions } from '../../src/learn/options.ts';
 import { Trainer } from '../../src/learn/training.ts';
 import { VitrineError } from '../../src/plan/error.ts';
-import { Engine } from '../../src/run/engine.ts';
 import { connected } from './far.ts';
 
 /** A run ends in many ways, and in each alike on this thread and in a model's own. */
@@ -211,10 +210,6 @@ const endings: Record<string, { ending: Ending; more?: TrainOptions; steps: numb
     ending: async (run, _, opened) => {
       await steps(run, 1);
       const lost = new VitrineError('device-lost', 'The GPU was lost.');
-      // Only a GPU is opened again: until then this device passes for one.
-      vi.spyOn(Engine.prototype, 'turn').mockImplementationOnce(async function (this: Engine) {
-        Object.assign(this.current, { kind: 'webgpu' });
-      });
       vi.spyOn(CpuProgram.prototype, 'run').mockRejectedValueOnce(lost);
       const { value } = await run.next();
       await run.return();
