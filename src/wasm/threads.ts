@@ -50,6 +50,8 @@ export async function startThreads(
     for (const thread of threads) thread.terminate();
   };
   const last = kernels.runsSoFar();
+  // Firefox may stand still for good in a worker's `new Worker`: seldomer in a task of its own than right after compiling (docs/wasm.md).
+  await new Promise((resolve) => setTimeout(resolve));
   try {
     // The first one finds the way, which the others take.
     const { thread, way } = await startFirst(script, said);
