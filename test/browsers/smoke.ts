@@ -24,7 +24,13 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
   });
   afterAll(() => tab?.close());
   // Each test has an origin of its own, and so a browser that has never been there.
-  afterEach(() => site.close());
+  afterEach(async ({ task }) => {
+    await site.close();
+    if (task.result?.state !== 'fail') return;
+    // A worker that stands still lets its tab go nowhere else: whatever comes next has another.
+    void tab.close().catch(() => {});
+    tab = await launch();
+  });
 
   // What was on the page when a test failed says more than what was not.
   beforeEach(() => {
