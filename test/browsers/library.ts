@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serve } from '../../scripts/serve.mjs';
+import { isFull } from '../full.ts';
 import { type Choice, compare } from './compare.ts';
 import type { Tab } from './tab.ts';
 
@@ -45,7 +46,7 @@ export function libraryOnWebGpu(launch: () => Promise<Tab>, choices: readonly Ch
 
   // Firefox offers no subgroups; where rows are selected, that is part of the kernel behind it; GPT-2's positions are not rotary.
   // Gradients are no part of a load.
-  test.runIf(choices.length > 1)(
+  test.runIf(isFull)(
     'every shader was compiled but those for subgroups, select-rows, rotate and gradients',
     async () => {
       const files = await readdir(join(root, 'shaders'), { recursive: true });
