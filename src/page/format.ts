@@ -8,6 +8,14 @@ export function shortNumber(value: number): string {
   return text.replace('-', '−').replace('e−', 'e−');
 }
 
+/** `0.02`, `−1.50`: so many digits behind the point, and no zero below zero. */
+export function fixed(value: number, digits: number): string {
+  return value
+    .toFixed(digits)
+    .replace(/^-(?=[0.]*$)/, '')
+    .replace('-', '−');
+}
+
 /** `12.3 %`, `< 0.01 %` */
 export function percent(share: number): string {
   if (share > 0 && share < 1e-4) return '< 0.01 %';

@@ -93,6 +93,7 @@ export const strings = {
     `${perSecond < 10 ? oneDigit.format(perSecond) : number.format(Math.round(perSecond))} tokens/s`,
   seedUsed: (seed: number) => `seed ${seed}`,
   greedyUsed: 'greedy',
+  changesUsed: 'with your changes',
   reading: 'Reading the prompt…',
   finish: {
     stop: 'ended at a stop string',

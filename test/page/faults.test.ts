@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { WorkerModel } from '../../src/embed/client.ts';
 import { announce, announcement } from '../../src/page/announce.ts';
 import { explain } from '../../src/page/failure.ts';
-import { spoken, visible } from '../../src/page/format.ts';
+import { fixed, spoken, visible } from '../../src/page/format.ts';
 import { TensorCache } from '../../src/page/inside/cache.ts';
 import { laterOf } from '../../src/page/inside/later.ts';
 import { ask, neuron, rather, word } from '../../src/page/inside/looking.ts';
@@ -172,6 +172,16 @@ test('shares, ranks, moments and rows are what their names say', () => {
   expect([...rowOf(pattern, 1)]).toEqual([4, 5, 6, 7]);
   expect([...patternRow(pattern, 1, 0)]).toEqual([4]);
   expect([...patternRow(pattern, 1, 1)]).toEqual([6, 7]);
+});
+
+test('a number that is rounded to zero is not below it', () => {
+  expect([-0.004, -0.006, 0, -12, 1.5].map((value) => fixed(value, 2))).toEqual([
+    '0.00',
+    '−0.01',
+    '0.00',
+    '−12.00',
+    '1.50',
+  ]);
 });
 
 test('times of the same work that differ show how far apart they are', () => {

@@ -92,6 +92,18 @@ test('the numbers of a lesson are those of a trace', async () => {
   const visible = (position: number) => model.tokenizer.token(ids[position]!).replaceAll(' ', '␣');
   expect([from, to]).toEqual([visible(length - 1), visible(most)]);
   expect(Number.parseFloat(String(share))).toBeCloseTo(100 * row[most]!, 0);
+  // Its words stand beside the picture that they are about.
+  await pointedAt();
+  await expect
+    .poll(() =>
+      page.evaluate(() => {
+        const [words, picture] = ['.lesson', '[data-pointed]'].map((of) =>
+          document.querySelector(of)!.getBoundingClientRect(),
+        ) as [DOMRect, DOMRect];
+        return words.left >= picture.right || words.right <= picture.left;
+      }),
+    )
+    .toBe(true);
 });
 
 test('the induction head is the one that a search of all heads finds', async () => {

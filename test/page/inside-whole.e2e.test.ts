@@ -86,6 +86,31 @@ test('the whole is drawn with this run’s numbers, moves with block, head and t
     .toBeLessThan(700); // in view
 });
 
+test('a part opens at its own picture, outlined until one goes on; the sharpest head is that of a trace', async () => {
+  await page.locator('.part-name', { hasText: 'Attention' }).click();
+  const pointed = page.locator('[data-pointed]:has([data-tensor="blocks.3.attn.hook_pattern"])');
+  await pointed.waitFor();
+  await expect
+    .poll(() => pointed.evaluate((one) => one.getBoundingClientRect().top > 0 && one.getBoundingClientRect().top < 700))
+    .toBe(true);
+  await page.keyboard.press('Shift');
+  await expect.poll(() => page.locator('[data-pointed]').count()).toBe(0);
+  const longer = `${text} Lily`;
+  const ids = model.tokenizer.encode(longer);
+  const at = ids.length - 1;
+  const traced = await model.trace(ids, { capture: ['blocks.*.attn.hook_pattern'] });
+  const { nLayer, nHead } = model.config;
+  const shares = Array.from({ length: nLayer * nHead }, (_, i) => {
+    const pattern = traced.get(`blocks.${Math.floor(i / nHead)}.attn.hook_pattern`)!;
+    return Math.max(...patternRow(pattern, i % nHead, at).subarray(1, at));
+  });
+  const best = shares.indexOf(Math.max(...shares));
+  await page.getByRole('button', { name: 'Show the head that looks back most' }).click();
+  const found = `[aria-label="Block ${Math.floor(best / nHead)}"][aria-pressed="true"]`;
+  await page.locator(`.whole[data-stale="false"] .block-names ${found}`).waitFor();
+  await page.getByText(`In block ${Math.floor(best / nHead)}, head ${best % nHead} looks`).waitFor();
+});
+
 test('the last token, once picked, is followed again; the first has none before it', async () => {
   const ribbon = page.locator('.bar .ribbon');
   const checked = () => ribbon.locator('[aria-checked="true"]').getAttribute('aria-label');
@@ -174,6 +199,7 @@ test('the text is continued with what was changed inside the model', async () =>
   await expect.poll(() => page.locator('textarea').inputValue()).not.toBe(prompt);
   const { text: written } = await model.complete(prompt, { ...dials, maxNewTokens: 4, edits });
   await expect.poll(() => page.locator('textarea').inputValue()).toBe(prompt + written);
+  await page.locator('.shelf .figures').getByText('with your changes').waitFor();
   await page.getByRole('button', { name: 'Undo', exact: true }).first().click();
 });
 

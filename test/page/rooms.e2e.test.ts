@@ -172,6 +172,12 @@ describe('digits', () => {
     await unfold('blocks');
     await page.locator('.tensors canvas').first().waitFor();
     await expectAccessible('dark');
+    // A wide screen has what goes on inside beside what is put in, to its very edge.
+    await page.setViewportSize({ width: 1920, height: 900 });
+    const edges = (of: string) => page.locator(of).evaluate((one) => one.getBoundingClientRect().toJSON() as DOMRect);
+    await expect.poll(async () => (await edges('.opened')).left - (await edges('.put-in')).right).toBeGreaterThan(0);
+    expect((await edges('.opened')).right).toBeGreaterThan(1800);
+    await page.setViewportSize({ width: 1280, height: 900 });
   });
 });
 

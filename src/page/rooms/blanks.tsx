@@ -65,49 +65,49 @@ export function BlanksRoom({ model }: { model: WorkerEncoder }) {
   };
   return (
     <>
-      <header>
-        <h2>{words.blanksTitle}</h2>
-        <p class="summary">{words.blanksLead}</p>
-      </header>
-      <div class="source-input">
-        <label class="unseen" for="blanks-text">
-          {words.text}
-        </label>
-        <textarea
-          id="blanks-text"
-          rows={2}
-          dir="auto"
-          value={text}
-          spellcheck={false}
-          onInput={(event) => {
-            change(event.currentTarget.value);
-            setAway(new Set(gone));
-          }}
-        />
-        <p class="summary">{words.blanksHint}</p>
-      </div>
-      <div class="blank-words" role="group" aria-label={words.blanksHint}>
-        {parts.words.map((word, i) => (
-          <button
-            type="button"
-            key={i}
-            aria-pressed={away.has(i)}
-            aria-label={words.word(word, away.has(i))}
-            onClick={() => toggle(i)}
-          >
-            <bdi>{word}</bdi>
-          </button>
-        ))}
-        {gone.length > 1 && (
-          <button type="button" class="quiet" onClick={() => setAway(new Set())}>
-            {words.putBack}
-          </button>
-        )}
-      </div>
-      <Failed failure={failure} />
-      {gone.length === 0 && <p class="summary">{words.noBlank}</p>}
-      {run && (
-        <>
+      <div class="put-in">
+        <header>
+          <h2>{words.blanksTitle}</h2>
+          <p class="summary">{words.blanksLead}</p>
+        </header>
+        <div class="source-input">
+          <label class="unseen" for="blanks-text">
+            {words.text}
+          </label>
+          <textarea
+            id="blanks-text"
+            rows={2}
+            dir="auto"
+            value={text}
+            spellcheck={false}
+            onInput={(event) => {
+              change(event.currentTarget.value);
+              setAway(new Set(gone));
+            }}
+          />
+          <p class="summary">{words.blanksHint}</p>
+        </div>
+        <div class="blank-words" role="group" aria-label={words.blanksHint}>
+          {parts.words.map((word, i) => (
+            <button
+              type="button"
+              key={i}
+              aria-pressed={away.has(i)}
+              aria-label={words.word(word, away.has(i))}
+              onClick={() => toggle(i)}
+            >
+              <bdi>{word}</bdi>
+            </button>
+          ))}
+          {gone.length > 1 && (
+            <button type="button" class="quiet" onClick={() => setAway(new Set())}>
+              {words.putBack}
+            </button>
+          )}
+        </div>
+        <Failed failure={failure} />
+        {gone.length === 0 && <p class="summary">{words.noBlank}</p>}
+        {run && (
           <div class="blanks" data-stale={stale}>
             {run.blanks.map((blank, i) => (
               <Fits
@@ -119,9 +119,9 @@ export function BlanksRoom({ model }: { model: WorkerEncoder }) {
               />
             ))}
           </div>
-          <Opened model={model} run={run} />
-        </>
-      )}
+        )}
+      </div>
+      <div class="opened">{run && <Opened model={model} run={run} />}</div>
     </>
   );
 }

@@ -1,3 +1,4 @@
+import { fixed } from '../format.ts';
 import { words } from './words/encoder.ts';
 
 /** The cosine of the angle between two vectors. */
@@ -38,7 +39,7 @@ export function CosineTable({ texts, vectors }: { texts: readonly string[]; vect
                 const value = cosine(vectors[i]!, vectors[j]!);
                 return (
                   <td key={j} data-cosine={value} style={{ '--share': Math.max(0, value) }}>
-                    {value.toFixed(2).replace('-', '−')}
+                    {fixed(value, 2)}
                   </td>
                 );
               })}

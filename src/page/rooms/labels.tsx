@@ -24,47 +24,51 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
   );
   return (
     <>
-      <header>
-        <h2>{words.labelsTitle[head]}</h2>
-        <p class="summary">{words.labelsLead}</p>
-      </header>
-      <div class="sentence-fields">
-        <label for="labels-text">{words.text}</label>
-        <textarea
-          id="labels-text"
-          rows={3}
-          dir="auto"
-          value={text}
-          spellcheck={false}
-          onInput={(event) => {
-            writeInRoom(event.currentTarget.value);
-            setText(event.currentTarget.value);
-          }}
-        />
-        {head === 'answers' && (
-          <>
-            <label for="question">{words.question}</label>
-            <input
-              id="question"
-              type="text"
-              dir="auto"
-              value={question}
-              onInput={(event) => setQuestion(event.currentTarget.value)}
-            />
-          </>
+      <div class="put-in">
+        <header>
+          <h2>{words.labelsTitle[head]}</h2>
+          <p class="summary">{words.labelsLead}</p>
+        </header>
+        <div class="sentence-fields">
+          <label for="labels-text">{words.text}</label>
+          <textarea
+            id="labels-text"
+            rows={3}
+            dir="auto"
+            value={text}
+            spellcheck={false}
+            onInput={(event) => {
+              writeInRoom(event.currentTarget.value);
+              setText(event.currentTarget.value);
+            }}
+          />
+          {head === 'answers' && (
+            <>
+              <label for="question">{words.question}</label>
+              <input
+                id="question"
+                type="text"
+                dir="auto"
+                value={question}
+                onInput={(event) => setQuestion(event.currentTarget.value)}
+              />
+            </>
+          )}
+        </div>
+        <Failed failure={failure} />
+        {value && (
+          <section class="fits" data-stale={stale}>
+            {value.length > 0 ? (
+              <Shares label={head === 'classes' ? words.classes : words.entities} shares={value} />
+            ) : (
+              <p class="summary">{words.none}</p>
+            )}
+          </section>
         )}
       </div>
-      <Failed failure={failure} />
-      {value && (
-        <section class="fits" data-stale={stale}>
-          {value.length > 0 ? (
-            <Shares label={head === 'classes' ? words.classes : words.entities} shares={value} />
-          ) : (
-            <p class="summary">{words.none}</p>
-          )}
-        </section>
-      )}
-      <Opened model={model} head={head} asked={asked} />
+      <div class="opened">
+        <Opened model={model} head={head} asked={asked} />
+      </div>
     </>
   );
 }

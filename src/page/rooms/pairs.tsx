@@ -28,26 +28,28 @@ export function PairsRoom({ model, name }: { model: WorkerEncoderDecoder; name: 
   const [title, lead] = titleOf(name);
   return (
     <>
-      <header>
-        <h2>{title}</h2>
-        <p class="summary">{lead}</p>
-      </header>
-      <SourceInput
-        model={model}
-        name={name}
-        start={openRoomText()}
-        onText={(text) => {
-          if (source !== undefined) writeInRoom(text); // what it begins with is nobody's
-          setSource(text);
-        }}
-      />
-      <Written writing={writing} source={source} />
-      {failure !== undefined && (
-        <p role="alert" class="failed">
-          {common.failed(failure instanceof Error ? failure.message : String(failure))}
-        </p>
-      )}
-      {run && source && <Opened model={model} run={run} source={source} />}
+      <div class="put-in">
+        <header>
+          <h2>{title}</h2>
+          <p class="summary">{lead}</p>
+        </header>
+        <SourceInput
+          model={model}
+          name={name}
+          start={openRoomText()}
+          onText={(text) => {
+            if (source !== undefined) writeInRoom(text); // what it begins with is nobody's
+            setSource(text);
+          }}
+        />
+        <Written writing={writing} source={source} />
+        {failure !== undefined && (
+          <p role="alert" class="failed">
+            {common.failed(failure instanceof Error ? failure.message : String(failure))}
+          </p>
+        )}
+      </div>
+      <div class="opened">{run && source && <Opened model={model} run={run} source={source} />}</div>
     </>
   );
 }

@@ -1,3 +1,4 @@
+import { fixed } from '../format.ts';
 import './encoder.css';
 import { useMemo, useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../embed/client.ts';
@@ -44,43 +45,45 @@ export function SentencesRoom({ model }: { model: WorkerEncoder }) {
   const { pooling } = model.sentences;
   return (
     <>
-      <header>
-        <h2>{words.sentencesTitle}</h2>
-        <p class="summary">{words.sentencesLead}</p>
-      </header>
-      <div class="sentence-fields">
-        <label for="query">{words.query}</label>
-        <input
-          id="query"
-          type="text"
-          dir="auto"
-          value={query}
-          onInput={(event) => change(event.currentTarget.value, list)}
-        />
-        <label for="sentences">{words.sentences}</label>
-        <textarea
-          id="sentences"
-          rows={6}
-          dir="auto"
-          value={list}
-          spellcheck={false}
-          onInput={(event) => change(query, event.currentTarget.value)}
-        />
-      </div>
-      <Failed failure={failure} />
-      {run && run.texts.length > 1 ? (
-        <div class="ranked" data-stale={stale}>
-          <Figure title={words.ranked} note={words.pooling([pooling].flat().join(', '), run.vectors[0]!.length)}>
-            <Shares label={words.ranked} shares={rankedOf(run)} show={(share) => share.toFixed(3).replace('-', '−')} />
-          </Figure>
-          <Figure title={words.table} note={words.tableOf}>
-            <CosineTable texts={run.texts} vectors={run.vectors} />
-          </Figure>
+      <div class="put-in">
+        <header>
+          <h2>{words.sentencesTitle}</h2>
+          <p class="summary">{words.sentencesLead}</p>
+        </header>
+        <div class="sentence-fields">
+          <label for="query">{words.query}</label>
+          <input
+            id="query"
+            type="text"
+            dir="auto"
+            value={query}
+            onInput={(event) => change(event.currentTarget.value, list)}
+          />
+          <label for="sentences">{words.sentences}</label>
+          <textarea
+            id="sentences"
+            rows={6}
+            dir="auto"
+            value={list}
+            spellcheck={false}
+            onInput={(event) => change(query, event.currentTarget.value)}
+          />
         </div>
-      ) : (
-        <p class="summary">{words.more}</p>
-      )}
-      {run && <Opened model={model} run={run} />}
+        <Failed failure={failure} />
+        {run && run.texts.length > 1 ? (
+          <div class="ranked" data-stale={stale}>
+            <Figure title={words.ranked} note={words.pooling([pooling].flat().join(', '), run.vectors[0]!.length)}>
+              <Shares label={words.ranked} shares={rankedOf(run)} show={(share) => fixed(share, 3)} />
+            </Figure>
+            <Figure title={words.table} note={words.tableOf}>
+              <CosineTable texts={run.texts} vectors={run.vectors} />
+            </Figure>
+          </div>
+        ) : (
+          <p class="summary">{words.more}</p>
+        )}
+      </div>
+      <div class="opened">{run && <Opened model={model} run={run} />}</div>
     </>
   );
 }

@@ -35,20 +35,22 @@ export function VisionRoom({ model }: { model: WorkerVision }) {
   } = useLater((signal) => (image ? runOf(model, image, signal) : undefined), [image]);
   return (
     <>
-      <header>
-        <h2>{isOfDigits ? words.drawTitle : words.imageTitle}</h2>
-        <p class="summary">{words.lead}</p>
-      </header>
-      <div class="vision-top">
-        {isOfDigits ? <DigitInput onImage={setImage} /> : <PictureInput onImage={setImage} />}
-        <Answer model={model} run={image ? run : undefined} stale={stale} />
+      <div class="put-in">
+        <header>
+          <h2>{isOfDigits ? words.drawTitle : words.imageTitle}</h2>
+          <p class="summary">{words.lead}</p>
+        </header>
+        <div class="vision-top">
+          {isOfDigits ? <DigitInput onImage={setImage} /> : <PictureInput onImage={setImage} />}
+          <Answer model={model} run={image ? run : undefined} stale={stale} />
+        </div>
+        {failure !== undefined && image && (
+          <p role="alert" class="failed">
+            {common.failed(failure instanceof Error ? failure.message : String(failure))}
+          </p>
+        )}
       </div>
-      {failure !== undefined && image && (
-        <p role="alert" class="failed">
-          {common.failed(failure instanceof Error ? failure.message : String(failure))}
-        </p>
-      )}
-      {image && run && <Looks model={model} run={run} />}
+      <div class="opened">{image && run && <Looks model={model} run={run} />}</div>
     </>
   );
 }

@@ -4,7 +4,7 @@ import type { Start, StartName } from './texts.ts';
 type Facts = { next: (token: string) => string; rank: string; looks: string; pieces: readonly string[] };
 
 const headOf = ({ layer, head, token, share }: NonNullable<Start['looks']>) =>
-  `head ${head} of block ${layer} gives “${visible(token)}” ${percent(share)} of its attention`;
+  `one of the model’s parts that look back, head ${head} of block ${layer}, gives “${visible(token)}” ${percent(share)} of its attention`;
 
 export const words = {
   inside: 'See it inside',

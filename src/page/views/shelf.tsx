@@ -82,12 +82,13 @@ function Figures() {
   if (loading.value) return <LoadFigures />;
   const last = run.value;
   if (!last) return <p class="figures">{shown.value ? strings.local : ''}</p>;
-  const { tokens, tokensPerSecond, seed, finishReason } = last;
+  const { tokens, tokensPerSecond, seed, finishReason, edits } = last;
   const ending = finishReason && finishReason !== 'length' ? strings.finish[finishReason] : undefined;
   const parts = [
     tokens || phase.value !== 'running' ? strings.ran(tokens) : strings.reading,
     tokensPerSecond && strings.speed(tokensPerSecond),
     seed === undefined ? strings.greedyUsed : strings.seedUsed(seed),
+    edits.length > 0 && strings.changesUsed,
     ending,
   ];
   return (

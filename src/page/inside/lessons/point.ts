@@ -1,5 +1,5 @@
 import { keepInView, whenMoved } from '../into-view.ts';
-import type { StationName } from '../looking.ts';
+import { type StationName, unfold } from '../looking.ts';
 
 /** A picture is drawn when its numbers are read; longer than this it is not waited for. */
 const patienceMs = 10_000;
@@ -26,12 +26,15 @@ export async function pointAt(tensor: string, station: StationName, stays = fals
     await new Promise(requestAnimationFrame);
     if (turn !== mine) return stopWaiting();
     section = document.getElementById(`station-${station}`);
-    const picture = section?.querySelector<HTMLElement>(`[data-tensor="${CSS.escape(tensor)}"]`);
+    const picture = section?.querySelector<HTMLElement>(
+      `:is([data-tensor="${CSS.escape(tensor)}"], [data-part="${CSS.escape(tensor)}"])`,
+    );
     shown = picture?.closest<HTMLElement>('.matrix') ?? picture;
   } while (!shown && performance.now() < until);
   stopWaiting();
   shown?.setAttribute('data-pointed', '');
   const aim = shown ?? section;
+  if (aim) standBeside(aim);
   if (!aim || !section || !leads) return;
   // The bar covers the beginning of the window, the lesson's own words its end, as far as there is room beside them.
   const own = document.querySelector<HTMLElement>('.lesson')?.offsetHeight ?? 0;
@@ -40,6 +43,26 @@ export async function pointAt(tensor: string, station: StationName, stays = fals
   const shelf = Number.parseFloat(getComputedStyle(document.documentElement).scrollPaddingBottom) || 0;
   aim.style.scrollMargin = `${barHeight}px 0 ${Math.min(own, room) - shelf}px`;
   leaveLast = keepInView(aim, section, 'center');
+}
+
+/** Shows where the picture of a tensor is within a station, until the visitor moves on. */
+export async function showPicture(tensor: string, station: StationName): Promise<void> {
+  unfold(station);
+  const turn = mine + 1;
+  await pointAt(tensor, station);
+  if (turn === mine) whenMoved(() => turn === mine && stopPointing());
+}
+
+/** CSS pixels from the window's edge that a lesson's words take where they do not take all of its width. */
+const lessonWidth = 32 * 16;
+
+/** The lesson's words stand on that side of the window where they cover less of what they point at. */
+function standBeside(aim: HTMLElement): void {
+  const { left, right } = aim.getBoundingClientRect();
+  const coveredLeft = Math.min(right, lessonWidth) - left;
+  const coveredRight = right - Math.max(left, innerWidth - lessonWidth);
+  const side = coveredRight < coveredLeft ? 'right' : 'left';
+  document.querySelector('.lesson')?.setAttribute('data-side', side);
 }
 
 /** Nothing is outlined any more, and a picture that is still waited for is not scrolled to. */

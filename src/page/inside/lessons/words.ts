@@ -11,7 +11,7 @@ const noRepetition = 'no';
  */
 export const words = {
   title: 'Lessons',
-  intro: 'Two minutes each, on your own text.',
+  intro: 'Two minutes each, on your own text; each stands on those before it.',
   stepOf: (step: number, steps: number) => `${step} of ${steps}`,
   previous: 'Back',
   next: 'Next',

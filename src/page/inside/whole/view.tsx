@@ -1,13 +1,16 @@
 import './style.css';
+import { useState } from 'preact/hooks';
 import { percent, shortNumber, visible } from '../../format.ts';
 import { largest, lengthOf, patternRow, softmax } from '../../shares.ts';
 import { settings } from '../../writing.ts';
 import { Quoting } from '../draw/figure.tsx';
 import { Matrix } from '../draw/matrix.tsx';
 import { useWidth } from '../draw/width.ts';
-import { Framed, useFrame, useShown } from '../frame.ts';
+import { type Frame, Framed, useFrame, useShown } from '../frame.ts';
 import { useLater } from '../later.ts';
+import { showPicture } from '../lessons/point.ts';
 import { ask, layer, lookAt, open, type StationName } from '../looking.ts';
+import { current } from '../reading.ts';
 import { pipelineOf } from '../stations/output/stages.ts';
 import { TakePicture } from '../take/picture.tsx';
 import { useTexts } from '../texts.ts';
@@ -52,10 +55,11 @@ const numberWidth = 24;
 
 const ofBlock = ['attn.hook_pattern', 'hook_attn_out', 'hook_mlp_out', 'hook_resid_post'];
 
-/** What a part is called, in plain words and by its hook; it opens the part's station. */
-function Name({ of: [plain, hook], to }: { of: readonly string[]; to: StationName }) {
+/** What a part is called, in plain words and by its hook; it opens the part's station, at its `picture` where that is not the first. */
+function Name({ of: [plain, hook], to, picture }: { of: readonly string[]; to: StationName; picture?: boolean }) {
+  const show = () => (picture ? void showPicture(hook!, to) : open(to));
   return (
-    <button type="button" class="part-name" aria-label={words.opens(plain!)} data-to={to} onClick={() => open(to)}>
+    <button type="button" class="part-name" aria-label={words.opens(plain!)} data-to={to} onClick={show}>
       <b>{plain}</b>
       <code>{hook}</code>
     </button>
@@ -123,8 +127,8 @@ function Blocks({ rows, pattern }: { rows: readonly number[]; pattern: Float32Ar
   return (
     <div class="blocks">
       <div class="names">
-        <Name of={words.attention(frame.layer)} to="block" />
-        <Name of={words.mlp(frame.layer)} to="block" />
+        <Name of={words.attention(frame.layer)} to="block" picture />
+        <Name of={words.mlp(frame.layer)} to="block" picture />
         <Name of={words.stream(frame.layer)} to="overview" />
       </div>
       <Stream lines={lines} lengths={lengths} rowHeight={rowHeight} rows={rows.length} />
@@ -162,7 +166,7 @@ function Scores() {
   const { u } = picked;
   return (
     <div class="scores">
-      <Name of={words.logits} to="output" />
+      <Name of={words.logits} to="output" picture />
       <ol title={words.temperature}>
         {top.map((id) => (
           <li key={id} data-id={id} data-probability={shares[id]} data-logit={logits[id]} data-drawn={id === picked.id}>
@@ -172,7 +176,7 @@ function Scores() {
           </li>
         ))}
       </ol>
-      <Name of={words.draw} to="output" />
+      <Name of={words.draw} to="output" picture />
       <div class="whole-draw" data-id={picked.id} data-u={u}>
         {u !== undefined && (
           <div class="whole-line" role="img" aria-label={words.line01(u, text(picked.id))}>
@@ -212,10 +216,51 @@ function Said({ pattern }: { pattern: Float32Array }) {
   const to = most === frame.position ? undefined : frame.text(most);
   const block = `blocks.${frame.layer}`;
   const length = (name: string) => shortNumber(lengthOf(frame.row(`${block}.${name}`)));
+  const { nLayer, nHead } = frame.reading.model.config;
   return (
-    <p class="whole-said">
-      <Quoting text={words.looks(frame.layer, frame.head, frame.text(), to, percent(pattern[most]!))} />{' '}
-      {words.adds(length('hook_attn_out'), length('hook_mlp_out'))} <span class="summary">{words.streamNote}</span>
-    </p>
+    <div class="whole-said">
+      <p>
+        {words.attends}{' '}
+        <Quoting text={words.looks(frame.layer, frame.head, frame.text(), to, percent(pattern[most]!))} />{' '}
+        {frame.position > 1 && <Sharpest />}
+      </p>
+      <p>
+        {words.adds(nLayer, nHead, length('hook_attn_out'), length('hook_mlp_out'))}{' '}
+        <span class="summary">{words.streamNote}</span>
+      </p>
+    </div>
   );
+}
+
+/** Looks through the head that is most at one piece. */
+function Sharpest() {
+  const { frame } = useShown();
+  const [of, setOf] = useState<Frame | undefined>(undefined);
+  const isSearching = of?.reading === frame.reading;
+  const search = async () => {
+    if (isSearching) return;
+    setOf(frame);
+    const found = await sharpestHead(frame).catch(() => undefined); // a reading that is left has none to show
+    if (found && current.peek() === frame.reading) lookAt(found);
+    setOf(undefined);
+  };
+  return (
+    <button type="button" class="leads" aria-disabled={isSearching} onClick={() => void search()}>
+      {words.sharpest}
+    </button>
+  );
+}
+
+/** Of all heads the one that looks most at one piece before a position. The first piece is where heads look that find nothing. */
+async function sharpestHead({ reading, position }: Frame): Promise<{ layer: number; head: number }> {
+  const { nLayer, nHead } = reading.model.config;
+  let best = { layer: 0, head: 0, share: -1 };
+  for (let layer = 0; layer < nLayer; layer++) {
+    const pattern = await reading.tensor(`blocks.${layer}.attn.hook_pattern`); // one after the other: all at once may be large
+    for (let head = 0; head < nHead; head++) {
+      const share = Math.max(...patternRow(pattern, head, position).subarray(1, position));
+      if (share > best.share) best = { layer, head, share };
+    }
+  }
+  return { layer: best.layer, head: best.head };
 }

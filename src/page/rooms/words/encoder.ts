@@ -3,7 +3,7 @@ export const words = {
   lookTitle: 'What looks where',
   lookSummary: 'Each word reads from all others, before and behind it.',
   lookNote:
-    'The thicker a line, the larger the share. Choose a token on the right, or a head: a row of pictures a block, tokens that read downwards, tokens that are read across.',
+    'The thicker a line, the larger the share. Choose a token on the right, or a head: a row of pictures a block, tokens that read downwards, tokens that are read across. Signs in brackets, as [CLS] and [SEP], begin and end the text for the model.',
   readsFrom: (text: string) => `“${text}” reads from`,
   text: 'Your text',
 

@@ -1,5 +1,7 @@
+import { fixed } from '../../format.ts';
+
 /** The lessons of the rooms, each on the visitor's own input. Translate this file. */
-const n = (value: number) => value.toFixed(2).replace('-', '−');
+const n = (value: number) => fixed(value, 2);
 const share = (value: number) => `${(100 * value).toFixed(1)} %`;
 
 export const words = {
@@ -23,7 +25,7 @@ export const words = {
     `A row a token, ${width} numbers each: sines of ${width / 2} wavelengths on the left, cosines on the right. The first turn fast, the last barely.`,
   sinePosition: 'Token',
   sineSays: (at: number, i: number, width: number, value: number) =>
-    `Number ${i} of token ${at} is sin(${at} / 10000^(${2 * i}/${width})) = ${value.toFixed(4).replace('-', '−')}.`,
+    `Number ${i} of token ${at} is sin(${at} / 10000^(${2 * i}/${width})) = ${fixed(value, 4)}.`,
   sineProducts: 'Product of each position with each other',
   sineProductsNote: (distance: number, first: number, other: number) =>
     `It depends on the distance alone. ${distance === 1 ? 'Neighbours' : `Positions ${distance} apart`}: ${first.toFixed(3)} at the beginning, ${other.toFixed(3)} at the end of your text. That is how attention can tell “two places back” wherever it is.`,

@@ -1,4 +1,5 @@
 import type { EmbeddedName } from '../../embedded.ts';
+import { fixed } from '../../format.ts';
 
 /** The words of the room in which one text is read and another written. Translate this file. */
 
@@ -86,7 +87,7 @@ export const words = {
   beamsNote: (count: number) =>
     `Instead of the likeliest token alone, the ${count} likeliest texts are kept at every step. These are left at the end, with the probability of each token; a branch is where they part.`,
   beams: 'Texts kept',
-  score: (score: number) => score.toFixed(2).replace('-', '−'),
+  score: (score: number) => fixed(score, 2),
   scoreTitle: 'Log-probability, divided by the length',
   searching: 'Searching…',
   failed: (why: string) => `This could not be written: ${why}`,

@@ -1,6 +1,6 @@
 import './attention.css';
 import { useRef, useState } from 'preact/hooks';
-import { shortNumber } from '../../../format.ts';
+import { fixed, shortNumber } from '../../../format.ts';
 import { patternRow } from '../../../shares.ts';
 import { Quoting } from '../../draw/figure.tsx';
 import { type DrawnCanvas, Matrix } from '../../draw/matrix.tsx';
@@ -238,7 +238,7 @@ function Row({ data, stage, cellAt }: RowProps) {
       </ol>
       {rest.length > 0 && <p class="summary">{words.others(rest.length, sumOf(rest))}</p>}
       <p class="row-sum" data-value={sumOf(keys)}>
-        {words.rowSum} <b>{sumOf(keys).toFixed(3).replace('-', '−')}</b>
+        {words.rowSum} <b>{fixed(sumOf(keys), 3)}</b>
       </p>
     </div>
   );

@@ -16,8 +16,9 @@ export const words = {
     const name = centred ? 'LayerNorm' : 'RMSNorm';
     return which === 'final' ? `Final ${name}` : `${name} ${which}`;
   },
-  normNote: 'Less its mean, over its standard deviation, times a learned weight, plus a learned bias.',
-  rmsNote: 'Over the root of its mean square, times a learned weight.',
+  normNote:
+    'The same numbers brought to one size: less their mean, over their standard deviation (how far they spread), times a learned weight, plus a learned bias.',
+  rmsNote: 'The same numbers brought to one size: over the root of their mean square, times a learned weight.',
   meanSquare: 'mean square',
   rms: 'scale = √(mean square + ε)',
   mean: 'mean',
@@ -39,9 +40,11 @@ export const words = {
   stageNotes: {
     raw: (scale: number) =>
       `Every query times every key. The model’s hook_attn_scores are already times ${shortNumber(scale)}, which is undone here. It never computes what is right of the diagonal: those products are made for this picture, of its q and k.`,
-    scaled: (scale: number) => `Times ${shortNumber(scale)}, so that long vectors do not saturate the softmax.`,
+    scaled: (scale: number) =>
+      `Times ${shortNumber(scale)}, so that long vectors do not draw all of the attention to one token.`,
     masked: () => 'A token sees only itself and what came before: the rest is −∞.',
-    pattern: () => 'exp, divided by the row’s sum: each row is now shares of 1.',
+    pattern: () =>
+      'Softmax makes shares of the products: e to the power of each, divided by the row’s sum. A row is how a token shares its attention out; it sums to 1.',
   },
   readsFrom: (query: string) => `The row of “${query}”`,
   rowSum: 'Sum of the row',

@@ -20,7 +20,7 @@ export function Draw({ picked, seed, text, said, children }: DrawProps) {
   const token = text(id);
   return (
     <Part title={words.draw} hooks={[]}>
-      <div class="draw" data-id={id} data-u={u}>
+      <div class="draw" data-part="sampling" data-id={id} data-u={u}>
         {u === undefined ? (
           <p>
             <Quoting text={words.greedy(token)} />

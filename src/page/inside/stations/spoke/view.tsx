@@ -1,6 +1,6 @@
 import './style.css';
 import { useMemo } from 'preact/hooks';
-import { shortNumber, visible } from '../../../format.ts';
+import { fixed, shortNumber, visible } from '../../../format.ts';
 import { largest, magnitudeOf } from '../../../shares.ts';
 import { currentTheme } from '../../../theme.ts';
 import { cssColour } from '../../draw/colours.ts';
@@ -218,13 +218,13 @@ function Sum({ speakers, logit, rather: isRather }: { speakers: readonly Speaker
         <tfoot>
           <tr>
             <th scope="row">{words.total}</th>
-            <td>{total.toFixed(3).replace('-', '−')}</td>
+            <td>{fixed(total, 3)}</td>
           </tr>
           <tr>
             <th scope="row">
               {words.logit(isRather)} <code>logits</code>
             </th>
-            <td>{logit.toFixed(3).replace('-', '−')}</td>
+            <td>{fixed(logit, 3)}</td>
           </tr>
         </tfoot>
       </table>

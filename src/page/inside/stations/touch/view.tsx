@@ -1,5 +1,5 @@
 import './style.css';
-import { percent, spoken, visible } from '../../../format.ts';
+import { fixed, percent, spoken, visible } from '../../../format.ts';
 import { patternRow } from '../../../shares.ts';
 import { complete, phase } from '../../../writing.ts';
 import { Figure, Quoting } from '../../draw/figure.tsx';
@@ -64,7 +64,7 @@ function Factor({ label, value, onChange }: { label: string; value: number; onCh
         aria-label={`${label}, ${words.factor}`}
         onInput={(event) => onChange(event.currentTarget.valueAsNumber)}
       />
-      <output>× {value.toFixed(2).replace('-', '−')}</output>
+      <output>× {fixed(value, 2)}</output>
       <button type="button" class="plain" aria-pressed={value === 0} onClick={() => onChange(value === 0 ? 1 : 0)}>
         {words.knockOut}
       </button>
