@@ -33,8 +33,9 @@ export function kept(): History | undefined {
   return stored('document', isHistory);
 }
 
-function isDocument({ branches, shown }: Document): boolean {
+function isDocument({ branches, shown, run }: Document): boolean {
   const isBranch = ({ id, at, manuscript }: Document['branches'][number]) =>
     typeof id === 'number' && typeof at === 'number' && manuscript.every(({ text }) => typeof text === 'string');
-  return branches.every(isBranch) && branches.some(({ id }) => id === shown);
+  const isRun = !run || Array.isArray(run.edits);
+  return isRun && branches.every(isBranch) && branches.some(({ id }) => id === shown);
 }
