@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright';
 import { expect } from 'vitest';
 import { load, type Model } from '../../src/index.ts';
@@ -66,6 +67,24 @@ export function drawn(page: Page, selector: string): Promise<Omit<Drawn, 'data'>
     const { data, ...rest } = (element as HTMLCanvasElement & { drawn: Drawn }).drawn;
     return { data: Array.from(data), ...rest };
   });
+}
+
+/** What axe-core finds that keeps somebody from using the page; `within`: of this part alone, `rules`: of these alone. */
+export async function violations(
+  page: Page,
+  { within, rules }: { within?: string; rules?: string[] } = {},
+): Promise<string[]> {
+  // Colours are judged when nothing fades any more.
+  const fades = () => document.getAnimations().some(({ effect }) => effect?.getComputedTiming().endTime !== Infinity);
+  await expect.poll(() => page.evaluate(fades)).toBe(false);
+  // It names no element that passes, and needs no second page to join what it finds in frames: there are none. That takes a quarter.
+  const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ['violations'] });
+  if (within) axe.include(within);
+  if (rules) axe.withRules(rules);
+  const { violations } = await axe.analyze();
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`));
 }
 
 /** Fails where something is wider than the window, of a phone or of a large screen. */
