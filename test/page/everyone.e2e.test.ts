@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { isFull } from '../full.ts';
 import { openSite, type Site } from '../site.ts';
+import { violations } from './inside.ts';
 
 let site: Site;
 let page: Page;
@@ -21,26 +21,14 @@ async function open(hash: string, width = 1280): Promise<void> {
   await page.getByText(/in memory/).waitFor();
 }
 
-/** What axe-core finds that keeps somebody from using the page; `rules`: of these alone. */
-async function violations(rules?: string[]): Promise<string[]> {
-  // Colours are judged when nothing fades any more.
-  const fades = () => document.getAnimations().some(({ effect }) => effect?.getComputedTiming().endTime !== Infinity);
-  await expect.poll(() => page.evaluate(fades)).toBe(false);
-  const axe = new AxeBuilder({ page }).options({ resultTypes: ['violations'] }); // it names no element that passes
-  const { violations } = await (rules ? axe.withRules(rules) : axe).analyze();
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`));
-}
-
 const stations = ['overview', 'input', 'block', 'neuron', 'output', 'spoke', 'touch', 'compare', 'runs'];
 
 describe('axe-core finds no serious violation, light and dark', () => {
   const expectNone = async () => {
     await page.emulateMedia({ colorScheme: 'light' });
-    expect(await violations(), 'light').toEqual([]);
+    expect(await violations(page), 'light').toEqual([]);
     await page.emulateMedia({ colorScheme: 'dark' });
-    expect(await violations(['color-contrast']), 'dark').toEqual([]); // the rest is the same page
+    expect(await violations(page, { rules: ['color-contrast'] }), 'dark').toEqual([]); // the rest is the same page
   };
 
   test('while writing: tokens coloured, alternatives open', async () => {
@@ -70,11 +58,11 @@ describe('axe-core finds no serious violation, light and dark', () => {
     const chosen = page.locator('#station-compare .choices input:checked + span');
     const other = page.locator('#station-compare .choices input:not(:checked) + span');
     const outline = (one: typeof chosen) => one.first().evaluate((element) => getComputedStyle(element).outlineStyle);
-    expect([await outline(chosen), await outline(other)]).toEqual(['solid', 'none']);
+    await expect.poll(async () => [await outline(chosen), await outline(other)]).toEqual(['solid', 'none']);
     await page.locator('.surface textarea').focus();
     const bar = () => page.locator('.surface').evaluate((one) => getComputedStyle(one, '::before').backgroundColor);
     const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-    expect(await bar()).not.toBe(paper);
+    await expect.poll(bar).not.toBe(paper);
   });
 
   test('a lesson and the inspector, on a phone', async () => {

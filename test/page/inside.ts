@@ -69,6 +69,15 @@ export function drawn(page: Page, selector: string): Promise<Omit<Drawn, 'data'>
   });
 }
 
+/** Waits until numbers that are read anew are these, as `toBeCloseTo` has it. */
+export function expectClose(
+  read: () => Promise<readonly number[]> | readonly number[],
+  expected: ArrayLike<number>,
+  digits = 3,
+): Promise<void> {
+  return expect.poll(read).toEqual(Array.from(expected, (value) => expect.closeTo(value, digits) as number));
+}
+
 /** What axe-core finds that keeps somebody from using the page; `within`: of this part alone, `rules`: of these alone. */
 export async function violations(
   page: Page,

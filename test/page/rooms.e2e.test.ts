@@ -14,7 +14,7 @@ import {
   type Vision,
 } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { complaintsOf, drawn, expectToFit, violations } from './inside.ts';
+import { complaintsOf, drawn, expectClose, expectToFit, violations } from './inside.ts';
 
 const folder = (name: string) => fileURLToPath(new URL(`../../public/models/${name}/`, import.meta.url));
 
@@ -70,16 +70,6 @@ const unfold = async (name: string) => {
 /** Numbers that the page shows, as its elements' data say. */
 const shown = (selector: string, name: string) =>
   page.locator(selector).evaluateAll((all, key) => all.map((one) => Number((one as HTMLElement).dataset[key])), name);
-
-/** Waits until numbers that are read anew, such as `shown`, are these. */
-const expectClose = (
-  read: () => Promise<readonly number[]> | readonly number[],
-  expected: ArrayLike<number>,
-  digits = 3,
-): Promise<void> => {
-  const close = Array.from(expected, (value) => expect.closeTo(value, digits) as number);
-  return expect.poll(read).toEqual(close);
-};
 
 const softmax = (logits: ArrayLike<number>) => {
   const powers = Array.from(logits, Math.exp);
