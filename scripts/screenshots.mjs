@@ -6,7 +6,7 @@ import { chromiumFlags, findBrowser } from './browser.mjs';
 import { serve } from './serve.mjs';
 
 const root = join(import.meta.dirname, '..');
-const out = join(root, 'docs/screenshots');
+const out = process.env.VITRINE_SCREENSHOTS ?? join(root, 'docs/screenshots');
 const widths = [390, 1280, 1920];
 const text = 'prompt=Once+upon+a+time+there+was+a+little+girl+named&device=wasm';
 
@@ -39,26 +39,25 @@ const views = [
   { name: 'inside-lesson', hash: '&inside=block&block=2', ready: '.lesson .words', lesson: 'Masked attention' },
 ];
 
-/** A model that is taught: what is pressed one after the other, and what is waited for in the end. */
+/** Models that are taught: what is pressed one after the other, and what is waited for in the end. */
 const teach = 'Teach it with your own examples';
+const taught = [
+  { name: 'teach', model: 'tiny-blanks', sample: 'Take the sample', ready: '.moved-heads' },
+  { name: 'teach-images', model: 'tiny-digits', sample: 'Take the sample', ready: '.moved-heads, .plane' },
+  { name: 'teach-pairs', model: 'tiny-dates', sample: 'Take the sample', ready: '.keep' },
+  { name: 'teach-style', model: 'tiny-tales', sample: 'Take a sample', ready: '.moved-heads' },
+];
 for (const dark of [false, true]) {
   const end = dark ? '-dark' : '';
-  const of = { hash: '&model=tiny-blanks', dark, widths: [390, 1280] };
-  views.push(
-    {
-      ...{
-        name: `teach${end}`,
-        presses: [teach, 'Take the sample', 'Teach it'],
-        ready: '.moved-heads',
-        element: '.teach',
-      },
-      ...of,
-    },
-    {
-      ...{ name: `teach-lesson${end}`, presses: [teach, /add and norm are for/], ready: '.depth' },
-      ...{ element: '.teach .station', ...of },
-    },
-  );
+  const of = { dark, widths: [390, 1280] };
+  for (const { name, model, sample, ready } of taught) {
+    const view = { name: `${name}${end}`, hash: `&model=${model}`, ready, element: '.teach', ...of };
+    views.push({ ...view, presses: [teach, sample, 'Teach it'] });
+  }
+  views.push({
+    ...{ name: `teach-lesson${end}`, presses: [teach, /add and norm are for/], ready: '.depth' },
+    ...{ element: '.teach .station', hash: '&model=tiny-blanks', ...of },
+  });
 }
 
 /** The rooms of the models that do not write, at the widths of a phone and a laptop, in both themes. */
@@ -106,7 +105,7 @@ for (const width of widths) {
     }
     if (view.fill) await page.locator(view.fill[0]).fill(view.fill[1]);
     if (view.press) await page.locator(view.press).click();
-    await page.locator(view.ready).first().waitFor({ timeout: 60_000 });
+    await page.locator(view.ready).first().waitFor({ timeout: 300_000 });
     await page.waitForTimeout(1500); // what follows from the first numbers
     const path = join(out, `${view.name}-${width}.jpg`);
     const options = { path, type: 'jpeg', quality: 70 };

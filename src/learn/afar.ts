@@ -34,7 +34,6 @@ export class CourseAfar implements Course {
   #isOpen = false;
   /** Settles when the thread holds it no more. */
   #closing: Promise<FarAnswer | undefined> | undefined;
-  #last: Pick<PlainStep, 'loss' | 'evaluation'> | undefined;
   #trained: Trained | undefined;
 
   constructor(model: FarModel, examples: readonly Example[], options: TrainOptions) {
@@ -48,7 +47,6 @@ export class CourseAfar implements Course {
       for (;;) {
         const { step, trained } = await this.#ask('next');
         if (!step) return this.#end(trained!);
-        this.#last = { ...this.#last, ...step };
         yield step;
       }
     } finally {
@@ -66,8 +64,8 @@ export class CourseAfar implements Course {
     const { adapter } = this;
     if (this.#trained || !adapter) return this.#trained;
     await this.#model.setAdapter(adapter);
-    const { loss, evaluation } = this.#last!;
-    this.#trained = { adapter, steps: this.#checkpoint!.step, loss, evaluation };
+    const { step: steps, loss, evaluation } = this.#checkpoint!;
+    this.#trained = { adapter, steps, loss, evaluation };
     return this.#trained;
   }
 

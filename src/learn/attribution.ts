@@ -1,12 +1,11 @@
 import { tensorNamed } from '../plan/lens-names.ts';
-import { keyAxisOf, type Plan, type Step, stepsOf } from '../plan/plan.ts';
+import { keyAxisOf, type Plan } from '../plan/plan.ts';
 import { afar, isFar } from '../run/afar.ts';
 import { checkOptions, integer, isSignal, listOf } from '../run/check.ts';
-import type { Engine } from '../run/engine.ts';
+import type { Insides } from '../run/insides.ts';
 import type { Tensor } from '../run/loaded.ts';
 import { select } from '../run/trace.ts';
-import { weight } from '../run/weight.ts';
-import { differentiate, forward } from './differentiate.ts';
+import { differentiate, forward, onPlan } from './differentiate.ts';
 import { isLoss } from './gradients.ts';
 import { insideOf, type Learner } from './inside.ts';
 import { bad, headOf, type LossOption, lostOf } from './loss.ts';
@@ -51,25 +50,29 @@ export async function attributionPatching(
   const { loss, names = ['blocks.*.hook_resid_pre'], signal } = options;
   if (loss === undefined) throw bad('attributionPatching needs a loss', '{ loss }');
   signal?.throwIfAborted();
-  const { engine } = inside;
-  const found = select(engine.plan, names);
-  const [good, poor] = [await inside.read(clean, 0), await inside.read(corrupted, 1)];
-  if (good.length !== poor.length || good.source?.length !== poor.source?.length) {
-    throw bad(`The clean input has ${good.length} positions and the corrupted one ${poor.length}`, 'as many');
-  }
-  const head = headOf(inside, model.config, loss);
-  const losts = [lostOf(loss, head, poor, 0)];
-  const wanted = { names: found, stored: [] };
-  const { tensors } = await differentiate(inside, { inputs: [poor], losts, head, wanted, edits: [], signal });
-  const [of, before] = [await forward(inside, good, found, signal), await forward(inside, poor, found, signal)];
-  return new Map(
-    found.map((name) => {
-      const gradient = tensors.get(name)![0]!;
-      const [a, b] = [of.get(name)!.data, before.get(name)!.data];
-      const products = gradient.data.map((value, i) => (value === 0 ? 0 : value * (a[i]! - b[i]!)));
-      return [name, byPosition(engine.plan, name, { data: products, shape: gradient.shape })] as const;
-    }),
-  );
+  return onPlan(inside, async (on) => {
+    const found = select(on, names);
+    const [good, poor] = [await inside.read(clean, 0), await inside.read(corrupted, 1)];
+    if (good.length !== poor.length || good.source?.length !== poor.source?.length) {
+      throw bad(`The clean input has ${good.length} positions and the corrupted one ${poor.length}`, 'as many');
+    }
+    const head = headOf(inside, on, model.config, loss);
+    const losts = [lostOf(loss, head, poor, 0)];
+    const wanted = { names: found, stored: [] };
+    const { tensors } = await differentiate(inside, { on, inputs: [poor], losts, head, wanted, edits: [], signal });
+    const [of, before] = [
+      await forward(inside, on, good, found, signal),
+      await forward(inside, on, poor, found, signal),
+    ];
+    return new Map(
+      found.map((name) => {
+        const gradient = tensors.get(name)![0]!;
+        const [a, b] = [of.get(name)!.data, before.get(name)!.data];
+        const products = gradient.data.map((value, i) => (value === 0 ? 0 : value * (a[i]! - b[i]!)));
+        return [name, byPosition(on, name, { data: products, shape: gradient.shape })] as const;
+      }),
+    );
+  });
 }
 
 /** Sums over all axes but the positions. */
@@ -101,49 +104,45 @@ export async function integratedGradients(model: Learner, input: unknown, option
   const { loss, steps = 32, baseline = 'zero', signal } = options;
   if (loss === undefined) throw bad('integratedGradients needs a loss', '{ loss }');
   signal?.throwIfAborted();
-  const { engine } = inside;
-  const read = await inside.read(input, 0);
-  const head = headOf(inside, model.config, loss);
-  const losts = [lostOf(loss, head, read, 0)];
-  const name = embeddingOf(engine.plan);
-  const end = (await forward(inside, read, [name], signal)).get(name)!;
-  const start = await startOf(engine, name, baseline, end, signal);
-  const sum = new Float64Array(end.data.length);
-  const wanted = { names: [name], stored: [] };
-  for (let step = 0; step < steps; step++) {
-    const share = (step + 0.5) / steps;
-    const between = end.data.map((value, i) => start[i]! + share * (value - start[i]!));
-    const edits = [{ name, set: between }];
-    const { tensors } = await differentiate(inside, { inputs: [read], losts, head, wanted, edits, signal });
-    for (const [i, value] of tensors.get(name)![0]!.data.entries()) sum[i]! += value / steps;
-  }
-  const data = end.data.map((value, i) => (value - start[i]!) * sum[i]!);
-  return byPosition(engine.plan, name, { data, shape: end.shape });
+  return onPlan(inside, async (on) => {
+    const read = await inside.read(input, 0);
+    const head = headOf(inside, on, model.config, loss);
+    const losts = [lostOf(loss, head, read, 0)];
+    const name = embeddingOf(on);
+    const end = (await forward(inside, on, read, [name], signal)).get(name)!;
+    const start = await startOf(inside, on, { name, baseline, end }, signal);
+    const sum = new Float64Array(end.data.length);
+    const wanted = { names: [name], stored: [] };
+    for (let step = 0; step < steps; step++) {
+      const share = (step + 0.5) / steps;
+      const between = end.data.map((value, i) => start[i]! + share * (value - start[i]!));
+      const edits = [{ name, set: between }];
+      const { tensors } = await differentiate(inside, { on, inputs: [read], losts, head, wanted, edits, signal });
+      for (const [i, value] of tensors.get(name)![0]!.data.entries()) sum[i]! += value / steps;
+    }
+    const data = end.data.map((value, i) => (value - start[i]!) * sum[i]!);
+    return byPosition(on, name, { data, shape: end.shape });
+  });
 }
 
 const embeddings = ['hook_embed', 'embed.hook_embed', 'encoder.embed.hook_embed'];
 
 const embeddingOf = ({ tensors }: Plan): string => embeddings.find((name) => tensors.has(name))!;
 
-/** The baseline in the embedding's place, row by row the same. */
+/** The baseline in the embedding's place, each row the same: what the model, with its adapter, looks up for that token. */
 async function startOf(
-  engine: Engine,
-  name: string,
-  baseline: 'zero' | number,
-  { data, shape }: Tensor,
+  inside: Insides,
+  on: Plan,
+  { name, baseline, end }: { name: string; baseline: 'zero' | number; end: Tensor },
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
-  const start = new Float32Array(data.length);
+  const start = new Float32Array(end.data.length);
   if (baseline === 'zero') return start;
-  const makes = (step: Step) => step.op === 'embed' && step.output === name;
-  const step = stepsOf(engine.plan).find(makes);
-  if (step?.op !== 'embed') throw bad('The baseline is a token id, and an image has none', '"zero"');
-  const { weight: table, scale = 1 } = step.tables[0]!;
-  const row = (await weight(engine, table, { rows: [baseline], ...(signal && { signal }) })).data;
-  for (let at = 0; at < data.length; at += shape[1]!)
-    start.set(
-      row.map((value) => value * scale),
-      at,
-    );
+  const { kind } = inside;
+  if (kind === 'vision') throw bad('The baseline is a token id, and an image has none', '"zero"');
+  const ids = [baseline];
+  const one = kind === 'decoder' ? ids : kind === 'encoder' ? { ids } : { source: ids, target: ids };
+  const { data } = (await forward(inside, on, await inside.read(one, 0), [name], signal)).get(name)!;
+  for (let at = 0; at < start.length; at += data.length) start.set(data, at);
   return start;
 }

@@ -1,11 +1,15 @@
 import { VitrineError } from '../plan/error.ts';
 import type { HeadForm } from '../plan/plan.ts';
+import type { Evaluation } from './training.ts';
 
 /** A run as far as it came: plain data, which can be kept and sent. */
 export interface Checkpoint {
   /** Steps that were taken. */
   step: number;
   tokens: number;
+  /** Of the last step, and what was judged last. */
+  loss: number;
+  evaluation: Evaluation | undefined;
   method: 'head' | 'lora' | 'full';
   /** What a head that was made tells. */
   head: HeadForm | undefined;

@@ -29,6 +29,8 @@ export interface Wrt {
 }
 
 export interface Work {
+  /** What is differentiated: the plan that the call began with, which `onPlan` holds. */
+  on: Plan;
   inputs: readonly PlanInput[];
   losts: readonly Lost[];
   head: Head;
@@ -47,13 +49,22 @@ export interface Differentiated {
   weights: Map<string, Float32Array>;
 }
 
+/** Does what takes several runs on the plan that it begins with: what an adapter has on the device stays there until it is done. */
+export async function onPlan<T>({ engine }: Insides, use: (on: Plan) => Promise<T>): Promise<T> {
+  const on = engine.plan;
+  engine.hold(on);
+  try {
+    return await use(on);
+  } finally {
+    engine.release(on);
+  }
+}
+
 export async function differentiate(
   inside: Insides,
-  { inputs, losts, head, wanted, edits, without: leftOut = [], recompute: isAsked, signal }: Work,
+  { on, inputs, losts, head, wanted, edits, without: leftOut = [], recompute: isAsked, signal }: Work,
 ): Promise<Differentiated> {
   const { engine, kind } = inside;
-  // What an adapter has on the device stays there until this is done.
-  const on = engine.plan;
   const lossKind = losts[0]!.kind;
   if (losts.some((one) => one.kind !== lossKind)) {
     throw bad('The labels are of different kinds', 'all of them classes, lists or numbers');
@@ -62,29 +73,24 @@ export async function differentiate(
   if (count === 0 && lossKind !== 'dot') throw bad('No token of the inputs has a label', 'at least one');
   const scale = lossKind === 'dot' ? 1 : 1 / count;
   const { plan: whole, nameOf } = without(answering(unfolded(on), inside, head), leftOut);
-  const names = wanted.names.map((name) => nameOf(tensorNamed(engine.plan, name)));
+  const names = wanted.names.map((name) => nameOf(tensorNamed(on, name)));
   const weights = [...new Set(wanted.stored.flatMap(({ of }) => of.map(({ weight }) => weight.name)))];
   const sum: Differentiated = { loss: 0, tensors: new Map(wanted.names.map((name) => [name, []])), weights: new Map() };
   // Positions of an edit count one text, so each has a plan of its own then.
-  engine.hold(on);
-  try {
-    for (const range of rangesOf(inputs, edits.length > 0 ? 0 : mostRows)) {
-      const [some, lost] = [inputs.slice(...range), losts.slice(...range)];
-      const base = trimmed(edited(whole, edits, some[0]!), new Set(['logits', ...names]));
-      const packed = pack(some, lost, kind === 'decoder' || kind === 'encoder-decoder', scale);
-      const recompute = isAsked ?? isMuchToKeep(base, packed.size);
-      const plan = gradient(base, lossKind, { tensors: names, weights, recompute });
-      const capture = [losses, ...names.map(gradOf), ...weights.map(gradOfWeight)];
-      const run = await runOnce(engine, plan, packed, capture, signal);
-      for (const value of run.get(losses)!.data) sum.loss += value * scale;
-      for (const name of weights) addTo(sum.weights, name, run.get(gradOfWeight(name))?.data);
-      for (const [n, name] of wanted.names.entries()) {
-        const share = shareOf(base, names[n]!, run.get(gradOf(names[n]!)), packed);
-        sum.tensors.get(name)!.push(...some.map((input, i) => share(input, lost[i]!, i)));
-      }
+  for (const range of rangesOf(inputs, edits.length > 0 ? 0 : mostRows)) {
+    const [some, lost] = [inputs.slice(...range), losts.slice(...range)];
+    const base = trimmed(edited(whole, edits, some[0]!), new Set(['logits', ...names]));
+    const packed = pack(some, lost, kind === 'decoder' || kind === 'encoder-decoder', scale);
+    const recompute = isAsked ?? isMuchToKeep(base, packed.size);
+    const plan = gradient(base, lossKind, { tensors: names, weights, recompute });
+    const capture = [losses, ...names.map(gradOf), ...weights.map(gradOfWeight)];
+    const run = await runOnce(engine, plan, packed, capture, signal);
+    for (const value of run.get(losses)!.data) sum.loss += value * scale;
+    for (const name of weights) addTo(sum.weights, name, run.get(gradOfWeight(name))?.data);
+    for (const [n, name] of wanted.names.entries()) {
+      const share = shareOf(base, names[n]!, run.get(gradOf(names[n]!)), packed);
+      sum.tensors.get(name)!.push(...some.map((input, i) => share(input, lost[i]!, i)));
     }
-  } finally {
-    engine.release(on);
   }
   return sum;
 }
@@ -92,12 +98,13 @@ export async function differentiate(
 /** Inner tensors of one input, forward alone, as `differentiate` gives their gradients. */
 export async function forward(
   { engine, kind }: Insides,
+  on: Plan,
   input: PlanInput,
   names: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<Map<string, Tensor>> {
-  const own = names.map((name) => tensorNamed(engine.plan, name));
-  const plan = trimmed(engine.plan, new Set(own));
+  const own = names.map((name) => tensorNamed(on, name));
+  const plan = trimmed(on, new Set(own));
   const lost: Lost = { kind: 'dot', rows: [0], labels: [], count: 0 };
   const packed = pack([input], [lost], kind === 'decoder' || kind === 'encoder-decoder', 1);
   const run = await runOnce(engine, plan, packed, own, signal);

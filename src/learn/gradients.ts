@@ -1,5 +1,6 @@
 import type { Edit } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
+import type { Plan } from '../plan/plan.ts';
 import { afar, isFar } from '../run/afar.ts';
 import { checkOptions, isList, isSignal, listOf, oneOf, quote } from '../run/check.ts';
 import type { Engine } from '../run/engine.ts';
@@ -7,7 +8,7 @@ import type { Insides } from '../run/insides.ts';
 import type { Tensor } from '../run/loaded.ts';
 import { editsCheck } from '../run/options.ts';
 import { select } from '../run/trace.ts';
-import { differentiate, type Wrt } from './differentiate.ts';
+import { differentiate, onPlan, type Wrt } from './differentiate.ts';
 import { insideOf, type Learner, type Near } from './inside.ts';
 import { bad, headOf, type LossOption, lostOf } from './loss.ts';
 import { type StoredWeight, storedGradient, storedWeights } from './stored.ts';
@@ -100,22 +101,24 @@ export async function plainGradients(model: Near, input: unknown, options: Gradi
   const { loss, wrt, edits = [], without = [], recompute, signal } = options;
   if (loss === undefined || wrt === undefined) throw bad('gradients needs a loss and wrt', '{ loss, wrt }');
   signal?.throwIfAborted();
-  const head = headOf(inside, model.config, loss);
-  const list = inputsOf(inside, input);
-  const inputs = await Promise.all(list.map((one, i) => inside.read(one, i)));
-  if (loss !== 'next-token' && 'labels' in loss && loss.labels.length !== inputs.length) {
-    throw bad(`The loss has ${loss.labels.length} labels for ${inputs.length} inputs`, 'one for each');
-  }
-  const losts = inputs.map((one, i) => lostOf(loss, head, one, i));
-  const wanted = wantedOf(inside.engine, wrt);
-  const sum = await differentiate(inside, {
-    ...{ inputs, losts, head, wanted, edits, without, signal },
-    ...(recompute !== undefined && { recompute }),
+  return onPlan(inside, async (on) => {
+    const head = headOf(inside, on, model.config, loss);
+    const list = inputsOf(inside, input);
+    const inputs = await Promise.all(list.map((one, i) => inside.read(one, i)));
+    if (loss !== 'next-token' && 'labels' in loss && loss.labels.length !== inputs.length) {
+      throw bad(`The loss has ${loss.labels.length} labels for ${inputs.length} inputs`, 'one for each');
+    }
+    const losts = inputs.map((one, i) => lostOf(loss, head, one, i));
+    const wanted = wantedOf(inside.engine, on, wrt);
+    const sum = await differentiate(inside, {
+      ...{ on, inputs, losts, head, wanted, edits, without, signal },
+      ...(recompute !== undefined && { recompute }),
+    });
+    const found = wanted.stored.map((one) => [one.name, storedGradient(one, sum.weights)] as const);
+    const weights = new Map(found.flatMap(([name, tensor]) => (tensor ? [[name, tensor] as const] : [])));
+    const aliases = new Map(wanted.stored.map(({ name, planName }) => [planName, name]));
+    return { loss: sum.loss, tensors: sum.tensors, weights, aliases };
   });
-  const found = wanted.stored.map((one) => [one.name, storedGradient(one, sum.weights)] as const);
-  const weights = new Map(found.flatMap(([name, tensor]) => (tensor ? [[name, tensor] as const] : [])));
-  const aliases = new Map(wanted.stored.map(({ name, planName }) => [planName, name]));
-  return { loss: sum.loss, tensors: sum.tensors, weights, aliases };
 }
 
 export function isLoss(value: unknown): boolean {
@@ -134,9 +137,9 @@ function inputsOf({ kind }: Insides, input: unknown): unknown[] {
   return input;
 }
 
-function wantedOf(engine: Engine, wrt: readonly string[]): Wrt {
+function wantedOf(engine: Engine, on: Plan, wrt: readonly string[]): Wrt {
   const own = wrt.filter((name) => !name.startsWith('weights:'));
-  const names = own.length > 0 ? select(engine.plan, own) : [];
+  const names = own.length > 0 ? select(on, own) : [];
   const all = [...storedWeights(engine).values()];
   const stored = new Set<StoredWeight>();
   for (const glob of wrt.filter((name) => name.startsWith('weights:'))) {

@@ -55,7 +55,7 @@ export interface Head {
 const isOfClasses = (loss: LossOption) => typeof loss === 'object' && 'labels' in loss && !isList(loss.labels[0]);
 
 /** What a model answers; with an adapter on that has a head, what this tells, of a decoder where the loss is of classes. */
-export function headOf({ kind, engine: { plan } }: Insides, config: BaseConfig, loss: LossOption): Head {
+export function headOf({ kind }: Insides, plan: Plan, config: BaseConfig, loss: LossOption): Head {
   if (plan.head && (kind !== 'decoder' || isOfClasses(loss))) return asHead(plan.head, kind);
   return ownHead(kind, config, plan);
 }

@@ -53,8 +53,10 @@ class CourseHere implements Course {
   #settings: Settings | undefined;
   #config: Readonly<Record<string, unknown>> = {};
   #texts: ReadonlyMap<string, string> = new Map();
-  readonly #state = { step: 0, tokens: 0, best: Number.POSITIVE_INFINITY, waited: 0, loss: Number.NaN };
-  #evaluation: Evaluation | undefined;
+  readonly #state = {
+    ...{ step: 0, tokens: 0, best: Number.POSITIVE_INFINITY, waited: 0, loss: Number.NaN },
+    evaluation: undefined as Evaluation | undefined,
+  };
   /** A step was taken, all of it. */
   #isWhole = false;
   #trained: Trained | undefined;
@@ -78,10 +80,9 @@ class CourseHere implements Course {
 
   checkpoint(): Checkpoint {
     if (!this.#trainer || !(this.#isWhole || this.#trained)) throw notBegun();
-    const { step, tokens, best, waited } = this.#state;
     const params = this.#trainer.params.map(copyOf);
     const { method } = this.#settings!;
-    return { step, tokens, best, waited, method, head: this.#form, config: this.#config, params };
+    return { ...this.#state, method, head: this.#form, config: this.#config, params };
   }
 
   async finish(): Promise<Trained | undefined> {
@@ -117,7 +118,7 @@ class CourseHere implements Course {
       const began = performance.now();
       const before = { step: state.step, tokens: state.tokens };
       let groups: Read[][][] = [];
-      for (let epoch = -1; state.step < steps; ) {
+      for (let epoch = -1; state.step < steps && !this.#isTired(settings); ) {
         const now = Math.floor(state.step / perEpoch);
         if (now !== epoch) {
           epoch = now;
@@ -140,9 +141,8 @@ class CourseHere implements Course {
           ...{ step, steps, epoch: (step + 1) / perEpoch, loss, learningRate, gradNorm: norm, tokens: state.tokens },
           tokensPerSecond: (state.tokens - before.tokens) / seconds,
           secondsLeft: (seconds / (step + 1 - before.step)) * (steps - step - 1),
-          ...(isJudged && { evaluation: this.#evaluation! }),
+          ...(isJudged && { evaluation: state.evaluation! }),
         };
-        if (isJudged && this.#isTired(settings)) break;
       }
       return await this.#finish();
     } finally {
@@ -170,7 +170,7 @@ class CourseHere implements Course {
     }
     if (judged.length > 0) {
       try {
-        this.#evaluation = await trainer.evaluate(judged, batchesOf(judged, settings));
+        this.#judge(await trainer.evaluate(judged, batchesOf(judged, settings)));
       } catch (error) {
         takeBack();
         if (!before) this.#count(tokens, loss);
@@ -217,8 +217,10 @@ class CourseHere implements Course {
       if (!param) throw refuse('resume', last, `a checkpoint of this model, which has no ${saved.name} of its size`);
       setParam(param, saved);
     }
-    if (last)
-      Object.assign(this.#state, { step: last.step, tokens: last.tokens, best: last.best, waited: last.waited });
+    if (last) {
+      const { step, tokens, best, waited, loss, evaluation } = last;
+      Object.assign(this.#state, { step, tokens, best, waited, loss, evaluation });
+    }
     this.#settings = settings;
     this.#trainer = trainer();
     engine.alive();
@@ -286,21 +288,24 @@ class CourseHere implements Course {
     return adapterPlan(engine, adapter);
   }
 
+  #judge(evaluation: Evaluation): void {
+    const state = this.#state;
+    const { loss } = evaluation;
+    const waited = loss < state.best ? 0 : state.waited + 1;
+    Object.assign(state, { evaluation, waited, best: Math.min(state.best, loss) });
+  }
+
   /** Whether so many evaluations have not been better as one is willing to wait for. */
   #isTired({ patience }: Settings): boolean {
-    const { loss } = this.#evaluation!;
-    const state = this.#state;
-    state.waited = loss < state.best ? 0 : state.waited + 1;
-    state.best = Math.min(state.best, loss);
-    return patience !== undefined && state.waited >= patience;
+    return patience !== undefined && this.#state.waited >= patience;
   }
 
   async #finish(): Promise<Trained> {
-    const { step: steps, loss } = this.#state;
+    const { step: steps, loss, evaluation } = this.#state;
     const adapter = this.#learnt();
     this.#trainer!.dispose();
     await this.#model.setAdapter(adapter);
-    this.#trained = { adapter, steps, loss, evaluation: this.#evaluation };
+    this.#trained = { adapter, steps, loss, evaluation };
     return this.#trained;
   }
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { load, logitDifference, patchingSweep } from '../../src/index.ts';
+import { load, logitDifference, type Model, patchingSweep } from '../../src/index.ts';
 import { attributionPatching, gradients, integratedGradients } from '../../src/learn/index.ts';
 import { expectClose } from '../close.ts';
+import { fixtureAdapter } from './adapter-fixtures.ts';
 import { openLearner } from './models.ts';
 
 const tales = new URL('../../public/models/tiny-tales/', import.meta.url);
@@ -79,4 +80,39 @@ describe('integratedGradients', () => {
     expect(Math.abs(found.data.reduce((a, b) => a + b, 0) - moved)).toBeLessThan(0.03 * Math.abs(moved) + 1e-3);
     model.dispose();
   });
+
+  it.each(['words', 'tied-words'] as const)('begins at a token as the adapter %s has it', async (name) => {
+    const model = (await openLearner('tiny-gpt2', 'wasm')) as Model;
+    await model.setAdapter(await fixtureAdapter('tiny-gpt2', name));
+    const loss = { logit: 3 };
+    const logit = async (ids: number[]) => (await gradients(model, ids, { loss, wrt: ['hook_embed'] })).loss;
+    const [found, moved] = [
+      await integratedGradients(model, [5, 6, 7], { loss, steps: 48, baseline: 9 }),
+      (await logit([5, 6, 7])) - (await logit([9, 9, 9])),
+    ];
+    expect(Math.abs(found.data.reduce((a, b) => a + b, 0) - moved)).toBeLessThan(0.03 * Math.abs(moved) + 1e-2);
+    model.dispose();
+  });
+});
+
+it('what takes several runs keeps the adapter that it began with', async () => {
+  const model = (await openLearner('tiny-gpt2', 'wasm')) as Model;
+  const [one, other] = [await fixtureAdapter('tiny-gpt2', 'end'), await fixtureAdapter('tiny-gpt2', 'all-linear')];
+  const loss = { logit: 3 };
+  const ids = [5, 6, 7];
+  const asked: (() => Promise<unknown>)[] = [
+    () => gradients(model, ids, { loss, wrt: ['hook_embed'] }),
+    () => integratedGradients(model, ids, { loss, steps: 3 }),
+    () => attributionPatching(model, ids, [5, 9, 7], { loss }),
+  ];
+  await model.setAdapter(other);
+  await model.setAdapter(one); // both are at hand
+  for (const ask of asked) {
+    const alone = await ask();
+    const begun = ask();
+    await model.setAdapter(other);
+    expect(await begun).toEqual(alone);
+    await model.setAdapter(one);
+  }
+  model.dispose();
 });

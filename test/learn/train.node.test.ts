@@ -67,6 +67,39 @@ describe('a run', () => {
     model.dispose();
   });
 
+  it('goes on from a checkpoint of any step: judged ones, that of the early stop and the last one too', async () => {
+    const model = await openLearner('bert-seqcls');
+    const examples = courseOf('bert-seqcls').data.slice(0, 7);
+    const judged = { evaluate: examples.slice(0, 2), patience: 2, learningRate: 0.5, maxGradNorm: 1e6 };
+    const how: TrainOptions = { ...judged, batchSize: 3, accumulate: 2, epochs: 12, rank: 1, targets: ['query'] };
+    const endOf = async (run: ReturnType<typeof train>, most = Number.POSITIVE_INFINITY) => {
+      const found: object[] = [];
+      for (;;) {
+        const { done, value } = await (found.length < most ? run.next() : run.return());
+        const {
+          adapter: _,
+          secondsLeft: __,
+          tokensPerSecond: ___,
+          ...told
+        } = value as object as Record<string, unknown>;
+        if (done) return { found, told };
+        found.push(told);
+      }
+    };
+    const whole = await endOf(train(model, examples, how));
+    expect(whole.found.length).toBeLessThan(24);
+    for (const taken of [1, ...[3, 2, 1, 0].map((less) => whole.found.length - less)]) {
+      const run = train(model, examples, how);
+      const begun = await endOf(run, taken);
+      const resumed = train(model, examples, { ...how, resume: structuredClone(run.checkpoint()) });
+      const { found, told } = await endOf(resumed);
+      expect([...begun.found, ...found]).toEqual(whole.found);
+      expect(told).toEqual(whole.told);
+      await model.setAdapter(null);
+    }
+    model.dispose();
+  });
+
   it('sums up the gradients of several batches as those of one', async () => {
     const model = await openLearner('tiny-gpt2');
     const same = { ...options, shuffle: false, epochs: 2 };
