@@ -1,7 +1,8 @@
 // `npm run bench:learning`: what learning costs, on WebAssembly with two threads. A step of LoRA (rank 8, all linear layers of the
 // blocks, 4 texts of 128 tokens) beside the forward of the same rows, all their logits with it, in the shapes of MiniLM and of GPT-2
 // small; and the real MiniLM on 24 messages beside PyTorch (VITRINE_PYTHON: torch, transformers, peft), turn by turn in one run.
-// The library has to be built (`npm run build:library`). --only step,torch,soak  --steps 3  --dtype f32  --threads 2
+// With `--only adapter`, what a LoRA adapter costs a token (rank 8 on all of attention's layers) on one thread, and what a swap does.
+// The library has to be built (`npm run build:library`). --only step,torch,adapter,soak  --steps 3  --dtype f32  --threads 2
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -24,6 +25,11 @@ const minilm = join(root, 'models/sentence-transformers/all-MiniLM-L6-v2/resolve
 const texts = Array.from({ length: 4 }, (_, t) =>
   Array.from({ length: 128 }, (_, i) => 1000 + ((i * 7919 + t * 131) % 20000)),
 );
+/** A model of GPT-2 small's shape, made once. */
+function small() {
+  if (!existsSync(gpt2)) execFileSync(process.execPath, [join(root, 'tools/make-checkpoint.mjs'), gpt2]);
+  return gpt2;
+}
 const least = (list) => Math.min(...list);
 const busy = () => `load ${loadavg()[0].toFixed(1)}`;
 const kilobytes = (bytes) => `${Math.round(bytes / 1e3)} kB`;
@@ -62,8 +68,7 @@ async function stepTimes() {
     const inputs = texts.map((ids) => ({ ids }));
     await compare('MiniLM', encoder, examples, () => encoder.run(inputs), { labels: ['a', 'b'] });
   }
-  if (!existsSync(gpt2)) execFileSync(process.execPath, [join(root, 'tools/make-checkpoint.mjs'), gpt2]);
-  const model = await load(gpt2, on);
+  const model = await load(small(), on);
   const forward = async () => {
     for (const ids of texts) await model.score(ids);
   };
@@ -107,6 +112,62 @@ async function besideTorch() {
   );
 }
 
+/** Seconds of the processor, so that who else works on the machine counts for little. */
+async function worked(work) {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}
+
+/** A token of GPT-2 small's shape with an adapter and without, in turn, after a prompt of 32; and how long swapping takes. */
+async function adapterCost() {
+  const { dtype } = values;
+  const models = {
+    wasm: await load(small(), { device: 'wasm', threads: 1, dtype }),
+    cpu: await load(small(), { device: 'cpu', dtype }),
+  };
+  const adapters = [];
+  for (const seed of [1, 2]) {
+    const how = { rank: 8, targets: ['attn.c_attn', 'attn.c_proj'], steps: 1, seed };
+    const run = train(models.wasm, [{ ids: texts[0].slice(0, 16) }], how);
+    for await (const _ of run);
+    adapters.push(run.adapter);
+  }
+  for (const [device, model] of Object.entries(models)) {
+    const [tokens, turns] = device === 'cpu' ? [4, steps] : [16, 3 * steps];
+    const seconds = { base: [], adapted: [] };
+    const swaps = { 'at hand': [], 'brought anew': [] };
+    for (let turn = 0; turn <= turns; turn++) {
+      for (const side of ['base', 'adapted']) {
+        const adapter = side === 'base' ? null : adapters[0];
+        await model.setAdapter(adapter);
+        const stream = model.generate(texts[0].slice(0, 32), { maxNewTokens: tokens + 1, eosTokenId: null });
+        await stream.next(); // the prompt
+        const own = await worked(async () => {
+          for await (const _ of stream);
+        });
+        if (turn > 0) seconds[side].push(own / tokens);
+      }
+      // Taking an adapter off frees what it brought: the other one comes anew, and the first is at hand.
+      for (const [i, how] of ['brought anew', 'at hand'].entries()) {
+        const swap = await worked(() => model.setAdapter(adapters[1 - i]));
+        await model.logits([1]);
+        if (turn > 0) swaps[how].push(1000 * swap);
+      }
+    }
+    const middle = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
+    const ratios = seconds.adapted.map((own, i) => own / seconds.base[i]);
+    const told = Object.entries(swaps).map(([how, list]) => `${middle(list).toFixed(1)} ms ${how}`);
+    const [base, own] = [middle(seconds.base), middle(seconds.adapted)].map((of) => (1000 * of).toFixed(1));
+    console.log(
+      `an adapter on ${device}, ${dtype}: a token ${own} ms of the processor, without ${base} ms, ${middle(ratios).toFixed(3)} times (the middle of ${turns}); ` +
+        `a swap ${told.join(', ')} (${busy()})`,
+    );
+    model.dispose();
+  }
+}
+
 /**
  * Many steps of the embedded model: what the process holds must not grow. `node --expose-gc bench/learning.mjs --only soak --steps 10000`
  * says at each tenth what lives on the heap and beside it, and all that the process holds.
@@ -131,4 +192,5 @@ async function soak() {
   model.dispose();
 }
 
-for (const part of values.only.split(',')) await { step: stepTimes, torch: besideTorch, soak }[part]();
+for (const part of values.only.split(','))
+  await { step: stepTimes, torch: besideTorch, adapter: adapterCost, soak }[part]();

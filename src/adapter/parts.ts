@@ -51,6 +51,8 @@ export interface AdapterParts {
   replaced: Replaced[];
 }
 
+/** The base's own tensors, which peft writes beside what it learnt: of an adapted module the weight, of a saved one its first state. */
+const ofBase = /\.(base_layer\.weight$|original_module\.)/;
 const low = /^(.+)\.lora_(embedding_)?([AB])(?:\.default)?(?:\.weight)?$/;
 
 /**
@@ -66,7 +68,7 @@ export function partsOf(
   isLinear: (module: string) => boolean = () => true,
 ): AdapterParts {
   const halves = new Map<string, { isEmbedding: boolean; A?: AdapterTensor; B?: AdapterTensor }>();
-  const replaced: Replaced[] = [];
+  const byName = new Map<string, Replaced>();
   for (const [stored, tensor] of tensors) {
     const name = stored.replace(/^base_model\.model\./, '').replace(/\.modules_to_save(\.default)?\./, '.');
     const [, module, embedding, half] = low.exec(name) ?? [];
@@ -76,14 +78,19 @@ export function partsOf(
         throw badCheckpoint(`${file} holds two tensors for lora_${half} of ${module}.`);
       }
       halves.set(module, { ...pair, [half as 'A' | 'B']: tensor });
-    } else if (/\.(lora_|base_layer\.(?!weight|bias)|original_module)/.test(name)) {
+    } else if (/\.(lora_|base_layer\.(?!weight|bias))/.test(name)) {
       throw new VitrineError('unsupported-checkpoint', `${file} holds ${stored}, which is no part of plain LoRA.`, {
         hint: 'Merge the adapter in Python, with merge_and_unload(), and load the model that comes of it.',
       });
-    } else if (!name.endsWith('.base_layer.weight')) {
-      replaced.push({ name: name.replace(/\.base_layer\.bias$/, '.bias'), ...tensor });
+    } else if (!ofBase.test(name)) {
+      // A saved module's bias is there twice where all biases are: as one of them too.
+      const own = name.replace(/\.base_layer\.bias$/, '.bias');
+      const other = byName.get(own);
+      if (other?.data.some((value, i) => value !== tensor.data[i])) throw badCheckpoint(`${file} holds two ${own}.`);
+      byName.set(own, { name: own, ...tensor });
     }
   }
+  const replaced = [...byName.values()];
   const lowRank = [...halves].map(([module, pair]) => lowRankOf(config, module, pair, file));
   const modules = lowRank.map(({ module }) => module);
   for (const module of modules) {

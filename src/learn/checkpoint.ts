@@ -1,6 +1,14 @@
 import { VitrineError } from '../plan/error.ts';
 import type { HeadForm } from '../plan/plan.ts';
-import type { Evaluation } from './training.ts';
+
+/** What a set of examples gives. */
+export interface Evaluation {
+  loss: number;
+  /** The share of examples whose class is right, where examples have classes. */
+  accuracy?: number;
+  /** The class that each example is given, in their order. */
+  predicted?: readonly number[];
+}
 
 /** A run as far as it came: plain data, which can be kept and sent. */
 export interface Checkpoint {

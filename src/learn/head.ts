@@ -3,12 +3,13 @@ import { featuredOf, features, headLogits } from '../run/features.ts';
 import { largest } from '../run/heads.ts';
 import type { Insides } from '../run/insides.ts';
 import type { HeadWeights } from './answering.ts';
+import type { Evaluation } from './checkpoint.ts';
 import type { Read } from './examples.ts';
 import type { RunMemory } from './memory.ts';
 import { normOf, take } from './optimiser.ts';
 import type { Settings } from './options.ts';
 import { type Param, type ParamCopy, setParam } from './params.ts';
-import { type Evaluation, type Judged, judgement } from './training.ts';
+import { type Judged, judgement } from './training.ts';
 
 /** The names of a head's parameters in a checkpoint of a run. */
 const names = { weight: 'head.weight', bias: 'head.bias' };

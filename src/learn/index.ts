@@ -11,7 +11,7 @@ export {
   integratedGradients,
   type PatchingOptions,
 } from './attribution.ts';
-export type { Checkpoint } from './checkpoint.ts';
+export type { Checkpoint, Evaluation } from './checkpoint.ts';
 export type { Example } from './examples.ts';
 export { type GradientOptions, Gradients, gradients } from './gradients.ts';
 export type { Learner } from './inside.ts';
@@ -22,5 +22,5 @@ export type { TrainOptions } from './options.ts';
 export { type Step, type Trained, Training } from './run.ts';
 export { train } from './train.ts';
 export { TrainedModel } from './trained.ts';
-export { Diverged, type Evaluation } from './training.ts';
+export { Diverged } from './training.ts';
 export type { LeftOut } from './without.ts';

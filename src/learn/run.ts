@@ -1,7 +1,6 @@
 import type { Adapter } from '../adapter/adapter.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import type { Checkpoint, Evaluation } from './checkpoint.ts';
 import type { RunMemory } from './memory.ts';
-import type { Evaluation } from './training.ts';
 
 /** A step that was taken. Loss and norm are of before it. */
 export interface Step {

@@ -10,7 +10,7 @@ import { featuredOf, featureWidth } from '../run/features.ts';
 import { uniform } from '../run/random.ts';
 import { CourseAfar } from './afar.ts';
 import { answering, withHead } from './answering.ts';
-import { type Checkpoint, notBegun } from './checkpoint.ts';
+import { type Checkpoint, type Evaluation, notBegun } from './checkpoint.ts';
 import { type Example, type Read, readExamples } from './examples.ts';
 import { HeadTrainer, headParams, isOfHead, newHead } from './head.ts';
 import { insideOf, type Learner, type Near } from './inside.ts';
@@ -21,7 +21,7 @@ import { isExamples, readTrainOptions, type Settings, type TrainOptions } from '
 import { adapterPlan, copyOf, type Param, setParam, wholeModel } from './params.ts';
 import { type Course, type PlainStep, type Trained, Training } from './run.ts';
 import { adapterOf, freshAdapter, modelOf, textsOf } from './trained.ts';
-import { batchesOf, Diverged, type Evaluation, kindOf, mostOf, Trainer } from './training.ts';
+import { batchesOf, Diverged, kindOf, mostOf, Trainer } from './training.ts';
 
 /**
  * Teaches a model examples, step by step: an async generator of steps, which returns what was learnt. Afterwards, and after leaving the

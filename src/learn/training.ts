@@ -9,6 +9,7 @@ import type { Engine } from '../run/engine.ts';
 import { largest } from '../run/heads.ts';
 import type { Insides } from '../run/insides.ts';
 import { Runner } from '../run/runner.ts';
+import type { Evaluation } from './checkpoint.ts';
 import { runsOf } from './differentiate.ts';
 import type { Read } from './examples.ts';
 import { bad, type Head } from './loss.ts';
@@ -17,15 +18,6 @@ import { normOf, take } from './optimiser.ts';
 import type { Settings } from './options.ts';
 import { mostSeen, pack } from './pack.ts';
 import { type Param, type ParamCopy, setParam } from './params.ts';
-
-/** What a set of examples gives. */
-export interface Evaluation {
-  loss: number;
-  /** The share of examples whose class is right, where examples have classes. */
-  accuracy?: number;
-  /** The class that each example is given, in their order. */
-  predicted?: readonly number[];
-}
 
 /** Steps of an optimiser on a device, over the examples that they are given. */
 export class Trainer {

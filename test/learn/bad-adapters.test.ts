@@ -113,6 +113,17 @@ const cases: [what: string, change: (config: Json, tensors: Tensors) => void, co
     'unsupported-checkpoint',
     /lora_magnitude_vector/,
   ],
+  [
+    'two tensors for one',
+    (config, tensors) => {
+      Object.assign(config, { modules_to_save: ['ln_f'] });
+      const name = 'base_model.model.transformer.ln_f';
+      tensors.set(`${name}.bias`, floats(96));
+      tensors.set(`${name}.modules_to_save.bias`, { data: new Float32Array(96), shape: [96] });
+    },
+    'bad-checkpoint',
+    /two transformer.ln_f.bias/,
+  ],
   ['a vector as a half', put(first, 4), 'bad-checkpoint', /lora_A.*\[4\]/],
 ];
 

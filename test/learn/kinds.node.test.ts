@@ -53,6 +53,21 @@ describe('an adapter of peft’s', () => {
     expectClose(await last(), logits[name]!, { absolute: 5e-4 }, name);
     model.dispose();
   });
+
+  it('with a tensor under two names is learnt on as one', async () => {
+    const { model, last } = await open('bert-biases');
+    const resume = await loadAdapter(new URL('bert-biases/', root));
+    const run = train(model, [{ ids, label: 1 }], { resume, learningRate: 1e-12, steps: 1 });
+    await run.next();
+    const names = [...run.adapter!.content.tensors.keys()];
+    expect(names.filter((name) => name.includes('classifier')).sort()).toEqual([
+      'base_model.model.classifier.bias',
+      'base_model.model.classifier.weight',
+    ]);
+    await model.setAdapter(await loadAdapter(run.adapter!.files()));
+    expectClose(await last(), logits['bert-biases']!, { absolute: 5e-4 });
+    model.dispose();
+  });
 });
 
 describe('an adapter that llama.cpp’s converter has made', () => {
