@@ -15,6 +15,7 @@ const views = [
   { name: 'write', hash: '', ready: '.ghost', type: ' Lily who' },
   { name: 'write-tokens', hash: '&colour=probability', ready: '.alternatives li', type: ' Lily who', ask: true },
   { name: 'write-dark', hash: '&colour=entropy', ready: '.flow .token', dark: true },
+  { name: 'gallery', hash: '', presses: ['Change model'], ready: '.gallery li' },
   { name: 'start', hash: '', press: '.start-here-slot summary', ready: '.start-here li button' },
   ...['overview', 'input', 'block', 'neuron', 'output', 'spoke', 'moved', 'touch', 'runs'].map((station) => ({
     name: `inside-${station}`,
@@ -60,7 +61,7 @@ for (const dark of [false, true]) {
   });
 }
 
-/** The rooms of the models that do not write, at the widths of a phone and a laptop, in both themes. */
+/** The rooms of the models that do not write, in both themes. */
 const rooms = [
   { model: 'tiny-digits', press: '.sample:nth-child(4)', ready: '.overlay canvas' },
   { model: 'tiny-dates', press: '.lines .written button:nth-child(6)', ready: '.lines' },
@@ -73,7 +74,7 @@ const rooms = [
     name: `room-${model.slice('tiny-'.length)}${dark ? '-dark' : ''}`,
     hash: `&model=${model}`,
     dark,
-    widths: [390, 1280],
+    widths: dark ? [390, 1280] : widths,
   })),
 );
 views.push(...rooms);

@@ -49,6 +49,7 @@ const guide: DefaultTheme.SidebarItem[] = [
     text: 'How it works',
     items: [
       page('Design', '/design'),
+      page('A first walk', '/walk'),
       page('WebAssembly', '/wasm'),
       page('Quantisation', '/quantisation'),
       page('Performance', '/performance'),

@@ -1,3 +1,5 @@
+import { shared } from '../embed/manuscript.ts';
+
 /** How the page writes numbers and tokens. */
 
 /** `0.0123`, `-4.56`, `1.2e-7`: three digits that matter, in as little room as that takes. */
@@ -36,6 +38,16 @@ export function unhidden(text: string): string {
 export function visible(text: string): string {
   const marked = text.replaceAll(' ', '␣').replaceAll('\n', '↵').replaceAll('\t', '⇥');
   return unhidden(marked) || '∅';
+}
+
+/** A text in a field of one line: its line ends as their signs. */
+export const inLine = (text: string) => text.replaceAll('\n', '↵');
+
+/** What a text became in a field of one line: such a sign is a line end, but where it stood in the text as it is. */
+export function typedInLine(before: string, now: string): string {
+  const { head, tail } = shared(inLine(before), now);
+  const middle = now.slice(head, now.length - tail).replaceAll('↵', '\n');
+  return before.slice(0, head) + middle + before.slice(before.length - tail);
 }
 
 /** A token as it is read out: as it stands, where there is something to read. */

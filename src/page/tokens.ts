@@ -59,16 +59,24 @@ export async function tokensNow(signal?: AbortSignal): Promise<TextToken[]> {
   return tokens.value ?? (await readTokens(shownText.value, signal));
 }
 
+/**
+ * What the model reads of a text, where it writes on, too: with what begins a text, without what ends one; and where in the text each id
+ * starts. A character of several ids comes with its last one, and what a vocabulary drops with the one before it.
+ */
+export async function readOf(model: WorkerModel, text: string): Promise<{ ids: number[]; starts: number[] }> {
+  const { ids, offsets, sequence } = await model.tokenizer.inputs(text);
+  const count = sequence.findLastIndex((one) => one !== null) + 1;
+  return { ids: ids.slice(0, count), starts: ids.slice(0, count).map((_, i) => (i === 0 ? 0 : offsets[i]![0])) };
+}
+
 async function readTokens(text: string, signal?: AbortSignal): Promise<TextToken[]> {
   const model = shown.value?.model;
   if (!model || !text) return [];
   const { ids, logprobs, ranks, entropies } = await model.score(text, { signal });
-  const texts = await model.tokenizer.pieces(ids);
-  let start = 0;
+  const { starts } = await readOf(model, text);
   const all = ids.map((id, i): TextToken => {
-    const token = { id, text: texts[i]!, start, logprob: logprobs[i]!, rank: ranks[i]!, entropy: entropies[i]! };
-    start += token.text.length;
-    return token;
+    const [start, end] = [starts[i]!, starts[i + 1] ?? text.length];
+    return { id, text: text.slice(start, end), start, logprob: logprobs[i]!, rank: ranks[i]!, entropy: entropies[i]! };
   });
   signal?.throwIfAborted();
   if (shown.value?.model === model) read.value = { model, text, tokens: all };

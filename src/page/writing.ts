@@ -74,9 +74,9 @@ export function compose(is: boolean): void {
   hasComposed = false;
 }
 
-/** The visitor typed; what is typed without a pause is undone as one. */
+/** The visitor typed; what is typed without a pause is undone as one. What leaves the text as it is is no step, and takes none away. */
 export function type(text: string): void {
-  if (phase.value !== 'idle') return;
+  if (phase.value !== 'idle' || text === shownText.value) return;
   const now = performance.now();
   const goesOn = hasComposed || now - typedLast <= burstMs;
   hasComposed = composing.value;

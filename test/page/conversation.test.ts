@@ -62,6 +62,21 @@ test('a turn that is written anew, and whose answer fails, leaves what came afte
   expect(failure.value).toMatchObject({ message: 'too long' });
 });
 
+test('a word of an answer that another has taken the place of is written into neither', async () => {
+  const old = answerAnew(model);
+  await speaker.tell({ text: 'Go' });
+  const late = speaker.tell({ text: 'ne' }); // on its way when the turn is written anew
+  const next = say(model, 'Good bye', 0);
+  await late;
+  await old;
+  expect(said()).toEqual(['user: Good bye', 'assistant: ']);
+  await speaker.tell({ text: 'Farewell' });
+  await speaker.tell({ end: 'eos' });
+  await next;
+  expect(said()).toEqual(['user: Good bye', 'assistant: Farewell']);
+  expect(answering.value).toBe(false);
+});
+
 test('one that is stopped after its first word stays, and so does a new turn without an answer', async () => {
   const answer = answerAnew(model);
   await speaker.tell({ text: 'Hi' });

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { WorkerModel } from '../../src/embed/client.ts';
+import { load } from '../../src/index.ts';
 import { announce, announcement } from '../../src/page/announce.ts';
 import { explain } from '../../src/page/failure.ts';
-import { fixed, spoken, visible } from '../../src/page/format.ts';
+import { fixed, inLine, spoken, typedInLine, visible } from '../../src/page/format.ts';
 import { TensorCache } from '../../src/page/inside/cache.ts';
 import { laterOf } from '../../src/page/inside/later.ts';
 import { ask, neuron, rather, word } from '../../src/page/inside/looking.ts';
@@ -12,7 +13,7 @@ import { editsOf, giveBack, setAside, type Touch, touch, touches } from '../../s
 import { shown } from '../../src/page/models.ts';
 import { largest, momentsOf, patternRow, rankOf, rowOf, shareOf, softmax } from '../../src/page/shares.ts';
 import { embedded } from '../../src/page/sources.ts';
-import { perplexityOf, shadeOf, strengthOf } from '../../src/page/tokens.ts';
+import { perplexityOf, readOf, shadeOf, strengthOf } from '../../src/page/tokens.ts';
 import { whyNoGpu } from '../../src/page/views/gpu-note.tsx';
 import { words } from '../../src/page/views/words.ts';
 import { VitrineError } from '../../src/plan/error.ts';
@@ -172,6 +173,39 @@ test('shares, ranks, moments and rows are what their names say', () => {
   expect([...rowOf(pattern, 1)]).toEqual([4, 5, 6, 7]);
   expect([...patternRow(pattern, 1, 0)]).toEqual([4]);
   expect([...patternRow(pattern, 1, 1)]).toEqual([6, 7]);
+});
+
+test('a field of one line has line ends as signs, and such a sign of the visitor’s own stays one', () => {
+  const text = 'a ↵ b\nc';
+  expect(inLine(text)).toBe('a ↵ b↵c');
+  expect(typedInLine(text, 'a ↵ b↵cd')).toBe('a ↵ b\ncd');
+  expect(typedInLine(text, 'a ↵ b↵↵c')).toBe('a ↵ b\n\nc');
+  expect(typedInLine(text, 'a b↵c')).toBe('a b\nc');
+  expect(typedInLine(text, 'x')).toBe('x');
+  expect(typedInLine('', '↵')).toBe('\n');
+});
+
+/** Of the two kinds that a text is no join of its tokens' own: a vocabulary that puts a token before, one that composes letters. */
+test.each(['llama-gqa', 'qwen2'])('%s: what is read is what is scored, and its pieces are the text', async (name) => {
+  const own = await load(`./test/fixtures/families/${name}`, { device: 'cpu' });
+  const asked = own as unknown as WorkerModel;
+  for (const text of [
+    'ab cd',
+    'e\u0301a b',
+    '\u212b',
+    'a\ud800b',
+    '👩‍👩‍👧 x',
+    'a\u0000b',
+    ' x  y ',
+    'שלום\r\nab',
+    '',
+  ]) {
+    const { ids, starts } = await readOf(asked, text);
+    if (text) expect(ids).toEqual((await own.score(text)).ids);
+    const pieces = starts.map((start, i) => text.slice(start, starts[i + 1] ?? text.length));
+    if (text) expect(pieces.join('')).toBe(text);
+  }
+  own.dispose();
 });
 
 test('a number that is rounded to zero is not below it', () => {

@@ -54,6 +54,9 @@ test.each([
   await page.getByText(/^2 blocks of/).waitFor();
   await page.getByRole('button', { name: 'Look inside' }).click();
   await page.locator('.whole[data-stale="false"] [data-norm]').first().waitFor();
+  // What the vocabulary puts before every text is read, too, as where the model writes.
+  const begins = await page.locator('.bar .ribbon button').first().innerText();
+  expect(begins === '<s>').toBe(name === 'llama-gqa');
   await page.getByText('One block, opened').click();
   const block = page.locator('.block-flow');
   // Another head: where keys are shared it has none of its own.

@@ -162,14 +162,16 @@ describe('touching the model', () => {
     await station('touch');
     const shares = page.locator('.sliders');
     await shares.waitFor();
-    const [heading, enabled] = await page.evaluate(async () => {
+    const [heading, enabled, shown] = await page.evaluate(async () => {
       document.querySelector<HTMLElement>('[aria-label="Next block"]')!.click();
       await new Promise(requestAnimationFrame); // drawn again, but nothing is read yet
       const figure = document.querySelector('.sliders')!.closest('figure')!;
-      return [figure.querySelector('h4')!.textContent, figure.querySelectorAll('input:enabled, button:enabled').length];
+      const enabled = figure.querySelectorAll('input:enabled, button:enabled').length;
+      return [figure.querySelector('h4')!.textContent, enabled, figure.querySelector('output')!.textContent] as const;
     });
     expect(heading).toContain('block 1');
     expect(enabled).toBe(0);
+    expect(shown).toBe('…'); // no number of the block before stands under the name of this one
     await page.locator('.sliders[data-stale="false"]').waitFor();
     const name = 'blocks.1.attn.hook_pattern';
     const { data, shape } = (await model.trace(text, { capture: [name] })).get(name)!;

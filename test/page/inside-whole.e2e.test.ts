@@ -105,7 +105,7 @@ test('a part opens at its own picture, outlined until one goes on; the sharpest 
     return Math.max(...patternRow(pattern, i % nHead, at).subarray(1, at));
   });
   const best = shares.indexOf(Math.max(...shares));
-  await page.getByRole('button', { name: 'Show the head that looks back most' }).click();
+  await page.getByRole('button', { name: 'Show the head that looks most' }).click();
   const found = `[aria-label="Block ${Math.floor(best / nHead)}"][aria-pressed="true"]`;
   await page.locator(`.whole[data-stale="false"] .block-names ${found}`).waitFor();
   await page.getByText(`In block ${Math.floor(best / nHead)}, head ${best % nHead} looks`).waitFor();

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { lessons } from '../../src/page/inside/lessons/lessons.ts';
 import { words } from '../../src/page/inside/lessons/words.ts';
 import type { Reading } from '../../src/page/inside/reading.ts';
-import { openText } from '../../src/page/writing.ts';
 
 const place = { layer: 0, head: 1, position: 0 };
 
@@ -30,13 +29,12 @@ test('a norm and an activation are called what they are', async () => {
 });
 
 test('characters are counted as a reader sees them, and a text of none is none', async () => {
-  const tokens = (...texts: string[]) => said('tokens', 0, {}, { ids: texts.map((_, i) => i), texts });
-  openText('👨‍👩‍👧é');
-  expect(await tokens('👨‍👩‍👧', 'é')).toContain('Your 2 characters became 2 tokens');
-  openText('A');
-  expect(await tokens('A')).toContain('Your one character became one token:');
-  openText('');
-  expect(await tokens('<|endoftext|>')).toMatch(/^There is no text yet/);
+  const tokens = (text: string, ...texts: string[]) =>
+    said('tokens', 0, {}, { ids: texts.map((_, i) => i), texts, text });
+  expect(await tokens('👨‍👩‍👧é', '👨‍👩‍👧', 'é')).toContain('Your 2 characters became 2 tokens');
+  expect(await tokens('A', 'A')).toContain('Your one character became one token:');
+  expect(await tokens('A', '<s>', 'A')).toContain('Your one character became 2 tokens:'); // what begins a text is none of it
+  expect(await tokens('', '<|endoftext|>')).toMatch(/^There is no text yet/);
 });
 
 test('where nothing comes twice, no head is said to have found it', async () => {

@@ -341,6 +341,14 @@ describe('blanks', () => {
       .evaluateAll((rows) => rows.map((row) => row.children.length));
     expect(packed).toBe(lengths.reduce((a, b) => a + b, 0));
     expect(padded).toBe(Math.max(...lengths) * lengths.length);
+    // With colours of the system's own, too, a square tells whose it is.
+    await page.emulateMedia({ forcedColors: 'active' });
+    const colours = () =>
+      page
+        .locator('.rows-of [data-text]')
+        .evaluateAll((all) => new Set(all.map((one) => getComputedStyle(one).backgroundColor)).size);
+    await expect.poll(colours).toBeGreaterThanOrEqual(lengths.length);
+    await page.emulateMedia({ forcedColors: 'none' });
     await expectAccessible('light');
   });
 });

@@ -69,6 +69,15 @@ async function completeWith(...tokens: string[]): Promise<void> {
   await run;
 }
 
+test('what leaves the text as it is, as an input method that is called off does, takes nothing away that can be done again', () => {
+  writing.type('Once more');
+  writing.undo();
+  writing.type('Once');
+  expect(writing.canRedo.value).toBe(true);
+  writing.redo();
+  expect(text()).toBe('Once more');
+});
+
 describe('a run is a transaction', () => {
   test('that commits what it wrote as one step', async () => {
     await completeWith(' upon', ' a');

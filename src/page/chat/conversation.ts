@@ -98,7 +98,8 @@ async function answer(model: WorkerModel, former: readonly Turn[]): Promise<void
     let text = '';
     for (;;) {
       const next = await tokens.next();
-      if (signal.aborted && turns.value[place] === undefined) return; // another conversation has begun
+      // Another answer is under way, or another conversation has begun: what comes now belongs to neither.
+      if (abort.signal !== signal || turns.value[place] === undefined) return;
       if (next.done) {
         last.value = next.value;
         break;

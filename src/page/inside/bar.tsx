@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { spoken, visible } from '../format.ts';
+import { inLine, spoken, typedInLine, visible } from '../format.ts';
 import { randomSeed, ranges } from '../settings.ts';
 import { DialRow } from '../views/dial-row.tsx';
 import { Stepper } from '../views/stepper.tsx';
@@ -51,9 +51,9 @@ function Hand() {
         type="text"
         dir="auto"
         aria-label={words.yourText}
-        value={shownText.value.replaceAll('\n', '↵')}
+        value={inLine(shownText.value)}
         readOnly={busy}
-        onInput={({ currentTarget }) => type(currentTarget.value.replaceAll('↵', '\n'))}
+        onInput={({ currentTarget }) => type(typedInLine(shownText.value, currentTarget.value))}
         {...composition}
       />
       <button type="button" class="plain" onClick={completeOrStop}>

@@ -34,7 +34,7 @@ export function followExperiment(): () => void {
     const asked = askedExperiment.value;
     const run = reading.value;
     // A link that is followed brings its text, too, which is read first; of a long one the end is.
-    if (!asked || !run || !shownText.value.endsWith(run.texts.join(''))) return;
+    if (!asked || !run || !shownText.value.endsWith(run.text)) return;
     batch(() => {
       restore(asked, run.model);
       former = cell.peek();

@@ -3,6 +3,7 @@ import type { WorkerModel } from '../../embed/client.ts';
 import type { Edit, Overview, Trace, TracedTensor } from '../../index.ts';
 import { adapted, shown } from '../models.ts';
 import { rowOf } from '../shares.ts';
+import { readOf } from '../tokens.ts';
 import { phase, shownText } from '../writing.ts';
 import { TensorCache } from './cache.ts';
 import { editsOf, touches } from './touch.ts';
@@ -14,17 +15,20 @@ const cache = new TensorCache(2 ** 28);
 export class Reading {
   readonly model: WorkerModel;
   readonly ids: readonly number[];
-  /** What each token adds to the text: nothing within a character of several tokens. */
+  /** What each token adds to the text: nothing within a character of several tokens. One that begins texts has its name. */
   readonly texts: readonly string[];
+  /** The part of the text that was read, as it was written. */
+  readonly text: string;
   readonly edits: readonly Edit[];
   readonly #left = new AbortController();
   #batch: { names: Set<string>; positions: Set<number>; run: Promise<Trace> } | undefined;
   #overview: Promise<Overview> | undefined;
 
-  constructor(model: WorkerModel, ids: readonly number[], texts: readonly string[], edits: readonly Edit[] = []) {
-    this.model = model;
-    this.ids = ids;
-    this.texts = texts;
+  constructor(of: Pick<Reading, 'model' | 'ids' | 'texts' | 'text'>, edits: readonly Edit[] = []) {
+    this.model = of.model;
+    this.ids = of.ids;
+    this.texts = of.texts;
+    this.text = of.text;
     this.edits = edits;
   }
 
@@ -56,7 +60,7 @@ export class Reading {
 
   /** The same text with other edits. */
   with(edits: readonly Edit[]): Reading {
-    return new Reading(this.model, this.ids, this.texts, edits);
+    return new Reading(this, edits);
   }
 
   /** Nobody looks at this run any more: what it still reads is not worth the time, nor what it read the memory. */
@@ -149,16 +153,16 @@ export function follow(): () => void {
 /** The last tokens of the text, as many as the context holds; an empty text is the token that begins one. */
 async function read(model: WorkerModel, text: string, keeps: boolean): Promise<Reading> {
   const { nCtx, bosTokenId } = model.config;
-  const all = await model.tokenizer.encode(text);
-  const ids = all.length > 0 ? all.slice(-nCtx) : [bosTokenId ?? 0];
+  const all = await readOf(model, text);
+  const ids = all.ids.length > 0 ? all.ids.slice(-nCtx) : [bosTokenId ?? 0];
+  const read = text.slice(all.starts.at(-nCtx));
   const former = keeps ? latest.peek() : undefined;
-  if (former?.model === model && former.ids.length === ids.length && ids.every((id, i) => id === former.ids[i]))
-    return former;
-  return readingOf(model, ids);
+  const isSame = former?.model === model && former.text === read && former.ids.length === ids.length;
+  return isSame && ids.every((id, i) => id === former.ids[i]) ? former : readingOf(model, ids, read);
 }
 
-export async function readingOf(model: WorkerModel, ids: readonly number[]): Promise<Reading> {
-  return new Reading(model, ids, await model.tokenizer.pieces(ids));
+export async function readingOf(model: WorkerModel, ids: readonly number[], text: string): Promise<Reading> {
+  return new Reading({ model, ids, texts: await model.tokenizer.pieces(ids), text });
 }
 
 const names = new WeakMap<WorkerModel, Map<number, Promise<string>>>();

@@ -44,14 +44,12 @@ export function BlanksRoom({ model }: { model: WorkerEncoder }) {
   const parts = useMemo(() => splitWords(text), [text]);
   const gone = [...away].filter((i) => parts.words[i] !== undefined).sort((a, b) => a - b);
   const asked = useSettled({ text, gone }, 150);
-  const {
-    value: run,
-    failure,
-    stale,
-  } = useLater(
-    (signal) => (asked.text.trim() ? runOf(model, asked.text, asked.gone, signal) : undefined),
+  const isThere = asked.text.trim() !== '';
+  const { value, failure, stale } = useLater(
+    (signal) => (isThere ? runOf(model, asked.text, asked.gone, signal) : undefined),
     [model, asked],
   );
+  const run = isThere ? value : undefined; // of no text there is nothing to tell
   const change = (next: string) => {
     writeInRoom(next);
     setText(next);

@@ -49,6 +49,7 @@ function Block({ tensors, trace, of, labels }: Props) {
               <label key={one}>
                 <input
                   type="radio"
+                  name="stack"
                   checked={one === stack}
                   onChange={() => {
                     setStack(one);

@@ -18,8 +18,9 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
   const [text, setText] = useState(openRoomText() ?? words.labelsOpening);
   const [question, setQuestion] = useState(words.questionOpening);
   const asked = useSettled({ text, question }, 300);
+  const isThere = asked.text.trim() !== '';
   const { value, failure, stale } = useLater(
-    (signal) => (asked.text.trim() ? answerOf(model, head, asked, signal) : undefined),
+    (signal) => (isThere ? answerOf(model, head, asked, signal) : undefined),
     [model, asked],
   );
   return (
@@ -56,7 +57,7 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
           )}
         </div>
         <Failed failure={failure} />
-        {value && (
+        {isThere && value && (
           <section class="fits" data-stale={stale}>
             {value.length > 0 ? (
               <Shares label={head === 'classes' ? words.classes : words.entities} shares={value} />
@@ -66,9 +67,7 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
           </section>
         )}
       </div>
-      <div class="opened">
-        <Opened model={model} head={head} asked={asked} />
-      </div>
+      <div class="opened">{isThere && <Opened model={model} head={head} asked={asked} />}</div>
     </>
   );
 }

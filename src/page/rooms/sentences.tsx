@@ -32,11 +32,11 @@ export function SentencesRoom({ model }: { model: WorkerEncoder }) {
   const [query, setQuery] = useState(first!);
   const [list, setList] = useState(others.join('\n'));
   const texts = useSettled([query, ...list.split('\n')].map((text) => text.trim()).filter(Boolean), 300);
-  const {
-    value: run,
-    failure,
-    stale,
-  } = useLater((signal) => (texts.length > 0 ? runOf(model, texts, signal) : undefined), [model, texts]);
+  const { value, failure, stale } = useLater(
+    (signal) => (texts.length > 0 ? runOf(model, texts, signal) : undefined),
+    [model, texts],
+  );
+  const run = texts.length > 0 ? value : undefined; // of no text there is nothing to tell
   const change = (nextQuery: string, nextList: string) => {
     writeInRoom(`${nextQuery}\n${nextList}`);
     setQuery(nextQuery);

@@ -1,6 +1,6 @@
 import { percent, shortNumber, visible } from '../../format.ts';
 import { largest, lengthOf, patternRow, rowOf } from '../../shares.ts';
-import { replaceText, shownText } from '../../writing.ts';
+import { replaceText } from '../../writing.ts';
 import type { Place } from '../frame.ts';
 import { lookAt, type StationName } from '../looking.ts';
 import type { Reading } from '../reading.ts';
@@ -55,12 +55,7 @@ export const lessons: Record<LessonName, LessonStep[]> = {
     {
       station: 'input',
       tensor: 'hook_embed',
-      values: async ({ ids, texts }) => [
-        shownText.peek() === '' ? 0 : charactersIn(texts.join('')),
-        ids.length,
-        visible(texts.at(-1)!),
-        ids.at(-1)!,
-      ],
+      values: async ({ ids, texts, text }) => [charactersIn(text), ids.length, visible(texts.at(-1)!), ids.at(-1)!],
     },
   ],
   embeddings: [

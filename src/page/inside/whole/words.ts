@@ -7,7 +7,7 @@ export const words = {
   opens: (part: string) => `${part}. Opens it below`,
   tokens: ['Your text, in pieces', 'token ids'],
   embeddings: ['Each piece as numbers', 'blocks.0.hook_resid_pre'],
-  attention: (layer: number) => ['Attention: what the piece looks back at', `blocks.${layer}.attn.hook_pattern`],
+  attention: (layer: number) => ['Attention: what the piece looks at', `blocks.${layer}.attn.hook_pattern`],
   mlp: (layer: number) => ['MLP: what it makes of that', `blocks.${layer}.mlp.hook_post`],
   stream: (layer: number) => ['Residual stream: the running sum', `blocks.${layer}.hook_resid_post`],
   logits: ['Every next piece gets a score', 'logits'],
@@ -22,7 +22,7 @@ export const words = {
     'Attention is how a piece takes in what stands before it. A head looks back from it, shares its attention out among the pieces, and carries that much of each over; the thicker a line, the more. Each head looks in its own way.',
   looks: (layer: number, head: number, from: string, to: string | undefined, share: string) =>
     `In block ${layer}, head ${head} looks from “${from}” most at ${to === undefined ? 'itself' : `“${to}”`}, with ${share} of its attention.`,
-  sharpest: 'Show the head that looks back most at one piece',
+  sharpest: 'Show the head that looks most at one piece',
   adds: (blocks: number, heads: number, attention: string, mlp: string) =>
     `${blocks === 1 ? 'The model is one block' : `The model is ${blocks} blocks, one after the other`}. In each, what its ${heads === 1 ? 'one head carries' : `${heads} heads carry`} over is added to the piece’s own numbers; then its MLP, a layer of neurons, adds what it makes of them. Here these are lists of numbers (vectors) of lengths ${attention} and ${mlp}.`,
   streamNote:

@@ -1,6 +1,7 @@
 import { logitDifference, patchingSweep } from '../../../../analysis/index.ts';
 import type { WorkerModel } from '../../../../embed/client.ts';
 import { largest, softmax } from '../../../shares.ts';
+import { readOf } from '../../../tokens.ts';
 import { type Reading, readingOf } from '../../reading.ts';
 
 /** What putting one text's stream into another, place by place, was found to do. */
@@ -36,11 +37,11 @@ export async function sweepOf(
   onStep: (sweep: Sweep) => void,
 ): Promise<Refusal | undefined> {
   const { model } = own;
-  const ids = await model.tokenizer.encode(text);
+  const { ids } = await readOf(model, text);
   if (ids.length !== own.ids.length) return { own: own.ids.length, other: ids.length };
   const first = ids.findIndex((id, i) => id !== own.ids[i]);
   if (first < 0) return 'same';
-  const other = await readingOf(model, ids);
+  const other = await readingOf(model, ids, text);
   const at = ids.length - 1;
   const logits = await Promise.all(
     [own, other].map(async (one) => (await model.trace(one.ids, { logits: [at], signal })).logits.data),

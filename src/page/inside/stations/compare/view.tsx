@@ -1,7 +1,7 @@
 import './style.css';
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { percent, visible } from '../../../format.ts';
+import { inLine, percent, typedInLine, visible } from '../../../format.ts';
 import { largest, rowOf } from '../../../shares.ts';
 import { shownText } from '../../../writing.ts';
 import { Failure, Figure, Quoting } from '../../draw/figure.tsx';
@@ -41,8 +41,8 @@ export function Compare() {
             type="text"
             dir="auto"
             aria-label={words.other}
-            value={text.replaceAll('\n', '↵')}
-            onInput={({ currentTarget }) => (typed.value = currentTarget.value.replaceAll('↵', '\n'))}
+            value={inLine(text)}
+            onInput={({ currentTarget }) => (typed.value = typedInLine(text, currentTarget.value))}
           />
           <button type="submit" class="plain">
             {running ? words.stop : words.compare}
@@ -65,7 +65,7 @@ export function Compare() {
         {running && sweep?.way === 'runs' && <progress aria-label={words.map} value={sweep.done} max={sweep.total} />}
       </Figure>
       {failure !== undefined && <Failure what={failure} />}
-      {sweep && sweep.own === own && <Found sweep={sweep} running={running} />}
+      {sweep && sweep.own === own && <Found sweep={sweep} />}
       {sweep && sweep.own !== own && <p class="summary">{words.changed}</p>}
     </>
   );
@@ -111,7 +111,7 @@ function useSweep() {
   return { sweep, refusal, failure, running, start: (text: string) => void start(text), stop };
 }
 
-function Found({ sweep, running }: { sweep: Sweep; running: boolean }) {
+function Found({ sweep }: { sweep: Sweep }) {
   const { own, other, right, wrong, shares } = sweep;
   const [failure, setFailure] = useState<unknown>(undefined);
   const { nLayer } = own.model.config;
@@ -141,7 +141,7 @@ function Found({ sweep, running }: { sweep: Sweep; running: boolean }) {
         />
         <Legend scale="signed" limit={1} over={shares.some((share) => share > 1)} />
         <p>
-          {!running && <Best {...sweep} />} {words.click}
+          {sweep.done === sweep.total && <Best {...sweep} />} {words.click}
         </p>
         {failure !== undefined && <Failure what={failure} />}
       </Figure>

@@ -1,5 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 import { spoken, visible } from '../../../format.ts';
+import { readOf } from '../../../tokens.ts';
 import { Figure, Quoting } from '../../draw/figure.tsx';
 import { head, layer, position } from '../../looking.ts';
 import { type Reading, reading, readingOf } from '../../reading.ts';
@@ -30,8 +31,8 @@ export function Patch() {
     }
   };
   const run = async () => {
-    const ids = (await shown.model.tokenizer.encode(text)).slice(0, shown.model.config.nCtx);
-    return ids.length > 0 ? readingOf(shown.model, ids) : undefined;
+    const ids = (await readOf(shown.model, text)).ids.slice(0, shown.model.config.nCtx);
+    return ids.length > 0 ? readingOf(shown.model, ids, text) : undefined;
   };
   const take = (source: Reading, from: number) => {
     const [l, h, at] = [layer.value, head.value, position.value];

@@ -21,19 +21,19 @@ export function Prediction({ untouched, changed, at }: { untouched: Reading; cha
   if (!value) return null;
   const most = Math.max(...value.guesses.flatMap((guess) => [guess.untouched, guess.changed]));
   return (
-    <Figure title={words.prediction(visible(untouched.texts[at] ?? ''))} note={words.predictionNote}>
+    <Figure title={words.prediction(visible(value.after))} note={words.predictionNote}>
       <table
         class="prediction"
         data-tensor="logits"
         data-stale={stale}
-        data-touched={Boolean(changed)}
+        data-touched={value.isChanged}
         data-divergence={value.divergence}
       >
         <thead>
           <tr>
             <td />
             <th scope="col">{words.untouched}</th>
-            {changed && <th scope="col">{words.touched}</th>}
+            {value.isChanged && <th scope="col">{words.touched}</th>}
           </tr>
         </thead>
         <tbody>
@@ -43,12 +43,12 @@ export function Prediction({ untouched, changed, at }: { untouched: Reading; cha
                 <bdi>{visible(guess.text)}</bdi>
               </th>
               <Bar share={guess.untouched} most={most} />
-              {changed && <Bar share={guess.changed} most={most} />}
+              {value.isChanged && <Bar share={guess.changed} most={most} />}
             </tr>
           ))}
         </tbody>
       </table>
-      {changed && <p class="summary">{words.divergence(shortNumber(value.divergence))}</p>}
+      {value.isChanged && <p class="summary">{words.divergence(shortNumber(value.divergence))}</p>}
     </Figure>
   );
 }
@@ -62,6 +62,7 @@ function Bar({ share, most }: { share: number; most: number }) {
   );
 }
 
+/** The guesses, and what they are of: what stands over them goes with them. */
 async function compare(untouched: Reading, changed: Reading | undefined, at: number) {
   const before = softmax(await untouched.logits(at));
   const after = changed ? softmax(await changed.logits(at)) : before;
@@ -76,5 +77,10 @@ async function compare(untouched: Reading, changed: Reading | undefined, at: num
   );
   let divergence = 0;
   for (const [id, p] of before.entries()) if (p > 0) divergence += p * Math.log(p / Math.max(after[id]!, 1e-30));
-  return { guesses: guesses.sort((a, b) => b.changed - a.changed), divergence: Math.max(0, divergence) };
+  return {
+    guesses: guesses.sort((a, b) => b.changed - a.changed),
+    divergence: Math.max(0, divergence),
+    after: untouched.texts[at] ?? '',
+    isChanged: changed !== undefined,
+  };
 }

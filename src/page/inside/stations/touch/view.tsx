@@ -99,7 +99,7 @@ function AttentionRow() {
           .sort((a, b) => a - b)
           .map((key) => (
             <label key={key}>
-              <output>{percent(row[key]!)}</output>
+              <output>{ofAnother ? '…' : percent(row[key]!)}</output>
               <input
                 type="range"
                 min={0}
