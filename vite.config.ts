@@ -2,7 +2,14 @@ import { defineConfig, type Plugin } from 'vite';
 import { buildKernels } from './scripts/build-wasm.mjs';
 import { together } from './scripts/chunks.ts';
 import { entries } from './scripts/entries.mjs';
-import { engineAlone, ownSourcesOnly, shortShaders, shortVocabulary, workerScripts } from './scripts/library.ts';
+import {
+  browsersOnly,
+  engineAlone,
+  ownSourcesOnly,
+  shortShaders,
+  shortVocabulary,
+  workerScripts,
+} from './scripts/library.ts';
 import { licences } from './scripts/licences.ts';
 import { isolation } from './scripts/serve.mjs';
 import { serviceWorker } from './scripts/service-worker.ts';
@@ -55,7 +62,7 @@ export default defineConfig(({ mode }) =>
         // See inside shows shaders with their comments; what runs them needs none.
         worker: {
           format: 'es',
-          plugins: () => [shortShaders(), ofAll.worker],
+          plugins: () => [shortShaders(), browsersOnly(), ofAll.worker],
           rolldownOptions: {
             output: {
               codeSplitting: {
@@ -68,7 +75,7 @@ export default defineConfig(({ mode }) =>
             },
           },
         },
-        plugins: [inlineStyles, ofAll.plugin, serviceWorker()],
+        plugins: [inlineStyles, browsersOnly(), ofAll.plugin, serviceWorker()],
         server: { headers: isolation },
         preview: { headers: isolation },
         build: {

@@ -102,6 +102,18 @@ export function shortShaders(): Plugin {
   };
 }
 
+/** Leaves out what asks for Node: scripts of a page that run in browsers alone. */
+export function browsersOnly(): Plugin {
+  return {
+    name: 'browsers-only',
+    apply: 'build',
+    transform: {
+      filter: { id: /\/src\/.*\.tsx?$/, code: /\bisNode\(\)/ },
+      handler: (code) => ({ code: code.replace(/(?<!function )\bisNode\(\)/g, 'false'), map: null }),
+    },
+  };
+}
+
 /** GPT-2's vocabulary as one text, a line a token, which is a fifth smaller than a list of strings. */
 export function shortVocabulary(): Plugin {
   return {

@@ -1,3 +1,4 @@
+import { elsewhere } from '../host/threads.ts';
 import type {
   GenerateOptions,
   InspectOptions,
@@ -11,10 +12,12 @@ import type {
 import type { HeldRun } from '../learn/answer.ts';
 import { models as cachedModels } from '../load/kept.ts';
 import { type ErrorJson, errorJson, VitrineError } from '../plan/error.ts';
+import { isNode } from '../plan/host.ts';
 import { part } from '../plan/part.ts';
 import { load } from '../run/load.ts';
 import { loadEncoder, loadEncoderDecoder, loadVision } from '../run/loaders.ts';
 import { Trace, type TracedTensor } from '../run/traced.ts';
+import { askThreads } from './ask-page.ts';
 import { type Analyses, kinds, type Loader, type Models, type Spelling, spellings } from './kinds.ts';
 import type { Answer, Call } from './protocol.ts';
 
@@ -213,6 +216,8 @@ function buffersOf(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuf
   } else if (typeof value === 'object' && value) for (const item of Object.values(value)) buffersOf(item, found);
   return found;
 }
+
+if (!isNode()) elsewhere.start = askThreads;
 
 export async function answerCall({ name, args, port }: Call): Promise<void> {
   const abort = new AbortController();

@@ -1,3 +1,5 @@
+import type { Work } from '../host/threads.ts';
+import type { Way } from '../host/worker.ts';
 import type { ErrorJson } from '../plan/error.ts';
 import type { DeviceInfo } from '../run/language-model.ts';
 
@@ -19,10 +21,11 @@ export type Answer<Event, Result> =
   | { result: Result; device?: DeviceInfo }
   | { failure: ErrorJson };
 
-/** What a worker asks of its page: GPT-2's vocabulary, which is too large to be in every worker (asked-vocabulary.ts). */
-export interface Wish {
-  wants: 'vocabulary';
-  port: MessagePort;
-}
+/** What a worker asks of its page, which answers on a port (ask-page.ts). */
+export type Wish =
+  /** GPT-2's vocabulary, which is too large to be in every worker (asked-vocabulary.ts). */
+  | { wants: 'vocabulary' }
+  /** Threads by one of these ways; what is posted on the port then ends them. */
+  | { wants: 'threads'; ways: Way[]; work: Work };
 
-export type WishAnswer = { table: unknown } | { failure: ErrorJson };
+export type WishAnswer = { result: unknown } | { failure: ErrorJson };

@@ -1,4 +1,5 @@
 import { NotStarted, startFirst } from '../host/start.ts';
+import { startThreads } from '../host/start-threads.ts';
 import { isPreBundled, type Located, locate, type Thread } from '../host/worker.ts';
 import { errorJson, VitrineError } from '../plan/error.ts';
 import { isNode } from '../plan/host.ts';
@@ -46,8 +47,18 @@ async function begin(script: Located, signal: AbortSignal): Promise<Thread> {
 
 /** Until it answers. What is posted to a worker waits for its script. */
 function greet(worker: Thread, signal: AbortSignal): Promise<void> {
-  const hear = ({ data }: MessageEvent<Wish | undefined>) => {
-    if (data?.wants === 'vocabulary') void giveVocabulary(data.port);
+  const gone = new AbortController();
+  const terminate = worker.terminate.bind(worker);
+  // Its threads are the page's, and end with it; a caller may end a worker of its own by itself.
+  worker.terminate = () => {
+    gone.abort();
+    return terminate();
+  };
+  const hear = (event: MessageEvent<(Wish & { port: MessagePort }) | undefined>) => {
+    const { data } = event;
+    if (data?.wants !== 'vocabulary' && data?.wants !== 'threads') return;
+    event.stopImmediatePropagation?.(); // two engines of one worker hear both, and threads are started once
+    void grant(data, data.port, gone.signal);
   };
   // A worker of the caller's may talk with the caller too.
   if (worker instanceof EventTarget) worker.addEventListener('message', hear as EventListener);
@@ -63,12 +74,22 @@ function greet(worker: Thread, signal: AbortSignal): Promise<void> {
   }).finally(() => port.close());
 }
 
-async function giveVocabulary(port: MessagePort): Promise<void> {
-  const answer = await fetchVocabulary().then(
-    ({ default: table }): WishAnswer => ({ table }),
-    (error: unknown): WishAnswer => ({ failure: errorJson(error) }),
-  );
-  port.postMessage(answer);
+/** @param gone aborts when the worker that wishes is ended */
+async function grant(wish: Wish, port: MessagePort, gone: AbortSignal): Promise<void> {
+  const answer = (message: WishAnswer) => port.postMessage(message);
+  try {
+    if (wish.wants === 'vocabulary') return answer({ result: (await fetchVocabulary()).default });
+    const end = await startThreads(wish.ways, wish.work);
+    if (gone.aborted) return end();
+    gone.addEventListener('abort', end);
+    port.onmessage = () => {
+      gone.removeEventListener('abort', end);
+      end();
+    };
+    answer({ result: true });
+  } catch (error) {
+    answer({ failure: errorJson(error) });
+  }
 }
 
 function explain(error: NotStarted, { place, url }: Located): VitrineError {

@@ -1,6 +1,6 @@
 import { after, PATIENCE } from '../plan/patience.ts';
 import { markupForbids } from './policy.ts';
-import type { Located, Thread, Way } from './worker.ts';
+import { type Located, openHere, type Thread, type Way } from './worker.ts';
 
 const forbidden = "is forbidden by the page's Content-Security-Policy";
 
@@ -88,7 +88,7 @@ async function openWay(
       refusals.push({ url: way.url, why: forbidden, forbidden: true });
       return undefined;
     }
-    const thread = way.open();
+    const thread = way.open?.() ?? openHere(way);
     opened.push(thread);
     await new Promise<unknown>((resolve, reject) => {
       thread.onerror = (event) => {

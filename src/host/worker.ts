@@ -25,11 +25,15 @@ export interface Script {
   source?: string;
 }
 
-/** One way to start it. */
+/** One way to start it. Those of `locate` are plain data, so that another thread can go them. */
 export interface Way {
   /** Its address, or `blob:`. */
   url: string;
-  open(): Thread;
+  options?: WorkerOptions | undefined;
+  /** The script itself, where it has no address. */
+  text?: string;
+  /** Gives the worker, where somebody has it already. */
+  open?(): Thread;
 }
 
 /**
@@ -53,10 +57,10 @@ export function locate(script: Script): Located {
   const { source, base, file, own } = script;
   const unchanged = URL.canParse(file, base) && found?.url === new URL(file, base).href;
   const place = found && !unchanged ? 'bundled' : found && standsAsBuilt(base!, own) ? 'beside' : 'lost';
-  const inlined = source === undefined ? [] : [inlineWay(source)];
+  const inlined: Way[] = source === undefined ? [] : [{ url: 'blob:', text: source }];
   if (!found) return { place, ways: inlined };
   const { url, options } = found;
-  const fromFile: Way = { url, open: () => openFile(url, options) };
+  const fromFile: Way = { url, options };
   if (node) return { place, url, ways: place === 'lost' ? [...inlined, fromFile] : [fromFile, ...inlined] };
   const importing = source === undefined ? [blobWay(url, options)] : inlined;
   if (!sameOrigin(url)) return { place, url, ways: importing };
@@ -102,10 +106,20 @@ function sameOrigin(url: string): boolean {
   return origin !== 'null' && URL.canParse(url) && new URL(url).origin === origin;
 }
 
-function openFile(url: string, options?: WorkerOptions): Thread {
-  if (node) return nodeThread(new URL(url), { execArgv: [] });
+/** Starts a worker in that way, on this thread. */
+export function openHere({ url, options, text }: Way): Thread {
+  if (node) return nodeThread(text ?? new URL(url), { execArgv: [], eval: text !== undefined });
   const { Worker: Constructor } = globalThis; // by another name: bundlers would ask what `url` is
-  return new Constructor(url, options);
+  if (text === undefined) return new Constructor(url, options);
+  const blob = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  const worker = new Constructor(blob);
+  const terminate = worker.terminate.bind(worker);
+  // An address that goes away too early is an address that does not load.
+  worker.terminate = () => {
+    URL.revokeObjectURL(blob);
+    terminate();
+  };
+  return worker;
 }
 
 /**
@@ -121,23 +135,7 @@ import(${quoted}).then(
   (error) => setTimeout(() => { throw error; }),
 );`;
   const text = options?.type === 'module' ? importing : `importScripts(${quoted});`;
-  return { url: 'blob:', open: () => openBlob(text) };
-}
-
-function inlineWay(source: string): Way {
-  return { url: 'blob:', open: () => (node ? nodeThread(source, { execArgv: [], eval: true }) : openBlob(source)) };
-}
-
-function openBlob(text: string): Thread {
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
-  const worker = openFile(url);
-  const terminate = worker.terminate.bind(worker);
-  // An address that goes away too early is an address that does not load.
-  worker.terminate = () => {
-    URL.revokeObjectURL(url);
-    terminate();
-  };
-  return worker;
+  return { url: 'blob:', text };
 }
 
 /** Node's worker with a browser's face. */

@@ -8,7 +8,7 @@ import type { Machine } from './machine.ts';
 import { noMemory, WasmMemory } from './memory.ts';
 import { type Build, environment, failureIn, type Kernels, kernelsOf, relaxedSupported } from './module.ts';
 import { type Adjoints, WasmProgram } from './program.ts';
-import { mayWait, startThreads, usefulThreads, whyAlone } from './threads.ts';
+import { mayWait, startKernelThreads, usefulThreads, whyAlone } from './threads.ts';
 import { readWeight, setWeight, type WasmWeight } from './weights.ts';
 
 export interface WasmOptions {
@@ -159,7 +159,7 @@ async function assemble(threads: number, options: WasmOptions): Promise<Machine>
   const instance = await within(COMPILING, starting, 'nothing has come of starting the WebAssembly module');
   const { lost, kernels } = guarded(instance.exports as unknown as Kernels, memory.memory);
   kernels.lead(threads, mayWait, i8Products === undefined ? -1 : +i8Products);
-  const stop = shared ? await startThreads(threads, module, memory.memory, kernels) : () => {};
+  const stop = shared ? await startKernelThreads(threads, module, memory.memory, kernels) : () => {};
   const name = `WebAssembly ${relaxed ? 'relaxed ' : ''}SIMD, ${threads} thread${threads > 1 ? 's' : ''}`;
   return { kernels, memory, threads, name, lost, stop };
 }
