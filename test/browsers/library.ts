@@ -21,7 +21,9 @@ export function libraryOnWebGpu(launch: () => Promise<Tab>, choices: readonly Ch
     folder = await mkdtemp(join(tmpdir(), 'library-'));
     await symlink(join(root, 'dist'), join(folder, 'dist'));
     await symlink(join(root, 'test/fixtures/tiny-gpt2'), join(folder, 'model'));
-    const script = "import * as vitrine from './dist/vitrine.js'; Object.assign(globalThis, { vitrine });";
+    const script = `import * as vitrine from './dist/vitrine.js';
+import { EngineWorker } from './dist/vitrine-worker.js';
+Object.assign(globalThis, { vitrine, EngineWorker });`;
     await writeFile(join(folder, 'index.html'), `<!doctype html><script type="module">${script}</script>`);
     site = await serve(folder);
     tab = await launch();
@@ -42,6 +44,24 @@ export function libraryOnWebGpu(launch: () => Promise<Tab>, choices: readonly Ch
     const allowed = choice.kv === 'f16' ? 2e-3 : 1e-4;
     for (const distance of [found.logits, found.traced, found.edited]) expect(distance).toBeLessThan(allowed);
     expect(found.drawn![0]).toEqual(found.drawn![1]);
+  });
+
+  test('engines in workers start eight threads, one after the other, and none stands still', async () => {
+    const started = await tab.run(
+      async (model, times) => {
+        const { EngineWorker } = globalThis as unknown as typeof import('../../src/embed/client.ts');
+        const threads: (number | undefined)[] = [];
+        for (let i = 0; i < times; i++) {
+          const engine = new EngineWorker();
+          threads.push((await engine.load(model, { device: 'wasm', threads: 8 })).device.threads);
+          engine.terminate();
+        }
+        return threads;
+      },
+      `${site.url}model/`,
+      isFull ? 100 : 5,
+    );
+    expect(started).toEqual(started.map(() => 8));
   });
 
   // Firefox offers no subgroups; where rows are selected, that is part of the kernel behind it; GPT-2's positions are not rotary.
