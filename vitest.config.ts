@@ -29,7 +29,7 @@ const inChromium = [
 const inChromiumOnceANight = ['test/{gpu,model,ops}/**/*.test.ts', 'test/wasm/blocks.test.ts'];
 
 const usesGpu =
-  /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|(altered|planted|split-case)\.ts'/;
+  /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|(altered|planted|split-case|empty-kernels)\.ts'/;
 
 const read = (path: string) => readFileSync(path, 'utf8');
 const all = readdirSync('test', { recursive: true, encoding: 'utf8' }).map(
@@ -87,6 +87,7 @@ export default defineConfig({
         test: {
           ...inNode,
           name: 'node',
+          isolate: false,
           include: [`test/**/*${kind}.node.test.ts`, ...asking.filter((path) => path.endsWith('.node.test.ts'))],
           exclude: [...onGpu, ...fullOnly],
         },

@@ -91,7 +91,7 @@ export class WeightStore implements Weights {
     return buffer;
   }
 
-  /** `buffers.allocate` for what `make` makes there and, with `vectors`, here: none of it is left where it fails. */
+  /** `buffers.allocate` for what `make` makes there and, with `vectors`, here: none of it is left where there is no room for it. */
   async allocate<T>(buffers: Buffers, what: string | (() => string), make: () => T): Promise<T> {
     let fresh: [string, { buffer: GPUBuffer }][] = [];
     try {
@@ -104,6 +104,8 @@ export class WeightStore implements Weights {
         }
       });
     } catch (error) {
+      // Where only `buffers` went meanwhile, others may use these by now: they stay with the weights.
+      if (error instanceof VitrineError && error.code === 'disposed') throw error;
       for (const [key, { buffer }] of fresh) {
         this.#vectors.delete(key);
         this.#buffers.destroy(buffer);

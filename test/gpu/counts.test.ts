@@ -9,15 +9,15 @@ import { type LlamaConfig, llamaPlan } from '../../src/model/llama.ts';
 import type { Rotary } from '../../src/model/rope.ts';
 import type { Drawn } from '../../src/plan/backend.ts';
 import type { Plan } from '../../src/plan/plan.ts';
-import { sharedDevice } from '../backends.ts';
 import { gpt2Config } from '../model/shapes.ts';
 import { randomValues } from '../ops/mini-plan.ts';
+import { deviceOfEmptyKernels } from './empty-kernels.ts';
 
 /** GPT-2 small's depth and heads; narrow, because a count does not depend on the width. */
 const config = gpt2Config({ nLayer: 12, nHead: 12, nEmbd: 48, nInner: 192, nCtx: 1024, vocabSize: 1000 });
 
 async function open(plan = gpt2Plan(config)) {
-  const counting = countingDevice(await sharedDevice());
+  const counting = countingDevice(await deviceOfEmptyKernels());
   const backend = createGpuBackend(counting.device);
   for (const [i, spec] of plan.weights.entries()) {
     await backend.addWeight(spec, 'f32', piece(randomValues(spec.rows * spec.columns, i, 0.1)));

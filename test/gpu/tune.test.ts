@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { countingDevice } from '../../bench/counting-device.ts';
 import { attentionFor, createGpuBackend, variantsFor } from '../../src/gpu/backend.ts';
+import { Buffers } from '../../src/gpu/buffers.ts';
 import { type Variants, variantsOn } from '../../src/gpu/kernels/linear.ts';
 import { Pipelines } from '../../src/gpu/shader.ts';
 import { TUNING_MS, tune } from '../../src/gpu/tune.ts';
@@ -12,6 +13,7 @@ import { deviceWith, sharedDevice } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { gpt2Config } from '../model/shapes.ts';
 import { randomValues } from '../ops/mini-plan.ts';
+import { deviceOfEmptyKernels } from './empty-kernels.ts';
 
 const config = gpt2Config({ nLayer: 1, nHead: 2, nEmbd: 64, nInner: 64, nCtx: 32, vocabSize: 300 });
 
@@ -72,7 +74,7 @@ test('the tuner changes nothing but rounding, keeps its choice, and leaves no bu
 });
 
 test('a kept choice is taken without measuring; one that this device cannot run, or no JSON, is measured again', async () => {
-  const device = await sharedDevice();
+  const device = await deviceOfEmptyKernels();
   const weights = new WeightStore(device);
   const on = { device, pipelines: new Pipelines(device), weights, kv: 'f32' as const };
   const plan = gpt2Plan(config);
@@ -92,7 +94,7 @@ test('a kept choice is taken without measuring; one that this device cannot run,
 
 test('a plan without matrix products is not measured; the next one is', async () => {
   const store = watched();
-  const backend = createGpuBackend(await sharedDevice(), { tune: store });
+  const backend = createGpuBackend(await deviceOfEmptyKernels(), { tune: store });
   const plan = gpt2Plan(config);
   for (const spec of plan.weights) {
     await backend.addWeight(spec, formatOf(spec), piece(new Float32Array(spec.rows * spec.columns)));
@@ -114,7 +116,7 @@ test('a model whose tuning fails runs as it would without', async () => {
 });
 
 test('a measurement that is still under way when its time is over is waited for, not run into', async () => {
-  const real = await sharedDevice(); // whose uncaptured errors fail the run
+  const real = await deviceOfEmptyKernels(); // whose uncaptured errors fail the run
   let slow = false;
   let maps = 0;
   const device = deviceWith(real, {
@@ -151,6 +153,24 @@ test('a measurement that is still under way when its time is over is waited for,
   await device.queue.onSubmittedWorkDone();
   expect(maps).toBe(1);
   weights.destroy();
+});
+
+test('buffers that are freed while they are asked for take none of the vectors that others use by then', async () => {
+  const { device, liveBuffers } = countingDevice(await sharedDevice());
+  const weights = new WeightStore(device);
+  const plan = gpt2Plan(config);
+  const bias = plan.weights.find(({ name }) => name === 'h.0.attn.c_proj.bias')!;
+  await weights.add(bias, 'f32', piece(randomValues(bias.columns, 1)));
+  const layer = { weight: 'any', bias: bias.name, first: 0, count: bias.columns, norm: undefined, lowRank: undefined };
+  const vectors = () => weights.vectors(layer)!;
+  const [measuring, program] = [new Buffers(device), new Buffers(device)];
+  const ended = weights.allocate(measuring, 'measuring', vectors);
+  const used = weights.allocate(program, 'a program', vectors);
+  measuring.destroyAll();
+  await expect(ended).rejects.toMatchObject({ code: 'disposed' });
+  expect(liveBuffers.has(await used)).toBe(true);
+  weights.destroy();
+  expect(liveBuffers.size).toBe(0);
 });
 
 const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,20 +1,24 @@
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serve } from '../../scripts/serve.mjs';
 import { openCheckpoint } from '../../src/load/open.ts';
 import { parseConfig } from '../../src/model/config.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
+import { isFull } from '../full.ts';
 import { type Header, lengthBytes } from './tiny-checkpoint.ts';
 
-const gpt2Small = { n_embd: 768, n_layer: 12, n_head: 12, n_positions: 1024, vocab_size: 50257 };
+/** GPT-2 small; by day two of its layers, with its table of words more than twice of what loading may take. */
+const gpt2Small = { n_embd: 768, n_layer: isFull ? 12 : 2, n_head: 12, n_positions: 1024, vocab_size: 50257 };
 const megabyte = 2 ** 20;
 
 let folder: string;
 let largest = 0;
 
-/** GPT-2 small in F32: a real header, and 500 MB of zeros that take no room on disk. */
+/** A real header, and zeros in F32 that take no room on disk. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gpt2-small-'));
   const header: Header = {};
@@ -35,15 +39,19 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }));
 
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
 /** JavaScript's heap and array buffers, in bytes. */
 function used(): number {
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }
 
-test.each(['disk', 'server'])('500 MB from %s take little memory', async (from) => {
+test.each(['disk', 'server'])('hundreds of MB from %s take little memory', async (from) => {
   const server = from === 'server' ? await serve(folder) : undefined;
   const checkpoint = await openCheckpoint(server?.url ?? folder);
+  collectGarbage(); // of the files that ran before
   const before = used();
   let peak = 0;
   let values = 0;
@@ -57,7 +65,7 @@ test.each(['disk', 'server'])('500 MB from %s take little memory', async (from) 
   const seconds = (performance.now() - begun) / 1000;
   await server?.close();
   expect(values * 4).toBe(checkpoint.bytes);
-  expect(checkpoint.bytes).toBeGreaterThan(474 * megabyte);
+  expect(checkpoint.bytes).toBeGreaterThan((isFull ? 474 : 200) * megabyte);
   const figures = [checkpoint.bytes, peak, largest].map((bytes) => (bytes / megabyte).toFixed(0));
   console.log(
     `${figures[0]} MiB from ${from} in ${seconds.toFixed(1)} s: peak ${figures[1]} MiB, largest tensor ${figures[2]}`,

@@ -91,20 +91,6 @@ describe('small files come first', () => {
   });
 });
 
-test('the kernels of WebAssembly compile while the first file comes, once for all models', async () => {
-  const compile = vi.spyOn(WebAssembly, 'compile');
-  server = await serve(contents, (request, response) => {
-    if (request.url !== '/config.json' || compile.mock.calls.length > 0) return false;
-    void vi
-      .waitUntil(() => compile.mock.calls.length > 0, { timeout: 60_000 })
-      .then(() => response.end(contents['config.json']));
-    return true;
-  });
-  for (let i = 0; i < 2; i++) (await load(server.url, { device: 'wasm', threads: 1, cache: false })).dispose();
-  expect(compile).toHaveBeenCalledOnce();
-  compile.mockRestore();
-});
-
 /** Where nothing comes any more for the `nth` request that goes out. */
 const silentFrom = (nth: number): { answer: Misbehave; reached: Promise<void> } => {
   let count = 0;
@@ -238,4 +224,21 @@ test('files are checked in the same order', async () => {
   const loading = load(broken, { device: 'cpu', onProgress: ({ stage }) => void stages.push(stage) });
   await expect(loading).rejects.toThrow('tokenizer.json is not JSON');
   expect(stages).toEqual(['config', 'tokenizer']);
+});
+
+test('the kernels of WebAssembly compile while the first file comes, once for all models', async () => {
+  // The last test of its file: all that is imported from here on is anew, also what another file had compiled.
+  vi.resetModules();
+  const { load } = await import('../../src/index.ts');
+  const compile = vi.spyOn(WebAssembly, 'compile');
+  server = await serve(contents, (request, response) => {
+    if (request.url !== '/config.json' || compile.mock.calls.length > 0) return false;
+    void vi
+      .waitUntil(() => compile.mock.calls.length > 0, { timeout: 60_000 })
+      .then(() => response.end(contents['config.json']));
+    return true;
+  });
+  for (let i = 0; i < 2; i++) (await load(server.url, { device: 'wasm', threads: 1, cache: false })).dispose();
+  expect(compile).toHaveBeenCalledOnce();
+  compile.mockRestore();
 });
