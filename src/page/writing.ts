@@ -101,14 +101,14 @@ export function showBranch(id: number): void {
 }
 
 export function reset(): void {
-  push({ ...state.opened(strings.opening), change: 'other' });
+  replaceText(strings.opening);
 }
 
-/** Puts another text in place, as a link does; a run under way ends with what it wrote. */
+/** Puts another text in place, as a link does; a run under way ends with what it wrote. One that stands there alone is no step. */
 export function replaceText(text: string): void {
   stop();
   endedAt = Number.NEGATIVE_INFINITY; // a click that follows is aimed at the new text
-  push({ ...state.opened(text), change: 'other' });
+  if (text !== shownText.value || page.value.branches.length > 1) push({ ...state.opened(text), change: 'other' });
 }
 
 /** The text that the page opens with: a link's, else what stood here before a reload. There is nothing to undo but what that had. */

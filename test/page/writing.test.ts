@@ -74,6 +74,8 @@ test('what leaves the text as it is, as an input method that is called off does,
   writing.undo();
   writing.type('Once');
   expect(writing.canRedo.value).toBe(true);
+  writing.replaceText('Once'); // as a lesson does that is gone back in, and a link that is followed again
+  expect(writing.canRedo.value).toBe(true);
   writing.redo();
   expect(text()).toBe('Once more');
 });
