@@ -16,7 +16,7 @@ export interface Site {
 }
 
 /** Milliseconds that a page is waited for. It tells a page that hangs from a machine that is busy, and measures nothing. */
-const PATIENCE = 120_000;
+export const PATIENCE = 120_000;
 
 let shared: Promise<Browser> | undefined;
 

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { distribution, type GenerateOptions, type Model } from '../../src/index.ts';
 import { gradients, integratedGradients } from '../../src/learn/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
+import { drawn, eventually, expectToFit, openInside, sharedEmbedded, visitInside } from './inside.ts';
 
 const text = 'Once upon a time there was a little';
 
@@ -12,25 +12,19 @@ let page: Page;
 let model: Model;
 let ids: number[];
 let complaints: string[] = [];
-let opened: string | undefined;
+let opened = '';
 beforeAll(async () => {
-  [site, model] = await Promise.all([openSite(), loadEmbedded()]);
+  [site, model] = await Promise.all([openSite(), sharedEmbedded()]);
   ids = model.tokenizer.encode(text);
+  ({ page, complaints } = await openInside(site, text, ['output']));
 });
-afterAll(async () => {
-  model.dispose();
-  await site.close();
-});
-afterEach(async () => {
-  expect(complaints).toEqual([]);
-});
+afterAll(() => site.close());
+afterEach(() => expect(complaints).toEqual([]));
 
-/** Tests of the same dials share a page. */
+/** Tests of the same dials share a state. */
 async function open(dials = '') {
-  if (dials === opened) return;
-  await page?.context().close();
+  if (dials !== opened) await visitInside(page, text, ['output'], { dials });
   opened = dials;
-  ({ page, complaints } = await openInside(site, text, ['output'], { dials }));
   await settled();
 }
 
@@ -84,29 +78,36 @@ async function table(): Promise<Shown> {
   });
 }
 
-/** What each stage leaves, by `distribution` with the options up to it. */
+/** Until the table shows what each stage leaves, by `distribution` with the options up to it. */
 async function expectStages(options: Record<string, GenerateOptions>, position = ids.length - 1): Promise<void> {
   const logits = await logitsAfter(position);
-  const { stages, tokens } = await table();
-  expect(stages.map(({ name }) => name)).toEqual(Object.keys(options));
-  expect(tokens.length).toBeGreaterThanOrEqual(20);
-  for (const [s, [name, upTo]] of Object.entries(options).entries()) {
-    const probs = distribution(logits, upTo, { prompt: ids.slice(0, position + 1) });
-    const { left, others, tail } = stages[s]!;
-    if (['topK', 'topP', 'minP', 'typicalP'].includes(name)) {
-      expect(left, name).toBe(probs.filter((p) => p > 0).length);
-    } else expect(left, name).toBe(upTo.temperature === 0 ? 1 : probs.length);
-    for (const { id, cells } of tokens) {
-      if (probs[id] === 0 && left < probs.length) expect(cells[s], `${name}, token ${id}`).toBeUndefined();
-      else expect(Math.abs(cells[s]!.prob - probs[id]!), `${name}, token ${id}`).toBeLessThan(1e-3);
+  await eventually(async () => {
+    const { stages, tokens } = await table();
+    expect(stages.map(({ name }) => name)).toEqual(Object.keys(options));
+    expect(tokens.length).toBeGreaterThanOrEqual(20);
+    for (const [s, [name, upTo]] of Object.entries(options).entries()) {
+      const probs = distribution(logits, upTo, { prompt: ids.slice(0, position + 1) });
+      const { left, others, tail } = stages[s]!;
+      if (['topK', 'topP', 'minP', 'typicalP'].includes(name)) {
+        expect(left, name).toBe(probs.filter((p) => p > 0).length);
+      } else expect(left, name).toBe(upTo.temperature === 0 ? 1 : probs.length);
+      for (const { id, cells } of tokens) {
+        if (probs[id] === 0 && left < probs.length) expect(cells[s], `${name}, token ${id}`).toBeUndefined();
+        else expect(Math.abs(cells[s]!.prob - probs[id]!), `${name}, token ${id}`).toBeLessThan(1e-3);
+      }
+      const shown = tokens.filter(({ cells }) => cells[s]);
+      expect(others, name).toBe(left - shown.length);
+      const expectedTail = 1 - shown.reduce((sum, { id }) => sum + probs[id]!, 0);
+      expect(Math.abs(tail - expectedTail), `${name}: tail`).toBeLessThan(1e-3);
     }
-    const shown = tokens.filter(({ cells }) => cells[s]);
-    expect(others, name).toBe(left - shown.length);
-    const expectedTail = 1 - shown.reduce((sum, { id }) => sum + probs[id]!, 0);
-    expect(Math.abs(tail - expectedTail), `${name}: tail`).toBeLessThan(1e-3);
-  }
+  });
 }
 
+/** A link in which a head is knocked out, and the edit that it stands for. */
+const knockedOut = 'seed=6&temperature=1&top-k=0&touch=head+0+0+0';
+const edits = [{ name: 'blocks.0.attn.hook_z', head: 0, scale: 0 }];
+/** Dials of which nothing is drawn. */
+const greedily = 'temperature=0&top-k=7&max-new-tokens=1';
 const dial = (name: string) => page.getByRole('slider', { name });
 
 describe('from numbers to the next token', () => {
@@ -189,7 +190,7 @@ describe('from numbers to the next token', () => {
   });
 
   test('at temperature 0 it says that nothing is drawn', async () => {
-    await open('temperature=0&top-k=7');
+    await open(greedily);
     await expectStages({ logits: { temperature: 1 }, temperature: { temperature: 0 } });
     const logits = await logitsAfter(ids.length - 1);
     const greedy = logits.indexOf(Math.max(...logits));
@@ -199,23 +200,22 @@ describe('from numbers to the next token', () => {
   });
 
   test.each([
-    ['seed=2&temperature=1.7&top-k=0'],
-    ['seed=3&temperature=2&top-k=100&repetition-penalty=1.3'],
-    ['seed=4&temperature=1.5&top-k=50&top-p=0.8&min-p=0.01'],
-    ['temperature=0'],
+    [greedily],
+    ['seed=2&temperature=1.7&top-k=0&max-new-tokens=1'],
+    ['seed=3&temperature=2&top-k=100&repetition-penalty=1.3&max-new-tokens=1'],
+    ['seed=4&temperature=1.5&top-k=50&top-p=0.8&min-p=0.01&max-new-tokens=1'],
   ])('the token drawn with %s is what Complete writes', async (dials) => {
-    await open(`${dials}&max-new-tokens=1`);
+    await open(dials);
     const id = Number(await page.locator('.draw').getAttribute('data-id'));
     const segment = page.locator('.segment[data-drawn="true"]');
-    if (!dials.endsWith('temperature=0')) {
+    if (dials !== greedily) {
       const { from, to } = await segment.evaluate((element) => ({ ...(element as HTMLElement).dataset }));
       const u = Number(await page.locator('.draw').getAttribute('data-u'));
       expect(u).toBeGreaterThanOrEqual(Number(from));
       expect(u).toBeLessThan(Number(to));
     }
     await page.getByRole('button', { name: /^Complete/ }).click();
-    await page.waitForFunction((before) => document.querySelector('textarea')!.value !== before, text);
-    expect(await page.locator('textarea').inputValue()).toBe(text + model.tokenizer.token(id));
+    await expect.poll(() => page.locator('textarea').inputValue()).toBe(text + model.tokenizer.token(id));
   });
 
   test('the line is the last stage’s distribution in the order of ids', async () => {
@@ -258,12 +258,9 @@ describe('from numbers to the next token', () => {
   });
 
   test('beside a run the visitor changed stands what sampling would be without the changes', async () => {
-    await open('seed=6&temperature=1&top-k=0');
-    await page.locator('#station-touch > h3 button').click();
-    await page.getByRole('button', { name: 'Knock out', exact: true }).first().click();
+    await open(knockedOut);
     await page.locator('[data-stage="untouched"]').waitFor();
     await settled();
-    const edits = [{ name: 'blocks.0.attn.hook_z', head: 0, scale: 0 }];
     const changed = distribution((await model.trace(text, { edits, logits: [-1] })).logits.data, { temperature: 1 });
     const before = distribution(await logitsAfter(ids.length - 1), { temperature: 1 });
     const { stages, tokens } = await table();
@@ -276,22 +273,23 @@ describe('from numbers to the next token', () => {
   });
 
   test('what moved a word is the engine’s gradient by each token, with the changes in it', async () => {
-    await open('seed=6&temperature=1&top-k=0');
-    const edits = [{ name: 'blocks.0.attn.hook_z', head: 0, scale: 0 }];
-    await page.locator('#station-moved > h3 button').click();
+    const short = 'Once upon a'; // sixteen gradients, which the reference takes a second for
+    const read = model.tokenizer.encode(short);
+    opened = short;
+    await visitInside(page, short, ['moved'], { dials: knockedOut });
     const moves = page.locator('.moved[data-stale="false"] .moves[data-way="gradient"]');
     await moves.waitFor();
-    expect(await page.getByRole('radio', { name: 'integrated gradients' }).isDisabled()).toBe(true);
+    await expect.poll(() => page.getByRole('radio', { name: 'integrated gradients' }).isDisabled()).toBe(true);
     const shown = () =>
       moves.evaluate((list) => ({
         logit: Number((list as HTMLElement).dataset.logit),
         id: Number(document.querySelector<HTMLElement>('.moved :checked + span')!.dataset.id),
         values: [...list.children].map((one) => Number((one as HTMLElement).dataset.value)),
       }));
-    const expected = async (id: number, read: number[], of: typeof edits) => {
+    const expected = async (id: number) => {
       const loss = { logit: id, position: read.length - 1 };
-      const found = await gradients(model, read, { loss, wrt: ['hook_embed'], edits: of });
-      const input = (await model.trace(read, { capture: ['hook_embed'], edits: of })).get('hook_embed')!.data;
+      const found = await gradients(model, read, { loss, wrt: ['hook_embed'], edits });
+      const input = (await model.trace(read, { capture: ['hook_embed'], edits })).get('hook_embed')!.data;
       const products = found.get('hook_embed').data.map((value, i) => value * input[i]!);
       const width = products.length / read.length;
       return {
@@ -300,7 +298,7 @@ describe('from numbers to the next token', () => {
       };
     };
     const touched = await shown();
-    const own = await expected(touched.id, ids, edits);
+    const own = await expected(touched.id);
     expectClose([touched.logit, ...touched.values], [own.logit, ...own.values], 'touched');
     await page.getByRole('button', { name: /^Undo:/ }).click();
     await page.getByRole('radio', { name: 'integrated gradients' }).check();
@@ -310,8 +308,8 @@ describe('from numbers to the next token', () => {
       id: Number(document.querySelector<HTMLElement>('.moved :checked + span')!.dataset.id),
       values: [...list.children].map((one) => Number((one as HTMLElement).dataset.value)),
     }));
-    const loss = { logit: id, position: ids.length - 1 };
-    const { data } = await integratedGradients(model, ids, { loss, steps: 16 });
+    const loss = { logit: id, position: read.length - 1 };
+    const { data } = await integratedGradients(model, read, { loss, steps: 16 });
     expectClose(values, data, 'integrated');
   });
 });
