@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { complaintsOf, loadEmbedded, openInside } from './inside.ts';
+import { eventually, openInside, sharedEmbedded, visitInside } from './inside.ts';
 import { answered, frame } from './watch.ts';
 
 const text = 'Once upon a time there was a little girl';
@@ -12,103 +12,104 @@ let page: Page;
 let model: Model;
 let complaints: string[] = [];
 beforeAll(async () => {
-  [site, model] = await Promise.all([openSite(), loadEmbedded()]);
+  [site, model] = await Promise.all([openSite(), sharedEmbedded()]);
+  ({ page, complaints } = await openInside(site, text, [], { reducedMotion: 'reduce' }));
 });
-afterAll(async () => {
-  model.dispose();
-  await site.close();
-});
-beforeEach(async () => {
-  page = await site.newPage({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
-  complaints = complaintsOf(page);
-  await page.goto(`${site.url}#prompt=${encodeURIComponent(text)}&device=wasm`);
-  await page.getByText(/in memory/).waitFor();
-  await page.getByRole('button', { name: 'See inside' }).click();
-  await page.locator('.lessons').waitFor();
-});
-afterEach(async () => {
-  await page.context().close();
-  expect(complaints).toEqual([]);
-});
+afterAll(() => site.close());
+beforeEach(() => visitInside(page, text, []));
+afterEach(() => expect(complaints).toEqual([]));
 
-/** The numbers in the words of the step that is shown. */
-async function valuesOfStep(): Promise<(string | number)[]> {
-  const words = page.locator('.lesson .words');
-  await words.waitFor();
-  return JSON.parse((await words.getAttribute('data-values'))!);
+interface Step {
+  /** `2 of 3` */
+  which: string;
+  /** The numbers in its words. */
+  values: (string | number)[];
+  words: string;
+  /** The tensors that its words name. */
+  named: string[];
+  /** The tensor whose picture is outlined. */
+  pointed: string;
+  isLast: boolean;
 }
+
+/** The lesson's step as it stands, once the text is read, its words are there, and the one picture outlined is in view. */
+const shownStep = (nth: number): Promise<Step> =>
+  eventually(async () => {
+    const { isRead, isInView, count, ...step } = await page.locator('.lesson').evaluate((lesson) => {
+      const textOf = (selector: string) => lesson.querySelector<HTMLElement>(selector)?.innerText ?? '';
+      const all = document.querySelectorAll<HTMLElement>('[data-pointed]');
+      const { top, bottom } = all[0]?.getBoundingClientRect() ?? { top: 0, bottom: 0 };
+      const forward = lesson.querySelector('.primary')!;
+      return {
+        isRead:
+          forward.ariaDisabled === 'false' &&
+          document.querySelector('.bar .ribbon')!.textContent ===
+            document.querySelector('textarea')!.value.replaceAll(' ', '␣'),
+        isInView: top < innerHeight && bottom > 0,
+        count: all.length,
+        which: textOf('header .summary'),
+        values: JSON.parse(lesson.querySelector<HTMLElement>('.words')?.dataset.values ?? '[]'),
+        words: textOf('.words'),
+        named: [...lesson.querySelectorAll('.tensor')].map(({ textContent }) => textContent),
+        pointed: all[0]?.dataset.tensor ?? all[0]?.querySelector<HTMLElement>('[data-tensor]')?.dataset.tensor ?? '',
+        isLast: forward.textContent === 'Done',
+      };
+    });
+    expect(step.which.split(' of ')[0]).toBe(String(nth));
+    expect({ isRead, isInView, count }).toEqual({ isRead: true, isInView: true, count: 1 });
+    expect(step.words).not.toBe('');
+    return step;
+  });
 
 const begin = (title: string | RegExp) => page.locator('.lessons > ol').getByRole('button', { name: title }).click();
-const next = () => page.locator('.lesson').getByRole('button', { name: 'Next' }).click();
+const forward = () => page.locator('.lesson .primary').click();
 
-/** The tensor whose picture is outlined, and whether it is in view. */
-async function pointedAt(): Promise<string> {
-  const pointed = page.locator('[data-pointed]');
-  await expect.poll(() => pointed.count()).toBe(1);
-  await expect
-    .poll(async () => {
-      const box = await pointed.boundingBox();
-      return box !== null && box.y < 900 && box.y + box.height > 0;
-    })
-    .toBe(true);
-  return pointed.evaluate(
-    (element) =>
-      (element as HTMLElement).dataset.tensor ?? element.querySelector<HTMLElement>('[data-tensor]')!.dataset.tensor!,
-  );
-}
-
-test('every step of every lesson reads its numbers and points at the picture that its words name', async () => {
+test('every step of every lesson reads its numbers, those of a trace, and points at the picture that its words name', async () => {
   const titles = await page.locator('.lessons > ol button').allInnerTexts();
   expect(titles.length).toBeGreaterThanOrEqual(8);
   expect(titles.length).toBeLessThanOrEqual(12);
   for (const title of titles) {
     await begin(title);
-    for (;;) {
-      await valuesOfStep();
-      expect(await page.locator('.lesson .words').innerText()).not.toMatch(/undefined|NaN/);
-      const named = await page.locator('.lesson .tensor').allInnerTexts();
-      expect(named.length, title).toBeGreaterThan(0);
-      const tensor = await pointedAt().catch((error) => Promise.reject(new Error(`${title}: ${named}: ${error}`)));
-      if (!title.includes('experiment')) expect(named, title).toContain(tensor);
-      const forward = page.locator('.lesson .primary');
-      const isLast = (await forward.innerText()) === 'Done';
-      await forward.click();
-      if (isLast) break;
+    const steps: Step[] = [];
+    while (!steps.at(-1)?.isLast) {
+      const step = await shownStep(steps.length + 1);
+      steps.push(step);
+      expect(step.words).not.toMatch(/undefined|NaN/);
+      expect(step.named.length, title).toBeGreaterThan(0);
+      if (!title.includes('experiment')) expect(step.named, title).toContain(step.pointed);
+      if (title === 'Masked attention' && steps.length === 1) await expectAttention(step);
+      if (title.includes('induction') && step.isLast) await expectInduction(step);
+      await forward();
     }
     await expect.poll(() => page.locator('.lesson').count()).toBe(0);
   }
 });
 
-test('the numbers of a lesson are those of a trace', async () => {
-  await begin('Masked attention');
-  const [from, to, share] = await valuesOfStep();
-  const pattern = (await model.trace(text, { capture: ['blocks.0.attn.hook_pattern'] })).get(
-    'blocks.0.attn.hook_pattern',
-  )!;
-  const length = pattern.shape[1]!;
-  const row = [...pattern.data.subarray((length - 1) * length, length * length)]; // head 0
+/** It is about the text's last token, in block 0 and head 0. */
+async function expectAttention({ values: [from, to, share] }: Step): Promise<void> {
+  const name = 'blocks.0.attn.hook_pattern';
+  const { data, shape } = (await model.trace(text, { capture: [name] })).get(name)!;
+  const length = shape[1]!;
+  const row = [...data.subarray((length - 1) * length, length * length)]; // head 0
   const ids = model.tokenizer.encode(text);
   const most = row.indexOf(Math.max(...row));
   const visible = (position: number) => model.tokenizer.token(ids[position]!).replaceAll(' ', '␣');
   expect([from, to]).toEqual([visible(length - 1), visible(most)]);
   expect(Number.parseFloat(String(share))).toBeCloseTo(100 * row[most]!, 0);
   // Its words stand beside the picture that they are about.
-  await pointedAt();
-  await expect
-    .poll(() =>
-      page.evaluate(() => {
-        const [words, picture] = ['.lesson', '[data-pointed]'].map((of) =>
-          document.querySelector(of)!.getBoundingClientRect(),
-        ) as [DOMRect, DOMRect];
-        return words.left >= picture.right || words.right <= picture.left;
+  await eventually(async () => {
+    const [words, picture] = await page.evaluate(() =>
+      ['.lesson', '[data-pointed]'].map((of) => {
+        const { left, right } = document.querySelector(of)!.getBoundingClientRect();
+        return { left, right };
       }),
-    )
-    .toBe(true);
-});
+    );
+    expect(words!.left >= picture!.right || words!.right <= picture!.left).toBe(true);
+  });
+}
 
-test('the induction head is the one that a search of all heads finds', async () => {
-  await begin(/induction/);
-  await next();
+/** The head is the one that a search of all heads finds. */
+async function expectInduction({ values: [head, layer, share] }: Step): Promise<void> {
   const repeated = await page.locator('textarea').inputValue();
   const ids = model.tokenizer.encode(repeated);
   const trace = await model.trace(repeated, { capture: ['blocks.*.attn.hook_pattern'] });
@@ -125,14 +126,14 @@ test('the induction head is the one that a search of all heads finds', async () 
       if (score > best.score) best = { score, layer, head };
     }
   }
-  await expect.poll(async () => (await valuesOfStep()).slice(0, 2)).toEqual([best.head, best.layer]);
-  expect(Number.parseFloat(String((await valuesOfStep())[2]))).toBeCloseTo(100 * best.score, 0);
+  expect([head, layer]).toEqual([best.head, best.layer]);
+  expect(Number.parseFloat(String(share))).toBeCloseTo(100 * best.score, 0);
   expect(await page.getByRole('group', { name: 'Block', exact: true }).innerText()).toContain(String(best.layer));
-});
+}
 
-test('the knock-out experiment changes the run, and puts it back', async () => {
+test('the knock-out experiment changes the run, and puts it back; anew, since the text is another, it has found nothing yet', async () => {
   await begin(/experiment/);
-  const [, , head, layer, after] = await valuesOfStep();
+  const [, , head, layer, after] = (await shownStep(1)).values;
   const { data: whole } = (await model.trace(text, { logits: [-1] })).logits;
   const best = whole.indexOf(Math.max(...whole));
   const probability = async (edits: { name: string; head: number; set: number }[]) => {
@@ -141,20 +142,16 @@ test('the knock-out experiment changes the run, and puts it back', async () => {
   };
   const without = await probability([{ name: `blocks.${layer}.attn.hook_z`, head: Number(head), set: 0 }]);
   expect(Number.parseFloat(String(after))).toBeCloseTo(100 * without, 0);
-  await next();
+  await forward();
   await page.getByText('You changed this run').waitFor();
-  await page.locator(`.prediction[data-touched="true"][data-stale="false"] tr[data-id="${best}"]`).waitFor();
-  const row = page.locator(`.prediction tr[data-id="${best}"]`);
+  const row = page.locator(`.prediction[data-touched="true"][data-stale="false"] tr[data-id="${best}"]`);
   expect(Number(await row.getAttribute('data-changed'))).toBeCloseTo(without, 3);
-  await next();
+  await forward();
   await page.getByText('You changed this run').waitFor({ state: 'detached' });
-});
 
-test('a search that begins anew, since the text is another, has found nothing yet', async () => {
   await begin(/experiment/);
-  await valuesOfStep();
+  await shownStep(1);
   const primary = page.locator('.lesson .primary');
-  await expect.poll(() => primary.getAttribute('aria-disabled')).toBe('false');
   await primary.evaluate((button) => {
     const states: unknown[] = [];
     Object.assign(globalThis, { states });
@@ -166,29 +163,32 @@ test('a search that begins anew, since the text is another, has found nothing ye
 });
 
 test('an experiment that is closed before its end leaves the view as it is', async () => {
-  await page.context().close();
-  ({ page, complaints } = await openInside(site, text, ['touch'], { device: 'cpu' })); // it takes some seconds there
-  // By the page itself, at the experiment's first word of progress: from outside it may be over before a click comes.
+  // By the page itself, at the experiment's first word of progress, while it waits for the next: from outside it may be over by then.
   await page.evaluate(() => {
     const press = (name: string) =>
       [...document.querySelectorAll('button')]
         .find((button) => (button.getAttribute('aria-label') ?? button.textContent?.trim()) === name)!
         .click();
+    const led: unknown[] = [];
+    Object.assign(globalThis, { led });
     const observer = new MutationObserver(() => {
       if (!/[1-9]\d* of \d\d/.test(document.querySelector('.lesson')?.textContent ?? '')) return;
       observer.disconnect();
       press('Close the lesson');
       press('Next block');
+      const { scrollIntoView } = Element.prototype;
+      Element.prototype.scrollIntoView = function (to) {
+        led.push(to);
+        scrollIntoView.call(this, to);
+      };
     });
     observer.observe(document.body, { subtree: true, childList: true, characterData: true });
   });
   await begin(/experiment/);
   await page.locator('.lesson').waitFor({ state: 'detached' });
-  const looksAt = () => page.locator('.stepper output').allInnerTexts();
-  const before = await looksAt();
-  const y = await page.evaluate(() => scrollY);
+  await page.locator('.whole[data-stale="false"] .block-names [aria-label="Block 1"][aria-pressed="true"]').waitFor();
   await answered(page); // what the experiment asked for, too
   await frame(page);
-  expect(await looksAt()).toEqual(before);
-  expect(await page.evaluate(() => scrollY)).toBe(y);
+  expect(await page.locator('.bar .stepper output').allInnerTexts()).toEqual(['Block 1 / 5', 'Head 0 / 3']);
+  expect(await page.evaluate(() => (globalThis as unknown as { led: unknown[] }).led)).toEqual([]);
 });

@@ -273,7 +273,7 @@ describe('from numbers to the next token', () => {
   });
 
   test('what moved a word is the engine’s gradient by each token, with the changes in it', async () => {
-    const short = 'Once upon a'; // sixteen gradients, which the reference takes a second for
+    const short = 'Once upon a'; // the reference takes its time for the sixteen gradients of a longer one
     const read = model.tokenizer.encode(short);
     opened = short;
     await visitInside(page, short, ['moved'], { dials: knockedOut });

@@ -78,9 +78,9 @@ let visits = 0;
 
 /**
  * Brings an open page to a stated start, for less than half of what opening one costs: a link that is followed closes the model, so that nothing
- * inside is left as it was, and another opens it.
+ * inside is left as it was, and another opens it at some stations, if there are any.
  */
-export async function visitInside(page: Page, text: string, stations: readonly StationName[], where: Where = {}) {
+export async function visitInside(page: Page, text: string, stations?: readonly StationName[], where: Where = {}) {
   const follow = async (hash: URLSearchParams) => {
     hash.set('visit', String(++visits)); // the page knows no such thing, but takes the address for another one
     await page.evaluate(async (hash) => {
@@ -91,6 +91,7 @@ export async function visitInside(page: Page, text: string, stations: readonly S
   };
   await follow(addressOf(text, where));
   await page.locator('.inside').waitFor({ state: 'detached' });
+  if (!stations) return;
   await follow(addressOf(text, where, stations));
   await isRead(page);
 }
