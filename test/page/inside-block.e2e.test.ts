@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Model, Trace } from '../../src/index.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import type { DrawnPoints } from '../../src/page/inside/stations/block/curve.tsx';
+import type { Stage } from '../../src/page/inside/stations/block/scores.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
+import { drawn, expectToFit, openInside, sharedEmbedded, visitInside } from './inside.ts';
 
 const text = 'Once upon a time there was a little girl';
 const [nHead, nEmbd, headDim] = [4, 128, 32];
@@ -17,34 +18,27 @@ let page: Page;
 let model: Model;
 let traced: Trace;
 let complaints: string[] = [];
-let looking = false;
+let opened = '';
 beforeAll(async () => {
-  [site, model] = await Promise.all([openSite(), loadEmbedded()]);
+  [site, model] = await Promise.all([openSite(), sharedEmbedded()]);
   traced = await model.trace(text, { capture: [`${hook}.*`, `blocks.${layer - 1}.hook_resid_post`] });
+  ({ page, complaints } = await openInside(site, text, ['block'], { block: layer, head, token: position }));
+  opened = 'looking';
 });
-afterAll(async () => {
-  model.dispose();
-  await site.close();
-});
+afterAll(() => site.close());
 afterEach(() => expect(complaints).toEqual([]));
 
-async function open(prompt = text) {
-  await page?.context().close();
-  ({ page, complaints } = await openInside(site, prompt, ['block']));
-  await page.locator('.block-flow .query-row').waitFor();
-}
-
-/** Chooses the token, block and head, and waits for their numbers; tests that leave them as they are share a page. */
-async function look({ anew = false } = {}) {
-  if (looking && !anew) return;
-  looking = true;
-  await open();
-  await page.locator('.ribbon button').nth(position).click();
-  for (let i = 0; i < layer; i++) await page.getByRole('button', { name: 'Next block' }).click();
-  for (let i = 0; i < head; i++) await page.getByRole('button', { name: 'Next head' }).click();
+/** Looks at the token, block and head, and waits for their numbers; tests that leave them as they are share a state. */
+async function look() {
+  if (opened !== 'looking') await visitInside(page, text, ['block'], { block: layer, head, token: position });
+  opened = 'looking';
   await page.locator(`.block-flow[data-layer="${layer}"][data-head="${head}"][data-position="${position}"]`).waitFor();
   await settled();
 }
+
+/** Until the picture of attention is of this stage. */
+const stageShown = (stage: Stage) =>
+  page.locator(`.fading[data-stage="${stage}"] .matrix[data-stale="false"]`).waitFor();
 
 const settled = () => page.waitForFunction(() => !document.querySelector('.block-flow [data-stale="true"]'));
 
@@ -142,20 +136,19 @@ describe('one block, opened', () => {
         .filter(Number.isFinite)
         .reduce((a, b) => a + b);
     await scrubber.focus();
-    for (const [key, name, expected] of [
-      ['Home', 'hook_attn_scores', products],
-      ['ArrowRight', 'hook_attn_scores', scaled],
-      ['ArrowRight', 'hook_attn_scores', masked],
-      ['ArrowRight', 'hook_pattern', pattern],
+    for (const [key, stage, name, expected] of [
+      ['Home', 'raw', 'hook_attn_scores', products],
+      ['ArrowRight', 'scaled', 'hook_attn_scores', scaled],
+      ['ArrowRight', 'masked', 'hook_attn_scores', masked],
+      ['ArrowRight', 'pattern', 'hook_pattern', pattern],
     ] as const) {
       await page.keyboard.press(key);
-      await settled();
-      const stage = await scrubber.getAttribute('aria-valuetext');
-      const { data } = await drawn(page, `.fading ${tensor(`${hook}.attn.${name}`).slice('.block-flow '.length)}`);
-      expectClose(data, expected, stage!);
+      await stageShown(stage);
+      const { data } = await drawn(page, `.fading canvas[data-tensor="${hook}.attn.${name}"]`);
+      expectClose(data, expected, stage);
       expectClose([await rowSum()], [sumOf(expected)], `sum at ${stage}`);
     }
-    expect(await page.locator('.row-sum').innerText()).toContain('1.000');
+    await expect.poll(() => page.locator('.row-sum').innerText()).toContain('1.000');
     const bars = await page.locator('.query-row [data-key]').evaluateAll((all) =>
       all.map((one) => {
         const value = Number(one.querySelector<HTMLElement>('[data-value]')!.dataset.value);
@@ -169,12 +162,19 @@ describe('one block, opened', () => {
 
   test('stages fade into one another, but not where motion is reduced', async () => {
     await look();
-    const fading = () => page.evaluate(() => document.querySelector('.former')!.getAnimations().length);
-    await page.getByRole('button', { name: 'masked', exact: true }).click();
-    expect(await fading()).toBe(1);
+    // Asked in the same task: it fades for half a second, and a busy machine would ask too late.
+    const fading = (stage: string) =>
+      page.evaluate((stage) => {
+        const stops = [...document.querySelectorAll<HTMLElement>('.stops button')];
+        stops.find(({ textContent }) => textContent === stage)!.click();
+        return document.querySelector('.former')!.getAnimations().length;
+      }, stage);
+    expect(await fading('masked')).toBe(1);
+    await stageShown('masked');
     await page.emulateMedia({ reducedMotion: 'reduce' });
-    await page.getByRole('button', { name: 'scaled', exact: true }).click();
-    expect(await fading()).toBe(0);
+    expect(await fading('scaled')).toBe(0);
+    await stageShown('scaled');
+    await page.emulateMedia({ reducedMotion: null });
   });
 
   test('a head’s own part of the projection is its output times its columns of the weight', async () => {
@@ -226,7 +226,7 @@ describe('one block, opened', () => {
     await page.locator('.plot').focus();
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowLeft');
-    expect(await page.locator('.plot .reading').innerText()).toContain(`Neuron ${order[1]}`);
+    await expect.poll(() => page.locator('.plot .reading').innerText()).toContain(`Neuron ${order[1]}`);
     await page.keyboard.press('Enter');
     const cell = `${hook}.mlp.hook_post[${position}, ${order[1]}]`;
     const shown = page.locator(`.equation[data-cell="${cell}"]`);
@@ -251,11 +251,9 @@ describe('one block, opened', () => {
   });
 
   test('what the visitor changes is drawn, beside what the row was', async () => {
-    await look({ anew: true });
-    await page.locator('#station-touch > h3 button').click();
-    for (let i = 0; i < layer; i++) await page.getByRole('button', { name: 'Previous block' }).click();
-    await page.getByRole('button', { name: 'Knock out', exact: true }).first().click();
-    for (let i = 0; i < layer; i++) await page.getByRole('button', { name: 'Next block' }).click();
+    opened = 'changed';
+    const place = { block: layer, head, token: position };
+    await visitInside(page, text, ['block'], { ...place, dials: `touch=head+0+${head}+0` });
     await page.locator('.query-row [data-before]').first().waitFor();
     await settled();
     const edits = [{ name: 'blocks.0.attn.hook_z', head, scale: 0 }];
@@ -277,8 +275,12 @@ describe('one block, opened', () => {
   });
 
   test('a full context is drawn; the longest task is printed, not judged', async () => {
-    await open('The cat sat on the mat, and the dog ran to the red house by the sea. '.repeat(20));
-    const tokens = await page.locator('.ribbon button').count();
+    opened = 'full';
+    await visitInside(page, 'The cat sat on the mat, and the dog ran to the red house by the sea. '.repeat(20), [
+      'block',
+    ]);
+    await page.locator('.block-flow .query-row').waitFor();
+    const tokens = await page.locator('.bar .ribbon button').count();
     expect(tokens).toBe(model.config.nCtx);
     await page.evaluate(() => {
       const tasks: number[] = [];
@@ -292,7 +294,8 @@ describe('one block, opened', () => {
     for (const stage of ['q · k', 'scaled', 'masked', 'softmax']) {
       await page.getByRole('button', { name: stage, exact: true }).click();
     }
-    await page.locator('.ribbon button').nth(100).click();
+    await page.locator('.bar .ribbon button').nth(100).click();
+    await page.locator('.block-flow[data-layer="1"][data-head="1"][data-position="100"]').waitFor();
     await settled();
     const { data, rows } = await drawn(page, tensor('blocks.1.attn.hook_pattern'));
     expect(rows).toBe(tokens);
