@@ -70,14 +70,13 @@ test('every step of every lesson reads its numbers, those of a trace, and points
   expect(titles.length).toBeLessThanOrEqual(12);
   for (const title of titles) {
     await begin(title);
-    const steps: Step[] = [];
-    while (!steps.at(-1)?.isLast) {
-      const step = await shownStep(steps.length + 1);
-      steps.push(step);
+    for (let [nth, isLast] = [1, false]; !isLast; nth++) {
+      const step = await shownStep(nth);
+      isLast = step.isLast;
       expect(step.words).not.toMatch(/undefined|NaN/);
       expect(step.named.length, title).toBeGreaterThan(0);
       if (!title.includes('experiment')) expect(step.named, title).toContain(step.pointed);
-      if (title === 'Masked attention' && steps.length === 1) await expectAttention(step);
+      if (title === 'Masked attention' && nth === 1) await expectAttention(step);
       if (title.includes('induction') && step.isLast) await expectInduction(step);
       await forward();
     }

@@ -74,7 +74,7 @@ describe('the inspector', () => {
   const picture = () =>
     page.getByRole('application', { name: 'Their sum' }).and(page.locator('[data-stale="false"]')).first();
   const equation = (of: string) => page.locator(`.inspector .equation[data-cell^="${of}"]`);
-  const back = () => page.getByRole('button', { name: 'Back' });
+  const back = () => page.getByRole('button', { name: 'Back', exact: true });
   /** Chooses a number of the marked row, the last token's, by the keyboard: it starts there. */
   const choose = async (...keys: string[]) => {
     await picture().focus();
