@@ -134,6 +134,7 @@ function checkNames(config: LoraConfig, modules: readonly string[], replaced: re
   // A pattern of what is excluded, and the numbers of blocks, may leave out modules of the base that the file does not tell of.
   const isKnown = (name: string) =>
     modules.some((one) => endsWith(one, name)) ||
+    replaced.some((one) => endsWith(one.name.replace(/\.[^.]+$/, ''), name)) ||
     typeof excluded === 'string' ||
     layers !== undefined ||
     isLeftOut(config, name);

@@ -147,6 +147,20 @@ test.each(cases)(
   },
 );
 
+test('a target inside a module that is saved whole has no product, as peft writes it', async () => {
+  const config = structuredClone(whole.content.config) as Json;
+  const tensors: Tensors = structuredClone(whole.content.tensors) as Tensors;
+  set({ target_modules: ['c_attn', 'c_proj', 'c_fc'], modules_to_save: ['mlp'] })(config, tensors);
+  for (const name of [...tensors.keys()]) if (name.includes('.mlp.')) tensors.delete(name);
+  for (const layer of [0, 1, 2])
+    put(`base_model.model.transformer.h.${layer}.mlp.c_fc.weight`, 96, 384)(config, tensors);
+  const files = {
+    'adapter_config.json': JSON.stringify(config),
+    'adapter_model.safetensors': writeSafetensors(tensors),
+  };
+  await expect(loadAdapter(files)).resolves.toMatchObject({ config: { modulesToSave: ['mlp'] } });
+});
+
 test('files that are no adapter are refused by what they are', async () => {
   const [config, weights] = await adapterFiles('tiny-gpt2', 'end');
   const named = (name: string, content: BlobPart) => new File([content], name);
