@@ -28,20 +28,58 @@ function fail(message) {
   process.exit(1);
 }
 
-/** The rows of a CSV file (RFC 4180): fields in quotes may hold commas, lines and, doubled, quotes. */
-function rowsOf(text) {
+/** The rows of a CSV file (RFC 4180): fields in quotes may hold separators, lines and, doubled, quotes; quotes inside others are their own. */
+function rowsOf(text, separator) {
   const rows = [[]];
-  const field = /("(?:[^"]|"")*"|[^",\r\n]*)(,|\r?\n|$)/y;
+  const field = new RegExp(
+    `("(?:[^"]|"")*"(?=${separator}|\\r?\\n|$)|[^${separator}\\r\\n]*)(${separator}|\\r?\\n|\\r|$)`,
+    'y',
+  );
   for (let at = 0; at < text.length; at = field.lastIndex) {
     field.lastIndex = at;
-    const found = field.exec(text);
-    if (!found) throw new Error(`line ${text.slice(0, at).split('\n').length} has a quote that does not end`);
-    const [, value, end] = found;
-    rows.at(-1).push(value.startsWith('"') ? value.slice(1, -1).replaceAll('""', '"') : value);
-    if (end !== ',' && field.lastIndex < text.length) rows.push([]);
-    if (end === '') break;
+    const [whole, value, end] = field.exec(text);
+    const isQuoted = /^"(?:[^"]|"")*"$/.test(value);
+    if (!isQuoted && /^"[^"]*$/.test(value))
+      throw new Error(`line ${text.slice(0, at).split('\n').length} has a quote that does not end`);
+    rows.at(-1).push(isQuoted ? value.slice(1, -1).replaceAll('""', '"') : value);
+    if (end !== separator && field.lastIndex < text.length) rows.push([]);
+    if (whole === '' || end === '') break;
   }
-  return rows.filter((row) => row.some((value) => value !== ''));
+  return rows.filter((row) => row.some((value) => value.trim() !== ''));
+}
+
+const fields = 'text label prompt completion source target question context answer'.split(' ');
+const texts = /^(text|sentence|message|content|example|input|body|title|review)s?$/i;
+const labels = /^(label|class|category|kind|topic|tag|type|intent|sentiment)(es|s)?$/i;
+
+/** The columns that a first line names; undefined where it is an example. */
+function namedIn(first) {
+  const names = first.map((cell) => cell.trim());
+  if (names.every((name) => fields.includes(name))) return names;
+  const known = names.map((name) => (texts.test(name) ? 'text' : labels.test(name) ? 'label' : undefined));
+  return known.includes('text') && known.includes('label') && known.length === 2 ? known : undefined;
+}
+
+/** Commas, semicolons or tabs: what parts the most rows in two, or a first line into known names. */
+function separated(text) {
+  const tries = [',', ';', '\t'].map((separator) => {
+    try {
+      const rows = rowsOf(text, separator);
+      const named = rows[0]?.length > 1 && namedIn(rows[0]);
+      return { rows, score: named ? Number.POSITIVE_INFINITY : rows.filter((row) => row.length === 2).length };
+    } catch (error) {
+      return { error, score: 0 };
+    }
+  });
+  const best = tries.reduce((one, other) => (other.score > one.score ? other : one));
+  if (best.error) throw best.error;
+  return best.rows;
+}
+
+/** Of two columns without names the one with fewer different values tells classes. */
+function isLabelFirst(rows) {
+  const [first, second] = [0, 1].map((at) => new Set(rows.map((row) => row[at]?.trim())).size);
+  return rows[0].length === 2 && first < second;
 }
 
 /** Examples of a JSON file (a list, or an object with `train`) or of a CSV file, whose first line may name its columns. */
@@ -49,16 +87,19 @@ function examplesIn(path) {
   const text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   if (/\.json$/i.test(path)) {
     const json = JSON.parse(text);
-    return Array.isArray(json) ? json : json.train;
+    const list = Array.isArray(json) ? json : json?.train;
+    if (!Array.isArray(list)) throw new Error(`${path} holds no list of examples, nor one by the name of train`);
+    return list;
   }
-  const rows = rowsOf(text);
-  const [first] = rows;
-  const names = 'text label prompt completion source target question context answer'.split(' ');
-  const isNamed = first.every((name) => names.includes(name));
-  const columns = isNamed ? first : ['text', 'label'].slice(0, first.length);
-  return rows.slice(isNamed ? 1 : 0).map((row, i) => {
+  const rows = separated(text);
+  if (rows.length === 0) throw new Error(`${path} is empty`);
+  const named = namedIn(rows[0]);
+  const columns = named ?? (isLabelFirst(rows) ? ['label', 'text'] : ['text', 'label'].slice(0, rows[0].length));
+  return rows.slice(named ? 1 : 0).map((row, i) => {
     if (row.length !== columns.length) throw new Error(`row ${i + 1} has ${row.length} columns, not ${columns.length}`);
-    return Object.fromEntries(columns.map((name, at) => [name, row[at]]));
+    const empty = columns.find((name, at) => name !== 'answer' && row[at].trim() === '');
+    if (empty) throw new Error(`row ${i + 1} has no ${empty}`);
+    return Object.fromEntries(columns.map((name, at) => [name, name === 'label' ? row[at].trim() : row[at]]));
   });
 }
 
@@ -70,6 +111,7 @@ const loaders = { decoder: load, encoder: loadEncoder, 'encoder-decoder': loadEn
 
 try {
   const examples = examplesIn(values.data);
+  console.log(`${examples.length} examples${classesOf(examples)}`);
   const { kind } = await inspect(values.model);
   const model = await loaders[kind](values.model, { device: values.device });
   const names = {
@@ -102,6 +144,14 @@ try {
   model.dispose();
 } catch (error) {
   fail(error.message);
+}
+
+/** What was read, so that a slip in the file is seen before anything is learnt. */
+function classesOf(examples) {
+  const counts = new Map();
+  for (const { label } of examples) if (typeof label === 'string') counts.set(label, (counts.get(label) ?? 0) + 1);
+  const shown = [...counts].slice(0, 12).map(([label, count]) => `${label} (${count})`);
+  return counts.size > 0 ? ` of ${counts.size} classes: ${shown.join(', ')}${counts.size > 12 ? ', ...' : ''}` : '';
 }
 
 function share(accuracy) {

@@ -42,6 +42,31 @@ test('what is missing or wrong is said in a line', async () => {
     stderr: expect.stringMatching(/--data is missing/),
   });
   const data = join(folder, 'broken.csv');
+  const nowhere = ['--model', join(folder, 'nowhere'), '--out', folder];
+  const others: [text: string, read: RegExp][] = [
+    [
+      '\uFEFFMessage;Category\n"Rain; and ""snow""";weather\nHe said "hi"; animal\n',
+      /2 examples of 2 classes: weather \(1\), animal \(1\)/,
+    ],
+    [
+      'animal\tThe cat\r\nanimal\tA "big" dog\r\nweather\tIt, too, rained\r\n',
+      /3 examples of 2 classes: animal \(2\), weather \(1\)/,
+    ],
+    ['question,context,answer\nWho?,Tom sat; he did.,\n', /^1 examples$/m],
+  ];
+  for (const [text, read] of others) {
+    await writeFile(data, text);
+    await expect(train('--data', data, ...nowhere)).rejects.toMatchObject({ stdout: expect.stringMatching(read) });
+  }
+  const refused: [text: string, words: RegExp][] = [
+    ['text,label\n"open,greeting\n', /line 2 has a quote that does not end/],
+    ['text,label\nhello,\n', /row 1 has no label/],
+    ['', /is empty/],
+  ];
+  for (const [text, words] of refused) {
+    await writeFile(data, text);
+    await expect(train('--data', data, ...nowhere)).rejects.toMatchObject({ stderr: expect.stringMatching(words) });
+  }
   await writeFile(data, 'text,label\nhello,greeting,more\n');
   const failed = train('--data', data, '--model', model, '--out', folder);
   await expect(failed).rejects.toMatchObject({ stderr: expect.stringMatching(/row 1 has 3 columns/) });
