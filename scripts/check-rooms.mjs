@@ -37,7 +37,7 @@ const budgets = [
   { name: 'canary', paths: /^src\/run\/canary\//, limit: 900 },
   { name: 'image', paths: /^src\/image\//, limit: 800 },
   { name: 'text', paths: /^src\/text\//, limit: 3150 },
-  { name: 'adapter', paths: /^src\/adapter\//, limit: 1292 },
+  { name: 'adapter', paths: /^src\/adapter\//, limit: 1293 },
   {
     name: 'adjoints',
     paths:
