@@ -26,7 +26,7 @@ const inChromium = [
   'test/model/config',
 ];
 /** Chromium has the Dawn and the SwiftShader of the tests in Node: its own run of all kernels is one of `test:full`. */
-const inChromiumOnceANight = ['test/{gpu,model,ops}/**/*.test.ts', 'test/wasm/blocks.test.ts'];
+const inChromiumOnceANight = ['test/{gpu,model,ops}/**/*.test.ts', 'test/wasm/{blocks,variants}.test.ts'];
 
 const usesGpu =
   /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|(altered|planted|split-case|empty-kernels)\.ts'/;
@@ -87,7 +87,7 @@ export default defineConfig({
         test: {
           ...inNode,
           name: 'node',
-          isolate: false,
+          isolate: full, // at night some measure the memory of their process
           include: [`test/**/*${kind}.node.test.ts`, ...asking.filter((path) => path.endsWith('.node.test.ts'))],
           exclude: [...onGpu, ...fullOnly],
         },

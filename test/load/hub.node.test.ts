@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'vite';
+import { build, type Plugin } from 'vite';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { CachedFiles } from '../../src/load/cache.ts';
 import { pieceBytes } from '../../src/load/cache-download.ts';
@@ -206,6 +206,12 @@ test.each([true, false])('corrupt bytes are fetched again, once; API: %s', async
   }
 });
 
+/** On a loaded machine a process may stand still for longer than storage and servers may: what it takes for silent, it asks for again. */
+const unhurried: Plugin = {
+  name: 'unhurried',
+  transform: (code, id) => (/\/(patience|http)\.ts$/.test(id) ? code.replace(/\b[136]0_000\b/g, '1e9') : undefined),
+};
+
 /** Each is a process of its own, and the next. */
 const kills = isFull ? 20 : 8;
 
@@ -219,6 +225,7 @@ test(`killed at ${kills} points, a download goes on: no byte that was kept is as
     configFile: false,
     logLevel: 'silent',
     ssr: { noExternal: true },
+    plugins: [unhurried],
     build: { ssr: entry, outDir: folder, rolldownOptions: { output: { entryFileNames: 'drain.mjs' } } },
   });
   const store = folderStore(join(folder, 'models'));

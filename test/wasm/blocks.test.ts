@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
 import type { Backend, Row, WeightFormat } from '../../src/plan/backend.ts';
 import type { KeySource } from '../../src/plan/plan.ts';
-import { openedOnce } from '../backends.ts';
+import { isFull, openedOnce } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { MiniPlan, randomValues } from '../ops/mini-plan.ts';
-import { variants } from './variants.ts';
+import { variantsOf } from './variants.ts';
 
 const formats: WeightFormat[] = ['f32', 'bf16', 'f16', 'q8', 'q4'];
 const reference = createCpuBackend();
@@ -106,7 +106,7 @@ async function layersOf(backend: Backend, rows: number, nIn: number, headDim: nu
   return (await plan.run(backend, ['q', 'other', 'z', 'sum'])).captured;
 }
 
-describe.each(variants.filter(({ options }) => options.threads !== 2))('WebAssembly, $name', (variant) => {
+describe.each(variantsOf(isFull).filter(({ options }) => options.threads !== 2))('WebAssembly, $name', (variant) => {
   const backend = openedOnce(variant);
 
   describe.each(Object.entries(ranges))('attention over %s', (_, rows) => {

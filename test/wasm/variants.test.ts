@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { createCpuBackend } from '../../src/cpu/backend.ts';
 import type { Backend, Row, WeightFormat } from '../../src/plan/backend.ts';
 import { withEdits } from '../../src/plan/edit.ts';
-import { openedOnce } from '../backends.ts';
+import { isFull, openedOnce } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { openOn } from '../model/opened.ts';
 import { MiniPlan, randomValues } from '../ops/mini-plan.ts';
-import { variants } from './variants.ts';
+import { variantsOf } from './variants.ts';
 
 const formats: WeightFormat[] = ['f32', 'bf16', 'f16', 'q8', 'q4'];
 const reference = createCpuBackend();
@@ -53,7 +53,7 @@ function once<T>(what: unknown, compute: () => Promise<T>): Promise<T> {
 /** Against q8 and q4 weights the input is rounded, block by block, to 15 bits; for 8-bit products to 14. */
 const roundings = { f32: 1, bf16: 1, f16: 1, q8: 10, q4: 10 };
 
-describe.each(variants)('WebAssembly, $name', (variant) => {
+describe.each(variantsOf(isFull))('WebAssembly, $name', (variant) => {
   const backend = openedOnce(variant);
   const rounding = (format: WeightFormat) => roundings[format] * (variant.options.i8Products ? 3 : 1);
 
