@@ -1,5 +1,5 @@
 import type { Browser, BrowserContext, Page } from 'playwright';
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { pieceBytes } from '../../src/load/cache-download.ts';
 import { newContext, sharedBrowser } from '../site.ts';
 import { drainSite, id, type Vitrine } from './drain-site.ts';
@@ -12,19 +12,27 @@ let context: BrowserContext;
 let server: TestServer;
 let size: number;
 let whole: Awaited<ReturnType<typeof drainSite>>['whole'];
+/** What a load makes of the weights, without a cache. */
+let expected: number;
 
 beforeAll(async () => {
   browser = await sharedBrowser();
-});
-
-beforeEach(async () => {
   ({ server, size, whole } = await drainSite());
   context = await newContext(browser);
-});
-afterEach(async () => {
+  expected = await (await open()).evaluate(
+    ([source, endpoint]) => vitrine.drain(source!, { endpoint, cache: false }),
+    [id, server.url],
+  );
   await context.close();
-  await server.close();
 });
+afterAll(() => server.close());
+
+// The storage is each context's own.
+beforeEach(async () => {
+  server.sendUntil(Number.POSITIVE_INFINITY);
+  context = await newContext(browser);
+});
+afterEach(() => context.close());
 
 async function open(): Promise<Page> {
   const opened = await context.newPage();
@@ -49,22 +57,7 @@ const inWorker = (opened: Page) =>
 
 const list = (opened: Page) => opened.evaluate(() => vitrine.models.list());
 
-/** What a load makes of the weights, from a page whose storage is its own. */
-async function expectedSum(): Promise<number> {
-  const other = await newContext(browser);
-  const opened = await other.newPage();
-  await opened.goto(server.url);
-  await opened.waitForFunction(() => 'vitrine' in globalThis);
-  const sum = await opened.evaluate(
-    ([source, endpoint]) => vitrine.drain(source!, { endpoint, cache: false }),
-    [id, server.url],
-  );
-  await other.close();
-  return sum;
-}
-
 test('a page that is closed while it downloads: the next goes on, and loads without a network after', async () => {
-  const expected = await expectedSum();
   const before = server.sent;
   for (const share of [0.2, 0.6]) {
     const opened = await open();
@@ -88,7 +81,6 @@ test('a page that is closed while it downloads: the next goes on, and loads with
 });
 
 test('two tabs, one of them in a worker, download once', async () => {
-  const expected = await expectedSum();
   const before = server.sent;
   const tabs = await Promise.all([open(), open()]);
   expect(await Promise.all([load(tabs[0]), inWorker(tabs[1])])).toEqual([expected, expected]);
@@ -108,7 +100,6 @@ const filesOfWeights = (opened: Page) =>
   });
 
 test('a worker keeps all pieces in one file, and reads those of pages and of earlier builds; a page reads both', async () => {
-  const expected = await expectedSum();
   const opened = await open();
   expect(await inWorker(opened)).toBe(expected);
   expect(await filesOfWeights(opened)).toEqual(['entry', 'pieces']);
@@ -137,7 +128,7 @@ test('a model cannot be deleted while a worker downloads it, which is told; it c
   await expect.poll(async () => (await list(opened))[0]?.bytes).toBeGreaterThan(size / 4);
   expect(await remove()).toMatch(/is being loaded/);
   server.sendUntil(Number.POSITIVE_INFINITY);
-  expect(await loading).toBe(await expectedSum());
+  expect(await loading).toBe(expected);
   expect(await list(opened)).toEqual([whole]);
   expect(await remove()).toBe(true);
   expect(await list(opened)).toEqual([]);
@@ -147,7 +138,6 @@ test('the Cache API, where there is no OPFS', async () => {
   await context.addInitScript(() => {
     StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('none', 'SecurityError'));
   });
-  const expected = await expectedSum();
   const opened = await open();
   expect(await load(opened)).toBe(expected);
   const before = server.sent;
@@ -178,7 +168,6 @@ test('less room than the model needs: nothing is begun; it is streamed, and the 
   await context.addInitScript(() => {
     StorageManager.prototype.estimate = async () => ({ quota: 20_000_000, usage: 1_000_000 });
   });
-  const expected = await expectedSum();
   const opened = await open();
   const before = server.sent;
   const { sum, warnings } = await loadWarned(opened);
@@ -193,7 +182,6 @@ test('less room than the model needs: nothing is begun; it is streamed, and the 
 });
 
 test('room that runs out on the way: what was kept makes room, the rest is streamed, and the caller is told', async () => {
-  const expected = await expectedSum();
   const opened = await open();
   const before = server.sent;
   server.sendUntil(before + size / 4);
