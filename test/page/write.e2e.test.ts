@@ -8,27 +8,34 @@ import { callNames, pass, stopClock, watchCalls } from './watch.ts';
 const text = 'Once upon a time there was a little girl';
 
 let site: Site;
+/** One for all tests: each begins with another link. */
 let page: Page;
 let model: Model;
 let complaints: string[] = [];
 beforeAll(async () => {
   [site, model] = await Promise.all([openSite(), loadEmbedded()]);
+  page = await site.newPage({ viewport: { width: 1280, height: 900 } });
+  complaints = complaintsOf(page);
+  await watchCalls(page);
+  await page.goto(`${site.url}#device=wasm`);
+  await page.getByText(/in memory/).waitFor();
 });
 afterAll(async () => {
   model.dispose();
   await site.close();
 });
-afterEach(async () => {
-  await page.context().close();
-  expect(complaints).toEqual([]);
-});
+afterEach(() => expect(complaints).toEqual([]));
 
-async function open(hash = '', device = 'wasm', prompt = text): Promise<void> {
-  page = await site.newPage({ viewport: { width: 1280, height: 900 } });
-  complaints = complaintsOf(page);
-  await watchCalls(page);
-  await page.goto(`${site.url}#prompt=${encodeURIComponent(prompt)}&device=${device}${hash}`);
-  await page.getByText(/in memory/).waitFor();
+let visits = 0;
+/** Follows a link with a text, and waits until the page has read it: its seed tells it from all others. The caret is at the end. */
+async function visit(dials = '', device = 'wasm', prompt = text): Promise<void> {
+  const [, seed = String(++visits)] = /seed=(\d+)/.exec(dials) ?? [];
+  await follow(`prompt=${encodeURIComponent(prompt)}&device=${device}${dials}&seed=${seed}`);
+  await expect.poll(() => page.locator('#seed').inputValue()).toBe(seed);
+  await runsOn(device);
+  await toEnd();
+}
+async function toEnd(): Promise<void> {
   await page.locator('textarea').focus();
   await page.keyboard.press('Control+End');
 }
@@ -61,7 +68,7 @@ async function offerAfter(prompt: string): Promise<string> {
 
 describe('the offer', () => {
   test('is the greedy continuation; Tab takes it, Control and right a word, Escape lets it go and frees Tab', async () => {
-    await open();
+    await visit();
     await page.keyboard.type(' who');
     const offered = await offerAfter(`${text} who`);
     await expect.poll(ghost).toBe(offered);
@@ -83,74 +90,25 @@ describe('the offer', () => {
 
   test('can be switched off, and that is remembered', async () => {
     const offersAsked = async () => (await callNames(page)).filter((name) => name === 'generate').length;
-    await open();
+    await visit();
+    const before = await offersAsked();
     await page.keyboard.type(' and');
-    await page.locator('.ghost').waitFor();
-    expect(await offersAsked()).toBeGreaterThan(0);
+    await expect.poll(offersAsked).toBeGreaterThan(before);
     await page.getByLabel('Offer the next words').uncheck();
     await page.reload();
     await page.getByText(/in memory/).waitFor();
-    await page.locator('textarea').focus();
-    await page.keyboard.press('Control+End');
+    await toEnd();
     await page.keyboard.type(' who');
     // An offer is asked for 20 ms after the last key; this timer is set later, and is longer.
     await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 40)));
     expect(await offersAsked()).toBe(0);
     expect(await page.locator('.ghost').count()).toBe(0);
+    await page.getByLabel('Offer the next words').check();
   });
 });
 
-test('undo and redo go through what was typed, taken and completed', async () => {
-  await open('&temperature=0&max-new-tokens=4');
-  await stopClock(page);
-  await page.keyboard.type(' who');
-  await page.locator('.ghost').waitFor();
-  await page.keyboard.press('Tab');
-  await expect.poll(async () => (await value()).length).toBeGreaterThan(text.length + 4);
-  const taken = await value();
-  await page.keyboard.press('Control+Enter');
-  await page.getByText(/tokens\/s/).waitFor();
-  await page.getByRole('button', { name: /^Complete/ }).waitFor();
-  await expect.poll(value).not.toBe(taken);
-  const completed = await value();
-  for (const before of [taken, `${text} who`, text]) {
-    await page.keyboard.press('Control+z');
-    await expect.poll(value).toBe(before);
-  }
-  for (const after of [`${text} who`, taken, completed]) {
-    await page.keyboard.press('Control+Shift+z');
-    await expect.poll(value).toBe(after);
-  }
-});
-
-test('what is typed at once after an undo is a change of its own, and leaves nothing to redo', async () => {
-  await open('', 'wasm', 'X');
-  await stopClock(page);
-  await page.keyboard.type('a');
-  await pass(page, 1200); // longer than a burst
-  await page.keyboard.type('b');
-  await page.keyboard.press('Control+z');
-  await page.keyboard.type('c');
-  await expect.poll(value).toBe('Xac');
-  await expect.poll(() => page.getByRole('button', { name: 'Redo' }).isDisabled()).toBe(true);
-  await page.keyboard.press('Control+z');
-  await expect.poll(value).toBe('Xa');
-  await page.keyboard.press('Control+z');
-  await expect.poll(value).toBe('X');
-});
-
-test('undo leaves the caret where the text changed', async () => {
-  await open();
-  await stopClock(page);
-  await page.keyboard.press('Control+Home');
-  await page.keyboard.type('Well. ');
-  await page.keyboard.press('Control+z');
-  await page.keyboard.type('Now, ');
-  await expect.poll(value).toBe(`Now, ${text}`);
-});
-
 test('tokens coloured by probability, rank or entropy are coloured by their score', async () => {
-  await open('&colour=probability');
+  await visit('&colour=probability');
   const { ids, logprobs, ranks, entropies } = await model.score(text);
   const words = Math.log(model.config.vocabSize);
   const strengths = {
@@ -184,7 +142,7 @@ test('tokens coloured by probability, rank or entropy are coloured by their scor
 });
 
 test('the ten likeliest alternatives of a token; choosing one branches, and the branch left can be gone back to', async () => {
-  await open();
+  await visit();
   const ids = model.tokenizer.encode(text);
   const at = ids.length - 2; // ' little'
   const logits = (await model.logits(ids.slice(0, at))).data;
@@ -221,7 +179,7 @@ test('the ten likeliest alternatives of a token; choosing one branches, and the 
 });
 
 test('the list of alternatives closes when the text becomes another, by whomever', async () => {
-  await open();
+  await visit();
   const list = page.locator('.alternatives');
   const ask = async () => {
     await page.locator('textarea').focus();
@@ -242,68 +200,32 @@ test('the list of alternatives closes when the text becomes another, by whomever
   await expect.poll(() => list.count()).toBe(0);
 });
 
-test('a reload brings back the text, from no address, and what the last completion went on from', async () => {
-  await open('&max-new-tokens=5&seed=3');
-  const reload = async () => {
-    await expect.poll(() => page.url()).not.toContain('prompt');
-    await page.reload();
-    await page.getByText(/in memory/).waitFor();
-    await page.locator('textarea').focus();
-    await page.keyboard.press('Control+End');
-  };
-  await page.keyboard.type(' who');
-  await page.locator('.ghost').waitFor();
-  await page.keyboard.press('Tab');
-  await expect.poll(value).not.toBe(`${text} who`);
-  const taken = await value();
-  await reload();
-  await expect.poll(value).toBe(taken);
-  await complete();
-  const first = await value();
-  await complete();
-  const second = await value();
-  await reload();
-  await expect.poll(value).toBe(second);
-  await page.getByRole('button', { name: 'Undo' }).click();
-  await expect.poll(value).toBe(first);
-  await complete();
-  await expect.poll(value).toBe(second);
-});
-
-test('another device ends a run as stopped', async () => {
-  await open('&max-new-tokens=240&temperature=0', 'cpu');
-  const area = page.locator('textarea');
+test('a link that is followed changes the device, which ends a run as stopped; one that names none goes back to the page’s own choice', async () => {
+  await visit('&max-new-tokens=240&temperature=0', 'cpu');
   // All from within the page, which is there before so short a run is over.
-  await area.evaluate(async (area: HTMLTextAreaElement) => {
+  await page.locator('textarea').evaluate(async (area: HTMLTextAreaElement) => {
     const before = area.value;
     document.querySelector<HTMLElement>('.shelf .primary')!.click();
     while (area.value === before) await new Promise((resolve) => setTimeout(resolve));
-    location.assign('#device=wasm');
+    location.assign('#temperature=0');
   });
   await runsOn('wasm');
   await page.locator('.figures').getByText('stopped').waitFor();
-  expect(await page.getByRole('alert').innerText()).toBe('');
+  await expect.poll(() => page.getByRole('alert').innerText()).toBe('');
 });
 
 test('another device colours the tokens again', async () => {
-  await open('&colour=rank');
+  await visit('&colour=rank');
   const tokens = page.locator('.flow .token');
   await tokens.first().waitFor();
   await switchTo('cpu');
   await runsOn('cpu');
   await expect.poll(() => tokens.count()).toBe(model.tokenizer.encode(text).length);
-});
-
-test('a link that is followed changes the device; one that names none goes back to the page’s own choice', async () => {
-  await open();
-  await follow('prompt=Hello&device=cpu');
-  await runsOn('cpu');
-  await follow('prompt=Hello');
-  await runsOn('wasm');
+  await page.getByRole('button', { name: 'Close' }).click();
 });
 
 test('a text that is too long is said until it is edited, and the figures do not go on reading', async () => {
-  await open('', 'wasm', 'The cat sat on the mat. '.repeat(60));
+  await visit('', 'wasm', 'The cat sat on the mat. '.repeat(60));
   await page.keyboard.press('Control+Enter');
   const alert = page.getByRole('alert');
   await alert.getByText('The text is longer than this model can read.').waitFor();
@@ -313,7 +235,7 @@ test('a text that is too long is said until it is edited, and the figures do not
 });
 
 test('a clipboard that refuses is said', async () => {
-  await open();
+  await visit();
   await page.evaluate(() => {
     navigator.clipboard.writeText = () => Promise.reject(new Error('refused'));
   });
@@ -322,7 +244,7 @@ test('a clipboard that refuses is said', async () => {
 });
 
 test('a link restores text, settings, colouring and where one looks inside', async () => {
-  await open('&typical-p=0.9&frequency-penalty=0.3&colour=rank&inside=overview+block&block=2&head=1&token=3');
+  await visit('&typical-p=0.9&frequency-penalty=0.3&colour=rank&inside=overview+block&block=2&head=1&token=3');
   await page.locator('#station-block[data-open="true"]').waitFor();
   const block = page.getByRole('group', { name: 'Block', exact: true });
   await expect.poll(() => block.innerText()).toContain('2');
@@ -337,7 +259,7 @@ test('a link restores text, settings, colouring and where one looks inside', asy
 
 /** Judged by the page's own computing, which a busy machine does not lengthen; the longest task is printed. */
 test('typing stays responsive while the model runs', async () => {
-  await open('&inside=overview');
+  await visit('&inside=overview');
   const session = await page.context().newCDPSession(page);
   await session.send('Performance.enable', { timeDomain: 'threadTicks' });
   const computed = async () => {
@@ -362,4 +284,82 @@ test('typing stays responsive while the model runs', async () => {
   );
   expect(perKey).toBeGreaterThan(0);
   expect(perKey).toBeLessThan(150);
+});
+
+// From here on the clock stands still, until the page is loaded anew.
+
+test('undo and redo go through what was typed, taken and completed', async () => {
+  await visit('&temperature=0&max-new-tokens=4');
+  await stopClock(page);
+  await page.keyboard.type(' who');
+  await page.locator('.ghost').waitFor();
+  await page.keyboard.press('Tab');
+  await expect.poll(async () => (await value()).length).toBeGreaterThan(text.length + 4);
+  const taken = await value();
+  await page.keyboard.press('Control+Enter');
+  await page.getByText(/tokens\/s/).waitFor();
+  await page.getByRole('button', { name: /^Complete/ }).waitFor();
+  await expect.poll(value).not.toBe(taken);
+  const completed = await value();
+  for (const before of [taken, `${text} who`, text]) {
+    await page.keyboard.press('Control+z');
+    await expect.poll(value).toBe(before);
+  }
+  for (const after of [`${text} who`, taken, completed]) {
+    await page.keyboard.press('Control+Shift+z');
+    await expect.poll(value).toBe(after);
+  }
+});
+
+test('what is typed at once after an undo is a change of its own, and leaves nothing to redo', async () => {
+  await visit('', 'wasm', 'X');
+  await stopClock(page);
+  await page.keyboard.type('a');
+  await pass(page, 1200); // longer than a burst
+  await page.keyboard.type('b');
+  await page.keyboard.press('Control+z');
+  await page.keyboard.type('c');
+  await expect.poll(value).toBe('Xac');
+  await expect.poll(() => page.getByRole('button', { name: 'Redo' }).isDisabled()).toBe(true);
+  await page.keyboard.press('Control+z');
+  await expect.poll(value).toBe('Xa');
+  await page.keyboard.press('Control+z');
+  await expect.poll(value).toBe('X');
+});
+
+test('undo leaves the caret where the text changed', async () => {
+  await visit();
+  await stopClock(page);
+  await page.keyboard.press('Control+Home');
+  await page.keyboard.type('Well. ');
+  await page.keyboard.press('Control+z');
+  await page.keyboard.type('Now, ');
+  await expect.poll(value).toBe(`Now, ${text}`);
+});
+
+test('a reload brings back the text, from no address, and what the last completion went on from', async () => {
+  await visit('&max-new-tokens=5&seed=3');
+  const reload = async () => {
+    await expect.poll(() => page.url()).not.toContain('prompt');
+    await page.reload();
+    await page.getByText(/in memory/).waitFor();
+    await toEnd();
+  };
+  await page.keyboard.type(' who');
+  await page.locator('.ghost').waitFor();
+  await page.keyboard.press('Tab');
+  await expect.poll(value).not.toBe(`${text} who`);
+  const taken = await value();
+  await reload();
+  await expect.poll(value).toBe(taken);
+  await complete();
+  const first = await value();
+  await complete();
+  const second = await value();
+  await reload();
+  await expect.poll(value).toBe(second);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect.poll(value).toBe(first);
+  await complete();
+  await expect.poll(value).toBe(second);
 });
