@@ -9,7 +9,7 @@ import { useWidth } from '../draw/width.ts';
 import { type Frame, Framed, useFrame, useShown } from '../frame.ts';
 import { useLater } from '../later.ts';
 import { showPicture } from '../lessons/point.ts';
-import { ask, layer, lookAt, open, type StationName } from '../looking.ts';
+import { ask, layer, lookAt, open, position, type StationName } from '../looking.ts';
 import { current } from '../reading.ts';
 import { pipelineOf } from '../stations/output/stages.ts';
 import { TakePicture } from '../take/picture.tsx';
@@ -241,7 +241,7 @@ function Sharpest() {
     if (isSearching) return;
     setOf(frame);
     const found = await sharpestHead(frame).catch(() => undefined); // a reading that is left has none to show
-    if (found && current.peek() === frame.reading) lookAt(found);
+    if (found && current.peek() === frame.reading && position.peek() === frame.position) lookAt(found);
     setOf(undefined);
   };
   return (
