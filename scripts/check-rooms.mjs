@@ -37,14 +37,14 @@ const budgets = [
   { name: 'canary', paths: /^src\/run\/canary\//, limit: 900 },
   { name: 'image', paths: /^src\/image\//, limit: 800 },
   { name: 'text', paths: /^src\/text\//, limit: 3150 },
-  { name: 'adapter', paths: /^src\/adapter\//, limit: 1293 },
+  { name: 'adapter', paths: /^src\/adapter\//, limit: 1304 },
   {
     name: 'adjoints',
     paths:
       /^(shaders\/adjoint\/|src\/((plan|cpu)\/(adjoint|gradient|activation-slope)|(gpu\/kernels|wasm|wasm\/kernels)\/adjoint))/,
     limit: 2450,
   },
-  { name: 'learn', paths: /^src\/learn\//, limit: 2892 },
+  { name: 'learn', paths: /^src\/learn\//, limit: 2907 },
   { name: 'host', paths: /^src\/host\//, limit: 290 },
   { name: 'embed', paths: /^src\/embed\//, limit: 3100 },
 ];

@@ -76,6 +76,22 @@ export async function changesOf(adapters: readonly Weighted[], base: Base, value
   return { layers, tables: [...tables.values()], replaced, sources };
 }
 
+/**
+ * Whether a base has all that an adapter adapts and replaces, in these shapes.
+ * @throws VitrineError `bad-checkpoint` where it is for another base
+ */
+export function checkFit(adapter: Adapter, base: Base): void {
+  const names = new BaseNames(base);
+  const { lowRank, replaced } = adapter.parts((module) => names.isLinear(module), base.config);
+  checkWhole(adapter, lowRank, names, base.config.nLayer);
+  for (const one of lowRank) placeOf(names, adapter, one, base);
+  for (const one of replaced) {
+    const place = names.find(one.name);
+    if (!place) throw another(adapter, `holds ${one.name}`, base);
+    if (place !== 'idle') ofBase(one, place, adapter, base);
+  }
+}
+
 function another({ name, config }: Adapter, does: string, { family }: Base): VitrineError {
   const of = config.json.base_model_name_or_path;
   const hint = typeof of === 'string' && of ? `It is made for ${of}.` : 'It is made for another model.';

@@ -89,9 +89,13 @@ async function readOne(
     try {
       return await inside.read(value, 0, cuts);
     } catch (error) {
-      if (!(error instanceof VitrineError) || error.code !== 'context-full') throw error;
-      const hint = 'Pass truncation: true to have it cut.';
-      throw new VitrineError('context-full', `${name} is too long: ${error.message}`, { hint, cause: error });
+      if (!(error instanceof VitrineError) || error.code === 'disposed') throw error;
+      const isLong = error.code === 'context-full';
+      const hint = isLong && { hint: 'Pass truncation: true to have it cut.' };
+      throw new VitrineError(error.code, `${name}${isLong ? ' is too long' : ''}: ${error.message}`, {
+        ...hint,
+        cause: error,
+      });
     }
   };
   const classed = async ({ label, labels, image, ...rest }: Record<string, unknown>): Promise<Read> => {

@@ -1,4 +1,5 @@
 import type { Adapter } from '../adapter/adapter.ts';
+import { expression } from '../adapter/config.ts';
 import { type Check, checkOptions, integer, isSignal, listOf, number, oneOf, refuse } from '../run/check.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Example } from './examples.ts';
@@ -44,6 +45,15 @@ export interface TrainOptions extends Partial<OptimiserOptions> {
   signal?: AbortSignal;
 }
 
+/** Whether a pattern of module names can be read. */
+function isPattern(text: string): boolean {
+  try {
+    return Boolean(text && expression(text, 'targets'));
+  } catch {
+    return false;
+  }
+}
+
 const fraction = number(0, 1, 'above');
 const checks: Record<keyof TrainOptions, Check> = {
   method: oneOf('head', 'lora', 'full'),
@@ -61,7 +71,7 @@ const checks: Record<keyof TrainOptions, Check> = {
   targets: {
     expects: 'a list of module names, a pattern, or "all-linear"',
     accepts: (value) =>
-      (typeof value === 'string' && value !== '') ||
+      (typeof value === 'string' && isPattern(value)) ||
       (Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string' && one !== '')),
   },
   learningRate: number(0, Number.MAX_VALUE, 'above'),

@@ -2,6 +2,7 @@ import type { Adapter } from '../adapter/adapter.ts';
 import { BaseNames } from '../adapter/names.ts';
 import { transposeRows } from '../load/values.ts';
 import { covers, type Uses, withProducts } from '../plan/adapt.ts';
+import { part } from '../plan/part.ts';
 import { type AddedWeight, type Plan, piecesOf, type Step, type TensorSpec, type WeightSpec } from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import { weight } from '../run/weight.ts';
@@ -309,7 +310,10 @@ export async function wholeModel(engine: Engine): Promise<TrainingPlan> {
 export async function adapterPlan(engine: Engine, adapter: Adapter): Promise<TrainingPlan> {
   const training = new TrainingPlan(engine);
   const { family, config } = engine.checkpoint!;
-  const names = new BaseNames({ family, config, plan: engine.base });
+  const base = { family, config, plan: engine.base };
+  const { checkFit } = await part('What adapts models', () => import('../run/adapt.ts'));
+  checkFit(adapter, base);
+  const names = new BaseNames(base);
   const { lowRank, replaced } = adapter.parts((module) => names.isLinear(module), config);
   for (const { module, isEmbedding, a, b, rank, scale } of lowRank) {
     const place = names.find(`${module}.weight`);

@@ -16,6 +16,8 @@ import { featuredOf, featureWidth } from './features.ts';
 import type { Insides } from './insides.ts';
 import { weight } from './weight.ts';
 
+export { checkFit } from '../adapter/bind.ts';
+
 /** An adapter, or a blend of several: each with the share that what it adds has. */
 export type Adapters = Adapter | readonly (readonly [adapter: Adapter, share: number])[];
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { load, type Model } from '../../src/index.ts';
-import { type Example, type Learner, loadAdapter, type Step, train } from '../../src/learn/index.ts';
+import { Adapter, type Example, type Learner, loadAdapter, type Step, train } from '../../src/learn/index.ts';
 import type { TrainOptions } from '../../src/learn/options.ts';
 import { insides } from '../../src/run/insides.ts';
 import { expectClose } from '../close.ts';
+import { fixtureAdapter } from './adapter-fixtures.ts';
 import { learningOf, openLearner } from './models.ts';
 import { openSeeded, seeded } from './seeded-case.ts';
 import { allRuns, courseOf, testDivergence, testRuns } from './train-case.ts';
@@ -197,6 +198,10 @@ describe('a run', () => {
 
   it('refuses what it cannot learn, in words', async () => {
     const [model, bert] = [await openLearner('tiny-gpt2'), await openLearner('bert-seqcls')];
+    const { content } = await fixtureAdapter('tiny-gpt2', 'end');
+    const half = 'base_model.model.transformer.h.1.attn.c_attn.lora_A.weight';
+    const tensors = new Map([...content.tensors, [half, { data: new Float32Array(360), shape: [4, 90] }]]);
+    const narrow = new Adapter({ ...content, tensors });
     const refused: [Learner, Example[], TrainOptions, RegExp][] = [
       [model, [], {}, /empty/],
       [model, [{ ids: [1, 5000] }], {}, /5000/],
@@ -204,6 +209,10 @@ describe('a run', () => {
       [model, [{ ids: Array.from({ length: 129 }, () => 1) }], {}, /128/],
       [model, data, { rank: 0 }, /rank/],
       [model, data, { targets: ['nothing'] }, /nothing|c_attn/],
+      [model, data, { targets: '(' }, /targets is "\("/],
+      [model, [...data, { ids: [5, 6.5] }], {}, /Example 5 of the examples.*6.5/],
+      [model, data, { resume: await fixtureAdapter('bert-seqcls', 'end') }, /bert-seqcls|adapts the layer bert/],
+      [model, data, { resume: narrow }, /c_attn from 90 to 288; in this model it is from 96 to 288/],
       [model, data, { batchSize: 2, batchTokens: 5 }, /batchTokens/],
       [model, data, { patience: 2 }, /patience/],
       [model, data, { method: 'head', recompute: true }, /recompute/],
