@@ -148,7 +148,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'browsers',
-          retry: 1, // one opening of sixty stands still in Firefox (docs/browsers.md)
           environment: 'node',
           include: [`test/browsers/*${kind}.test.ts`],
           exclude: fullOnly,

@@ -24,13 +24,7 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
   });
   afterAll(() => tab?.close());
   // Each test has an origin of its own, and so a browser that has never been there.
-  afterEach(async ({ task }) => {
-    await site.close();
-    if (task.result?.state !== 'fail') return;
-    // A worker that stands still lets its tab go nowhere else: whatever comes next has another.
-    void tab.close().catch(() => {});
-    tab = await launch();
-  });
+  afterEach(() => site.close());
 
   // What was on the page when a test failed says more than what was not.
   beforeEach(() => {
@@ -46,9 +40,14 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
   const has = (selector: string) => tab.run((selector) => !!document.querySelector(selector), selector);
   const waitFor = (selector: string) => expect.poll(() => has(selector), { ...patience, message: selector }).toBe(true);
   const ready = () => waitFor('.device');
+  /** Until the new page stands: the old one is there for a while, and has the same on it. */
   const reload = async () => {
-    await tab.run(() => setTimeout(() => location.reload(), 0)).catch(() => {}); // the answer may be lost with the page
-    await expect.poll(() => has('.device').catch(() => false), patience).toBe(true);
+    const leave = () => {
+      document.body.dataset.left = '';
+      setTimeout(() => location.reload(), 0);
+    };
+    await tab.run(leave).catch(() => {}); // the answer may be lost with the page
+    await expect.poll(() => has('body:not([data-left]) .device').catch(() => false), patience).toBe(true);
   };
   /** Presses the button that is called so, once it can be pressed. */
   const press = (name: string) => {
