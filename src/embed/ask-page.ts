@@ -19,7 +19,7 @@ export function askPage(wish: Wish): Promise<{ result: unknown; port: MessagePor
   });
 }
 
-/** Threads that the page starts: Firefox does not always come back from `new Worker` in a worker (docs/wasm.md). */
+/** Threads that the page starts, where a worker may not come back from doing so (docs/wasm.md). */
 export const askThreads: StartThreads = async (ways, work) => {
   const { port } = await askPage({ wants: 'threads', ways, work });
   return () => {

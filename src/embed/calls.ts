@@ -12,7 +12,6 @@ import type {
 import type { HeldRun } from '../learn/answer.ts';
 import { models as cachedModels } from '../load/kept.ts';
 import { type ErrorJson, errorJson, VitrineError } from '../plan/error.ts';
-import { isNode } from '../plan/host.ts';
 import { part } from '../plan/part.ts';
 import { load } from '../run/load.ts';
 import { loadEncoder, loadEncoderDecoder, loadVision } from '../run/loaders.ts';
@@ -217,7 +216,8 @@ function buffersOf(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuf
   return found;
 }
 
-if (!isNode()) elsewhere.start = askThreads;
+// Firefox may stand still in a worker's `new Worker`. Elsewhere the page, which collects garbage when it pleases, would keep a model's memory for a while.
+if (globalThis.navigator?.userAgent.includes('Firefox/')) elsewhere.start = askThreads;
 
 export async function answerCall({ name, args, port }: Call): Promise<void> {
   const abort = new AbortController();

@@ -16,5 +16,5 @@ export interface Work {
  */
 export type StartThreads = (ways: Way[], work: Work) => Promise<() => void>;
 
-/** Who starts them in place of this thread: of the engine's worker its page does (embed/ask-page.ts). */
+/** Who starts them in place of this thread: of the engine's worker in Firefox its page does (embed/ask-page.ts). */
 export const elsewhere: { start?: StartThreads } = {};

@@ -6,8 +6,15 @@ const onThreads = { device: 'wasm', threads: 3 } as const;
 const RealWorker = globalThis.Worker;
 afterEach(() => vi.unstubAllGlobals());
 
+const address = (script: string) => URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+const asFirefox = address("Object.defineProperty(navigator, 'userAgent', { value: 'Firefox/153.0' });");
+
+/** The engine's script as it is in Firefox, whose pages start the threads of their engine's worker. */
+const inFirefox = (url: string | URL) =>
+  address(`import ${JSON.stringify(asFirefox)}; import ${JSON.stringify(new URL(url, location.href).href)};`);
+
 /** Workers that this page starts, by what they are, and those of them that are not ended. Addresses that match do not load. */
-function watchWorkers(refused = /none/) {
+function watchWorkers({ refused = /none/, script = inFirefox } = {}) {
   const asked: string[] = [];
   const alive = new Set<string>();
   vi.stubGlobal(
@@ -19,7 +26,7 @@ function watchWorkers(refused = /none/) {
         const name = String(url)
           .replace(/^blob:.*/, 'blob:')
           .match(/blob:|(?:worker|thread)\.[jt]s/)![0];
-        super(refused.test(name) ? '/no-such-script.js' : url, options);
+        super(refused.test(name) ? '/no-such-script.js' : name === 'worker.ts' ? script(url) : url, options);
         asked.push(name);
         this.#name = `${name} ${asked.length}`;
         alive.add(this.#name);
@@ -36,7 +43,7 @@ function watchWorkers(refused = /none/) {
 
 const complete = [5, 17, 300];
 
-describe('threads of the engine in a worker', () => {
+describe('threads of the engine in a worker, in Firefox', () => {
   test('are started by the page, and end with their model', async () => {
     const { asked, alive } = watchWorkers();
     const engine = new EngineWorker();
@@ -74,7 +81,7 @@ describe('threads of the engine in a worker', () => {
   });
 
   test('start from their text where their file is out of reach', async () => {
-    const { asked } = watchWorkers(/thread\.js/);
+    const { asked } = watchWorkers({ refused: /thread\.js/ });
     const engine = new EngineWorker();
     const model = await engine.load(tiny, onThreads);
     expect(model.device.threads).toBe(3);
@@ -83,7 +90,7 @@ describe('threads of the engine in a worker', () => {
   });
 
   test('are no condition: where the page starts none there is one, and the device says why', async () => {
-    const { alive } = watchWorkers(/thread\.js|blob:/);
+    const { alive } = watchWorkers({ refused: /thread\.js|blob:/ });
     const engine = new EngineWorker();
     const model = await engine.load(tiny, onThreads);
     expect(model.device).toMatchObject({ kind: 'wasm', threads: 1 });
@@ -92,4 +99,13 @@ describe('threads of the engine in a worker', () => {
     expect(alive.size).toBe(1);
     engine.terminate();
   });
+});
+
+test('in other browsers the worker starts its threads itself', async () => {
+  const { asked } = watchWorkers({ script: String });
+  const engine = new EngineWorker();
+  const model = await engine.load(tiny, onThreads);
+  expect(model.device.threads).toBe(3);
+  expect(asked).toEqual(['worker.ts']);
+  engine.terminate();
 });
