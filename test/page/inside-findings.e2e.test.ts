@@ -4,8 +4,8 @@ import { logitDifference, type Model, neuronLogits, patchingSweep } from '../../
 import { attributionPatching } from '../../src/learn/index.ts';
 import { softmax } from '../../src/page/shares.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, expectToFit, loadEmbedded, numbersOf, openWhole } from './inside.ts';
-import { answered, callNames } from './watch.ts';
+import { drawn, expectToFit, numbersOf, openWhole, sharedEmbedded } from './inside.ts';
+import { answered, callNames, frame } from './watch.ts';
 
 const text = 'Once upon a time there was a little girl';
 
@@ -14,13 +14,10 @@ let page: Page;
 let model: Model;
 let complaints: string[] = [];
 beforeAll(async () => {
-  [site, model] = await Promise.all([openSite(), loadEmbedded()]);
+  [site, model] = await Promise.all([openSite(), sharedEmbedded()]);
   ({ page, complaints } = await openWhole(site, text, 'seed=7'));
 });
-afterAll(async () => {
-  model.dispose();
-  await site.close();
-});
+afterAll(() => site.close());
 afterEach(() => expect(complaints).toEqual([]));
 
 const numbers = (selector: string, name: string) => numbersOf(page, selector, name);
@@ -29,17 +26,19 @@ const logitsOf = async (of: string, edits: Parameters<Model['trace']>[1] = {}) =
   (await model.trace(of, { ...edits, logits: [-1] })).logits.data;
 
 test('nothing of them is asked before it is opened', async () => {
+  for (const name of ['spoke', 'neuron', 'runs']) await heading(name).focus();
+  await frame(page);
   await answered(page);
   expect(await page.locator('.spoke, .neuron, .compare').count()).toBe(0);
-  const before = (await callNames(page)).length;
-  await heading('runs').focus();
-  expect((await callNames(page)).length).toBe(before);
+  for (const name of ['attribution', 'neuron', 'profile'])
+    expect(await callNames(page)).not.toContain(name);
 });
 
 test('who spoke for the word that is drawn: the parts, from the drawing’s own question, sum up to its logit', async () => {
   const id = Number(await page.locator('.whole-draw').getAttribute('data-id'));
   await page.getByRole('button', { name: 'Who spoke for it?' }).click();
   await page.locator(`.spoke[data-token="${id}"][data-stale="false"]`).waitFor();
+  expect(await callNames(page)).toContain('attribution');
   const logits = await logitsOf(text);
   const sum = page.locator('.spoke-sum');
   expect(Number(await sum.getAttribute('data-logit'))).toBeCloseTo(logits[id]!, 3);
@@ -77,9 +76,7 @@ test('one word rather than another, and a click on a head opens it in its block'
   const map = page.locator('.spoke .matrix');
   await map.focus();
   for (const key of ['ArrowRight', 'ArrowDown', 'ArrowRight', 'ArrowRight', 'Enter']) await page.keyboard.press(key);
-  const block = page.locator('.block-flow');
-  await block.waitFor();
-  expect([await block.getAttribute('data-layer'), await block.getAttribute('data-head')]).toEqual(['1', '2']);
+  await page.locator('.block-flow[data-layer="1"][data-head="2"]').waitFor();
 });
 
 test('a neuron is reached from a cell of the MLP: where it fires, and what it writes', async () => {
@@ -114,7 +111,7 @@ test('a neuron is reached from a cell of the MLP: where it fires, and what it wr
   await page.locator('.neuron[data-neuron="17"] .writes[data-stale="false"]').waitFor();
   await field.fill('99999');
   await field.press('Enter');
-  expect(await field.inputValue()).toBe('17');
+  await expect.poll(() => field.inputValue()).toBe('17');
   await page.getByRole('button', { name: 'Close', exact: true }).click();
 });
 
@@ -122,7 +119,7 @@ test('two texts compared: every cell is what the patch does, and a click makes t
   await heading('compare').click();
   const station = page.locator('#station-compare');
   const second = station.getByRole('textbox', { name: 'A second text' });
-  expect(await second.inputValue()).toBe(text);
+  await expect.poll(() => second.inputValue()).toBe(text);
   await station.getByRole('button', { name: 'Compare', exact: true }).click();
   await station.getByText('The two texts are the same').waitFor();
   await second.fill('Once upon a time there was a very little girl');

@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, expectToFit, loadEmbedded, openInside } from './inside.ts';
+import { drawn, eventually, expectToFit, openInside, sharedEmbedded, visitInside } from './inside.ts';
 
 const text = 'Once upon a time there was a little girl';
 const nLayer = 6;
@@ -14,20 +14,17 @@ let model: Model;
 let complaints: string[] = [];
 let opened = '';
 beforeAll(async () => {
-  [site, model] = await Promise.all([openSite(), loadEmbedded()]);
+  [site, model] = await Promise.all([openSite(), sharedEmbedded()]);
 });
-afterAll(async () => {
-  model.dispose();
-  await site.close();
-});
+afterAll(() => site.close());
 afterEach(() => expect(complaints).toEqual([]));
 
 /** Tests of the same text share a page. */
 async function open(prompt = text) {
   if (prompt === opened) return;
-  await page?.context().close();
+  if (opened) await visitInside(page, prompt, ['overview']);
+  else ({ page, complaints } = await openInside(site, prompt, ['overview']));
   opened = prompt;
-  ({ page, complaints } = await openInside(site, prompt, ['overview']));
   await page.locator('.said[data-stale="false"] li').first().waitFor();
 }
 
@@ -69,8 +66,8 @@ describe('the whole model', () => {
     await open();
     await page.locator(map(3, 2)).click();
     await expect.poll(() => page.locator(map(3, 2)).getAttribute('aria-pressed')).toBe('true');
-    expect(await page.locator('.steppers output').allInnerTexts()).toEqual(['Block 3 / 5', 'Head 2 / 3']);
-    expect(await page.locator('#station-block').getAttribute('data-open')).toBe('true');
+    await expect.poll(() => page.locator('.steppers output').allInnerTexts()).toEqual(['Block 3 / 5', 'Head 2 / 3']);
+    await page.locator('#station-block[data-open="true"]').waitFor();
     const traced = await model.trace(text, { capture: ['blocks.3.attn.hook_pattern'] });
     const tokens = traced.tokens.length;
     const gaze = await page.locator('.gaze [data-key]').evaluateAll((all) =>
@@ -87,13 +84,15 @@ describe('the whole model', () => {
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('Enter');
     await expect.poll(() => page.locator(map(2, 3)).getAttribute('aria-pressed')).toBe('true');
-    expect(await page.locator(map(2, 3)).getAttribute('aria-label')).toMatch(/^Block 2, head 3: “␣girl” looks at/);
+    await expect
+      .poll(() => page.locator(map(2, 3)).getAttribute('aria-label'))
+      .toMatch(/^Block 2, head 3: “␣girl” looks at/);
   });
 
   test('lengths of the residual, of the chosen token and of all', async () => {
     await open();
-    await page.locator('.ribbon button').nth(4).click();
-    await page.waitForFunction(() => document.querySelector('.ribbon [aria-checked="true"]') !== null);
+    await page.locator('.bar .ribbon button').nth(4).click();
+    await page.locator('.bar .ribbon button:nth-child(5)[aria-checked="true"]').waitFor();
     const traced = await model.trace(text, { capture: ['blocks.*.hook_resid_*'] });
     const tokens = traced.tokens.length;
     const names = Array.from({ length: nLayer }, (_, layer) =>
@@ -107,23 +106,24 @@ describe('the whole model', () => {
     const { data, rows, columns } = await drawn(page, 'canvas[data-tensor="norms"]');
     expect([rows, columns]).toEqual([2 * nLayer + 1, tokens]);
     expectClose(data, norms.flat(), 'norms');
-    const lengths = page.locator('.glance .length');
-    const bars = await lengths.evaluateAll((all) => all.map((one) => Number((one as HTMLElement).dataset.norm)));
-    expectClose(
-      bars,
-      norms.map((row) => row[4]!),
-      'bars',
-    );
-    const widths = await page
-      .locator('.glance .extent')
-      .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().width));
-    const scale = Math.max(...widths) / Math.max(...bars);
-    for (const [i, width] of widths.entries()) expect(Math.abs(width - bars[i]! * scale)).toBeLessThan(0.5);
+    await eventually(async () => {
+      const { bars, widths } = await page.locator('.glance').evaluate((glance) => ({
+        bars: [...glance.querySelectorAll<HTMLElement>('.length')].map(({ dataset }) => Number(dataset.norm)),
+        widths: [...glance.querySelectorAll('.extent')].map((one) => one.getBoundingClientRect().width),
+      }));
+      expectClose(
+        bars,
+        norms.map((row) => row[4]!),
+        'bars',
+      );
+      const scale = Math.max(...widths) / Math.max(...bars);
+      for (const [i, width] of widths.entries()) expect(Math.abs(width - bars[i]! * scale)).toBeLessThan(0.5);
+    });
   });
 
   test('what each block would say is the head’s reading of its residual', async () => {
     await open();
-    await page.locator('.ribbon button').nth(5).click();
+    await page.locator('.bar .ribbon button').nth(5).click();
     const lens = async () =>
       page
         .locator('.said')
@@ -163,7 +163,7 @@ describe('the whole model', () => {
   });
 
   test('a long text is pooled by its largest weights, and the page says so', async () => {
-    const long = 'The cat sat on the mat, and the dog ran to the red house by the sea. '.repeat(6);
+    const long = 'The cat sat on the mat, and the dog ran to the red house by the sea. '.repeat(3);
     await open(long);
     const traced = await model.trace(long, { capture: ['blocks.2.attn.hook_pattern'] });
     const tokens = traced.tokens.length;

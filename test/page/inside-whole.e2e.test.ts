@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { lengthOf, patternRow, rowOf, softmax } from '../../src/page/shares.ts';
 import { openSite, type Site } from '../site.ts';
-import { drawn, expectToFit, loadEmbedded, numbersOf, openWhole } from './inside.ts';
+import { drawn, eventually, expectToFit, numbersOf, openWhole, sharedEmbedded } from './inside.ts';
 import { frame } from './watch.ts';
 
 const text = 'Once upon a time there was a little girl named';
@@ -14,14 +14,15 @@ let page: Page;
 let model: Model;
 let complaints: string[] = [];
 beforeAll(async () => {
-  [site, model] = await Promise.all([openSite(), loadEmbedded()]);
+  [site, model] = await Promise.all([openSite(), sharedEmbedded()]);
   ({ page, complaints } = await openWhole(site, text, 'seed=7&max-new-tokens=4'));
 });
-afterAll(async () => {
-  model.dispose();
-  await site.close();
-});
+afterAll(() => site.close());
 afterEach(() => expect(complaints).toEqual([]));
+
+/** The number of the block or head that is looked at. */
+const at = async (what: 'Block' | 'Head') =>
+  Number(/\d+/.exec(await page.getByRole('group', { name: what, exact: true }).innerText())![0]);
 
 const numbers = (selector: string, name: string) => numbersOf(page, selector, name);
 
@@ -116,8 +117,8 @@ test('the last token, once picked, is followed again; the first has none before 
   const checked = () => ribbon.locator('[aria-checked="true"]').getAttribute('aria-label');
   await ribbon.getByRole('radio').first().click();
   await page.keyboard.press('ArrowLeft');
-  expect(await checked()).toMatch(/^Token 0:/);
   await expect.poll(() => page.url()).toContain('token=0');
+  expect(await checked()).toMatch(/^Token 0:/);
   await ribbon.getByRole('radio').last().click();
   await expect.poll(() => page.url()).not.toContain('token=');
   await page.getByRole('textbox', { name: 'Text to look inside' }).fill(`${text} Tom and`);
@@ -127,10 +128,10 @@ test('the last token, once picked, is followed again; the first has none before 
 
 test('a row of blocks hands the focus on at its end; what has no width, or runs from right to left, stands apart', async () => {
   const more = page.getByRole('button', { name: 'Next block', exact: true });
-  while (await more.isEnabled()) {
+  for (let block = await at('Block'); block < model.config.nLayer - 1; block++) {
     await more.focus();
     await page.keyboard.press('Enter');
-    await frame(page);
+    await expect.poll(() => at('Block')).toBe(block + 1);
   }
   await expect
     .poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-label')))
@@ -138,11 +139,13 @@ test('a row of blocks hands the focus on at its end; what has no width, or runs 
   await page.locator('.block-names button').first().click();
   await page.getByRole('textbox', { name: 'Text to look inside' }).fill('A\u200bשלום');
   await page.locator('.bar .ribbon [aria-label*="⟨U+200B⟩"]').first().waitFor();
-  const picture = page.locator('.whole .matrix');
+  const picture = page.locator('.whole[data-stale="false"] .matrix');
   await picture.focus();
   await page.keyboard.press('ArrowRight');
-  expect(await picture.locator('.readout bdi').count()).toBe(1);
+  await expect.poll(() => picture.locator('.readout bdi').count()).toBe(1);
   await page.getByRole('textbox', { name: 'Text to look inside' }).fill(`${text} Tom and`);
+  const last = model.tokenizer.encode(`${text} Tom and`).length - 1;
+  await page.locator(`.whole[data-stale="false"][data-position="${last}"]`).waitFor();
 });
 
 test('a lesson’s numbers follow the block that is looked at, and its names with them; its buttons keep the focus', async () => {
@@ -151,19 +154,23 @@ test('a lesson’s numbers follow the block that is looked at, and its names wit
     .getByRole('button', { name: /residual stream/ })
     .click();
   const words = page.locator('.lesson .words');
-  const shown = async () => ({
-    values: JSON.parse((await words.getAttribute('data-values'))!) as string[],
-    name: await words.locator('.tensor').first().innerText(),
-  });
-  const before = await words.waitFor().then(shown);
+  const shown = () =>
+    words.evaluate((words) => ({
+      values: JSON.parse((words as HTMLElement).dataset.values!) as string[],
+      name: words.querySelector('.tensor')!.textContent,
+    }));
+  const before = await shown();
   await page.locator('.block-names button').nth(1).click();
-  await expect.poll(async () => (await shown()).name).toBe('blocks.1.hook_resid_pre');
-  expect((await shown()).values).not.toEqual(before.values);
+  await eventually(async () => {
+    const { name, values } = await shown();
+    expect(name).toBe('blocks.1.hook_resid_pre');
+    expect(values).not.toEqual(before.values);
+  });
   const next = page.locator('.lesson').getByRole('button', { name: 'Next' });
   await next.focus();
   await page.keyboard.press('Enter');
   await page.locator('.lesson .tensor').getByText('ln1.hook_scale').waitFor();
-  expect(await page.evaluate(() => document.activeElement?.className)).toBe('primary');
+  await expect.poll(() => page.evaluate(() => document.activeElement?.className)).toBe('primary');
   await page.locator('[data-pointed]').waitFor();
   // Who writes meanwhile gets other numbers, and is not taken back to the picture.
   const { values } = await shown();
@@ -173,30 +180,30 @@ test('a lesson’s numbers follow the block that is looked at, and its names wit
       return top > 0 && bottom < innerHeight;
     });
   await expect.poll(isInView).toBe(true); // who leaves before has not been led yet
-  await page.evaluate(() => scrollTo({ top: 0, behavior: 'instant' }));
+  await page.evaluate(() => {
+    scrollTo({ top: 0, behavior: 'instant' });
+    const anew: Node[] = [];
+    Object.assign(globalThis, { anew });
+    const note = (changes: MutationRecord[]) =>
+      anew.push(...changes.map(({ target }) => target).filter((one) => (one as Element).matches('[data-pointed]')));
+    new MutationObserver(note).observe(document.body, { subtree: true, attributeFilter: ['data-pointed'] });
+  });
   await page.locator('textarea').fill(`${text} Tom and she`);
   await expect.poll(async () => (await shown()).values).not.toEqual(values);
-  await page.locator('[data-pointed]').waitFor();
+  await page.waitForFunction(() => (globalThis as unknown as { anew: Node[] }).anew.length > 0);
   await frame(page);
   expect(await page.evaluate(() => scrollY)).toBeLessThan(100);
   await page.getByRole('button', { name: 'Close the lesson' }).click();
   await expect.poll(() => page.locator('[data-pointed]').count()).toBe(0);
-  expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset.lesson)).toBe('residual');
+  await expect.poll(() => page.evaluate(() => (document.activeElement as HTMLElement).dataset.lesson)).toBe('residual');
 });
 
 test('the text is continued with what was changed inside the model', async () => {
   const prompt = await page.locator('textarea').inputValue();
   await page.locator('#station-touch > h3 button').click();
   await page.getByRole('button', { name: 'Knock out', exact: true }).first().click();
-  const at = async (what: string) =>
-    Number(/\d+/.exec(await page.getByRole('group', { name: what, exact: true }).innerText())![0]);
   const edits = [{ name: `blocks.${await at('Block')}.attn.hook_z`, head: await at('Head'), scale: 0 }];
   await page.getByRole('button', { name: 'Continue the text with these changes' }).click();
-  await page
-    .getByRole('button', { name: /^Complete/ })
-    .and(page.locator('[data-busy="false"]'))
-    .waitFor();
-  await expect.poll(() => page.locator('textarea').inputValue()).not.toBe(prompt);
   const { text: written } = await model.complete(prompt, { ...dials, maxNewTokens: 4, edits });
   await expect.poll(() => page.locator('textarea').inputValue()).toBe(prompt + written);
   await page.locator('.shelf .figures').getByText('with your changes').waitFor();

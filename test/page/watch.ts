@@ -1,7 +1,7 @@
 import type { Page } from 'playwright';
 
 interface Watched {
-  /** Names of the calls to the engine's worker, in order. */
+  /** Names of the calls to the engine's worker, in order; of what is asked of a model, what that is. */
   names: string[];
   /** The worker's ends of those that are not over. */
   open: Set<MessagePort>;
@@ -23,9 +23,12 @@ export function watchCalls(page: Page): Promise<unknown> {
         others.set(this.port1, this.port2);
       }
     };
-    Worker.prototype.postMessage = function (message: { name?: string; port?: MessagePort }, ...rest: unknown[]) {
+    Worker.prototype.postMessage = function (
+      message: { name?: string; args?: unknown[]; port?: MessagePort },
+      ...rest: unknown[]
+    ) {
       if (message.name && message.port) {
-        names.push(message.name);
+        names.push(message.name === 'ask' ? String(message.args![1]) : message.name);
         open.add(message.port);
       }
       return Reflect.apply(postMessage, this, [message, ...rest]);
