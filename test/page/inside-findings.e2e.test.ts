@@ -30,8 +30,7 @@ test('nothing of them is asked before it is opened', async () => {
   await frame(page);
   await answered(page);
   expect(await page.locator('.spoke, .neuron, .compare').count()).toBe(0);
-  for (const name of ['attribution', 'neuron', 'profile'])
-    expect(await callNames(page)).not.toContain(name);
+  for (const name of ['attribution', 'neuron', 'profile']) expect(await callNames(page)).not.toContain(name);
 });
 
 test('who spoke for the word that is drawn: the parts, from the drawing’s own question, sum up to its logit', async () => {
