@@ -82,7 +82,7 @@ describe('axe-core finds no serious violation, light and dark', () => {
 test('nothing is wider than the window, on the narrowest phone', async () => {
   await open('&inside=overview+input+block+neuron+output+spoke+touch+compare&colour=rank', 360);
   await page.locator('#station-touch .prediction').waitFor();
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 });
 
 test.each([

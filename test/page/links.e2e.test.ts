@@ -30,7 +30,7 @@ test('a link restores the cell, the touches and the step of the lesson', async (
   await page.locator('.lesson').getByText('2 of 3').waitFor();
   await page.locator('.inspector .equation[data-cell]').waitFor();
   await page.locator('.bar[data-touched=true]').waitFor();
-  const value = await page.locator('.equation').getAttribute('data-value');
+  const value = async () => Number(await page.locator('.equation').getAttribute('data-value'));
   const parts = new URLSearchParams(await copied());
   expect(parts.getAll('touch')).toEqual(['head 0 1 0', 'mlp 2 0.5']);
   expect(parts.get('cell')).toBe('tensor blocks.0.attn.hook_q 2,1,3');
@@ -43,10 +43,10 @@ test('a link restores the cell, the touches and the step of the lesson', async (
   expect(download.suggestedFilename()).toBe('blocks.0.attn.hook_q.csv');
   await page.getByRole('button', { name: 'The code that makes it' }).click();
   await page.locator('.take-away [data-copied=true]').waitFor();
-  const code = await page.evaluate(() => navigator.clipboard.readText());
-  expect(code).toContain('models/tiny-tales/');
-  expect(code).toContain('"scale":0.5');
-  expect(Number(value)).not.toBeNaN();
+  const code = () => page.evaluate(() => navigator.clipboard.readText());
+  await expect.poll(code).toContain('models/tiny-tales/');
+  await expect.poll(code).toContain('"scale":0.5');
+  await expect.poll(value).not.toBeNaN();
 });
 
 test('a link restores the neuron and the word that are asked for, and the next one ends what was tried out', async () => {
@@ -82,7 +82,7 @@ test('a link restores the neuron and the word that are asked for, and the next o
   other.hash = 'prompt=The+dog&seed=1&inside=neuron&neuron=3&device=wasm';
   await page.evaluate((hash) => (location.hash = hash), other.hash);
   await page.locator('.neuron[data-neuron="3"]').waitFor();
-  expect(await page.locator('.lesson, .inspector, .bar[data-touched=true]').count()).toBe(0);
+  await expect.poll(() => page.locator('.lesson, .inspector, .bar[data-touched=true]').count()).toBe(0);
   await page.locator('.lessons').getByRole('button', { name: 'Tokens' }).click();
   await page.locator('.lesson').getByRole('button', { name: 'Close the lesson' }).click();
   await page.locator('.bar[data-touched=false]').waitFor(); // what the first link touched is not back
@@ -92,11 +92,11 @@ test('a link has the ways that a text went; the address has none', async () => {
   const ways = [1, [-1, 0, [['The sun'], [' was', 373, -0.5]]], [0, 7, [['The sun'], [' set', 900, -2]]]];
   await open(`prompt=The+sun&branches=${encodeURIComponent(JSON.stringify(ways))}`);
   await expect.poll(() => page.locator('textarea').inputValue()).toBe('The sun set');
-  expect(await page.locator('.branches button').count()).toBe(2);
+  await expect.poll(() => page.locator('.branches button').count()).toBe(2);
   await expect.poll(() => page.url()).not.toContain('sun');
   expect(JSON.parse(new URLSearchParams(await copied()).get('branches')!)).toEqual(ways);
   await page.locator('.branches button').first().click();
-  expect(await page.locator('textarea').inputValue()).toBe('The sun was');
+  await expect.poll(() => page.locator('textarea').inputValue()).toBe('The sun was');
 });
 
 test('a text of Start here takes the place of the text, and says what the model makes of it', async () => {
