@@ -264,7 +264,9 @@ test('a new build is taken as a whole or not at all, and when no other tab shows
   const failed = first.evaluate(async () => {
     const registration = (await navigator.serviceWorker.getRegistration())!;
     const found = new Promise<ServiceWorker>((resolve) => {
-      registration.onupdatefound = () => resolve(registration.installing!);
+      const look = () => registration.installing && resolve(registration.installing);
+      registration.onupdatefound = look;
+      look(); // the browser may have looked by itself
     });
     await registration.update();
     const worker = await found;
