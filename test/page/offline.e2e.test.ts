@@ -118,7 +118,7 @@ beforeAll(async () => {
   const change = (text: string) =>
     text
       .replaceAll('Choose a model', 'Choose another model')
-      .replace(/([\w-]+-)([\w-]{8})(\.(?:js|css|woff2))/g, renamed);
+      .replace(/(?<=["'`/])([\w-]+-)([\w-]{8})(\.(?:js|css|woff2))/g, renamed);
   builds = {
     first: await makeBuild('first', asked),
     next: await makeBuild('next', asked, change),
