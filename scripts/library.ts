@@ -87,7 +87,7 @@ export function shortShader(text: string): string {
     .replace(/[ \t]*\/\/.*$/gm, '')
     .replace(/^[ \t]+/gm, '')
     .replace(/ *([,;:{}()]) */g, '$1')
-    .replace(/(?<=[\w)\]]) ([-+*/=]|[-+*<>=!]=) (?=[\w(])/g, '$1');
+    .replace(/(?<=[\w)\]]) ?([-+*/%&|^<>=]|[-+*<>=!]=|&&|\|\||<<|>>) ?(?=[\w(])/g, '$1');
 }
 
 /** Shaders as short as may be, a third less to fetch. */
