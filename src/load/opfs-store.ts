@@ -222,8 +222,17 @@ interface SyncFile {
   close(): void;
 }
 
-const openInPlace = (handle: FileSystemFileHandle) =>
-  (handle as unknown as { createSyncAccessHandle(): Promise<SyncFile> }).createSyncAccessHandle();
+/** Chromium never answers a handle that was collected while it opened its file. */
+const opening = new Set<FileSystemFileHandle>();
+
+async function openInPlace(handle: FileSystemFileHandle): Promise<SyncFile> {
+  opening.add(handle);
+  try {
+    return await (handle as unknown as { createSyncAccessHandle(): Promise<SyncFile> }).createSyncAccessHandle();
+  } finally {
+    opening.delete(handle);
+  }
+}
 
 /** Workers write in place, some browsers nowhere else, and faster: an entry cut short is known by its length. */
 async function putInPlace(handle: FileSystemFileHandle, value: Uint8Array): Promise<void> {

@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CachedFiles } from '../../src/load/cache.ts';
 import { models } from '../../src/load/cached-models.ts';
@@ -215,4 +218,26 @@ test('a file that is written while it is read is looked at again', async () => {
   };
   expect(await keep(opfs, offline)).toEqual([]);
   expect(looks).toBeGreaterThan(1);
+});
+
+test('a handle is held while its file is opened: Chromium never answers one that was collected', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const opfs = fakeOpfs();
+  const { prototype } = FileSystemFileHandle as unknown as {
+    prototype: { createSyncAccessHandle(): Promise<unknown> };
+  };
+  const { createSyncAccessHandle } = prototype;
+  const answer = async (asked: WeakRef<typeof prototype>) => {
+    await setTimeout(1);
+    collectGarbage();
+    await setTimeout(1);
+    const handle = asked.deref();
+    if (!handle) throw new Error('the handle was collected');
+    return createSyncAccessHandle.call(handle);
+  };
+  prototype.createSyncAccessHandle = function () {
+    return answer(new WeakRef(this));
+  };
+  expect(await keep(opfs)).toEqual([0, 1, 2]);
 });
