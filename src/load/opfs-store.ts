@@ -225,13 +225,10 @@ interface SyncFile {
 /** Chromium never answers a handle that was collected while it opened its file. */
 const opening = new Set<FileSystemFileHandle>();
 
-async function openInPlace(handle: FileSystemFileHandle): Promise<SyncFile> {
+function openInPlace(handle: FileSystemFileHandle): Promise<SyncFile> {
+  const { createSyncAccessHandle } = handle as unknown as { createSyncAccessHandle(): Promise<SyncFile> };
   opening.add(handle);
-  try {
-    return await (handle as unknown as { createSyncAccessHandle(): Promise<SyncFile> }).createSyncAccessHandle();
-  } finally {
-    opening.delete(handle);
-  }
+  return createSyncAccessHandle.call(handle).finally(() => opening.delete(handle));
 }
 
 /** Workers write in place, some browsers nowhere else, and faster: an entry cut short is known by its length. */
