@@ -64,9 +64,10 @@ export function canariesOf(plan: Plan, formatOf: (weight: WeightSpec) => WeightF
   const add = (output: string, between: ReadonlySet<string>, made = output, kept?: string) => {
     const piece = new Piece(plan, sliceOf(all, made, between), formatOf);
     const part = encoded.has(output) ? 'encoder' : 'steps';
-    const canary = piece.canary({ output, kept, part }, rows, found.length, random);
-    if (!seen.has(`${part} ${canary.op}`)) found.push(canary);
-    seen.add(`${part} ${canary.op}`);
+    const op = `${piece.describe()}${output === kept ? ', its norm' : ''}`;
+    if (seen.has(`${part} ${op}`)) return; // a layer like another: its values would be drawn for nothing
+    seen.add(`${part} ${op}`);
+    found.push(piece.canary({ op, output, kept, part }, rows, found.length, random));
   };
   const given = new Set(all.flatMap((step) => (step.op === 'input' ? [step.output] : [])));
   for (const output of cuts) {
@@ -129,7 +130,7 @@ class Piece {
 
   /** @param kept the tensor that the last layer's norm makes, where others read it too */
   canary(
-    { output, kept: normed, part }: { output: string; kept: string | undefined; part: Canary['part'] },
+    { op, output, kept: normed, part }: Pick<Canary, 'op' | 'output' | 'part'> & { kept: string | undefined },
     rows: number,
     index: number,
     random: Random,
@@ -160,14 +161,7 @@ class Piece {
     const mix = this.#steps.find((step) => step.op === 'attentionMix');
     const source = mix && this.#plan.sources.get(mix.source)!;
     return {
-      ...{
-        op: `${this.#describe()}${output === normed ? ', its norm' : ''}`,
-        part,
-        kept,
-        tensors,
-        looks: looks.length,
-        output: rename(output),
-      },
+      ...{ op, part, kept, tensors, looks: looks.length, output: rename(output) },
       steps: [...looks, ...this.#steps.map((step) => renamed(step, rename))],
       weights: [...tables, ...this.#weights.map((given) => this.#weight(given, rename, random))],
       sources: new Map(mix && source && [[rename(mix.source), source]]),
@@ -194,7 +188,8 @@ class Piece {
     return this.#plan.tensors.get(z)!.shape[1] as number;
   }
 
-  #describe(): string {
+  /** What it computes, for `Canary.op`. */
+  describe(): string {
     const format = (name: string) => {
       const spec = this.#weights.find((one) => one.name === name)!;
       return `${spec.columns} → ${spec.rows} ${this.#formatOf(spec)}`;

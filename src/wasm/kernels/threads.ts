@@ -67,11 +67,18 @@ function stateOfRun(): i32 {
   return atomic.load<i32>(STATE);
 }
 
-/** Leaves a step of which no piece is left; who is the last in it closes it and opens the next of `count`. */
+/**
+ * Leaves a step of which no piece is left; who is the last in it closes it and opens the next of `count`. It closes as it leaves: once it were out,
+ * a run could end and another come to the same step while it sleeps, and it would close that.
+ */
 export function leave(count: i32): void {
-  const state = atomic.sub<i32>(STATE, 1) - 1;
-  if (state & INSIDE) return;
-  if (atomic.cmpxchg<i32>(STATE, state, state | CLOSED) != state) return; // another came in, and will be the last
+  let state: i32;
+  let left: i32;
+  do {
+    state = atomic.load<i32>(STATE);
+    left = (state & INSIDE) == 1 ? (state - 1) | CLOSED : state - 1;
+  } while (atomic.cmpxchg<i32>(STATE, state, left) != state);
+  if (!(left & CLOSED)) return;
   for (let i = 0; i < threads; i++) atomic.store<i32>(TAKEN + ((<usize>i) << 6), 0);
   const next = (state >> STEP) + 1;
   signal(STATE, next == count ? OVER : next << STEP);
