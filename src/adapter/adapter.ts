@@ -1,15 +1,17 @@
 import type { CacheStore } from '../load/cache-store.ts';
 import type { BaseConfig } from '../model/family.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption, type VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { configFile, type LoraConfig, readLoraConfig, weightFile } from './config.ts';
 import { headFiles, headTensors } from './head.ts';
 import { inOrder } from './interleaved.ts';
 import { type AdapterContent, type AdapterParts, partsOf } from './parts.ts';
-import { writeSafetensors } from './write.ts';
+import { utf8, writeSafetensors } from './write.ts';
 
 /** What a head alone is beside: a LoRA of nothing, which peft knows by this name. */
 const headAlone = { peft_type: 'LORA', r: 1, lora_alpha: 1, target_modules: 'dummy-target-modules' };
+
+const putOnFirst = 'Put it on its model first, on this thread: setAdapter.';
 
 let made = 0;
 /** Those that have crossed, as long as somebody holds them: what is put on again is at hand. */
@@ -74,9 +76,7 @@ export class Adapter {
    */
   async merge(options: { signal?: AbortSignal } = {}): Promise<Record<string, Uint8Array<ArrayBuffer>>> {
     if (this.#merge) return this.#merge(options.signal);
-    throw new VitrineError('bad-option', `${this.name} was on no model yet, and only that has the base's weights.`, {
-      hint: 'Put it on its model first, on this thread: setAdapter.',
-    });
+    throw badOption(`${this.name} was on no model yet, and only that has the base's weights.`, putOnFirst);
   }
 
   /**
@@ -85,8 +85,7 @@ export class Adapter {
    * @param cache another store, as of `load`
    */
   async save(name: string, cache?: CacheStore): Promise<void> {
-    if (typeof name !== 'string' || name === '')
-      throw new VitrineError('bad-option', 'An adapter is saved under a name.');
+    if (typeof name !== 'string' || name === '') throw badOption('An adapter is saved under a name.');
     const { saveFiles } = await part('What keeps adapters', () => import('./saved.ts'));
     await saveFiles(name, this.files(), cache);
   }
@@ -96,19 +95,12 @@ export class Adapter {
    * @throws VitrineError `bad-option` for an adapter of llama.cpp's that was on no model yet
    */
   files(): Record<string, Uint8Array<ArrayBuffer>> {
-    if (this.content.interleaved) {
-      throw new VitrineError('bad-option', `${this.name} has rows in an order that depends on its model.`, {
-        hint: 'Put it on its model first, on this thread: setAdapter.',
-      });
-    }
-    const { head, tensors } = this.content;
+    const { head, tensors, interleaved } = this.content;
+    if (interleaved) throw badOption(`${this.name} has rows in an order that depends on its model.`, putOnFirst);
     if (this.#isHead && !head!.module) return headFiles(head!);
     const module = head?.module;
-    const config: Record<string, unknown> = {
-      ...(this.#isHead && headAlone),
-      ...this.content.config,
-      inference_mode: true,
-    };
+    const own = { ...(this.#isHead && headAlone), ...this.content.config };
+    const config: Record<string, unknown> = { ...own, inference_mode: true };
     if (module) {
       const { modules_to_save: others } = config;
       config.modules_to_save = [...(Array.isArray(others) ? others : []), module];
@@ -116,7 +108,7 @@ export class Adapter {
     }
     return {
       ...(head && headFiles(head)),
-      [configFile]: new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`) as Uint8Array<ArrayBuffer>,
+      [configFile]: utf8(`${JSON.stringify(config, null, 2)}\n`),
       [weightFile]: writeSafetensors(new Map([...tensors, ...(module ? headTensors(head!) : [])]), { format: 'pt' }),
     };
   }
@@ -142,9 +134,5 @@ export function asAdapter(value: Adapter): Adapter {
 
 export function notAnAdapter(found: string): VitrineError {
   const hint = "loadAdapter of 'vitrine/learn' makes one.";
-  return new VitrineError(
-    'bad-option',
-    `The adapter is ${found}; expected an adapter, a list of them with weights, or null.`,
-    { hint },
-  );
+  return badOption(`The adapter is ${found}; expected an adapter, a list of them with weights, or null.`, hint);
 }

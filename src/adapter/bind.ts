@@ -1,8 +1,8 @@
 import { inOrder, transposeRows } from '../load/values.ts';
 
 import type { Changes, Product, Uses } from '../plan/adapt.ts';
-import { badCheckpoint, VitrineError } from '../plan/error.ts';
-import type { StoredShape } from '../plan/plan.ts';
+import { badCheckpoint, badOption, type VitrineError } from '../plan/error.ts';
+import { joined, type StoredShape } from '../plan/plan.ts';
 import type { Adapter } from './adapter.ts';
 import { type Base, BaseNames, type Place } from './names.ts';
 import type { LowRank, Replaced } from './parts.ts';
@@ -44,10 +44,10 @@ export async function changesOf(adapters: readonly Weighted[], base: Base, value
         const known = given.get(`${place.part} ${place.uses}`)?.values;
         const table = known ?? (await values.stored({ name: place.part, shape: place.source! })).slice();
         given.set(`${place.part} ${place.uses}`, { place, from: weighted, values: plus(table, product) });
-      } else if (!one.isEmbedding) layers.set(place.part, joined(layers.get(place.part), product));
+      } else if (!one.isEmbedding) layers.set(place.part, sumOf(layers.get(place.part), product));
       else {
         const key = `${place.part} ${place.uses}`;
-        tables.set(key, { name: place.part, uses: place.uses, ...joined(tables.get(key), product) });
+        tables.set(key, { name: place.part, uses: place.uses, ...sumOf(tables.get(key), product) });
       }
     }
     for (const one of replaced) {
@@ -59,13 +59,8 @@ export async function changesOf(adapters: readonly Weighted[], base: Base, value
       // One tensor under two names: a bias that is tied.
       if (other?.from === weighted && other.values.every((value, i) => value === one.data[i])) continue;
       if (other) {
-        throw new VitrineError(
-          'bad-option',
-          `Both ${other.from[0].name} and ${adapter.name} have a ${one.name} of their own.`,
-          {
-            hint: 'Tensors that take the place of the base’s come from one adapter.',
-          },
-        );
+        const hint = 'Tensors that take the place of the base’s come from one adapter.';
+        throw badOption(`Both ${other.from[0].name} and ${adapter.name} have a ${one.name} of their own.`, hint);
       }
       given.set(key, { place, from: weighted, values: ofBase(one, place, adapter, base) });
     }
@@ -92,10 +87,13 @@ export function checkFit(adapter: Adapter, base: Base): void {
   }
 }
 
-function another({ name, config }: Adapter, does: string, { family }: Base): VitrineError {
-  const of = config.json.base_model_name_or_path;
-  const hint = typeof of === 'string' && of ? `It is made for ${of}.` : 'It is made for another model.';
-  return badCheckpoint(`The adapter ${name} ${does}, which this ${family.title} has not.`, hint);
+function another(adapter: Adapter, does: string, { family }: Base): VitrineError {
+  return badCheckpoint(`The adapter ${adapter.name} ${does}, which this ${family.title} has not.`, madeFor(adapter));
+}
+
+function madeFor({ config: { json } }: Adapter): string {
+  const { base_model_name_or_path: of } = json;
+  return typeof of === 'string' && of ? `It is made for ${of}.` : 'It is made for another model.';
 }
 
 function placeOf(names: BaseNames, adapter: Adapter, one: LowRank, base: Base): Place | undefined {
@@ -107,9 +105,7 @@ function placeOf(names: BaseNames, adapter: Adapter, one: LowRank, base: Base): 
   const [inputs, outputs] = one.isEmbedding ? [rows, columns] : [columns, rows];
   if (one.inputs === inputs && one.outputs === outputs) return place;
   const found = `The adapter ${adapter.name} adapts ${one.module} from ${one.inputs} to ${one.outputs}`;
-  const { base_model_name_or_path: of } = adapter.config.json;
-  const hint = typeof of === 'string' && of ? `It is made for ${of}.` : 'It is made for another model.';
-  throw badCheckpoint(`${found}; in this model it is from ${inputs} to ${outputs}.`, hint);
+  throw badCheckpoint(`${found}; in this model it is from ${inputs} to ${outputs}.`, madeFor(adapter));
 }
 
 /** b with the scale in it. */
@@ -128,12 +124,10 @@ function plus(table: Float32Array, { a, b, rank }: Product): Float32Array {
 }
 
 /** The sum of two products as one, of the sum of their ranks. */
-function joined(one: Product | undefined, other: Product): Product {
+function sumOf(one: Product | undefined, other: Product): Product {
   if (!one) return other;
   const rank = one.rank + other.rank;
-  const a = new Float32Array(one.a.length + other.a.length);
-  a.set(one.a);
-  a.set(other.a, one.a.length);
+  const a = joined([one.a, other.a]);
   const b = new Float32Array(one.b.length + other.b.length);
   for (let row = 0; row * rank < b.length; row++) {
     b.set(one.b.subarray(row * one.rank, (row + 1) * one.rank), row * rank);
@@ -187,28 +181,22 @@ async function wholes(
     const key = `${spec.name} ${uses}`;
     const width = spec.kind === 'vector' ? 1 : spec.columns;
     const size = (spec.kind === 'vector' ? 1 : spec.rows) * spec.columns;
-    const whole =
-      replaced.get(key)?.values ?? (own.length === size ? new Float32Array(size) : await baseOf(place, size, values));
+    const known = replaced.get(key)?.values;
+    const whole = known ?? (own.length === size ? new Float32Array(size) : await baseOf(place, values));
     whole.set(spec.order ? inOrder(own, width, spec.order) : own, first * width);
     replaced.set(key, { name: spec.name, uses, values: whole });
   }
   for (const { name, computed } of plan.weights) {
     if (!computed?.from.some((tensor) => byPart.has(tensor.name))) continue;
-    const stored = await Promise.all(
-      computed.from.map(async (tensor) => byPart.get(tensor.name) ?? values.stored(tensor)),
-    );
+    const own = computed.from.map(async (tensor) => byPart.get(tensor.name) ?? values.stored(tensor));
+    const stored = await Promise.all(own);
     replaced.set(name, { name, uses: 'all', values: computed.values(...stored) });
   }
   return [...replaced.values()];
 }
 
-async function baseOf({ spec }: Place, size: number, values: BaseValues): Promise<Float32Array> {
-  const whole = new Float32Array(size);
-  let at = 0;
-  for (const { name } of spec.parts!) {
-    const part = await values.weight(name);
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+async function baseOf({ spec }: Place, values: BaseValues): Promise<Float32Array> {
+  const parts: Float32Array[] = [];
+  for (const { name } of spec.parts!) parts.push(await values.weight(name));
+  return joined(parts);
 }

@@ -1,5 +1,5 @@
 import { isObject } from '../load/files.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 
 /** What adapter_config.json says of a LoRA adapter (Hu et al. 2021), as peft writes it. */
@@ -65,16 +65,11 @@ export function readLoraConfig(json: unknown): LoraConfig {
   const begun = json.init_lora_weights;
   if (typeof begun === 'string' && changesBase.test(begun)) {
     const expected = 'a way to begin that leaves the base as it is';
-    throw unsupported(
-      'init_lora_weights',
-      begun,
-      expected,
-      'In Python, save_pretrained with path_initial_model_for_weight_conversion makes a plain LoRA of it.',
-    );
+    const hint = 'In Python, save_pretrained with path_initial_model_for_weight_conversion makes a plain LoRA of it.';
+    throw unsupported('init_lora_weights', begun, expected, hint);
   }
-  const rank = integer(json, 'r', 1, most.rank);
   return {
-    rank,
+    rank: whole('r', json.r, 1, most.rank),
     alpha: finite('lora_alpha', json.lora_alpha),
     rslora: flag(json, 'use_rslora'),
     rankPattern: pattern(json, 'rank_pattern', (name, value) => whole(name, value, 1, most.rank)),
@@ -91,8 +86,7 @@ export function readLoraConfig(json: unknown): LoraConfig {
 
 function bad(field: string, value: unknown, expected: string): VitrineError {
   const found = field ? `${field} in ${configFile}` : configFile;
-  const hint = 'peft writes it with save_pretrained.';
-  return new VitrineError('bad-checkpoint', `${found} is ${show(value)}; expected ${expected}.`, { hint });
+  return badCheckpoint(`${found} is ${show(value)}; expected ${expected}.`, 'peft writes it with save_pretrained.');
 }
 
 function unsupported(
@@ -102,25 +96,16 @@ function unsupported(
   hint = 'Merge it in Python, with merge_and_unload(), and load the model that comes of it.',
 ): VitrineError {
   const found = `${field} in ${configFile} is ${show(value)}`;
-  return new VitrineError('unsupported-checkpoint', `${found}, which is not computed here; expected ${expected}.`, {
-    hint,
-  });
+  return unsupportedCheckpoint(`${found}, which is not computed here; expected ${expected}.`, hint);
 }
 
-const isOff = (value: unknown) =>
-  value === undefined ||
-  value === null ||
-  value === false ||
-  (Array.isArray(value) && value.length === 0) ||
-  (isObject(value) && Object.keys(value).length === 0);
+const isOff = (value: unknown = null) =>
+  value === null || value === false || (typeof value === 'object' && Object.keys(value).length === 0);
 
 function whole(name: string, value: unknown, least: number, limit: number): number {
   if (Number.isInteger(value) && (value as number) >= least && (value as number) <= limit) return value as number;
   throw bad(name, value, `an integer from ${least} to ${limit}`);
 }
-
-const integer = (json: Record<string, unknown>, name: string, least: number, limit: number) =>
-  whole(name, json[name], least, limit);
 
 function finite(name: string, value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(value)) return value;

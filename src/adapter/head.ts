@@ -3,7 +3,7 @@ import { readSmallTensors } from '../load/small-tensors.ts';
 import { badCheckpoint } from '../plan/error.ts';
 import type { ClassHead } from '../plan/plan.ts';
 import type { AdapterContent, AdapterTensor } from './parts.ts';
-import { writeSafetensors } from './write.ts';
+import { utf8, writeSafetensors } from './write.ts';
 
 const [jsonFile, tensorFile] = ['head.json', 'head.safetensors'];
 
@@ -16,10 +16,7 @@ export function headFiles({ weight, bias, ...form }: ClassHead): Record<string, 
     ['bias', { data: bias, shape: [labels.length] }],
   ]);
   const json = `${JSON.stringify({ ...form, features }, null, 2)}\n`;
-  return {
-    [jsonFile]: new TextEncoder().encode(json) as Uint8Array<ArrayBuffer>,
-    [tensorFile]: writeSafetensors(tensors, { format: 'pt' }),
-  };
+  return { [jsonFile]: utf8(json), [tensorFile]: writeSafetensors(tensors, { format: 'pt' }) };
 }
 
 /** A head as peft has it: a module that is saved whole, by its names in transformers. */
@@ -41,9 +38,8 @@ export function apartFromHead(
   name = 'score',
 ): AdapterContent {
   const module = head ? head.module : name;
-  const pattern = new RegExp(
-    `^(?:base_model\\.model\\.)?${module}\\.(?:modules_to_save\\.(?:default\\.)?)?(weight|bias)$`,
-  );
+  const saves = '(?:modules_to_save\\.(?:default\\.)?)?';
+  const pattern = new RegExp(`^(?:base_model\\.model\\.)?${module}\\.${saves}(weight|bias)$`);
   const own = new Map(
     [...tensors].flatMap(([name, tensor]) => (pattern.test(name) ? [[pattern.exec(name)![1]!, tensor]] : [])),
   );
@@ -87,9 +83,8 @@ export async function readHead(files: Files, signal: AbortSignal | undefined): P
   const read = (name: string, shape: readonly number[]) => {
     const found = tensors.get(name);
     if (found?.shape.join() === shape.join()) return found.data;
-    throw badCheckpoint(
-      `${tensorFile} has ${name} of shape [${found?.shape}]; expected [${shape}], as ${jsonFile} says.`,
-    );
+    const has = `${tensorFile} has ${name} of shape [${found?.shape}]`;
+    throw badCheckpoint(`${has}; expected [${shape}], as ${jsonFile} says.`);
   };
   const width = features as number;
   const form = { ...(isMulti === true && { isMulti }), ...(typeof module === 'string' && { module }) };

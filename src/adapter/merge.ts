@@ -1,25 +1,13 @@
 import type { Checkpoint, StoredPart } from '../load/checkpoint.ts';
 import { parseJson } from '../load/files.ts';
-import { transposeRows } from '../load/values.ts';
+import { outOfOrder, transposeRows } from '../load/values.ts';
 import type { BaseConfig } from '../model/family.ts';
 import type { Changes, Product, Uses } from '../plan/adapt.ts';
-import { VitrineError } from '../plan/error.ts';
-import { type Plan, piecesOf, stepWeights, type WeightSpec } from '../plan/plan.ts';
+import { badOption } from '../plan/error.ts';
+import { asVector, type Plan, piecesOf, product, stepWeights, type WeightSpec } from '../plan/plan.ts';
+import { folderTexts } from './folder.ts';
 import type { AdapterTensor } from './parts.ts';
-import { writeSafetensors } from './write.ts';
-
-/** What a folder has beside config and weights, as text. */
-const beside = [
-  ...[
-    'generation_config.json',
-    'tokenizer.json',
-    'tokenizer_config.json',
-    'special_tokens_map.json',
-    'added_tokens.json',
-  ],
-  ...['vocab.json', 'merges.txt', 'vocab.txt', 'preprocessor_config.json', 'chat_template.jinja'],
-  ...['modules.json', 'sentence_bert_config.json', 'config_sentence_transformers.json', '1_Pooling/config.json'],
-];
+import { utf8, writeSafetensors } from './write.ts';
 
 type Files = Record<string, Uint8Array<ArrayBuffer>>;
 
@@ -30,15 +18,14 @@ export async function merged(
   changes: Changes,
   signal?: AbortSignal,
 ): Promise<Files> {
-  const config = await checkpoint.text('config.json', signal);
+  const texts = await folderTexts(checkpoint, signal);
+  const config = texts.get('config.json');
   if (config === undefined || !checkpoint.partsOf) {
-    throw new VitrineError('bad-option', `${checkpoint.name} is a GGUF file, and merge writes safetensors.`, {
-      hint: 'Load the base from its safetensors, or use llama-export-lora.',
-    });
+    const hint = 'Load the base from its safetensors, or use llama-export-lora.';
+    throw badOption(`${checkpoint.name} is a GGUF file, and merge writes safetensors.`, hint);
   }
   const json = parseJson(config, 'config.json') as Record<string, unknown>;
   const tensors = new Map<string, AdapterTensor>();
-  const files: Files = {};
   const used = usesOf(plan);
   const { ties } = checkpoint.family;
   try {
@@ -62,9 +49,8 @@ export async function merged(
         if (own.every((value, i) => value === first!.values[i])) continue;
         const tie = ties(checkpoint.config).find((names) => names[0] === spec.name);
         if (uses !== 'layers' || !tie) {
-          throw new VitrineError('bad-option', `${spec.name} is used in two ways, which the adapter changes apart.`, {
-            hint: 'No file of this family can hold that: keep the adapter beside its base.',
-          });
+          const hint = 'No file of this family can hold that: keep the adapter beside its base.';
+          throw badOption(`${spec.name} is used in two ways, which the adapter changes apart.`, hint);
         }
         tensors.set(tie.at(-1)!, { data: own, shape: parts[0]!.shape });
         json.tie_word_embeddings = false;
@@ -74,34 +60,22 @@ export async function merged(
   } finally {
     checkpoint.close();
   }
-  for (const name of beside) {
-    const text = await checkpoint.text(name, signal);
-    if (text !== undefined) files[name] = utf8(text);
-  }
   const { torch_dtype: _, ...rest } = json;
   return {
-    ...files,
+    ...Object.fromEntries([...texts].map(([name, text]) => [name, utf8(text)])),
     'config.json': utf8(`${JSON.stringify({ ...rest, dtype: 'float32' }, null, 2)}\n`),
     'model.safetensors': writeSafetensors(tensors, { format: 'pt' }),
   };
 }
 
-const utf8 = (text: string) => new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>;
-
 /** How each weight is used: looked up first, as its own name stands for that. */
 function usesOf({ encoder = [], steps }: Plan): Map<string, Uses[]> {
   const found = new Map<string, Uses[]>();
-  const parts =
-    encoder.length > 0
-      ? ([
-          ['encoder', encoder],
-          ['decoder', steps],
-        ] as const)
-      : ([['', steps]] as const);
-  for (const [part, list] of parts) {
-    for (const step of list) {
+  const lists = { encoder, decoder: steps };
+  for (const part of ['encoder', 'decoder'] as const) {
+    const lookups: Uses = encoder.length > 0 ? `lookups of the ${part}` : 'lookups';
+    for (const step of lists[part]) {
       for (const name of stepWeights(step)) {
-        const lookups = part ? (`lookups of the ${part}` as const) : 'lookups';
         const uses = step.op === 'embed' ? lookups : 'layers';
         const known = found.get(name) ?? [];
         if (!known.includes(uses)) found.set(name, uses === 'layers' ? [...known, uses] : [uses, ...known]);
@@ -117,14 +91,8 @@ async function wholeOf(
   spec: WeightSpec,
   signal?: AbortSignal,
 ): Promise<Float32Array[]> {
-  const wanted: WeightSpec[] = spec.computed
-    ? spec.computed.from.map(({ name, shape }) => {
-        const columns = shape.reduce((a, b) => a * b, 1);
-        return { name, kind: 'vector', rows: 1, columns, storedShape: shape, storedTransposed: false };
-      })
-    : [spec];
   const all: Float32Array[] = [];
-  for (const one of wanted) {
+  for (const one of spec.computed?.from.map(asVector) ?? [spec]) {
     const whole = new Float32Array(one.kind === 'vector' ? one.columns : one.rows * one.columns);
     let at = 0;
     for await (const piece of checkpoint.read(one, signal)) {
@@ -194,14 +162,10 @@ function put(
   const width = spec.kind === 'vector' ? 1 : spec.columns;
   let at = 0;
   for (const { name, shape, isTransposed, order } of parts) {
-    const size = shape.reduce((a, b) => a * b, 1);
+    const size = product(shape);
     let own = values.slice(at, at + size);
     at += size;
-    if (order) {
-      const ordered = new Float32Array(size);
-      for (let i = 0; i * width < size; i++) ordered.set(own.subarray(i * width, (i + 1) * width), order(i) * width);
-      own = ordered;
-    }
+    if (order) own = outOfOrder(own, width, order);
     // [out, in] as [in, out]
     if (isTransposed) own = transposeRows(own, width, 0, new Float32Array(size), size / width);
     tensors.set(name, { data: own, shape });

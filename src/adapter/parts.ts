@@ -1,4 +1,4 @@
-import { badCheckpoint, VitrineError } from '../plan/error.ts';
+import { badCheckpoint, unsupportedCheckpoint } from '../plan/error.ts';
 import type { ClassHead } from '../plan/plan.ts';
 import { configFile, type LoraConfig } from './config.ts';
 import { endsWith, isLeftOut, isTarget, ratioOf } from './target.ts';
@@ -79,9 +79,8 @@ export function partsOf(
       }
       halves.set(module, { ...pair, [half as 'A' | 'B']: tensor });
     } else if (/\.(lora_|base_layer\.(?!weight|bias))/.test(name)) {
-      throw new VitrineError('unsupported-checkpoint', `${file} holds ${stored}, which is no part of plain LoRA.`, {
-        hint: 'Merge the adapter in Python, with merge_and_unload(), and load the model that comes of it.',
-      });
+      const hint = 'Merge the adapter in Python, with merge_and_unload(), and load the model that comes of it.';
+      throw unsupportedCheckpoint(`${file} holds ${stored}, which is no part of plain LoRA.`, hint);
     } else if (!ofBase.test(name)) {
       // A saved module's bias is there twice where all biases are: as one of them too.
       const own = name.replace(/\.base_layer\.bias$/, '.bias');
@@ -120,9 +119,8 @@ function lowRankOf(
     // A convolution's are [rank, ...] and [outputs, rank, 1, 1]; as a layer over patches these are matrices.
     if (shape.length >= 2 && shape[axis] === rank && shape.every((size) => size > 0)) continue;
     const expected = axis === 0 ? `[${rank}, inputs]` : `[outputs, ${rank}]`;
-    throw badCheckpoint(
-      `${name(half)} in ${file} has the shape [${shape}]; expected ${expected}, as the rank in ${configFile} makes it.`,
-    );
+    const found = `${name(half)} in ${file} has the shape [${shape}]`;
+    throw badCheckpoint(`${found}; expected ${expected}, as the rank in ${configFile} makes it.`);
   }
   const [inputs, outputs] = [A.data.length / rank, B.data.length / rank];
   return { module, a: A.data, b: B.data, rank, inputs, outputs, scale, isEmbedding };
@@ -146,10 +144,8 @@ function checkNames(config: LoraConfig, modules: readonly string[], replaced: re
     );
   }
   if (modulesToSave.length === 0 || replaced.some(({ name }) => isSaved(modulesToSave, name))) return;
-  throw badCheckpoint(
-    `${file} holds none of the modules_to_save in ${configFile}: ${modulesToSave.join(', ')}.`,
-    'Save it again.',
-  );
+  const none = `${file} holds none of the modules_to_save in ${configFile}: ${modulesToSave.join(', ')}.`;
+  throw badCheckpoint(none, 'Save it again.');
 }
 
 /** Whether a tensor is part of a module whose name ends so: `norm` are all norms too, as peft has it. */
@@ -167,8 +163,6 @@ function checkReplaced(
   if (isSaved(modulesToSave, name)) return;
   const isBias = name.endsWith('.bias');
   if (isBias && (bias === 'all' || (bias === 'lora_only' && adapted.includes(module)))) return;
-  throw badCheckpoint(
-    `${file} holds ${name}, which neither modules_to_save nor bias in ${configFile} asks for.`,
-    'It would take the place of the base’s tensor.',
-  );
+  const found = `${file} holds ${name}, which neither modules_to_save nor bias in ${configFile} asks for.`;
+  throw badCheckpoint(found, 'It would take the place of the base’s tensor.');
 }

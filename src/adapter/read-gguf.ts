@@ -4,7 +4,7 @@ import { ggufNames } from '../load/gguf-names.ts';
 import { ggufTypes } from '../load/gguf-types.ts';
 import { valuesOf } from '../load/small-tensors.ts';
 import { transposeRows } from '../load/values.ts';
-import { badCheckpoint, VitrineError } from '../plan/error.ts';
+import { badCheckpoint, unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import { Adapter } from './adapter.ts';
 import type { AdapterTensor } from './parts.ts';
@@ -28,10 +28,8 @@ export async function readGgufAdapter(files: Files, file: string, signal?: Abort
   const { fields, tensors: stored } = gguf;
   const field = (name: string) => fields.get(name);
   if (field('general.type') !== 'adapter') {
-    throw badCheckpoint(
-      `general.type in ${file} is ${show(field('general.type'))}; expected "adapter".`,
-      'It is no adapter.',
-    );
+    const found = `general.type in ${file} is ${show(field('general.type'))}`;
+    throw badCheckpoint(`${found}; expected "adapter".`, 'It is no adapter.');
   }
   if (field('adapter.type') !== 'lora') throw unsupported('adapter.type', field('adapter.type'), file, '"lora"');
   const alora = 'adapter.alora.invocation_tokens';
@@ -103,9 +101,8 @@ function turned({ data, shape }: AdapterTensor): AdapterTensor {
 
 function configOf(ranks: ReadonlyMap<string, number>, alpha: number): Record<string, unknown> {
   const rank = Math.max(0, ...ranks.values());
-  const others = [...ranks]
-    .filter(([, own]) => own !== rank)
-    .map(([module, own]) => [module.replaceAll('.', '\\.'), own]);
+  const unlike = [...ranks].filter(([, own]) => own !== rank);
+  const others = unlike.map(([module, own]) => [module.replaceAll('.', '\\.'), own]);
   return {
     peft_type: 'LORA',
     r: rank,
@@ -120,7 +117,6 @@ function configOf(ranks: ReadonlyMap<string, number>, alpha: number): Record<str
 }
 
 function unsupported(name: string, found: unknown, file: string, expected: string): VitrineError {
-  return new VitrineError('unsupported-checkpoint', `${name} in ${file} is ${show(found)}; expected ${expected}.`, {
-    hint: 'Merge it into its model with llama-export-lora.',
-  });
+  const hint = 'Merge it into its model with llama-export-lora.';
+  return unsupportedCheckpoint(`${name} in ${file} is ${show(found)}; expected ${expected}.`, hint);
 }

@@ -45,10 +45,8 @@ async function readFiles(files: Files, weights: string | undefined, signal: Abor
   const config = parseJson(text, configFile) as Record<string, unknown>;
   const pickle = 'adapter_model.bin';
   if (!(await exists(files, weightFile, signal)) && (await exists(files, pickle, signal))) {
-    throw (await otherKinds()).pickled(
-      pickle,
-      'Save the adapter again in Python, with save_pretrained(FOLDER, safe_serialization=True).',
-    );
+    const hint = 'Save the adapter again in Python, with save_pretrained(FOLDER, safe_serialization=True).';
+    throw (await otherKinds()).pickled(pickle, hint);
   }
   const tensors = await readSmallTensors(files, weightFile, signal);
   return new Adapter(apartFromHead({ name: files.name, config, tensors, ...(head && { head }) }, weightFile));
@@ -74,12 +72,8 @@ const isSaved = (source: AdapterSource): source is { saved: string } =>
   isNamedFiles(source) && Object.keys(source).join() === 'saved' && typeof source.saved === 'string';
 
 function isNamedFiles(source: AdapterSource): source is NamedFiles {
-  return (
-    typeof source === 'object' &&
-    source !== null &&
-    Object.getPrototypeOf(source) === Object.prototype &&
-    !('length' in source)
-  );
+  if (typeof source !== 'object' || source === null) return false;
+  return Object.getPrototypeOf(source) === Object.prototype && !('length' in source);
 }
 
 function blobsOf(files: NamedFiles): Blob[] {

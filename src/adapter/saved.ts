@@ -1,7 +1,8 @@
 import { type CacheStore, folderOf, keyOf, savedVersion as version } from '../load/cache.ts';
 import { models, storeOf } from '../load/cached-models.ts';
 import { digestOf } from '../load/pieces.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, badOption } from '../plan/error.ts';
+import { utf8 } from './write.ts';
 
 /** Bytes of a piece of an adapter's file. */
 const pieceBytes = 1 << 19;
@@ -23,22 +24,16 @@ const fileNames = ['adapter_config.json', 'adapter_model.safetensors', 'head.jso
 async function required(cache: CacheStore | undefined): Promise<CacheStore> {
   const store = await storeOf(cache);
   if (store) return store;
-  throw new VitrineError('bad-option', 'There is no storage here that answers, so nothing can be saved.', {
-    hint: 'Pages from https have it; or pass a store.',
-  });
+  const hint = 'Pages from https have it; or pass a store.';
+  throw badOption('There is no storage here that answers, so nothing can be saved.', hint);
 }
 
 /** Keeps files under a name, in place of those that had it. */
 export async function saveFiles(name: string, files: Files, cache: CacheStore | undefined): Promise<void> {
   const store = await required(cache);
-  const others = (await store.keys?.(folderOf(name)))?.filter(
-    (key) => !fileNames.some((file) => key.startsWith(keyOf(name, file))),
-  );
-  if (others?.length) {
-    throw new VitrineError('bad-option', `The storage holds a model ${JSON.stringify(name)}.`, {
-      hint: 'Choose another name.',
-    });
-  }
+  const isOurs = (key: string) => fileNames.some((file) => key.startsWith(keyOf(name, file)));
+  const isModel = !((await store.keys?.(folderOf(name))) ?? []).every(isOurs);
+  if (isModel) throw badOption(`The storage holds a model ${JSON.stringify(name)}.`, 'Choose another name.');
   if (store.keys && store.delete) await models.delete(name, cache);
   for (const [file, bytes] of Object.entries(files)) {
     const digests: string[] = [];
@@ -49,10 +44,7 @@ export async function saveFiles(name: string, files: Files, cache: CacheStore | 
     }
     // The entry comes last: without it nothing is there.
     const entry: Entry = { model: name, file, version, size: bytes.length, digests };
-    await store.put(
-      `${keyOf(name, file)}entry`,
-      new TextEncoder().encode(JSON.stringify(entry)) as Uint8Array<ArrayBuffer>,
-    );
+    await store.put(`${keyOf(name, file)}entry`, utf8(JSON.stringify(entry)));
   }
 }
 
@@ -69,16 +61,12 @@ export async function savedFiles(name: string, cache: CacheStore | undefined): P
       const piece = await store.get(`${keyOf(name, file)}${version},${i}`);
       const own = piece && new Uint8Array(piece);
       if (!own || (await digestOf(own)) !== digest) {
-        throw new VitrineError('bad-checkpoint', `The saved adapter ${JSON.stringify(name)} is damaged.`, {
-          hint: 'Save it again.',
-        });
+        throw badCheckpoint(`The saved adapter ${JSON.stringify(name)} is damaged.`, 'Save it again.');
       }
       bytes.set(own, i * pieceBytes);
     }
     files[file] = bytes;
   }
   if (Object.keys(files).length > 0) return files;
-  throw new VitrineError('bad-checkpoint', `No adapter is saved as ${JSON.stringify(name)}.`, {
-    hint: 'models.list() names what is.',
-  });
+  throw badCheckpoint(`No adapter is saved as ${JSON.stringify(name)}.`, 'models.list() names what is.');
 }

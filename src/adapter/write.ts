@@ -1,5 +1,8 @@
 import type { AdapterTensor } from './parts.ts';
 
+/** A text as a file has it. */
+export const utf8 = (text: string) => new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>;
+
 /** A safetensors file of float32 tensors. Format: https://github.com/huggingface/safetensors#format */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, AdapterTensor>,

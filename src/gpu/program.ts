@@ -1,7 +1,7 @@
 import type { Batch, DecodeRequest, Drawn, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { restrided } from '../plan/formats.ts';
 import { part } from '../plan/part.ts';
-import { keyAxisOf, learns, type Plan } from '../plan/plan.ts';
+import { joined, keyAxisOf, learns, type Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { BATCH_WORDS, placesOf, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
@@ -107,12 +107,10 @@ export class GpuProgram implements Program {
     const sizes = this.#runSizes(batch);
     const { read, wanted, scores } = await this.#inTurn(() => this.#submit(batch, list, sizes));
     const values = await read;
-    const compact = (name: string) =>
-      this.#compact(
-        name,
-        list,
-        wanted.get(name)!.map((part) => values.get(part)!),
-      );
+    const compact = (name: string) => {
+      const parts = wanted.get(name)!.map((part) => values.get(part)!);
+      return this.#compact(name, list, parts);
+    };
     return {
       logits: wanted.has('logits') ? compact('logits') : new Float32Array(0),
       scores: scores ? readScores(values.get(scores)!) : [],
@@ -332,14 +330,7 @@ export class GpuProgram implements Program {
     const none = new Float32Array(0) as Float32Array; // what has no rows in this run is not read
     const own = parts.map((one = none) => (isWhole ? one : restrided(one, stride, width)));
     const [first = none, ...more] = own;
-    if (more.length === 0) return first;
-    const compact = new Float32Array(own.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of own) {
-      compact.set(part, at);
-      at += part.length;
-    }
-    return compact;
+    return more.length === 0 ? first : joined(own);
   }
 }
 

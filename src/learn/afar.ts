@@ -1,6 +1,6 @@
 import { Adapter } from '../adapter/adapter.ts';
 import type { AdapterContent } from '../adapter/parts.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption, VitrineError } from '../plan/error.ts';
 import { afar, type FarModel, type FarRun } from '../run/afar.ts';
 import { type Checkpoint, notBegun } from './checkpoint.ts';
 import type { Example } from './examples.ts';
@@ -76,9 +76,8 @@ export class CourseAfar implements Course {
 
   checkpoint(): Checkpoint {
     if (!this.#checkpoint && this.#isOpen && this.#options.method === 'full') {
-      throw new VitrineError('bad-option', 'What all weights have learnt in a worker crosses when the run has ended.', {
-        hint: 'End it with return(), or by leaving the loop.',
-      });
+      const hint = 'End it with return(), or by leaving the loop.';
+      throw badOption('What all weights have learnt in a worker crosses when the run has ended.', hint);
     }
     if (!this.#checkpoint) throw notBegun();
     return this.#checkpoint;

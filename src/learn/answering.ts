@@ -141,10 +141,8 @@ const makesLogits = (step: Step) => stepOutputs(step).includes('logits');
 export function withHead(plan: Plan, featured: Featured, head: ClassHead): { plan: Plan; weights: HeadWeights } {
   const kind = featuresOf(featured);
   const { sentences } = featured;
-  const all = new Additions(
-    plan,
-    plan.steps.filter((step) => !makesLogits(step)),
-  );
+  const before = plan.steps.filter((step) => !makesLogits(step));
+  const all = new Additions(plan, before);
   let x = kind === 'pooler' ? 'pooler.hook_pooler_out' : (plan.aliases.get(featured.hidden) ?? featured.hidden);
   if (kind === 'embedding') x = pooled(x, sentences!.pooling, all);
   if (kind !== 'pooler') x = all.select('selected', x);
@@ -170,10 +168,8 @@ function withMean(plan: Plan): Plan {
     for (const name of stepInputs(step)) if (name !== 'selected') ofSecond.add(name);
   }
   const isOfSecond = (step: Step) => stepOutputs(step).some((name) => ofSecond.has(name));
-  const all = new Additions(
-    plan,
-    plan.steps.filter((step) => !isOfSecond(step) && !makesLogits(step)),
-  );
+  const before = plan.steps.filter((step) => !isOfSecond(step) && !makesLogits(step));
+  const all = new Additions(plan, before);
   const hidden = plan.aliases.get('hidden')!;
   const width = all.widthOf(hidden);
   const segments = segmentsOf(plan);

@@ -6,11 +6,9 @@ import type { Insides } from '../run/insides.ts';
 import type { Tensor } from '../run/loaded.ts';
 import { select } from '../run/trace.ts';
 import { differentiate, forward, onPlan } from './differentiate.ts';
-import { isLoss } from './gradients.ts';
+import { lossCheck } from './gradients.ts';
 import { insideOf, type Learner } from './inside.ts';
 import { bad, headOf, type LossOption, lostOf } from './loss.ts';
-
-const lossCheck = { expects: '"next-token", { labels } or { logit, position?, minus? }', accepts: isLoss };
 
 export interface PatchingOptions {
   loss: LossOption;
@@ -60,10 +58,8 @@ export async function attributionPatching(
     const losts = [lostOf(loss, head, poor, 0)];
     const wanted = { names: found, stored: [] };
     const { tensors } = await differentiate(inside, { on, inputs: [poor], losts, head, wanted, edits: [], signal });
-    const [of, before] = [
-      await forward(inside, on, good, found, signal),
-      await forward(inside, on, poor, found, signal),
-    ];
+    const of = await forward(inside, on, good, found, signal);
+    const before = await forward(inside, on, poor, found, signal);
     return new Map(
       found.map((name) => {
         const gradient = tensors.get(name)![0]!;

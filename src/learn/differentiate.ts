@@ -2,8 +2,7 @@ import { type Edit, withEdits } from '../plan/edit.ts';
 import { gradient, gradOf, gradOfWeight, losses } from '../plan/gradient.ts';
 import { isMuchToKeep } from '../plan/gradient-recompute.ts';
 import { tensorNamed } from '../plan/lens-names.ts';
-import type { AxisSizes } from '../plan/plan.ts';
-import { keyAxisOf, type Plan, shapeOf, stepOutputs } from '../plan/plan.ts';
+import { type AxisSizes, keyAxisOf, type Plan, product, shapeOf, stepOutputs } from '../plan/plan.ts';
 import { trimmed } from '../plan/trim.ts';
 import type { Engine } from '../run/engine.ts';
 import type { Insides, PlanInput } from '../run/insides.ts';
@@ -78,9 +77,10 @@ export async function differentiate(
   const sum: Differentiated = { loss: 0, tensors: new Map(wanted.names.map((name) => [name, []])), weights: new Map() };
   // Positions of an edit count one text, so each has a plan of its own then.
   for (const range of rangesOf(inputs, edits.length > 0 ? 0 : mostRows)) {
-    const [some, lost] = [inputs.slice(...range), losts.slice(...range)];
+    const some = inputs.slice(...range);
+    const reads = some.map((input, i) => ({ input, lost: losts[range[0] + i]! }));
     const base = trimmed(edited(whole, edits, some[0]!), new Set(['logits', ...names]));
-    const packed = pack(some, lost, kind === 'decoder' || kind === 'encoder-decoder', scale);
+    const packed = pack(reads, kind, scale);
     const recompute = isAsked ?? isMuchToKeep(base, packed.size);
     const plan = gradient(base, lossKind, { tensors: names, weights, recompute });
     const capture = [losses, ...names.map(gradOf), ...weights.map(gradOfWeight)];
@@ -89,7 +89,7 @@ export async function differentiate(
     for (const name of weights) addTo(sum.weights, name, run.get(gradOfWeight(name))?.data);
     for (const [n, name] of wanted.names.entries()) {
       const share = shareOf(base, names[n]!, run.get(gradOf(names[n]!)), packed);
-      sum.tensors.get(name)!.push(...some.map((input, i) => share(input, lost[i]!, i)));
+      sum.tensors.get(name)!.push(...reads.map(({ input, lost }, i) => share(input, lost, i)));
     }
   }
   return sum;
@@ -106,7 +106,7 @@ export async function forward(
   const own = names.map((name) => tensorNamed(on, name));
   const plan = trimmed(on, new Set(own));
   const lost: Lost = { kind: 'dot', rows: [0], labels: [], count: 0 };
-  const packed = pack([input], [lost], kind === 'decoder' || kind === 'encoder-decoder', 1);
+  const packed = pack([{ input, lost }], kind, 1);
   const run = await runOnce(engine, plan, packed, own, signal);
   return new Map(names.map((name, i) => [name, shareOf(plan, own[i]!, run.get(own[i]!), packed)(input, lost, 0)]));
 }
@@ -182,7 +182,8 @@ export async function runsOf(
   });
 }
 
-function addTo(sums: Map<string, Float32Array>, name: string, data: Float32Array | undefined): void {
+/** Adds a gradient to those that there are. */
+export function addTo(sums: Map<string, Float32Array>, name: string, data: Float32Array | undefined): void {
   const sum = sums.get(name);
   if (!data) return;
   if (!sum) sums.set(name, data);
@@ -210,7 +211,7 @@ function shareOf(
     const isLogits = spec.shape[0] === 'logitRows';
     const sizes = { rows: own.length, logitRows: lost.rows.length, context: keys.length, source: keys.length };
     const shape = shapeOf(spec, sizes);
-    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const data = new Float32Array(product(shape));
     const first = isLogits ? logits : own.first;
     logits += lost.rows.length;
     if (!found) return { data, shape };

@@ -40,11 +40,10 @@ const forms: Readonly<Record<Insides['kind'], string>> = {
   vision: '{ image, label } or { pixels, shape, label }',
 };
 /** All that examples may have: what is none of them is a slip, and would be left out unsaid. */
-const fields = new Set(
-  `text pair ids types mask label labels prompt completion messages source target image pixels shape question context answer start end`.split(
-    ' ',
-  ),
-);
+const fields = new Set([
+  ...'text pair ids types mask label labels prompt completion messages source target'.split(' '),
+  ...'image pixels shape question context answer start end'.split(' '),
+]);
 
 /** The forms that a head learns from. */
 const formOf = ({ kind, whole, isOfAnswers }: Head): string => {
@@ -91,11 +90,9 @@ async function readOne(
     } catch (error) {
       if (!(error instanceof VitrineError) || error.code === 'disposed') throw error;
       const isLong = error.code === 'context-full';
-      const hint = isLong && { hint: 'Pass truncation: true to have it cut.' };
-      throw new VitrineError(error.code, `${name}${isLong ? ' is too long' : ''}: ${error.message}`, {
-        ...hint,
-        cause: error,
-      });
+      const hint = isLong ? 'Pass truncation: true to have it cut.' : undefined;
+      const message = `${name}${isLong ? ' is too long' : ''}: ${error.message}`;
+      throw new VitrineError(error.code, message, { hint, cause: error });
     }
   };
   const classed = async ({ label, labels, image, ...rest }: Record<string, unknown>): Promise<Read> => {

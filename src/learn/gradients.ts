@@ -1,5 +1,5 @@
 import type { Edit } from '../plan/edit.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import type { Plan } from '../plan/plan.ts';
 import { afar, isFar } from '../run/afar.ts';
 import { checkOptions, isList, isSignal, listOf, oneOf, quote } from '../run/check.ts';
@@ -7,7 +7,7 @@ import type { Engine } from '../run/engine.ts';
 import type { Insides } from '../run/insides.ts';
 import type { Tensor } from '../run/loaded.ts';
 import { editsCheck } from '../run/options.ts';
-import { select } from '../run/trace.ts';
+import { globPattern, select } from '../run/trace.ts';
 import { differentiate, onPlan, type Wrt } from './differentiate.ts';
 import { insideOf, type Learner, type Near } from './inside.ts';
 import { bad, headOf, type LossOption, lostOf } from './loss.ts';
@@ -64,13 +64,8 @@ export class Gradients {
     const found = this.#tensors.get(name)?.[index] ?? this.#weight(name.replace(/^weights:/, ''));
     if (found) return found;
     const list = this.names;
-    throw new VitrineError(
-      'bad-option',
-      `There is no gradient of ${quote(name)}${index ? ` for input ${index}` : ''}.`,
-      {
-        hint: `There are those of ${list.slice(0, 6).join(', ')}${list.length > 6 ? ', ...' : ''}.`,
-      },
-    );
+    const hint = `There are those of ${list.slice(0, 6).join(', ')}${list.length > 6 ? ', ...' : ''}.`;
+    throw badOption(`There is no gradient of ${quote(name)}${index ? ` for input ${index}` : ''}.`, hint);
   }
 
   #weight(name: string): Tensor | undefined {
@@ -91,7 +86,7 @@ export async function gradients(model: Learner, input: unknown, options: Gradien
 export async function plainGradients(model: Near, input: unknown, options: GradientOptions): Promise<PlainGradients> {
   const inside = insideOf(model);
   checkOptions('gradients', options, {
-    loss: { expects: '"next-token", { labels } or { logit, position?, minus? }', accepts: isLoss },
+    loss: lossCheck,
     wrt: listOf('names and globs of tensors and of weights', (one) => typeof one === 'string'),
     edits: editsCheck,
     without: listOf('"residuals" and "norms"', (one) => one === 'residuals' || one === 'norms'),
@@ -121,7 +116,9 @@ export async function plainGradients(model: Near, input: unknown, options: Gradi
   });
 }
 
-export function isLoss(value: unknown): boolean {
+export const lossCheck = { expects: '"next-token", { labels } or { logit, position?, minus? }', accepts: isLoss };
+
+function isLoss(value: unknown): boolean {
   if (value === 'next-token') return true;
   if (typeof value !== 'object' || value === null) return false;
   const keys = Object.keys(value);
@@ -143,16 +140,11 @@ function wantedOf(engine: Engine, on: Plan, wrt: readonly string[]): Wrt {
   const all = [...storedWeights(engine).values()];
   const stored = new Set<StoredWeight>();
   for (const glob of wrt.filter((name) => name.startsWith('weights:'))) {
-    const parts = glob
-      .slice('weights:'.length)
-      .split('*')
-      .map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'));
-    const pattern = new RegExp(`^${parts.join('.*')}$`);
+    const pattern = globPattern(glob.slice('weights:'.length));
     const found = all.filter(({ name, planName }) => pattern.test(name) || pattern.test(planName));
     if (found.length === 0) {
-      throw new VitrineError('bad-option', `wrt names ${quote(glob)}, and this model has no such weight.`, {
-        hint: 'Weights go by their names in the file; computed tables have no gradient.',
-      });
+      const hint = 'Weights go by their names in the file; computed tables have no gradient.';
+      throw badOption(`wrt names ${quote(glob)}, and this model has no such weight.`, hint);
     }
     for (const one of found) stored.add(one);
   }

@@ -66,10 +66,8 @@ export class HeadTrainer {
   async gradients(batches: readonly (readonly Read[])[]) {
     this.#settings.signal?.throwIfAborted();
     const list = batches.flat();
-    const [weight, bias] = this.params.map(({ values }) => new Float32Array(values.length)) as [
-      Float32Array,
-      Float32Array,
-    ];
+    const zeros = this.params.map(({ values }) => new Float32Array(values.length));
+    const [weight, bias] = zeros as [Float32Array, Float32Array];
     const count = list.reduce((sum, { lost }) => sum + lost.count, 0);
     let [loss, tokens] = [0, 0];
     for (const one of list) {
@@ -128,8 +126,6 @@ function lossOf({ lost: { kind, labels } }: Read, logits: Float64Array): { loss:
     const y = labels[i]!;
     return total + (isSquared ? (x - y) ** 2 : Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))) - x * y);
   }, 0);
-  return {
-    loss,
-    slopes: logits.map((x, i) => (isSquared ? 2 * (x - labels[i]!) : 1 / (1 + Math.exp(-x)) - labels[i]!)),
-  };
+  const slopes = logits.map((x, i) => (isSquared ? 2 * (x - labels[i]!) : 1 / (1 + Math.exp(-x)) - labels[i]!));
+  return { loss, slopes };
 }

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { AddedWeights } from '../run/added-weights.ts';
 import type { FarModel } from '../run/afar.ts';
 import { quote } from '../run/check.ts';
@@ -18,9 +18,8 @@ export type Learner = Near | FarModel;
 export function insideOf(model: unknown): Insides {
   const found = (model as Partial<Near> | null | undefined)?.[insides];
   if (!found) {
-    throw new VitrineError('bad-option', `The model is ${quote(model)}; expected a loaded model.`, {
-      hint: "Load it with load, loadEncoder, loadEncoderDecoder or loadVision, of 'vitrine' or an EngineWorker.",
-    });
+    const hint = "Load it with load, loadEncoder, loadEncoderDecoder or loadVision, of 'vitrine' or an EngineWorker.";
+    throw badOption(`The model is ${quote(model)}; expected a loaded model.`, hint);
   }
   found.engine.alive();
   // What is learnt is brought to the device as what adapters add.

@@ -111,23 +111,9 @@ const checks: Record<keyof TrainOptions, Check> = {
 /** Rates that suit a method. */
 const rates = { head: 1e-2, lora: 1e-3, full: 5e-5 };
 
-export type Settings = OptimiserOptions &
-  Required<Pick<TrainOptions, 'method' | 'batchSize' | 'accumulate' | 'epochs' | 'shuffle' | 'seed' | 'truncation'>> &
-  Pick<
-    TrainOptions,
-    | 'labels'
-    | 'rank'
-    | 'alpha'
-    | 'rslora'
-    | 'targets'
-    | 'batchTokens'
-    | 'steps'
-    | 'evaluate'
-    | 'patience'
-    | 'resume'
-    | 'recompute'
-    | 'signal'
-  >;
+export type Settings = TrainOptions &
+  OptimiserOptions &
+  Required<Pick<TrainOptions, 'method' | 'batchSize' | 'accumulate' | 'epochs' | 'shuffle' | 'seed' | 'truncation'>>;
 
 /** @throws VitrineError `bad-option` */
 export function readTrainOptions(options: TrainOptions): Settings {
@@ -141,24 +127,9 @@ export function readTrainOptions(options: TrainOptions): Settings {
     throw refuse('recompute', recompute, 'none with method "head", which keeps no blocks');
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   return {
-    ...{
-      method,
-      learningRate: rates[method],
-      schedule: 'linear',
-      warmupSteps: 0,
-      weightDecay: 0.01,
-      betas: [0.9, 0.999],
-    },
-    ...{
-      epsilon: 1e-8,
-      maxGradNorm: 1,
-      batchSize: 8,
-      accumulate: 1,
-      epochs: 3,
-      shuffle: true,
-      seed: 0,
-      truncation: false,
-    },
+    ...{ method, learningRate: rates[method], schedule: 'linear', warmupSteps: 0, weightDecay: 0.01 },
+    ...{ betas: [0.9, 0.999], epsilon: 1e-8, maxGradNorm: 1, batchSize: 8, accumulate: 1, epochs: 3 },
+    ...{ shuffle: true, seed: 0, truncation: false },
     ...given,
   };
 }

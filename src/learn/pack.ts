@@ -1,8 +1,9 @@
+import type { Kind } from '../model/family.ts';
 import type { Batch, ProgramSize, Row } from '../plan/backend.ts';
-import { joined } from '../run/encode.ts';
+import { joined } from '../plan/plan.ts';
 import type { PlanInput } from '../run/insides.ts';
 import { encodingOf } from '../run/memory.ts';
-import type { Lost } from './loss.ts';
+import type { Read } from './examples.ts';
 
 /** Inputs as one run: their rows one behind the other, none of them padding. */
 export interface Packed {
@@ -22,15 +23,12 @@ export const mostSeen = (inputs: readonly PlanInput[]): number =>
 
 /**
  * Packs inputs with what their losses need.
- * @param isCausal a row sees its text up to itself, not all of it
+ * @param kind of the model: in a text that is written a row sees what is before it, not all of it
  * @param lossScale what the gradient is multiplied by
  */
-export function pack(
-  inputs: readonly PlanInput[],
-  losts: readonly Lost[],
-  isCausal: boolean,
-  lossScale: number,
-): Packed {
+export function pack(reads: readonly Pick<Read, 'input' | 'lost'>[], kind: Kind, lossScale: number): Packed {
+  const isCausal = kind === 'decoder' || kind === 'encoder-decoder';
+  const inputs = reads.map(({ input }) => input);
   const rows: Row[] = [];
   const sources: Row[] = [];
   const [logitRows, first, sourceFirst]: [number[], number[], number[]] = [[], [], []];
@@ -43,7 +41,7 @@ export function pack(
       const at = memory!.first + row.at!;
       sources.push({ ...row, at, first: memory!.first, memory: { first: at, count: memory!.count } });
     }
-    logitRows.push(...losts[i]!.rows.map((row) => start + row));
+    logitRows.push(...reads[i]!.lost.rows.map((row) => start + row));
     for (const [at, { token, position, segment }] of own.entries()) {
       const seen = { at: start + at, first: start, sees: isCausal ? at + 1 : own.length };
       rows.push({ token, position, segment, slot: 0, ...seen, ...(memory && { memory }) });
@@ -51,7 +49,7 @@ export function pack(
   }
   const numbers = inputs.flatMap(({ input }) => input ?? []);
   const batch = {
-    ...{ rows, logitRows, lossScale, labels: joined(losts.map(({ labels }) => labels)) },
+    ...{ rows, logitRows, lossScale, labels: joined(reads.map(({ lost }) => lost.labels)) },
     ...(numbers.length > 0 && { input: joined(numbers) }),
   };
   const sees = mostSeen(inputs);

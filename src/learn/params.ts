@@ -3,13 +3,22 @@ import { BaseNames } from '../adapter/names.ts';
 import { transposeRows } from '../load/values.ts';
 import { covers, type Uses, withProducts } from '../plan/adapt.ts';
 import { part } from '../plan/part.ts';
-import { type AddedWeight, type Plan, piecesOf, type Step, type TensorSpec, type WeightSpec } from '../plan/plan.ts';
+import {
+  type AddedWeight,
+  joined,
+  type Plan,
+  piecesOf,
+  type Step,
+  type TensorSpec,
+  type WeightSpec,
+} from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import { weight } from '../run/weight.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { bad } from './loss.ts';
 import type { Moments } from './optimiser.ts';
 import { asPlan, readStored, type StoredWeight, storedGradient, storedWeights } from './stored.ts';
+import { outputsByPart } from './unfold.ts';
 
 /** What is learnt: a tensor, its own copy in the plan, and how the two become each other. */
 export interface Param {
@@ -39,12 +48,6 @@ export function setParam({ values, moments }: Param, to: Pick<ParamCopy, 'values
   values.set(to.values);
   moments.first.set(to.first);
   moments.second.set(to.second);
-}
-
-/** A plan that is trained: its own copies of what is learnt are `added`. */
-export interface Trainable {
-  plan: Plan;
-  params: Param[];
 }
 
 const moments = ({ length }: Float32Array): Moments => ({
@@ -95,18 +98,14 @@ export class TrainingPlan {
       return to;
     };
     this.#products.set(part, { a: down.spec.name, b: up.spec.name });
-    const own = (name: string, values: Float32Array, shape: number[]) => ({
-      ...{ name: `base_model.model.${module}.${name}.weight`, shape, values, moments: moments(values) },
-      ...{ decays: true, isFast: false },
-    });
     this.params.push(
       {
-        ...own('lora_A', a, [rank, spec.columns]),
+        ...lowParam(`${module}.lora_A.weight`, a, [rank, spec.columns]),
         gradientOf: (gradients) => gradients.get(down.spec.name),
         write: () => [down],
       },
       {
-        ...own('lora_B', b, [length, rank]),
+        ...lowParam(`${module}.lora_B.weight`, b, [length, rank]),
         gradientOf: (gradients) => {
           const gradient = gradients.get(up.spec.name);
           return gradient && turn(gradient, new Float32Array(b.length), true);
@@ -129,13 +128,9 @@ export class TrainingPlan {
     const rows = this.#add(`${spec.name}, rows, ${uses}`, matrix(words, rank), new Float32Array(a.length));
     const up = this.#add(`${spec.name}, up, ${uses}`, matrix(width, rank), new Float32Array(b.length));
     this.#tables.push({ weight: spec.name, uses, rows: rows.spec.name, up: up.spec.name });
-    const own = (half: string, values: Float32Array, shape: number[]) => ({
-      ...{ name: `base_model.model.${module}.lora_embedding_${half}`, shape, values, moments: moments(values) },
-      ...{ decays: true, isFast: false },
-    });
     this.params.push(
       {
-        ...own('A', a, [rank, words]),
+        ...lowParam(`${module}.lora_embedding_A`, a, [rank, words]),
         gradientOf: (gradients) => {
           const gradient = gradients.get(rows.spec.name);
           return gradient && transposeRows(gradient, rank, 0, new Float32Array(a.length), words);
@@ -146,7 +141,7 @@ export class TrainingPlan {
         },
       },
       {
-        ...own('B', b, [width, rank]),
+        ...lowParam(`${module}.lora_embedding_B`, b, [width, rank]),
         gradientOf: (gradients) => gradients.get(up.spec.name)?.map((value) => value * scale),
         write: () => {
           for (let i = 0; i < b.length; i++) up.values[i] = b[i]! * scale;
@@ -186,16 +181,10 @@ export class TrainingPlan {
     for (const { name } of spec.computed ? this.#engine.partsOf(spec) : []) {
       if (!this.#stored.has(name)) this.#stored.set(name, await readStored(this.#engine, all.get(name)!));
     }
-    const names = spec.parts?.map(({ name }) => name) ?? [spec.name];
-    const values = new Float32Array(spec.rows * spec.columns);
-    let at = 0;
-    for (const name of names) {
-      const { data } = await weight(this.#engine, name, {}, this.#base);
-      values.set(data, at);
-      at += data.length;
-    }
+    const values: Float32Array[] = [];
+    for (const { name } of piecesOf(spec)) values.push((await weight(this.#engine, name, {}, this.#base)).data);
     const { name: _, ...rest } = spec;
-    const added = this.#add(uses === 'all' ? spec.name : `${spec.name}, ${uses}`, rest, values);
+    const added = this.#add(uses === 'all' ? spec.name : `${spec.name}, ${uses}`, rest, joined(values));
     this.#replaced.push({ name: spec.name, uses, copy: added.spec.name });
     return added;
   }
@@ -261,19 +250,10 @@ export class TrainingPlan {
       tensors.set(name, { name, shape });
       return name;
     };
-    const widthOf = (name: string) =>
-      tensors
-        .get(name)!
-        .shape.slice(1)
-        .reduce<number>((a, b) => a * (b as number), 1);
     const [base, more]: [string[], Step[]] = [[], []];
-    let next = 0;
-    for (const { name, length } of parts) {
-      const own: string[] = [];
-      for (let width = 0; width < length; next++) {
-        own.push(step.outputs[next]!);
-        width += widthOf(step.outputs[next]!);
-      }
+    const outputs = outputsByPart(step, parts, tensors);
+    for (const [p, { name }] of parts.entries()) {
+      const own = outputs[p]!;
       const product = this.#products.get(name);
       if (!product) {
         base.push(...own);
@@ -294,6 +274,11 @@ export class TrainingPlan {
     return [{ ...step, outputs: base }, ...more];
   }
 }
+
+/** A parameter of a low-rank product, by its name in an adapter's file. */
+const lowParam = (name: string, values: Float32Array, shape: number[]) => ({
+  ...{ name: `base_model.model.${name}`, shape, values, moments: moments(values), decays: true, isFast: false },
+});
 
 const matrix = (rows: number, columns: number) => ({ kind: 'matrix', rows, columns, storedTransposed: false }) as const;
 

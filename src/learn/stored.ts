@@ -1,5 +1,6 @@
 import type { StoredPart } from '../load/checkpoint.ts';
-import type { WeightSpec } from '../plan/plan.ts';
+import { outOfOrder, transposeRows } from '../load/values.ts';
+import { asVector, type WeightSpec } from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import type { Tensor } from '../run/loaded.ts';
 import { weight } from '../run/weight.ts';
@@ -58,12 +59,8 @@ function asStored(
   const first = (weight.parts ?? []).slice(0, index).reduce((sum, { length }) => sum + length, 0);
   const start = isVector ? first : first * columns;
   const own = values.subarray(start, start + rows * columns);
-  if (isVector) return order ? permuted(own, 1, order) : own;
-  if (order) return permuted(own, columns, order);
-  if (!isTransposed) return own;
-  const turned = new Float32Array(own.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) turned[c * rows + r] = own[r * columns + c]!;
-  return turned;
+  if (order) return outOfOrder(own, isVector ? 1 : columns, order);
+  return isTransposed && !isVector ? transposeRows(own, columns, 0, new Float32Array(own.length), rows) : own;
 }
 
 /** The values of a stored tensor as the base has them, in its own layout. */
@@ -75,18 +72,9 @@ export async function readStored(engine: Engine, { name, shape, of }: StoredWeig
     if (spec.order && spec.kind === 'matrix') return data; // its rows come as the file has them
     return asStored({ ...spec, parts: [] }, part, index, data).slice();
   }
-  const size = shape.reduce((a, b) => a * b, 1);
-  const { planName } = of[0]!.part;
-  const spec = {
-    name: planName,
-    kind: 'vector',
-    rows: 1,
-    columns: size,
-    storedShape: shape,
-    storedTransposed: false,
-  } as const;
+  const tensor = asVector({ name: of[0]!.part.planName, shape });
   try {
-    for await (const values of engine.checkpoint!.read(spec)) return values.slice();
+    for await (const values of engine.checkpoint!.read(tensor)) return values.slice();
     throw new Error(`${name} has no values.`);
   } finally {
     engine.checkpoint!.close();
@@ -111,12 +99,4 @@ export function asPlan(
     else if (isTransposed && !isVector) for (let c = 0; c < width; c++) values[to + c] = stored[c * rows + row]!;
     else values.set(stored.subarray(row * width, (row + 1) * width), to);
   }
-}
-
-function permuted(values: Float32Array, width: number, order: (i: number) => number): Float32Array {
-  const stored = new Float32Array(values.length);
-  for (let i = 0; i * width < values.length; i++) {
-    stored.set(values.subarray(i * width, (i + 1) * width), order(i) * width);
-  }
-  return stored;
 }

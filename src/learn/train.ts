@@ -1,7 +1,7 @@
 import { Adapter, asAdapter, isAdapter } from '../adapter/adapter.ts';
 import type { EncoderConfig } from '../model/bert.ts';
 import type { VisionConfig } from '../model/vit.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import type { ClassHead, HeadForm } from '../plan/plan.ts';
 import { isFar } from '../run/afar.ts';
 import { isList, quote, refuse } from '../run/check.ts';
@@ -30,9 +30,8 @@ import { batchesOf, Diverged, kindOf, mostOf, Trainer } from './training.ts';
  *   is not finite, with the last finite `adapter`; the signal's reason when it aborts
  */
 export function train(model: Learner, examples: readonly Example[], options: TrainOptions = {}): Training {
-  return new Training(
-    isFar(model) ? new CourseAfar(model, examples, options) : new CourseHere(model, examples, options),
-  );
+  const course = isFar(model) ? new CourseAfar(model, examples, options) : new CourseHere(model, examples, options);
+  return new Training(course);
 }
 
 /** What adds more to a weight at once may end beyond all float32. */
@@ -264,13 +263,8 @@ class CourseHere implements Course {
     const { engine } = insideOf(this.#model);
     const { dtype } = this.#model.device;
     if (!['f32', 'f16', 'bf16'].includes(dtype)) {
-      throw new VitrineError(
-        'bad-option',
-        `method is "full", and the model's weights are ${dtype}; expected f32, f16 or bf16.`,
-        {
-          hint: "Load it with dtype: 'f32', or train with method: 'lora'.",
-        },
-      );
+      const hint = "Load it with dtype: 'f32', or train with method: 'lora'.";
+      throw badOption(`method is "full", and the model's weights are ${dtype}; expected f32, f16 or bf16.`, hint);
     }
     this.#texts = await textsOf(engine);
     return wholeModel(engine);

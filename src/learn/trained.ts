@@ -1,13 +1,14 @@
 import { Adapter } from '../adapter/adapter.ts';
 import { readLoraConfig } from '../adapter/config.ts';
+import { folderTexts } from '../adapter/folder.ts';
 import { headFiles } from '../adapter/head.ts';
 import { moduleOf } from '../adapter/modules.ts';
 import { type Base, BaseNames } from '../adapter/names.ts';
 import type { AdapterContent, AdapterTensor } from '../adapter/parts.ts';
 import { endsWith, isTarget } from '../adapter/target.ts';
-import { writeSafetensors } from '../adapter/write.ts';
+import { utf8, writeSafetensors } from '../adapter/write.ts';
 import { modelTypeOf } from '../load/checkpoint.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { type ClassHead, type HeadForm, piecesOf } from '../plan/plan.ts';
 import { quote } from '../run/check.ts';
 import type { Engine } from '../run/engine.ts';
@@ -41,10 +42,7 @@ export class TrainedModel extends Adapter {
 
   /** config.json, model.safetensors and what else the folder had; a head that was made has files of its own beside them. */
   override files(): Record<string, Uint8Array<ArrayBuffer>> {
-    const encoder = new TextEncoder();
-    const texts = [...this.#texts].map(
-      ([name, text]) => [name, encoder.encode(text) as Uint8Array<ArrayBuffer>] as const,
-    );
+    const texts = [...this.#texts].map(([name, text]) => [name, utf8(text)] as const);
     const { head } = this.content;
     const own = head && headFiles(head);
     return {
@@ -55,24 +53,12 @@ export class TrainedModel extends Adapter {
   }
 }
 
-/** Files of a model's folder beside its weights. */
-const folderFiles = [
-  ...['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'],
-  ...['vocab.json', 'merges.txt', 'vocab.txt', 'added_tokens.json', 'chat_template.jinja', 'preprocessor_config.json'],
-  ...['modules.json', 'sentence_bert_config.json', 'config_sentence_transformers.json', '1_Pooling/config.json'],
-];
-
 /** @throws VitrineError `bad-option` for a base that has no folder, as a GGUF file */
 export async function textsOf({ checkpoint }: Engine): Promise<Map<string, string>> {
-  const texts = new Map<string, string>();
-  for (const name of folderFiles) {
-    const text = await checkpoint!.text(name);
-    if (text !== undefined) texts.set(name, text);
-  }
+  const texts = await folderTexts(checkpoint!);
   if (texts.has('config.json')) return texts;
-  throw new VitrineError('bad-option', 'method is "full", and the model comes of a single file.', {
-    hint: 'Load it from a folder with config.json, or train with method: "lora".',
-  });
+  const hint = 'Load it from a folder with config.json, or train with method: "lora".';
+  throw badOption('method is "full", and the model comes of a single file.', hint);
 }
 
 /** A task's own head, by the names of its parts: what tells classes or answers, and no words. */
@@ -145,9 +131,8 @@ const normal = (seed: number, at: number, sequence: number): number =>
 function modulesOf(base: Base): string[] {
   const { family, config, plan } = base;
   const names = new BaseNames(base);
-  const own = plan.weights
-    .filter(({ kind }) => kind === 'matrix')
-    .flatMap((spec) => piecesOf(spec).map(({ name }) => name));
+  const matrices = plan.weights.filter(({ kind }) => kind === 'matrix');
+  const own = matrices.flatMap((spec) => piecesOf(spec).map(({ name }) => name));
   const all = new Set([...own, ...family.ties(config).flat()]);
   return [...all].flatMap((name) => {
     if (!name.endsWith('.weight')) return [];
@@ -205,13 +190,7 @@ export function modelOf(
     }
   }
   const saved = [...tensors.keys()].map((name) => name.replace(/^base_model\.model\./, '').replace(/\.[^.]+$/, ''));
-  const json = {
-    peft_type: 'LORA',
-    r: 1,
-    lora_alpha: 1,
-    target_modules: 'none',
-    modules_to_save: [...new Set(saved)],
-  };
+  const json = { peft_type: 'LORA', r: 1, lora_alpha: 1, target_modules: 'none', modules_to_save: [...new Set(saved)] };
   const content = { name: 'the trained model', config: json, tensors, ...(head && { head }) };
   return new TrainedModel(content, weights, texts);
 }

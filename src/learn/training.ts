@@ -10,7 +10,7 @@ import { largest } from '../run/heads.ts';
 import type { Insides } from '../run/insides.ts';
 import { Runner } from '../run/runner.ts';
 import type { Evaluation } from './checkpoint.ts';
-import { runsOf } from './differentiate.ts';
+import { addTo, runsOf } from './differentiate.ts';
 import type { Read } from './examples.ts';
 import { bad, type Head } from './loss.ts';
 import type { RunMemory } from './memory.ts';
@@ -24,7 +24,7 @@ export class Trainer {
   readonly params: Param[];
   readonly #engine: Engine;
   readonly #settings: Settings;
-  readonly #isCausal: boolean;
+  readonly #kind: Insides['kind'];
   readonly #train: Runner;
   readonly #evaluate: Runner;
   readonly #recompute: boolean;
@@ -42,7 +42,7 @@ export class Trainer {
   ) {
     this.#engine = inside.engine;
     this.#settings = settings;
-    this.#isCausal = inside.kind === 'decoder' || inside.kind === 'encoder-decoder';
+    this.#kind = inside.kind;
     const base = trimmed(plan, new Set(['logits']));
     // Of what is added, a head's frozen layers are not learnt.
     const added = params.flatMap((param) => param.write());
@@ -75,22 +75,14 @@ export class Trainer {
     await this.#send(signal);
     for (const batch of batches) {
       if (batch.every(({ lost }) => lost.rows.length === 0)) continue;
-      const packed = pack(
-        batch.map(({ input }) => input),
-        batch.map(({ lost }) => lost),
-        this.#isCausal,
-        1 / count,
-      );
+      const packed = pack(batch, this.#kind, 1 / count);
       tokens += packed.batch.rows.length + (packed.encoding?.rows.length ?? 0);
       await this.#engine.turn(signal);
       const found = await runsOf(this.#train, packed, signal);
       for (const value of found.get(losses)!.data) loss += value / count;
       for (const [name, { data }] of found) {
         const weight = /^grad\.weights:(.*)$/.exec(name)?.[1];
-        if (weight === undefined) continue;
-        const sum = sums.get(weight);
-        if (!sum) sums.set(weight, data);
-        else for (let i = 0; i < data.length; i++) sum[i]! += data[i]!;
+        if (weight !== undefined) addTo(sums, weight, data);
       }
     }
     const gradients = this.params.map((param) => param.gradientOf(sums) ?? new Float32Array(param.values.length));
@@ -125,12 +117,7 @@ export class Trainer {
     const judged: Judged[] = [];
     await this.#send(signal);
     for (const batch of batches) {
-      const packed = pack(
-        batch.map(({ input }) => input),
-        batch.map(({ lost }) => lost),
-        this.#isCausal,
-        1,
-      );
+      const packed = pack(batch, this.#kind, 1);
       await this.#engine.turn(signal);
       const found = await runsOf(this.#evaluate, packed, signal);
       for (const value of found.get(losses)!.data) loss += value / count;
@@ -205,22 +192,13 @@ export function batchesOf(examples: readonly Read[], { batchSize, batchTokens }:
 export function mostOf(examples: readonly Read[], { batchSize, batchTokens }: Settings) {
   const most = (size: (one: Read) => number) => {
     const sizes = examples.map(size).sort((a, b) => b - a);
-    if (batchTokens !== undefined)
-      return Math.max(
-        sizes[0] ?? 0,
-        Math.min(
-          batchTokens,
-          sizes.reduce((a, b) => a + b, 0),
-        ),
-      );
-    return sizes.slice(0, batchSize).reduce((a, b) => a + b, 0);
+    if (batchTokens === undefined) return sum(sizes.slice(0, batchSize));
+    return Math.max(sizes[0] ?? 0, Math.min(batchTokens, sum(sizes)));
   };
+  const logitRows = most(({ lost }) => lost.rows.length);
   return {
     rows: most(({ input }) => input.rows.length),
-    logitRows: Math.max(
-      1,
-      most(({ lost }) => lost.rows.length),
-    ),
+    logitRows: Math.max(1, logitRows),
     source: most(({ input }) => input.source?.rows.length ?? 0),
     sees: mostSeen(examples.map(({ input }) => input)),
   };

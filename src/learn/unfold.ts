@@ -1,4 +1,4 @@
-import { type AddedWeight, type Plan, type Step, stepsOf, type TensorSpec } from '../plan/plan.ts';
+import { type AddedWeight, type Plan, type Step, stepsOf, type TensorSpec, widthOf } from '../plan/plan.ts';
 
 /**
  * A plan with an adapter on as a plan of plain steps, which can be differentiated: what a layer takes along (`lowRank`) are layers of
@@ -16,10 +16,6 @@ export function unfolded(plan: Plan): Plan {
     return name;
   };
   const shapeOf = (name: string) => tensors.get(name)!.shape;
-  const widthOf = (name: string) =>
-    shapeOf(name)
-      .slice(1)
-      .reduce<number>((a, b) => a * (b as number), 1);
   const unfold = (step: Step): Step[] => {
     const low = step.op === 'linear' && lows.get(step.outputs[0]!);
     if (step.op === 'linear' && low) {
@@ -29,13 +25,10 @@ export function unfolded(plan: Plan): Plan {
     if (!isLow(step)) return [step];
     const { lowRank, ...plain } = step;
     const [steps, sums]: [Step[], string[]] = [[], []];
-    let [next, row] = [0, 0];
-    for (const [p, rows] of lowRank.parts.entries()) {
-      const own: string[] = [];
-      for (let width = 0; width < rows; next++) {
-        own.push(step.outputs[next]!);
-        width += widthOf(step.outputs[next]!);
-      }
+    const parts = lowRank.parts.map((length) => ({ length }));
+    let row = 0;
+    for (const [p, own] of outputsByPart(step, parts, tensors).entries()) {
+      const rows = parts[p]!.length;
       const weight = `${lowRank.weight}, ${p}`;
       const spec = { name: weight, kind: 'matrix', rows, columns: lowRank.rank, storedTransposed: false } as const;
       const from = values.get(lowRank.weight)!;
@@ -58,5 +51,20 @@ export function unfolded(plan: Plan): Plan {
 }
 
 type Linear = Extract<Step, { op: 'linear' }>;
+
+/** The outputs that each part of a layer makes, by how many columns it has. */
+export function outputsByPart(
+  { outputs }: Linear,
+  parts: readonly { length: number }[],
+  tensors: ReadonlyMap<string, TensorSpec>,
+): string[][] {
+  let next = 0;
+  return parts.map(({ length }) => {
+    const own: string[] = [];
+    for (let width = 0; width < length; width += widthOf(tensors.get(own.at(-1)!)!)) own.push(outputs[next++]!);
+    return own;
+  });
+}
+
 const isLow = (step: Step): step is Linear & Required<Pick<Linear, 'lowRank'>> =>
   step.op === 'linear' && step.lowRank !== undefined;

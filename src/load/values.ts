@@ -140,6 +140,14 @@ export function inOrder<T extends WeightRows>(values: T, width: number, order: (
   return ordered;
 }
 
+/** What `inOrder` has put in an order, as it was. */
+export function outOfOrder(values: Float32Array, width: number, order: (i: number) => number) {
+  const stored = new Float32Array(values.length);
+  for (let i = 0; i * width < values.length; i++)
+    stored.set(values.subarray(i * width, (i + 1) * width), order(i) * width);
+  return stored;
+}
+
 const finestFirst: readonly StoredAs[] = ['f32', 'bf16', 'f16', 'other', 'q8', 'q4'];
 
 /** What is kept of a weight whose parts are stored differently: all of the finest, and beside bfloat16, which has fewer bits, f32. */

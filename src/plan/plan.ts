@@ -66,6 +66,11 @@ export interface StoredShape {
   shape: readonly number[];
 }
 
+/** A tensor of the file as a weight by itself, whatever weight is made of it: all of its values, as they are stored. */
+export function asVector({ name, shape }: StoredShape): WeightSpec {
+  return { name, kind: 'vector', rows: 1, columns: product(shape), storedShape: shape, storedTransposed: false };
+}
+
 /** Layer normalisation (Ba, Kiros & Hinton 2016), or, not `centred`, root mean square normalisation (Zhang & Sennrich 2019). */
 export interface Norm {
   weight: string;
@@ -302,6 +307,17 @@ export function shapeOf(spec: TensorSpec, sizes: AxisSizes): number[] {
 export const learns = ({ steps }: Plan): boolean => steps.some(({ op }) => op === 'adjoint');
 
 export const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+
+/** Numbers one behind the other. */
+export function joined(parts: readonly ArrayLike<number>[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
 
 /** Values in a row of a tensor [rows, ...]. */
 export const widthOf = ({ shape }: TensorSpec): number => product(shape.slice(1) as number[]);

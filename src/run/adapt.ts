@@ -7,8 +7,7 @@ import type { BaseConfig } from '../model/family.ts';
 import { adapted } from '../plan/adapt.ts';
 import { badCheckpoint, badOption } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
-
-import { type ClassHead, type Plan, product, type StoredShape } from '../plan/plan.ts';
+import { asVector, type ClassHead, type Plan, product, type StoredShape } from '../plan/plan.ts';
 import { AddedWeights } from './added-weights.ts';
 import { checkOptions, isSignal, number, quote } from './check.ts';
 import type { Engine } from './engine.ts';
@@ -152,12 +151,10 @@ async function planWith(
 }
 
 /** A tensor of the checkpoint, read again. */
-async function readStored(checkpoint: Checkpoint<BaseConfig>, { name, shape }: StoredShape, signal?: AbortSignal) {
-  const columns = product(shape);
-  const spec = { name, kind: 'vector', rows: 1, columns, storedShape: shape, storedTransposed: false } as const;
+async function readStored(checkpoint: Checkpoint<BaseConfig>, tensor: StoredShape, signal?: AbortSignal) {
   try {
-    for await (const values of checkpoint.read(spec, signal)) return values.slice();
-    return new Float32Array(columns);
+    for await (const values of checkpoint.read(asVector(tensor), signal)) return values.slice();
+    return new Float32Array(product(tensor.shape));
   } finally {
     checkpoint.close();
   }

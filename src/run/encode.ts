@@ -3,7 +3,7 @@ import type { Backend, Batch, ProgramSize, Row } from '../plan/backend.ts';
 import { type Edit, withEdits } from '../plan/edit.ts';
 import { VitrineError } from '../plan/error.ts';
 import { tensorNamed } from '../plan/lens-names.ts';
-import type { Plan } from '../plan/plan.ts';
+import { joined, type Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { trimmed } from '../plan/trim.ts';
 import { isSignal } from './check.ts';
@@ -285,15 +285,4 @@ async function runBatch<Text extends EncoderText>(
     given += place.logits.length;
     return own;
   });
-}
-
-/** Numbers one behind the other. */
-export function joined(parts: readonly ArrayLike<number>[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

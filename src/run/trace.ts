@@ -101,6 +101,12 @@ function empty(plan: Plan, name: string, { text, source }: { text: number; sourc
   return { data: isScores ? data.fill(Number.NEGATIVE_INFINITY) : data, shape };
 }
 
+/** Whole names, in which `*` stands for anything. */
+export function globPattern(glob: string): RegExp {
+  const parts = glob.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`);
+}
+
 /** The names that `capture` means, in the plan's order; TransformerLens 4's where it means none of our own. */
 export function select(plan: Plan, capture: NonNullable<TraceOptions['capture']>): string[] {
   const own = tensorsOf(plan).map(({ name }) => name);
@@ -112,8 +118,7 @@ export function select(plan: Plan, capture: NonNullable<TraceOptions['capture']>
   if (typeof capture === 'function') return matching(capture);
   const wanted = new Set(
     capture.flatMap((glob) => {
-      const parts = glob.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'));
-      const pattern = new RegExp(`^${parts.join('.*')}$`);
+      const pattern = globPattern(glob);
       const found = matching((name) => pattern.test(name));
       if (found.length > 0) return found;
       const hint = 'model.tensors() lists every name with its shape.';
