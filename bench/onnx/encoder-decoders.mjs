@@ -1,5 +1,6 @@
 // Marian and T5 as the two ONNX models that transformers.js expects of an encoder-decoder, of ONNX Runtime's fused operators.
 // The decoder makes keys and values of the source in its first run and is given them in all others; it computes one token a run.
+import { words } from './formats.mjs';
 import { Graph } from './graph.mjs';
 import { layers } from './layers.mjs';
 
@@ -98,9 +99,9 @@ function decoderInputs(graph, parts, shape, keysOf) {
 }
 
 /** The logits of the one row that each text has. */
-function logits(graph, { integers }, x, words, { nEmbd, vocab, bias }) {
+function logits(graph, { integers }, x, tied, { nEmbd, vocab, bias }) {
   const rows = graph.node('Reshape', [x, integers('flat', -1, nEmbd)]);
-  const all = graph.node('Gemm', [rows, words, ...(bias ? [bias] : [])], { transB: 1 });
+  const all = tied.logits(rows, bias);
   graph.node('Reshape', [all, integers('logitShape', -1, 1, vocab)], { name: 'logits' });
   graph.output('logits', 'f32', ['batch_size', 1, vocab]);
 }
@@ -114,19 +115,21 @@ function encoderOutput(graph, x, nEmbd) {
 const threeOf = (name, [q, k, v]) => [q, k, v].map((part) => `${name}.${part}`);
 
 /** @returns `{ encoder, decoder }` */
-export function marianGraphs(config, tensor) {
+export function marianGraphs(config, tensor, weights) {
   const { d_model: nEmbd, vocab_size: vocab, max_position_embeddings: nCtx } = config;
   const part = (nHead) => {
     const graph = new Graph();
-    const parts = layers(graph, (name) => tensor(name.startsWith('final') ? name : `model.${name}`), { epsilon: 1e-5 });
-    const { constant, table, slice, biasOf, product, linear, addNorm } = parts;
+    const own = (name) => tensor(name.startsWith('final') ? name : `model.${name}`);
+    const parts = layers(graph, own, { epsilon: 1e-5, weights });
+    const { constant, slice, biasOf, product, linear, addNorm } = parts;
+    const tied = words(graph, weights, { table: own('shared.weight').data, vocab, nEmbd });
     return {
-      ...{ graph, parts, nHead },
+      ...{ graph, parts, nHead, tied },
       embed(ids, start, end) {
         const scale = constant('scale', 'f32', [], () => Float32Array.of(Math.sqrt(nEmbd)));
-        const words = graph.node('Mul', [graph.node('Gather', [table('shared.weight'), ids]), scale]);
+        const looked = graph.node('Mul', [tied.embed(ids), scale]);
         const places = constant('positions', 'f32', [nCtx, nEmbd], () => sinusoids(nCtx, nEmbd));
-        return graph.node('Add', [words, slice(places, start, end, 0)]);
+        return graph.node('Add', [looked, slice(places, start, end, 0)]);
       },
       output: (x, mixed, layer, attention) =>
         addNorm(
@@ -148,23 +151,27 @@ export function marianGraphs(config, tensor) {
 }
 
 function marianEncoder({ encoder_layers: nLayer, d_model: nEmbd }, { graph, parts, nHead, embed, output, mlp }) {
-  const { integers, matrix, biasOf, size } = parts;
+  const { integers, attention, biasOf, size } = parts;
   const ids = graph.input('input_ids', 'i64', textsOf('encoder_sequence_length'));
   let x = embed(ids, integers('zero', 0), size(ids, 1));
   for (let i = 0; i < nLayer; i++) {
     const layer = `encoder.layers.${i}`;
     const qkv = threeOf(`${layer}.self_attn`, ['q_proj', 'k_proj', 'v_proj']);
-    const mixed = graph.fused('Attention', [x, matrix(...qkv), biasOf(...qkv)], { num_heads: nHead });
+    const mixed = attention(x, qkv, biasOf(...qkv), { num_heads: nHead });
     x = mlp(output(x, mixed, layer, 'self_attn'), layer);
   }
   return encoderOutput(graph, x, nEmbd);
 }
 
-function marianDecoder({ decoder_layers: nLayer }, { vocab, nEmbd }, { graph, parts, nHead, embed, output, mlp }) {
-  const { table, vector, linear, matrix, biasOf } = parts;
+function marianDecoder(
+  { decoder_layers: nLayer },
+  { vocab, nEmbd },
+  { graph, parts, nHead, tied, embed, output, mlp },
+) {
+  const { vector, linear, layerIn, biasOf } = parts;
   const keysOf = (branch, encoded, layer, part) => {
     const name = `decoder.layers.${layer}.encoder_attn.${part[0]}_proj`;
-    return branch.node('Add', [branch.node('MatMul', [encoded, matrix(name)]), biasOf(name)]);
+    return layerIn(branch, encoded, [name], biasOf(name));
   };
   const inputs = decoderInputs(graph, parts, { nLayer, nHead, headDim: nEmbd / nHead, nEmbd }, keysOf);
   let x = embed(inputs.ids, inputs.past, inputs.total);
@@ -176,7 +183,7 @@ function marianDecoder({ decoder_layers: nLayer }, { vocab, nEmbd }, { graph, pa
     x = mlp(x, layer);
   }
   const bias = vector('final_logits_bias');
-  logits(graph, parts, x, table('shared.weight'), { nEmbd, vocab, bias });
+  logits(graph, parts, x, tied, { nEmbd, vocab, bias });
   return graph;
 }
 
@@ -184,15 +191,17 @@ function marianDecoder({ decoder_layers: nLayer }, { vocab, nEmbd }, { graph, pa
  * T5 with ReLU and tied words.
  * @param bucketOf (distance, isBidirectional) -> row of the table of biases
  */
-export function t5Graphs(config, tensor, bucketOf) {
-  return { encoder: t5Encoder(config, tensor, bucketOf), decoder: t5Decoder(config, tensor, bucketOf) };
+export function t5Graphs(config, tensor, weights, bucketOf) {
+  const made = [config, tensor, weights, bucketOf];
+  return { encoder: t5Encoder(...made), decoder: t5Decoder(...made) };
 }
 
 /** The most tokens of a text that its biases are written down for. */
 const longest = 128;
 
-function t5Parts({ num_heads: nHead, layer_norm_epsilon: epsilon }, graph, tensor, bucketOf, part) {
-  const parts = layers(graph, tensor, { epsilon });
+function t5Parts(config, graph, { tensor, weights, bucketOf }, part) {
+  const { num_heads: nHead, layer_norm_epsilon: epsilon, vocab_size: vocab, d_model: nEmbd } = config;
+  const parts = layers(graph, tensor, { epsilon, weights });
   const { constant, product, slice } = parts;
   const { data } = tensor(`${part}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`);
   const biases = () =>
@@ -202,6 +211,7 @@ function t5Parts({ num_heads: nHead, layer_norm_epsilon: epsilon }, graph, tenso
     });
   return {
     ...parts,
+    tied: words(graph, weights, { table: tensor('shared.weight').data, vocab, nEmbd }),
     /** [1, nHead, rows, total] of queries from `start` to `end` of a text. */
     distances(start, end) {
       const all = constant('distances', 'f32', [1, nHead, longest, longest], biases);
@@ -216,22 +226,21 @@ function t5Parts({ num_heads: nHead, layer_norm_epsilon: epsilon }, graph, tenso
 
 const unscaled = { scale: { float: 1 } };
 
-function t5Encoder(config, tensor, bucketOf) {
+function t5Encoder(config, tensor, weights, bucketOf) {
   const { num_layers: nLayer, num_heads: nHead, d_model: nEmbd } = config;
   const graph = new Graph();
-  const parts = t5Parts(config, graph, tensor, bucketOf, 'encoder');
-  const { table, matrix, integers, size, distances, rootNorm, addRootNorm, product, mlp } = parts;
+  const parts = t5Parts(config, graph, { tensor, weights, bucketOf }, 'encoder');
+  const { tied, attention, integers, size, distances, rootNorm, addRootNorm, product, mlp } = parts;
   const ids = graph.input('input_ids', 'i64', textsOf('encoder_sequence_length'));
   const bias = distances(integers('zero', 0), size(ids, 1));
   const width = 3 * nHead * config.d_kv;
   const none = parts.constant('none', 'f32', [width], () => new Float32Array(width)); // the operator wants biases
-  let x = graph.node('Gather', [table('shared.weight'), ids]);
+  let x = tied.embed(ids);
   let normed = rootNorm(x, 'encoder.block.0.layer.0.layer_norm');
   for (let i = 0; i < nLayer; i++) {
     const layer = `encoder.block.${i}.layer`;
     const qkv = threeOf(`${layer}.0.SelfAttention`, ['q', 'k', 'v']);
-    const options = { num_heads: nHead, ...unscaled };
-    const mixed = graph.fused('Attention', [normed, matrix(...qkv), none, '', '', bias], options);
+    const mixed = attention(normed, qkv, none, { num_heads: nHead, distances: bias, ...unscaled });
     [normed, x] = addRootNorm(x, product(mixed, `${layer}.0.SelfAttention.o`), `${layer}.1.layer_norm`);
     const next = i + 1 < nLayer ? `encoder.block.${i + 1}.layer.0.layer_norm` : 'encoder.final_layer_norm';
     [normed, x] = addRootNorm(x, mlp(normed, `${layer}.1`), next);
@@ -239,16 +248,16 @@ function t5Encoder(config, tensor, bucketOf) {
   return encoderOutput(graph, normed, nEmbd);
 }
 
-function t5Decoder(config, tensor, bucketOf) {
+function t5Decoder(config, tensor, weights, bucketOf) {
   const { num_decoder_layers: nLayer, num_heads: nHead, d_model: nEmbd, d_kv: headDim, vocab_size: vocab } = config;
   const graph = new Graph();
-  const parts = t5Parts(config, graph, tensor, bucketOf, 'decoder');
-  const { table, constant, matrix, distances, rootNorm, addRootNorm, product, mlp } = parts;
+  const parts = t5Parts(config, graph, { tensor, weights, bucketOf }, 'decoder');
+  const { tied, constant, layerIn, distances, rootNorm, addRootNorm, product, mlp } = parts;
   const keysOf = (branch, encoded, layer, part) =>
-    branch.node('MatMul', [encoded, matrix(`decoder.block.${layer}.layer.1.EncDecAttention.${part[0]}`)]);
+    layerIn(branch, encoded, [`decoder.block.${layer}.layer.1.EncDecAttention.${part[0]}`]);
   const inputs = decoderInputs(graph, parts, { nLayer, nHead, headDim, nEmbd }, keysOf);
   const bias = distances(inputs.past, inputs.total);
-  let x = graph.node('Gather', [table('shared.weight'), inputs.ids]);
+  let x = tied.embed(inputs.ids);
   let normed = rootNorm(x, 'decoder.block.0.layer.0.layer_norm');
   for (let i = 0; i < nLayer; i++) {
     const layer = `decoder.block.${i}.layer`;
@@ -262,6 +271,6 @@ function t5Decoder(config, tensor, bucketOf) {
     [normed, x] = addRootNorm(x, mlp(normed, `${layer}.2`), next);
   }
   const scale = constant('scale', 'f32', [], () => Float32Array.of(nEmbd ** -0.5));
-  logits(graph, parts, graph.node('Mul', [normed, scale]), table('shared.weight'), { nEmbd, vocab });
+  logits(graph, parts, graph.node('Mul', [normed, scale]), tied, { nEmbd, vocab });
   return graph;
 }

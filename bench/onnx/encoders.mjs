@@ -2,15 +2,11 @@
 import { Graph } from './graph.mjs';
 import { layers } from './layers.mjs';
 
-/** Queries, keys and values from one layer; padding, if there may be any, by an int32 mask [batch, n]. */
-const attention = (graph, { matrix, biasOf }, x, names, heads, mask) =>
-  graph.fused('Attention', [x, matrix(...names), biasOf(...names), ...(mask ? [mask] : [])], { num_heads: heads });
-
-export function bertGraph(config, tensor) {
+export function bertGraph(config, tensor, weights) {
   const { num_hidden_layers: nLayer, num_attention_heads: nHead } = config;
   const graph = new Graph();
-  const parts = layers(graph, tensor, { epsilon: config.layer_norm_eps });
-  const { table, integers, product, biasOf, norm, addNorm, size, slice } = parts;
+  const parts = layers(graph, tensor, { epsilon: config.layer_norm_eps, weights });
+  const { table, integers, attention, product, biasOf, norm, addNorm, size, slice } = parts;
   const [ids, mask, types] = ['input_ids', 'attention_mask', 'token_type_ids'].map((name) =>
     graph.input(name, 'i64', ['batch_size', 'sequence_length']),
   );
@@ -22,7 +18,7 @@ export function bertGraph(config, tensor) {
   for (let i = 0; i < nLayer; i++) {
     const block = `encoder.layer.${i}`;
     const names = ['query', 'key', 'value'].map((part) => `${block}.attention.self.${part}`);
-    const mixed = attention(graph, parts, x, names, nHead, seen);
+    const mixed = attention(x, names, biasOf(...names), { num_heads: nHead, mask: seen });
     const out = `${block}.attention.output`;
     [x] = addNorm(x, product(mixed, `${out}.dense`), `${out}.LayerNorm`, biasOf(`${out}.dense`));
     const [up, down] = [`${block}.intermediate.dense`, `${block}.output`];
@@ -35,12 +31,12 @@ export function bertGraph(config, tensor) {
 }
 
 /** One image at a time. */
-export function vitGraph(config, tensor) {
+export function vitGraph(config, tensor, weights) {
   const { num_hidden_layers: nLayer, num_attention_heads: nHead, hidden_size: nEmbd } = config;
   const { image_size: side, patch_size: patch, num_channels: channels } = config;
   const graph = new Graph();
-  const parts = layers(graph, (name) => tensor(`vit.${name}`), { epsilon: config.layer_norm_eps });
-  const { table, integers, product, biasOf, norm, addNorm } = parts;
+  const parts = layers(graph, (name) => tensor(`vit.${name}`), { epsilon: config.layer_norm_eps, weights });
+  const { table, integers, attention, product, biasOf, norm, addNorm } = parts;
   const pixels = graph.input('pixel_values', 'f32', [1, channels, side, side]);
   const projection = 'embeddings.patch_embeddings.projection';
   const shape = { kernel_shape: [patch, patch], strides: [patch, patch] };
@@ -57,7 +53,7 @@ export function vitGraph(config, tensor) {
     const block = `encoder.layer.${i}`;
     const names = ['query', 'key', 'value'].map((part) => `${block}.attention.attention.${part}`);
     const out = `${block}.attention.output.dense`;
-    const mixed = product(attention(graph, parts, normed, names, nHead, seen), out);
+    const mixed = product(attention(normed, names, biasOf(...names), { num_heads: nHead, mask: seen }), out);
     [normed, x] = addNorm(x, mixed, `${block}.layernorm_after`, biasOf(out));
     const [up, down] = [`${block}.intermediate.dense`, `${block}.output.dense`];
     const hidden = graph.fused('BiasGelu', [product(normed, up), biasOf(up)]);

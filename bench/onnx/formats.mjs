@@ -43,7 +43,7 @@ export function words(graph, weights, { table: data, vocab, nEmbd }) {
     const table = graph.constant('words.weight', 'f32', [vocab, nEmbd], data);
     return {
       embed: (ids) => graph.node('Gather', [table, ids]),
-      logits: (last) => graph.node('Gemm', [last, table], { transB: 1 }),
+      logits: (last, bias) => graph.node('Gemm', [last, table, ...(bias ? [bias] : [])], { transB: 1 }),
     };
   }
   const { values, scales } = int8Rows(data, vocab, nEmbd);
@@ -54,6 +54,6 @@ export function words(graph, weights, { table: data, vocab, nEmbd }) {
       const rows = graph.node('Cast', [graph.node('Gather', [table, ids])], { to: 1 });
       return graph.node('Mul', [rows, graph.node('Gather', [scale, ids])]);
     },
-    logits: (last) => linears[weights](graph, 'lm_head', last, { data, nIn: nEmbd, nOut: vocab }),
+    logits: (last, bias) => linears[weights](graph, 'lm_head', last, { data, nIn: nEmbd, nOut: vocab }, bias),
   };
 }

@@ -1,12 +1,14 @@
 // What the graphs of all families are made of. Weights are read as Hugging Face stores them, [out, in], and multiplied as
 // ONNX does, [in, out].
+import { linears } from './formats.mjs';
 import { transpose } from './weights.mjs';
 
 /**
  * @param graph takes the nodes
  * @param tensor gives `{ shape, data }` of a name
+ * @param options.weights how layers keep theirs: a name of `linears`
  */
-export function layers(graph, tensor, { epsilon }) {
+export function layers(graph, tensor, { epsilon, weights = 'f32' }) {
   const made = new Set();
   /** A constant that may be asked for several times. */
   const constant = (name, type, shape, values) => {
@@ -29,12 +31,11 @@ export function layers(graph, tensor, { epsilon }) {
     }
     return whole;
   };
-  /** The weights of one or more layers over the same input, side by side: [in, out]. */
-  const matrix = (...names) => {
+  /** The weights of one or more layers over the same input, one below the other: [out, in]. */
+  const matrix = (names) => {
     const parts = names.map((name) => tensor(`${name}.weight`));
-    const nIn = parts[0].shape[1];
     const nOut = parts.reduce((sum, { shape }) => sum + shape[0], 0);
-    return constant(`${names.join('+')}.weight`, 'f32', [nIn, nOut], () => transpose(joined(parts), nOut, nIn));
+    return { data: joined(parts), nIn: parts[0].shape[1], nOut };
   };
   const vector = (...names) => {
     const parts = names.map((name) => tensor(name));
@@ -42,18 +43,32 @@ export function layers(graph, tensor, { epsilon }) {
     return constant(names.join('+'), 'f32', [length], () => joined(parts));
   };
   const biasOf = (...names) => vector(...names.map((name) => `${name}.bias`));
+  /** A layer, or several side by side, in `of`: the graph or a branch of it. */
+  const layerIn = (of, x, names, bias) => linears[weights](of, names.join('+'), x, matrix(names), bias);
   const small = { epsilon: { float: epsilon } };
   let sums = 0;
   return {
     constant,
-    joined,
     table,
     integers,
-    matrix,
     vector,
     biasOf,
-    product: (x, ...names) => graph.node('MatMul', [x, matrix(...names)]),
-    linear: (x, ...names) => graph.node('Add', [graph.node('MatMul', [x, matrix(...names)]), biasOf(...names)]),
+    layerIn,
+    product: (x, ...names) => layerIn(graph, x, names),
+    linear: (x, ...names) => layerIn(graph, x, names, biasOf(...names)),
+    /**
+     * Of all rows to all: queries, keys and values of the layers `names`, with their `bias`. `mask`: int32 [batch, n]; `distances` are added to scores.
+     */
+    attention(x, names, bias, { mask = '', distances = '', ...options }) {
+      if (weights === 'f32') {
+        const { data, nIn, nOut } = matrix(names);
+        const weight = graph.constant(`${names.join('+')}.weight`, 'f32', [nIn, nOut], transpose(data, nOut, nIn));
+        return graph.fused('Attention', [x, weight, bias, mask, '', distances], options);
+      }
+      const outputs = names.map((name) => `${name}.made`);
+      graph.node('Split', [layerIn(graph, x, names, bias)], { axis: -1, outputs });
+      return graph.fused('MultiHeadAttention', [...outputs, '', mask, distances], options);
+    },
     norm: (x, name) => graph.node('LayerNormalization', [x, vector(`${name}.weight`), biasOf(name)], small),
     /** [normalised sum, sum] of a stream and what a layer without its bias adds to it. */
     addNorm(stream, added, name, bias) {
