@@ -164,7 +164,7 @@ function answerIn(read: PlanInput, value: unknown): unknown {
 
 /** A decoder's ids, and which of them are learnt. */
 async function ofDecoder(
-  { encode, chat }: Insides,
+  { encode, within, chat }: Insides,
   { text, prompt, completion, messages, ids, labels }: Record<string, unknown>,
   ends: readonly number[],
   wrong: () => VitrineError,
@@ -181,8 +181,7 @@ async function ofDecoder(
   }
   if (typeof prompt === 'string' && typeof completion === 'string') {
     const before = encode!(prompt);
-    // The completion's beginning is in the middle of a text: nothing is put before it.
-    const after = [...encode!(completion).slice(encode!('').length), ...end];
+    const after = [...within!(completion), ...end];
     return { ids: [...before, ...after], labels: [...before.map(() => -100), ...after] };
   }
   if (!Array.isArray(messages)) throw wrong();

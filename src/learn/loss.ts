@@ -100,7 +100,7 @@ export function lostOf(loss: LossOption, head: Head, input: PlanInput, index: nu
 /** The mean of two cross-entropies over a text's ids, as transformers has it: where the answer begins, and where it ends. */
 function ofAnswer({ rows }: PlanInput, label: Label, index: number): Lost {
   const isPair = isList(label) && label.length === 2;
-  const { start, end } = isPair ? { start: label[0], end: label[1] } : (label as Partial<AnswerIds>);
+  const { start, end } = isPair ? { start: label[0], end: label[1] } : (Object(label) as Partial<AnswerIds>);
   const [first, last] = [start, end].map((place) => rows.findIndex(({ at }) => at === place)) as [number, number];
   if (first < 0 || last < first) {
     const shown = typeof label === 'object' ? `[${start}, ${end}]` : quote(label);

@@ -322,7 +322,9 @@ function formOf(
     throw refuse('labels', labels, `those of what is resumed, ${known.labels.map(quote).join(', ')}`);
   }
   const named = given.filter((label) => typeof label === 'string');
-  const found = labels ?? known?.labels ?? [...new Set(named)];
+  // Indices alone are of the model's own classes.
+  const classes = named.length === 0 && (kind === 'vision' || head === 'classes') ? own : new Set(named);
+  const found = labels ?? known?.labels ?? [...classes];
   if (found.length < 2) {
     throw bad(`The examples are of ${found.length} classes by name`, 'two or more, or the option labels');
   }

@@ -223,7 +223,9 @@ export class HttpFiles implements Files {
     const signals = signal ? AbortSignal.any([signal, impatient.signal]) : impatient.signal;
     try {
       const request = { ...init, cache, headers: { ...headers, ...init.headers }, signal: signals };
-      return await untilAborted(fetcher(url, request), signals); // a method call would hand window.fetch a wrong `this`
+      const response = await untilAborted(fetcher(url, request), signals); // a method call would hand window.fetch a wrong `this`
+      if (typeof response?.headers?.get !== 'function') throw new Error('fetch gave no Response');
+      return response;
     } catch (cause) {
       throw signal?.aborted ? signal.reason : failed(url, 'could not be fetched', cause);
     } finally {

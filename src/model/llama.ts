@@ -63,7 +63,8 @@ function readConfig(fields: Fields): LlamaConfig {
     },
     normsHeads: modelType === 'qwen3',
     windows: readWindows(fields, modelType, nLayer),
-    padTokenId: fields.tokenIds('pad_token_id', [], vocabSize)[0],
+    // Llama's first files have -1 for none.
+    padTokenId: fields.get('pad_token_id') === -1 ? undefined : fields.tokenIds('pad_token_id', [], vocabSize)[0],
     tieWordEmbeddings: fields.flag('tie_word_embeddings', false),
     ...fields.ends(vocabSize, modelType.startsWith('qwen') ? { bos: [], eos: [] } : { bos: [1], eos: [2] }),
   };

@@ -57,10 +57,8 @@ export const isString: Check = { expects: 'a string', accepts: (value) => typeof
  * @throws VitrineError `bad-option` for an unknown option or a value that its check does not accept; undefined is absent
  */
 export function checkOptions(call: string, options: unknown, checks: Readonly<Record<string, Check>>): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw badOption(`${call} expects its options as an object, found ${quote(options)}.`);
-  }
-  for (const [name, value] of Object.entries(options)) {
+  checkObject(call, options);
+  for (const [name, value] of Object.entries(options as object)) {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
     if (!check) {
       const hint = `Its options are ${Object.keys(checks).join(', ')}.`;
@@ -68,4 +66,10 @@ export function checkOptions(call: string, options: unknown, checks: Readonly<Re
     }
     if (value !== undefined && !check.accepts(value)) throw refuse(name, value, check.expects);
   }
+}
+
+/** @throws VitrineError `bad-option` for options that are no object */
+export function checkObject(call: string, options: unknown): void {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return;
+  throw badOption(`${call} expects its options as an object, found ${quote(options)}.`);
 }

@@ -96,22 +96,18 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
   }
 
   /** The intermediate tensors of both parts and `logits`, of one run over a source and a target, optionally edited on the way. */
-  async trace(
-    { source, target }: { source: SourceInput; target: TargetInput },
-    options: TraceOptions = {},
-  ): Promise<Trace> {
+  async trace(input: { source: SourceInput; target: TargetInput }, options: TraceOptions = {}): Promise<Trace> {
     this.engine.alive();
+    const { source, target } = bothOf(input);
     const ids = this.#fitting(this.#decoderIds(target));
     const traced = await trace(this.engine, ids, options, this.#source(source));
     return this.proved(traced.set('logits', traced.logits));
   }
 
   /** How long each step of the decoder takes for the target's last token, those before it in the cache. */
-  async profile(
-    { source, target }: { source: SourceInput; target: TargetInput },
-    options: ProfileOptions = {},
-  ): Promise<Profile> {
+  async profile(input: { source: SourceInput; target: TargetInput }, options: ProfileOptions = {}): Promise<Profile> {
     this.engine.alive();
+    const { source, target } = bothOf(input);
     checkOptions('profile', options, { repeats: integer(1), signal: isSignal });
     const { repeats = 10, signal } = options;
     const ids = this.#fitting(this.#decoderIds(target));
@@ -123,7 +119,7 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
   get [insides](): Insides {
     const read = (input: unknown, _: number, cuts = false) => {
       const most = cuts ? this.engine.context : undefined;
-      const { source, target } = (input ?? {}) as { source: SourceInput; target: TargetInput };
+      const { source, target } = bothOf(input);
       const ids = this.#targetIds(target).slice(0, most);
       const seen = this.#fitting([this.#start(), ...ids.slice(0, -1)]);
       const rows = seen.map((token, at) => ({ token, position: at, segment: 0, at }));
@@ -149,7 +145,9 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
     if (!isPlain && !(typeof input === 'object' && input !== null && 'ids' in input)) {
       throw badOption(`The source is ${quote(input)}; expected a text, ids, or { ids, mask? }.`);
     }
-    const { ids, mask } = isPlain ? { ids: input as TargetInput, mask: undefined } : input;
+    const { ids, mask, ...more } = isPlain ? { ids: input as TargetInput, mask: undefined } : input;
+    const [unknown] = Object.keys(more);
+    if (unknown) throw badOption(`The source has ${quote(unknown)}; expected ids and mask alone.`);
     const whole =
       typeof ids === 'string'
         ? this.tokenizer.encode(ids, { special: true })
@@ -186,4 +184,12 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
   #fitting(ids: number[], what = 'target'): number[] {
     return fitting(ids, this.engine, what);
   }
+}
+
+/** @throws VitrineError `bad-option` for what is no source with its target */
+function bothOf(input: unknown): { source: SourceInput; target: TargetInput } {
+  if (typeof input === 'object' && input !== null && 'source' in input && 'target' in input) {
+    return input as { source: SourceInput; target: TargetInput };
+  }
+  throw badOption(`The input is ${quote(input)}; expected { source, target }.`);
 }

@@ -35,7 +35,7 @@ export interface ReadText extends IdsText {
   inputs: TokenizerInputs;
 }
 
-const fields = ['text', 'pair', 'ids', 'types', 'mask'];
+const fields = { words: ['text', 'pair'], ids: ['ids', 'types', 'mask'] };
 
 /** Makes of what a caller gives the rows that an encoder runs. */
 export class EncoderReader {
@@ -57,10 +57,8 @@ export class EncoderReader {
    * @throws VitrineError `bad-option`, `context-full`
    */
   read(input: EncoderInput, index: number, cut: Cut = {}): IdsText {
-    const isObject = typeof input === 'object' && input !== null && !isList(input);
-    const unknown = isObject ? Object.keys(input).find((key) => !fields.includes(key)) : undefined;
-    if (unknown !== undefined) throw bad(index, `has ${quote(unknown)}`, `of ${fields.join(', ')}`);
-    return isObject && 'ids' in input ? this.#ofIds(input, index) : this.words(input, index, cut);
+    const isIds = typeof input === 'object' && input !== null && 'ids' in input;
+    return isIds ? this.#ofIds(input, index) : this.words(input, index, cut);
   }
 
   /** `read` for texts alone. */
@@ -70,6 +68,7 @@ export class EncoderReader {
       if (typeof one !== 'string')
         throw bad(index, `is ${quote(one)}`, 'a text, { text, pair } or { ids, types, mask }');
     }
+    if (typeof input === 'object') refuseOthers(input, index, fields.words);
     const lower = this.#lowercase ?? ((one: string) => one);
     const inputs = this.tokenizer.inputs(lower(text), {
       ...(pair !== undefined && { pair: lower(pair) }),
@@ -97,7 +96,9 @@ export class EncoderReader {
     return { ids, length: ids.length, rows, inputs };
   }
 
-  #ofIds({ ids, types = [], mask = [] }: EncoderIds, index: number): IdsText {
+  #ofIds(input: EncoderIds, index: number): IdsText {
+    refuseOthers(input, index, fields.ids);
+    const { ids, types = [], mask = [] } = input;
     const { vocabSize, nSegments } = this.#config;
     const list = (name: string, given: unknown, most: number): number[] => {
       const numbers = isList(given) ? Array.from(given as ArrayLike<number>) : undefined;
@@ -128,6 +129,12 @@ export class EncoderReader {
 
 function bad(index: number, found: string, expected: string): VitrineError {
   return badOption(`Input ${index} ${found}; expected ${expected}.`);
+}
+
+/** A mask beside a text, or a text beside ids, would be left out unsaid. */
+function refuseOthers(input: object, index: number, known: readonly string[]): void {
+  const other = Object.keys(input).find((key) => !known.includes(key));
+  if (other !== undefined) throw bad(index, `has ${quote(other)} beside ${known[0]}`, `${known.join(', ')} alone`);
 }
 
 const tooLong = (index: number, ids: number, context: number) =>

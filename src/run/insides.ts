@@ -29,6 +29,8 @@ export interface Insides {
   featured?: Featured;
   /** Ids of a decoder's text, of any length, as `generate` takes it. */
   encode?(text: Prompt): number[];
+  /** Those of a text that goes on with another: nothing is put before it. */
+  within?(text: string): number[];
   /** Ids of a dialogue by the model's chat template. */
   chat?(messages: readonly ChatMessage[], addGenerationPrompt: boolean): Promise<number[]>;
 }

@@ -5,7 +5,7 @@ import type { Profile } from '../plan/profile.ts';
 import type { ChatMessage } from '../text/chat.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ChatOptions, ChatTemplates, ChatTextOptions } from './chat.ts';
-import { checkOptions, integer, integersOf, isList, isSignal, listOf, quote, refuse } from './check.ts';
+import { checkOptions, integer, integersOf, isList, isSignal, listOf, quote } from './check.ts';
 import type { ClassifyOptions, ClassScore } from './classify.ts';
 import { lengthOf, sharesRuns } from './company.ts';
 import { defaultsOf } from './defaults.ts';
@@ -15,7 +15,7 @@ import { type Insides, insides } from './insides.ts';
 import type { LanguageModel, LogitsOptions, ProfileOptions, Prompt } from './language-model.ts';
 import { Loaded } from './loaded.ts';
 import type { Chosen } from './loading.ts';
-import { type GenerateOptions, readGenerateOptions, type Scope } from './options.ts';
+import { type GenerateOptions, generateChecks, readGenerateOptions, type Scope } from './options.ts';
 import type { Completion, Token } from './output.ts';
 import type { Score, ScoreOptions } from './score.ts';
 import { fitting, sessionSize } from './session.ts';
@@ -125,8 +125,8 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
 
   async #completeAll(prompts: readonly Prompt[], options: GenerateOptions): Promise<Completion[]> {
     this.engine.alive();
+    checkOptions('generate', options, generateChecks);
     const { signal } = options;
-    if (signal !== undefined && !isSignal.accepts(signal)) throw refuse('signal', signal, isSignal.expects);
     signal?.throwIfAborted();
     const stop = new AbortController(); // of those that are under way when one fails
     // Each has a signal of its own: Node warns of one that many listen to.
@@ -231,9 +231,10 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
       return { ids, length: ids.length, rows: ids.map((token, at) => ({ token, position: at, segment: 0, at })) };
     };
     const encode = (text: Prompt) => this.#ids(text);
+    const within = (text: string) => this.tokenizer.encode(text);
     const chat = async (messages: readonly ChatMessage[], addGenerationPrompt: boolean) =>
       (await chatPart()).chatIds(this.tokenizer, await this.#chatText(messages, { addGenerationPrompt }));
-    return { kind: 'decoder', engine: this.engine, read, encode, chat };
+    return { kind: 'decoder', engine: this.engine, read, encode, within, chat };
   }
 
   #scope(promptLength: number): Scope {

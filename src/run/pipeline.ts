@@ -1,7 +1,7 @@
 import type { Source } from '../load/source.ts';
 import { badOption } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
-import { quote } from './check.ts';
+import { checkObject, quote } from './check.ts';
 import type { LoadOptions } from './loading.ts';
 import { type PipelineProgress, telling } from './pipelines/progress.ts';
 import type { Task } from './pipelines/task.ts';
@@ -65,6 +65,7 @@ export async function pipeline<Name extends keyof Pipelines>(
   if (source === undefined || source === null || source === '') {
     throw badOption('pipeline got no source; expected a hub id, a URL, a path or files.', 'There is no default model.');
   }
+  checkObject('pipeline', options);
   const own = isOfLanguages ? (await translators()).translationOf(name) : await tasks[name as keyof typeof tasks]();
   const found = own as unknown as Task<Disposable>;
   const model = await found.load(source, loadOptions(options));

@@ -75,7 +75,7 @@ export function checkIds(ids: unknown): void {
 }
 
 function checkOptions(call: keyof typeof calls, options: object): void {
-  if (typeof options !== 'object' || !options) {
+  if (typeof options !== 'object' || !options || Array.isArray(options)) {
     throw new VitrineError('bad-option', `${call}'s options are no object.`);
   }
   const expected: Expected = calls[call];

@@ -272,6 +272,20 @@ it('all weights with a head that is made give a whole model and its head', async
   alone.dispose();
 });
 
+it('learns a head anew of the classes that a model has, named by their indices', async () => {
+  const model = (await openLearner('bert-seqcls')) as Encoder;
+  const { labels } = model.config;
+  const indexed = [2, 0, 1].map((label, i): Example => ({ ids: [5 + i, 6], label }));
+  const named = indexed.map((one) => ({ ...one, label: labels[(one as { label: number }).label]! }));
+  const of = async (examples: Example[], more: TrainOptions = {}) => {
+    const { steps } = await taught(model, examples, { method: 'head', steps: 2, ...more });
+    return steps.map(({ loss }) => loss);
+  };
+  expect(await of(indexed)).toEqual(await of(named, { labels }));
+  expect((await model.classify('a'))[0]!.map(({ label }) => label).sort()).toEqual([...labels].sort());
+  model.dispose();
+});
+
 it('refuses heads that cannot be, in words', async () => {
   const [writer, pair, image] = await Promise.all([
     openLearner('tiny-gpt2'),

@@ -152,6 +152,18 @@ describe('a run', () => {
     model.dispose();
   });
 
+  it('of a prompt and its completion learns the completion, between which nothing stands', async () => {
+    const model = (await openLearner('llama-gqa')) as Model;
+    const { tokenizer, config } = model;
+    const before = [tokenizer.bosId!, ...tokenizer.encode('Hello there')];
+    const after = [...tokenizer.encode(' my friend'), config.eosTokenIds[0]!];
+    const ids = { ids: [...before, ...after], labels: [...before.map(() => -100), ...after] };
+    const step = async (example: Example) => (await train(model, [example], { steps: 1 }).next()).value as Step;
+    const { loss, tokens } = await step({ prompt: 'Hello there', completion: ' my friend' });
+    expect({ loss, tokens }).toEqual({ loss: (await step(ids)).loss, tokens: ids.ids.length });
+    model.dispose();
+  });
+
   it('keeps what was learnt when it is aborted, and rejects with the reason', async () => {
     const model = await openLearner('tiny-gpt2');
     const stop = new AbortController();

@@ -90,6 +90,13 @@ describe('a server that does as it should', () => {
     await readAll(await openCheckpoint(server.url, { fetch: own }));
     expect(own).toHaveBeenCalledTimes(3);
     await expect(own.mock.results[0]!.value).resolves.toMatchObject({ url: `${server.url}config.json` });
+    for (const answer of [undefined, {}, { ok: true, status: 200 }]) {
+      const broken = async () => answer as Response;
+      await expect(openCheckpoint(server.url, { fetch: broken })).rejects.toMatchObject({
+        code: 'network',
+        message: /fetch gave no Response/,
+      });
+    }
   });
 });
 

@@ -54,6 +54,7 @@ const same: [string, string, Json, Json][] = [
       rope_scaling: { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
     },
   ],
+  ['a pad of -1 is none', 'llama', { pad_token_id: -1 }, {}],
   ['heads are turned whole without a scaling', 'llama', { partial_rotary_factor: 0.5 }, {}],
   ["windows are Mistral's and Qwen's", 'llama', { sliding_window: 5, layer_types: ['sliding_attention'] }, {}],
   [

@@ -243,6 +243,9 @@ describe('generate', () => {
       [model.run(source, [276]), 'The target has 276 at 0'],
       [model.complete({ ids: [1, 2], mask: [1, 0] }, { edits: [{ name: 'encoded', scale: 2 }] }), 'edits and a mask'],
       [model.trace({ source, target: [275] }, { capture: ['decoder.9.*'] }), 'decoder.9'],
+      [model.trace(null as never), '{ source, target }'],
+      [model.profile({ source } as never), '{ source, target }'],
+      [model.run({ ids: source, masks: [1] } as never, [275]), '"masks"'],
     ];
     for (const [call, message] of refused) {
       const error = await call.then(

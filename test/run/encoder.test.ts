@@ -323,7 +323,10 @@ describe('run, trace and profile', () => {
     await wrong({ ids: [2, 3], mask: [1] }, /1 mask for 2 ids/);
     await wrong({ ids: [2], mask: [0] }, /no id that its mask keeps/);
     await wrong({ ids: [] }, /no id that its mask keeps/);
-    await wrong({ ids: [2], typo: [0] }, /has "typo"; expected of text, pair, ids, types, mask/);
+    await wrong({ ids: [2], typo: [0] }, /has "typo" beside ids; expected ids, types, mask alone/);
+    await wrong({ text: 'a', mask: [1, 1, 1] }, /has "mask" beside text; expected text, pair alone/);
+    await wrong({ text: 'a', ids: [2] }, /has "text" beside ids/);
+    await refused(encoder.fill({ text: '[MASK]', pairs: 'b' } as { text: string }), 'bad-option', /"pairs"/);
     await wrong({ text: 7 }, /is 7; expected a text/);
     await wrong(null, /is null/);
     await refused(encoder.run('text' as unknown as string[]), 'bad-option', /inputs is "text"; expected a list/);

@@ -53,9 +53,10 @@ describe.each(['cpu', 'wasm'] as const)('prompts side by side on %s', (device) =
     expect(one).toMatchObject({ ids: (await model.complete([1, 2], { maxNewTokens: 3, numBeams: 2 })).ids });
   });
 
-  test('a signal that is none is refused as of one prompt', async () => {
-    const signal = 'now' as unknown as AbortSignal;
-    await expect(model.complete([[1], [2]], { signal })).rejects.toMatchObject({ code: 'bad-option' });
+  test('a signal that is none, and options that are no object, are refused as of one prompt', async () => {
+    for (const options of [{ signal: 'now' }, null, 5, []]) {
+      await expect(model.complete([[1], [2]], options as object)).rejects.toMatchObject({ code: 'bad-option' });
+    }
   });
 
   test('a prompt that does not fit fails before anything runs; an abort ends all with its reason', async () => {

@@ -105,6 +105,9 @@ test('an unknown option, a template that is none and messages that are none are 
   await expect(call('', chat, { addGenerationPromt: true })).rejects.toMatchObject({ code: 'bad-option' });
   await expect(call(undefined, chat)).rejects.toMatchObject({ code: 'bad-option' });
   await expect(call('', 'hello')).rejects.toMatchObject({ code: 'bad-option' });
+  for (const options of [null, [], 5]) {
+    await expect(call('', chat, options)).rejects.toMatchObject({ code: 'bad-option' });
+  }
 });
 
 /** As apply_chat_template of transformers 5.24 has it. */

@@ -173,6 +173,7 @@ describe('what does not fit', () => {
     refused({ truncation: 'longest' }, /'truncation'.*longest/);
     refused({ pair: 7 }, /'pair'.*7/);
     refused({ special: true }, /'special' of inputs is unknown/);
+    expect(() => bert!.decode([2], [] as object)).toThrow(/options are no object/);
     expect(() => bert!.decode([2], { specials: true } as object)).toThrow(/'specials' of decode is unknown/);
     expect(() => bert!.inputs(7 as unknown as string)).toThrow(/inputs expects a string/);
   });

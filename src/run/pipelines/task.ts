@@ -1,6 +1,6 @@
 import type { Source } from '../../load/source.ts';
 import { badOption } from '../../plan/error.ts';
-import { type Check, checkOptions, quote } from '../check.ts';
+import { type Check, checkObject, checkOptions, quote } from '../check.ts';
 import type { LoadOptions } from '../loading.ts';
 
 /** A task of transformers.js: what loads its models, and what a call does. */
@@ -16,6 +16,7 @@ export type Settings = Record<string, unknown>;
 /** Python's names of options as JavaScript's: `top_k` is `topK`. Null stays null. */
 export function readSettings(task: string, options: unknown = {}, checks: Readonly<Record<string, Check>>): Settings {
   const settings: Settings = {};
+  if (options !== null) checkObject(`The pipeline ${task}`, options);
   for (const [name, value] of Object.entries((options ?? {}) as object)) {
     const own = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
     if (Object.hasOwn(settings, own)) {
