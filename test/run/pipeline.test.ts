@@ -178,7 +178,7 @@ describe('transformers.js spelling', () => {
     await refused(pipeline('ner', files, { dtype: 'int8' as 'q8' }), /dtype is "int8"/);
     await refused(pipeline('ner', files, null as unknown as object), /its options as an object, found null/);
     const pipe = await pipeline('sentiment-analysis', files, { device: 'cpu' });
-    await refused(pipe('a', 5 as unknown as object), /its options as an object, found 5/);
+    await refused(pipe('a', 5 as never), /its options as an object, found 5/);
     await refused(pipe({ text: 'a', text_pairs: 'b' } as never), /text_pairs/);
     await refused(pipe('a', { top_n: 2 }), /text-classification has no option "topN"/);
     await refused(pipe('a', { top_k: 2, topK: 3 }), /topK twice/);
