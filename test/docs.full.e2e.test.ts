@@ -38,14 +38,15 @@ test.each([
   for (const name of files) {
     await page.goto(`${site.url}docs/${name}`);
     await page.locator('#app > *').first().waitFor();
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    expect(over, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
+    const over = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    await expect.poll(over, { message: `${name} is wider than the screen` }).toBeLessThanOrEqual(0);
   }
   expect(wrong).toEqual([]);
 });
 
 test('every example of the playground runs, and another is stopped', async () => {
   await page.goto(`${site.url}docs/playground.html`);
+  await page.waitForFunction(() => '__vue_app__' in document.querySelector('#app')!); // its buttons stand there before
   const examples = page.getByRole('group', { name: 'Examples' }).getByRole('button');
   const run = page.getByRole('button', { name: 'Run', exact: true });
   const output = page.getByRole('log', { name: 'Output' });

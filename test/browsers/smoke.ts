@@ -71,7 +71,10 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
         return idle && /tokens\/s/.test(document.body.innerText);
       });
     await expect.poll(written, patience).toBe(true);
-    return text();
+  };
+  const completed = async () => {
+    await complete();
+    await expect.poll(text, patience).toBe(expected);
   };
   const device = () => tab.run(() => document.querySelector<HTMLElement>('.device')!.dataset.kind);
   /** The service worker has the whole build, and serves this page. */
@@ -80,7 +83,7 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
 
   test.each(devices)('completes a prompt on %s', async (kind) => {
     await open(kind);
-    expect(await complete()).toBe(expected);
+    await completed();
     expect(await device()).toBe(kind);
   });
 
@@ -105,7 +108,7 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
     await kept();
     await site.close();
     await reload();
-    expect(await complete()).toBe(expected);
+    await completed();
     const threads = await tab.run(() => [crossOriginIsolated, typeof SharedArrayBuffer]);
     expect(threads).toEqual([true, 'function']);
     expect(await tab.run(() => document.querySelector('.device')!.textContent)).toMatch(/[2-8] threads/);
@@ -139,7 +142,7 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
           grows: text.clientHeight === mirror!.height && paper!.height >= mirror!.height,
         };
       });
-    expect(await style()).toEqual({ resize: 'none', accent: 'rgb(0, 119, 102)', grows: true });
+    await expect.poll(style, patience).toEqual({ resize: 'none', accent: 'rgb(0, 119, 102)', grows: true });
   });
 
   test('keeps a model of another origin, and uses it when that is gone', async () => {
@@ -165,6 +168,7 @@ export function smoke(launch: () => Promise<Tab>, devices: readonly ('wasm' | 'w
     await press(`Use ${name}`);
     await chosen().toBe(name);
     await press('Start over');
-    expect((await complete()).length).toBeGreaterThan(prompt.length);
+    await complete();
+    await expect.poll(async () => (await text()).length, patience).toBeGreaterThan(prompt.length);
   });
 }

@@ -25,7 +25,8 @@ export async function openWebKit(
     const options = ['-displayfd', '3', '-screen', '0', '2000x1400x24', '-nolisten', 'tcp'];
     const shown = spawn(screen, options, { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
     processes.push(shown);
-    const [display] = (await once(shown.stdio[3] as Readable, 'data')) as [Buffer];
+    const ended = once(shown, 'exit').then(() => Promise.reject(new Error(`${screen} has shown no screen.`)));
+    const [display] = (await Promise.race([once(shown.stdio[3] as Readable, 'data'), ended])) as [Buffer];
     const port = await freePort();
     const { LD_LIBRARY_PATH, ...inherited } = process.env; // what Dawn needs is Chromium's, and not for WebKit
     const env = {

@@ -175,14 +175,15 @@ describe.each(['marian-swish', 'bart', 't5-v1.0'])('an encoder-decoder, %s', (fo
 
   test('a generation that is left early, or aborted, ends there too', async () => {
     const [, there] = models;
-    const generation = { maxNewTokens: 60, numBeams: 1, eosTokenId: null }; // long: the worker goes on while this thread waits
-    const tokens = there.generate('the small boat', generation);
+    // The worker goes on while this thread waits: a generation that is over cannot be left.
+    const endless = { maxNewTokens: 1e6, numBeams: 1, eosTokenId: null, onContextFull: 'slide' } as const;
+    const tokens = there.generate('the small boat', endless);
     await tokens.next();
     const { value, done } = await tokens.return(undefined as never);
     expect([done, (value as Completion).finishReason]).toEqual([true, 'abort']);
     const abort = new AbortController();
     const reason = new Error('changed my mind');
-    const rest = there.generate('the small boat', { ...generation, signal: abort.signal });
+    const rest = there.generate('the small boat', { ...endless, signal: abort.signal });
     await rest.next();
     abort.abort(reason);
     await expect(drained(rest)).rejects.toBe(reason);

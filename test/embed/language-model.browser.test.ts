@@ -36,6 +36,9 @@ async function drained(tokens: ReturnType<LanguageModel['generate']>) {
   }
 }
 
+/** The worker goes on while this thread waits: a generation that is over cannot be left. */
+const endless = { maxNewTokens: 1e6, eosTokenId: null, onContextFull: 'slide' } as const;
+
 const untimed = ({ timing, usage, ...rest }: Completion) => ({ ...rest, usage: { ...usage, cached: 0 } });
 
 describe.each(Object.entries(loaders))('%s is a LanguageModel', (_, loader) => {
@@ -105,7 +108,7 @@ describe.each(Object.entries(loaders))('%s is a LanguageModel', (_, loader) => {
   });
 
   test('a generation that is left early gives its completion', async () => {
-    const tokens = model.generate(ids, { maxNewTokens: 100, eosTokenId: null });
+    const tokens = model.generate(ids, endless);
     const first = [await tokens.next(), await tokens.next()].map(({ value }) => (value as { id: number }).id);
     const { value, done } = await tokens.return(undefined as never);
     expect(done).toBe(true);
@@ -164,7 +167,7 @@ describe.each(Object.entries(loaders))('%s is a LanguageModel', (_, loader) => {
     const reason = new Error('changed my mind');
     await expect(model.complete(ids, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     const writing = new AbortController();
-    const tokens = model.generate(ids, { maxNewTokens: 100, eosTokenId: null, signal: writing.signal });
+    const tokens = model.generate(ids, { ...endless, signal: writing.signal });
     await tokens.next();
     writing.abort(reason);
     await expect(drained(tokens)).rejects.toBe(reason);

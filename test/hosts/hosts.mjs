@@ -69,12 +69,12 @@ async function startServer(folder, [name, ...args], { isolated }, tool) {
   let output = '';
   child.stdout.on('data', (text) => (output += text));
   child.stderr.on('data', (text) => (output += text));
+  const closed = new Promise((resolve) => child.once('close', resolve)); // it may end by itself
   const url = await until(async () => /http:\/\/localhost:\d+\//.exec(output)?.[0]);
-  const close = () =>
-    new Promise((resolve) => {
-      child.once('close', resolve);
-      child.kill();
-    });
+  const close = () => {
+    child.kill();
+    return closed;
+  };
   return { url, close };
 }
 

@@ -24,7 +24,7 @@ export async function visit(browser, url) {
   try {
     const page = await context.newPage();
     const errors = listen(page);
-    await page.goto(url);
+    await page.goto(url, { waitUntil: 'commit' }); // its results are waited for, and longer than a page by itself
     return await outcome(page, errors);
   } finally {
     await context.close();

@@ -5,6 +5,7 @@ import { expect, vi } from 'vitest';
 import { load, type Model } from '../../src/index.ts';
 import type { Drawn } from '../../src/page/inside/draw/matrix.tsx';
 import type { StationName } from '../../src/page/inside/looking.ts';
+import { within } from '../../src/plan/patience.ts';
 import { PATIENCE, type Site } from '../site.ts';
 import { watchCalls } from './watch.ts';
 
@@ -76,23 +77,26 @@ export async function openInside(
 
 let visits = 0;
 
+/** Follows a link, its part after `#`, and waits until the page has read it. */
+export async function follow(page: Page, link: string | URLSearchParams): Promise<void> {
+  const hash = new URLSearchParams(link);
+  hash.set('visit', String(++visits)); // the page knows no such thing, but takes the address for another one
+  await page.evaluate(async (hash) => {
+    const followed = new Promise((resolve) => addEventListener('hashchange', resolve, { once: true }));
+    location.hash = hash;
+    await followed;
+  }, String(hash));
+}
+
 /**
  * Brings an open page to a stated start, for less than half of what opening one costs: a link that is followed closes the model, so that nothing
  * inside is left as it was, and another opens it at some stations, if there are any.
  */
 export async function visitInside(page: Page, text: string, stations?: readonly StationName[], where: Where = {}) {
-  const follow = async (hash: URLSearchParams) => {
-    hash.set('visit', String(++visits)); // the page knows no such thing, but takes the address for another one
-    await page.evaluate(async (hash) => {
-      const followed = new Promise((resolve) => addEventListener('hashchange', resolve, { once: true }));
-      location.hash = hash;
-      await followed;
-    }, String(hash));
-  };
-  await follow(addressOf(text, where));
+  await follow(page, addressOf(text, where));
   await page.locator('.inside').waitFor({ state: 'detached' });
   if (!stations) return;
-  await follow(addressOf(text, where, stations));
+  await follow(page, addressOf(text, where, stations));
   await isRead(page);
 }
 
@@ -135,16 +139,16 @@ export function expectClose(
 /** What axe-core finds that keeps somebody from using the page; `within`: of this part alone, `rules`: of these alone. */
 export async function violations(
   page: Page,
-  { within, rules }: { within?: string; rules?: string[] } = {},
+  { within: part, rules }: { within?: string; rules?: string[] } = {},
 ): Promise<string[]> {
   // Colours are judged when nothing fades any more.
   const fades = () => document.getAnimations().some(({ effect }) => effect?.getComputedTiming().endTime !== Infinity);
   await expect.poll(() => page.evaluate(fades)).toBe(false);
   // It names no element that passes, and needs no second page to join what it finds in frames: there are none. That takes a quarter.
   const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ['violations'] });
-  if (within) axe.include(within);
+  if (part) axe.include(part);
   if (rules) axe.withRules(rules);
-  const { violations } = await axe.analyze();
+  const { violations } = await within(PATIENCE, axe.analyze(), 'nothing has come of axe-core'); // it has no limit of its own
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`));

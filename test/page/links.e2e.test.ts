@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { openSite, type Site } from '../site.ts';
+import { follow } from './inside.ts';
 
 let site: Site;
 let page: Page;
@@ -78,9 +79,7 @@ test('a link restores the neuron and the word that are asked for, and the next o
     }, svg);
     expect(count, name).toBeGreaterThan(5);
   }
-  const other = new URL(page.url());
-  other.hash = 'prompt=The+dog&seed=1&inside=neuron&neuron=3&device=wasm';
-  await page.evaluate((hash) => (location.hash = hash), other.hash);
+  await follow(page, 'prompt=The+dog&seed=1&inside=neuron&neuron=3&device=wasm');
   await page.locator('.neuron[data-neuron="3"]').waitFor();
   await expect.poll(() => page.locator('.lesson, .inspector, .bar[data-touched=true]').count()).toBe(0);
   await page.locator('.lessons').getByRole('button', { name: 'Tokens' }).click();

@@ -6,7 +6,7 @@ import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { readModelFile } from '../fixtures.ts';
 import { openSite, type Site } from '../site.ts';
-import { complaintsOf, expectToFit } from './inside.ts';
+import { complaintsOf, expectToFit, follow } from './inside.ts';
 
 const fixture = (path: string) => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
 
@@ -25,8 +25,8 @@ afterAll(() => site.close());
 afterEach(() => expect(complaints).toEqual([]));
 
 /** Follows a link, and waits until its text stands on the page, on its device. */
-async function follow(prompt: string, dials: string, kind = 'wasm'): Promise<void> {
-  await page.evaluate((hash) => location.assign(hash), `#prompt=${encodeURIComponent(prompt)}&${dials}`);
+async function visit(prompt: string, dials: string, kind = 'wasm'): Promise<void> {
+  await follow(page, `prompt=${encodeURIComponent(prompt)}&${dials}`);
   await expect.poll(text).toBe(prompt);
   await page.locator(`.device[data-kind=${kind}]`).waitFor();
 }
@@ -75,7 +75,7 @@ describe('the page', () => {
 
   test('the same seed writes the same text, another seed another', async () => {
     const written = async (seed: number) => {
-      await follow('The dog', `temperature=1&max-new-tokens=16&seed=${seed}`);
+      await visit('The dog', `temperature=1&max-new-tokens=16&seed=${seed}`);
       await complete();
       return text();
     };
@@ -90,14 +90,14 @@ describe('the page', () => {
     ['cpu', 'cpu', 'JavaScript'],
   ])('completes "Once upon a time" on %s', async (device, kind, name) => {
     const { prompt, greedy_text } = await reference();
-    await follow(prompt, `temperature=0&max-new-tokens=24&device=${device}`, kind);
+    await visit(prompt, `temperature=0&max-new-tokens=24&device=${device}`, kind);
     await complete();
     await expect.poll(text).toBe(prompt + greedy_text);
     await expect.poll(() => page.locator('body').innerText()).toContain(name);
   });
 
   test('Escape stops, and what was written stays', async () => {
-    await follow('Once upon a time', 'temperature=0&max-new-tokens=200&device=cpu', 'cpu');
+    await visit('Once upon a time', 'temperature=0&max-new-tokens=200&device=cpu', 'cpu');
     // All from within the page, which is there before so short a run is over.
     await page.locator('textarea').evaluate(async (area: HTMLTextAreaElement) => {
       const press = (key: string, ctrlKey = false) =>
@@ -117,7 +117,7 @@ describe('the page', () => {
   });
 
   test('fits a phone and a large screen, dark and light', async () => {
-    await follow('Once upon a time', 'temperature=0&max-new-tokens=40');
+    await visit('Once upon a time', 'temperature=0&max-new-tokens=40');
     await complete();
     for (const colorScheme of ['dark', 'light'] as const) {
       await page.emulateMedia({ colorScheme });
@@ -129,7 +129,7 @@ describe('the page', () => {
   test('loads a model from an address, after showing its size; a wrong address gets a sentence', async () => {
     const server = await modelHost();
     try {
-      await follow('Once', '');
+      await visit('Once', '');
       await page.getByRole('button', { name: 'Change model' }).click();
       const field = page.locator('#hub-id');
       await field.fill(`${server.url}no-such-model/`);
@@ -141,7 +141,7 @@ describe('the page', () => {
       await page.getByRole('button', { name: /^Download/ }).click();
       const shape = page.getByText('3 blocks of 3 heads, 96 wide');
       await shape.waitFor();
-      await follow('Hello', ''); // a link that names no model means the page's own
+      await visit('Hello', ''); // a link that names no model means the page's own
       await shape.waitFor({ state: 'detached' });
       await page.getByText(/in memory/).waitFor();
     } finally {
@@ -150,7 +150,7 @@ describe('the page', () => {
   });
 
   test('loads dropped files, and says what is wrong with wrong ones', async () => {
-    await follow('Once', '');
+    await visit('Once', '');
     await page.getByRole('button', { name: 'Change model' }).click();
     await page.locator('input[type=file]').setInputFiles([fixture('tiny-gpt2/config.json'), fixture('README.md')]);
     await page.getByText('This is not a model Vitrine can read.').waitFor();

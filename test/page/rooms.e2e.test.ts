@@ -14,7 +14,7 @@ import {
   type Vision,
 } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { complaintsOf, drawn, expectClose, expectToFit, violations } from './inside.ts';
+import { complaintsOf, drawn, expectClose, expectToFit, follow, violations } from './inside.ts';
 
 const folder = (name: string) => fileURLToPath(new URL(`../../public/models/${name}/`, import.meta.url));
 
@@ -249,9 +249,9 @@ describe('dates', () => {
   test('everybody can use it', () => expectAccessible('light'));
 
   test('a link brings the room and its text back', async () => {
-    await page.evaluate(() => location.assign('#device=wasm&model=tiny-dates&prompt=31.12.1999'));
+    await follow(page, 'device=wasm&model=tiny-dates&prompt=31.12.1999');
     await page.locator('.written .text', { hasText: '1999-12-31' }).waitFor();
-    await page.evaluate(() => location.assign('#device=wasm&model=tiny-tasks&prompt=roman%3A+2024'));
+    await follow(page, 'device=wasm&model=tiny-tasks&prompt=roman%3A+2024');
     await page.locator('.written .text', { hasText: 'MMXXIV' }).waitFor();
     // What is written then is in no address, and there again after a reload.
     await page.getByRole('textbox', { name: 'Text of the task' }).fill('1984');
@@ -458,7 +458,7 @@ describe('a model with a chat template', () => {
   let model: Model;
   let path: string;
   beforeAll(async () => {
-    await page.evaluate(() => location.assign('#device=wasm&temperature=0&max-new-tokens=6'));
+    await follow(page, 'device=wasm&temperature=0&max-new-tokens=6');
     await page.waitForFunction(() => document.querySelector<HTMLInputElement>('#maxNewTokens')!.value === '6');
     path = await download('qwen2');
     model = await load(path, { device: 'cpu' });

@@ -2,6 +2,7 @@ import type { BrowserContextOptions, Page, Route } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeSafetensors, tinyCheckpoint } from '../load/tiny-checkpoint.ts';
 import { openSite, type Site } from '../site.ts';
+import { follow } from './inside.ts';
 import { frame, stopClock } from './watch.ts';
 
 let site: Site;
@@ -55,7 +56,7 @@ async function visit(hash: string, size = viewport): Promise<void> {
   complaints = [];
   outside = [];
   await page.setViewportSize(size);
-  await page.evaluate((hash) => location.assign(`#${hash}`), hash);
+  await follow(page, hash);
   const link = new URLSearchParams(hash);
   await expect.poll(() => text()).toBe(link.get('prompt'));
   await page.locator(`.device[data-kind=${link.get('device') ?? 'wasm'}]`).waitFor();

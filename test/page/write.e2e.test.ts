@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/index.ts';
 import { openSite, type Site } from '../site.ts';
-import { complaintsOf, loadEmbedded } from './inside.ts';
+import { complaintsOf, follow, loadEmbedded } from './inside.ts';
 import { callNames, pass, stopClock, watchCalls } from './watch.ts';
 
 const text = 'Once upon a time there was a little girl';
@@ -30,7 +30,7 @@ let visits = 0;
 /** Follows a link with a text, and waits until the page has read it: its seed tells it from all others. The caret is at the end. */
 async function visit(dials = '', device = 'wasm', prompt = text): Promise<void> {
   const [, seed = String(++visits)] = /seed=(\d+)/.exec(dials) ?? [];
-  await follow(`prompt=${encodeURIComponent(prompt)}&device=${device}${dials}&seed=${seed}`);
+  await follow(page, `prompt=${encodeURIComponent(prompt)}&device=${device}${dials}&seed=${seed}`);
   await expect.poll(() => page.locator('#seed').inputValue()).toBe(seed);
   await runsOn(device);
   await toEnd();
@@ -40,7 +40,6 @@ async function toEnd(): Promise<void> {
   await page.keyboard.press('Control+End');
 }
 
-const follow = (hash: string) => page.evaluate((hash) => location.assign(`#${hash}`), hash);
 const runsOn = (kind: string) => page.locator(`.device[data-kind=${kind}]`).waitFor();
 async function switchTo(device: string): Promise<void> {
   await page.getByRole('button', { name: 'Change model' }).click();
@@ -193,7 +192,7 @@ test('the list of alternatives closes when the text becomes another, by whomever
   await expect.poll(() => list.count()).toBe(0);
   await expect.poll(value).toBe(`Hello there. ${text}`);
   await ask();
-  await follow('prompt=The%20dog&device=wasm&max-new-tokens=4');
+  await follow(page, 'prompt=The%20dog&device=wasm&max-new-tokens=4');
   await list.waitFor({ state: 'detached' });
   await ask();
   await complete();
