@@ -17,6 +17,9 @@ export interface Failure {
   gated?: string;
 }
 
+/** What went wrong, in the engine's own words. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** The hub's answer to who has not accepted a model's licence; it has the same one for what is private, or not there. */
 function gatedId(error: unknown, ref: ModelRef): string | undefined {
   const refused = error instanceof VitrineError && error.code === 'network' && /\b(401|403)\b/.test(error.message);
@@ -28,13 +31,12 @@ export function explain(error: unknown, ref: ModelRef, during: 'load' | 'run'): 
   const code = error instanceof VitrineError ? error.code : undefined;
   const gated = during === 'load' ? gatedId(error, ref) : undefined;
   const [what, advice] = gated ? strings.gated(gated) : sentence(error, ref, during);
-  const details = error instanceof Error ? error.message : String(error);
   const waysOut: WayOut[] = [];
   if (code === 'no-webgpu' || code === 'device-lost') waysOut.push('useProcessor');
   if (gated) waysOut.push('giveToken');
   else if (!code || code === 'network' || code === 'device-lost') waysOut.push('tryAgain');
   if (during === 'load') waysOut.push('otherModel');
-  return { code, what, advice, details, waysOut, ...(gated && { gated }) };
+  return { code, what, advice, details: messageOf(error), waysOut, ...(gated && { gated }) };
 }
 
 export function missing(ref: ModelRef): Failure {

@@ -175,6 +175,21 @@ describe('digits', () => {
     expect((await edges('.opened')).right).toBeGreaterThan(1800);
     await page.setViewportSize({ width: 1280, height: 900 });
   });
+
+  test('a block that could not be read is said, until another one is there', async () => {
+    await page.evaluate(() => {
+      const { postMessage } = Worker.prototype;
+      Worker.prototype.postMessage = (message: { port: MessagePort }) => {
+        Worker.prototype.postMessage = postMessage;
+        message.port.postMessage({ failure: { code: 'out-of-memory', message: 'There is no memory.' } });
+      };
+    });
+    const blocks = page.locator('.station[data-name="blocks"]');
+    await blocks.getByRole('button', { name: 'Next block' }).click();
+    await blocks.getByRole('alert').getByText('There is no memory.').waitFor();
+    await blocks.getByRole('button', { name: 'Next block' }).click();
+    await blocks.getByRole('alert').waitFor({ state: 'detached' });
+  });
 });
 
 describe('dates', () => {
@@ -341,6 +356,11 @@ describe('blanks', () => {
       .evaluateAll((rows) => rows.map((row) => row.children.length));
     expect(packed).toBe(lengths.reduce((a, b) => a + b, 0));
     expect(padded).toBe(Math.max(...lengths) * lengths.length);
+    const texts = await page.locator('#packed-texts').inputValue();
+    await page.locator('#packed-texts').fill(''); // of no text there is nothing to tell
+    await page.locator('[data-difference]').waitFor({ state: 'detached' });
+    await page.locator('#packed-texts').fill(texts);
+    await page.locator('[data-difference]').waitFor();
     // With colours of the system's own, too, a square tells whose it is.
     await page.emulateMedia({ forcedColors: 'active' });
     const colours = () =>

@@ -11,7 +11,8 @@ interface Later<T> {
   failure?: unknown;
   stale: boolean;
 }
-type Make<T> = (signal: AbortSignal) => Promise<T> | undefined;
+/** Where it gives no promise, what the last one gave stays; where there is nothing to ask of (`false`), there is nothing to tell. */
+type Make<T> = ((signal: AbortSignal) => Promise<T> | undefined) | false | undefined;
 
 /** What a promise gives of the model as it is, so anew when an adapter is put on or taken off. */
 export const useLater = <T>(make: Make<T>, when: When): Later<T> => useOnce(make, [...when, adapted.value]);
@@ -20,6 +21,7 @@ export const useLater = <T>(make: Make<T>, when: When): Later<T> => useOnce(make
 export function useOnce<T>(make: Make<T>, when: When): Later<T> {
   const [state, setState] = useState<Told<T>>({});
   useEffect(() => {
+    if (!make) return;
     const left = new AbortController();
     make(left.signal)?.then(
       (value) => left.signal.aborted || setState({ value, when }),
@@ -28,7 +30,7 @@ export function useOnce<T>(make: Make<T>, when: When): Later<T> {
     );
     return () => left.abort();
   }, when as unknown[]);
-  return laterOf(state, when);
+  return make ? laterOf(state, when) : { stale: false };
 }
 
 /** The last value and the last failure, each with what it was asked for. */

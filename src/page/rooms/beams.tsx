@@ -4,6 +4,7 @@ import type { Sequence } from '../../index.ts';
 import { percent } from '../format.ts';
 import { useLater } from '../inside/later.ts';
 import { type Branch, treeOf } from './beam-tree.ts';
+import { Failed } from './failed.tsx';
 import { Fold } from './fold.tsx';
 import { words } from './words/pairs.ts';
 
@@ -33,17 +34,13 @@ function Search({ model, source }: { model: WorkerEncoderDecoder; source: string
           </label>
         ))}
       </fieldset>
-      {failure !== undefined && (
-        <p role="alert" class="failed">
-          {words.failed(failure instanceof Error ? failure.message : String(failure))}
-        </p>
-      )}
+      <Failed failure={failure} says={words.failed} />
       {value ? (
         <div class="beam-tree" data-stale={stale}>
           <Children branches={value} />
         </div>
       ) : (
-        <p class="summary">{words.searching}</p>
+        failure === undefined && <p class="summary">{words.searching}</p>
       )}
     </>
   );

@@ -45,11 +45,8 @@ export function BlanksRoom({ model }: { model: WorkerEncoder }) {
   const gone = [...away].filter((i) => parts.words[i] !== undefined).sort((a, b) => a - b);
   const asked = useSettled({ text, gone }, 150);
   const isThere = asked.text.trim() !== '';
-  const { value, failure, stale } = useLater(
-    (signal) => (isThere ? runOf(model, asked.text, asked.gone, signal) : undefined),
-    [model, asked],
-  );
-  const run = isThere ? value : undefined; // of no text there is nothing to tell
+  const later = useLater(isThere && ((signal) => runOf(model, asked.text, asked.gone, signal)), [model, asked]);
+  const { value: run, failure, stale } = later;
   const change = (next: string) => {
     writeInRoom(next);
     setText(next);

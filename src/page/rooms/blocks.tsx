@@ -4,6 +4,7 @@ import { Matrix } from '../inside/draw/matrix.tsx';
 import { useLater } from '../inside/later.ts';
 import { Stepper } from '../views/stepper.tsx';
 import { headOf, type Stack, stacksOf, tensorsOf } from './anatomy.ts';
+import { Failed } from './failed.tsx';
 import { Fold } from './fold.tsx';
 import { plainName, words } from './words/anatomy.ts';
 
@@ -34,7 +35,7 @@ function Block({ tensors, trace, of, labels }: Props) {
   const heads = Number(parts.find(({ name }) => name.endsWith('hook_pattern'))?.shape[0] ?? 1);
   const names = parts.map(({ name }) => name);
   // What stands in the rows goes with the numbers.
-  const { value, stale } = useLater(
+  const { value, failure, stale } = useLater(
     async (signal) => ({ traced: await trace(names, signal), labels }),
     [of, stack, layer],
   );
@@ -64,6 +65,7 @@ function Block({ tensors, trace, of, labels }: Props) {
         <Stepper what={words.block} value={layer} count={stacks.get(stack) ?? 1} onChange={setLayer} />
         <Stepper what={words.head} value={Math.min(head, heads - 1)} count={heads} onChange={setHead} />
       </div>
+      <Failed failure={failure} />
       <ol class="tensors">
         {parts.map(({ name }) => {
           const tensor = value?.traced.get(name);

@@ -19,10 +19,8 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
   const [question, setQuestion] = useState(words.questionOpening);
   const asked = useSettled({ text, question }, 300);
   const isThere = asked.text.trim() !== '';
-  const { value, failure, stale } = useLater(
-    (signal) => (isThere ? answerOf(model, head, asked, signal) : undefined),
-    [model, asked],
-  );
+  const later = useLater(isThere && ((signal) => answerOf(model, head, asked, signal)), [model, asked]);
+  const { value, failure, stale } = later;
   return (
     <>
       <div class="put-in">
@@ -57,7 +55,7 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
           )}
         </div>
         <Failed failure={failure} />
-        {isThere && value && (
+        {value && (
           <section class="fits" data-stale={stale}>
             {value.length > 0 ? (
               <Shares label={head === 'classes' ? words.classes : words.entities} shares={value} />
@@ -114,7 +112,7 @@ function Opened({
   const { text, question } = asked;
   const input = head === 'answers' ? { text: question, pair: text } : text;
   const [row, setRow] = useState(0);
-  const { value } = useLater(
+  const { value, failure } = useLater(
     async (signal) => {
       const trace = await model.trace(input, { capture: attentionsOf(tensors).map(({ name }) => name), signal });
       const texts = await Promise.all(trace.tokens.map((id) => model.tokenizer.spelling(id)));
@@ -122,7 +120,7 @@ function Opened({
     },
     [model, asked],
   );
-  if (!value) return null;
+  if (!value) return <Failed failure={failure} />;
   const { input: read, trace, texts } = value;
   return (
     <>

@@ -7,6 +7,7 @@ import { openRoomText, writeInRoom } from '../models.ts';
 import { Beams } from './beams.tsx';
 import { Blocks } from './blocks.tsx';
 import { CrossAttention } from './cross-attention.tsx';
+import { Failed } from './failed.tsx';
 import { AddAndNorm } from './lessons/add-and-norm.tsx';
 import { CrossAttentionLesson } from './lessons/cross-attention.tsx';
 import { Sinusoids } from './lessons/sinusoids.tsx';
@@ -43,11 +44,7 @@ export function PairsRoom({ model, name }: { model: WorkerEncoderDecoder; name: 
           }}
         />
         <Written writing={writing} source={source} />
-        {failure !== undefined && (
-          <p role="alert" class="failed">
-            {common.failed(failure instanceof Error ? failure.message : String(failure))}
-          </p>
-        )}
+        <Failed failure={failure} />
       </div>
       <div class="opened">{run && source && <Opened model={model} run={run} source={source} />}</div>
     </>
@@ -71,11 +68,7 @@ function Written({ writing, source }: { writing: Writing; source: string | undef
         {completion && words.tokens(completion.ids.length, completion.timing.tokensPerSecond)}
         {completion?.finishReason === 'abort' && `, ${words.stopped}`}
       </p>
-      {failure !== undefined && (
-        <p role="alert" class="failed">
-          {words.failed(failure instanceof Error ? failure.message : String(failure))}
-        </p>
-      )}
+      <Failed failure={failure} says={words.failed} />
     </section>
   );
 }

@@ -32,11 +32,8 @@ export function SentencesRoom({ model }: { model: WorkerEncoder }) {
   const [query, setQuery] = useState(first!);
   const [list, setList] = useState(others.join('\n'));
   const texts = useSettled([query, ...list.split('\n')].map((text) => text.trim()).filter(Boolean), 300);
-  const { value, failure, stale } = useLater(
-    (signal) => (texts.length > 0 ? runOf(model, texts, signal) : undefined),
-    [model, texts],
-  );
-  const run = texts.length > 0 ? value : undefined; // of no text there is nothing to tell
+  const later = useLater(texts.length > 0 && ((signal) => runOf(model, texts, signal)), [model, texts]);
+  const { value: run, failure, stale } = later;
   const change = (nextQuery: string, nextList: string) => {
     writeInRoom(`${nextQuery}\n${nextList}`);
     setQuery(nextQuery);

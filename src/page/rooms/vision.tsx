@@ -11,6 +11,7 @@ import { attentionsOf, headOf } from './anatomy.ts';
 import { Blocks } from './blocks.tsx';
 import { readsDigits } from './digit-image.ts';
 import { DigitInput } from './digit-input.tsx';
+import { Failed } from './failed.tsx';
 import { Fold } from './fold.tsx';
 import { type HeadAt, Heads } from './heads.tsx';
 import { PictureInput } from './picture-input.tsx';
@@ -28,11 +29,8 @@ interface Run {
 export function VisionRoom({ model }: { model: WorkerVision }) {
   const isOfDigits = readsDigits(model.config);
   const [image, setImage] = useState<ImageSource | undefined>(undefined);
-  const {
-    value: run,
-    failure,
-    stale,
-  } = useLater((signal) => (image ? runOf(model, image, signal) : undefined), [image]);
+  const later = useLater(image !== undefined && ((signal) => runOf(model, image, signal)), [image]);
+  const { value: run, failure, stale } = later;
   return (
     <>
       <div class="put-in">
@@ -42,15 +40,11 @@ export function VisionRoom({ model }: { model: WorkerVision }) {
         </header>
         <div class="vision-top">
           {isOfDigits ? <DigitInput onImage={setImage} /> : <PictureInput onImage={setImage} />}
-          <Answer model={model} run={image ? run : undefined} stale={stale} />
+          <Answer model={model} run={run} stale={stale} />
         </div>
-        {failure !== undefined && image && (
-          <p role="alert" class="failed">
-            {common.failed(failure instanceof Error ? failure.message : String(failure))}
-          </p>
-        )}
+        <Failed failure={failure} />
       </div>
-      <div class="opened">{image && run && <Looks model={model} run={run} />}</div>
+      <div class="opened">{run && <Looks model={model} run={run} />}</div>
     </>
   );
 }

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { WorkerVision } from '../../embed/client.ts';
 import type { ImageSource } from '../../index.ts';
+import { messageOf } from '../failure.ts';
 import { centredDigit, type Grey, readsDigits } from '../rooms/digit-image.ts';
 import { fetchSamples } from '../rooms/digit-input.tsx';
 import { Pad } from '../rooms/pad.tsx';
@@ -32,7 +33,7 @@ function useAdding(model: WorkerVision) {
         const pixels = await model.preprocess(image);
         if (names.peek().includes(label)) pictures.value = [...pictures.value, { label, text, pixels }];
       } catch (error) {
-        setRefused(words.noPicture(text, error instanceof Error ? error.message : String(error)));
+        setRefused(words.noPicture(text, messageOf(error)));
       }
     }
   };

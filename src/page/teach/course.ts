@@ -4,6 +4,7 @@ import type { Adapter, Example, Step, TrainOptions } from '../../learn/index.ts'
 import { train } from '../../learn/index.ts';
 import { VitrineError } from '../../plan/error.ts';
 import { announce } from '../announce.ts';
+import { messageOf } from '../failure.ts';
 import { opened } from '../models.ts';
 import type { Pixels } from '../rooms/seen.tsx';
 import { type Pupil, put } from './adapter-on.ts';
@@ -165,7 +166,7 @@ export async function teach(
 function reasonOf(error: unknown): string {
   if (error instanceof VitrineError && error.code === 'diverged') return words.diverged;
   const hint = error instanceof VitrineError && error.hint ? ` ${error.hint}` : '';
-  return `${error instanceof Error ? error.message : String(error)}${hint}`;
+  return `${messageOf(error)}${hint}`;
 }
 
 /** Another adapter was put on by hand: what was learnt here is not what is shown any more. */

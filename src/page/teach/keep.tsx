@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { type Adapter, loadAdapter } from '../../learn/index.ts';
+import { messageOf } from '../failure.ts';
 import { cachedModels, opened } from '../models.ts';
 import { nameOf } from '../sources.ts';
 import { bytes } from '../strings.ts';
@@ -20,7 +21,7 @@ export function Keep({ model, adapter }: { model: Pupil; adapter: Adapter }) {
         setSaid(words.saved(name.trim()));
         savedAgain();
       },
-      (error: unknown) => setSaid(words.notSaved(error instanceof Error ? error.message : String(error))),
+      (error: unknown) => setSaid(words.notSaved(messageOf(error))),
     );
   return (
     <section class="keep" aria-labelledby="keep-title">
@@ -101,9 +102,7 @@ export function PutOn({ model }: { model: Pupil }) {
         forget();
         setSaid({ text: words.loaded(name), isWrong: false });
       })
-      .catch((error: unknown) =>
-        setSaid({ text: words.notLoaded(error instanceof Error ? error.message : String(error)), isWrong: true }),
-      );
+      .catch((error: unknown) => setSaid({ text: words.notLoaded(messageOf(error)), isWrong: true }));
   return (
     <section class="put-on" aria-labelledby="put-on-title">
       <h3 id="put-on-title">{words.loadTitle}</h3>

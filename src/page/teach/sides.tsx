@@ -29,12 +29,12 @@ interface Props {
 export function Sides({ model, adapter, title, note, label, value, onValue, make, by, goesOn, children }: Props) {
   const text = useSettled(value, 400);
   const both = useOnce(
-    async (signal) => {
-      if (!goesOn && text.trim() === '') return undefined;
-      const before = await wearing(model, null, () => make(text, signal));
-      signal.throwIfAborted();
-      return { text, before, after: await wearing(model, adapter, () => make(text, signal)) };
-    },
+    (goesOn || text.trim() !== '') &&
+      (async (signal) => {
+        const before = await wearing(model, null, () => make(text, signal));
+        signal.throwIfAborted();
+        return { text, before, after: await wearing(model, adapter, () => make(text, signal)) };
+      }),
     [model, adapter, text, by],
   );
   return (

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { WorkerVision } from '../../embed/client.ts';
 import type { ImageSource } from '../../index.ts';
 import type { Adapter } from '../../learn/index.ts';
+import { messageOf } from '../failure.ts';
 import { useOnce } from '../inside/later.ts';
 import { centredDigit, type Grey, readsDigits } from '../rooms/digit-image.ts';
 import { Failed } from '../rooms/failed.tsx';
@@ -29,14 +30,14 @@ export function TryPicture({ model, taught }: { model: WorkerVision; taught: Ada
         setRefused(undefined);
         triedPicture.value = pixels;
       },
-      (error: unknown) => setRefused(error instanceof Error ? error.message : String(error)),
+      (error: unknown) => setRefused(messageOf(error)),
     );
   const onDraw = (drawn: Grey, isOwn: boolean) => {
     const digit = isOwn ? centredDigit(drawn) : undefined;
     if (digit) void take({ ...digit, channels: 1 });
   };
   const { value, failure, stale } = useOnce(
-    () => (isHeaded && picture ? wearing(model, taught, () => model.classify(picture, { topK: 8 }), true) : undefined),
+    isHeaded && picture && (() => wearing(model, taught, () => model.classify(picture, { topK: 8 }), true)),
     [model, picture, round ?? taught, isHeaded],
   );
   return (
@@ -52,7 +53,7 @@ export function TryPicture({ model, taught }: { model: WorkerVision; taught: Ada
         {picture && (
           <div class="tried" data-stale={stale}>
             <Miniature pixels={picture} label={words.triedPicture} />
-            {isHeaded && value && (
+            {value && (
               <Shares label={words.tryIt} shares={value.map(({ label, score }) => ({ label, share: score }))} />
             )}
           </div>

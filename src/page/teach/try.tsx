@@ -17,7 +17,7 @@ export function Try({ model, taught }: { model: WorkerEncoder; taught: Adapter |
   const round = isLearning.value ? run!.steps.filter((step) => step.evaluation).length : undefined;
   const isHeaded = taught?.content.head !== undefined;
   const { value, failure, stale } = useOnce(
-    () => (isHeaded && text ? wearing(model, taught, () => scoresOf(model, text), true) : undefined),
+    isHeaded && text !== '' && (() => wearing(model, taught, () => scoresOf(model, text), true)),
     [model, text, round ?? taught, isHeaded],
   );
   return (
@@ -32,7 +32,7 @@ export function Try({ model, taught }: { model: WorkerEncoder; taught: Adapter |
         onInput={(event) => (tried.value = event.currentTarget.value)}
       />
       <Failed failure={failure} />
-      {isHeaded && value && text && (
+      {value && (
         <div data-stale={stale} data-text={value.text}>
           <Shares
             label={words.tryIt}

@@ -5,6 +5,7 @@ import { Matrix } from '../../inside/draw/matrix.tsx';
 import { useLater } from '../../inside/later.ts';
 import { Stepper } from '../../views/stepper.tsx';
 import { type Stack, stacksOf } from '../anatomy.ts';
+import { Failed } from '../failed.tsx';
 import { Fold } from '../fold.tsx';
 import { words as common } from '../words/anatomy.ts';
 import { words } from '../words/lessons.ts';
@@ -40,11 +41,11 @@ function Lesson({ stack, tensors, texts: given, trace, of }: Props) {
   const blocks = Array.from({ length: count }, (_, i) => `${stack}.${i}`);
   const names = blocks.flatMap((block) => [...partsOf(block), `${block}.ln1.hook_scale`]);
   // Tokens and their numbers are of one run.
-  const { value, stale } = useLater(
+  const { value, failure, stale } = useLater(
     async (signal) => ({ traced: await trace(names, signal), texts: given }),
     [of, stack],
   );
-  if (!value) return null;
+  if (!value) return <Failed failure={failure} />;
   const { traced, texts } = value;
   const at = Math.min(token, texts.length - 1);
   const rowOf = (name: string) => {

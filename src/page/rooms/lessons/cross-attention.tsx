@@ -5,6 +5,7 @@ import { shortNumber } from '../../format.ts';
 import { Quoting } from '../../inside/draw/figure.tsx';
 import { useLater } from '../../inside/later.ts';
 import { attentionsOf } from '../anatomy.ts';
+import { Failed } from '../failed.tsx';
 import { Fold } from '../fold.tsx';
 import { sharpest } from '../look.tsx';
 import type { PairRun } from '../pair-run.ts';
@@ -32,7 +33,7 @@ function Lesson({ model, run, row }: Props) {
   const attentions = useMemo(() => attentionsOf(model.tensors()).filter(({ crosses }) => crosses), [model]);
   const { attention, head } = useMemo(() => sharpest(attentions, run), [attentions, run]);
   const hook = attention.name.replace(/hook_pattern$/, '');
-  const { value, stale } = useLater(
+  const { value, failure, stale } = useLater(
     async (signal) => {
       const names = ['hook_q', 'hook_k', 'hook_attn_scores', 'hook_pattern'].map((name) => hook + name);
       const trace = await model.trace(run.input, { capture: names, signal });
@@ -40,7 +41,7 @@ function Lesson({ model, run, row }: Props) {
     },
     [model, run, hook],
   );
-  if (!value || stale) return null;
+  if (!value || stale) return <Failed failure={failure} />;
   const [q, k, scores, pattern] = value;
   const [, , keys = 0] = pattern.shape;
   const start = (head * run.target.length + row) * keys;

@@ -21,10 +21,8 @@ function Lesson({ model, texts: given }: { model: WorkerEncoder; texts: readonly
     text.split('\n').filter((line) => line.trim()),
     300,
   );
-  const { value, failure } = useLater(
-    (signal) => (texts.length > 0 ? measured(model, texts, signal) : undefined),
-    [model, texts],
-  );
+  const later = useLater(texts.length > 0 && ((signal) => measured(model, texts, signal)), [model, texts]);
+  const { value, failure } = later;
   return (
     <>
       <p class="lead">{words.packNote}</p>

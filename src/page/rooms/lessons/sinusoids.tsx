@@ -4,6 +4,7 @@ import { Figure } from '../../inside/draw/figure.tsx';
 import { Matrix } from '../../inside/draw/matrix.tsx';
 import { useLater } from '../../inside/later.ts';
 import { Stepper } from '../../views/stepper.tsx';
+import { Failed } from '../failed.tsx';
 import { Fold } from '../fold.tsx';
 import type { PairRun } from '../pair-run.ts';
 import { words as common } from '../words/anatomy.ts';
@@ -22,7 +23,7 @@ export function Sinusoids(props: { model: WorkerEncoderDecoder; run: PairRun }) 
 
 function Lesson({ model, run }: { model: WorkerEncoderDecoder; run: PairRun }) {
   const [token, setToken] = useState(1);
-  const { value } = useLater(
+  const { value, failure } = useLater(
     async (signal) => ({
       tensor: (await model.trace(run.input, { capture: [name], signal })).get(name)!,
       source: run.source,
@@ -31,7 +32,7 @@ function Lesson({ model, run }: { model: WorkerEncoderDecoder; run: PairRun }) {
   );
   const { tensor, source = [] } = value ?? {};
   const products = useMemo(() => tensor && productsOf(tensor.data, tensor.shape[0]!), [tensor]);
-  if (!tensor || !products) return null;
+  if (!tensor || !products) return <Failed failure={failure} />;
   const [rows = 0, width = 0] = tensor.shape;
   const at = Math.min(token, rows - 1);
   return (
