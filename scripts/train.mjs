@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { labelColumn, labels, recordsOf, texts } from '../src/page/teach/csv.mjs';
 
 const usage = 'npm run train -- --data messages.csv --model NAME_OR_FOLDER --out FOLDER';
 const { values } = parseArgs({
@@ -28,30 +29,7 @@ function fail(message) {
   process.exit(1);
 }
 
-/** The rows of a CSV file (RFC 4180): fields in quotes may hold separators, lines and, doubled, quotes; quotes inside others are their own. */
-function rowsOf(text, separator) {
-  const rows = [[]];
-  const field = new RegExp(
-    `("(?:[^"]|"")*"(?=${separator}|\\r?\\n|$)|[^${separator}\\r\\n]*)(${separator}|\\r?\\n|\\r|$)`,
-    'y',
-  );
-  for (let at = 0; at < text.length; at = field.lastIndex) {
-    field.lastIndex = at;
-    const [whole, value, end] = field.exec(text);
-    const isQuoted = /^"(?:[^"]|"")*"$/.test(value);
-    if (!isQuoted && /^"[^"]*$/.test(value))
-      throw new Error(`line ${text.slice(0, at).split('\n').length} has a quote that does not end`);
-    rows.at(-1).push(isQuoted ? value.slice(1, -1).replaceAll('""', '"') : value);
-    if (end !== separator && field.lastIndex < text.length) rows.push([]);
-    if (whole === '' || end === '') break;
-  }
-  return rows.filter((row) => row.some((value) => value.trim() !== ''));
-}
-
 const fields = 'text label prompt completion source target question context answer'.split(' ');
-const texts = /^(text|sentence|message|content|example|input|body|title|review)s?$/i;
-const labels = /^(label|class|category|kind|topic|tag|type|intent|sentiment)(es|s)?$/i;
-
 /** The columns that a first line names; undefined where it is an example. */
 function namedIn(first) {
   const names = first.map((cell) => cell.trim());
@@ -60,26 +38,18 @@ function namedIn(first) {
   return known.includes('text') && known.includes('label') && known.length === 2 ? known : undefined;
 }
 
-/** Commas, semicolons or tabs: what parts the most rows in two, or a first line into known names. */
+/** Commas, semicolons or tabs: what parts the most lines in two, or a first line into known names. */
 function separated(text) {
   const tries = [',', ';', '\t'].map((separator) => {
-    try {
-      const rows = rowsOf(text, separator);
-      const named = rows[0]?.length > 1 && namedIn(rows[0]);
-      return { rows, score: named ? Number.POSITIVE_INFINITY : rows.filter((row) => row.length === 2).length };
-    } catch (error) {
-      return { error, score: 0 };
-    }
+    const { records, open } = recordsOf(text, separator);
+    const { cells = [] } = records[0] ?? {};
+    const named = cells.length > 1 && namedIn(cells);
+    const pairs = records.filter(({ cells }) => cells.length === 2).length;
+    return { records, open, score: open !== undefined ? 0 : named ? Number.POSITIVE_INFINITY : pairs };
   });
-  const best = tries.reduce((one, other) => (other.score > one.score ? other : one));
-  if (best.error) throw best.error;
-  return best.rows;
-}
-
-/** Of two columns without names the one with fewer different values tells classes. */
-function isLabelFirst(rows) {
-  const [first, second] = [0, 1].map((at) => new Set(rows.map((row) => row[at]?.trim())).size);
-  return rows[0].length === 2 && first < second;
+  const { records, open } = tries.reduce((one, other) => (other.score > one.score ? other : one));
+  if (open !== undefined) throw new Error(`line ${open} has a quote that does not end`);
+  return records.filter(({ cells }) => cells.some((cell) => cell.trim() !== ''));
 }
 
 /** Examples of a JSON file (a list, or an object with `train`) or of a CSV file, whose first line may name its columns. */
@@ -93,13 +63,16 @@ function examplesIn(path) {
   }
   const rows = separated(text);
   if (rows.length === 0) throw new Error(`${path} is empty`);
-  const named = namedIn(rows[0]);
-  const columns = named ?? (isLabelFirst(rows) ? ['label', 'text'] : ['text', 'label'].slice(0, rows[0].length));
-  return rows.slice(named ? 1 : 0).map((row, i) => {
-    if (row.length !== columns.length) throw new Error(`row ${i + 1} has ${row.length} columns, not ${columns.length}`);
-    const empty = columns.find((name, at) => name !== 'answer' && row[at].trim() === '');
+  const [{ cells: first }] = rows;
+  const named = namedIn(first);
+  const isLabelFirst = first.length === 2 && labelColumn(rows) === 0;
+  const columns = named ?? (isLabelFirst ? ['label', 'text'] : ['text', 'label'].slice(0, first.length));
+  return rows.slice(named ? 1 : 0).map(({ cells }, i) => {
+    const { length } = cells;
+    if (length !== columns.length) throw new Error(`row ${i + 1} has ${length} columns, not ${columns.length}`);
+    const empty = columns.find((name, at) => name !== 'answer' && cells[at].trim() === '');
     if (empty) throw new Error(`row ${i + 1} has no ${empty}`);
-    return Object.fromEntries(columns.map((name, at) => [name, name === 'label' ? row[at].trim() : row[at]]));
+    return Object.fromEntries(columns.map((name, at) => [name, name === 'label' ? cells[at].trim() : cells[at]]));
   });
 }
 
@@ -125,8 +98,8 @@ try {
   const given = Object.entries(names).flatMap(([flag, option]) =>
     values[flag] === undefined ? [] : [[option, Number(values[flag])]],
   );
-  const labels = values.labels?.split(',').map((name) => name.trim());
-  const options = { method: values.method, ...Object.fromEntries(given), ...(labels && { labels }) };
+  const named = values.labels?.split(',').map((name) => name.trim());
+  const options = { method: values.method, ...Object.fromEntries(given), ...(named && { labels: named }) };
   const run = train(model, examples, options);
   for await (const { step, steps, loss, learningRate, tokensPerSecond, secondsLeft, evaluation } of run) {
     const judged = evaluation ? `, judged ${evaluation.loss.toFixed(4)}${share(evaluation.accuracy)}` : '';

@@ -1,8 +1,4 @@
-/** A record of a CSV file, and the line of the file that it begins on, from 1. */
-interface Record {
-  cells: string[];
-  line: number;
-}
+import { labelColumn, labels, recordsOf, texts } from './csv.mjs';
 
 /** What is wrong with a line; `fatal`: with all that follows, too. */
 export type Problem =
@@ -25,9 +21,6 @@ export interface Table {
   hasHeader: boolean;
 }
 
-const texts = /^(text|texts|sentence|message|content|example|input|body|title|review)s?$/i;
-const labels = /^(label|class|category|kind|target|topic|tag|type|intent|sentiment)(es|s)?$/i;
-
 const sources = /^(source|input|from|question)s?$/i;
 const targets = /^(target|output|to|answer)s?$/i;
 
@@ -36,8 +29,8 @@ const targets = /^(target|output|to|answer)s?$/i;
  * @param areClasses the second column names classes; else it is what a text becomes, and stands behind it
  */
 export function readTable(given: string, areClasses = true): Table {
-  const source = given.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n');
-  const { records, problems } = recordsOf(source, separatorOf(source));
+  const { records, open } = recordsOf(given, separatorOf(given));
+  const problems: Problem[] = open === undefined ? [] : [{ line: open, what: 'open-quote' }];
   const full = records.filter(({ cells, line }) => {
     if (cells.length === 2) return true;
     problems.push({ line, what: 'columns', count: cells.length });
@@ -66,49 +59,12 @@ export function readTable(given: string, areClasses = true): Table {
   return { rows, problems: problems.sort((a, b) => a.line - b.line), classes, hasHeader };
 }
 
-/** Of two columns the one with fewer different values names classes; the second where they have as many. */
-function labelColumn(body: readonly Record[]): number {
-  const kinds = [0, 1].map((i) => new Set(body.map(({ cells }) => cells[i]!.trim())).size);
-  return kinds[0]! < kinds[1]! ? 0 : 1;
-}
-
 /** What parts the columns of most lines in two. */
-function separatorOf(source: string): string {
+function separatorOf(given: string): string {
   const parting = (separator: string) =>
-    recordsOf(source.slice(0, 20_000), separator).records.filter(({ cells }) => cells.length === 2).length;
+    recordsOf(given.slice(0, 20_000), separator).records.filter(({ cells }) => cells.length === 2).length;
   const counts = ['\t', ',', ';'].map((separator) => [separator, parting(separator)] as const);
   return counts.reduce((best, one) => (one[1] > best[1] ? one : best), [',', 0] as const)[0];
-}
-
-function recordsOf(source: string, separator: string): { records: Record[]; problems: Problem[] } {
-  const records: Record[] = [];
-  const problems: Problem[] = [];
-  let line = 1;
-  // `space`: what stands behind a closed quote so far.
-  let [cells, cell, begins, space] = [[] as string[], '', 1, ''];
-  let quoted: 'no' | 'open' | 'closed' = 'no';
-  const end = () => {
-    if (cells.length > 0 || cell.trim() || quoted !== 'no') records.push({ cells: [...cells, cell], line: begins });
-    [cells, cell, begins, quoted] = [[], '', line + 1, 'no'];
-  };
-  for (let i = 0; i < source.length; i++) {
-    const character = source[i]!;
-    if (quoted === 'open') {
-      if (character === '"' && source[i + 1] === '"') cell += source[++i];
-      else if (character === '"') quoted = 'closed';
-      else cell += character;
-    } else if (character === '"' && cell.trim() === '' && quoted === 'no') [cell, space, quoted] = ['', '', 'open'];
-    else if (character === separator) [cells, cell, quoted] = [[...cells, cell], '', 'no'];
-    else if (character === '\n') end();
-    else if (quoted === 'no') cell += character;
-    else if (!character.trim()) space += character;
-    // Something stands behind a quote that was closed: the quotes are a part of the text, as people write them.
-    else [cell, quoted] = [`"${cell}"${space}${character}`, 'no'];
-    if (character === '\n') line++;
-  }
-  if (quoted === 'open') problems.push({ line: begins, what: 'open-quote' });
-  else end();
-  return { records, problems };
 }
 
 /** A row as a line of CSV. */
