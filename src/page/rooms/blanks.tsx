@@ -16,6 +16,7 @@ import { MaskedWords } from './lessons/masked-words.tsx';
 import { Packing } from './lessons/packing.tsx';
 import { SelfAttention } from './self-attention.tsx';
 import { Shares } from './shares.tsx';
+import { TextField } from './text-field.tsx';
 import { words } from './words/encoder.ts';
 import { maskedText, splitWords, writtenToken } from './words-of.ts';
 
@@ -66,17 +67,14 @@ export function BlanksRoom({ model }: { model: WorkerEncoder }) {
           <p class="summary">{words.blanksLead}</p>
         </header>
         <div class="source-input">
-          <label class="unseen" for="blanks-text">
-            {words.text}
-          </label>
-          <textarea
+          <TextField
             id="blanks-text"
+            label={words.text}
+            isUnseen
             rows={2}
-            dir="auto"
             value={text}
-            spellcheck={false}
-            onInput={(event) => {
-              change(event.currentTarget.value);
+            onText={(next) => {
+              change(next);
               setAway(new Set(gone));
             }}
           />

@@ -9,6 +9,7 @@ import { Failed } from './failed.tsx';
 import { useSettled } from './later-text.ts';
 import { SelfAttention } from './self-attention.tsx';
 import { Shares } from './shares.tsx';
+import { TextField } from './text-field.tsx';
 import { words } from './words/encoder.ts';
 import { writtenToken } from './words-of.ts';
 
@@ -21,6 +22,10 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
   const isThere = asked.text.trim() !== '';
   const later = useLater(isThere && ((signal) => answerOf(model, head, asked, signal)), [model, asked]);
   const { value, failure, stale } = later;
+  const change = (next: string) => {
+    writeInRoom(next);
+    setText(next);
+  };
   return (
     <>
       <div class="put-in">
@@ -29,29 +34,9 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
           <p class="summary">{words.labelsLead}</p>
         </header>
         <div class="sentence-fields">
-          <label for="labels-text">{words.text}</label>
-          <textarea
-            id="labels-text"
-            rows={3}
-            dir="auto"
-            value={text}
-            spellcheck={false}
-            onInput={(event) => {
-              writeInRoom(event.currentTarget.value);
-              setText(event.currentTarget.value);
-            }}
-          />
+          <TextField id="labels-text" label={words.text} rows={3} value={text} onText={change} />
           {head === 'answers' && (
-            <>
-              <label for="question">{words.question}</label>
-              <input
-                id="question"
-                type="text"
-                dir="auto"
-                value={question}
-                onInput={(event) => setQuestion(event.currentTarget.value)}
-              />
-            </>
+            <TextField id="question" label={words.question} value={question} onText={setQuestion} />
           )}
         </div>
         <Failed failure={failure} />

@@ -15,6 +15,7 @@ import { AddAndNorm } from './lessons/add-and-norm.tsx';
 import { Packing } from './lessons/packing.tsx';
 import { SelfAttention } from './self-attention.tsx';
 import { Shares } from './shares.tsx';
+import { TextField } from './text-field.tsx';
 import { words } from './words/encoder.ts';
 import { writtenToken } from './words-of.ts';
 
@@ -48,22 +49,13 @@ export function SentencesRoom({ model }: { model: WorkerEncoder }) {
           <p class="summary">{words.sentencesLead}</p>
         </header>
         <div class="sentence-fields">
-          <label for="query">{words.query}</label>
-          <input
-            id="query"
-            type="text"
-            dir="auto"
-            value={query}
-            onInput={(event) => change(event.currentTarget.value, list)}
-          />
-          <label for="sentences">{words.sentences}</label>
-          <textarea
+          <TextField id="query" label={words.query} value={query} onText={(next) => change(next, list)} />
+          <TextField
             id="sentences"
+            label={words.sentences}
             rows={6}
-            dir="auto"
             value={list}
-            spellcheck={false}
-            onInput={(event) => change(query, event.currentTarget.value)}
+            onText={(next) => change(query, next)}
           />
         </div>
         <Failed failure={failure} />

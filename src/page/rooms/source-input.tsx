@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import type { EmbeddedName } from '../embedded.ts';
 import { isComposing } from '../keys.ts';
+import { TextField } from './text-field.tsx';
 import { words as common } from './words/anatomy.ts';
 import { examples, tasks, words } from './words/pairs.ts';
 
@@ -47,24 +48,19 @@ export function SourceInput({ model, name, start, onText }: Props) {
       {hasTasks ? (
         <TaskFields text={text} onText={take} />
       ) : (
-        <>
-          <label class="unseen" for="source-text">
-            {words.source}
-          </label>
-          <textarea
-            id="source-text"
-            rows={2}
-            dir="auto"
-            value={text}
-            spellcheck={false}
-            onInput={(event) => take(event.currentTarget.value, true)}
-            onKeyDown={(event) => {
-              if (event.key !== 'Enter' || event.shiftKey || isComposing(event)) return;
-              event.preventDefault();
-              take(text);
-            }}
-          />
-        </>
+        <TextField
+          id="source-text"
+          label={words.source}
+          isUnseen
+          rows={2}
+          value={text}
+          onText={(next) => take(next, true)}
+          onKeyDown={(event) => {
+            if (event.key !== 'Enter' || event.shiftKey || isComposing(event)) return;
+            event.preventDefault();
+            take(text);
+          }}
+        />
       )}
       <p class="chips">
         {!isQuick && (

@@ -4,6 +4,7 @@ import { useLater } from '../../inside/later.ts';
 import { Failed } from '../failed.tsx';
 import { Fold } from '../fold.tsx';
 import { useSettled } from '../later-text.ts';
+import { TextField } from '../text-field.tsx';
 import { words } from '../words/lessons.ts';
 
 /** A batch of texts as it is run, beside the rectangle that it is elsewhere. */
@@ -27,15 +28,7 @@ function Lesson({ model, texts: given }: { model: WorkerEncoder; texts: readonly
     <>
       <p class="lead">{words.packNote}</p>
       <div class="sentence-fields">
-        <label for="packed-texts">{words.packTexts}</label>
-        <textarea
-          id="packed-texts"
-          rows={4}
-          dir="auto"
-          value={text}
-          spellcheck={false}
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
+        <TextField id="packed-texts" label={words.packTexts} rows={4} value={text} onText={setText} />
       </div>
       <Failed failure={failure} />
       {value && <Batches lengths={value.lengths} difference={value.difference} />}
