@@ -6,7 +6,7 @@ import { percent } from '../format.ts';
 import { Quoting } from '../inside/draw/figure.tsx';
 import { useLater } from '../inside/later.ts';
 import { openRoomText, writeInRoom } from '../models.ts';
-import { softmax } from '../shares.ts';
+import { largest, rowOf, softmax } from '../shares.ts';
 import { attentionsOf } from './anatomy.ts';
 import { Blocks } from './blocks.tsx';
 import { Failed } from './failed.tsx';
@@ -154,15 +154,12 @@ function Opened({ model, run }: { model: WorkerEncoder; run: BlanksRun }) {
   useLayoutEffect(() => setRow(first), [first, run.texts.length]);
   const trace = (capture: string[], signal: AbortSignal) => model.trace(run.masked, { capture, signal });
   const read = { source: run.texts, target: run.texts, trace: run.trace };
-  const has = (name: string) => tensors.some((tensor) => tensor.name === name);
   return (
     <>
       <SelfAttention tensors={tensors} read={read} row={Math.min(row, run.texts.length - 1)} onRow={setRow} />
       <Blocks tensors={tensors} trace={trace} of={run} labels={() => run.texts} />
       <MaskedWords model={model} text={run.masked} />
-      {has('blocks.0.hook_normalized_resid_post') && (
-        <AddAndNorm stack="blocks" tensors={tensors} texts={run.texts} trace={trace} of={run} />
-      )}
+      <AddAndNorm stack="blocks" tensors={tensors} texts={run.texts} trace={trace} of={run} />
       <Packing model={model} texts={[run.masked, ...words.packed]} />
     </>
   );
@@ -183,14 +180,12 @@ async function runOf(
   const capture = attentionsOf(model.tensors()).map(({ name }) => name);
   const trace = await model.trace(masked, { capture, signal });
   const { tokens, logits } = trace;
-  const width = logits.shape[1]!;
   const places = [...tokens.keys()].filter((i) => tokens[i] === tokenizer.maskId);
   const blanks = await Promise.all(
     places.map(async (at, i): Promise<Blank> => {
-      const shares = softmax(logits.data.subarray(at * width, (at + 1) * width));
-      const best = [...shares.keys()].sort((a, b) => shares[b]! - shares[a]!).slice(0, most);
+      const shares = softmax(rowOf(logits, at));
       const fits = await Promise.all(
-        best.map(async (id) => ({ id, text: await wordOf(tokenizer, id), share: shares[id]! })),
+        largest(shares, most).map(async (id) => ({ id, text: await wordOf(tokenizer, id), share: shares[id]! })),
       );
       return { at, fits, was: await wasOf(tokenizer, parts.words[gone[i]!] ?? '', shares) };
     }),

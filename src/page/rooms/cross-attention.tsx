@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import type { WorkerEncoderDecoder } from '../../embed/client.ts';
 import { percent } from '../format.ts';
-import { softmax } from '../shares.ts';
+import { rowOf, shareOf } from '../shares.ts';
 import { attentionsOf } from './anatomy.ts';
 import { Fold } from './fold.tsx';
 import { Look } from './look.tsx';
@@ -37,7 +37,5 @@ export function CrossAttention({ model, run, row, onRow }: Props) {
 
 /** The model's own probability of a token that it wrote, as it wrote it. */
 export function probabilityOf({ trace, targetIds }: PairRun, row: number): number {
-  const { data, shape } = trace.logits;
-  const width = shape[1]!;
-  return softmax(data.subarray(row * width, (row + 1) * width))[targetIds[row]!]!;
+  return shareOf(rowOf(trace.logits, row), targetIds[row]!);
 }

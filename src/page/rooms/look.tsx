@@ -3,6 +3,7 @@ import { useLayoutEffect, useState } from 'preact/hooks';
 import type { TracedTensor } from '../../index.ts';
 import { Figure, Quoting } from '../inside/draw/figure.tsx';
 import { Matrix } from '../inside/draw/matrix.tsx';
+import { largest } from '../shares.ts';
 import { type Attention, headOf } from './anatomy.ts';
 import { type HeadAt, Heads } from './heads.tsx';
 import { Lines } from './lines.tsx';
@@ -28,6 +29,8 @@ interface Props {
   heading: ComponentChildren;
 }
 
+const mostKeys = 5;
+
 const picture = (data: Float32Array, rows: number, columns: number) => ({ data, rows, columns });
 
 /** What each token takes of the others: as lines, as a matrix, in numbers, for a head that is chosen among all. */
@@ -37,6 +40,7 @@ export function Look({ attentions, read, row, onRow, note, heading }: Props) {
   const at = chosen ?? sharpest(attentions, read);
   const { source, target, trace } = read;
   const shares = headOf(trace.get(at.attention.name)!, at.head);
+  const own = shares.subarray(row * source.length, (row + 1) * source.length);
   const { layer, name } = at.attention;
   const title = words.lines(layer, at.head);
   return (
@@ -70,7 +74,7 @@ export function Look({ attentions, read, row, onRow, note, heading }: Props) {
           <div class="cross-row">
             <h5>{typeof heading === 'string' ? <Quoting text={heading} /> : heading}</h5>
             <Shares
-              shares={largest(shares.subarray(row * source.length, (row + 1) * source.length), source)}
+              shares={largest(own, mostKeys).map((key) => ({ key, label: source[key]!, share: own[key]! }))}
               label={title}
             />
           </div>
@@ -78,13 +82,6 @@ export function Look({ attentions, read, row, onRow, note, heading }: Props) {
       </div>
     </Figure>
   );
-}
-
-const mostKeys = 5;
-
-function largest(shares: Float32Array, texts: readonly string[]) {
-  const all = [...shares].map((share, i) => ({ label: texts[i]!, key: i, share }));
-  return all.sort((a, b) => b.share - a.share).slice(0, mostKeys);
 }
 
 /** The head whose tokens each look at one place the most: what there is to see, it shows best. */

@@ -78,28 +78,20 @@ function Opened({ model, run, source }: { model: WorkerEncoderDecoder; run: Pair
   const tensors = useMemo(() => model.tensors(), [model]);
   const [row, setRow] = useState(0);
   useLayoutEffect(() => setRow(0), [run]);
-  const has = (name: string) => tensors.some((tensor) => tensor.name === name);
+  const trace = (capture: string[], signal: AbortSignal) => model.trace(run.input, { capture, signal });
   return (
     <>
       <CrossAttention model={model} run={run} row={Math.min(row, run.target.length - 1)} onRow={setRow} />
       <Beams model={model} source={source} />
       <Blocks
         tensors={tensors}
-        trace={(capture, signal) => model.trace(run.input, { capture, signal })}
+        trace={trace}
         of={run}
         labels={(stack) => (stack === 'encoder' ? run.source : run.target)}
       />
       <CrossAttentionLesson model={model} run={run} row={Math.min(row, run.target.length - 1)} />
-      {has('encoder.embed.hook_pos_embed') && <Sinusoids model={model} run={run} />}
-      {has('encoder.0.hook_normalized_resid_post') && (
-        <AddAndNorm
-          stack="encoder"
-          tensors={tensors}
-          texts={run.source}
-          trace={(capture, signal) => model.trace(run.input, { capture, signal })}
-          of={run}
-        />
-      )}
+      {tensors.some(({ name }) => name === 'encoder.embed.hook_pos_embed') && <Sinusoids model={model} run={run} />}
+      <AddAndNorm stack="encoder" tensors={tensors} texts={run.source} trace={trace} of={run} />
     </>
   );
 }

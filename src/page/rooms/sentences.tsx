@@ -87,9 +87,7 @@ function Opened({ model, run }: { model: WorkerEncoder; run: SentencesRun }) {
     <>
       <SelfAttention tensors={tensors} read={read} row={Math.min(row, run.tokens.length - 1)} onRow={setRow} />
       <Blocks tensors={tensors} trace={trace} of={run} labels={() => run.tokens} />
-      {tensors.some(({ name }) => name === 'blocks.0.hook_normalized_resid_post') && (
-        <AddAndNorm stack="blocks" tensors={tensors} texts={run.tokens} trace={trace} of={run} />
-      )}
+      <AddAndNorm stack="blocks" tensors={tensors} texts={run.tokens} trace={trace} of={run} />
       <Packing model={model} texts={run.texts} />
     </>
   );

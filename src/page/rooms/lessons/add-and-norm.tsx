@@ -3,6 +3,7 @@ import type { TensorSpec, TracedTensor } from '../../../index.ts';
 import { Quoting } from '../../inside/draw/figure.tsx';
 import { Matrix } from '../../inside/draw/matrix.tsx';
 import { useLater } from '../../inside/later.ts';
+import { magnitudeOf, momentsOf, rowOf } from '../../shares.ts';
 import { Stepper } from '../../views/stepper.tsx';
 import { type Stack, stacksOf } from '../anatomy.ts';
 import { Failed } from '../failed.tsx';
@@ -18,8 +19,9 @@ interface Props {
   of: unknown;
 }
 
-/** The norm behind the sum, as the first transformers have it, with the numbers of one token. */
+/** The norm behind the sum, as the first transformers have it, with the numbers of one token; nothing where norms stand elsewhere. */
 export function AddAndNorm(props: Props) {
+  if (!props.tensors.some(({ name }) => name === `${props.stack}.0.hook_normalized_resid_post`)) return null;
   return (
     <Fold title={words.normTitle} summary={words.normSummary} name="add-and-norm">
       {() => <Lesson {...props} />}
@@ -48,13 +50,10 @@ function Lesson({ stack, tensors, texts: given, trace, of }: Props) {
   if (!value) return <Failed failure={failure} />;
   const { traced, texts } = value;
   const at = Math.min(token, texts.length - 1);
-  const rowOf = (name: string) => {
-    const { data, shape } = traced.get(name)!;
-    return data.subarray(at * shape[1]!, (at + 1) * shape[1]!);
-  };
-  const rows = partsOf(`${stack}.${layer}`).map((name) => ({ name, data: rowOf(name) }));
-  const limit = Math.max(...rows.map(({ data }) => data.reduce((most, one) => Math.max(most, Math.abs(one)), 0)));
-  const scale = rowOf(`${stack}.${layer}.ln1.hook_scale`)[0]!;
+  const row = (name: string) => rowOf(traced.get(name)!, at);
+  const rows = partsOf(`${stack}.${layer}`).map((name) => ({ name, data: row(name) }));
+  const limit = magnitudeOf(...rows.map(({ data }) => data));
+  const scale = row(`${stack}.${layer}.ln1.hook_scale`)[0]!;
   return (
     <>
       <p class="lead">{words.normNote}</p>
@@ -90,8 +89,8 @@ function Lesson({ stack, tensors, texts: given, trace, of }: Props) {
       </p>
       <Spreads
         label={words.normEach(count)}
-        before={blocks.map((block) => spread(rowOf(`${block}.hook_resid_mid`)))}
-        after={blocks.map((block) => spread(rowOf(`${block}.ln1.hook_normalized`)))}
+        before={blocks.map((block) => spread(row(`${block}.hook_resid_mid`)))}
+        after={blocks.map((block) => spread(row(`${block}.ln1.hook_normalized`)))}
       />
       <p class="lead">{words.normWhy}</p>
     </>
@@ -129,7 +128,4 @@ function Spreads({ label, before, after }: { label: string; before: readonly num
 }
 
 /** The standard deviation. */
-function spread(values: Float32Array): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
-}
+const spread = (values: Float32Array): number => Math.sqrt(momentsOf(values).variance);

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../../embed/client.ts';
 import { percent } from '../../format.ts';
-import { softmax } from '../../shares.ts';
+import { rowOf, shareOf } from '../../shares.ts';
 import { Failed } from '../failed.tsx';
 import { Fold } from '../fold.tsx';
 import { words as common } from '../words/anatomy.ts';
@@ -90,14 +90,13 @@ function Lesson({ model, text }: { model: WorkerEncoder; text: string }) {
 
 /** Each token but the special ones, with what it gets where a mask stands in its place. */
 async function* guessed(model: WorkerEncoder, text: string, signal: AbortSignal) {
-  const { tokenizer, config } = model;
+  const { tokenizer } = model;
   const { ids, types, sequence } = await tokenizer.inputs(text);
   const places = [...ids.keys()].filter((i) => sequence[i] !== null && ids[i] !== tokenizer.maskId);
   for (const at of places) {
     const masked = ids.map((id, i) => (i === at ? tokenizer.maskId! : id));
     const { logits } = await model.trace({ ids: masked, types }, { capture: [], signal });
-    const shares = softmax(logits.data.subarray(at * config.vocabSize, (at + 1) * config.vocabSize));
     const spelled = await tokenizer.spelling(ids[at]!);
-    yield { guess: { text: writtenToken(spelled), share: shares[ids[at]!]! }, all: places.length };
+    yield { guess: { text: writtenToken(spelled), share: shareOf(rowOf(logits, at), ids[at]!) }, all: places.length };
   }
 }
