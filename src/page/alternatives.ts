@@ -7,7 +7,7 @@ import { type TextToken, tokensNow } from './tokens.ts';
 import { branchAt, phase, shownText } from './writing.ts';
 
 /** What else could stand where a token of the text stands. */
-export interface Alternatives {
+interface Alternatives {
   token: TextToken;
   /** The likeliest tokens there, with the model's own probabilities: no sampling settings apply. */
   likeliest: { id: number; text: string; probability: number }[];

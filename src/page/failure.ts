@@ -3,7 +3,7 @@ import { type ModelRef, nameOf } from './sources.ts';
 import { strings } from './strings.ts';
 
 /** What can be offered to get out of a failure. */
-export type WayOut = 'giveToken' | 'tryAgain' | 'useEmbedded' | 'useProcessor' | 'otherModel';
+export type WayOut = 'giveToken' | 'tryAgain' | 'useProcessor' | 'otherModel';
 
 /** A failure as a visitor reads it. */
 export interface Failure {

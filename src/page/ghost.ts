@@ -1,10 +1,11 @@
 import { batch, effect, signal } from '@preact/signals';
 import type { Token } from '../index.ts';
 import { shown } from './models.ts';
+import { remember, remembered } from './state/kept.ts';
 import { accept, composing, phase, shownText } from './writing.ts';
 
 /** What the model would write next, offered in grey behind the text until the visitor takes it or writes on. */
-export interface Ghost {
+interface Ghost {
   /** The text it goes on from. */
   after: string;
   tokens: readonly Token[];
@@ -12,8 +13,7 @@ export interface Ghost {
 
 export const ghost = signal<Ghost | undefined>(undefined);
 
-const key = 'vitrine-ghost';
-export const ghostOn = signal(remembered());
+export const ghostOn = signal(remembered('ghost') !== 'off');
 
 /** Shorter than the time between two keystrokes: what is typed through it costs a run that is aborted. */
 const settleMs = 20;
@@ -88,18 +88,5 @@ export function dismiss(): boolean {
 
 export function switchGhost(): void {
   ghostOn.value = !ghostOn.value;
-  try {
-    if (ghostOn.value) localStorage.removeItem(key);
-    else localStorage.setItem(key, 'off');
-  } catch {
-    // storage is closed to this page: the choice lasts until it is left
-  }
-}
-
-function remembered(): boolean {
-  try {
-    return localStorage.getItem(key) !== 'off';
-  } catch {
-    return true;
-  }
+  remember('ghost', ghostOn.value ? undefined : 'off');
 }

@@ -162,7 +162,6 @@ export const strings = {
   details: 'Details',
   dismiss: 'Dismiss',
   tryAgain: 'Try again',
-  useEmbedded: 'Use Tiny Tales',
   useProcessor: 'Run on the processor',
   otherModel: 'Choose another model',
 

@@ -1,11 +1,12 @@
 import { effect, signal } from '@preact/signals';
+import { remember, remembered } from './state/kept.ts';
 
-export type Theme = 'light' | 'dark';
+type Theme = 'light' | 'dark';
 
-const key = 'vitrine-theme';
 const systemDark = matchMedia('(prefers-color-scheme: dark)');
 const system = signal<Theme>(systemDark.matches ? 'dark' : 'light');
-const chosen = signal<Theme | undefined>(remembered());
+const last = remembered('theme');
+const chosen = signal<Theme | undefined>(last === 'dark' || last === 'light' ? last : undefined);
 
 /** Shows the remembered theme, or follows the system's as it changes. */
 export function followTheme(): void {
@@ -25,19 +26,5 @@ export function currentTheme(): Theme {
 export function switchTheme(): void {
   const next = currentTheme() === 'dark' ? 'light' : 'dark';
   chosen.value = next === system.value ? undefined : next;
-  try {
-    if (chosen.value) localStorage.setItem(key, chosen.value);
-    else localStorage.removeItem(key);
-  } catch {
-    // storage is closed to this page: the choice lasts until it is left
-  }
-}
-
-function remembered(): Theme | undefined {
-  try {
-    const value = localStorage.getItem(key);
-    return value === 'dark' || value === 'light' ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  remember('theme', chosen.value);
 }

@@ -84,7 +84,7 @@ async function readTokens(text: string, signal?: AbortSignal): Promise<TextToken
 }
 
 /** Nats from which entropy has its full colour: a text's entropies lie far below that of a draw from all words alike. */
-export const fullEntropy = 5;
+const fullEntropy = 5;
 
 /** How strongly a token is drawn, 0 to 1. */
 export function shadeOf(token: TextToken, by: Colouring, vocabSize: number): number | undefined {

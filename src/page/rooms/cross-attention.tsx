@@ -36,6 +36,6 @@ export function CrossAttention({ model, run, row, onRow }: Props) {
 }
 
 /** The model's own probability of a token that it wrote, as it wrote it. */
-export function probabilityOf({ trace, targetIds }: PairRun, row: number): number {
+function probabilityOf({ trace, targetIds }: PairRun, row: number): number {
   return shareOf(rowOf(trace.logits, row), targetIds[row]!);
 }

@@ -5,7 +5,7 @@ import { centredDigit, type Grey } from './digit-image.ts';
 import { drawGrey, Pad } from './pad.tsx';
 import { words } from './words/vision.ts';
 
-export interface Sample extends Grey {
+interface Sample extends Grey {
   label: number;
 }
 

@@ -76,7 +76,7 @@ export function showing(document: Document, id: number): Document {
   return { ...document, shown: id, run: undefined, change: 'other' };
 }
 
-export interface BranchRow {
+interface BranchRow {
   branch: Branch;
   depth: number;
   /** How it goes on from where it left. */

@@ -22,6 +22,24 @@ export function stored<T>(what: Kept, is: (found: T) => boolean): T | undefined 
   }
 }
 
+/** A choice that every tab of this browser remembers; undefined: the default, which is none. */
+export function remember(what: 'theme' | 'ghost', choice: string | undefined): void {
+  try {
+    if (choice === undefined) localStorage.removeItem(`vitrine-${what}`);
+    else localStorage.setItem(`vitrine-${what}`, choice);
+  } catch {
+    // storage is closed to this page: the choice lasts until it is left
+  }
+}
+
+export function remembered(what: 'theme' | 'ghost'): string | undefined {
+  try {
+    return localStorage.getItem(`vitrine-${what}`) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The present document and the one before it. */
 export function keep({ documents, at }: History): void {
   const last = documents.slice(Math.max(0, at - 1), at + 1);

@@ -14,7 +14,7 @@ export const names = signal<readonly string[]>([]);
 export const pictures = signal<readonly Picture[]>([]);
 /** What is tried. */
 export const triedPicture = signal<Pixels | undefined>(undefined);
-export const pictureParts = computed(() => split(pictures.value, dials.value.share));
+const pictureParts = computed(() => split(pictures.value, dials.value.share));
 
 /** Pictures are as one model reads them: another one begins anew. */
 let of: unknown;

@@ -2,9 +2,8 @@ import { signal } from '@preact/signals';
 import { announcement } from '../announce.ts';
 import type { WayOut } from '../failure.ts';
 import { askedModel } from '../link.ts';
-import { device, failure, guest, opened, retry, runOn, show, shown, unkept } from '../models.ts';
+import { device, failure, guest, opened, retry, runOn, shown, unkept } from '../models.ts';
 import { updateWaits } from '../offline.ts';
-import { embedded } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { run } from '../writing.ts';
 import { openModelDialog } from './dialogs.tsx';
@@ -21,7 +20,6 @@ const ways: Record<WayOut, [label: string, act: () => void]> = {
     () => failure.value?.gated && openModelDialog({ kind: 'hub', id: failure.value.gated }),
   ],
   tryAgain: [strings.tryAgain, () => retry.value?.()],
-  useEmbedded: [strings.useEmbedded, () => void show(embedded)],
   useProcessor: [strings.useProcessor, () => runOn('wasm')],
   otherModel: [strings.otherModel, () => openModelDialog()],
 };

@@ -1,7 +1,4 @@
 import { useState } from 'preact/hooks';
-import { explain } from '../failure.ts';
-import { failure } from '../models.ts';
-import { embedded } from '../sources.ts';
 import { strings } from '../strings.ts';
 import { Later } from './later.tsx';
 
@@ -13,9 +10,7 @@ export function StartHereSlot() {
   return (
     <details class="start-here-slot" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary>{strings.startHere}</summary>
-      {open && (
-        <Later load={load} with={{}} onFailure={(error) => (failure.value = explain(error, embedded, 'load'))} />
-      )}
+      {open && <Later load={load} with={{}} />}
     </details>
   );
 }
