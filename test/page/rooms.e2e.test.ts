@@ -186,7 +186,7 @@ describe('digits', () => {
     });
     const blocks = page.locator('.station[data-name="blocks"]');
     await blocks.getByRole('button', { name: 'Next block' }).click();
-    await blocks.getByRole('alert').getByText('There is no memory.').waitFor();
+    await blocks.getByRole('alert').filter({ hasText: 'There is no memory.' }).waitFor();
     await blocks.getByRole('button', { name: 'Next block' }).click();
     await blocks.getByRole('alert').waitFor({ state: 'detached' });
   });

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { WorkerVision } from '../../embed/client.ts';
 import { words } from './words/vision.ts';
 
@@ -12,25 +12,38 @@ interface Props {
   under?: boolean;
 }
 
-/** An image as the model reads it, with its patches; from the darkest to the brightest of its values. */
-export function Seen({ pixels: { pixels: data, shape }, patches: [rows, columns], under = false }: Props) {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const [channels = 1, height = 1, width = 1] = shape;
-  useEffect(() => {
-    const element = canvas.current!;
-    [element.width, element.height] = [width, height];
-    element.getContext('2d')!.putImageData(imageOf(data, channels, height, width), 0, 0);
-  }, [data]);
+/** An image as the model reads it, with its patches. */
+export function Seen({ pixels, patches: [rows, columns], under = false }: Props) {
+  const [, height = 1, width = 1] = pixels.shape;
   const style = { '--rows': rows, '--columns': columns, aspectRatio: `${width} / ${height}` };
   return (
     <div class="seen" data-under={under} style={style} {...(!under && { role: 'img', 'aria-label': words.sees })}>
-      <canvas ref={canvas} />
+      <PixelCanvas of={pixels} />
     </div>
   );
 }
 
+interface CanvasProps {
+  of: Pixels;
+  class?: string;
+  role?: 'img';
+  'aria-label'?: string;
+}
+
+/** An image as the model reads it, a pixel a pixel. */
+export function PixelCanvas({ of: { pixels, shape }, ...props }: CanvasProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [channels = 1, height = 1, width = 1] = shape;
+  useLayoutEffect(() => {
+    const element = canvas.current!;
+    [element.width, element.height] = [width, height];
+    element.getContext('2d')!.putImageData(imageOf(pixels, channels, height, width), 0, 0);
+  }, [pixels]);
+  return <canvas ref={canvas} {...props} />;
+}
+
 /** From the darkest to the brightest of its values. */
-export function imageOf(values: Float32Array, channels: number, height: number, width: number): ImageData {
+function imageOf(values: Float32Array, channels: number, height: number, width: number): ImageData {
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) [least, most] = [Math.min(least, value), Math.max(most, value)];
   const image = new ImageData(width, height);

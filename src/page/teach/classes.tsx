@@ -1,7 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
 import type { WorkerEncoder } from '../../embed/client.ts';
 import { useOnce } from '../inside/later.ts';
-import { course, dials, given, isLearning, parts, stop, table, teachClasses } from './course.ts';
+import { course, dials, given, isLearning, parts, stop, table, teachTable } from './course.ts';
 import { Given } from './given.tsx';
 import { How } from './how.tsx';
 import { mostProblems, Problems } from './problems.tsx';
@@ -43,7 +43,7 @@ export function Classes({ model }: { model: WorkerEncoder }) {
           <How model={model} />
         </>
       )}
-      <Act isHindered={isHindered} onTeach={() => void teachClasses(model)} />
+      <Act isHindered={isHindered} onTeach={() => void teachTable(model)} />
     </Given>
   );
 }

@@ -87,19 +87,29 @@ effect(() => {
   if (taught && taught !== model) end?.abort.abort();
 });
 
-/** Teaches the encoder that is open the classes of the examples. */
-export function teachClasses(model: WorkerEncoder): Promise<void> {
-  const { learnt, judged } = parts.value;
-  const labels = table.value.classes.map(({ label }) => label);
+/** Teaches the model that is open the classes of some examples. */
+export function teachClasses<T extends Shown>(
+  model: WorkerEncoder | WorkerVision,
+  labels: readonly string[],
+  { learnt, judged }: { learnt: readonly T[]; judged: readonly T[] },
+  exampleOf: (one: T) => Example,
+  more: TrainOptions = {},
+): Promise<void> {
   const method = methodFor(model);
   const { rank } = dials.value;
-  const rounds = roundsOf(dials.value, model);
   const options: TrainOptions = {
-    ...{ method, labels, epochs: rounds, truncation: true, learningRate: rateOf({ ...dials.value, method }, false) },
+    ...{ method, labels, epochs: roundsOf(dials.value, model), ...more },
+    learningRate: rateOf({ ...dials.value, method }, false),
     ...(method === 'lora' && { rank, alpha: 2 * rank }),
     ...(judged.length > 0 && { evaluate: judged.map(exampleOf) }),
   };
   return teach(model, learnt.map(exampleOf), options, { labels, learnt, judged });
+}
+
+/** Teaches an encoder the classes of the table. */
+export function teachTable(model: WorkerEncoder): Promise<void> {
+  const labels = table.value.classes.map(({ label }) => label);
+  return teachClasses(model, labels, parts.value, ({ text, label }) => ({ text, label }), { truncation: true });
 }
 
 /** Teaches a model that writes: to go on in the style of some pieces of text, or to make texts of others. */
@@ -124,9 +134,7 @@ export const canChange = ({ config }: WorkerEncoder | WorkerVision): boolean =>
 export const methodFor = (model: WorkerEncoder | WorkerVision): Dials['method'] =>
   canChange(model) ? dials.value.method : 'head';
 
-const exampleOf = ({ text, label }: { text: string; label: string }) => ({ text, label });
-
-export async function teach(
+async function teach(
   model: Pupil,
   examples: readonly Example[],
   options: TrainOptions,

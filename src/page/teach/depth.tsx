@@ -7,6 +7,7 @@ import { useOnce } from '../inside/later.ts';
 import { adapted, loadBeside } from '../models.ts';
 import { Failed } from '../rooms/failed.tsx';
 import { Fold } from '../rooms/fold.tsx';
+import { momentsOf } from '../shares.ts';
 import { shownText } from '../writing.ts';
 import { seededFiles, seededIds } from './seeded.ts';
 import { tried } from './tried.ts';
@@ -26,10 +27,10 @@ type Which = 'open' | 12 | 48;
 /** Of each variant the gradient's size before each block. */
 export type Sizes = Record<Variant, number[]>;
 
-/** Why sums and norms are there: how large gradients are by depth, with them and without. */
 /** A model of texts. */
 type Reader = WorkerEncoder | WorkerModel;
 
+/** Why sums and norms are there: how large gradients are by depth, with them and without. */
 export function DepthLesson({ model }: { model: Reader }) {
   return (
     <Fold title={words.depthTitle} summary={words.depthSummary} name="depth">
@@ -86,10 +87,7 @@ async function sizesOf(
   const wrt = Array.from({ length: model.config.nLayer }, (_, i) => `blocks.${i}.hook_resid_pre`);
   for (const name of names) {
     const of = await gradients(model, input, { loss, wrt, without: variants[name], signal });
-    found[name] = wrt.map((one) => {
-      const { data } = of.get(one);
-      return Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
-    });
+    found[name] = wrt.map((one) => Math.sqrt(momentsOf(of.get(one).data, false).variance));
   }
   return found;
 }

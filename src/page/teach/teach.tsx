@@ -49,9 +49,8 @@ export function Teach() {
         <p class="summary">{words.lead(nameOf(ref))}</p>
       </header>
       <p class="local">{slowed.value && isLearning.value ? words.slowed : words.local}</p>
-      {model instanceof WorkerEncoder && <OfClasses model={model} />}
+      {(model instanceof WorkerEncoder || model instanceof WorkerVision) && <OfClasses model={model} />}
       {model instanceof WorkerModel && <OfStyle model={model} name={nameOf(ref)} />}
-      {model instanceof WorkerVision && <OfPictures model={model} />}
       {model instanceof WorkerEncoderDecoder && <OfPairs model={model} />}
       <PutOn model={model} />
       {readsTexts && <DepthLesson model={model} />}
@@ -65,24 +64,29 @@ function taughtOf(model: Pupil): Adapter | undefined {
   return course.value?.adapter ?? (of === model ? adapter : undefined);
 }
 
-function OfClasses({ model }: { model: WorkerEncoder }) {
+function OfClasses({ model }: { model: WorkerEncoder | WorkerVision }) {
   const run = course.value;
   const taught = taughtOf(model);
+  const reads = 'tokenizer' in model;
+  const looked = reads ? { text: tried.value } : { text: words.triedPicture, pixels: triedPicture.value };
   return (
     <>
-      <Classes model={model} />
+      {reads ? <Classes model={model} /> : <Albums model={model} />}
       {run && <Progress run={run} />}
       {run && run.steps.length > 0 && (
         <div class="learning">
           <Curve run={run} note={words.curveNote.classes} guess={Math.log(run.labels.length)} />
-          <Confusion run={run} onTry={({ text }) => (tried.value = text)} />
+          <Confusion
+            run={run}
+            onTry={({ text, pixels }) => (reads ? (tried.value = text) : (triedPicture.value = pixels))}
+          />
         </div>
       )}
-      <Try model={model} taught={taught} />
+      {reads ? <Try model={model} taught={taught} /> : <TryPicture model={model} taught={taught} />}
       {run?.adapter && !isLearning.value && (
         <>
           <PointMap model={model} run={run} adapter={run.adapter} />
-          <HeadsMoved model={model} method={run.method} adapter={run.adapter} text={tried.value} />
+          <HeadsMoved model={model} method={run.method} adapter={run.adapter} {...looked} />
           <Keep model={model} adapter={run.adapter} />
         </>
       )}
@@ -101,35 +105,6 @@ function OfPairs({ model }: { model: WorkerEncoderDecoder }) {
       {evaluation.value && <p class="says">{words.perplexity(Math.exp(evaluation.value.loss))}</p>}
       {taught && !isLearning.value && <Becomes model={model} adapter={taught} />}
       {run?.adapter && !isLearning.value && <Keep model={model} adapter={run.adapter} />}
-    </>
-  );
-}
-
-function OfPictures({ model }: { model: WorkerVision }) {
-  const run = course.value;
-  const taught = taughtOf(model);
-  return (
-    <>
-      <Albums model={model} />
-      {run && <Progress run={run} />}
-      {run && run.steps.length > 0 && (
-        <div class="learning">
-          <Curve run={run} note={words.curveNote.classes} guess={Math.log(run.labels.length)} />
-          <Confusion run={run} onTry={({ pixels }) => (triedPicture.value = pixels)} />
-        </div>
-      )}
-      <TryPicture model={model} taught={taught} />
-      {run?.adapter && !isLearning.value && (
-        <>
-          <PointMap model={model} run={run} adapter={run.adapter} />
-          <HeadsMoved
-            {...{ model, method: run.method, adapter: run.adapter }}
-            text={words.triedPicture}
-            pixels={triedPicture.value}
-          />
-          <Keep model={model} adapter={run.adapter} />
-        </>
-      )}
     </>
   );
 }
