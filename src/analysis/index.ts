@@ -3,24 +3,10 @@
  * @module vitrine/analysis
  */
 
-export {
-  headAblationSweep,
-  type LensOptions,
-  lensTokens,
-  logitDifference,
-  logitLens,
-  type Metric,
-  patchingSweep,
-  type SweepOptions,
-} from './analysis.ts';
-export {
-  type Attribution,
-  type AttributionOptions,
-  directLogitAttribution,
-  type NeuronTokens,
-  neuronLogits,
-  neuronTokens,
-} from './attribution.ts';
+export type { LensOptions, Metric, SweepOptions } from './analysis.ts';
+export { headAblationSweep, lensTokens, logitDifference, logitLens, patchingSweep } from './analysis.ts';
+export type { Attribution, AttributionOptions, NeuronTokens } from './attribution.ts';
+export { directLogitAttribution, neuronLogits, neuronTokens } from './attribution.ts';
 export { type Neighbour, nearestRows, nearestTokens, rowSimilarities, type Weighted } from './nearest.ts';
 export { type Overview, type OverviewOptions, overview } from './overview.ts';
 export type { Traceable } from './rows.ts';

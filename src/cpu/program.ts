@@ -1,5 +1,5 @@
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, VitrineError } from '../plan/error.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import { type Plan, product, type Step, shapeOf, stepOutputs, stepsOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
@@ -150,7 +150,7 @@ export class CpuProgram implements Program {
       },
       weight: (name) => {
         const weight = weights.get(name);
-        if (!weight) throw new VitrineError('bad-checkpoint', `The weight ${name} was never added.`);
+        if (!weight) throw badCheckpoint(`The weight ${name} was never added.`);
         return weight;
       },
       cache: (source) => this.#cache.get(source)!,

@@ -94,16 +94,12 @@ function readCall(given: sdk.CallOptions): Call {
 }
 
 function endOf({ finishReason, usage, seed, timing }: Completion) {
+  const { prompt, completion, cached } = usage;
   return {
     finishReason: { unified: finishReasons[finishReason], raw: finishReason },
     usage: {
-      inputTokens: {
-        total: usage.prompt,
-        noCache: usage.prompt - usage.cached,
-        cacheRead: usage.cached,
-        cacheWrite: undefined,
-      },
-      outputTokens: { total: usage.completion, text: usage.completion, reasoning: undefined },
+      inputTokens: { total: prompt, noCache: prompt - cached, cacheRead: cached, cacheWrite: undefined },
+      outputTokens: { total: completion, text: completion, reasoning: undefined },
     },
     providerMetadata: { vitrine: { seed, tokensPerSecond: timing.tokensPerSecond } },
   };
@@ -132,10 +128,7 @@ async function* parts(
 }
 
 /** Parts generated as they are read. A failure is a part, as the AI SDK has it; an abort fails the stream. */
-function streamOf(
-  from: AsyncGenerator<sdk.StreamPart>,
-  signal: AbortSignal | undefined,
-): ReadableStream<sdk.StreamPart> {
+function streamOf(from: AsyncGenerator<sdk.StreamPart>, signal: AbortSignal | undefined) {
   return new ReadableStream<sdk.StreamPart>({
     async pull(controller) {
       try {

@@ -7,14 +7,8 @@ import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { Connection } from './connection.ts';
 import { type Loader, loaderOf, type WorkerModels, type WorkerPipelines } from './kinds.ts';
-import {
-  remoteModel,
-  type WorkerClass,
-  WorkerEncoder,
-  WorkerEncoderDecoder,
-  WorkerModel,
-  WorkerVision,
-} from './model.ts';
+import type { WorkerClass } from './model.ts';
+import { remoteModel, WorkerEncoder, WorkerEncoderDecoder, WorkerModel, WorkerVision } from './model.ts';
 import { greetEngine, startEngine } from './start.ts';
 
 export type { Analyses, InWorker, WorkerPipelines } from './kinds.ts';
@@ -94,10 +88,8 @@ export class EngineWorker {
     const { remotePipeline, telling } = await part('What pipes to the worker', () => import('./pipeline.ts'));
     const { progress_callback: tell, ...rest } = options;
     const own = { ...rest, ...(tell && { onProgress: telling(tell, rest.onProgress) }) };
-    return remotePipeline<Name>(
-      this.#connection,
-      await this.#connection.load(loaderOf(String(task)), source, own, task),
-    );
+    const loaded = await this.#connection.load(loaderOf(String(task)), source, own, task);
+    return remotePipeline<Name>(this.#connection, loaded);
   }
 
   /** What a checkpoint is, as `inspect` says it. */

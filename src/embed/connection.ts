@@ -2,7 +2,7 @@ import type { Thread } from '../host/worker.ts';
 import type { DeviceInfo, Inspection, InspectOptions, LoadOptions, Pipelines, Progress, Source } from '../index.ts';
 import { addressOf, textOf } from '../load/address.ts';
 import { heard } from '../load/heard.ts';
-import { errorOf, VitrineError, why } from '../plan/error.ts';
+import { badOption, errorOf, VitrineError, why } from '../plan/error.ts';
 import { after, PATIENCE, within } from '../plan/patience.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import { isFunction, isSignal, quote, refuse } from '../run/refuse.ts';
@@ -162,7 +162,7 @@ function postCall(worker: Thread, call: Call, transfer: readonly Transferable[])
   } catch (cause) {
     const name = call.name === 'ask' ? String(call.args[1]) : call.name === 'pipe' ? 'the pipeline' : call.name;
     const message = `What ${name} is given cannot cross into a worker: ${why(cause)}.`;
-    throw new VitrineError('bad-option', message, { hint: onThisThread, cause });
+    throw badOption(message, onThisThread, cause);
   }
 }
 
@@ -186,7 +186,7 @@ export function split(call: string, options: object) {
     const acts = (name === 'device' || name === 'cache') && typeof value === 'object';
     if (!acts && canCross(value)) continue;
     const what = `Option ${name} of ${call} is ${quote(value)}, which cannot cross into a worker.`;
-    throw new VitrineError('bad-option', what, { hint: onThisThread });
+    throw badOption(what, onThisThread);
   }
   // The engine hears that there is one, or has no such option and says so.
   return { plain: { ...plain, ...(onProgress && { onProgress: true }) } as unknown, signal, onProgress };

@@ -41,10 +41,7 @@ class Remote {
       return this.#afar(loader === 'loadVision' ? 'image' : 'input');
     };
     Object.defineProperty(kind.prototype, afar, { get, configurable: true });
-    return kind as unknown as new (
-      connection: Connection,
-      loaded: Loaded,
-    ) => WorkerModels[L];
+    return kind as unknown as WorkerClass<WorkerModels[L]>;
   }
 
   /** How `vitrine/learn` asks it. @param what is 'image' where inputs and examples may have images */

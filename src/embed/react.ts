@@ -4,15 +4,13 @@
  */
 import { useCallback, useMemo, useSyncExternalStore } from 'react';
 import type { Source } from '../index.ts';
-import { holdModel, keyOf, type ModelState, retryModel, type SharedOptions, stateOf } from './shared-model.ts';
+import type { ModelState, SharedOptions } from './shared-model.ts';
+import { holdModel, idle, keyOf, loading, retryModel, stateOf } from './shared-model.ts';
 
 export type { ModelState, SharedOptions } from './shared-model.ts';
 
 /** Where the model stands, and `retry`, which loads it again after an error. */
 export type UsedModel = ModelState & { retry(): void };
-
-const idle: ModelState = { status: 'idle' };
-const loading: ModelState = { status: 'loading' };
 
 /**
  * Loads a model while the component is mounted: in a worker, or on this thread where there can be none (or with

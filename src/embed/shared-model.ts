@@ -1,5 +1,5 @@
 import type { LanguageModel, Progress, Source } from '../index.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { type OpenedModel, type OpenOptions, openModel } from './open-model.ts';
 
 /** Options of a model that several places may hold: progress is its state's, and it is aborted when nobody holds it. */
@@ -21,7 +21,9 @@ interface Entry {
 }
 
 const entries = new Map<string, Entry>();
-const loading: ModelState = { status: 'loading' };
+/** How it stands with no model, and with one that has just been asked for. */
+export const idle: ModelState = { status: 'idle' };
+export const loading: ModelState = { status: 'loading' };
 
 /** How it stands with a model; one that nobody holds yet is about to load. */
 export const stateOf = (key: string): ModelState => entries.get(key)?.state ?? loading;
@@ -99,8 +101,7 @@ function refuseOwned(options: object): void {
     ['onProgress', "Read the state's progress."],
     ['signal', 'A load ends when nobody holds it any more.'],
   ] as const) {
-    if (name in options)
-      throw new VitrineError('bad-option', `The option ${name} is not for a shared model.`, { hint });
+    if (name in options) throw badOption(`The option ${name} is not for a shared model.`, hint);
   }
 }
 

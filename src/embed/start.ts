@@ -3,7 +3,6 @@ import { startThreads } from '../host/start-threads.ts';
 import { isPreBundled, type Located, locate, type Thread } from '../host/worker.ts';
 import { errorJson, VitrineError } from '../plan/error.ts';
 import { isNode } from '../plan/host.ts';
-import { PATIENCE } from '../plan/patience.ts';
 import { fetchVocabulary } from '../text/vocabulary.ts';
 import type { Answer, Call, Wish, WishAnswer } from './protocol.ts';
 
@@ -37,9 +36,7 @@ export function greetEngine(worker: Thread, signal: AbortSignal): Promise<Thread
 
 async function begin(script: Located, signal: AbortSignal): Promise<Thread> {
   try {
-    return (
-      await startFirst(script, (worker) => greet(worker, signal), { silence: SILENCE, patience: PATIENCE, signal })
-    ).thread;
+    return (await startFirst(script, (worker) => greet(worker, signal), { silence: SILENCE, signal })).thread;
   } catch (error) {
     throw error instanceof NotStarted ? explain(error, script) : error;
   }
@@ -102,12 +99,10 @@ function explain(error: NotStarted, { place, url }: Located): VitrineError {
     const hint = `Add to it: worker-src ${elsewhere ? 'blob:' : "'self' blob:"};${scripts} or use \`load\` of 'vitrine' itself.`;
     return new VitrineError('no-worker', message, { hint, cause });
   }
-  if (url === undefined) {
-    const message = error.refusals.length ? `${error.message}.` : "The engine's script has no address here.";
-    return error.refusals.length
-      ? new VitrineError('network', `The engine's script did not load. ${message}`, { hint: ownWorker, cause })
-      : new VitrineError('no-worker', message, { hint: ownWorker, cause });
-  }
+  const own = { hint: ownWorker, cause };
+  if (url === undefined && error.refusals.length === 0)
+    return new VitrineError('no-worker', "The engine's script has no address here.", own);
+  if (url === undefined) return new VitrineError('network', `The engine's script did not load. ${error.message}.`, own);
   const message = `The engine's script did not load: ${error.message}.`;
   if (isPreBundled(import.meta.url)) {
     const hint =

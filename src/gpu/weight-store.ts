@@ -1,5 +1,5 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, VitrineError } from '../plan/error.ts';
 import { packRows, strideOf } from '../plan/formats.ts';
 import type { WeightSpec } from '../plan/plan.ts';
 import { Buffers, write } from './buffers.ts';
@@ -28,7 +28,7 @@ export class WeightStore implements Weights {
 
   matrix(name: string): GpuWeight {
     const weight = this.#weights.get(name);
-    if (!weight) throw new VitrineError('bad-checkpoint', `The weight ${name} was never added.`);
+    if (!weight) throw badCheckpoint(`The weight ${name} was never added.`);
     return weight;
   }
 

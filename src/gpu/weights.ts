@@ -1,5 +1,5 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint } from '../plan/error.ts';
 import { packedBytes, rowLength, scaleBytesOf, strideOf, valueBytesOf } from '../plan/formats.ts';
 import { packerFor } from '../plan/packer.ts';
 import type { LowRank, Norm, WeightSpec } from '../plan/plan.ts';
@@ -128,6 +128,6 @@ async function send(
     }
   }
   if (row !== spec.rows) {
-    throw new VitrineError('bad-checkpoint', `${spec.name} ended after ${row} of ${spec.rows} rows.`);
+    throw badCheckpoint(`${spec.name} ended after ${row} of ${spec.rows} rows.`);
   }
 }

@@ -1,4 +1,4 @@
-import { VitrineError, why } from '../plan/error.ts';
+import { badOption, why } from '../plan/error.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import type { Raster } from './raster.ts';
 
@@ -29,7 +29,7 @@ export async function bitmapOf(image: Blob | Drawn, name: string, signal?: Abort
     if (signal?.aborted) throw signal.reason;
     const formats = 'Browsers decode PNG, JPEG, WebP, GIF, BMP and AVIF; an SVG is drawn on a canvas first.';
     const hint = 'slice' in image ? formats : undefined;
-    throw new VitrineError('bad-option', `${name} could not be decoded: ${why(cause)}.`, { hint, cause });
+    throw badOption(`${name} could not be decoded: ${why(cause)}.`, hint, cause);
   });
 }
 
@@ -63,7 +63,7 @@ export function bitmapRaster(bitmap: ImageBitmap, name: string, close?: () => vo
       } catch (cause) {
         const hint =
           "An image of another origin is shown with crossorigin='anonymous', if its server allows it (CORS).";
-        throw new VitrineError('bad-option', `The pixels of ${name} cannot be read: ${why(cause)}.`, { hint, cause });
+        throw badOption(`The pixels of ${name} cannot be read: ${why(cause)}.`, hint, cause);
       }
     },
     close() {

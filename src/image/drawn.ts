@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import type { Drawn } from './bitmap.ts';
 
 /** What kind of object a value is, also one of another window. */
@@ -14,5 +14,5 @@ export function sizedCanvas(image: Drawn): Drawn {
 /** @throws VitrineError if it has no pixels, as a bitmap that was closed */
 export function sized<Image extends { width: number; height: number }>(image: Image, name: string): Image {
   if (image.width > 0 && image.height > 0) return image;
-  throw new VitrineError('bad-option', `${name} has ${image.width} x ${image.height} pixels.`);
+  throw badOption(`${name} has ${image.width} x ${image.height} pixels.`);
 }

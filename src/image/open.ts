@@ -1,4 +1,4 @@
-import { VitrineError, why } from '../plan/error.ts';
+import { badOption as bad, why } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 import { bitmapOf, bitmapRaster, canDraw, type Drawn } from './bitmap.ts';
@@ -9,10 +9,6 @@ import { fetchImage, type ImageSource, type RawImage } from './source.ts';
 
 const expected =
   'expected a Blob, a URL, ImageData, an ImageBitmap, a canvas, an image element or { data, width, height, channels }';
-
-function bad(message: string, hint?: string): VitrineError {
-  return new VitrineError('bad-option', message, { hint });
-}
 
 /**
  * The pixels of an image, however it is given.
@@ -29,10 +25,8 @@ export async function openImage(image: ImageSource, signal?: AbortSignal): Promi
   if (image !== null && typeof image === 'object' && 'data' in image) return rawRaster(image);
   const found = image === null || typeof image !== 'object' ? show(image) : kind;
   const encoded = 'A file read into memory is passed as new Blob([bytes]).';
-  throw bad(
-    `The image is ${found}; ${expected}.`,
-    ArrayBuffer.isView(image) || kind === 'ArrayBuffer' ? encoded : undefined,
-  );
+  const isBytes = ArrayBuffer.isView(image) || kind === 'ArrayBuffer';
+  throw bad(`The image is ${found}; ${expected}.`, isBytes ? encoded : undefined);
 }
 
 async function openFile(file: Blob, name: string, signal?: AbortSignal): Promise<Raster> {

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { openImage } from './open.ts';
 import type { Raster } from './raster.ts';
 import { type Resample, resize, type Target } from './resample.ts';
@@ -40,7 +40,7 @@ async function preprocessRaster(raster: Raster, settings: ImageSettings, signal?
   const { height, width } = settings.crop ?? whole;
   if (height * width > mostPixels) {
     const message = `An image of ${raster.width} x ${raster.height} pixels would become one of ${width} x ${height}`;
-    throw new VitrineError('bad-option', `${message}, more than ${mostPixels} pixels.`);
+    throw badOption(`${message}, more than ${mostPixels} pixels.`);
   }
   const top = Math.floor((whole.height - height) / 2); // below 0 where there is black around the image
   const left = Math.floor((whole.width - width) / 2);

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, unsupportedCheckpoint, VitrineError } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import type { Resample } from './resample.ts';
 
@@ -88,7 +88,7 @@ class Reader {
 
   constructor(json: unknown, file: string, channels: number) {
     if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-      throw new VitrineError('bad-checkpoint', `${file} holds ${show(json)}; expected an object.`);
+      throw badCheckpoint(`${file} holds ${show(json)}; expected an object.`);
     }
     this.#fields = json as Record<string, unknown>;
     this.#file = file;
@@ -97,10 +97,8 @@ class Reader {
 
   settings(modelType: string | undefined): ImageSettings {
     const channels = this.#channels;
-    if (channels !== 1 && channels !== 3) {
-      const message = `The model's images have ${channels} channels; expected 1 or 3.`;
-      throw new VitrineError('unsupported-checkpoint', message);
-    }
+    if (channels !== 1 && channels !== 3)
+      throw unsupportedCheckpoint(`The model's images have ${channels} channels; expected 1 or 3.`);
     const defaults = this.#defaults(modelType);
     this.#refuseOthers();
     const flag = (name: string, absent: boolean) => this.#flag(name) ?? absent;

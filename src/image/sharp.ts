@@ -1,4 +1,4 @@
-import { VitrineError, why } from '../plan/error.ts';
+import { badOption, why } from '../plan/error.ts';
 import type { RawImage } from './source.ts';
 
 /** The package's name; a bundler must not look for what need not be installed. */
@@ -44,7 +44,7 @@ export async function decodeInNode(file: Blob, what: string): Promise<RawImage> 
     if (isCmyk) return { data: rgbOfCmyk(data), width, height, channels: 3 };
     return { data, width, height, channels: info.channels as 1 | 3 };
   } catch (cause) {
-    throw new VitrineError('bad-option', `${what} could not be decoded: ${why(cause)}.`, { cause });
+    throw badOption(`${what} could not be decoded: ${why(cause)}.`, undefined, cause);
   }
 }
 
@@ -66,6 +66,6 @@ async function importSharp(): Promise<MakeSharp> {
   } catch (cause) {
     const message = `An image's file is decoded in Node by the package sharp, which cannot be imported: ${why(cause)}.`;
     const hint = 'Install it (npm install sharp), or pass the bytes: { data, width, height, channels }.';
-    throw new VitrineError('bad-option', message, { hint, cause });
+    throw badOption(message, hint, cause);
   }
 }

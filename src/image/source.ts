@@ -1,4 +1,4 @@
-import { VitrineError, why } from '../plan/error.ts';
+import { badOption, VitrineError, why } from '../plan/error.ts';
 import { isNode } from '../plan/host.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
 
@@ -41,7 +41,7 @@ export function imageAddress(address: string): string {
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;
   if (URL.canParse(address, base)) return new URL(address, base).href;
   const message = `The image's address ${shortened(address)} has no meaning at the address ${base}.`;
-  throw new VitrineError('bad-option', message, { hint: 'Pass a whole URL.' });
+  throw badOption(message, 'Pass a whole URL.');
 }
 
 /**
@@ -74,6 +74,6 @@ async function readImage(path: string): Promise<Blob> {
     const { readFile } = process.getBuiltinModule('node:fs/promises');
     return new Blob([new Uint8Array(await readFile(path.startsWith('file:') ? fileURLToPath(path) : path))]);
   } catch (cause) {
-    throw new VitrineError('bad-option', `The image ${shortened(path)} cannot be read: ${why(cause)}.`, { cause });
+    throw badOption(`The image ${shortened(path)} cannot be read: ${why(cause)}.`, undefined, cause);
   }
 }

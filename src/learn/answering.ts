@@ -1,16 +1,7 @@
 import type { DenseLayer } from '../model/sentence.ts';
 import { badOption } from '../plan/error.ts';
-import {
-  type AddedWeight,
-  type ClassHead,
-  type Plan,
-  type Step,
-  stepInputs,
-  stepOutputs,
-  type TensorSpec,
-  type WeightSpec,
-  widthOf,
-} from '../plan/plan.ts';
+import type { AddedWeight, ClassHead, Plan, Step, TensorSpec, WeightSpec } from '../plan/plan.ts';
+import { stepInputs, stepOutputs, widthOf } from '../plan/plan.ts';
 import type { Featured } from '../run/encode.ts';
 import { featuredOf, featuresOf } from '../run/features.ts';
 import type { Insides } from '../run/insides.ts';

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import type { HeadForm } from '../plan/plan.ts';
 
 /** What a set of examples gives. */
@@ -29,4 +29,4 @@ export interface Checkpoint {
   waited: number;
 }
 
-export const notBegun = () => new VitrineError('bad-option', 'The run has not begun; expected at least one step.');
+export const notBegun = () => badOption('The run has not begun; expected at least one step.');

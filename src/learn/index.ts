@@ -5,12 +5,8 @@
 
 export { Adapter } from '../adapter/adapter.ts';
 export type { AdapterOptions, AdapterSource, NamedFiles } from '../adapter/read.ts';
-export {
-  attributionPatching,
-  type IntegratedOptions,
-  integratedGradients,
-  type PatchingOptions,
-} from './attribution.ts';
+export type { IntegratedOptions, PatchingOptions } from './attribution.ts';
+export { attributionPatching, integratedGradients } from './attribution.ts';
 export type { Checkpoint, Evaluation } from './checkpoint.ts';
 export type { Example } from './examples.ts';
 export { type GradientOptions, Gradients, gradients } from './gradients.ts';

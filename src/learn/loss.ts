@@ -2,7 +2,7 @@ import type { EncoderConfig } from '../model/bert.ts';
 import type { BaseConfig } from '../model/family.ts';
 import type { ProblemType } from '../model/fields.ts';
 import type { VisionConfig } from '../model/vit.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption, type VitrineError } from '../plan/error.ts';
 import type { Loss } from '../plan/gradient.ts';
 import type { HeadForm, Plan } from '../plan/plan.ts';
 import { integer, isList, quote } from '../run/check.ts';
@@ -190,5 +190,4 @@ export function classOf(label: Label, labels: readonly string[], what: string): 
   throw bad(what, `one of ${labels.slice(0, 12).map(quote).join(', ')}, or an index of them`);
 }
 
-export const bad = (found: string, expected: string): VitrineError =>
-  new VitrineError('bad-option', `${found}; expected ${expected}.`);
+export const bad = (found: string, expected: string): VitrineError => badOption(`${found}; expected ${expected}.`);

@@ -3,15 +3,8 @@ import { BaseNames } from '../adapter/names.ts';
 import { transposeRows } from '../load/values.ts';
 import { covers, type Uses, withProducts } from '../plan/adapt.ts';
 import { part } from '../plan/part.ts';
-import {
-  type AddedWeight,
-  joined,
-  type Plan,
-  piecesOf,
-  type Step,
-  type TensorSpec,
-  type WeightSpec,
-} from '../plan/plan.ts';
+import type { AddedWeight, Plan, Step, TensorSpec, WeightSpec } from '../plan/plan.ts';
+import { joined, piecesOf } from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import { weight } from '../run/weight.ts';
 import type { Checkpoint } from './checkpoint.ts';

@@ -1,4 +1,4 @@
-import { badOption, VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { folderOf, isWhole, pieceOf, piecesOf, readEntry, savedVersion } from './cache.ts';
 import { type CacheStore, platformStore } from './cache-store.ts';
 import { timely } from './in-time.ts';
@@ -55,7 +55,7 @@ export const models = {
     await store.delete(folder).catch((cause: Error) => {
       if (cause.name !== 'NoModificationAllowedError') throw cause;
       const message = `${name} is being loaded, by this page or another.`;
-      throw new VitrineError('bad-option', message, { hint: 'Abort that load first.', cause });
+      throw badOption(message, 'Abort that load first.', cause);
     });
     return true;
   },

@@ -1,12 +1,5 @@
-import {
-  type AddedWeight,
-  type EmbedTable,
-  type Plan,
-  piecesOf,
-  type Step,
-  type TensorSpec,
-  type WeightSpec,
-} from './plan.ts';
+import type { AddedWeight, EmbedTable, Plan, Step, TensorSpec, WeightSpec } from './plan.ts';
+import { piecesOf } from './plan.ts';
 
 /** What is added to a weight: b a. `a` [rank, inputs], or of an embedding [rank, words]; b [outputs, rank], rows as they are stored, with its scale in it. */
 export interface Product {

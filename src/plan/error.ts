@@ -45,11 +45,12 @@ export class VitrineError extends Error {
 }
 
 /** What most errors are, each with its way out. */
-export const badOption = (message: string, hint?: string) => new VitrineError('bad-option', message, { hint });
+export const badOption = (message: string, hint?: string, cause?: unknown) =>
+  new VitrineError('bad-option', message, { hint, cause });
 export const badCheckpoint = (message: string, hint?: string, cause?: unknown) =>
   new VitrineError('bad-checkpoint', message, { hint, cause });
-export const unsupportedCheckpoint = (message: string, hint?: string) =>
-  new VitrineError('unsupported-checkpoint', message, { hint });
+export const unsupportedCheckpoint = (message: string, hint?: string, cause?: unknown) =>
+  new VitrineError('unsupported-checkpoint', message, { hint, cause });
 
 /** @param depth of causes that are followed: a cause may be its own */
 export function errorJson(error: unknown, depth = 8): ErrorJson {

@@ -1,15 +1,7 @@
 import type { Adjoint, PointLoss } from './adjoint.ts';
 import { recomputed, type Segment, segmentsOf } from './gradient-recompute.ts';
-import {
-  type Plan,
-  type Step,
-  stepInputs,
-  stepOutputs,
-  stepsOf,
-  stepWeights,
-  type TensorEdit,
-  type TensorSpec,
-} from './plan.ts';
+import type { Plan, Step, TensorEdit, TensorSpec } from './plan.ts';
+import { stepInputs, stepOutputs, stepsOf, stepWeights } from './plan.ts';
 
 /** What is differentiated: a loss of `logits`. */
 export type Loss = 'crossEntropy' | PointLoss;

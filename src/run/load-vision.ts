@@ -3,7 +3,7 @@ import type { Checkpoint } from '../load/checkpoint.ts';
 import { parseJson } from '../load/files.ts';
 import type { Source } from '../load/source.ts';
 import type { VisionConfig } from '../model/vit.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint } from '../plan/error.ts';
 import { refuse } from './check.ts';
 import { encoderSize } from './encode.ts';
 import { type LoadOptions, loadAs, openEngine } from './loading.ts';
@@ -44,7 +44,7 @@ export async function settingsOf(checkpoint: VisionCheckpoint, signal?: AbortSig
   const given = crop ?? (resize && 'height' in resize.size ? resize.size : undefined);
   if (given && (given.height !== height || given.width !== width)) {
     const found = `${file} makes images of ${given.height} x ${given.width} pixels`;
-    throw new VitrineError('bad-checkpoint', `${found}; expected ${height} x ${width}, as config.json says.`);
+    throw badCheckpoint(`${found}; expected ${height} x ${width}, as config.json says.`);
   }
   return settings;
 }

@@ -29,28 +29,19 @@ export function readAddedTokens(json: unknown, where: string): AddedToken[] {
 }
 
 export function readAddedToken(token: Json, id: unknown, where: string): AddedToken {
-  const {
-    content,
-    special = false,
-    lstrip = false,
-    rstrip = false,
-    single_word = false,
-    begins = false,
-    spelled = false,
-  } = token;
-  const { normalized = special !== true } = token;
+  const { content, special = false, lstrip = false, rstrip = false, single_word = false } = token;
+  const { normalized = special !== true, begins, spelled } = token;
   if (content === undefined || content === '') throw bad(`${where} has no content.`);
   const flags = { special, lstrip, rstrip, single_word, normalized };
   for (const [name, flag] of Object.entries(flags)) check(`${where}.${name}`, flag, true, false);
   const plain = { content: string(content, `${where}.content`), id: id as number };
-  const isTrue = (flag: unknown) => flag === true;
   return {
     ...plain,
-    special: isTrue(special),
-    normalized: isTrue(normalized),
-    lstrip: isTrue(lstrip),
-    rstrip: isTrue(rstrip),
-    singleWord: isTrue(single_word),
+    special: special === true,
+    normalized: normalized === true,
+    lstrip: lstrip === true,
+    rstrip: rstrip === true,
+    singleWord: single_word === true,
     begins: begins === true,
     spelled: spelled === true,
   };

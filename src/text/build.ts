@@ -3,7 +3,7 @@ import { type AddedToken, readAddedToken, readAddedTokens, type Section, section
 import { type Aligned, aligned } from './aligned.ts';
 import { decoderOf } from './decoder.ts';
 import { bad, check, type Json, object } from './json.ts';
-import type { Cuts } from './merge.ts';
+import { type Cuts, put } from './merge.ts';
 import { checkId, readModel, readPieces } from './model.ts';
 import { type Normalizer, normalizerOf } from './normalizer.ts';
 import { patternsOf } from './pattern.ts';
@@ -217,9 +217,7 @@ function cutSections(original: string, found: Section[], { words, model, trim }:
       first = Math.min(moved(original, first, Math.max(before - kept, 0)), last);
       last = Math.max(moved(original, last, -after), first);
     }
-    cuts.ids.push(id);
-    cuts.starts.push(first);
-    cuts.ends.push(last);
+    put(cuts, id, first, last);
     cuts.words.push(count);
   };
   for (const { text, token } of found) {

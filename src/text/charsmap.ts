@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint } from '../plan/error.ts';
 import { type Aligned, eachCharacter, type Put, rewrite } from './aligned.ts';
 
 /**
@@ -12,10 +12,8 @@ export class Charsmap {
   /** @throws VitrineError `bad-checkpoint` for a table that ends too early. `where` names it. */
   constructor(bytes: Uint8Array, where: string) {
     const size = bytes.length < 4 ? -1 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-    if (size < 0 || size % 4 !== 0 || size + 4 > bytes.length) {
-      const message = `${where} has ${bytes.length} bytes, of which its trie would take ${size}.`;
-      throw new VitrineError('bad-checkpoint', message);
-    }
+    if (size < 0 || size % 4 !== 0 || size + 4 > bytes.length)
+      throw badCheckpoint(`${where} has ${bytes.length} bytes, of which its trie would take ${size}.`);
     this.#units = new Uint32Array(bytes.slice(4, 4 + size).buffer);
     this.#replacements = bytes.subarray(4 + size);
   }

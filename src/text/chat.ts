@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 
 /** A turn of a chat; templates may read more of it than these. */
@@ -36,12 +36,12 @@ export async function renderChat(
   }
   const { tools, addGenerationPrompt = true, special = {}, variables = {}, ...rest } = options;
   const unknown = Object.keys(rest)[0];
-  if (unknown) throw new VitrineError('bad-option', `renderChat has no option ${JSON.stringify(unknown)}.`);
-  if (typeof template !== 'string') throw new VitrineError('bad-option', 'A chat template is a string.');
+  if (unknown) throw badOption(`renderChat has no option ${JSON.stringify(unknown)}.`);
+  if (typeof template !== 'string') throw badOption('A chat template is a string.');
   if (!Array.isArray(messages) || !messages.every((message) => typeof message === 'object' && message !== null)) {
-    throw new VitrineError('bad-option', 'The messages of a chat are a list of { role, content }.');
+    throw badOption('The messages of a chat are a list of { role, content }.');
   }
-  if (messages.length === 0) throw new VitrineError('bad-option', 'The chat has no messages; expected one at least.');
+  if (messages.length === 0) throw badOption('The chat has no messages; expected one at least.');
   const { renderTemplate } = await part('The interpreter of chat templates', () => import('./jinja.ts'));
   try {
     return renderTemplate(template, {
@@ -54,7 +54,7 @@ export async function renderChat(
     });
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : String(cause);
-    throw new VitrineError('bad-option', `The chat template does not take this chat: ${words}`, { cause });
+    throw badOption(`The chat template does not take this chat: ${words}`, undefined, cause);
   }
 }
 

@@ -1,9 +1,8 @@
 import type { TokenizerFiles } from '../load/checkpoint.ts';
-import { parseJson } from '../load/files.ts';
 import { part } from '../plan/part.ts';
 import { show } from '../plan/show.ts';
 import type { Described } from './build.ts';
-import { bad, type Json, object } from './json.ts';
+import { bad, type Json, readObject } from './json.ts';
 import type { Description } from './spm.ts';
 import { endOfText } from './tokenizer.ts';
 
@@ -11,13 +10,11 @@ import { endOfText } from './tokenizer.ts';
 export async function describe(files: TokenizerFiles, vocabSize: number): Promise<Described | null> {
   const described = await describeFiles(files, vocabSize);
   if (described === null) return null;
-  const read = (text: string | undefined, file: string) =>
-    text === undefined ? {} : object(parseJson(text, file), file);
   return {
     ...described,
-    config: { ...described.config, ...read(files.config, 'tokenizer_config.json') },
-    specialTokens: read(files.specialTokens, 'special_tokens_map.json'),
-    addedTokens: read(files.addedTokens, 'added_tokens.json'),
+    config: { ...described.config, ...readObject(files.config, 'tokenizer_config.json') },
+    specialTokens: readObject(files.specialTokens, 'special_tokens_map.json'),
+    addedTokens: readObject(files.addedTokens, 'added_tokens.json'),
   };
 }
 
@@ -27,7 +24,7 @@ async function describeFiles(files: TokenizerFiles, vocabSize: number): Promise<
   const whole = 'tokenizer.json';
   if (files.source ?? files.target) return (await spm()).describeMarian(files);
   if (files.tokenizerJson !== undefined) {
-    const json = object(parseJson(files.tokenizerJson, whole), whole);
+    const json = readObject(files.tokenizerJson, whole);
     return { json, names: { whole, vocab: `${whole}: model.vocab`, merges: `${whole}: model.merges` } };
   }
   if (files.gguf) {
@@ -39,7 +36,7 @@ async function describeFiles(files: TokenizerFiles, vocabSize: number): Promise<
   if (files.vocab === undefined && files.merges === undefined) return null;
   if (files.vocab === undefined) throw bad('vocab.json is missing beside merges.txt.');
   if (files.merges === undefined) throw bad('merges.txt is missing beside vocab.json.');
-  return describeBytePairs(object(parseJson(files.vocab, 'vocab.json'), 'vocab.json'), files.merges);
+  return describeBytePairs(readObject(files.vocab, 'vocab.json'), files.merges);
 }
 
 /** vocab.json and merges.txt: bytes, cut as GPT-2 does; with RoBERTa's tokens around a text where the vocabulary has them. */
@@ -67,8 +64,7 @@ function describeBytePairs(vocab: Json, merges: string): Description {
 
 /** vocab.txt: a piece a line, its id the number of the line. */
 function describeWordPieces(lines: string, configText: string | undefined): Description {
-  const config =
-    configText === undefined ? {} : object(parseJson(configText, 'tokenizer_config.json'), 'tokenizer_config.json');
+  const config = readObject(configText, 'tokenizer_config.json');
   const pieces = lines.split(/\r?\n/);
   if (pieces.at(-1) === '') pieces.pop();
   const vocab = Object.fromEntries(pieces.map((piece, id) => [piece, id]));

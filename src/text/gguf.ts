@@ -1,10 +1,10 @@
 import type { TokenizerFiles } from '../load/checkpoint.ts';
-import { VitrineError } from '../plan/error.ts';
+import { unsupportedCheckpoint, type VitrineError } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import { gpt2Pattern } from './gpt2.ts';
 import { bad, type Json } from './json.ts';
 import { kinds } from './sentencepiece.ts';
-import { type Description, special, template, token } from './spm.ts';
+import { byteFallbackDecoder, type Description, special, template, token } from './spm.ts';
 import { endOfText } from './tokenizer.ts';
 
 const contractions = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
@@ -16,26 +16,16 @@ const bytes: Json = { type: 'ByteLevel', use_regex: false };
 /** Names of Llama 3's: whole pieces are taken before merges, and a text begins with a token of its own. */
 const llama3 = ['llama-bpe', 'llama3', 'llama-v3', 'falcon3', 'pixtral'];
 
+const cutBy = (names: string[], ...patterns: string[]) =>
+  names.map((name): [string, Json[]] => [name, [...patterns.map(isolated), bytes]]);
+
 /** How a text is cut before its bytes are merged, by what llama.cpp calls it (llama-vocab.cpp). */
-const cuts = new Map<string, Json[]>(
-  (
-    [
-      [
-        ['default', 'gpt-2', 'olmo', 'jais', 'mpt'],
-        [isolated(gpt2Pattern), bytes],
-      ],
-      [
-        ['smollm', 'starcoder', 'refact', 'command-r', 'codeshell', 'exaone'],
-        [isolated('\\p{N}'), isolated(gpt2Pattern), bytes],
-      ],
-      [llama3, [isolated(gpt4Pattern('\\p{N}{1,3}')), bytes]],
-      [
-        ['qwen2', 'stablelm2', 'deepseek-r1-qwen', 'megrez'],
-        [isolated(gpt4Pattern('\\p{N}')), bytes],
-      ],
-    ] as [string[], Json[]][]
-  ).flatMap(([names, parts]) => names.map((name): [string, Json[]] => [name, parts])),
-);
+const cuts = new Map([
+  ...cutBy(['default', 'gpt-2', 'olmo', 'jais', 'mpt'], gpt2Pattern),
+  ...cutBy(['smollm', 'starcoder', 'refact', 'command-r', 'codeshell', 'exaone'], '\\p{N}', gpt2Pattern),
+  ...cutBy(llama3, gpt4Pattern('\\p{N}{1,3}')),
+  ...cutBy(['qwen2', 'stablelm2', 'deepseek-r1-qwen', 'megrez'], gpt4Pattern('\\p{N}')),
+]);
 
 /** The metadata of a GGUF file, read field by field. */
 class Metadata {
@@ -51,7 +41,7 @@ class Metadata {
 
   refuse(name: string, expected: string): VitrineError {
     const found = `tokenizer.ggml.${name} in ${this.#of.file} is ${JSON.stringify(this.value(name)) ?? 'missing'}`;
-    return new VitrineError('unsupported-checkpoint', `${found}; expected ${expected}.`);
+    return unsupportedCheckpoint(`${found}; expected ${expected}.`);
   }
 
   list<Entry extends string | number>(name: string, type: 'string' | 'number', what: string): readonly Entry[] {
@@ -144,8 +134,6 @@ function sentencePiece({ metadata, tokens, kind, ids }: Parts): Json {
   if (scores.length !== tokens.length) metadata.each('scores', tokens.length);
   const unknown = tokens.findIndex((_, id) => kind(id) === kinds.unknown);
   const addsPrefix = metadata.flag('add_space_prefix', true);
-  const decoders: Json[] = [{ type: 'Replace', pattern: { String: '▁' }, content: ' ' }, { type: 'ByteFallback' }];
-  if (addsPrefix) decoders.push({ type: 'Fuse' }, { type: 'Strip', content: ' ', start: 1, stop: 0 });
   return {
     model: {
       type: 'ScoredBPE',
@@ -155,7 +143,7 @@ function sentencePiece({ metadata, tokens, kind, ids }: Parts): Json {
       byte_fallback: true,
     },
     normalizer: { type: 'SentencePiece', charsmap: new Uint8Array(), addsPrefix, removesSpaces: false },
-    decoder: { type: 'Sequence', decoders },
+    decoder: byteFallbackDecoder(addsPrefix),
   };
 }
 
@@ -167,9 +155,8 @@ function wordPiece({ metadata, tokens, kind }: Parts): Json {
   };
   const vocab = Object.fromEntries(tokens.map((content, id) => [spelled(content, id), id]));
   const idOf = (...names: string[]): number => {
-    const found = names
-      .map((name) => metadata.value(`${name}_token_id`))
-      .find((id) => tokens[id as number] !== undefined);
+    const ids = names.map((name) => metadata.value(`${name}_token_id`));
+    const found = ids.find((id) => tokens[id as number] !== undefined);
     if (found === undefined) throw metadata.refuse(`${names[0]}_token_id`, 'a token');
     return found as number;
   };

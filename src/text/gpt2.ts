@@ -1,7 +1,7 @@
 import { part } from '../plan/part.ts';
 import { eachCharacter } from './aligned.ts';
 import { binaryOfBytes, binaryOfLetters, binaryOfText, lettersOfBinary } from './bytes.ts';
-import { type Cuts, mergePairs } from './merge.ts';
+import { type Cuts, mergePairs, put, whole } from './merge.ts';
 import { endOfText, type Vocabulary } from './tokenizer.ts';
 import { fetchVocabulary } from './vocabulary.ts';
 
@@ -27,13 +27,12 @@ export async function gpt2Vocabulary(): Promise<Vocabulary & { pieces: readonly 
   const words = (text: string, at: number, cuts: Cuts) => {
     for (const match of text.matchAll(pattern)) {
       const bytes = binaryOfText(match[0]);
-      const whole = ranks.get(bytes);
-      const found = whole === undefined ? mergePairs(bytes, ranks) : wholeOf(whole, bytes.length);
+      const known = ranks.get(bytes);
+      const { ids, starts, ends } = known === undefined ? mergePairs(bytes, ranks) : whole(known, bytes.length);
       const placeOf = placesOf(match[0], bytes.length);
-      for (let i = 0; i < found.ids.length; i++) {
-        cuts.ids.push(found.ids[i]!);
-        cuts.starts.push(at + match.index + placeOf(found.starts[i]!)[0]);
-        cuts.ends.push(at + match.index + placeOf(found.ends[i]! - 1)[1]);
+      const begins = at + match.index;
+      for (let i = 0; i < ids.length; i++) {
+        put(cuts, ids[i]!, begins + placeOf(starts[i]!)[0], begins + placeOf(ends[i]! - 1)[1]);
       }
     }
   };
@@ -41,11 +40,7 @@ export async function gpt2Vocabulary(): Promise<Vocabulary & { pieces: readonly 
     const cuts: Cuts = { ids: [], starts: [], ends: [] };
     let at = 0;
     for (const [i, section] of (special ? text.split(endOfText) : [text]).entries()) {
-      if (i > 0) {
-        cuts.ids.push(end);
-        cuts.starts.push(at - endOfText.length);
-        cuts.ends.push(at);
-      }
+      if (i > 0) put(cuts, end, at - endOfText.length, at);
       words(section, at, cuts);
       at += section.length + endOfText.length;
     }
@@ -60,8 +55,6 @@ export async function gpt2Vocabulary(): Promise<Vocabulary & { pieces: readonly 
     roles: { bos: end, eos: end, unk: end },
   };
 }
-
-const wholeOf = (id: number, length: number): Cuts => ({ ids: [id], starts: [0], ends: [length] });
 
 /** Where the character stands that the byte at `i` is of. */
 function placesOf(text: string, bytes: number): (i: number) => [start: number, end: number] {

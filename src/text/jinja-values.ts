@@ -14,13 +14,11 @@ type Kind = new (value?: unknown) => Value;
 /** The library's own conversion, which is also the only public way to its classes. */
 const convert = (value: unknown): Value => new Environment().set('value', value) as unknown as Value;
 const classOf = (value: unknown) => convert(value).constructor as Kind;
-const [Integer, Float, List, Mapping, Method] = [1, 0.5, [], {}, () => null].map(classOf) as [
-  Kind,
-  Kind,
-  Kind,
-  Kind,
-  Kind,
-];
+const Integer = classOf(1);
+const Float = classOf(0.5);
+const List = classOf([]);
+const Mapping = classOf({});
+const Method = classOf(() => null);
 
 /** Makes values. */
 export const kinds = {
@@ -58,9 +56,8 @@ export function equal(a: Value, b: Value): boolean {
   if (a.value instanceof Map && b.value instanceof Map) {
     const other = b.value as Map<string, Value>;
     const entries = [...(a.value as Map<string, Value>)];
-    return (
-      other.size === entries.length && entries.every(([key, one]) => other.has(key) && equal(one, other.get(key)!))
-    );
+    if (other.size !== entries.length) return false;
+    return entries.every(([key, one]) => other.has(key) && equal(one, other.get(key)!));
   }
   if (Array.isArray(a.value) && Array.isArray(b.value)) {
     const other = b.value as Value[];

@@ -109,10 +109,8 @@ class PythonInterpreter extends Library {
       const method = memberOf(object, node.property.value as string);
       if (method) return method;
     }
-    return super.evaluateMemberExpression(
-      { ...node, object: { type: 'Value', value: object } as unknown as Node },
-      scope,
-    );
+    const evaluated = { type: 'Value', value: object } as unknown as Node;
+    return super.evaluateMemberExpression({ ...node, object: evaluated }, scope);
   }
 
   override evaluateBinaryExpression(node: Node, scope: Environment): Value {
@@ -251,9 +249,7 @@ function withoutRaw(template: string): string {
 function dict(...args: Value[]): Value {
   const entries = args.flatMap((arg): [string, Value][] => {
     if (arg.value instanceof Map) return [...(arg.value as Map<string, Value>)];
-    return items(arg)
-      .map((pair) => items(pair) as [Value, Value])
-      .map(([key, value]) => [text(key), value]);
+    return items(arg).map((pair) => [text(items(pair)[0]!), items(pair)[1]!]);
   });
   return kinds.mapping(new Map(entries));
 }

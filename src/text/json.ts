@@ -1,14 +1,13 @@
-import { VitrineError } from '../plan/error.ts';
+import { isObject, parseJson } from '../load/files.ts';
+import { badCheckpoint, unsupportedCheckpoint } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 
 export type Json = Record<string, unknown>;
 
-export function bad(message: string): VitrineError {
-  return new VitrineError('bad-checkpoint', message);
-}
+export const bad = (message: string) => badCheckpoint(message);
 
 export function object(json: unknown, where: string): Json {
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Json;
+  if (isObject(json)) return json;
   throw bad(`${where} is ${show(json)}, expected an object.`);
 }
 
@@ -22,10 +21,13 @@ export function string(json: unknown, where: string): string {
   throw bad(`${where} is ${show(json)}, expected a text.`);
 }
 
+/** What a file says; nothing where it is missing. */
+export const readObject = (text: string | undefined, file: string): Json =>
+  text === undefined ? {} : object(parseJson(text, file), file);
+
 /** The error for a field that has not one of the values that are understood. */
-export function refuse(where: string, found: unknown, expected: string): VitrineError {
-  return new VitrineError('unsupported-checkpoint', `${where} is ${show(found)}, expected ${expected}.`);
-}
+export const refuse = (where: string, found: unknown, expected: string) =>
+  unsupportedCheckpoint(`${where} is ${show(found)}, expected ${expected}.`);
 
 export function check(where: string, found: unknown, ...understood: unknown[]): void {
   if (!understood.includes(found)) throw refuse(where, found, understood.map(show).join(' or '));

@@ -7,6 +7,16 @@ export interface Cuts {
   words?: number[];
 }
 
+/** Adds a piece to those before it. */
+export function put(cuts: Cuts, id: number, start: number, end: number): void {
+  cuts.ids.push(id);
+  cuts.starts.push(start);
+  cuts.ends.push(end);
+}
+
+/** A word that is one piece. */
+export const whole = (id: number, length: number): Cuts => ({ ids: [id], starts: [0], ends: [length] });
+
 /**
  * Byte-pair encoding of one word (Sennrich et al. 2016): the neighbours whose union has the lowest rank are joined, the leftmost first,
  * until no union has one. Neighbours wait in a heap, O(n log n): looking for the lowest anew at every step takes minutes for 100 KB.
@@ -51,22 +61,15 @@ export function merge(
   }
 
   const cuts: Cuts = { ids: [], starts: [], ends: [] };
-  for (let i = 0; i < n; i = next[i]!) {
-    cuts.ids.push(parts[i]!);
-    cuts.starts.push(i);
-    cuts.ends.push(next[i]!);
-  }
+  for (let i = 0; i < n; i = next[i]!) put(cuts, parts[i]!, i, next[i]!);
   return cuts;
 }
 
 /** Byte-pair encoding where ids are ranks: `ranks` of pieces, one byte a char, are below 2^21 and include every single byte. */
 export function mergePairs(bytes: string, ranks: ReadonlyMap<string, number>): Cuts {
   const ids = Array.from(bytes, (byte) => ranks.get(byte)!);
-  return merge(
-    ids,
-    (_left, _right, start, end) => ranks.get(bytes.slice(start, end)),
-    (rank) => rank,
-  );
+  const rankOf = (_left: number, _right: number, start: number, end: number) => ranks.get(bytes.slice(start, end));
+  return merge(ids, rankOf, (rank) => rank);
 }
 
 /** Adds a key to a binary heap, smallest first. */

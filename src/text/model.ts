@@ -1,15 +1,8 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { show } from '../plan/show.ts';
 import { bad, check, type Json, list, object, refuse } from './json.ts';
-import {
-  bytePair,
-  remembering,
-  type ScoredPiece,
-  scoredPairs,
-  unigram,
-  type WordModel,
-  wordPiece,
-} from './word-model.ts';
+import type { ScoredPiece, WordModel } from './word-model.ts';
+import { bytePair, remembering, scoredPairs, unigram, wordPiece } from './word-model.ts';
 
 /** What messages call the parts of a tokenizer's description. */
 export interface Names {
@@ -96,7 +89,7 @@ function unknownOf({ model, where, pieces }: ModelParts): number | undefined {
 }
 
 const unspeakable = (text: string) =>
-  new VitrineError('bad-option', `The vocabulary lacks bytes of this text: it has no piece for ${show(text)}.`);
+  badOption(`The vocabulary lacks bytes of this text: it has no piece for ${show(text)}.`);
 
 function readWordPiece(parts: ModelParts): WordModel {
   const { model, where, plain } = parts;

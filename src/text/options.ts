@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 
 export type Truncation = 'longest_first' | 'only_first' | 'only_second';
 
@@ -59,25 +59,18 @@ const calls = {
 } satisfies Record<string, Expected>;
 
 export function checkEncode(call: 'encode' | 'inputs', text: unknown, options: object): void {
-  if (typeof text !== 'string') {
-    throw new VitrineError('bad-option', `${call} expects a string, found ${typeof text}.`);
-  }
+  if (typeof text !== 'string') throw badOption(`${call} expects a string, found ${typeof text}.`);
   checkOptions(call, options);
-}
-
-export function checkDecode(options: object): void {
-  checkOptions('decode', options);
 }
 
 export function checkIds(ids: unknown): void {
   if (typeof ids === 'object' && Number.isInteger((ids as ArrayLike<number> | null)?.length)) return;
-  throw new VitrineError('bad-option', `There is no list of token ids to decode, but ${String(ids)}.`);
+  throw badOption(`There is no list of token ids to decode, but ${String(ids)}.`);
 }
 
-function checkOptions(call: keyof typeof calls, options: object): void {
-  if (typeof options !== 'object' || !options || Array.isArray(options)) {
-    throw new VitrineError('bad-option', `${call}'s options are no object.`);
-  }
+export function checkOptions(call: keyof typeof calls, options: object): void {
+  if (typeof options !== 'object' || !options || Array.isArray(options))
+    throw badOption(`${call}'s options are no object.`);
   const expected: Expected = calls[call];
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined && Object.hasOwn(expected, key)) continue;
@@ -85,7 +78,6 @@ function checkOptions(call: keyof typeof calls, options: object): void {
     if (accepts(value)) continue;
     const reason = what ? `expects ${what}, found ${String(value)}` : 'is unknown';
     const known = Object.keys(expected).map((name) => `'${name}'`);
-    const hint = `${call} takes ${known.join(', ')}.`;
-    throw new VitrineError('bad-option', `Option '${key}' of ${call} ${reason}.`, { hint });
+    throw badOption(`Option '${key}' of ${call} ${reason}.`, `${call} takes ${known.join(', ')}.`);
   }
 }

@@ -1,5 +1,5 @@
 import type { TokenizerFiles } from '../load/checkpoint.ts';
-import { VitrineError, why } from '../plan/error.ts';
+import { badCheckpoint, VitrineError, why } from '../plan/error.ts';
 import { buildVocabulary } from './build.ts';
 import { describe } from './files.ts';
 import type { Vocabulary } from './tokenizer.ts';
@@ -15,6 +15,6 @@ export async function readVocabulary(files: TokenizerFiles, vocabSize: number): 
   } catch (cause) {
     if (cause instanceof VitrineError) throw cause;
     // Such as a normalizer in a normalizer in a normalizer, deeper than the stack.
-    throw new VitrineError('bad-checkpoint', `The tokenizer's files cannot be read: ${why(cause)}.`, { cause });
+    throw badCheckpoint(`The tokenizer's files cannot be read: ${why(cause)}.`, undefined, cause);
   }
 }

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { unsupportedCheckpoint } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { type Json, object, refuse } from './json.ts';
 import { literally } from './literally.ts';
@@ -38,7 +38,7 @@ export async function patternsOf(json: unknown): Promise<Compile> {
       const compiled = new library!.SplitPreTokenizer(split).pattern;
       if (compiled) return compiled;
     } catch (cause) {
-      throw new VitrineError('unsupported-checkpoint', `${where} cannot be read: ${String(cause)}.`, { cause });
+      throw unsupportedCheckpoint(`${where} cannot be read: ${String(cause)}.`, undefined, cause);
     }
     throw refuse(where, value, 'a Regex');
   };

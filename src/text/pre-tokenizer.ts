@@ -67,7 +67,7 @@ const inTurn =
 /** Cuts at what the pattern matches, or with `invert` at what is between. */
 function splitter(pattern: RegExp, behavior: Behavior, invert = false): PreTokenizer {
   return (source) => {
-    const parts: { start: number; end: number; isMatch: boolean }[] = [];
+    const parts: Part[] = [];
     let done = 0;
     const add = (end: number, isMatch: boolean) => {
       if (end > done) parts.push({ start: done, end, isMatch: isMatch !== invert });

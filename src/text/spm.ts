@@ -1,7 +1,6 @@
 import type { TokenizerFiles } from '../load/checkpoint.ts';
-import { parseJson } from '../load/files.ts';
 import { show } from '../plan/show.ts';
-import { bad, check, type Json, object, refuse } from './json.ts';
+import { bad, check, type Json, readObject, refuse } from './json.ts';
 import type { Names } from './model.ts';
 import { kinds, readSentencePieces, type SentencePieces } from './sentencepiece.ts';
 
@@ -32,8 +31,7 @@ export function describeSentencePieces(
 ): Description {
   const file = 'The SentencePiece model';
   const model = readSentencePieces(bytes, file);
-  const options =
-    config === undefined ? {} : object(parseJson(config, 'tokenizer_config.json'), 'tokenizer_config.json');
+  const options = readObject(config, 'tokenizer_config.json');
   const family = familyOf(options.tokenizer_class, modelType);
   const idOf = (piece: string): number => {
     const id = model.pieces.findIndex((one) => one.piece === piece);
@@ -68,15 +66,9 @@ export function describeSentencePieces(
       for (const [piece, id] of ids) ids.set(piece, id + 103);
       const first = ['<pad>', eos, '<mask_1>', '<mask_2>', ...Array.from({ length: 101 }, (_, i) => `<unk_${i + 2}>`)];
       for (const [id, piece] of first.entries()) ids.set(piece, id);
-      return {
-        json: described(
-          model,
-          ids,
-          template([], [token(eos)], { [eos]: 1 }),
-          first.map((piece, id) => special(piece, id)),
-        ),
-        names,
-      };
+      const around = template([], [token(eos)], { [eos]: 1 });
+      const specials = first.map((piece, id) => special(piece, id));
+      return { json: described(model, ids, around, specials), names };
     }
     case 'llama': {
       const before = options.add_bos_token === false ? [] : ['<s>'];
@@ -106,7 +98,7 @@ function described(model: SentencePieces, ids: Map<string, number>, post_process
   const matched = model.pieces.filter(({ kind }) => kind === kinds.normal || kind === kinds.userDefined);
   const controls = model.pieces.filter(({ kind }) => kind === kinds.control || kind === kinds.unknown);
   const taken = new Set(added.map(({ content }) => content));
-  const { charsmap, addsPrefix, removesSpaces } = model;
+  const { byteFallback, charsmap, addsPrefix, removesSpaces } = model;
   const unknown = model.pieces.find(({ kind }) => kind === kinds.unknown)!.piece;
   const cutsWords =
     model.type === 'unigram' && ids.has('▁') && matched.every(({ piece }) => piece.lastIndexOf('▁') <= 0);
@@ -116,12 +108,14 @@ function described(model: SentencePieces, ids: Map<string, number>, post_process
       vocab: matched.map(({ piece, score }) => [piece, score]),
       ids: Object.fromEntries(ids),
       unk_id: ids.get(unknown),
-      byte_fallback: model.byteFallback,
+      byte_fallback: byteFallback,
     },
     normalizer: { type: 'SentencePiece', charsmap, addsPrefix, removesSpaces },
     pre_tokenizer: cutsWords ? { type: 'Split', pattern: { String: '▁' }, behavior: 'MergedWithNext' } : null,
     post_processor,
-    decoder: decoderOf(model),
+    decoder: byteFallback
+      ? byteFallbackDecoder(addsPrefix)
+      : { type: 'Metaspace', prepend_scheme: addsPrefix ? 'always' : 'never' },
     added_tokens: [
       ...controls
         .filter(({ piece }) => ids.has(piece) && !taken.has(piece))
@@ -134,8 +128,8 @@ function described(model: SentencePieces, ids: Map<string, number>, post_process
   };
 }
 
-function decoderOf({ byteFallback, addsPrefix }: SentencePieces): Json {
-  if (!byteFallback) return { type: 'Metaspace', prepend_scheme: addsPrefix ? 'always' : 'never' };
+/** The decoder of a model that spells what it has no piece for in bytes. */
+export function byteFallbackDecoder(addsPrefix: boolean): Json {
   const decoders: Json[] = [{ type: 'Replace', pattern: { String: '▁' }, content: ' ' }, { type: 'ByteFallback' }];
   if (addsPrefix) decoders.push({ type: 'Fuse' }, { type: 'Strip', content: ' ', start: 1, stop: 0 });
   return { type: 'Sequence', decoders };
@@ -145,27 +139,26 @@ function decoderOf({ byteFallback, addsPrefix }: SentencePieces): Json {
 export function describeMarian({ source, target, vocab, config }: TokenizerFiles): Description {
   if (vocab === undefined) throw bad('vocab.json is missing beside source.spm.');
   if (source === undefined) throw bad('source.spm is missing beside target.spm.');
-  const options =
-    config === undefined ? {} : object(parseJson(config, 'tokenizer_config.json'), 'tokenizer_config.json');
+  const options = readObject(config, 'tokenizer_config.json');
   check('tokenizer_config.json: separate_vocabs', options.separate_vocabs ?? false, false);
-  const ids = new Map(Object.entries(object(parseJson(vocab, 'vocab.json'), 'vocab.json'))) as Map<string, number>;
-  const [eos, unknown] = ['</s>', '<unk>'];
-  for (const piece of [eos!, unknown!]) {
+  const ids = new Map(Object.entries(readObject(vocab, 'vocab.json'))) as Map<string, number>;
+  const [eos, unknown] = ['</s>', '<unk>'] as const;
+  for (const piece of [eos, unknown]) {
     if (!ids.has(piece)) throw bad(`vocab.json lacks ${show(piece)}, which every text needs.`);
   }
   const around = {
-    ...template([], [token(eos!)], { [eos!]: ids.get(eos!)! }),
-    pair: [...['A', 'B'].map((id) => ({ Sequence: { id, type_id: 0 } })), token(eos!)],
+    ...template([], [token(eos)], { [eos]: ids.get(eos)! }),
+    pair: [...['A', 'B'].map((id) => ({ Sequence: { id, type_id: 0 } })), token(eos)],
   };
   const languages = [...ids.keys()].filter((piece) => /^>>.+<<$/.test(piece));
   const added = [
-    ...[eos!, unknown!, '<pad>'].filter((piece) => ids.has(piece)).map((piece) => special(piece, ids.get(piece)!)),
+    ...[eos, unknown, '<pad>'].filter((piece) => ids.has(piece)).map((piece) => special(piece, ids.get(piece)!)),
     ...languages.map((content) => ({ id: ids.get(content), content, begins: true, normalized: false })),
   ];
   const describe = (bytes: Uint8Array, file: string): Description => {
     const model = readSentencePieces(bytes, file);
     const json = described(model, ids, around, added);
-    Object.assign(json.model as Json, { unk_id: ids.get(unknown!) });
+    Object.assign(json.model as Json, { unk_id: ids.get(unknown) });
     return { json, names: { whole: file, vocab: 'vocab.json', merges: file } };
   };
   const read = describe(source, 'source.spm');

@@ -1,4 +1,4 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import type { Cuts } from './merge.ts';
 import type { InputsOptions, TokenizerInputs, Truncation } from './options.ts';
 
@@ -35,10 +35,8 @@ export function assemble(
   const lengths = texts.map(({ ids }) => ids.length);
   if (maxLength !== undefined) {
     const around = parts.filter((part) => 'id' in part).length;
-    if (maxLength < around) {
-      const message = `Option 'maxLength' is ${maxLength}, and the tokens around the text are ${around}.`;
-      throw new VitrineError('bad-option', message);
-    }
+    if (maxLength < around)
+      throw badOption(`Option 'maxLength' is ${maxLength}, and the tokens around the text are ${around}.`);
     truncate(lengths, maxLength - around, truncation);
   }
   const made: TokenizerInputs = { ids: [], types: [], offsets: [], sequence: [], words: [] };
@@ -78,8 +76,7 @@ function truncate(lengths: number[], room: number, truncation: Truncation): void
   const length = lengths[i];
   if (length === undefined || length < excess) {
     const found = length === undefined ? 'there is no second text' : `it has ${length}`;
-    const message = `Option 'truncation' is '${truncation}', and ${excess} ids of this text are too many: ${found}.`;
-    throw new VitrineError('bad-option', message);
+    throw badOption(`Option 'truncation' is '${truncation}', and ${excess} ids of this text are too many: ${found}.`);
   }
   lengths[i] = length - excess;
 }

@@ -1,16 +1,9 @@
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { binaryOfText, bytesOfBinary } from './bytes.ts';
 import { unsettled, withoutSpaces } from './clean-up.ts';
 import type { Cuts } from './merge.ts';
-import {
-  checkDecode,
-  checkEncode,
-  checkIds,
-  type DecodeOptions,
-  type EncodeOptions,
-  type InputsOptions,
-  type TokenizerInputs,
-} from './options.ts';
+import type { DecodeOptions, EncodeOptions, InputsOptions, TokenizerInputs } from './options.ts';
+import { checkEncode, checkIds, checkOptions } from './options.ts';
 import { assemble, plainTemplate, type Template } from './template.ts';
 
 /** Names of tokens with a meaning of their own. */
@@ -133,7 +126,7 @@ function decoding(
   const within: (string | undefined)[] = []; // bytes by id
   const checked = (id: number): number => {
     if (Number.isInteger(id) && id >= 0 && id < vocabSize) return id;
-    throw new VitrineError('bad-option', `Token id ${String(id)} is outside the vocabulary, 0 to ${vocabSize - 1}.`);
+    throw badOption(`Token id ${String(id)} is outside the vocabulary, 0 to ${vocabSize - 1}.`);
   };
   const bytesOf = (id: number, first: boolean): string => {
     const spelling = vocabulary.spelling(checked(id));
@@ -141,7 +134,7 @@ function decoding(
     return first ? read(spelling, true) : (within[id] ??= read(spelling, false));
   };
   const stream = (options: DecodeOptions = {}) => {
-    checkDecode(options);
+    checkOptions('decode', options);
     const shown = (id: number) => options.special !== false || !specialIds.has(id);
     const shownBytes = (id: number, first: boolean) => {
       if (!shown(checked(id))) return undefined;
@@ -239,7 +232,7 @@ function textOfRun(bytes: string): string {
 /** For a checkpoint without tokenizer files: decoding shows ids, `<7>`, and text is refused. */
 export function tokenizerWithoutText(vocabSize: number): Tokenizer {
   const cut = (): never => {
-    throw new VitrineError('bad-option', 'This model has no tokenizer to read text.', { hint: 'Pass token ids.' });
+    throw badOption('This model has no tokenizer to read text.', 'Pass token ids.');
   };
   return tokenizerOf({ spelling: (id) => `<${id}>`, read: binaryOfText, specials: new Map(), cut }, vocabSize);
 }

@@ -64,9 +64,6 @@ function alignGroup(
   }
 }
 
-/** White space as Unicode has it; JavaScript's `\s` has U+FEFF besides and lacks U+0085. */
-export const isSpace = (character: string): boolean => /^\p{White_Space}/u.test(character);
-
 const keepsBy = (removed: RegExp) => (source: Aligned) =>
   source.text.search(removed) < 0
     ? source

@@ -1,6 +1,6 @@
 import { eachCharacter } from './aligned.ts';
 import { binaryOfText } from './bytes.ts';
-import { type Cuts, merge } from './merge.ts';
+import { type Cuts, merge, put, whole } from './merge.ts';
 
 /** Cuts a word into pieces of a vocabulary. Places are UTF-16 units of the word. */
 export type WordModel = (word: string) => Cuts;
@@ -18,8 +18,6 @@ export function remembering(model: WordModel, most = 1 << 14): WordModel {
   };
 }
 
-const unknownWord = (word: string, id: number): Cuts => ({ ids: [id], starts: [0], ends: [word.length] });
-
 /** WordPiece: the longest piece from the left on, again and again. A word with a part that has no piece is unknown as a whole. */
 export function wordPiece(
   vocabulary: ReadonlyMap<string, number>,
@@ -28,7 +26,7 @@ export function wordPiece(
   let longest = 0;
   for (const piece of vocabulary.keys()) longest = Math.max(longest, piece.length);
   return (word) => {
-    if (word.length > mostCharacters && Array.from(word).length > mostCharacters) return unknownWord(word, unknown);
+    if (word.length > mostCharacters && Array.from(word).length > mostCharacters) return whole(unknown, word.length);
     const cuts: Cuts = { ids: [], starts: [], ends: [] };
     for (let start = 0; start < word.length; ) {
       const begins = start === 0 ? '' : prefix;
@@ -36,10 +34,8 @@ export function wordPiece(
       let id: number | undefined;
       // An end within a character finds nothing, as no piece has half of one.
       while (end > start && (id = vocabulary.get(begins + word.slice(start, end))) === undefined) end--;
-      if (id === undefined) return unknownWord(word, unknown);
-      cuts.ids.push(id);
-      cuts.starts.push(start);
-      cuts.ends.push(end);
+      if (id === undefined) return whole(unknown, word.length);
+      put(cuts, id, start, end);
       start = end;
     }
     return cuts;
@@ -67,8 +63,8 @@ export function bytePair(
   const rankOf = (left: number, right: number) => ranks.get(left * 2 ** 21 + right);
   const idOf = (rank: number) => merges[rank]![2];
   return (word) => {
-    const whole = options.whole?.get(word);
-    if (whole !== undefined) return unknownWord(word, whole);
+    const known = options.whole?.get(word);
+    if (known !== undefined) return whole(known, word.length);
     const begin = characters(word, vocabulary, options, unspeakable);
     return places(merge(begin.ids, rankOf, idOf), begin);
   };
@@ -107,22 +103,17 @@ function characters(
   ofBytes = (text: string) => byteIds(text, vocabulary),
 ): Cuts {
   const cuts: Cuts = { ids: [], starts: [], ends: [] };
-  const add = (id: number, start: number, end: number) => {
-    cuts.ids.push(id);
-    cuts.starts.push(start);
-    cuts.ends.push(end);
-  };
   let unknownBefore = false;
   eachCharacter(word, (character, at) => {
     const end = at + character.length;
     const id = vocabulary.get(character);
     const bytes = id === undefined && options.byteFallback ? ofBytes(character) : undefined;
     const isUnknown = id === undefined && bytes === undefined;
-    if (bytes) for (const byte of bytes) add(byte, at, end);
-    else if (id !== undefined) add(id, at, end);
+    if (bytes) for (const byte of bytes) put(cuts, byte, at, end);
+    else if (id !== undefined) put(cuts, id, at, end);
     else if (options.unknown === undefined) throw unspeakable(character);
     else if (unknownBefore && options.fuseUnknown) cuts.ends[cuts.ends.length - 1] = end;
-    else add(options.unknown, at, end);
+    else put(cuts, options.unknown, at, end);
     unknownBefore = isUnknown;
   });
   return cuts;
@@ -190,11 +181,7 @@ export function unigram(
       const found = id ?? vocabulary.get(text); // a vocabulary may have more than the model has scores for
       const bytes = found === undefined && byteFallback ? byteIds(text, vocabulary) : undefined;
       if (found === undefined && bytes === undefined && unknown === undefined) throw unspeakable(text);
-      for (const each of bytes ?? [found ?? unknown!]) {
-        cuts.ids.push(each);
-        cuts.starts.push(from);
-        cuts.ends.push(end);
-      }
+      for (const each of bytes ?? [found ?? unknown!]) put(cuts, each, from, end);
     }
     return cuts;
   };

@@ -1,5 +1,5 @@
 import type { Backend, ProgramSize, WeightFormat, WeightRows } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption, VitrineError } from '../plan/error.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import { part } from '../plan/part.ts';
 import { COMPILING, within } from '../plan/patience.ts';
@@ -105,7 +105,7 @@ export async function compileKernels({ threads = usefulThreads() }: WasmOptions)
 async function startMachine(options: WasmOptions): Promise<Machine> {
   const { threads: wanted } = options;
   if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1)) {
-    throw new VitrineError('bad-option', `threads is ${wanted}; expected a whole number from 1.`);
+    throw badOption(`threads is ${wanted}; expected a whole number from 1.`);
   }
   const threads = wanted ?? usefulThreads();
   let why = threads > 1 ? whyAlone() : undefined;
@@ -136,16 +136,16 @@ function compiled(build: Build): Promise<WebAssembly.Module> {
 async function compile({ relaxed, shared }: Build): Promise<WebAssembly.Module> {
   const bytes = await kernelsOf({ relaxed, shared });
   if (!bytes) {
-    throw new VitrineError('bad-option', `This engine has no WebAssembly with ${relaxed ? 'relaxed ' : ''}SIMD.`, {
-      hint: "Use device: 'cpu', or a newer browser.",
-    });
+    const found = `This engine has no WebAssembly with ${relaxed ? 'relaxed ' : ''}SIMD.`;
+    throw badOption(found, "Use device: 'cpu', or a newer browser.");
   }
   const compiling = within(COMPILING, WebAssembly.compile(bytes), 'nothing has come of compiling');
   return compiling.catch((cause: unknown) => {
-    throw new VitrineError('bad-option', `WebAssembly is forbidden here: ${cause}.`, {
-      hint: "Add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy, or use device: 'cpu'.",
+    throw badOption(
+      `WebAssembly is forbidden here: ${cause}.`,
+      "Add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy, or use device: 'cpu'.",
       cause,
-    });
+    );
   });
 }
 

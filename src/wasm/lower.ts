@@ -1,16 +1,8 @@
 import type { Adjoint } from '../plan/adjoint.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badOption } from '../plan/error.ts';
 import { type KvFormat, keyBytes } from '../plan/kv.ts';
-import {
-  type EmbedTable,
-  type KeySource,
-  keyAxisOf,
-  type LowRank,
-  type Norm,
-  type Plan,
-  type Step,
-  widthOf,
-} from '../plan/plan.ts';
+import type { EmbedTable, KeySource, LowRank, Norm, Plan, Step } from '../plan/plan.ts';
+import { keyAxisOf, widthOf } from '../plan/plan.ts';
 import { layout } from './binary.ts';
 import type { WasmWeight } from './weights.ts';
 
@@ -205,8 +197,7 @@ function attention(step: { source: string; output: string }, shaped: string, to:
 function distances(name: string | undefined, to: Lowering): Fields<'Step'> {
   if (name === undefined) return {};
   const { values, format, spec } = to.weight(name);
-  if (format !== 'f32')
-    throw new VitrineError('bad-option', `${name} is in ${format}; a position bias is read as f32.`);
+  if (format !== 'f32') throw badOption(`${name} is in ${format}; a position bias is read as f32.`);
   return { distances: values, farthest: (spec.columns - 1) / 2 };
 }
 

@@ -1,30 +1,21 @@
 import { applyEdits } from '../plan/apply-edits.ts';
 import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint, VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
+import type { Rule } from '../plan/fuse.ts';
 import {
   allRules,
   cachedLinear,
   fuseLists,
   gatedLinear,
   normedLinear,
-  type Rule,
   rotatedAppend,
   sharedNormLinear,
 } from '../plan/fuse.ts';
 import type { KvFormat } from '../plan/kv.ts';
 import { assignBuffers } from '../plan/liveness.ts';
-import {
-  type AxisSizes,
-  type KeySource,
-  keyAxisOf,
-  type Plan,
-  type Step,
-  shapeOf,
-  stepOutputs,
-  type TensorSpec,
-  widthOf,
-} from '../plan/plan.ts';
+import type { AxisSizes, KeySource, Plan, Step, TensorSpec } from '../plan/plan.ts';
+import { keyAxisOf, shapeOf, stepOutputs, widthOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { BATCH_WORDS, placesIn, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
@@ -303,7 +294,7 @@ export class WasmProgram implements Program {
 
   #weight(name: string): WasmWeight {
     const weight = this.#weights.get(name);
-    if (!weight) throw new VitrineError('bad-checkpoint', `The weight ${name} was never added.`);
+    if (!weight) throw badCheckpoint(`The weight ${name} was never added.`);
     return weight;
   }
 

@@ -1,5 +1,5 @@
 import type { WeightFormat, WeightRows } from '../plan/backend.ts';
-import { VitrineError } from '../plan/error.ts';
+import { badCheckpoint } from '../plan/error.ts';
 import { BLOCK, isScaled, packedBytes, rowLength, scaleBytesOf, strideOf, valueBytesOf } from '../plan/formats.ts';
 import { packerFor } from '../plan/packer.ts';
 import type { WeightSpec } from '../plan/plan.ts';
@@ -55,7 +55,7 @@ export async function readWeight(
       }
       toPanels(machine, weight, before, row);
     }
-    if (row !== spec.rows) throw new VitrineError('bad-checkpoint', `${spec.name} has ${row} rows, not ${spec.rows}.`);
+    if (row !== spec.rows) throw badCheckpoint(`${spec.name} has ${row} rows, not ${spec.rows}.`);
     return weight;
   } catch (error) {
     memory.free(at);

@@ -1,4 +1,4 @@
-import { VitrineError } from '../../plan/error.ts';
+import { badOption } from '../../plan/error.ts';
 import type { Message, MessagePart, Warning } from './types.ts';
 
 export interface PlainPrompt {
@@ -33,7 +33,5 @@ export function plainPrompt(messages: readonly Message[]): PlainPrompt {
 function textOf(parts: readonly MessagePart[]): string {
   const other = parts.find(({ type }) => type !== 'text');
   if (!other) return parts.map(({ text }) => text).join('');
-  throw new VitrineError('bad-option', `A message has a part of type '${other.type}'.`, {
-    hint: 'This model reads text only.',
-  });
+  throw badOption(`A message has a part of type '${other.type}'.`, 'This model reads text only.');
 }

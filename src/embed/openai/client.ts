@@ -43,12 +43,7 @@ export interface OpenAIClient {
 export function openai(model: LanguageModel, options: OpenAIOptions = {}): OpenAIClient {
   checkOptions('openai', options, { id: isString });
   const { id = 'vitrine' } = options;
-  const entry: ModelObject = {
-    id,
-    object: 'model',
-    created: Math.floor(Date.now() / 1000),
-    owned_by: 'vitrine',
-  };
+  const entry: ModelObject = { id, object: 'model', created: Math.floor(Date.now() / 1000), owned_by: 'vitrine' };
   const create = async (
     params: CompletionCreateParams,
     requestOptions: RequestOptions = {},
@@ -63,8 +58,8 @@ export function openai(model: LanguageModel, options: OpenAIOptions = {}): OpenA
   };
   return {
     completions: { create: create as OpenAIClient['completions']['create'] },
-    chat: { completions: { create: async () => refuse(noChat) } },
-    embeddings: { create: async () => refuse(noEncoder) },
+    chat: { completions: { create: () => Promise.reject(invalid(noChat, 'messages', 'no_chat_template')) } },
+    embeddings: { create: () => Promise.reject(invalid(noEncoder, 'model', 'no_encoder')) },
     models: {
       list: async () => ({ object: 'list', data: [entry], [Symbol.asyncIterator]: () => each([entry]) }),
       async retrieve(wanted) {
@@ -102,18 +97,5 @@ async function begun(from: AsyncGenerator<Completion>, controller: AbortControll
   return { controller, [Symbol.asyncIterator]: () => stream };
 }
 
-const noChat = [
-  'This model has no chat template: it continues texts. Use completions.create with a prompt.',
-  'messages',
-  'no_chat_template',
-] as const;
-
-const noEncoder = [
-  'This model writes text and has no embeddings to give; they come from an encoder.',
-  'model',
-  'no_encoder',
-] as const;
-
-function refuse([message, param, code]: typeof noChat | typeof noEncoder): never {
-  throw invalid(message, param, code);
-}
+const noChat = 'This model has no chat template: it continues texts. Use completions.create with a prompt.';
+const noEncoder = 'This model writes text and has no embeddings to give; they come from an encoder.';

@@ -69,12 +69,8 @@ export async function* chunks(
 }
 
 function workOf(model: LanguageModel, request: CompletionRequest, signal: AbortSignal): Work {
-  const usage = {
-    prompt_tokens: 0,
-    completion_tokens: 0,
-    total_tokens: 0,
-    prompt_tokens_details: { cached_tokens: 0 },
-  };
+  const prompt_tokens_details = { cached_tokens: 0 };
+  const usage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, prompt_tokens_details };
   return { model, request, signal, usage };
 }
 

@@ -8,35 +8,20 @@ import type { CompletionCreateParams, CompletionStream } from './types.ts';
 export type OpenAIFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** A request of the REST API: which method, where, and what answers it. */
-interface Route {
-  method: 'GET' | 'POST';
-  path: RegExp;
-  answer(client: OpenAIClient, match: RegExpMatchArray, body: unknown, signal: AbortSignal): Promise<unknown>;
-}
+type Route = [method: 'GET' | 'POST', path: RegExp, answer: AnswerTo];
+type AnswerTo = (client: OpenAIClient, match: RegExpMatchArray, body: unknown, signal: AbortSignal) => Promise<unknown>;
 
 /** The longer paths first: `/completions` ends two of them. */
 const routes: Route[] = [
-  {
-    method: 'POST',
-    path: /\/chat\/completions$/,
-    answer: (client, _, body, signal) => client.chat.completions.create(body, { signal }),
-  },
-  {
-    method: 'POST',
-    path: /\/completions$/,
-    answer: (client, _, body, signal) => client.completions.create(body as CompletionCreateParams, { signal }),
-  },
-  {
-    method: 'POST',
-    path: /\/embeddings$/,
-    answer: (client, _, body, signal) => client.embeddings.create(body, { signal }),
-  },
-  { method: 'GET', path: /\/models$/, answer: (client) => client.models.list() },
-  {
-    method: 'GET',
-    path: /\/models\/([^/]+)$/,
-    answer: (client, [, id = '']) => client.models.retrieve(decodeURIComponent(id)),
-  },
+  ['POST', /\/chat\/completions$/, (client, _, body, signal) => client.chat.completions.create(body, { signal })],
+  [
+    'POST',
+    /\/completions$/,
+    (client, _, body, signal) => client.completions.create(body as CompletionCreateParams, { signal }),
+  ],
+  ['POST', /\/embeddings$/, (client, _, body, signal) => client.embeddings.create(body, { signal })],
+  ['GET', /\/models$/, (client) => client.models.list()],
+  ['GET', /\/models\/([^/]+)$/, (client, [, id = '']) => client.models.retrieve(decodeURIComponent(id))],
 ];
 
 /**
@@ -64,15 +49,16 @@ export function openaiFetch(model: LanguageModel, options: OpenAIOptions = {}): 
 
 async function respond(client: OpenAIClient, request: Request): Promise<unknown> {
   const { pathname } = new URL(request.url);
-  const there = routes.filter(({ path }) => path.test(pathname)).slice(0, 1);
-  const route = there.find(({ method }) => method === request.method);
+  const there = routes.filter(([, path]) => path.test(pathname)).slice(0, 1);
+  const route = there.find(([method]) => method === request.method);
   if (!route) {
     const known = 'There are POST /completions, GET /models and GET /models/{id}.';
     const status = there.length > 0 ? 405 : 404;
     throw invalid(`Invalid URL (${request.method} ${pathname}). ${known}`, null, 'unknown_url', status);
   }
-  const body = route.method === 'POST' ? parsed(await request.text()) : undefined;
-  return route.answer(client, pathname.match(route.path)!, body, request.signal);
+  const [method, path, answer] = route;
+  const body = method === 'POST' ? parsed(await request.text()) : undefined;
+  return answer(client, pathname.match(path)!, body, request.signal);
 }
 
 function parsed(body: string): unknown {

@@ -1,5 +1,5 @@
 import type { Completion, GenerateOptions, LanguageModel, LoadOptions, Progress, Token } from '../../index.ts';
-import { VitrineError } from '../../plan/error.ts';
+import { badOption } from '../../plan/error.ts';
 import { append, edit, type Manuscript, textOf, written } from '../manuscript.ts';
 import type { SharedOptions } from '../shared-model.ts';
 import { continueText } from './continue.ts';
@@ -115,7 +115,7 @@ export class VitrineWriter extends FormField {
     if (this.#given) return this.#given;
     if (this.src) return this.#held.hold(this.src, this.#loadOptions());
     const hint = 'Name a model in it, or set the model property.';
-    throw new VitrineError('bad-option', `<${this.localName}> has no src.`, { hint });
+    throw badOption(`<${this.localName}> has no src.`, hint);
   }
 
   /**

@@ -1,7 +1,6 @@
 import type { LanguageModel, Progress, Source } from '../../index.ts';
-import { holdModel, keyOf, type ModelState, retryModel, type SharedOptions, stateOf } from '../shared-model.ts';
-
-const idle: ModelState = { status: 'idle' };
+import type { ModelState, SharedOptions } from '../shared-model.ts';
+import { holdModel, idle, keyOf, retryModel, stateOf } from '../shared-model.ts';
 
 /** The shared model that one element holds, if it holds one. */
 export class HeldModel {
