@@ -6,9 +6,7 @@ override STRIDE: u32;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= STRIDE || id.y >= rowCount()) {
-    return;
-  }
+  if (id.x >= STRIDE || id.y >= rowCount()) { return; }
   let i = id.y * STRIDE + id.x;
   output[i] = grad[i] * slope(input[i]);
 }

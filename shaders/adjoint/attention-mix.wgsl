@@ -7,9 +7,7 @@ override LAST_KEYS: u32; // a row sees so many of the last keys; 0: all
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let key = id.x;
-  if (key >= keyCount() || id.y >= batch.rowCount) {
-    return;
-  }
+  if (key >= keyCount() || id.y >= batch.rowCount) { return; }
   let seen = seenBy(id.y);
   var sum = 0.0;
   if (key < seen.count && (LAST_KEYS == 0 || key + LAST_KEYS >= seen.count)) {

@@ -9,9 +9,7 @@ override ADD: bool;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= COLUMNS) {
-    return;
-  }
+  if (id.x >= COLUMNS) { return; }
   let most = i32(COLUMNS / 2);
   let distance = i32(id.x) - most;
   var sum = 0.0;

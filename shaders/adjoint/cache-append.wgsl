@@ -7,8 +7,6 @@ override STRIDE: u32;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= WIDTH || id.y >= batch.rowCount) {
-    return;
-  }
+  if (id.x >= WIDTH || id.y >= batch.rowCount) { return; }
   output[id.y * STRIDE + id.x] = kept[select(0, arrayLength(&kept) / 2, VALUES) + placeOf(id.y) * WIDTH + id.x];
 }

@@ -9,9 +9,7 @@ override ADD: bool;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= N) {
-    return;
-  }
+  if (id.x >= N) { return; }
   var sum = 0.0;
   if (ADD) {
     sum = output[FIRST + id.x];

@@ -8,9 +8,7 @@ override ZERO: bool;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.y + id.z * groups.y;
-  if (id.x >= STRIDE || row >= ROWS) {
-    return;
-  }
+  if (id.x >= STRIDE || row >= ROWS) { return; }
   let i = row * STRIDE + id.x;
   output[i] = select(input[i], 0, ZERO);
 }

@@ -13,18 +13,14 @@ override ADD: bool;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let place = id.y + id.z * groups.y;
-  if (id.x >= N || place >= PLACES) {
-    return;
-  }
+  if (id.x >= N || place >= PLACES) { return; }
   let head = id.x / HEAD_DIM * GROUP;
   let at = select(0, arrayLength(&into) / 2, VALUES) + place * N + id.x;
   var sum = 0.0;
   for (var row = 0u; row < batch.rowCount; row++) {
     let seen = seenBy(row);
     let key = place - seen.first; // below 0 it is beyond every count
-    if (place < seen.first || key >= seen.count || (LAST_KEYS > 0 && key + LAST_KEYS < seen.count)) {
-      continue;
-    }
+    if (place < seen.first || key >= seen.count || (LAST_KEYS > 0 && key + LAST_KEYS < seen.count)) { continue; }
     for (var own = head; own < head + GROUP; own++) {
       sum += weights[scoresAt(own, row) + key] * vectors[row * VECTOR_STRIDE + own * HEAD_DIM + id.x % HEAD_DIM];
     }

@@ -29,9 +29,7 @@ fn gradAt(row: u32, o: u32) -> f32 {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let o = id.y + id.z * groups.y;
-  if (id.x >= QUADS || o >= OUTPUTS) {
-    return;
-  }
+  if (id.x >= QUADS || o >= OUTPUTS) { return; }
   let at = (FIRST + o) * QUADS + id.x;
   var sum = vec4f();
   if (ADD) {

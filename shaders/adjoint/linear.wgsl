@@ -24,9 +24,7 @@ fn slope4(at: u32) -> vec4f {
 }
 
 fn store(row: u32, unit: u32, sum: mat4x4f) {
-  if (row >= rowCount()) {
-    return;
-  }
+  if (row >= rowCount()) { return; }
   let at = (row * ROW_UNITS + unit) * 4;
   for (var i = 0u; i < 4; i++) {
     var value = sum[i];
@@ -45,9 +43,7 @@ fn store(row: u32, unit: u32, sum: mat4x4f) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= ROW_UNITS) {
-    return;
-  }
+  if (id.x >= ROW_UNITS) { return; }
   let row = id.y * 4;
   let last = rowCount() - 1;
   let a = row * GRAD_STRIDE + GRAD_FIRST;

@@ -5,9 +5,7 @@
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= batch.rowCount) {
-    return;
-  }
+  if (id.x >= batch.rowCount) { return; }
   let start = scoresAt(id.y, id.x);
   var sum = 0.0;
   for (var key = 0u; key < keyCount(); key++) {

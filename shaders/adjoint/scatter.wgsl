@@ -13,26 +13,16 @@ override STRIDE: u32;
 
 fn numberOf(row: u32) -> u32 {
   switch BY {
-    case 0: {
-      return batch.rows[row].token;
-    }
-    case 1: {
-      return batch.rows[row].position;
-    }
-    case 2: {
-      return batch.rows[row].segment;
-    }
-    default: {
-      return batch.rows[row].logitRow;
-    }
+    case 0: { return batch.rows[row].token; }
+    case 1: { return batch.rows[row].position; }
+    case 2: { return batch.rows[row].segment; }
+    default: { return batch.rows[row].logitRow; }
   }
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= N) {
-    return;
-  }
+  if (id.x >= N) { return; }
   for (var row = 0u; row < rowCount(); row++) {
     let number = numberOf(row);
     let at = number + FIRST - PART_FIRST; // below it is beyond all rows

@@ -10,9 +10,7 @@ fn slope(x: f32) -> f32 {
       let near = clamp(x, -12, 12);
       return 0.5 * (1 + erf(x * 0.7071067812)) + near * exp(-0.5 * near * near) * 0.3989422804;
     }
-    case 3: {
-      return select(0.0, 1.0, x > 0);
-    }
+    case 3: { return select(0.0, 1.0, x > 0); }
     case 4: {
       let s = 1 / (1 + exp(min(-x, 80)));
       return s * (1 + x * (1 - s));
@@ -21,8 +19,6 @@ fn slope(x: f32) -> f32 {
       let t = tanh(clamp(x, -10, 10));
       return 1 - t * t;
     }
-    default: {
-      return 1;
-    }
+    default: { return 1; }
   }
 }

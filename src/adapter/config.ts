@@ -124,11 +124,7 @@ function names(json: Record<string, unknown>, name: string): string[] {
   throw bad(name, value, 'a list of module names');
 }
 
-function pattern(
-  json: Record<string, unknown>,
-  name: string,
-  check: (name: string, value: unknown) => number,
-): Map<string, number> {
+function pattern(json: Record<string, unknown>, name: string, check: (name: string, value: unknown) => number) {
   const value = json[name] ?? {};
   if (!isObject(value)) throw bad(name, value, 'an object of module names and numbers');
   const found = Object.entries(value).map(([key, one]) => [key, check(`${name}.${key}`, one)] as const);

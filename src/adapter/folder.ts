@@ -9,10 +9,7 @@ const names = [
 ];
 
 /** The files of a checkpoint's folder that are there; none of a GGUF file, which is all that there is. */
-export async function folderTexts(
-  checkpoint: Pick<Checkpoint<BaseConfig>, 'text'>,
-  signal?: AbortSignal,
-): Promise<Map<string, string>> {
+export async function folderTexts(checkpoint: Pick<Checkpoint<BaseConfig>, 'text'>, signal?: AbortSignal) {
   const texts = new Map<string, string>();
   for (const name of names) {
     const text = await checkpoint.text(name, signal);

@@ -86,11 +86,7 @@ function usesOf({ encoder = [], steps }: Plan): Map<string, Uses[]> {
 }
 
 /** A weight's values, or of a computed one those of each tensor that it is made from. */
-async function wholeOf(
-  checkpoint: Checkpoint<BaseConfig>,
-  spec: WeightSpec,
-  signal?: AbortSignal,
-): Promise<Float32Array[]> {
+async function wholeOf(checkpoint: Checkpoint<BaseConfig>, spec: WeightSpec, signal?: AbortSignal) {
   const all: Float32Array[] = [];
   for (const one of spec.computed?.from.map(asVector) ?? [spec]) {
     const whole = new Float32Array(one.kind === 'vector' ? one.columns : one.rows * one.columns);
@@ -105,12 +101,7 @@ async function wholeOf(
 }
 
 /** A weight as it is in one of its uses. */
-function changed(
-  spec: WeightSpec,
-  base: Float32Array,
-  uses: Uses,
-  { replaced, layers, tables }: Changes,
-): Float32Array {
+function changed(spec: WeightSpec, base: Float32Array, uses: Uses, { replaced, layers, tables }: Changes) {
   const covers = (of: Uses) => of === 'all' || of === uses || (of === 'lookups' && uses.startsWith('lookups'));
   const own = replaced.find((one) => one.name === spec.name && covers(one.uses));
   const values = (own?.values ?? base).slice();
@@ -158,7 +149,7 @@ function put(
   spec: WeightSpec,
   parts: readonly StoredPart[],
   values: Float32Array,
-): void {
+) {
   const width = spec.kind === 'vector' ? 1 : spec.columns;
   let at = 0;
   for (const { name, shape, isTransposed, order } of parts) {

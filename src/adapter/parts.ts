@@ -153,12 +153,7 @@ const isSaved = (modulesToSave: readonly string[], name: string): boolean =>
   modulesToSave.some((saved) => name.includes(`${saved}.`));
 
 /** A tensor that stands for the base's has to be asked for: as a module to save, or as a bias. */
-function checkReplaced(
-  { bias, modulesToSave }: LoraConfig,
-  name: string,
-  adapted: readonly string[],
-  file: string,
-): void {
+function checkReplaced({ bias, modulesToSave }: LoraConfig, name: string, adapted: readonly string[], file: string) {
   const module = name.replace(/\.[^.]+$/, '');
   if (isSaved(modulesToSave, name)) return;
   const isBias = name.endsWith('.bias');

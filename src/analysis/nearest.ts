@@ -59,9 +59,8 @@ export async function nearestTokens(
 ): Promise<{ id: number; text: string; cosine: number }[]> {
   // A plan begins with the words' embeddings, whatever its family calls them.
   const rows = await nearestRows(model, model.weights()[0]!.name, token, { count, signal });
-  return Promise.all(
-    rows.map(async ({ row, cosine }) => ({ id: row, text: await model.tokenizer.token(row), cosine })),
-  );
+  const named = rows.map(async ({ row: id, cosine }) => ({ id, text: await model.tokenizer.token(id), cosine }));
+  return Promise.all(named);
 }
 
 /**
@@ -78,10 +77,8 @@ export async function rowSimilarities(
   if (rows > mostCompared) {
     throw badOption(`${name} has ${rows} rows; at most ${mostCompared} are compared with each other.`);
   }
-  const {
-    data,
-    shape: [, columns = 0],
-  } = await model.weight(name, { signal });
+  const { data, shape } = await model.weight(name, { signal });
+  const [, columns = 0] = shape;
   const lengths = Array.from({ length: rows }, (_, r) => Math.sqrt(dot(data, r * columns, data, r * columns, columns)));
   const cosines = new Float32Array(rows * rows);
   for (let a = 0; a < rows; a++) {

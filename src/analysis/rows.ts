@@ -49,10 +49,8 @@ export async function inRows(
   for (let first = 0; first < count; ) {
     const length = Math.min(most, count - first);
     try {
-      await run(
-        first,
-        Array.from({ length }, (_, i) => ids[i % ids.length]!),
-      );
+      const text = Array.from({ length }, (_, i) => ids[i % ids.length]!);
+      await run(first, text);
       first += length;
     } catch (error) {
       if ((error as Partial<VitrineError>).code !== 'context-full' || most === ids.length) throw error;

@@ -83,12 +83,11 @@ export class CpuProgram implements Program {
     for (const step of steps) perform(step, run);
     const made = new Set(steps.flatMap(stepOutputs));
     const logits = made.has('logits') ? run.tensor('logits') : new Float32Array(0);
+    const captured = [...this.#parts.capture].filter((name) => made.has(name));
     return {
       logits: batch.targets ? new Float32Array(0) : logits.slice(),
       scores: batch.targets ? tokenScores(logits, batch.targets) : [],
-      captured: new Map(
-        [...this.#parts.capture].filter((name) => made.has(name)).map((name) => [name, run.tensor(name).slice()]),
-      ),
+      captured: new Map(captured.map((name) => [name, run.tensor(name).slice()])),
       sizes: run.sizes,
     };
   }
@@ -99,11 +98,8 @@ export class CpuProgram implements Program {
       this.#alive();
       perform(step, run);
     };
-    return profileOf(
-      this.#stepsOf(batch).map((step) => ({ step, run: again(step) })),
-      repeats,
-      signal,
-    );
+    const runs = this.#stepsOf(batch).map((step) => ({ step, run: again(step) }));
+    return profileOf(runs, repeats, signal);
   }
 
   async copySlots(moves: { from: number; to: number }[], length: number): Promise<void> {

@@ -70,12 +70,7 @@ function enter(key: string, source: Source, options: SharedOptions): Entry {
   return entry;
 }
 
-async function load(
-  source: Source,
-  options: SharedOptions,
-  entry: Entry,
-  change: (state: ModelState) => void,
-): Promise<void> {
+async function load(source: Source, options: SharedOptions, entry: Entry, change: (state: ModelState) => void) {
   const { signal } = entry.abort;
   let shown = '';
   const onProgress = (progress: Progress) => {

@@ -86,11 +86,8 @@ export function createGpuBackend(
     if (!store) return given;
     // Where measuring fails, what was given runs, or tells what is wrong.
     const on = { device, pipelines, weights, kv };
-    return confirm(
-      await tuning()
-        .then(({ tune }) => tune(on, plan, given, store))
-        .catch(() => given),
-    );
+    const measured = tuning().then(({ tune }) => tune(on, plan, given, store));
+    return confirm(await measured.catch(() => given));
   };
   let disposed = false;
   const alive = () => {

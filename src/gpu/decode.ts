@@ -82,12 +82,8 @@ export class Decoder {
         // What waits for a prefill tells nothing of tokens.
         const isTelling = !prefills && !inFlight.some((one) => one.prefills);
         const start = performance.now();
-        const drawn = this.#submit(
-          count,
-          prefills ? sizes : undefined,
-          reserved,
-          size.patienceFor(before + count),
-        ).then((read) => {
+        const patientMs = size.patienceFor(before + count);
+        const drawn = this.#submit(count, prefills ? sizes : undefined, reserved, patientMs).then((read) => {
           if (isTelling) size.ended(before + count, performance.now() - start);
           return sources.flatMap((source) => decodeRecords(read.get(source)!, settings.topLogprobs));
         });
@@ -124,17 +120,10 @@ export class Decoder {
   #sources(index: number, count: number): Source[] {
     const start = index % ring.records;
     const before = Math.min(count, ring.records - start);
-    const runs = [
-      { start, count: before },
-      { start: 0, count: count - before },
-    ];
-    return runs
-      .filter((run) => run.count > 0)
-      .map((run) => ({
-        buffer: this.#made.buffers.ring,
-        offset: run.start * ring.words * 4,
-        bytes: run.count * ring.words * 4,
-      }));
+    const record = ring.words * 4;
+    const { ring: buffer } = this.#made.buffers;
+    const run = (first: number, count: number) => ({ buffer, offset: first * record, bytes: count * record });
+    return before === count ? [run(start, count)] : [run(start, before), run(0, count - before)];
   }
 
   #write(prompt: readonly number[], generated: readonly number[], settings: DrawSettings): void {

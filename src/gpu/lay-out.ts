@@ -107,10 +107,8 @@ function roomFor(
   const many = lists.find(({ part }) => part === 'many');
   const chunks = many && adjoint?.chunksOf(plan, many, capture, mostBytes);
   const losses = adjoint ? lossRowsOf(plan, size, chunks, create) : [];
-  const groups = groupsOf(plan, lists).map((lists) => ({
-    lists,
-    ...makeTensors(plan, lists, capture, create, mostBytes, chunks),
-  }));
+  const tensorsOf = (lists: StepList[]) => makeTensors(plan, lists, capture, create, mostBytes, chunks);
+  const groups = groupsOf(plan, lists).map((lists) => ({ lists, ...tensorsOf(lists) }));
   return { sources, batch, unused, losses, chunks, groups };
 }
 
@@ -127,12 +125,7 @@ function lossRowsOf(plan: Plan, { logitRows }: ProgramSize, chunks: Chunks | und
 export const LABELS_AT = 4;
 
 /** Bytes of all buffers that `layOut` would make for a plan without edits; of a gradient, also of those through which it is read. */
-export function programBytes(
-  plan: Plan,
-  size: ProgramSize,
-  on: Measuring,
-  capture: ReadonlySet<string> = new Set(),
-): number {
+export function programBytes(plan: Plan, size: ProgramSize, on: Measuring, capture: ReadonlySet<string> = new Set()) {
   let bytes = 0;
   const create = (_: string, size: number) => {
     bytes += Math.max(16, Math.ceil(size / 16) * 16);
@@ -217,7 +210,8 @@ function makeTensors(
 ) {
   // Nobody reads the logits of a loss but who asks for them: their gradient takes their place.
   const keep = new Set([...capture, ...(learns(plan) ? [] : ['logits'])]);
-  const gradient = gradientOfLogits(lists, capture);
+  const steps = lists.flatMap((list) => list.steps);
+  const gradient = gradientOfLogits(steps, capture);
   const listOf = new Map(
     [...lists].reverse().flatMap((list) => list.steps.flatMap(stepOutputs).map((name) => [name, list])),
   );
@@ -230,13 +224,7 @@ function makeTensors(
   const pool = (name: string) => (keep.has(name) ? name : keyAxisOf(plan.tensors.get(name)!) ? 'attention' : 'rows');
   const joined = new Map(lists.flatMap((list) => [...list.joined]));
   const same = (name: string) => (name === gradient ? 'logits' : (joined.get(name)?.first ?? name));
-  const { bufferOf, sizes } = assignBuffers(
-    lists.flatMap(({ steps }) => steps),
-    (name) => shape(name).length,
-    keep,
-    pool,
-    same,
-  );
+  const { bufferOf, sizes } = assignBuffers(steps, (name) => shape(name).length, keep, pool, same);
   const made: GPUBuffer[] = [];
   const parts = new Map<GPUBuffer, TensorPart[]>();
   // The gradient of a table of words may be more than can be bound.
@@ -260,9 +248,8 @@ function makeTensors(
 }
 
 /** The name of a loss's result, if nobody asks for it. */
-function gradientOfLogits(lists: readonly StepList[], capture: ReadonlySet<string>): string | undefined {
-  const all = lists.flatMap(({ steps }) => steps);
-  const loss = all.find((step) => step.op === 'adjoint' && step.of === 'crossEntropy');
+function gradientOfLogits(steps: readonly Step[], capture: ReadonlySet<string>): string | undefined {
+  const loss = steps.find((step) => step.op === 'adjoint' && step.of === 'crossEntropy');
   const name = loss && stepOutputs(loss)[0];
   return name === undefined || capture.has(name) || capture.has('logits') ? undefined : name;
 }

@@ -47,11 +47,6 @@ export interface GpuChoices {
   check(trial: Trial): Promise<Chosen>;
 }
 
-/** The backend on a device that was asked for, which goes with it. */
-export function gpuBackend(gpu: Pick<Gpu, 'device' | 'adapter'>, choices: GpuChoices): Promise<Backend> {
-  return checkedBackend(gpu, choices, true);
-}
-
 /**
  * The backend on a device of the caller's, which stays open.
  * @throws VitrineError `device-lost`
@@ -60,13 +55,14 @@ export async function ownBackend(device: GPUDevice, choices: GpuChoices): Promis
   const soon = new Promise<undefined>((resolve) => setTimeout(resolve, 0));
   const lost = await Promise.race([device.lost, soon]);
   if (lost) throw new VitrineError('device-lost', `The GPUDevice is lost: ${lost.message || lost.reason}.`);
-  return checkedBackend({ device, adapter: describe(device.adapterInfo) }, choices, false);
+  return gpuBackend({ device, adapter: describe(device.adapterInfo) }, choices, false);
 }
 
-async function checkedBackend(
+/** The backend on a device that was asked for, which goes with it where it is `owned`. */
+export async function gpuBackend(
   { device, adapter }: Pick<Gpu, 'device' | 'adapter'>,
   choices: GpuChoices,
-  owned: boolean,
+  owned = true,
 ): Promise<Backend> {
   const tune = storeFor(device, choices);
   const tuner = tune && tuning();

@@ -187,12 +187,7 @@ function resizeRow(
 }
 
 /** Rows of `middle` from the raster's row `top` on, each of `length` bytes, into the new rows. */
-function resizeColumns(
-  middle: Uint8Array,
-  top: number,
-  length: number,
-  { first, counts, weights, width }: Taps,
-): Uint8Array {
+function resizeColumns(middle: Uint8Array, top: number, length: number, { first, counts, weights, width }: Taps) {
   const out = new Uint8Array(first.length * length);
   const sums = new Int32Array(length);
   for (let i = 0; i < first.length; i++) {

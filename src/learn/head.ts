@@ -51,12 +51,7 @@ export class HeadTrainer {
     this.params = headParams(head, false);
   }
 
-  static async of(
-    inside: Insides,
-    head: ClassHead,
-    settings: Settings,
-    examples: readonly Read[],
-  ): Promise<HeadTrainer> {
+  static async of(inside: Insides, head: ClassHead, settings: Settings, examples: readonly Read[]) {
     const inputs = examples.map(({ input }) => input);
     // Features are the base's: what was on gives way to what is learnt.
     const found = await features(featuredOf(inside), inputs, settings.signal, inside.engine.base);

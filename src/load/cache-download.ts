@@ -259,12 +259,7 @@ async function persist(task: Fetching, attempt: () => Promise<void>, position: (
 }
 
 /** Opens a part of the file that was described, and of no other version of it. */
-async function openSame(
-  { files, file, found, signal }: Fetching,
-  start: number,
-  end: number,
-  room: Room,
-): Promise<OpenFile> {
+async function openSame({ files, file, found, signal }: Fetching, start: number, end: number, room: Room) {
   const opened = await files.open(file, start, end, signal, room);
   if (!opened) throw files.missing(file);
   const { size, version } = opened;

@@ -353,12 +353,7 @@ export function piecesOf(store: PieceStore, entry: Entry): Pieces {
 }
 
 /** @throws Error unless the browser grants what is missing */
-async function requireRoom(
-  store: CacheStore,
-  size: number | undefined,
-  pieces: Pieces,
-  patience?: number,
-): Promise<void> {
+async function requireRoom(store: CacheStore, size: number | undefined, pieces: Pieces, patience?: number) {
   if (!store.delete || typeof navigator === 'undefined' || !navigator.storage?.estimate) return;
   const { quota, usage = 0 } = await inTime(navigator.storage.estimate(), patience);
   const needed = (size ?? 0) - (await pieces.present()).size * pieces.size;

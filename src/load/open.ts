@@ -77,14 +77,8 @@ export async function openCheckpoint<K extends Kind = 'decoder'>(
     const classes = fields.architectures();
     if (family.kind === 'decoder' && !classes.some((name) => writes.test(name)))
       (await otherKinds()).refuseOtherHeads(classes, tensors.tensors);
-    const checkpoint = new TensorCheckpoint(
-      files,
-      family,
-      parsed,
-      tensors,
-      safetensorsLayout(family, parsed),
-      onProgress,
-    );
+    const layout = safetensorsLayout(family, parsed);
+    const checkpoint = new TensorCheckpoint(files, family, parsed, tensors, layout, onProgress);
     return opened(checkpoint, 'config.json', options) as unknown as Checkpoint<ConfigOf[K]>;
   }
   const gguf = weights === undefined ? await chosenGguf(files, signal) : undefined;

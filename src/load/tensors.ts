@@ -22,9 +22,9 @@ const reportBytes = 1 << 20;
 const storedNames = (weight: WeightSpec): string[] =>
   (weight.computed?.from ?? piecesOf(weight)).map(({ name }) => name);
 
-/** A file being read, up to the end of the last tensor that is wanted of it. */
 const smallTensors = () => part('The reader of small tensors', () => import('./small-tensors.ts'));
 
+/** A file being read, up to the end of the last tensor that is wanted of it. */
 interface Stream {
   file: string;
   end: number;

@@ -121,9 +121,7 @@ function chooseHead(fields: Fields, holds: Holds, modelType: ModelType): Head | 
   for (const name of fields.architectures()) {
     const end = /(?:For[A-Z]\w*|Model|LMHead\w*)$/.exec(name)?.[0] ?? '';
     if (end in headOf) return headOf[end];
-    const known = Object.keys(headOf)
-      .map((one) => `...${one}`)
-      .join(', ');
+    const known = `...${Object.keys(headOf).join(', ...')}`;
     throw fields.unsupported('architectures', `a class of an encoder: ${known}`);
   }
   const [layer] = wordHeads[styleOf(modelType)];
@@ -209,10 +207,8 @@ function addHead(b: PlanBuilder, config: EncoderConfig, x: string): void {
   } else if (head === 'classes') {
     if (style === 'bert') dense('classifier', labels.length, pooled(), 'logits');
     else {
-      const [before, after, kind] =
-        style === 'roberta'
-          ? (['classifier.dense', 'classifier.out_proj', 'tanh'] as const)
-          : (['pre_classifier', 'classifier', 'relu'] as const);
+      const roberta = ['classifier.dense', 'classifier.out_proj', 'tanh'] as const;
+      const [before, after, kind] = style === 'roberta' ? roberta : (['pre_classifier', 'classifier', 'relu'] as const);
       const post = b.activate('classifier.hook_post', kind, dense(before, nEmbd, first(), 'classifier.hook_pre'));
       dense(after, labels.length, post, 'logits');
     }
@@ -252,12 +248,8 @@ export const bert: Family<EncoderConfig> = {
   body: /^(embeddings|encoder|transformer)\./,
   ties({ modelType, tieWordEmbeddings }) {
     const [, , output, bias] = wordHeads[styleOf(modelType)];
-    return tieWordEmbeddings
-      ? [
-          ['embeddings.word_embeddings.weight', output],
-          [bias, outputBias(bias)],
-        ]
-      : [];
+    const words = ['embeddings.word_embeddings.weight', output];
+    return tieWordEmbeddings ? [words, [bias, outputBias(bias)]] : [];
   },
   layerField: ({ modelType }) => (modelType === 'distilbert' ? 'n_layers' : 'num_hidden_layers'),
 };

@@ -96,11 +96,8 @@ function addCrossAttention(b: PlanBuilder, hook: string, x: string, of: CrossAtt
   const attn = `${hook}.cross_attn`;
   const { headDim } = b.sourceOf(of.keys);
   const [q] = b.linear(x, of.q, [`${attn}.hook_q`, b.widthOf(of.q) / headDim, headDim]);
-  return b.dense(
-    `${hook}.hook_cross_attn_out`,
-    b.attention(attn, q!, of.keys, of.scale ?? 1 / Math.sqrt(headDim)),
-    of.out,
-  );
+  const z = b.attention(attn, q!, of.keys, of.scale ?? 1 / Math.sqrt(headDim));
+  return b.dense(`${hook}.hook_cross_attn_out`, z, of.out);
 }
 
 /** Fills a key source with keys and values of what was encoded, for a block of the decoder. */

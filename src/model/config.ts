@@ -1,5 +1,5 @@
 import type { DecoderConfig } from './family.ts';
-import { Fields } from './fields.ts';
+import type { Fields } from './fields.ts';
 
 /** What a text decoder's checkpoint says of itself, under typed names; families have more fields of their own. */
 export interface ModelConfig extends DecoderConfig {
@@ -15,16 +15,9 @@ export interface ModelConfig extends DecoderConfig {
  * A Hugging Face GPT-2 `config.json`. Absent optional fields have the defaults of transformers' GPT2Config; `n_ctx`
  * stands in for an absent `n_positions`. Token ids at or above vocab_size can never occur and are left out.
  * `reorder_and_upcast_attn` has no effect on float32. Fields of training and of other tasks' heads are not read.
- * @param json what JSON.parse made of the file
- * @param file its name, for messages
- * @param named what the file calls a field, for messages
  * @throws VitrineError `bad-checkpoint` for a field that is missing or ill-typed, `unsupported-checkpoint` for another
  *   kind of model
  */
-export function parseConfig(json: unknown, file: string, named?: (field: string) => string): ModelConfig {
-  return readConfig(new Fields(json, file, named, 'GPT-2'));
-}
-
 export function readConfig(fields: Fields): ModelConfig {
   const modelType = fields.get('model_type') ?? 'gpt2';
   if (modelType !== 'gpt2') throw fields.unsupported('model_type', '"gpt2"');

@@ -198,4 +198,8 @@ export class Fields {
     const listed = this.get('architectures');
     return Array.isArray(listed) ? listed.filter((name) => typeof name === 'string') : [];
   }
+
+  onlyClasses(known: RegExp, expected: string): void {
+    if (!this.architectures().every((name) => known.test(name))) throw this.unsupported('architectures', expected);
+  }
 }

@@ -58,9 +58,7 @@ function readConfig(fields: Fields, holds: Holds): MarianConfig {
     normalize_embedding: style.normalizesEmbedding,
     static_position_embeddings: style.isSinusoidal,
   });
-  for (const name of fields.architectures()) {
-    if (!writes.test(name)) throw fields.unsupported('architectures', 'a class that writes, as MarianMTModel');
-  }
+  fields.onlyClasses(writes, 'a class that writes, as MarianMTModel');
   const nEmbd = fields.size('d_model', 'width', 1024);
   const heads = (field: string) => {
     const nHead = fields.size(field, 'count', 16);

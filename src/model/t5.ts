@@ -35,10 +35,7 @@ function readConfig(fields: Fields, holds: Holds): T5Config {
   const modelType = fields.get('model_type') as ModelType;
   const isMultilingual = modelType === 'mt5';
   fields.plain({ is_encoder_decoder: true, is_decoder: false });
-  for (const name of fields.architectures()) {
-    if (!writes.test(name))
-      throw fields.unsupported('architectures', 'a class that writes, as T5ForConditionalGeneration');
-  }
+  fields.onlyClasses(writes, 'a class that writes, as T5ForConditionalGeneration');
   const nLayer = fields.size('num_layers', 'count', isMultilingual ? 8 : 6);
   const nHead = fields.size('num_heads', 'count', isMultilingual ? 6 : 8);
   const vocabSize = fields.size('vocab_size', 'vocabulary', isMultilingual ? 250112 : 32128);

@@ -38,9 +38,7 @@ function readConfig(fields: Fields, holds: Holds): VisionConfig {
   }
   const distilled = holds('distillation_classifier.weight');
   const hasHead = distilled || holds('classifier.weight');
-  const known = /(ForImageClassification(WithTeacher)?|Model)$/;
-  const other = fields.architectures().find((name) => !known.test(name));
-  if (other !== undefined) throw fields.unsupported('architectures', 'a class that encodes or classifies images');
+  fields.onlyClasses(/(ForImageClassification(WithTeacher)?|Model)$/, 'a class that encodes or classifies images');
   const nPrefix = modelType === 'deit' ? 2 : 1;
   const [rows, columns] = imageSize.map((side, i) => side / patchSize[i]!) as [number, number];
   return {
@@ -134,19 +132,14 @@ function prefixTokens(b: PlanBuilder, { nEmbd, nPrefix }: VisionConfig, bias: st
       from: [{ name: bias, shape: [nEmbd] }, ...names.map((name) => ({ name, shape: [1, 1, nEmbd] }))],
       values: (bias, ...tokens) => {
         const table = new Float32Array((nPrefix + 1) * nEmbd);
-        for (const [i, token] of tokens.entries())
-          table.set(
-            token.map((value, j) => value - bias![j]!),
-            i * nEmbd,
-          );
+        const withoutBias = (value: number, j: number) => value - bias![j]!;
+        for (const [i, token] of tokens.entries()) table.set(token.map(withoutBias), i * nEmbd);
         return table;
       },
       adjoint: (gradient) => {
         const tokens = names.map((_, i) => gradient.slice(i * nEmbd, (i + 1) * nEmbd));
-        return [
-          Float32Array.from({ length: nEmbd }, (_, j) => -tokens.reduce((sum, one) => sum + one[j]!, 0)),
-          ...tokens,
-        ];
+        const ofBias = (j: number) => -tokens.reduce((sum, one) => sum + one[j]!, 0);
+        return [Float32Array.from({ length: nEmbd }, (_, j) => ofBias(j)), ...tokens];
       },
     },
   });

@@ -138,16 +138,10 @@ class Adapting {
     const downSpec = { kind: 'matrix', rows: parts.length * rank, columns: spec.columns, ...plain } as const;
     const upSpec = { kind: 'vector', rows: 1, columns: spec.rows * rank, ...plain } as const;
     const weight = this.#add(`${spec.name}, down`, downSpec, down);
-    const lowRank = {
-      input,
-      rank,
-      parts: parts.map(({ length }) => length),
-      weight: this.#add(`${spec.name}, up`, upSpec, up),
-    };
-    return [
-      { op: 'linear', input: step.input, weight, outputs: [input] },
-      { ...step, lowRank },
-    ];
+    const upWeight = this.#add(`${spec.name}, up`, upSpec, up);
+    const lowRank = { input, rank, parts: parts.map(({ length }) => length), weight: upWeight };
+    const low: Step = { op: 'linear', input: step.input, weight, outputs: [input] };
+    return [low, { ...step, lowRank }];
   }
 
   /** output = the tables' sum + what each product of a table adds: its own row of a, through b. */

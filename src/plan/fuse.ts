@@ -44,15 +44,12 @@ function fuseOnce(steps: Step[], rules: readonly Rule[], keep: ReadonlySet<strin
   const { hidden, shared, firstReader } = makersOf(steps, keep);
   const places = new Map(steps.map((step, index) => [step, index]));
   const taken = new Map<Step, Step[]>();
+  const maker = (tensor: string) => hidden.get(tensor);
+  const readerOf = (tensor: string) => firstReader.get(tensor);
   for (const [index, step] of steps.entries()) {
     const sharedMaker = (tensor: string) => (firstReader.get(tensor) === step ? shared.get(tensor) : undefined);
     for (const rule of taken.has(step) ? [] : rules) {
-      const fused = rule(
-        step,
-        (tensor) => hidden.get(tensor),
-        sharedMaker,
-        (tensor) => firstReader.get(tensor),
-      );
+      const fused = rule(step, maker, sharedMaker, readerOf);
       // What a layer's norm made must be there before any other step reads it.
       const late = fused?.absorbs.some((one) => {
         const reader = one.op === 'linear' && one.normed !== undefined && firstReader.get(one.normed);

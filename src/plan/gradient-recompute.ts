@@ -54,20 +54,8 @@ export function recomputed({ forward, backward }: Segment, others: readonly Step
 }
 
 /** Fields of a step that name no tensor. */
-const others = new Set([
-  'op',
-  'of',
-  'kind',
-  'weight',
-  'bias',
-  'table',
-  'tables',
-  'source',
-  'into',
-  'part',
-  'by',
-  'edits',
-]);
+const weightFields = ['weight', 'bias', 'table', 'tables'];
+const otherFields = new Set([...weightFields, 'op', 'of', 'kind', 'source', 'into', 'part', 'by', 'edits']);
 
 /** A step whose tensors go by other names. */
 export function renamed<T extends object>(step: T, nameOf: (name: string) => string): T {
@@ -76,7 +64,7 @@ export function renamed<T extends object>(step: T, nameOf: (name: string) => str
     if (Array.isArray(value)) return value.map(one);
     return typeof value === 'object' && value !== null ? renamed(value, nameOf) : value;
   };
-  const entries = Object.entries(step).map(([field, value]) => [field, others.has(field) ? value : one(value)]);
+  const entries = Object.entries(step).map(([field, value]) => [field, otherFields.has(field) ? value : one(value)]);
   return Object.fromEntries(entries) as T;
 }
 

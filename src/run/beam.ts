@@ -92,10 +92,8 @@ function rank(running: Beam[], rows: Float32Array[], { prompt, settings }: Searc
     const score = (id: number) => (scores === logits ? Math.fround(logits[id]! - total) : scores[id]!);
     return best(scores, count).map((id) => ({ beam, logits, total, id, sum: beam.sum + score(id) }));
   });
-  return candidates
-    .filter(({ sum }) => sum > Number.NEGATIVE_INFINITY)
-    .sort((a, b) => b.sum - a.sum)
-    .slice(0, count);
+  const possible = candidates.filter(({ sum }) => sum > Number.NEGATIVE_INFINITY);
+  return possible.sort((a, b) => b.sum - a.sum).slice(0, count);
 }
 
 /** Gives every beam a slot of its own, its parent's where no other has it; the copies that takes. */

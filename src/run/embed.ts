@@ -1,8 +1,9 @@
 import { type PoolingMode, poolingModes, type SentenceConfig } from '../model/sentence.ts';
 import { newTask } from '../plan/task.ts';
 import { type Check, checkOptions, integer, isFunction, isSignal, oneOf, refuse } from './check.ts';
+import type { Encoded } from './encode.ts';
 import type { Headed } from './heads.ts';
-import { dense, normalized, pool } from './pool.ts';
+import { normalized, pool, throughLayers } from './pool.ts';
 
 /** How far a call with many texts has come. */
 export interface TextsProgress {
@@ -67,13 +68,9 @@ export async function embed(
     const { ids } = reader.words(prompt, 0, cut);
     first = reader.tokenizer.specialIds.has(ids.at(-1)!) ? ids.length - 1 : ids.length;
   }
-  return runs.run(
-    read,
-    { capture: [hidden] },
-    signal,
-    ({ captured }) => finish(pool(captured.get(hidden)!, config.nEmbd, modes, first)),
-    onProgress && ((done) => onProgress({ done, total: list.length })),
-  );
+  const take = ({ captured }: Encoded) => finish(pool(captured.get(hidden)!, config.nEmbd, modes, first));
+  const onDone = onProgress && ((done: number) => onProgress({ done, total: list.length }));
+  return runs.run(read, { capture: [hidden] }, signal, take, onDone);
 }
 
 const promptOf = (prompt: string, { prompts }: SentenceConfig): string => prompts.get(prompt) ?? prompt;
@@ -94,9 +91,8 @@ function finisher(
     throw refuse('dimensions', dimensions, `at most ${gives}, the numbers of an embedding`);
   }
   return (pooled) => {
-    let vector = pooled;
-    for (const step of layers) vector = step === 'normalize' ? normalized(vector) : dense(step, vector);
-    if (dimensions !== undefined) vector = vector.slice(0, dimensions);
+    const whole = throughLayers(layers, pooled);
+    const vector = dimensions === undefined ? whole : whole.slice(0, dimensions);
     return (normalize ?? last) ? normalized(vector) : vector;
   };
 }

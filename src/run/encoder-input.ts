@@ -1,6 +1,7 @@
 import { bert, type EncoderConfig } from '../model/bert.ts';
 import type { SentenceConfig } from '../model/sentence.ts';
 import { badOption, VitrineError } from '../plan/error.ts';
+import { literally } from '../text/literally.ts';
 import type { TokenizerInputs, Truncation } from '../text/options.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { integer, isList, quote } from './check.ts';
@@ -89,10 +90,7 @@ export class EncoderReader {
     // RoBERTa's and DistilBERT's tokenizers may tell of two texts what these models do not know.
     const knows = this.#config.nSegments > 1;
     const positions = bert.positions!(ids, this.#config);
-    const rows = ids.map((token, at) => ({
-      ...{ token, at, position: positions[at]! },
-      segment: knows ? types[at]! : 0,
-    }));
+    const rows = ids.map((token, at) => ({ token, at, position: positions[at]!, segment: knows ? types[at]! : 0 }));
     return { ids, length: ids.length, rows, inputs };
   }
 
@@ -127,9 +125,8 @@ export class EncoderReader {
   }
 }
 
-function bad(index: number, found: string, expected: string): VitrineError {
-  return badOption(`Input ${index} ${found}; expected ${expected}.`);
-}
+const bad = (index: number, found: string, expected: string) =>
+  badOption(`Input ${index} ${found}; expected ${expected}.`);
 
 /** A mask beside a text, or a text beside ids, would be left out unsaid. */
 function refuseOthers(input: object, index: number, known: readonly string[]): void {
@@ -142,11 +139,8 @@ const tooLong = (index: number, ids: number, context: number) =>
 
 /** Lower case for all but special tokens, which are found in a text as they are spelled. */
 function lowercaser({ specialIds, spelling }: Tokenizer): (text: string) => string {
-  const literals = [...specialIds].map((id) => spelling(id).replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+  const literals = [...specialIds].map((id) => literally(spelling(id)));
   const parts = new RegExp(`(${literals.join('|') || '$^'})`, 'u');
-  return (text) =>
-    text
-      .split(parts)
-      .map((part, i) => (i % 2 === 1 ? part : part.toLowerCase()))
-      .join('');
+  const lowered = (part: string, i: number) => (i % 2 === 1 ? part : part.toLowerCase());
+  return (text) => text.split(parts).map(lowered).join('');
 }

@@ -4,7 +4,7 @@ import { type ClassHead, type Plan, widthOf } from '../plan/plan.ts';
 import { type Encoded, EncoderRuns, type EncoderText, type Featured } from './encode.ts';
 import type { Engine } from './engine.ts';
 import type { Insides } from './insides.ts';
-import { dense, normalized, pool } from './pool.ts';
+import { dense, pool, throughLayers } from './pool.ts';
 
 /** The pooler's output, where a BERT without a task has one. */
 const pooler = 'pooler.hook_pooler_out';
@@ -66,11 +66,7 @@ export async function features(
     const width = rows.length / length;
     if (kind === 'first') return rows.slice(0, width);
     if (kind === 'last') return rows.slice(-width);
-    const whole = pool(rows, width, sentences!.pooling);
-    return sentences!.steps.reduce(
-      (vector, step) => (step === 'normalize' ? normalized(vector) : dense(step, vector)),
-      whole,
-    );
+    return throughLayers(sentences!.steps, pool(rows, width, sentences!.pooling));
   };
   return runs.run(inputs, { capture: [hidden] }, signal, take, undefined, plan);
 }

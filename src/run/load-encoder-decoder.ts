@@ -24,17 +24,13 @@ export async function loadEncoderDecoderCheckpoint(
   const { config } = checkpoint;
   const { signal } = options;
   const context = contextOf(options, config);
+  const words = Math.max(config.sourceVocabSize, config.vocabSize);
   const readSmall = async () => ({
     generation: { ...config.generation, ...(await generationOf(checkpoint, config.vocabSize, signal)) },
-    tokenizer: await loadTokenizer(
-      await checkpoint.tokenizerFiles(signal),
-      Math.max(config.sourceVocabSize, config.vocabSize),
-    ),
+    tokenizer: await loadTokenizer(await checkpoint.tokenizerFiles(signal), words),
   });
-  const [token, memory] = [
-    { token: 0, position: 0, slot: 0 },
-    { first: 0, count: 1 },
-  ];
+  const token = { token: 0, position: 0, slot: 0 };
+  const memory = { first: 0, count: 1 };
   const { engine, chosen, small } = await openEngine(checkpoint, options, readSmall, () => ({
     context,
     sizeOn: (kind) => sessionSize(1, { context, chunk: chunk ?? chunkOn[kind], isEncoded: true }),

@@ -39,10 +39,8 @@ export async function readEncoderFiles(
     readSentenceConfig(checkpoint, config, signal),
   ]);
   const settings = files.config ?? (await checkpoint.text('tokenizer_config.json', signal));
-  const tokenizer = await loadTokenizer(
-    { ...files, ...(settings !== undefined && { config: settings }) },
-    config.vocabSize,
-  );
+  const described = { ...files, ...(settings !== undefined && { config: settings }) };
+  const tokenizer = await loadTokenizer(described, config.vocabSize);
   // As sentence-transformers has it: where its own file is silent, the tokenizer's limit holds.
   const longest = sentences.maxLength ?? longestBy(settings);
   return { tokenizer, sentences: { ...sentences, maxLength: longest && Math.min(longest, config.nCtx) } };

@@ -127,7 +127,7 @@ export async function loadAs<K extends Kind, T extends Adaptable>(
   fetchPart(device, threads).catch(() => {});
   const hearing = heard(options.onProgress, options.signal);
   // What is wrong with an adapter is told before the model's weights are fetched.
-  const adapters = adapter === undefined ? undefined : await openAdapters(adapter, opening);
+  const adapters = adapter === undefined ? undefined : await (await adapting()).adaptersOf(adapter, opening);
   for (let again = 0; ; again++) {
     try {
       const checkpoint = await openCheckpoint(source, { ...opening, ...hearing, kind, anew: again > 0 });
@@ -139,13 +139,7 @@ export async function loadAs<K extends Kind, T extends Adaptable>(
   }
 }
 
-async function openAdapters(
-  adapter: NonNullable<LoadOptions['adapter']>,
-  options: SourceOptions & { signal?: AbortSignal },
-) {
-  const { adaptersOf } = await part('What adapts models', () => import('./adapt.ts'));
-  return adaptersOf(adapter, options);
-}
+const adapting = () => part('What adapts models', () => import('./adapt.ts'));
 
 async function withAdapter<T extends Adaptable>(model: T, adapters: Adapters, signal?: AbortSignal): Promise<T> {
   try {
@@ -212,7 +206,7 @@ export async function openEngine<Config extends BaseConfig, Small>(
   const { plan, weights } = planOf(checkpoint, context);
   const formatsOn = (backend?: Pick<Backend, 'kind' | 'capacity'>) =>
     weightFormats(checkpoint, plan, weights, dtype, backend);
-  const { largest, bytes } = formatsOn();
+  const { largest: largestWeight, bytes } = formatsOn();
   const { of: formatOf } = formatsOn({ kind: 'webgpu' });
   const chosen: Chosen = { dtype: 'f32', reason: '' };
   const kvOn = (kind: Backend['kind']) => kv ?? usualKv(kind, formatsOn({ kind }).dtype, plan);
@@ -220,15 +214,8 @@ export async function openEngine<Config extends BaseConfig, Small>(
   const checked = { plan, size: needs.sizeOn('webgpu', context), formatOf, kv: kvOn('webgpu') };
   const check = checkBefore(checked, (found) => Object.assign(chosen, { check: found }));
   const sizeFor = (most: { each: number; all: number }) => (checked.size = sizeFitted('webgpu', bytes, most));
-  const gpu = {
-    ...checked,
-    tune,
-    bytes,
-    largest: Math.max(largest, cacheBytes(plan, context, kv)),
-    sizeFor,
-    check,
-    kvOn,
-  };
+  const largest = Math.max(largestWeight, cacheBytes(plan, context, kv));
+  const gpu = { ...checked, tune, bytes, largest, sizeFor, check, kvOn };
 
   const reopens = typeof device === 'string';
   const ways = reopens ? waysTo[device]({ ...gpu, threads }) : wayToOwn(device, gpu);

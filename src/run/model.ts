@@ -15,7 +15,7 @@ import { type Insides, insides } from './insides.ts';
 import type { LanguageModel, LogitsOptions, ProfileOptions, Prompt } from './language-model.ts';
 import { Loaded } from './loaded.ts';
 import type { Chosen } from './loading.ts';
-import { type GenerateOptions, generateChecks, readGenerateOptions, type Scope } from './options.ts';
+import { type GenerateOptions, generateChecks, readGenerateOptions } from './options.ts';
 import type { Completion, Token } from './output.ts';
 import type { Score, ScoreOptions } from './score.ts';
 import { fitting, sessionSize } from './session.ts';
@@ -148,20 +148,19 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     }
   }
 
-  #call(prompt: Prompt, options: GenerateOptions) {
-    return { engine: this.engine, tokenizer: this.tokenizer, ...this.#task(prompt, options) };
-  }
-
   /** A prompt's ids, the token that begins a text where it has none, and how it is to be continued. */
-  #task(prompt: Prompt, options: GenerateOptions) {
+  #call(prompt: Prompt, options: GenerateOptions) {
+    const { engine, tokenizer } = this;
+    const { vocabSize, eosTokenIds, bosTokenId, generation = {} } = this.config;
     const ids = this.#ids(prompt);
-    const settings = readGenerateOptions(options, this.#scope(Math.max(1, ids.length)));
+    const defaults = defaultsOf(generation, Math.max(1, ids.length));
+    const encode = (text: string) => tokenizer.encode(text);
+    const settings = readGenerateOptions(options, { vocabSize, eosTokenIds, encode, defaults });
     if (ids.length === 0) {
-      const { bosTokenId } = this.config;
       if (bosTokenId === null) throw badOption('The prompt is empty, and this model has no token that begins a text.');
       ids.push(bosTokenId);
     }
-    return { prompt: ids, settings };
+    return { engine, tokenizer, prompt: ids, settings };
   }
 
   /** The logits after each of the positions, in their order: data [positions, vocabSize]. */
@@ -235,12 +234,6 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     const chat = async (messages: readonly ChatMessage[], addGenerationPrompt: boolean) =>
       (await chatPart()).chatIds(this.tokenizer, await this.#chatText(messages, { addGenerationPrompt }));
     return { kind: 'decoder', engine: this.engine, read, encode, within, chat };
-  }
-
-  #scope(promptLength: number): Scope {
-    const { vocabSize, eosTokenIds, generation = {} } = this.config;
-    const encode = (text: string) => this.tokenizer.encode(text);
-    return { vocabSize, eosTokenIds, encode, defaults: defaultsOf(generation, promptLength) };
   }
 
   /** What the tokenizer puts before every text, as Llama's does, but not what it puts behind one. */

@@ -155,7 +155,7 @@ export const generateChecks: Record<keyof GenerateOptions, Check> = {
   signal: isSignal,
 };
 
-const tokenIdOrNull: Check = {
+export const tokenIdOrNull: Check = {
   expects: 'a token id or null',
   accepts: (value) => value === null || Number.isInteger(value),
 };
@@ -208,11 +208,8 @@ export function readGenerateOptions(options: GenerateOptions & EncoderDecoderOpt
   checkOptions('generate', options, scope.isEncoderDecoder ? encoderDecoderChecks : generateChecks);
   const { badWords, logitBias = {}, stop = [], eosTokenId, speculate, signal, ...rest } = options;
   const { forcedBosTokenId, forcedEosTokenId, decoderStartTokenId: _, ...plain } = rest;
-  const {
-    badWords: badIds = [],
-    eosTokenIds = scope.eosTokenIds,
-    ...defaults
-  } = besides(options, scope.defaults ?? {});
+  const standing = besides(options, scope.defaults ?? {});
+  const { badWords: badIds = [], eosTokenIds = scope.eosTokenIds, ...defaults } = standing;
   const settings: Settings = {
     ...{ maxNewTokens: 64, minNewTokens: 0, onContextFull: 'stop', edits: [], topLogprobs: 0 },
     ...{ temperature: 0, topK: 0, topP: 1, minP: 0, typicalP: 1 },

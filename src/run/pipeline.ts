@@ -77,12 +77,8 @@ export async function pipeline<Name extends keyof Pipelines>(
   }
   const dispose = async () => model[Symbol.dispose]();
   const call = (...args: unknown[]) => found.call(model, args);
-  return Object.assign(call, {
-    task: name,
-    model,
-    dispose,
-    [Symbol.asyncDispose]: dispose,
-  }) as unknown as Pipelines[Name];
+  const members = { task: name, model, dispose, [Symbol.asyncDispose]: dispose };
+  return Object.assign(call, members) as unknown as Pipelines[Name];
 }
 
 function loadOptions({ device, dtype, progress_callback: tell, ...rest }: PipelineOptions): LoadOptions {

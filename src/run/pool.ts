@@ -1,4 +1,4 @@
-import type { DenseActivation, DenseLayer, PoolingMode } from '../model/sentence.ts';
+import type { DenseActivation, DenseLayer, PoolingMode, SentenceConfig } from '../model/sentence.ts';
 import { activate } from '../plan/activate.ts';
 
 /**
@@ -58,6 +58,10 @@ const activations: Record<DenseActivation, (x: number) => number> = {
   identity: (x) => x,
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),
 };
+
+/** What a folder's layers make of a pooled vector. */
+export const throughLayers = (layers: SentenceConfig['steps'], pooled: Float32Array): Float32Array =>
+  layers.reduce((vector, layer) => (layer === 'normalize' ? normalized(vector) : dense(layer, vector)), pooled);
 
 /** A layer's output for one vector. */
 export function dense({ nIn, nOut, weight, bias, activation }: DenseLayer, input: Float32Array): Float32Array {

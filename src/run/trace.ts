@@ -4,6 +4,7 @@ import { badOption } from '../plan/error.ts';
 import { lensNames, tensorNamed } from '../plan/lens-names.ts';
 import { keyAxisOf, type Plan, product, shapeOf, stepOutputs, stepsOf, type TensorSpec } from '../plan/plan.ts';
 import { trimmed } from '../plan/trim.ts';
+import { literally } from '../text/literally.ts';
 import { type Check, checkOptions, integer, isSignal, listOf, quote } from './check.ts';
 import type { Engine } from './engine.ts';
 import type { SourceText } from './memory.ts';
@@ -103,8 +104,7 @@ function empty(plan: Plan, name: string, { text, source }: { text: number; sourc
 
 /** Whole names, in which `*` stands for anything. */
 export function globPattern(glob: string): RegExp {
-  const parts = glob.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`);
+  return new RegExp(`^${glob.split('*').map(literally).join('.*')}$`, 'u');
 }
 
 /** The names that `capture` means, in the plan's order; TransformerLens 4's where it means none of our own. */

@@ -64,24 +64,15 @@ function nearest(stored: StoredAs, kind: Backend['kind'] | undefined): WeightFor
  */
 function formatFor({ name, kind }: WeightSpec, plan: Plan, format: WeightFormat, stored: StoredAs): WeightFormat {
   const steps = stepsOf(plan);
-  const isTable = (isWords: boolean) =>
-    steps.some(
-      (step) =>
-        step.op === 'embed' && step.tables.some(({ weight, by }) => weight === name && (by === 'token') === isWords),
-    );
+  const tables = steps.flatMap((step) => (step.op === 'embed' ? step.tables : []));
+  const own = tables.filter(({ weight }) => weight === name);
   const isBias = steps.some(
     (step) => (step.op === 'attentionScores' && step.bias === name) || (step.op === 'rotate' && step.table === name),
   );
-  if (kind === 'vector' || isTable(false) || isBias) return 'f32';
+  if (kind === 'vector' || own.some(({ by }) => by !== 'token') || isBias) return 'f32';
   if (format !== 'q4' || stored === 'q4') return format;
   const isActivated = (tensor: string) => steps.some((step) => step.op === 'activation' && step.input === tensor);
-  const isFiner =
-    isTable(true) ||
-    steps.some(
-      (step) =>
-        step.op === 'linear' &&
-        step.weight === name &&
-        step.outputs.some((tensor) => tensor === 'logits' || isActivated(tensor)),
-    );
+  const outputs = steps.flatMap((step) => (step.op === 'linear' && step.weight === name ? step.outputs : []));
+  const isFiner = own.length > 0 || outputs.some((tensor) => tensor === 'logits' || isActivated(tensor));
   return isFiner ? 'q8' : format;
 }

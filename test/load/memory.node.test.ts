@@ -6,7 +6,8 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serve } from '../../scripts/serve.mjs';
 import { openCheckpoint } from '../../src/load/open.ts';
-import { parseConfig } from '../../src/model/config.ts';
+import { readConfig } from '../../src/model/config.ts';
+import { Fields } from '../../src/model/fields.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import { isFull } from '../full.ts';
 import { type Header, lengthBytes } from './tiny-checkpoint.ts';
@@ -23,7 +24,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gpt2-small-'));
   const header: Header = {};
   let end = 0;
-  for (const { name, kind, rows, columns, storedTransposed } of gpt2Plan(parseConfig(gpt2Small, '')).weights) {
+  for (const { name, kind, rows, columns, storedTransposed } of gpt2Plan(readConfig(new Fields(gpt2Small, '')))
+    .weights) {
     const shape = kind === 'vector' ? [columns] : storedTransposed ? [columns, rows] : [rows, columns];
     header[name] = { dtype: 'F32', shape, data_offsets: [end, (end += rows * columns * 4)] };
     largest = Math.max(largest, rows * columns * 4);

@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
-import { parseConfig } from '../../src/model/config.ts';
+import { readConfig } from '../../src/model/config.ts';
+import { Fields } from '../../src/model/fields.ts';
 import { gpt2Plan } from '../../src/model/gpt2.ts';
 import { type Header, lengthBytes } from './tiny-checkpoint.ts';
 
@@ -20,7 +21,7 @@ const noise = new Uint8Array(Float32Array.from({ length: 1 << 18 }, () => (Math.
 
 /** Serves a GPT-2 of any shape as F32 safetensors in shards, made as they are asked for: nothing of it is stored. */
 export async function serveNoise(config: typeof gpt2Xl, shards: number): Promise<NoiseServer> {
-  const { weights } = gpt2Plan(parseConfig(config, ''));
+  const { weights } = gpt2Plan(readConfig(new Fields(config, '')));
   const bytesOf = ({ rows, columns }: { rows: number; columns: number }) => rows * columns * 4;
   const bytes = weights.reduce((sum, weight) => sum + bytesOf(weight), 0);
   const headers = Array.from({ length: shards }, (): Header => ({}));

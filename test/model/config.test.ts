@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { parseConfig } from '../../src/model/config.ts';
+import { readConfig } from '../../src/model/config.ts';
+import { Fields } from '../../src/model/fields.ts';
 import { VitrineError } from '../../src/plan/error.ts';
 import { readFixtureJson } from '../fixtures.ts';
 
 const small = { n_embd: 8, n_layer: 1, n_head: 2, n_positions: 8, vocab_size: 60_000 };
+const parseConfig = (json: unknown, file: string) => readConfig(new Fields(json, file, undefined, 'GPT-2'));
 const parse = (fields: Record<string, unknown>) => parseConfig({ ...small, ...fields }, 'config.json');
 
 function refusal(fields: Record<string, unknown>): VitrineError {

@@ -66,12 +66,8 @@ export function adjointKernels(step: Adjoint, to: Place): Kernel[] {
 
 function norm(step: Of<'norm' | 'normByScale' | 'normScale'>, { weights, tensor }: Place): Kernel {
   const { reads, centred } = step;
-  const [grad, input, scale, output] = [reads.grad, reads.input, reads.scale, step.output].map(tensor) as [
-    GpuTensor,
-    GpuTensor,
-    GpuTensor,
-    GpuTensor,
-  ];
+  const [grad, input] = [tensor(reads.grad), tensor(reads.input)];
+  const [scale, output] = [tensor(reads.scale), tensor(step.output)];
   const residual = 'residual' in reads && reads.residual !== undefined ? tensor(reads.residual).buffer : undefined;
   return {
     files: ['lanes.wgsl', 'adjoint/norm.wgsl'],

@@ -1,6 +1,8 @@
+import { isObject } from '../../load/files.ts';
 import type { PoolingMode } from '../../model/sentence.ts';
+import { joined } from '../../plan/plan.ts';
 import { type AnswerOptions, answerChecks } from '../answer.ts';
-import { integer, isString, listOf, oneOf, refuse } from '../check.ts';
+import { type Check, integer, isString, listOf, oneOf, refuse } from '../check.ts';
 import { type ClassifyOptions, classLogits, sigmoid } from '../classify.ts';
 import { cutOfWhole } from '../embed.ts';
 import type { Encoder } from '../encoder.ts';
@@ -9,19 +11,20 @@ import { type FillOptions, fillAll } from '../fill.ts';
 import { type HeadOptions, headChecks, needHead, softmax, using } from '../heads.ts';
 import { loadEncoder } from '../load-encoder.ts';
 import { type TagOptions, tagAll } from '../tag.ts';
-import { each, isObject, orNull, readSettings, type Task } from './task.ts';
+import { classChecks, each, readSettings, type Task } from './task.ts';
 import { PipelineTensor, quantized } from './tensor.ts';
 
 type EncoderTask = Task<Encoder>;
 
-const topK = orNull(integer(1));
+const flag = oneOf(true, false);
+const isLabels: Check = { expects: 'a list of labels, or one text with commas', accepts: (value) => value !== null };
 
 export const fillMask: EncoderTask = {
   load: loadEncoder,
   suits: ({ config }) => needHead(config, 'masked-words'),
   async call(model, [texts, options]) {
     const checks = {
-      topK,
+      topK: classChecks.topK,
       targets: { expects: 'words', accepts: (value: unknown) => [value].flat().every(isString.accepts) },
       ...headChecks,
     };
@@ -61,8 +64,7 @@ export const textClassification: EncoderTask = {
   load: loadEncoder,
   suits: ({ config }) => needHead(config, 'classes'),
   async call(model, [texts, options]) {
-    const checks = { topK, functionToApply: orNull(oneOf('softmax', 'sigmoid', 'none')), ...headChecks };
-    const settings = readSettings('text-classification', options, checks);
+    const settings = readSettings('text-classification', options, { ...classChecks, ...headChecks });
     const { topK: most = 1, functionToApply: scores, ...rest } = settings;
     const own = {
       ...rest,
@@ -129,16 +131,7 @@ export const zeroShotClassification: EncoderTask = {
     const task = 'zero-shot-classification';
     // Python gives the labels as an option, transformers.js as the second argument.
     const [given, options] = isObject(args[0]) ? [undefined, args[0]] : args;
-    const isLabels = {
-      expects: 'a list of labels, or one text with commas',
-      accepts: (value: unknown) => value !== null,
-    };
-    const checks = {
-      candidateLabels: isLabels,
-      hypothesisTemplate: isString,
-      multiLabel: oneOf(true, false),
-      ...headChecks,
-    };
+    const checks = { candidateLabels: isLabels, hypothesisTemplate: isString, multiLabel: flag, ...headChecks };
     const settings = readSettings(task, options, checks);
     const { candidateLabels = given, hypothesisTemplate = 'This example is {}.', multiLabel, ...rest } = settings;
     const labels =
@@ -193,8 +186,8 @@ export const featureExtraction: EncoderTask = {
     const task = 'feature-extraction';
     const checks = {
       pooling: oneOf(...Object.keys(poolings)),
-      normalize: oneOf(true, false),
-      quantize: oneOf(true, false),
+      normalize: flag,
+      quantize: flag,
       precision: oneOf('binary', 'ubinary'),
       prompt: { expects: 'a string', accepts: (value: unknown) => typeof value === 'string' },
       dimensions: integer(1),
@@ -215,20 +208,13 @@ export const featureExtraction: EncoderTask = {
       ...(mode && { pooling: mode }),
       ...(pooling === 'auto' && normalize === undefined ? {} : { normalize: normalize === true }),
     });
-    const width = vectors[0]?.length ?? 0;
-    const data = new Float32Array(vectors.length * width);
-    for (const [i, vector] of vectors.entries()) data.set(vector, i * width);
-    const tensor = new PipelineTensor(data, [vectors.length, width]);
+    const tensor = new PipelineTensor(joined(vectors), [vectors.length, vectors[0]?.length ?? 0]);
     return quantize ? quantized(tensor, precision as 'binary' | 'ubinary') : tensor;
   },
 };
 
 /** [texts, tokens of the longest, width], 0 behind shorter ones. Texts are cut where embeddings of them would be. */
-async function tokenVectors(
-  model: Encoder,
-  texts: readonly string[],
-  { signal }: HeadOptions,
-): Promise<PipelineTensor> {
+async function tokenVectors(model: Encoder, texts: readonly string[], { signal }: HeadOptions) {
   const width = model.config.nEmbd;
   return model[using](async (headed) => {
     const { reader, runs, hidden } = headed;

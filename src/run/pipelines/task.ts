@@ -1,6 +1,6 @@
 import type { Source } from '../../load/source.ts';
 import { badOption } from '../../plan/error.ts';
-import { type Check, checkObject, checkOptions, quote } from '../check.ts';
+import { type Check, checkObject, checkOptions, integer, oneOf, quote } from '../check.ts';
 import type { LoadOptions } from '../loading.ts';
 
 /** A task of transformers.js: what loads its models, and what a call does. */
@@ -19,9 +19,7 @@ export function readSettings(task: string, options: unknown = {}, checks: Readon
   if (options !== null) checkObject(`The pipeline ${task}`, options);
   for (const [name, value] of Object.entries((options ?? {}) as object)) {
     const own = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    if (Object.hasOwn(settings, own)) {
-      throw badOption(`${task} got ${own} twice, as ${quote(name)} too.`);
-    }
+    if (Object.hasOwn(settings, own)) throw badOption(`${task} got ${own} twice, as ${quote(name)} too.`);
     settings[own] = value;
   }
   checkOptions(`The pipeline ${task}`, settings, checks);
@@ -34,8 +32,8 @@ export const orNull = ({ expects, accepts }: Check): Check => ({
   accepts: (value) => value === null || accepts(value),
 });
 
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Of what sorts inputs into classes. */
+export const classChecks = { topK: orNull(integer(1)), functionToApply: orNull(oneOf('softmax', 'sigmoid', 'none')) };
 
 /** One input or a list of them: what is done with all, and the answer in the same form. */
 export async function each<In, Out>(

@@ -1,3 +1,4 @@
+import { isObject } from '../../load/files.ts';
 import type { ChatMessage } from '../../text/chat.ts';
 import { type Check, isString, listOf, oneOf, refuse } from '../check.ts';
 import { toEnd } from '../generate.ts';
@@ -5,7 +6,7 @@ import { load } from '../load.ts';
 import type { Model } from '../model.ts';
 import type { GenerateOptions } from '../options.ts';
 import { generationChecks, generationOptions } from './generation.ts';
-import { isObject, readSettings, type Task } from './task.ts';
+import { readSettings, type Task } from './task.ts';
 
 const checks: Record<string, Check> = {
   ...generationChecks,

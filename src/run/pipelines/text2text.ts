@@ -1,22 +1,19 @@
+import { isObject } from '../../load/files.ts';
 import { Fields } from '../../model/fields.ts';
 import { readGeneration } from '../../model/generation.ts';
 import { type Check, isList, quote, refuse } from '../check.ts';
 import { defaultsOf } from '../defaults.ts';
 import type { EncoderDecoder } from '../encoder-decoder.ts';
 import { loadEncoderDecoder } from '../load-encoder-decoder.ts';
-import type { EncoderDecoderOptions } from '../options.ts';
+import { type EncoderDecoderOptions, tokenIdOrNull } from '../options.ts';
 import { generationChecks, generationOptions } from './generation.ts';
-import { isObject, readSettings, type Task } from './task.ts';
+import { readSettings, type Task } from './task.ts';
 
-const tokenId: Check = {
-  expects: 'a token id or null',
-  accepts: (value) => value === null || Number.isInteger(value),
-};
 const checks: Record<string, Check> = {
   ...generationChecks,
-  forcedBosTokenId: tokenId,
-  forcedEosTokenId: { ...tokenId, accepts: (value) => isList(value) || tokenId.accepts(value) },
-  decoderStartTokenId: tokenId,
+  forcedBosTokenId: tokenIdOrNull,
+  forcedEosTokenId: { ...tokenIdOrNull, accepts: (value) => isList(value) || tokenIdOrNull.accepts(value) },
+  decoderStartTokenId: tokenIdOrNull,
 };
 
 /** Texts to texts, each a field of this name, as transformers.js has them: one list, whatever was given. */
@@ -41,10 +38,8 @@ function taskOf({ config }: EncoderDecoder, task: string): { prefix: string; own
   const params: unknown = config.taskParams[task];
   if (!isObject(params)) return { prefix: config.prefix, own: {} };
   const generation = readGeneration(new Fields(params, `task_specific_params.${task}`), config.vocabSize);
-  const { maxNewTokens, minNewTokens, numBeams, lengthPenalty, earlyStopping, noRepeatNgramSize } = defaultsOf(
-    generation,
-    1,
-  );
+  const defaults = defaultsOf(generation, 1);
+  const { maxNewTokens, minNewTokens, numBeams, lengthPenalty, earlyStopping, noRepeatNgramSize } = defaults;
   const settings = { maxNewTokens, minNewTokens, numBeams, lengthPenalty, earlyStopping, noRepeatNgramSize };
   const own = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
   return { prefix: typeof params.prefix === 'string' ? params.prefix : config.prefix, own };

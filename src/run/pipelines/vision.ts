@@ -1,20 +1,16 @@
 import type { ImageSource } from '../../image/source.ts';
-import { integer, isSignal, oneOf } from '../check.ts';
+import { joined } from '../../plan/plan.ts';
+import { isSignal, oneOf } from '../check.ts';
 import { loadVision } from '../load-vision.ts';
 import { type ClassifyImageOptions, needClasses, type Vision } from '../vision.ts';
-import { orNull, readSettings, type Task } from './task.ts';
+import { classChecks, orNull, readSettings, type Task } from './task.ts';
 import { PipelineTensor } from './tensor.ts';
 
 export const imageClassification: Task<Vision> = {
   load: loadVision,
   suits: ({ config }) => needClasses(config),
   async call(model, [images, options]) {
-    const checks = {
-      topK: orNull(integer(1)),
-      functionToApply: orNull(oneOf('softmax', 'sigmoid', 'none')),
-      signal: isSignal,
-    };
-    const settings = readSettings('image-classification', options, checks);
+    const settings = readSettings('image-classification', options, { ...classChecks, signal: isSignal });
     const { topK = 5, functionToApply: scores, ...rest } = settings;
     const own = { ...rest, topK: topK ?? model.config.labels.length, ...(scores != null && { scores }) };
     const found = [];
@@ -33,8 +29,6 @@ export const imageFeatureExtraction: Task<Vision> = {
     const found = [];
     for (const image of [images].flat()) found.push((await model.run(image as ImageSource, rest)).hidden);
     const [rows = 0, width = 0] = found[0]?.shape ?? [];
-    const data = new Float32Array(found.length * rows * width);
-    for (const [i, hidden] of found.entries()) data.set(hidden.data, i * rows * width);
-    return new PipelineTensor(data, [found.length, rows, width]);
+    return new PipelineTensor(joined(found.map(({ data }) => data)), [found.length, rows, width]);
   },
 };
