@@ -83,11 +83,11 @@ export class CpuProgram implements Program {
     for (const step of steps) perform(step, run);
     const made = new Set(steps.flatMap(stepOutputs));
     const logits = made.has('logits') ? run.tensor('logits') : new Float32Array(0);
-    const captured = [...this.#parts.capture].filter((name) => made.has(name));
+    const names = [...this.#parts.capture].filter((name) => made.has(name));
     return {
       logits: batch.targets ? new Float32Array(0) : logits.slice(),
       scores: batch.targets ? tokenScores(logits, batch.targets) : [],
-      captured: new Map(captured.map((name) => [name, run.tensor(name).slice()])),
+      captured: new Map(names.map((name) => [name, run.tensor(name).slice()])),
       sizes: run.sizes,
     };
   }

@@ -114,7 +114,12 @@ function ofAnswer({ rows }: PlanInput, label: Label, index: number): Lost {
 }
 
 /** Cross-entropy of an id for each token; of a decoder's by the row before it. */
-function ofTokens(head: Head, { rows, length, ids, source }: PlanInput, labels: ArrayLike<number>, index: number) {
+function ofTokens(
+  head: Head,
+  { rows, length, ids, source }: PlanInput,
+  labels: ArrayLike<number>,
+  index: number,
+): Lost {
   const tokens = source ? ids.length : length;
   if (labels.length !== tokens) {
     throw bad(`Input ${index} has ${labels.length} labels for ${tokens} tokens`, 'as many');

@@ -1,6 +1,6 @@
 import type { StoredPart } from '../load/checkpoint.ts';
 import { outOfOrder, transposeRows } from '../load/values.ts';
-import { asVector, type WeightSpec } from '../plan/plan.ts';
+import { asVector, product, type WeightSpec } from '../plan/plan.ts';
 import type { Engine } from '../run/engine.ts';
 import type { Tensor } from '../run/loaded.ts';
 import { weight } from '../run/weight.ts';
@@ -36,7 +36,7 @@ export function storedGradient(
   { shape, of }: StoredWeight,
   gradients: ReadonlyMap<string, Float32Array>,
 ): Tensor | undefined {
-  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  const data = new Float32Array(product(shape));
   let has = false;
   for (const { weight, part, index } of of) {
     const gradient = gradients.get(weight.name);

@@ -142,7 +142,11 @@ async function readPrompts(read: Read): Promise<Pick<SentenceConfig, 'prompts' |
   return { prompts: named, defaultPrompt: named.get(name) };
 }
 
-async function readPooling(read: Read, folder: string, nEmbd: number) {
+async function readPooling(
+  read: Read,
+  folder: string,
+  nEmbd: number,
+): Promise<Pick<SentenceConfig, 'pooling' | 'includePrompt'>> {
   const file = `${folder}config.json`;
   const fields = await read(file);
   if (!fields) throw badCheckpoint(`There is no ${file}, which says how embeddings are made.`);

@@ -1,5 +1,5 @@
 import type { ProgramSize } from './backend.ts';
-import { type Plan, type Step, shapeOf, stepInputs, stepOutputs } from './plan.ts';
+import { type Plan, product, type Step, shapeOf, stepInputs, stepOutputs } from './plan.ts';
 
 /** The part of a block's gradient, behind whose forward steps it stands. */
 export interface Segment {
@@ -78,6 +78,6 @@ export function isMuchToKeep({ steps, encoder = [], tensors }: Plan, size: Progr
     made
       .flatMap(stepOutputs)
       .map((name) => shapeOf(tensors.get(name)!, { rows, logitRows, context: sees, source: sees }))
-      .reduce((sum, shape) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
+      .reduce((sum, shape) => sum + 4 * product(shape), 0);
   return bytesOf(steps, rows) + bytesOf(encoder, source) > muchToKeep;
 }

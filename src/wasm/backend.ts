@@ -140,12 +140,9 @@ async function compile({ relaxed, shared }: Build): Promise<WebAssembly.Module> 
     throw badOption(found, "Use device: 'cpu', or a newer browser.");
   }
   const compiling = within(COMPILING, WebAssembly.compile(bytes), 'nothing has come of compiling');
+  const hint = "Add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy, or use device: 'cpu'.";
   return compiling.catch((cause: unknown) => {
-    throw badOption(
-      `WebAssembly is forbidden here: ${cause}.`,
-      "Add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy, or use device: 'cpu'.",
-      cause,
-    );
+    throw badOption(`WebAssembly is forbidden here: ${cause}.`, hint, cause);
   });
 }
 

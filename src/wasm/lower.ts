@@ -53,11 +53,7 @@ export function writeSteps(steps: readonly Runnable[], to: Lowering) {
   return { steps: write('Step', all, to), count: all.length, counts: lowered.map(({ length }) => length) };
 }
 
-export function write<Name extends 'Step' | 'Table' | 'Part'>(
-  name: Name,
-  list: readonly Fields<Name>[],
-  to: Lowering,
-): number {
+export function write<Name extends 'Step' | 'Table' | 'Part'>(name: Name, list: readonly Fields<Name>[], to: Lowering) {
   const fields = Object.entries(layout[name]) as [keyof Fields<Name>, string][];
   const { at, words, floats } = to.allocate(list.length * fields.length * 4);
   list.forEach((given, i) => {
@@ -145,19 +141,12 @@ const through = (step: { input: string; output: string }, to: Lowering): Fields<
   width: width(step.input, to),
 });
 
-const tables = (given: readonly EmbedTable[], to: Lowering): Fields<'Step'> => ({
-  tables: write(
-    'Table',
-    given.map(({ weight, by, first = 0, scale = 1 }) => ({
-      ...matrix(to.weight(weight)),
-      by: By[by],
-      first,
-      factor: scale,
-    })),
-    to,
-  ),
-  tableCount: given.length,
-});
+function tables(given: readonly EmbedTable[], to: Lowering): Fields<'Step'> {
+  const list = given.map(({ weight, by, first = 0, scale = 1 }) => {
+    return { ...matrix(to.weight(weight)), by: By[by], first, factor: scale };
+  });
+  return { tables: write('Table', list, to), tableCount: given.length };
+}
 
 export const matrix = ({ values, scales, format, spec }: WasmWeight): Fields<'Table'> => ({
   weight: values,
@@ -186,12 +175,7 @@ export function source(name: string, to: Lowering): Fields<'Step'> {
 function attention(step: { source: string; output: string }, shaped: string, to: Lowering): Fields<'Step'> {
   const spec = to.plan.tensors.get(shaped)!;
   const nHead = keyAxisOf(spec) ? (spec.shape[0] as number) : widthOf(spec) / to.source(step.source).headDim;
-  return {
-    ...source(step.source, to),
-    output: to.tensor(step.output),
-    nHead,
-    keyWidth: to.keyWidth(step.output),
-  };
+  return { ...source(step.source, to), output: to.tensor(step.output), nHead, keyWidth: to.keyWidth(step.output) };
 }
 
 function distances(name: string | undefined, to: Lowering): Fields<'Step'> {

@@ -15,7 +15,7 @@ import {
 import type { KvFormat } from '../plan/kv.ts';
 import { assignBuffers } from '../plan/liveness.ts';
 import type { AxisSizes, KeySource, Plan, Step, TensorSpec } from '../plan/plan.ts';
-import { keyAxisOf, shapeOf, stepOutputs, widthOf } from '../plan/plan.ts';
+import { keyAxisOf, product, shapeOf, stepOutputs, widthOf } from '../plan/plan.ts';
 import { type Profile, profileOf } from '../plan/profile.ts';
 import { BATCH_WORDS, placesIn, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
@@ -299,13 +299,12 @@ export class WasmProgram implements Program {
   }
 
   #writeBatch(batch: Batch): void {
-    const words = this.#running().memory.words(this.#batch, BATCH_WORDS + batch.rows.length * ROW_WORDS);
+    const { memory } = this.#running();
+    const words = memory.words(this.#batch, BATCH_WORDS + batch.rows.length * ROW_WORDS);
     writeRows(batch, this.size.context, words, (slot) => this.#partOf[slot]!);
     const { labels = [], lossScale = 1 } = batch;
     if (!this.#adjoints || labels.length > this.size.logitRows) return; // others are the reference's
-    this.#running()
-      .memory.floats(this.#labels, 1 + labels.length)
-      .set([lossScale, ...labels]);
+    memory.floats(this.#labels, 1 + labels.length).set([lossScale, ...labels]);
   }
 
   /** An edit, a step of a gradient, or the copy of a batch's own numbers. */
@@ -334,18 +333,13 @@ export class WasmProgram implements Program {
   /** A tensor in its spec's shape. */
   #read(name: string, tensors: Map<string, number>, sizes: AxisSizes): Float32Array {
     const shape = shapeOf(this.#spec(name), sizes);
-    const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const values = new Float32Array(product(shape));
     const width = values.length / this.#rowsOf(name, sizes);
     this.#eachRow(name, tensors, sizes, (row, r) => values.set(row.subarray(0, width), r * width));
     return values;
   }
 
-  #eachRow(
-    name: string,
-    tensors: Map<string, number>,
-    sizes: AxisSizes,
-    use: (row: Float32Array, r: number) => void,
-  ): void {
+  #eachRow(name: string, tensors: Map<string, number>, sizes: AxisSizes, use: (row: Float32Array, r: number) => void) {
     const stride = strideOf(this.#width(name));
     const rows = this.#rowsOf(name, sizes);
     const all = this.#running().memory.floats(tensors.get(name)!, rows * stride);

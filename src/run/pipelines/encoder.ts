@@ -11,7 +11,7 @@ import { type FillOptions, fillAll } from '../fill.ts';
 import { type HeadOptions, headChecks, needHead, softmax, using } from '../heads.ts';
 import { loadEncoder } from '../load-encoder.ts';
 import { type TagOptions, tagAll } from '../tag.ts';
-import { classChecks, each, readSettings, type Task } from './task.ts';
+import { classSettings, each, readSettings, type Task } from './task.ts';
 import { PipelineTensor, quantized } from './tensor.ts';
 
 type EncoderTask = Task<Encoder>;
@@ -24,7 +24,7 @@ export const fillMask: EncoderTask = {
   suits: ({ config }) => needHead(config, 'masked-words'),
   async call(model, [texts, options]) {
     const checks = {
-      topK: classChecks.topK,
+      topK: classSettings.topK,
       targets: { expects: 'words', accepts: (value: unknown) => [value].flat().every(isString.accepts) },
       ...headChecks,
     };
@@ -64,7 +64,7 @@ export const textClassification: EncoderTask = {
   load: loadEncoder,
   suits: ({ config }) => needHead(config, 'classes'),
   async call(model, [texts, options]) {
-    const settings = readSettings('text-classification', options, { ...classChecks, ...headChecks });
+    const settings = readSettings('text-classification', options, { ...classSettings, ...headChecks });
     const { topK: most = 1, functionToApply: scores, ...rest } = settings;
     const own = {
       ...rest,

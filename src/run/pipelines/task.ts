@@ -33,7 +33,7 @@ export const orNull = ({ expects, accepts }: Check): Check => ({
 });
 
 /** Of what sorts inputs into classes. */
-export const classChecks = { topK: orNull(integer(1)), functionToApply: orNull(oneOf('softmax', 'sigmoid', 'none')) };
+export const classSettings = { topK: orNull(integer(1)), functionToApply: orNull(oneOf('softmax', 'sigmoid', 'none')) };
 
 /** One input or a list of them: what is done with all, and the answer in the same form. */
 export async function each<In, Out>(

@@ -3,14 +3,14 @@ import { joined } from '../../plan/plan.ts';
 import { isSignal, oneOf } from '../check.ts';
 import { loadVision } from '../load-vision.ts';
 import { type ClassifyImageOptions, needClasses, type Vision } from '../vision.ts';
-import { classChecks, orNull, readSettings, type Task } from './task.ts';
+import { classSettings, orNull, readSettings, type Task } from './task.ts';
 import { PipelineTensor } from './tensor.ts';
 
 export const imageClassification: Task<Vision> = {
   load: loadVision,
   suits: ({ config }) => needClasses(config),
   async call(model, [images, options]) {
-    const settings = readSettings('image-classification', options, { ...classChecks, signal: isSignal });
+    const settings = readSettings('image-classification', options, { ...classSettings, signal: isSignal });
     const { topK = 5, functionToApply: scores, ...rest } = settings;
     const own = { ...rest, topK: topK ?? model.config.labels.length, ...(scores != null && { scores }) };
     const found = [];
