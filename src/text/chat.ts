@@ -31,9 +31,8 @@ export async function renderChat(
   messages: readonly ChatMessage[],
   options: ChatTemplateOptions = {},
 ): Promise<string> {
-  if (typeof options !== 'object' || !options || Array.isArray(options)) {
-    throw new VitrineError('bad-option', "renderChat's options are no object.");
-  }
+  if (typeof options !== 'object' || !options || Array.isArray(options))
+    throw badOption("renderChat's options are no object.");
   const { tools, addGenerationPrompt = true, special = {}, variables = {}, ...rest } = options;
   const unknown = Object.keys(rest)[0];
   if (unknown) throw badOption(`renderChat has no option ${JSON.stringify(unknown)}.`);
