@@ -1,6 +1,7 @@
 import { type CacheStore, folderOf, keyOf, savedVersion as version } from '../load/cache.ts';
 import { models, storeOf } from '../load/cached-models.ts';
 import { digestOf } from '../load/pieces.ts';
+import type { PieceStore } from '../load/store.ts';
 import { badCheckpoint, badOption } from '../plan/error.ts';
 import { utf8 } from './write.ts';
 
@@ -21,7 +22,7 @@ type Files = Record<string, Uint8Array<ArrayBuffer>>;
 /** All that a saved adapter may have. */
 const fileNames = ['adapter_config.json', 'adapter_model.safetensors', 'head.json', 'head.safetensors'];
 
-async function required(cache: CacheStore | undefined): Promise<CacheStore> {
+async function required(cache: CacheStore | undefined): Promise<PieceStore> {
   const store = await storeOf(cache);
   if (store) return store;
   const hint = 'Pages from https have it; or pass a store.';

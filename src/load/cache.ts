@@ -283,7 +283,7 @@ export class CachedFiles implements Files {
   }
 
   /** Bytes of a file in the cache. A piece that is damaged or gone is fetched again. */
-  async *#read(store: CacheStore, entry: Whole, start: number, end: number, signal?: AbortSignal): Bytes {
+  async *#read(store: PieceStore, entry: Whole, start: number, end: number, signal?: AbortSignal): Bytes {
     const pieces = piecesOf(store, entry);
     const piece = pieces.size;
     const memory = new PieceMemory(piece);
@@ -318,16 +318,16 @@ export class CachedFiles implements Files {
     return keyOf(this.#model, file);
   }
 
-  async #entry(store: CacheStore, file: string): Promise<Entry | undefined> {
+  async #entry(store: PieceStore, file: string): Promise<Entry | undefined> {
     return readEntry(store, `${this.#key(file)}entry`);
   }
 
-  async #write(store: CacheStore, entry: Entry): Promise<void> {
+  async #write(store: PieceStore, entry: Entry): Promise<void> {
     await store.put(`${this.#key(entry.file)}entry`, utf8ToBytes(JSON.stringify(entry)) as Uint8Array<ArrayBuffer>);
   }
 
   /** Drops a file's pieces, by emptying them where a store cannot delete. */
-  async #forget(store: CacheStore, entry: Entry): Promise<void> {
+  async #forget(store: PieceStore, entry: Entry): Promise<void> {
     if (store.delete) return store.delete(this.#key(entry.file));
     const pieces = piecesOf(store, entry);
     await this.#write(store, { ...entry, digests: undefined });
@@ -353,7 +353,7 @@ export function piecesOf(store: PieceStore, entry: Entry): Pieces {
 }
 
 /** @throws Error unless the browser grants what is missing */
-async function requireRoom(store: CacheStore, size: number | undefined, pieces: Pieces, patience?: number) {
+async function requireRoom(store: PieceStore, size: number | undefined, pieces: Pieces, patience?: number) {
   if (!store.delete || typeof navigator === 'undefined' || !navigator.storage?.estimate) return;
   const { quota, usage = 0 } = await inTime(navigator.storage.estimate(), patience);
   const needed = (size ?? 0) - (await pieces.present()).size * pieces.size;
@@ -363,7 +363,7 @@ async function requireRoom(store: CacheStore, size: number | undefined, pieces: 
 }
 
 /** The entry at a key; what cannot be read is no entry. */
-export async function readEntry(store: CacheStore, key: string): Promise<Entry | undefined> {
+export async function readEntry(store: PieceStore, key: string): Promise<Entry | undefined> {
   try {
     const value = await store.get(key);
     return value ? (JSON.parse(new TextDecoder().decode(value)) as Entry) : undefined;

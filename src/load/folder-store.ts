@@ -1,4 +1,4 @@
-import type { CacheStore } from './store.ts';
+import type { Store } from './store.ts';
 
 const { process } = globalThis; // by its bare name, bundlers put a package of theirs in its place
 
@@ -14,12 +14,12 @@ export async function orAbsent<Result>(use: () => Promise<Result>): Promise<Resu
 }
 
 /** A cache in a folder on disk, in Node: `load(id, { cache: folderStore('./models') })`. */
-export function folderStore(folder: string): Required<CacheStore> {
+export function folderStore(folder: string): Required<Store> {
   const fs = process.getBuiltinModule('node:fs/promises');
   const { join, dirname } = process.getBuiltinModule('node:path');
   const pathOf = (key: string) => join(folder, ...key.split('/'));
   let writes = 0;
-  const store: Required<CacheStore> = {
+  const store: Required<Store> = {
     get: (key) => orAbsent(async () => new Uint8Array(await fs.readFile(pathOf(key)))),
     async put(key, value) {
       const path = pathOf(key);

@@ -1,5 +1,5 @@
 import { PATIENCE, Queue } from '../plan/patience.ts';
-import type { PieceStore, Pieces } from './store.ts';
+import type { CacheStore, PieceStore, Pieces } from './store.ts';
 
 /** Milliseconds without a sign of life after which storage is given up: private windows and broken profiles never answer. */
 export const storagePatience = PATIENCE;
@@ -11,15 +11,18 @@ export const inTime = <T>(promise: Promise<T>, patience = storagePatience): Prom
   new Queue(patience, what).within(promise);
 
 /**
- * A store whose every call settles: it rejects where there was no sign of life for so long, and then at once.
+ * A store whose every call settles, a promise whatever it was: it rejects where there was no sign of life for so long, and then at once.
  * @param make is given what to call at each step of a call that takes many
  */
-export function timely(make: (moved: () => void) => PieceStore, patience = storagePatience): PieceStore {
+export function timely(
+  make: (moved: () => void) => CacheStore & Omit<PieceStore, keyof CacheStore>,
+  patience = storagePatience,
+): PieceStore {
   const queue = new Queue(patience, what);
   const store = make(queue.moved);
-  const wait = async <T>(call: () => Promise<T>): Promise<T> => {
+  const wait = async <T>(call: () => T | Promise<T>): Promise<T> => {
     if (queue.late) throw queue.late; // once silent, it is asked no more
-    return queue.within(call());
+    return queue.within(Promise.resolve(call()));
   };
   const { keys, delete: remove, pieces, pieceBytes, copies } = store;
   return {
@@ -33,7 +36,7 @@ export function timely(make: (moved: () => void) => PieceStore, patience = stora
   };
 }
 
-function timelyPieces(pieces: Pieces, wait: <T>(call: () => Promise<T>) => Promise<T>): Pieces {
+function timelyPieces(pieces: Pieces, wait: <T>(call: () => T | Promise<T>) => Promise<T>): Pieces {
   return {
     size: pieces.size,
     copies: pieces.copies,

@@ -2,7 +2,7 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { pause } from './files.ts';
 import { orAbsent } from './folder-store.ts';
 import { digestOf, entryPieces } from './pieces.ts';
-import type { CacheStore, PieceStore, Pieces } from './store.ts';
+import type { PieceStore, Pieces, Store } from './store.ts';
 
 /** What stands before a piece in a file of pieces: its length in bytes, and its digest. */
 const [lengthBytes, recordBytes] = [4, 20];
@@ -24,7 +24,7 @@ export function opfsStore(root: FileSystemDirectoryHandle, moved: () => void): P
     folders.set(folder, opened);
     return opened.getFileHandle(name, { create });
   };
-  const store: Required<CacheStore> = {
+  const store: Required<Store> = {
     get: (key) => orAbsent(async () => (await (await handleOf(key, false))?.getFile())?.arrayBuffer()),
     async put(key, value) {
       const handle = (await handleOf(key, true))!;

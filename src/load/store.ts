@@ -1,16 +1,25 @@
+type Soon<T> = T | Promise<T>;
+
 /**
  * Where a cache keeps its entries: whole values by key, each written at once or not at all. Keys are `FOLDER/NAME`.
  * `get` and `put` are all that is needed; without `keys` and `delete` models can be neither listed nor deleted.
  */
 export interface CacheStore {
   /** The value; undefined or null if there is none. */
-  get(key: string): Promise<Uint8Array<ArrayBuffer> | ArrayBuffer | null | undefined>;
-  put(key: string, value: Uint8Array<ArrayBuffer>): Promise<void>;
+  get(key: string): Soon<Uint8Array<ArrayBuffer> | ArrayBuffer | null | undefined>;
+  put(key: string, value: Uint8Array<ArrayBuffer>): Soon<void>;
   /** All keys that begin with `prefix`, which is empty or has the folder's whole name. */
-  keys?(prefix: string): Promise<string[]>;
+  keys?(prefix: string): Soon<string[]>;
   /** Deletes all keys that begin with `prefix`. */
-  delete?(prefix: string): Promise<void>;
+  delete?(prefix: string): Soon<void>;
 }
+
+/** A `CacheStore` that answers with promises alone. */
+export type Store = {
+  [K in keyof CacheStore]: NonNullable<CacheStore[K]> extends (...args: infer A) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never;
+};
 
 /** The pieces of one version of a file in a cache. */
 export interface Pieces {
@@ -31,7 +40,7 @@ export interface Pieces {
 }
 
 /** A store that keeps the pieces of a file in a way of its own. */
-export interface PieceStore extends CacheStore {
+export interface PieceStore extends Store {
   /** What was put is used no more once `put` has settled: its memory may be. */
   copies?: boolean;
   /** Bytes of a piece that suit it. */

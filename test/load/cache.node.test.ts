@@ -102,6 +102,17 @@ const cutAfter =
   };
 
 describe('a cache', () => {
+  test('may answer at once, without promises', async () => {
+    const values = new Map<string, Uint8Array<ArrayBuffer>>();
+    const store: CacheStore = {
+      get: (key) => values.get(key),
+      put: (key, value) => void values.set(key, value.slice()),
+    };
+    await start();
+    expectSame(await loadAll(store), expected);
+    expectSame(await loadAll(store, { fetch: offline }), expected);
+  });
+
   test('downloads once; then loads without a byte, and without a network', async () => {
     const store = memoryStore();
     await start();
