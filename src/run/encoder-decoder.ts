@@ -1,6 +1,7 @@
 import type { EncoderDecoderConfig } from '../model/family.ts';
 import { badOption } from '../plan/error.ts';
 import type { Profile } from '../plan/profile.ts';
+import { inputsFields } from '../text/options.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkOptions, integer, integersOf, isList, isSignal, quote } from './check.ts';
 import { defaultsOf } from './defaults.ts';
@@ -146,7 +147,7 @@ export class EncoderDecoder extends Loaded<EncoderDecoderConfig> {
       throw badOption(`The source is ${quote(input)}; expected a text, ids, or { ids, mask? }.`);
     }
     const { ids, mask, ...more } = isPlain ? { ids: input as TargetInput, mask: undefined } : input;
-    const [unknown] = Object.keys(more);
+    const unknown = Object.keys(more).find((key) => !inputsFields.includes(key));
     if (unknown) throw badOption(`The source has ${quote(unknown)}; expected ids and mask alone.`);
     const whole =
       typeof ids === 'string'

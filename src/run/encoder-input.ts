@@ -2,7 +2,7 @@ import { bert, type EncoderConfig } from '../model/bert.ts';
 import type { SentenceConfig } from '../model/sentence.ts';
 import { badOption, VitrineError } from '../plan/error.ts';
 import { literally } from '../text/literally.ts';
-import type { TokenizerInputs, Truncation } from '../text/options.ts';
+import { inputsFields, type TokenizerInputs, type Truncation } from '../text/options.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { integer, isList, quote } from './check.ts';
 import type { EncoderText } from './encode.ts';
@@ -36,8 +36,6 @@ export interface ReadText extends IdsText {
   inputs: TokenizerInputs;
 }
 
-const fields = { words: ['text', 'pair'], ids: ['ids', 'types', 'mask'] };
-
 /** Makes of what a caller gives the rows that an encoder runs. */
 export class EncoderReader {
   readonly tokenizer: Tokenizer;
@@ -69,7 +67,7 @@ export class EncoderReader {
       if (typeof one !== 'string')
         throw bad(index, `is ${quote(one)}`, 'a text, { text, pair } or { ids, types, mask }');
     }
-    if (typeof input === 'object') refuseOthers(input, index, fields.words);
+    if (typeof input === 'object') refuseOthers(input, index, ['text', 'pair']);
     const lower = this.#lowercase ?? ((one: string) => one);
     const inputs = this.tokenizer.inputs(lower(text), {
       ...(pair !== undefined && { pair: lower(pair) }),
@@ -95,7 +93,7 @@ export class EncoderReader {
   }
 
   #ofIds(input: EncoderIds, index: number): IdsText {
-    refuseOthers(input, index, fields.ids);
+    refuseOthers(input, index, ['ids', 'types', 'mask'], inputsFields);
     const { ids, types = [], mask = [] } = input;
     const { vocabSize, nSegments } = this.#config;
     const list = (name: string, given: unknown, most: number): number[] => {
@@ -129,8 +127,8 @@ const bad = (index: number, found: string, expected: string) =>
   badOption(`Input ${index} ${found}; expected ${expected}.`);
 
 /** A mask beside a text, or a text beside ids, would be left out unsaid. */
-function refuseOthers(input: object, index: number, known: readonly string[]): void {
-  const other = Object.keys(input).find((key) => !known.includes(key));
+function refuseOthers(input: object, index: number, known: readonly string[], besides: readonly string[] = []): void {
+  const other = Object.keys(input).find((key) => !known.includes(key) && !besides.includes(key));
   if (other !== undefined) throw bad(index, `has ${quote(other)} beside ${known[0]}`, `${known.join(', ')} alone`);
 }
 

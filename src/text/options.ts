@@ -38,6 +38,9 @@ export interface TokenizerInputs {
   words: (number | null)[];
 }
 
+/** All that `inputs` gives: whoever takes ids takes it as it is. */
+export const inputsFields: readonly string[] = ['ids', 'types', 'offsets', 'sequence', 'words'];
+
 const isFlag = (value: unknown) => typeof value === 'boolean';
 const flag = [isFlag, 'true or false'] as const;
 

@@ -282,6 +282,7 @@ test('score is the log-probability of each token of a target, its start token as
   expect(score.logprobs[0]).toBeCloseTo(logits.data[ids[0]!]! - Math.log(total), 4);
   const text = await model.score('The lamp.', 'Hello');
   expect(text.ids).toEqual(model.tokenizer.encode('Hello', { special: true }));
+  expect(await model.score(model.tokenizer.inputs('The lamp.'), 'Hello')).toEqual(text);
   expect(await model.score(source, [])).toMatchObject({ ids: [], logprobs: [], perplexity: Number.NaN });
 });
 

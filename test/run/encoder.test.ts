@@ -300,8 +300,10 @@ describe('run, trace and profile', () => {
     const pair = { text: 'the lamp', pair: 'was lit' };
     const { ids, types } = bert.tokenizer.inputs(pair.text, { pair: pair.pair });
     expect(types).toContain(1);
-    const [a, b] = (await bert.run([pair, { ids, types }])).hidden;
+    const inputs = bert.tokenizer.inputs(pair.text, { pair: pair.pair });
+    const [a, b, c] = (await bert.run([pair, { ids, types }, inputs])).hidden;
     expectClose(a!.data, b!.data, { absolute: 1e-6 });
+    expectClose(a!.data, c!.data, { absolute: 1e-6 });
     const [trace, same] = [await bert.trace([pair], { capture: ['hidden'] }), await bert.trace({ ids, types })];
     expectClose(trace.get('hidden')!.data, a!.data, { absolute: 1e-6 });
     expectClose(trace.logits.data, same.logits.data, { absolute: 1e-6 });
