@@ -242,6 +242,7 @@ describe('a visitor of the page', () => {
 
   test('a reload while it writes keeps what it wrote until then, to be undone, and the theme', async () => {
     await visit('prompt=Once upon a time&max-new-tokens=200');
+    await expect.poll(() => page.url()).not.toContain('prompt'); // else the reload opens the link again
     const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
     const light = await paper();
     await button('Dark').click();
