@@ -111,7 +111,8 @@ const calls = {
     held.set(++lastId, { model, streams: new Map(), runs: new Map(), ...(pipe && { pipe: pipe as Work }) });
     const fields = Object.fromEntries(kinds[loader].fields.map((name) => [name, model[name as keyof typeof model]]));
     const tokenizer = model.tokenizer && plainTokenizer(model.tokenizer);
-    const [{ device }, tensors, weights] = [model, model.tensors(), model.weights()];
+    const { device } = model;
+    const [tensors, weights] = [model.tensors(), model.weights()];
     return { id: lastId, task: pipe?.task, fields, device, tensors, weights, tokenizer };
   },
   async generate(caller: Caller, id: number, name: 'generate' | 'chat', prompt: unknown, options: unknown) {

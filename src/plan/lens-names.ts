@@ -99,11 +99,11 @@ function block(there: string, here: string, { has, add, component }: Writer): vo
   add(`${there}.hook_in`, `${here}.hook_resid_pre`);
   add(`${there}.hook_out`, `${here}.${isPostNorm ? 'hook_normalized_resid_post' : 'hook_resid_post'}`);
   if (there === here) return;
-  const same = ['mlp.hook_pre', 'mlp.hook_pre_linear', 'mlp.hook_post'];
-  same.push('hook_attn_out', 'hook_mlp_out', 'hook_resid_pre');
-  // There the others are of the sums behind the norms.
-  if (!isPostNorm) same.push('hook_resid_mid', 'hook_cross_attn_out', 'hook_resid_post');
-  for (const name of same) add(`${there}.${name}`, `${here}.${name}`);
+  const ofMlp = ['mlp.hook_pre', 'mlp.hook_pre_linear', 'mlp.hook_post'];
+  const around = ['hook_attn_out', 'hook_mlp_out', 'hook_resid_pre'];
+  // Behind a norm these are of other sums there.
+  const sums = isPostNorm ? [] : ['hook_resid_mid', 'hook_cross_attn_out', 'hook_resid_post'];
+  for (const name of [...ofMlp, ...around, ...sums]) add(`${there}.${name}`, `${here}.${name}`);
   if (!isPostNorm) add(`${there}.hook_resid_mid2`, `${here}.hook_resid_mid_cross`);
 }
 
