@@ -39,7 +39,7 @@ export function sessionSize(
   { text = most, source = most }: Room = {},
 ): ProgramSize {
   const context = Math.min(most, stepsTo(text));
-  const rows = Math.max(slots, Math.min(chunk, context));
+  const rows = Math.max(slots, Math.min(chunk, slots * context));
   const logitRows = Math.max(slots, Math.min(rows, 32));
   return { slots, context, rows, logitRows, ...(isEncoded && { source: Math.min(most, stepsTo(source)) }) };
 }

@@ -21,8 +21,9 @@ import {
   tileOfFivePairs,
   tileOfFiveQ8,
   tileOfFourPairs,
+  tileOfFourFours,
   tileOfFourQ8,
-  tileOfFours,
+  tileOfSixFours,
 } from './integer-tiles';
 import { linearRow } from './linear-row';
 import { linearTile } from './linear-tile';
@@ -36,7 +37,16 @@ import { enter, epoch, I8_PRODUCTS, join, leave, nextRun, OVER, RUN, start } fro
 export { blocksQ4, blocksQ8 } from './blocks';
 // A function that is exported is not put into the one that calls it.
 export { panels, scalePanels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 };
-export { rowOfPairsQ4, rowOfPairsQ8, tileOfFivePairs, tileOfFiveQ8, tileOfFourPairs, tileOfFourQ8, tileOfFours };
+export {
+  rowOfPairsQ4,
+  rowOfPairsQ8,
+  tileOfFivePairs,
+  tileOfFiveQ8,
+  tileOfFourPairs,
+  tileOfFourQ8,
+  tileOfFourFours,
+  tileOfSixFours,
+};
 
 /** A run as its caller leaves it in memory for the other threads. */
 @unmanaged

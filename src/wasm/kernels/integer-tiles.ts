@@ -1,16 +1,11 @@
 import { half4, madd, NIBBLES, number } from './simd';
 
 /**
- * Tiles of products of integers (digits.ts). Of i16 they are 5 by 8, as a sixth row would need more registers than there are, and 4
- * by 8, of which together any number of rows from twelve on can be made; of i8 6 by 8.
+ * Rows of a tile of products of integers (digits.ts) of eight columns: of i16 five, as a sixth would need more registers than there are, of i8
+ * six. Tiles of four rows take what is left over.
  */
 export function rowsOfTile<T>(): i32 {
   return sizeof<T>() == 2 ? 5 : 6;
-}
-
-/** Rows of the tiles for what is left over by the larger ones. */
-export function rowsOfRest<T>(): i32 {
-  return sizeof<T>() == 2 ? 4 : 6;
 }
 
 /**
@@ -43,9 +38,12 @@ function pairs<W>(w: usize): v128 {
   return sizeof<W>() == 2 ? v128.load(w) : v128.load_ext<i8>(w);
 }
 
-/** y [5, 8] = Σ over blocks of the scales times the products of pairs, with an open panel or, as i8, with one of q8 as it lies. */
-function tileOfFive<W>(x: usize, w: usize, scales: usize, blocks: i32, y: usize): void {
-  clear(y, y + 160);
+/**
+ * y [5 or 4, 8] = Σ over blocks of the scales times the products of pairs, with an open panel or, as W = i8, with one of q8 as it lies.
+ * A tile of R = i64 is the larger one, of i32 that of four rows.
+ */
+function tileOfPairs<W, R>(x: usize, w: usize, scales: usize, blocks: i32, y: usize): void {
+  const row: usize = sizeof<R>() == 8 ? 20 : 16;
   for (; blocks > 0; blocks--, scales += 16) {
     let a0 = i32x4.splat(0);
     let a1 = a0;
@@ -57,7 +55,7 @@ function tileOfFive<W>(x: usize, w: usize, scales: usize, blocks: i32, y: usize)
     let d1 = a0;
     let e0 = a0;
     let e1 = a0;
-    for (const end = w + 256 * sizeof<W>(); w < end; w += 16 * sizeof<W>(), x += 20) {
+    for (const end = w + 256 * sizeof<W>(); w < end; w += 16 * sizeof<W>(), x += row) {
       const w0 = pairs<W>(w);
       const w1 = pairs<W>(w + 8 * sizeof<W>());
       let p = v128.load_splat<u32>(x);
@@ -72,9 +70,11 @@ function tileOfFive<W>(x: usize, w: usize, scales: usize, blocks: i32, y: usize)
       p = v128.load_splat<u32>(x, 12);
       d0 = i32x4.add(d0, i32x4.dot_i16x8_s(p, w0));
       d1 = i32x4.add(d1, i32x4.dot_i16x8_s(p, w1));
-      p = v128.load_splat<u32>(x, 16);
-      e0 = i32x4.add(e0, i32x4.dot_i16x8_s(p, w0));
-      e1 = i32x4.add(e1, i32x4.dot_i16x8_s(p, w1));
+      if (sizeof<R>() == 8) {
+        p = v128.load_splat<u32>(x, 16);
+        e0 = i32x4.add(e0, i32x4.dot_i16x8_s(p, w0));
+        e1 = i32x4.add(e1, i32x4.dot_i16x8_s(p, w1));
+      }
     }
     const s0 = sizeof<W>() == 2 ? v128.load(w) : half4(v128.load_ext<i16>(scales));
     const s1 = sizeof<W>() == 2 ? v128.load(w, 16) : half4(v128.load_ext<i16>(scales, 8));
@@ -82,73 +82,26 @@ function tileOfFive<W>(x: usize, w: usize, scales: usize, blocks: i32, y: usize)
     addScaled(x + 4, s0, s1, y + 32, b0, b1);
     addScaled(x + 8, s0, s1, y + 64, c0, c1);
     addScaled(x + 12, s0, s1, y + 96, d0, d1);
-    addScaled(x + 16, s0, s1, y + 128, e0, e1);
-    x += 40;
+    if (sizeof<R>() == 8) addScaled(x + 16, s0, s1, y + 128, e0, e1);
+    x += 2 * row;
     if (sizeof<W>() == 2) w += 32;
-  }
-}
-
-/** y [4, 8], likewise */
-function tileOfFour<W>(x: usize, w: usize, scales: usize, blocks: i32, y: usize): void {
-  clear(y, y + 128);
-  for (; blocks > 0; blocks--, scales += 16) {
-    let a0 = i32x4.splat(0);
-    let a1 = a0;
-    let b0 = a0;
-    let b1 = a0;
-    let c0 = a0;
-    let c1 = a0;
-    let d0 = a0;
-    let d1 = a0;
-    for (const end = w + 256 * sizeof<W>(); w < end; w += 16 * sizeof<W>(), x += 16) {
-      const w0 = pairs<W>(w);
-      const w1 = pairs<W>(w + 8 * sizeof<W>());
-      let p = v128.load_splat<u32>(x);
-      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(p, w0));
-      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(p, w1));
-      p = v128.load_splat<u32>(x, 4);
-      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(p, w0));
-      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(p, w1));
-      p = v128.load_splat<u32>(x, 8);
-      c0 = i32x4.add(c0, i32x4.dot_i16x8_s(p, w0));
-      c1 = i32x4.add(c1, i32x4.dot_i16x8_s(p, w1));
-      p = v128.load_splat<u32>(x, 12);
-      d0 = i32x4.add(d0, i32x4.dot_i16x8_s(p, w0));
-      d1 = i32x4.add(d1, i32x4.dot_i16x8_s(p, w1));
-    }
-    const s0 = sizeof<W>() == 2 ? v128.load(w) : half4(v128.load_ext<i16>(scales));
-    const s1 = sizeof<W>() == 2 ? v128.load(w, 16) : half4(v128.load_ext<i16>(scales, 8));
-    addScaled(x, s0, s1, y, a0, a1);
-    addScaled(x + 4, s0, s1, y + 32, b0, b1);
-    addScaled(x + 8, s0, s1, y + 64, c0, c1);
-    addScaled(x + 12, s0, s1, y + 96, d0, d1);
-    x += 32;
-    if (sizeof<W>() == 2) w += 32;
-  }
-}
-
-/** To fill so little memory by `memory.fill` takes engines as long as a tenth of a tile. */
-function clear(y: usize, end: usize): void {
-  for (; y < end; y += 32) {
-    v128.store(y, i32x4.splat(0));
-    v128.store(y, i32x4.splat(0), 16);
   }
 }
 
 export function tileOfFivePairs(x: usize, w: usize, blocks: i32, y: usize): void {
-  tileOfFive<i16>(x, w, 0, blocks, y);
+  tileOfPairs<i16, i64>(x, w, 0, blocks, y);
 }
 
 export function tileOfFiveQ8(x: usize, w: usize, scales: usize, blocks: i32, y: usize): void {
-  tileOfFive<i8>(x, w, scales, blocks, y);
+  tileOfPairs<i8, i64>(x, w, scales, blocks, y);
 }
 
 export function tileOfFourPairs(x: usize, w: usize, blocks: i32, y: usize): void {
-  tileOfFour<i16>(x, w, 0, blocks, y);
+  tileOfPairs<i16, i32>(x, w, 0, blocks, y);
 }
 
 export function tileOfFourQ8(x: usize, w: usize, scales: usize, blocks: i32, y: usize): void {
-  tileOfFour<i8>(x, w, scales, blocks, y);
+  tileOfPairs<i8, i32>(x, w, scales, blocks, y);
 }
 
 /** Adds a block's products of a row, times its scale and those of the weights. */
@@ -162,10 +115,10 @@ function dot(digits: v128, weights: v128, sum: v128): v128 {
   return i32x4.relaxed_dot_i8x16_i7x16_add_s(weights, digits, sum);
 }
 
-/** y [6, 8] = Σ over blocks of the scales times the products of fours, of the high digits and then of the low ones. */
-export function tileOfFours(x: usize, w: usize, blocks: i32, y: usize): void {
+/** y [6 or 4, 8] = Σ over blocks of the scales times the products of fours, of the high digits and then of the low ones. */
+function tileOfFours<R>(x: usize, w: usize, blocks: i32, y: usize): void {
   if (!ASC_FEATURE_RELAXED_SIMD) return;
-  clear(y, y + 192);
+  const row: usize = sizeof<R>() == 8 ? 24 : 16;
   for (; blocks > 0; blocks--) {
     let a0 = v128.load(w, 288);
     let a1 = v128.load(w, 304);
@@ -180,7 +133,7 @@ export function tileOfFours(x: usize, w: usize, blocks: i32, y: usize): void {
     let f0 = a0;
     let f1 = a1;
     for (let digit = 0; ; digit++) {
-      for (const end = w + 256; w < end; w += 32, x += 24) {
+      for (const end = w + 256; w < end; w += 32, x += row) {
         const w0 = v128.load(w);
         const w1 = v128.load(w, 16);
         let p = v128.load_splat<u32>(x);
@@ -195,12 +148,14 @@ export function tileOfFours(x: usize, w: usize, blocks: i32, y: usize): void {
         p = v128.load_splat<u32>(x, 12);
         d0 = dot(p, w0, d0);
         d1 = dot(p, w1, d1);
-        p = v128.load_splat<u32>(x, 16);
-        e0 = dot(p, w0, e0);
-        e1 = dot(p, w1, e1);
-        p = v128.load_splat<u32>(x, 20);
-        f0 = dot(p, w0, f0);
-        f1 = dot(p, w1, f1);
+        if (sizeof<R>() == 8) {
+          p = v128.load_splat<u32>(x, 16);
+          e0 = dot(p, w0, e0);
+          e1 = dot(p, w1, e1);
+          p = v128.load_splat<u32>(x, 20);
+          f0 = dot(p, w0, f0);
+          f1 = dot(p, w1, f1);
+        }
       }
       if (digit) break;
       w -= 256;
@@ -223,11 +178,21 @@ export function tileOfFours(x: usize, w: usize, blocks: i32, y: usize): void {
     addScaled(x + 4, s0, s1, y + 32, b0, b1);
     addScaled(x + 8, s0, s1, y + 64, c0, c1);
     addScaled(x + 12, s0, s1, y + 96, d0, d1);
-    addScaled(x + 16, s0, s1, y + 128, e0, e1);
-    addScaled(x + 20, s0, s1, y + 160, f0, f1);
-    x += 48;
+    if (sizeof<R>() == 8) {
+      addScaled(x + 16, s0, s1, y + 128, e0, e1);
+      addScaled(x + 20, s0, s1, y + 160, f0, f1);
+    }
+    x += 2 * row;
     w += 64;
   }
+}
+
+export function tileOfSixFours(x: usize, w: usize, blocks: i32, y: usize): void {
+  tileOfFours<i64>(x, w, blocks, y);
+}
+
+export function tileOfFourFours(x: usize, w: usize, blocks: i32, y: usize): void {
+  tileOfFours<i32>(x, w, blocks, y);
 }
 
 /**

@@ -1,12 +1,12 @@
 import { numbersAt, openPanel, packDigits, ROW_BLOCK, scalesAt } from './digits';
 import {
-  rowsOfRest,
   rowsOfTile,
   tileOfFivePairs,
   tileOfFiveQ8,
+  tileOfFourFours,
   tileOfFourPairs,
   tileOfFourQ8,
-  tileOfFours,
+  tileOfSixFours,
 } from './integer-tiles';
 import {
   blockOfRows,
@@ -46,29 +46,36 @@ export function linearTile<T>(s: Step, batch: Batch, scratch: usize): void {
   const size = (((rows + blocks - 1) / blocks + tileRows - 1) / tileRows) * tileRows;
   const most = max(EIGHT, ((totalColumns(s) * blocks) / (threadCount() * 32)) & ~(EIGHT - 1));
   let packed = -1; // the block whose rows are in x
+  let larger = 0;
   while (takeColumns(s, most, blocks)) {
     const from = blockOfRows * size;
     const end = min(rows, from + size);
     if (packed != blockOfRows) {
-      if (isFloat<T>()) packRows(s, batch, from, end, depth, x);
-      else packIntegers<T>(s, batch, from, end, depth, x, weights);
+      larger = endOfLarger<T>(from, end);
+      if (isFloat<T>()) packRows(s, batch, from, larger, end, depth, x);
+      else packIntegers<T>(s, batch, from, larger, end, depth, x, weights);
     }
     packed = blockOfRows;
     for (let c = -(column & (EIGHT - 1)); c < columns; c += EIGHT) {
       if (isFloat<T>()) {
-        tilesOfFloats(s, batch, c, from, end, depth, x, panelAt(s, column + c, depth, weights), y);
+        tilesOfFloats(s, batch, c, from, larger, end, depth, x, panelAt(s, column + c, depth, weights), y);
       } else {
         const numbers = numbersAt(table, column + c, s.width);
         const scales = scalesAt(table, column + c, s.width);
         if (!isClosed) openPanel<T>(isQ8, numbers, scales, depth, weights);
-        tilesOfIntegers<T>(s, batch, c, from, end, depth, x, isClosed ? numbers : weights, isClosed ? scales : 0, y);
+        const panel = isClosed ? numbers : weights;
+        tilesOfIntegers<T>(s, batch, c, from, larger, end, depth, x, panel, isClosed ? scales : 0, y);
       }
     }
   }
 }
 
-/** The end of those of some rows that are taken by six; the others are taken by four, so that as few as can be are computed for nothing. */
-function endOfSixes(from: i32, end: i32): i32 {
+/** The end of those of some rows that are taken by the larger tiles; the others are taken by four, so that as few as can be are computed for nothing. */
+function endOfLarger<T>(from: i32, end: i32): i32 {
+  if (sizeof<T>() == 2) {
+    const tiles = (end - from + 4) / 5;
+    return from + max(0, end - from - tiles * FOUR) * 5;
+  }
   const rest = (end - from) % SIX;
   if (rest == 0 || rest == 5) return end;
   return rest > 2 ? end - rest : max(from, end - rest - SIX);
@@ -79,6 +86,7 @@ function tilesOfFloats(
   batch: Batch,
   c: i32,
   from: i32,
+  larger: i32,
   end: i32,
   depth: i32,
   x: usize,
@@ -86,9 +94,8 @@ function tilesOfFloats(
   y: usize,
 ): void {
   const bytes = (<usize>depth) << 2;
-  const sixes = endOfSixes(from, end);
   let r = from;
-  for (; r < sixes; r += SIX, x += SIX * bytes) {
+  for (; r < larger; r += SIX, x += SIX * bytes) {
     tile(x, SIX * 4, weights, depth, y);
     finishPanel(s, batch, r, min(SIX, end - r), c, y);
   }
@@ -98,18 +105,13 @@ function tilesOfFloats(
   }
 }
 
-/** The end of those of some rows that are taken by larger tiles, where as few as can be are computed for nothing. */
-function endOfLarger<T>(from: i32, end: i32): i32 {
-  const tiles = (end - from + rowsOfTile<T>() - 1) / rowsOfTile<T>();
-  return from + max(0, end - from - tiles * rowsOfRest<T>()) * rowsOfTile<T>();
-}
-
 /** `scales`: of a panel that is not open. */
 function tilesOfIntegers<T>(
   s: Step,
   batch: Batch,
   c: i32,
   from: i32,
+  larger: i32,
   end: i32,
   blocks: i32,
   x: usize,
@@ -117,11 +119,13 @@ function tilesOfIntegers<T>(
   scales: usize,
   y: usize,
 ): void {
-  const larger = endOfLarger<T>(from, end);
   for (let r = from; r < end; ) {
-    const rows = r < larger ? rowsOfTile<T>() : rowsOfRest<T>();
-    if (sizeof<T>() == 1) tileOfFours(x, weights, blocks, y);
-    else if (r < larger) {
+    const rows = r < larger ? rowsOfTile<T>() : FOUR;
+    clear(y, y + ((<usize>rows) << 5));
+    if (sizeof<T>() == 1) {
+      if (r < larger) tileOfSixFours(x, weights, blocks, y);
+      else tileOfFourFours(x, weights, blocks, y);
+    } else if (r < larger) {
       if (scales) tileOfFiveQ8(x, weights, scales, blocks, y);
       else tileOfFivePairs(x, weights, blocks, y);
     } else {
@@ -134,11 +138,24 @@ function tilesOfIntegers<T>(
   }
 }
 
-function packIntegers<T>(s: Step, batch: Batch, from: i32, end: i32, blocks: i32, to: usize, normed: usize): void {
+/** To fill so little memory by `memory.fill` takes engines as long as a tenth of a tile. */
+function clear(y: usize, end: usize): void {
+  for (; y < end; y += 16) v128.store(y, i32x4.splat(0));
+}
+
+function packIntegers<T>(
+  s: Step,
+  batch: Batch,
+  from: i32,
+  larger: i32,
+  end: i32,
+  blocks: i32,
+  to: usize,
+  normed: usize,
+): void {
   const isQ4 = changetype<Table>(s.tables).format == Format.q4;
-  const larger = endOfLarger<T>(from, end);
   for (let r = from; r < end; ) {
-    const rows = r < larger ? rowsOfTile<T>() : rowsOfRest<T>();
+    const rows = r < larger ? rowsOfTile<T>() : FOUR;
     for (let i = 0; i < rows; i++) {
       packDigits<T>(readyRow(s, batch, min(r + i, end - 1), normed), blocks, i, rows, isQ4, to);
     }
@@ -148,11 +165,10 @@ function packIntegers<T>(s: Step, batch: Batch, from: i32, end: i32, blocks: i32
 }
 
 /** Rows from .. end of the input; the last one stands in for those beyond. */
-function packRows(s: Step, batch: Batch, from: i32, end: i32, depth: i32, to: usize): void {
+function packRows(s: Step, batch: Batch, from: i32, larger: i32, end: i32, depth: i32, to: usize): void {
   const bytes = (<usize>depth) << 2;
-  const sixes = endOfSixes(from, end);
   let r = from;
-  for (; r < sixes; r += SIX, to += SIX * bytes) {
+  for (; r < larger; r += SIX, to += SIX * bytes) {
     const x0 = inputRow(s, batch, r);
     const x1 = inputRow(s, batch, min(r + 1, end - 1));
     const x2 = inputRow(s, batch, min(r + 2, end - 1));
