@@ -31,7 +31,7 @@ import { norm, normScale } from './norm';
 import { panels, scalePanels, tile, tileOfFour, tileOfOneBf16, tileOfOneF16, tileOfOneF32 } from './panels';
 import { activation, binary, cacheAppend, embed, rotate, rotateAppend, selectRows } from './rows';
 import { writeNumbers } from './simd';
-import { Batch, FEW_QUANTISED, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
+import { Batch, FEW_PAIRS, FEW_QUANTISED, FEW_ROWS, Format, Op, rowsOf, Step, Table } from './step';
 import { enter, epoch, I8_PRODUCTS, join, leave, nextRun, OVER, RUN, start } from './threads';
 
 export { blocksQ4, blocksQ8 } from './blocks';
@@ -128,7 +128,8 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
       const isFloat = changetype<Table>(s.tables).format < Format.q8;
       if (rowsOf(s, batch) <= (isFloat ? FEW_ROWS : FEW_QUANTISED)) return linearRow(s, batch, scratch);
       if (isFloat) return linearTile<f32>(s, batch, scratch);
-      if (ASC_FEATURE_RELAXED_SIMD && load<i32>(I8_PRODUCTS)) return linearTile<i8>(s, batch, scratch);
+      const isOfMany = rowsOf(s, batch) > FEW_PAIRS;
+      if (ASC_FEATURE_RELAXED_SIMD && isOfMany && load<i32>(I8_PRODUCTS)) return linearTile<i8>(s, batch, scratch);
       return linearTile<i16>(s, batch, scratch);
     case Op.cacheAppend:
       return cacheAppend(s, batch);

@@ -4,6 +4,8 @@ export const FEW_ROWS: i32 = 4;
 export const FEW_QUANTISED: i32 = 2;
 /** Up to so many rows tiles of pairs read panels of q8 as they lie: to open them takes as long as that makes some 32 rows slower. */
 export const CLOSED_ROWS: i32 = 32;
+/** Up to so many rows pairs are taken where there are fours too, whose panels must be opened. */
+export const FEW_PAIRS: i32 = 5;
 
 /** Rows of a head whose attention a thread computes together. */
 export const ATTENTION_ROWS: i32 = 48;
