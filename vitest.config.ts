@@ -29,7 +29,7 @@ const inChromium = [
 const inChromiumOnceANight = ['test/{gpu,model,ops}/**/*.test.ts', 'test/wasm/{blocks,variants}.test.ts'];
 
 const usesGpu =
-  /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|(altered|planted|split-case|empty-kernels)\.ts'/;
+  /\b(backends|testGpu|sharedDevice|webgpu\w*)\b.*\bbackends\.ts'|fixed-logits|(altered|beyond|planted|split-case|empty-kernels)\.ts'/;
 
 const read = (path: string) => readFileSync(path, 'utf8');
 const all = readdirSync('test', { recursive: true, encoding: 'utf8' }).map(

@@ -14,6 +14,23 @@ struct Statistics {
   factor: f32, // 1 / sqrt(variance + epsilon)
 }
 
+// The row of x that makes a row of the output.
+fn inputRow(row: u32) -> u32 {
+  if (SELECT) { return batch.rows[row].logitRow; } // a chunk of a loss has rows that the batch does not list
+  return row;
+}
+
+// The row of the weight that makes output i. Those beyond the last make it again, and nothing of them is stored: a row read beyond the
+// weight is one of somebody else's, or of nobody's, where no one checks bounds.
+fn weightRow(i: u32) -> u32 {
+  return WEIGHT_ROW + min(i, UP + N - 1);
+}
+
+// The rows of outputs i to i + 3.
+fn weightRows(i: u32) -> vec4u {
+  return vec4u(weightRow(i), weightRow(i + 1), weightRow(i + 2), weightRow(i + 3));
+}
+
 // What a norm that is not centred has in place of a mean.
 fn centre(mean: f32) -> f32 {
   return select(0, mean, CENTRED);

@@ -35,9 +35,9 @@ fn statistics(start: u32, lane: u32) -> Statistics {
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = (group.x * TEAMS + lane / LANES) * select(OUTPUTS, 1u, UP > 0);
-  let w = WEIGHT_ROW + i;
-  let other = w + select(1u, UP, UP > 0);
-  let row = select(group.y, batch.rows[group.y].logitRow, SELECT);
+  let w = weightRow(i);
+  let other = weightRow(i + select(1u, UP, UP > 0));
+  let row = inputRow(group.y);
   let start = row * ROW_UNITS * 4;
   var s = Statistics(0, 1);
   if (NORM) { s = statistics(start, lane); }

@@ -2,17 +2,12 @@
 // barrier costs more than reading again. In front of it: how an invocation comes by its inputs, for itself or in fours.
 override WORKGROUP: u32;
 
-fn products(row: u32, unit: u32, x: mat4x4f) -> vec4f {
-  return vec4f(
-    unscaled(row, unit, x),
-    unscaled(row + 1, unit, x),
-    unscaled(row + 2, unit, x),
-    unscaled(row + 3, unit, x),
-  );
+fn products(rows: vec4u, unit: u32, x: mat4x4f) -> vec4f {
+  return vec4f(unscaled(rows.x, unit, x), unscaled(rows.y, unit, x), unscaled(rows.z, unit, x), unscaled(rows.w, unit, x));
 }
 
-fn scales(row: u32, unit: u32) -> vec4f {
-  return vec4f(scale16(row, unit), scale16(row + 1, unit), scale16(row + 2, unit), scale16(row + 3, unit));
+fn scales(rows: vec4u, unit: u32) -> vec4f {
+  return vec4f(scale16(rows.x, unit), scale16(rows.y, unit), scale16(rows.z, unit), scale16(rows.w, unit));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -22,7 +17,7 @@ fn main(
   @builtin(local_invocation_index) local: u32,
 ) {
   let i = id.x * select(8u, 4u, UP > 0); // beyond N nothing is stored
-  let row = select(id.y, batch.rows[id.y].logitRow, SELECT);
+  let row = inputRow(id.y);
   let start = row * ROW_UNITS * 4;
   let lane = laneOf(local);
   var s = Statistics(0, 1);
@@ -30,8 +25,8 @@ fn main(
   if (keepsNormed(group.x)) { keepNormed(start, local, WORKGROUP, s); }
   var low = vec4f();
   var high = vec4f();
-  let w = WEIGHT_ROW + i;
-  let w4 = w + select(4u, UP, UP > 0);
+  let w = weightRows(i);
+  let w4 = weightRows(i + select(4u, UP, UP > 0));
   for (var unit = 0u; unit < ROW_UNITS; unit++) {
     let values = shared16(start, unit, s, lane);
     low += products(w, unit, values) * scales(w, unit);

@@ -3,7 +3,7 @@
 // Start of a row of x; rows beyond the last repeat it and are not stored.
 fn startOf(row: u32) -> u32 {
   let last = min(row, rowCount() - 1);
-  return select(last, batch.rows[last].logitRow, SELECT) * ROW_UNITS * 4;
+  return inputRow(last) * ROW_UNITS * 4;
 }
 
 fn scaled16(row: u32, unit: u32) -> mat4x4f {

@@ -43,7 +43,7 @@ fn main(
   for (var unit = 0u; unit < ROW_UNITS; unit++) {
     xTile[lane] = input4(xStart, unit * 4 + lane % 4, s);
     if (lane < SIDE) {
-      let w = scaled16(WEIGHT_ROW + firstOutput + tileRow(lane), unit);
+      let w = scaled16(weightRow(firstOutput + tileRow(lane)), unit);
       wTile[lane * 4] = w[0];
       wTile[lane * 4 + 1] = w[1];
       wTile[lane * 4 + 2] = w[2];

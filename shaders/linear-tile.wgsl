@@ -59,8 +59,8 @@ fn main(
   // live in memory, not in registers.
   var low: array<vec4f, 8>;
   var high: array<vec4f, 8>;
-  let w = WEIGHT_ROW + i;
-  let other = w + select(4u, UP, UP > 0);
+  let w = weightRows(i);
+  let other = weightRows(i + select(4u, UP, UP > 0));
   for (var unit = 0u; unit < ROW_UNITS; unit++) {
     let x0 = shared16(start[0], unit, s[0], lane);
     let x1 = shared16(start[1], unit, s[1], lane);
@@ -70,10 +70,10 @@ fn main(
     let x5 = shared16(start[5], unit, s[5], lane);
     let x6 = shared16(start[6], unit, s[6], lane);
     let x7 = shared16(start[7], unit, s[7], lane);
-    let w0 = scaled16(w, unit);
-    let w1 = scaled16(w + 1, unit);
-    let w2 = scaled16(w + 2, unit);
-    let w3 = scaled16(w + 3, unit);
+    let w0 = scaled16(w.x, unit);
+    let w1 = scaled16(w.y, unit);
+    let w2 = scaled16(w.z, unit);
+    let w3 = scaled16(w.w, unit);
     low[0] += products(x0, w0, w1, w2, w3);
     low[1] += products(x1, w0, w1, w2, w3);
     low[2] += products(x2, w0, w1, w2, w3);
@@ -82,10 +82,10 @@ fn main(
     low[5] += products(x5, w0, w1, w2, w3);
     low[6] += products(x6, w0, w1, w2, w3);
     low[7] += products(x7, w0, w1, w2, w3);
-    let w4 = scaled16(other, unit);
-    let w5 = scaled16(other + 1, unit);
-    let w6 = scaled16(other + 2, unit);
-    let w7 = scaled16(other + 3, unit);
+    let w4 = scaled16(other.x, unit);
+    let w5 = scaled16(other.y, unit);
+    let w6 = scaled16(other.z, unit);
+    let w7 = scaled16(other.w, unit);
     high[0] += products(x0, w4, w5, w6, w7);
     high[1] += products(x1, w4, w5, w6, w7);
     high[2] += products(x2, w4, w5, w6, w7);

@@ -17,8 +17,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var value = input[at];
   if (i < 2 * PAIRS) {
     let pair = batch.rows[id.y].position * TABLE_STRIDE + i % PAIRS;
-    let other = select(-input[at + PAIRS], input[at - PAIRS], i >= PAIRS);
-    value = value * table[pair] + other * table[pair + PAIRS] * TURN;
+    let other = input[select(at + PAIRS, at - PAIRS, i >= PAIRS)] * select(-TURN, TURN, i >= PAIRS);
+    value = value * table[pair] + other * table[pair + PAIRS];
   }
   output[at] = value;
 }

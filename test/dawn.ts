@@ -4,7 +4,8 @@ import { isFull } from './full.ts';
 /**
  * WebGPU in Node: Dawn, on SwiftShader where there is no GPU (vitest.config.ts sets the environment). Kept here because
  * an instance must outlive everything made from it: collected early, it takes the process down.
- * By day without the bounds checks that browsers add to shaders: a fifth less to compile, and who relies on them is found out.
+ * By day without the bounds checks that browsers add to shaders: a fifth less to compile. A kernel that relies on
+ * them may then take the process down; `test/gpu/beyond.test.ts` finds such kernels.
  */
 export const dawn: GPU = create(isFull ? [] : ['enable-dawn-features=disable_robustness']);
 

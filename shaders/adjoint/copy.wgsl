@@ -10,5 +10,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let row = id.y + id.z * groups.y;
   if (id.x >= STRIDE || row >= ROWS) { return; }
   let i = row * STRIDE + id.x;
-  output[i] = select(input[i], 0, ZERO);
+  var value = 0.0;
+  if (!ZERO) { value = input[i]; }
+  output[i] = value;
 }

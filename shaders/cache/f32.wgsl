@@ -5,8 +5,9 @@ fn valuesStart() -> u32 {
   return arrayLength(&cache) * 2;
 }
 
+// Beyond a head, which may be the last, it is anything, and weighs nothing.
 fn cached(at: u32) -> f32 {
-  return cache[at / 4][at % 4];
+  return cache[min(at / 4, arrayLength(&cache) - 1)][at % 4];
 }
 
 fn cached4(at: u32) -> vec4f {

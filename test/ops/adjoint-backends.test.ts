@@ -5,7 +5,7 @@ import { PlanBuilder } from '../../src/plan/builder.ts';
 import { backends, deviceWith, isFull, sharedDevice } from '../backends.ts';
 import { expectClose } from '../close.ts';
 import { randomValues } from './mini-plan.ts';
-import { answersCase, type Case, opened, randomCase, withEdit } from './random-plan.ts';
+import { answersCase, type Case, longCase, opened, randomCase, withEdit } from './random-plan.ts';
 
 /** Random plans; an edit of each kind in some, wherever it fits. */
 function cases(count: number): [string, Case][] {
@@ -21,21 +21,6 @@ function cases(count: number): [string, Case][] {
     const plan = edits.reduce((plan, { tensor, edit }) => withEdit(plan, tensor, [edit]), one.plan);
     return [`${i + 1}${edits.length > 0 ? ', edited' : ''}`, { ...one, plan }];
   });
-}
-
-/** Products longer than what kernels take at a time: 1,030 rows, 1,100 columns. */
-function longCase(length = 1030, words = 7): Case {
-  const b = new PlanBuilder();
-  const x = b.embed('embedded', { weight: b.matrix('words', words, 96), by: 'token' });
-  b.linear(b.select('selected', x), b.layer('head', 96, 1100, { bias: true }), ['logits', 1100]);
-  const plan = b.plan({ nCtx: length, vocabSize: 1100 });
-  const all = Array.from({ length }, (_, i) => i);
-  const rows = all.map((position) => ({ token: (position * 13) % words, position, slot: 0 }));
-  const labels = Float32Array.from(all, (i) => (i * 31) % 1100);
-  const weights = new Map(
-    plan.weights.map(({ name, rows, columns }, i) => [name, randomValues(rows * columns, i + 1, 0.3)]),
-  );
-  return { plan, kind: 'crossEntropy', weights, batch: { rows, logitRows: all, labels, lossScale: 0.25 } };
 }
 
 /** Heads wider than what a kernel takes at a time, and no multiple of it: 22; rows that see some of the keys. */

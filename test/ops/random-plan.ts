@@ -125,6 +125,21 @@ export function answersCase(): Case {
   return { plan, kind: 'answers', weights, batch };
 }
 
+/** Products longer than what kernels take at a time: 1,030 rows, 1,100 columns. */
+export function longCase(length = 1030, words = 7): Case {
+  const b = new PlanBuilder();
+  const x = b.embed('embedded', { weight: b.matrix('words', words, 96), by: 'token' });
+  b.linear(b.select('selected', x), b.layer('head', 96, 1100, { bias: true }), ['logits', 1100]);
+  const plan = b.plan({ nCtx: length, vocabSize: 1100 });
+  const all = Array.from({ length }, (_, i) => i);
+  const rows = all.map((position) => ({ token: (position * 13) % words, position, slot: 0 }));
+  const labels = Float32Array.from(all, (i) => (i * 31) % 1100);
+  const weights = new Map(
+    plan.weights.map(({ name, rows, columns }, i) => [name, randomValues(rows * columns, i + 1, 0.3)]),
+  );
+  return { plan, kind: 'crossEntropy', weights, batch: { rows, logitRows: all, labels, lossScale: 0.25 } };
+}
+
 /** An edit as a step behind what makes its tensor. */
 export function withEdit(plan: Plan, tensor: string, edits: TensorEdit[]): Plan {
   const steps = plan.steps.flatMap((step) => {
