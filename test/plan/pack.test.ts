@@ -3,12 +3,16 @@ import type { WeightFormat } from '../../src/plan/backend.ts';
 import { packRows, strideOf, unpackRow } from '../../src/plan/formats.ts';
 import { openPacker } from '../../src/plan/pack.ts';
 
+/** Numbers at a tie and a step of float32 beside it. */
+const nearTie = (i: number) => (i - 16.5) * (1 + ((i % 3) - 1) * 2 ** -23);
+
 /** Rows that rounding treats in every way: of many scales, with halves of steps, zeros of both signs, and what no half can hold. */
 function awkwardRows(rows: number, columns: number): Float32Array {
   let state = columns;
   const random = () => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32) * 2 - 1;
   return Float32Array.from({ length: rows * columns }, (_, i) => {
     const block = Math.floor(i / 32);
+    if (block % 7 === 2) return i % 32 === 0 ? 127 * 0.25 * 1.25 : nearTie(i % 32) * 0.25 * 1.25;
     if (block % 7 === 3) return i % 2 ? 0 : -0;
     if (block % 7 === 4) return (i % 32) - 16 === 0 ? -127 : ((i % 32) - 16) / 2; // ties
     if (block % 7 === 5) return random() * 2 ** -20; // subnormal halves

@@ -59,36 +59,43 @@ function steps4(from: usize, factor: v128, offset: v128): v128 {
   );
 }
 
+/** Magnitudes are in the order of their bits, which processors compare in one instruction. */
 function largestOf(from: usize): f32 {
   let most = f32x4.splat(0);
-  for (let i = 0; i < BLOCK * 4; i += 16) most = f32x4.max(most, f32x4.abs(v128.load(from + i)));
-  most = f32x4.max(most, v128.shuffle<i64>(most, most, 1, 0));
+  for (let i = 0; i < BLOCK * 4; i += 16) most = i32x4.max_s(most, f32x4.abs(v128.load(from + i)));
+  most = i32x4.max_s(most, v128.shuffle<i64>(most, most, 1, 0));
   return max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
 }
 
+/** A block in steps of its scale, rounded in float32: false where a weight is so near to a tie that float64 may round it otherwise. */
+function roundBlock(from: usize, inverse: f32, values: usize): bool {
+  const factor = f32x4.splat(inverse);
+  const round = f32x4.splat(12582912); // added to a float below 2^22 it leaves the nearest whole number in the lowest bits
+  let apart = f32x4.splat(0);
+  for (const end = from + BLOCK * 4; from < end; from += 32, values += 8) {
+    const a = f32x4.mul(v128.load(from), factor);
+    const b = f32x4.mul(v128.load(from, 16), factor);
+    const wholeA = f32x4.add(a, round);
+    const wholeB = f32x4.add(b, round);
+    apart = i32x4.max_s(apart, f32x4.abs(f32x4.sub(a, f32x4.sub(wholeA, round))));
+    apart = i32x4.max_s(apart, f32x4.abs(f32x4.sub(b, f32x4.sub(wholeB, round))));
+    const words = i16x8.narrow_i32x4_s(i32x4.sub(wholeA, round), i32x4.sub(wholeB, round));
+    v128.store_lane<u64>(values, i8x16.max_s(i8x16.narrow_i16x8_s(words, words), i8x16.splat(-127)), 0);
+  }
+  return !v128.any_true(f32x4.gt(apart, f32x4.splat(0.4999))); // float32 is off by 3e-5 at most
+}
+
 export function q8(from: usize, count: i32, values: usize, scales: usize): void {
-  const offset = f64x2.splat(128.5);
-  const middle = i32x4.splat(128);
   for (let b = 0; b < count; b += BLOCK, from += BLOCK * 4, values += BLOCK, scales += 2) {
     const half = halfOf(largestOf(from) / 127);
     store<u16>(scales, half);
     const scale = <f64>floatOf(half);
-    if (scale == 0) {
-      memory.fill(values, 0, BLOCK);
-      continue;
-    }
-    const inverse = f64x2.splat(1 / scale);
-    for (let i: usize = 0; i < 2; i++) {
-      const at = from + i * 64;
-      const first = i16x8.narrow_i32x4_s(
-        i32x4.sub(steps4(at, inverse, offset), middle),
-        i32x4.sub(steps4(at + 16, inverse, offset), middle),
-      );
-      const second = i16x8.narrow_i32x4_s(
-        i32x4.sub(steps4(at + 32, inverse, offset), middle),
-        i32x4.sub(steps4(at + 48, inverse, offset), middle),
-      );
-      v128.store(values + i * 16, i8x16.max_s(i8x16.narrow_i16x8_s(first, second), i8x16.splat(-127)));
+    if (scale == 0) memory.fill(values, 0, BLOCK);
+    else if (!roundBlock(from, <f32>(1 / scale), values)) {
+      for (let i = 0; i < BLOCK; i++) {
+        const steps = <f64>load<f32>(from + (i << 2)) * (1 / scale) + 128.5;
+        store<i8>(values + i, <i32>min(max(steps, 1), 255) - 128);
+      }
     }
   }
 }
