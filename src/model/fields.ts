@@ -119,13 +119,13 @@ export class Fields {
     return value;
   }
 
-  /** A finite number of these limits, both of which are among them. */
+  /** A finite number of these limits, both of which are among them; above 0 is from the least number that is. */
   number(name: string, least: number, limit: number, absent?: number): number {
     const value = this.get(name) ?? absent;
     if (typeof value !== 'number' || !(value >= least && value <= limit)) {
-      const range =
-        limit === Number.MAX_VALUE ? (least < 0 ? '' : ' that is not negative') : ` from ${least} to ${limit}`;
-      throw this.bad(name, `a number${range}`);
+      const low = least < 0 ? '' : least > 0 ? ' above 0' : ' from 0';
+      const high = limit === Number.MAX_VALUE ? '' : ` up to ${limit}`;
+      throw this.bad(name, `a number${low}${high}`);
     }
     return value;
   }
@@ -147,6 +147,11 @@ export class Fields {
       throw this.bad(name, 'a token id, a list of them, or null');
     }
     return ids.filter((id) => id < vocabSize);
+  }
+
+  /** The id that fills texts up; the first files of Llama have -1 for none. */
+  padId(vocabSize: number): number | undefined {
+    return this.get('pad_token_id') === -1 ? undefined : this.tokenIds('pad_token_id', [], vocabSize)[0];
   }
 
   /** @param value what the field says, where that is not all of it */

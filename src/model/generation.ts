@@ -55,7 +55,7 @@ const foreign: Readonly<Record<string, unknown>> = {
  * @throws VitrineError `bad-checkpoint` for an ill-typed field, `unsupported-checkpoint` for a way of generating that is none of ours
  */
 export function readGeneration(fields: Fields, vocabSize: number): GenerationConfig {
-  fields.fixed(foreign);
+  fields.fixed({ ...foreign, ...(fields.get('early_stopping') === 'never' && { early_stopping: false }) });
   const has = (name: string) => fields.get(name) !== undefined;
   const length = (name: string) => (has(name) ? fields.integer(name, 0, 2 ** 31) : undefined);
   const number = (name: string, least: number, most: number) =>
@@ -84,7 +84,7 @@ export function readGeneration(fields: Fields, vocabSize: number): GenerationCon
     decoderStartTokenId: id('decoder_start_token_id'),
     bosTokenId: id('bos_token_id'),
     eosTokenIds: ids('eos_token_id'),
-    padTokenId: id('pad_token_id'),
+    padTokenId: fields.padId(vocabSize),
     // What is said of sampling holds only where the files sample; the values are those of transformers where they are silent.
     sampling: flag('do_sample')
       ? {

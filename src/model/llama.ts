@@ -63,8 +63,7 @@ function readConfig(fields: Fields): LlamaConfig {
     },
     normsHeads: modelType === 'qwen3',
     windows: readWindows(fields, modelType, nLayer),
-    // Llama's first files have -1 for none.
-    padTokenId: fields.get('pad_token_id') === -1 ? undefined : fields.tokenIds('pad_token_id', [], vocabSize)[0],
+    padTokenId: fields.padId(vocabSize),
     tieWordEmbeddings: fields.flag('tie_word_embeddings', false),
     ...fields.ends(vocabSize, modelType.startsWith('qwen') ? { bos: [], eos: [] } : { bos: [1], eos: [2] }),
   };

@@ -63,7 +63,7 @@ function readConfig(fields: Fields, holds: Holds): T5Config {
     maxDistance: fields.integer('relative_attention_max_distance', nBuckets / 2 + 1, 1 << 16, 128),
     // Of mT5, transformers 5 says that it is tied, whatever its file holds, and scales nothing.
     scalesOutput: fields.flag('scale_decoder_outputs', saysTied && !(isMultilingual && fields.writtenBy() >= 5)),
-    tieWordEmbeddings: !holds('lm_head.weight') || !wordNames.some(holds),
+    tieWordEmbeddings: !holds('lm_head.weight') || (saysTied && !wordNames.some(holds)),
     generation: { padTokenId, eosTokenIds: [1], decoderStartTokenId: padTokenId, ...readGeneration(fields, vocabSize) },
     ...fields.tasks(),
   };

@@ -55,7 +55,7 @@ const common = (width: string, layers: string, heads: string): Case[] => [
   ['generation_config: beams 0', bad, 'num_beams in generation_config.json is 0', generation({ num_beams: 0 })],
   [
     'generation_config: early_stopping never',
-    bad,
+    unsupported,
     'early_stopping in generation_config.json is "never"',
     generation({ early_stopping: 'never' }),
   ],
@@ -67,7 +67,18 @@ const common = (width: string, layers: string, heads: string): Case[] => [
   ],
   ['generation_config: contrastive search', unsupported, 'penalty_alpha', generation({ penalty_alpha: 0.6 })],
   ['generation_config: bad words that are no lists', bad, 'bad_words_ids', generation({ bad_words_ids: [5] })],
-  ['generation_config: a temperature of 0', bad, 'temperature', generation({ do_sample: true, temperature: 0 })],
+  [
+    'generation_config: a temperature of 0',
+    bad,
+    'temperature in generation_config.json is 0; expected a number above 0.',
+    generation({ do_sample: true, temperature: 0 }),
+  ],
+  [
+    'generation_config: a typical_p of 0',
+    bad,
+    'typical_p in generation_config.json is 0; expected a number above 0 up to 1.',
+    generation({ do_sample: true, typical_p: 0 }),
+  ],
   ['generation_config: a length as text', bad, 'max_length', generation({ max_length: 'long' })],
   [
     'an adapter',
@@ -309,6 +320,11 @@ describe('a checkpoint is read as published', () => {
       expect(scaled[5]! / expected[5]!).toBeCloseTo(factor, 4);
     },
   );
+
+  test('a T5 whose output layer is one of its own has words of its own', async () => {
+    const wordless = logitsOf('t5-v1.1', without('shared.weight'));
+    await expect(wordless).rejects.toThrow('lacks the tensor shared.weight');
+  });
 
   test('mBART and Pegasus: norms before, a last norm, learned positions or sinusoids', async () => {
     const open = async (type: string, change: (parts: TinyCheckpoint) => void) => {

@@ -143,7 +143,9 @@ describe('what the files say', () => {
     expect((await whole.complete([1, 2, 3], { eosTokenId: null })).ids).toEqual(expected.ids);
     const ends = await with_(JSON.stringify({ eos_token_id: [999, expected.ids[4]] }));
     expect((await ends.complete([1, 2, 3])).finishReason).toBe('eos');
-    for (const one of [plain, short, whole, ends]) one.dispose();
+    const padless = await with_('{"max_new_tokens": 7, "pad_token_id": -1}'); // as the first files of Llama say it
+    expect((await padless.complete([1, 2, 3], { eosTokenId: null })).ids).toEqual(expected.ids);
+    for (const one of [plain, short, whole, ends, padless]) one.dispose();
     await expect(with_('{"temperature": ')).rejects.toMatchObject({ code: 'bad-checkpoint' });
   });
 });
