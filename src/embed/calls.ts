@@ -12,7 +12,9 @@ import type {
 import type { HeldRun } from '../learn/answer.ts';
 import { models as cachedModels } from '../load/kept.ts';
 import { type ErrorJson, errorJson, VitrineError } from '../plan/error.ts';
+import { lensNames } from '../plan/lens-names.ts';
 import { part } from '../plan/part.ts';
+import { insides } from '../run/insides.ts';
 import { load } from '../run/load.ts';
 import { loadEncoder, loadEncoderDecoder, loadVision } from '../run/loaders.ts';
 import { Trace, type TracedTensor } from '../run/traced.ts';
@@ -113,7 +115,8 @@ const calls = {
     const tokenizer = model.tokenizer && plainTokenizer(model.tokenizer);
     const { device } = model;
     const [tensors, weights] = [model.tensors(), model.weights()];
-    return { id: lastId, task: pipe?.task, fields, device, tensors, weights, tokenizer };
+    const others = [...lensNames(model[insides].engine.plan).keys()];
+    return { id: lastId, task: pipe?.task, fields, device, tensors, others, weights, tokenizer };
   },
   async generate(caller: Caller, id: number, name: 'generate' | 'chat', prompt: unknown, options: unknown) {
     const model = heldBy(id).model as Model;

@@ -2,7 +2,7 @@ import type { Completion, DeviceInfo, ImageSource, ModelTokenizer, TensorSpec, T
 import { errorOf } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { type Afar, afar, type FarRun } from '../run/afar.ts';
-import { Trace } from '../run/traced.ts';
+import { namesThat, Trace } from '../run/traced.ts';
 import type { PlainTokenizer, PlainTrace, Spelled } from './calls.ts';
 import { type Connection, split } from './connection.ts';
 import { kinds, type Loader, type Spelling, spellings, type WorkerModels } from './kinds.ts';
@@ -148,6 +148,9 @@ class Remote {
       }
       left = false;
       return await completion;
+    } catch (error) {
+      left = false; // an abort, though all had come
+      throw error;
     } finally {
       leave.abort();
       // biome-ignore lint/correctness/noUnsafeFinally: this is how a generator gives return() a value
@@ -163,8 +166,9 @@ class Remote {
   #named(options: unknown): unknown {
     const { capture } = (options ?? {}) as { capture?: unknown };
     if (typeof capture !== 'function') return options;
-    const names = this.#loaded.tensors.map(({ name }) => name);
-    return { ...(options as object), capture: names.filter((name) => capture(name) as boolean) };
+    const { tensors, others } = this.#loaded;
+    const own = tensors.map(({ name }) => name);
+    return { ...(options as object), capture: namesThat(capture as (name: string) => boolean, own, others) };
   }
 }
 

@@ -10,7 +10,7 @@ import type { Engine } from './engine.ts';
 import type { SourceText } from './memory.ts';
 import { editsCheck } from './options.ts';
 import { Session } from './session.ts';
-import { Trace, type TracedTensor, tensorsOf } from './traced.ts';
+import { namesThat, Trace, type TracedTensor, tensorsOf } from './traced.ts';
 
 export interface TraceOptions {
   /**
@@ -111,10 +111,7 @@ export function globPattern(glob: string): RegExp {
 export function select(plan: Plan, capture: NonNullable<TraceOptions['capture']>): string[] {
   const own = tensorsOf(plan).map(({ name }) => name);
   const others = [...lensNames(plan).keys()];
-  const matching = (accepts: (name: string) => boolean) => {
-    const found = own.filter((name) => accepts(name));
-    return found.length > 0 ? found : others.filter((name) => accepts(name));
-  };
+  const matching = (accepts: (name: string) => boolean) => namesThat(accepts, own, others);
   if (typeof capture === 'function') return matching(capture);
   const wanted = new Set(
     capture.flatMap((glob) => {

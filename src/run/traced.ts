@@ -29,3 +29,9 @@ export function tensorsOf(plan: Plan): TensorSpec[] {
   }));
   return [...own, ...second].map(({ name, shape }) => ({ name, shape: [...shape] }));
 }
+
+/** The names that are accepted: of a plan's own, or where those have none, of its others. */
+export function namesThat(accepts: (name: string) => boolean, own: readonly string[], others: readonly string[]) {
+  const found = own.filter((name) => accepts(name));
+  return found.length > 0 ? found : others.filter((name) => accepts(name));
+}

@@ -122,6 +122,16 @@ describe.each(Object.entries(loaders))('%s is a LanguageModel', (_, loader) => {
     expect(count).toBe(3);
   });
 
+  test('of a text that has come whole, an abort and what is thrown into it are heard all the same', async () => {
+    const [reason, writing] = [new Error('changed my mind'), new AbortController()];
+    const texts = [model.generate(ids, { maxNewTokens: 3, signal: writing.signal }), model.generate(ids)];
+    for (const text of texts) await text.next();
+    await model.complete(ids, { maxNewTokens: 70 }); // is longer: what the others wrote has come
+    writing.abort(reason);
+    await expect(texts[0]!.next()).rejects.toBe(reason);
+    await expect(texts[1]!.throw(reason)).rejects.toBe(reason);
+  });
+
   test('it reads', async () => {
     expect(await model.logits(ids, { positions: [0, -1] })).toEqual(
       await reference.logits(ids, { positions: [0, -1] }),
@@ -136,6 +146,7 @@ describe.each(Object.entries(loaders))('%s is a LanguageModel', (_, loader) => {
   test.each([
     ['globs', ['blocks.*.attn.hook_pattern', 'hook_embed']],
     ['a predicate', (name: string) => name.endsWith('hook_resid_post')],
+    ["a predicate on TransformerLens 4's names", (name: string) => name.endsWith('attn.q.hook_out')],
   ])('it traces by %s, with edits', async (_, capture) => {
     const edits = [{ name: 'blocks.0.attn.hook_z', head: 1, set: 0 }];
     const [trace, expected] = await Promise.all([
