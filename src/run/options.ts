@@ -242,7 +242,7 @@ function besides(options: GenerateOptions, defaults: Defaults): Defaults {
   const drawsOrStops = temperature > 0 || stop.length > 0 || onContextFull === 'slide' || speculate !== undefined;
   if (options.numBeams === undefined && drawsOrStops) delete left.numBeams;
   if ((options.numBeams ?? left.numBeams ?? 1) > 1) {
-    delete left.temperature;
+    if (options.numBeams !== undefined) delete left.temperature; // else the files ask for beams that draw, which are refused
   } else {
     delete left.lengthPenalty;
     delete left.earlyStopping;

@@ -121,6 +121,16 @@ describe('what the files say', () => {
     sampling.dispose();
   });
 
+  test('of beams that draw, which are none of ours, neither half is left out unasked', async () => {
+    const settings = '{"do_sample": true, "temperature": 0.7, "num_beams": 2, "max_length": 8}';
+    const both = await openTranslator('marian-swish', {}, { 'generation_config.json': settings });
+    await expect(both.complete(source)).rejects.toThrow('temperature is 0.7; expected 0 with numBeams');
+    const beams = (await both.complete(source, { numBeams: 2 })).ids;
+    expect((await both.complete(source, { temperature: 0 })).ids).toEqual(beams);
+    expect((await both.complete(source, { numBeams: 1, seed: 3 })).seed).toBe(3);
+    both.dispose();
+  });
+
   test('suppresses tokens, everywhere and at the beginning', async () => {
     const { ids } = await model.complete(source, greedy);
     const settings = { suppress_tokens: [ids[2]!], begin_suppress_tokens: [ids[0]!], num_beams: 1, max_length: 10 };
