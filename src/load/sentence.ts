@@ -54,6 +54,9 @@ export async function readSentenceConfig(
   const listed = await text('modules.json');
   if (listed === undefined) return undefined;
   const [first, ...modules] = readModules(parseJson(listed, 'modules.json'));
+  // A CrossEncoder makes no embeddings: it is a transformer with its head, as if there were no modules.
+  const isCross = (one?: Fields) => one?.get('transformer_task') === 'sequence-classification';
+  if (modules.length === 0 && isCross(await read('sentence_bert_config.json'))) return undefined;
   if (first?.type !== 'Transformer' || first.folder !== '' || modules[0]?.type !== 'Pooling') {
     const found = [first, ...modules].map((module) => module && `${module.type} in ./${module.folder}`);
     throw unsupportedCheckpoint(
@@ -120,9 +123,8 @@ async function readLimits(read: Read, modelType: string): Promise<Pick<SentenceC
   if (output !== undefined && output !== 'last_hidden_state') {
     throw fields.unsupported('modality_config', 'the last_hidden_state of texts');
   }
-  const isSilent = fields.get('max_seq_length') === undefined;
   return {
-    maxLength: isSilent ? undefined : fields.size('max_seq_length', 'positions'),
+    maxLength: fields.get('max_seq_length') === undefined ? undefined : fields.size('max_seq_length', 'positions'),
     lowercase: fields.flag('do_lower_case', false),
   };
 }

@@ -138,6 +138,27 @@ describe('embed', () => {
     await cutAt((folder) => folder.delete('modules.json'), 64);
   });
 
+  // As sentence-transformers 6.2 writes CrossEncoder's folders; before, they had no modules.json.
+  test('a cross-encoder is a transformer with a head of classes', async () => {
+    const type = 'sentence_transformers.base.modules.transformer.Transformer';
+    const modality_config = { text: { method: 'forward', method_output_name: 'logits' } };
+    const settings = { transformer_task: 'sequence-classification', modality_config, module_output_name: 'scores' };
+    const crossed = (folder: EncoderFolder) =>
+      folder
+        .write('modules.json', JSON.stringify([{ idx: 0, name: '0', path: '', type }]))
+        .set('sentence_bert_config.json', settings)
+        .set('config_sentence_transformers.json', {
+          model_type: 'CrossEncoder',
+          prompts: {},
+          default_prompt_name: null,
+        });
+    const [cross, plain] = [await open('bert-seqcls', crossed), await open('bert-seqcls')];
+    const pairs = [{ text: 'the boat', pair: 'glass' }];
+    expect(await cross.classify(pairs)).toEqual(await plain.classify(pairs));
+    cross.dispose();
+    plain.dispose();
+  });
+
   test('lower case, where the folder wants it, but for special tokens', async () => {
     const cased = (folder: EncoderFolder) => {
       const { normalizer, ...rest } = folder.json('tokenizer.json') as { normalizer: object };
