@@ -1,3 +1,4 @@
+import { isObject } from '../load/files.ts';
 import { bert, type EncoderConfig } from '../model/bert.ts';
 import type { SentenceConfig } from '../model/sentence.ts';
 import { badOption, VitrineError } from '../plan/error.ts';
@@ -62,7 +63,7 @@ export class EncoderReader {
 
   /** `read` for texts alone. */
   words(input: EncoderWords, index: number, { maxLength, truncation }: Cut = {}): ReadText {
-    const { text, pair } = typeof input === 'object' && input !== null ? input : { text: input, pair: undefined };
+    const { text, pair } = (isObject(input) ? input : { text: input }) as { text: string; pair?: string };
     for (const one of [text, pair ?? '']) {
       if (typeof one !== 'string')
         throw bad(index, `is ${quote(one)}`, 'a text, { text, pair } or { ids, types, mask }');

@@ -1,6 +1,6 @@
 import { badOption } from '../plan/error.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { type Check, checkOptions, integer, listOf, quote } from './check.ts';
+import { type Check, checkOptions, integer, listOf, quote, refuse } from './check.ts';
 import type { EncoderWords } from './encoder-input.ts';
 import { cutOf, type Headed, type HeadOptions, headChecks, largest, needHead, softmax } from './heads.ts';
 
@@ -81,6 +81,7 @@ export async function fillAll(
 
 /** The ids of words: of one that is no token of the vocabulary, of its first. */
 function idsOf(words: readonly string[], tokenizer: Tokenizer): number[] {
+  if (words.length === 0) throw refuse('targets', words, 'words');
   const ids = new Map<string, number>();
   for (let id = tokenizer.vocabSize - 1; id >= 0; id--) ids.set(tokenizer.spelling(id), id);
   const found = words.map((word) => {

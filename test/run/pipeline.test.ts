@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { load } from '../../src/run/load.ts';
 import { loadEncoder } from '../../src/run/load-encoder.ts';
 import { pipeline } from '../../src/run/pipeline.ts';
+import type { FillMaskItem } from '../../src/run/pipelines/types.ts';
 import { readFixture, readFixtureJson, readModelFile } from '../fixtures.ts';
 import { encoderFiles, familyExpected, familyFiles } from '../model/families.ts';
 
@@ -60,6 +61,9 @@ describe.each(['cpu', 'wasm'] as const)('tasks as in Python, on %s', (device) =>
   });
 });
 
+const refused = (call: Promise<unknown>, message: RegExp) =>
+  expect(call).rejects.toMatchObject({ code: 'bad-option', message: expect.stringMatching(message) });
+
 describe('transformers.js spelling', () => {
   test('positional arguments, camel case, lists', async () => {
     const answers = await pipeline('question-answering', await filesOf('bert-qa'), { device: 'cpu' });
@@ -72,6 +76,10 @@ describe('transformers.js spelling', () => {
     );
     const long = { maxSeqLen: 20, docStride: 4, topK: 2 };
     expect(await answers('Who wrote it?', context, long)).toHaveLength(2);
+    const asked = { question: 'Who wrote it?', context };
+    await refused(answers({ ...asked, top_k: 3 } as never), /"top_k"; expected question and context/);
+    await refused(answers(['Who wrote it?', 'When?'], [context]), /questions: 2, contexts: 1/);
+    await refused(answers('Who wrote it?', [context, context]), /questions: 1, contexts: 2/);
     await answers.dispose();
 
     const classes = await pipeline('zero-shot-classification', await filesOf('bert-seqcls'), { device: 'cpu' });
@@ -80,6 +88,9 @@ describe('transformers.js spelling', () => {
     const found = await classes(text, labels, { hypothesisTemplate: template });
     expect(found).toEqual(await classes(text, { candidate_labels: labels.join(', '), hypothesis_template: template }));
     expect(await classes([text], labels, { hypothesis_template: template })).toEqual([found]);
+    expect(await classes(text, ` ${labels.join(',, ')},`, { hypothesis_template: template })).toEqual(found);
+    await refused(classes(text, labels, { candidate_labels: labels }), /got candidateLabels twice, as an argument/);
+    await refused(classes(text, ', '), /candidateLabels is ", "/);
     await classes.dispose();
   });
 
@@ -164,10 +175,37 @@ describe('transformers.js spelling', () => {
     await write.dispose();
   });
 
+  // transformers 4.57: pipeline('fill-mask', 'bert-mlm')('The [MASK] and the [MASK].', targets=['[PAD]', 'the'])
+  test('a pad that is put for a mask is not shown', async () => {
+    const fill = await pipeline('fill-mask', await filesOf('bert-mlm'), { device: 'cpu' });
+    const found = await fill('The [MASK] and the [MASK].', { targets: ['[PAD]', 'the'] });
+    const [first, second] = found as FillMaskItem[][];
+    expect([...first!, ...second!].map((one) => [one.token_str, one.sequence])).toEqual([
+      ['[PAD]', '[CLS] the and the [MASK]. [SEP]'],
+      ['the', '[CLS] the the and the [MASK]. [SEP]'],
+      ['[PAD]', '[CLS] the [MASK] and the. [SEP]'],
+      ['the', '[CLS] the [MASK] and the the. [SEP]'],
+    ]);
+    await refused(fill('The [MASK].', { targets: [] }), /targets is \[\]; expected words/);
+    await fill.dispose();
+  });
+
+  test('special tokens are no part of what is written, in a chat neither', async () => {
+    const write = await pipeline('text-generation', await filesOf('llama-gqa'), { device: 'cpu' });
+    const { specialIds, vocabSize, eosId } = write.model.tokenizer;
+    const [special] = [...specialIds].filter((id) => id !== eosId);
+    // Nothing else may be written.
+    const bad_words_ids = Array.from({ length: vocabSize }, (_, id) => [id]).filter(([id]) => id !== special);
+    const options = { bad_words_ids, max_new_tokens: 3, return_full_text: false };
+    expect(await write('The engine', options)).toEqual([{ generated_text: '' }]);
+    const chat = [{ role: 'user', content: 'The engine' }];
+    const written = await write(chat, { ...options, chat_template: '{{ messages[0].content }}' });
+    expect(written).toEqual([{ generated_text: [...chat, { role: 'assistant', content: '' }] }]);
+    await write.dispose();
+  });
+
   test('what is refused', async () => {
     const files = await filesOf('bert-seqcls');
-    const refused = (call: Promise<unknown>, message: RegExp) =>
-      expect(call).rejects.toMatchObject({ code: 'bad-option', message: expect.stringMatching(message) });
     await refused(pipeline('ocr' as 'ner', files), /no task "ocr"; expected one of .*fill-mask/);
     await refused(pipeline('ner', undefined as unknown as File[]), /no source.*no default model/);
     await refused(pipeline('ner', ''), /no source/);
@@ -185,6 +223,8 @@ describe('transformers.js spelling', () => {
     await refused(pipe('a', { function_to_apply: 'relu' }), /functionToApply is "relu"/);
     await refused(pipe(7 as unknown as string), /Input 0 is 7/);
     await refused(pipe({ text: 'a', other: 'b' } as unknown as string), /"other"/);
+    await refused(pipe({ text: 'a', pair: 'b', text_pair: 'c' } as unknown as string), /"pair"/);
+    await refused(pipe([['a', 'b']] as unknown as string[]), /Input 0 is \["a", "b"\]/);
     await pipe.dispose();
     await expect(pipe('a')).rejects.toMatchObject({ code: 'disposed' });
   });

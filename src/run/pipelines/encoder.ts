@@ -1,5 +1,6 @@
 import { isObject } from '../../load/files.ts';
 import type { PoolingMode } from '../../model/sentence.ts';
+import { badOption } from '../../plan/error.ts';
 import { joined } from '../../plan/plan.ts';
 import { type AnswerOptions, answerChecks } from '../answer.ts';
 import { type Check, integer, isString, listOf, oneOf, refuse } from '../check.ts';
@@ -41,7 +42,7 @@ export const fillMask: EncoderTask = {
             token_str: model.tokenizer.decode([id]),
             // As in Python: special tokens stay where they show which of several masks is meant.
             sequence: model.tokenizer.decode(
-              ids.map((one, i) => (i === at ? id : one)),
+              ids.map((one, i) => (i === at ? id : one)).filter((one) => one !== model.tokenizer.padId),
               { special: !isOnly },
             ),
           })),
@@ -52,11 +53,15 @@ export const fillMask: EncoderTask = {
   },
 };
 
+function refuseMore(more: object, expected: string): void {
+  for (const name of Object.keys(more)) throw refuse('input', name, expected);
+}
+
 /** Python's `{ text, text_pair }` for two texts, or ours. */
 function pairOf(input: unknown): EncoderWords {
   if (!isObject(input)) return input as EncoderWords;
-  const { text, text_pair: second, pair = second, ...more } = input;
-  for (const name of Object.keys(more)) throw refuse('input', name, 'text and text_pair');
+  const { text, ['text_pair' in input ? 'text_pair' : 'pair']: pair, ...more } = input;
+  refuseMore(more, 'text and text_pair');
   return { text: text as string, ...(pair !== undefined && { pair: pair as string }) };
 }
 
@@ -110,13 +115,19 @@ export const questionAnswering: EncoderTask = {
     const [contexts, options] = isPaired ? [undefined, more[0]] : more;
     const { topK: most = 1, ...rest } = readSettings('question-answering', options, answerChecks);
     const settings = { topK: most, ...rest } as AnswerOptions;
-    const list = [first].flat().map((one, i) => {
-      if (isPaired) return one as { question: string; context: string };
-      return { question: one as string, context: (Array.isArray(contexts) ? contexts[i] : contexts) as string };
+    const questions = [first].flat();
+    if (Array.isArray(contexts) && contexts.length !== questions.length) {
+      const message = `question-answering got questions: ${questions.length}, contexts: ${contexts.length}`;
+      throw badOption(`${message}; expected as many of both, or one context.`);
+    }
+    const list = questions.map((one, i) => {
+      if (isPaired && isObject(one)) return one;
+      return { question: one, context: Array.isArray(contexts) ? contexts[i] : contexts };
     });
+    for (const { question, context, ...others } of list) refuseMore(others, 'question and context');
     const found = [];
     for (const { question, context } of list) {
-      const answers = await model.answer(question, context, settings);
+      const answers = await model.answer(question as string, context as string, settings);
       const best = answers.map(({ score, start, end, answer }) => ({ score, start, end, answer }));
       found.push(most === 1 ? (best[0] ?? { score: 0, start: 0, end: 0, answer: '' }) : best);
     }
@@ -134,8 +145,11 @@ export const zeroShotClassification: EncoderTask = {
     const checks = { candidateLabels: isLabels, hypothesisTemplate: isString, multiLabel: flag, ...headChecks };
     const settings = readSettings(task, options, checks);
     const { candidateLabels = given, hypothesisTemplate = 'This example is {}.', multiLabel, ...rest } = settings;
-    const labels =
-      typeof candidateLabels === 'string' ? candidateLabels.split(',').map((label) => label.trim()) : candidateLabels;
+    if (given !== undefined && settings.candidateLabels !== undefined)
+      throw badOption(`${task} got candidateLabels twice, as an argument and as an option.`);
+    const isText = typeof candidateLabels === 'string';
+    // As in Python: nothing between two commas is no label.
+    const labels = isText ? candidateLabels.split(',').flatMap((label) => label.trim() || []) : candidateLabels;
     if (!Array.isArray(labels) || labels.length === 0 || !labels.every(isString.accepts)) {
       throw refuse('candidateLabels', candidateLabels, isLabels.expects);
     }

@@ -37,9 +37,11 @@ async function generated(model: Model, input: string | Chat, settings: Record<st
   if (isChat(input)) {
     if (rest.maxLength !== undefined) throw refuse('maxLength', rest.maxLength, 'maxNewTokens, for a chat');
     const given = { template: chatTemplate as string, tools: tools as object[] };
-    const { sequences, text } = await toEnd(model.chat(input, { ...optionsOf(model, '', rest), ...given }));
-    const texts = sequences?.map((one) => one.text) ?? [text];
-    return texts.map((content) => ({ generated_text: [...input, { role: 'assistant', content }] }));
+    const answer = await toEnd(model.chat(input, { ...optionsOf(model, '', rest), ...given }));
+    return (answer.sequences ?? [answer]).map(({ ids }) => {
+      const content = model.tokenizer.decode(ids, { special: false, within: true });
+      return { generated_text: [...input, { role: 'assistant', content }] };
+    });
   }
   if (typeof input !== 'string') throw refuse('text', input, 'a text or a chat');
   const completion = await model.complete(input, optionsOf(model, input, rest));
