@@ -175,6 +175,36 @@ describe('transformers.js spelling', () => {
     await write.dispose();
   });
 
+  test('where the files draw, a call changes how, and what it leaves open is as they say', async () => {
+    const drawing = JSON.stringify({ do_sample: true, temperature: 0.4, top_k: 9 });
+    const files = [...(await filesOf('llama-gqa')), new File([drawing], 'generation_config.json')];
+    const model = await load(files, { device: 'cpu' });
+    const write = await pipeline('text-generation', files, { device: 'cpu' });
+    const common = { seed: 5, return_full_text: false, max_new_tokens: 12 };
+    for (const [given, options] of [
+      [{}, {}],
+      [{ do_sample: true }, {}],
+      [
+        { temperature: 1.5, top_k: 40 },
+        { temperature: 1.5, topK: 40 },
+      ],
+      [{ do_sample: true, top_k: 2 }, { topK: 2 }],
+      [{ do_sample: false, top_k: 2 }, { temperature: 0 }],
+    ]) {
+      const { ids } = await model.complete('The engine', { seed: 5, maxNewTokens: 12, ...options });
+      const text = model.tokenizer.decode(ids, { special: false, within: true });
+      expect(await write('The engine', { ...common, ...given }), JSON.stringify(given)).toEqual([
+        { generated_text: text },
+      ]);
+    }
+    await refused(
+      write('The engine', { do_sample: true, num_beams: 2 }),
+      /temperature is 0.4; expected 0 with numBeams/,
+    );
+    model.dispose();
+    await write.dispose();
+  });
+
   // transformers 4.57: pipeline('fill-mask', 'bert-mlm')('The [MASK] and the [MASK].', targets=['[PAD]', 'the'])
   test('a pad that is put for a mask is not shown', async () => {
     const fill = await pipeline('fill-mask', await filesOf('bert-mlm'), { device: 'cpu' });

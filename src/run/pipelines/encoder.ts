@@ -31,23 +31,19 @@ export const fillMask: EncoderTask = {
     };
     const { topK: most = 5, targets, ...rest } = readSettings('fill-mask', options, checks);
     const settings = { ...rest, topK: most ?? 5, ...(targets !== undefined && { targets: [targets].flat() }) };
+    const { decode, padId } = model.tokenizer;
     return each(texts as string, async (list) => {
       const filled = await model[using]((headed) => fillAll(headed, list, settings as FillOptions));
       return filled.map((masks) => {
-        const isOnly = masks.length === 1;
+        // As in Python: pads go, and special tokens stay where they show which of several masks is meant.
+        const special = masks.length > 1;
         const found = masks.map(({ ids, at, found }) =>
-          found.map(({ id, score }) => ({
-            score,
-            token: id,
-            token_str: model.tokenizer.decode([id]),
-            // As in Python: special tokens stay where they show which of several masks is meant.
-            sequence: model.tokenizer.decode(
-              ids.map((one, i) => (i === at ? id : one)).filter((one) => one !== model.tokenizer.padId),
-              { special: !isOnly },
-            ),
-          })),
+          found.map(({ id, score }) => {
+            const put = ids.map((one, i) => (i === at ? id : one)).filter((one) => one !== padId);
+            return { score, token: id, token_str: decode([id]), sequence: decode(put, { special }) };
+          }),
         );
-        return isOnly ? found[0] : found;
+        return special ? found : found[0];
       });
     });
   },

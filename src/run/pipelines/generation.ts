@@ -1,5 +1,7 @@
+import type { GenerationConfig } from '../../model/generation.ts';
 import { type Check, integer, isSignal, isString, listOf, number, oneOf } from '../check.ts';
 import type { GenerateOptions } from '../options.ts';
+import type { Settings } from './task.ts';
 
 const any = number(-Number.MAX_VALUE);
 
@@ -31,19 +33,23 @@ export const generationChecks: Readonly<Record<string, Check>> = {
 };
 
 /**
- * Hugging Face's options as `generate` takes them: nothing is drawn unless `do_sample` says so, and then of 50 words at most.
+ * Hugging Face's options as `generate` takes them: nothing is drawn unless `do_sample` or the checkpoint's files say so, and then
+ * of 50 words at most, or as the files say.
  * @param begins tokens that a text begins with, which its lengths count
+ * @param own how the files draw, where they do
  */
-export function generationOptions(settings: Record<string, unknown>, begins: number): GenerateOptions {
-  const { doSample, temperature = 1, topK = 50, maxLength, minLength, badWordsIds, stopStrings, ...rest } = settings;
+export function generationOptions(settings: Settings, begins: number, own?: GenerationConfig['sampling']) {
+  const { temperature: heat, topK: most } = { temperature: 1, topK: 50, ...own };
+  const { doSample, maxLength, minLength, badWordsIds, stopStrings, ...given } = settings;
+  const { temperature = doSample ? heat : undefined, topK = doSample ? most : undefined, ...rest } = given;
   const length = (given: unknown, least: number) => Math.max(least, (given as number) - begins);
   return {
     ...(maxLength !== undefined && { maxNewTokens: length(maxLength, 1) }),
     ...(minLength !== undefined && { minNewTokens: length(minLength, 0) }),
     ...rest,
-    ...(doSample === true ? { temperature: temperature as number, topK: topK as number } : {}),
+    ...((doSample ?? own !== undefined) ? { temperature, topK } : {}),
     ...(doSample === false && { temperature: 0 }),
     ...(badWordsIds !== undefined && { badWords: badWordsIds as number[][] }),
     ...(stopStrings !== undefined && { stop: stopStrings as string[] }),
-  };
+  } as GenerateOptions;
 }

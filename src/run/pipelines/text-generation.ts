@@ -62,5 +62,5 @@ function optionsOf(model: Model, prompt: string, settings: Record<string, unknow
   if (maxNewTokens === undefined && maxLength !== undefined && (maxLength as number) <= begins) {
     throw refuse('maxLength', maxLength, `more than the ${begins} tokens of the prompt`);
   }
-  return { maxNewTokens: 256, ...generationOptions(settings, begins) };
+  return { maxNewTokens: 256, ...generationOptions(settings, begins, model.config.generation?.sampling) };
 }

@@ -1,7 +1,7 @@
 import { isObject } from '../../load/files.ts';
 import { Fields } from '../../model/fields.ts';
 import { readGeneration } from '../../model/generation.ts';
-import { type Check, isList, quote, refuse } from '../check.ts';
+import { type Check, isList, refuse } from '../check.ts';
 import { defaultsOf } from '../defaults.ts';
 import type { EncoderDecoder } from '../encoder-decoder.ts';
 import { loadEncoderDecoder } from '../load-encoder-decoder.ts';
@@ -22,10 +22,10 @@ const textsTo = (task: string, field: string): Task<EncoderDecoder> => ({
   async call(model, [texts, options]) {
     const settings = readSettings(task, options, checks);
     const { prefix, own } = taskOf(model, task);
-    const given = generationOptions(settings, 1) as EncoderDecoderOptions;
+    const given = generationOptions(settings, 1, model.config.generation.sampling) as EncoderDecoderOptions;
     const found: Record<string, string>[] = [];
     for (const text of [texts].flat()) {
-      if (typeof text !== 'string') throw refuse('text', quote(text), 'a text or a list of them');
+      if (typeof text !== 'string') throw refuse('text', text, 'a text or a list of them');
       const completion = await model.complete(prefix + text, { ...besides(own, given), ...given });
       for (const { text } of completion.sequences ?? [completion]) found.push({ [field]: text });
     }
