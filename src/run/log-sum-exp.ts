@@ -1,10 +1,6 @@
 /** 2 to the power of -i / 256, and of -i. */
-let tables: { roots: Float64Array; powers: Float64Array } | undefined;
-
-const tablesOf = () => ({
-  roots: Float64Array.from({ length: 256 }, (_, i) => 2 ** (-i / 256)),
-  powers: Float64Array.from({ length: 1024 }, (_, i) => 2 ** -i),
-});
+const roots = Float64Array.from({ length: 256 }, (_, i) => 2 ** (-i / 256));
+const powers = Float64Array.from({ length: 1024 }, (_, i) => 2 ** -i);
 
 /**
  * log Σ exp(logits): a logit less this is its token's log-probability. Of a vocabulary of 58,000 that is most of what choosing a token
@@ -12,8 +8,6 @@ const tablesOf = () => ({
  * @returns NaN where a logit is NaN or Infinity, or all are -Infinity
  */
 export function logSumExp(logits: ArrayLike<number>): number {
-  tables ??= tablesOf();
-  const { roots, powers } = tables;
   const { length } = logits;
   let max = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < length; id++) max = logits[id]! > max ? logits[id]! : max;

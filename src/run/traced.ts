@@ -23,10 +23,8 @@ export class Trace extends Map<string, TracedTensor> {
 /** Every tensor that a trace can capture, with second names of the scheme. Internal ones, and the logits, are not among them. */
 export function tensorsOf(plan: Plan): TensorSpec[] {
   const own = [...plan.tensors.values()].filter(({ name }) => !isInternal(name));
-  const second = [...plan.aliases].map(([name, first]) => ({
-    name,
-    shape: plan.tensors.get(plan.aliases.get(first) ?? first)!.shape,
-  }));
+  const specOf = (first: string) => plan.tensors.get(plan.aliases.get(first) ?? first)!;
+  const second = [...plan.aliases].map(([name, first]) => ({ ...specOf(first), name }));
   return [...own, ...second].map(({ name, shape }) => ({ name, shape: [...shape] }));
 }
 
