@@ -93,8 +93,8 @@ function open(hash: string, openPrompt: (text: string) => void): void {
   settings.value = { ...defaults, seed: randomSeed(), ...link.settings };
   const ref = modelOf(link);
   if (ref && isOfRoom(link)) {
-    if (link.prompt !== undefined) roomText.value = { ref, text: link.prompt, link: ++links };
-    else if (loading.value || opened.value) roomText.value = undefined; // else the page was loaded anew
+    const isReload = !loading.value && !opened.value;
+    if (link.prompt !== undefined || !isReload) roomText.value = { ref, text: link.prompt, link: ++links };
   } else if (link.prompt !== undefined) openPrompt(link.prompt);
   const ways = link.branches && !isOfRoom(link) ? branchesIn(link.branches) : undefined;
   if (ways) openDocument(ways);

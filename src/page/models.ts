@@ -48,15 +48,17 @@ export interface Loading {
 export const shown = signal<Shown | undefined>(undefined);
 /** The model whose room is open in place of the text. */
 export const guest = signal<Guest | undefined>(undefined);
-/** What stands in the room of a model, as a link or the visitor has it; `link` tells what one link brought from another. */
-export const roomText = signal<{ ref: ModelRef; text: string; link: number } | undefined>(undefined);
+/** What stands in the room of a model, as a link or the visitor has it; each link that is followed begins the room anew, `link` counts them. */
+export const roomText = signal<{ ref: ModelRef; text: string | undefined; link: number } | undefined>(undefined);
+/** The link that began a room; 0: it was opened otherwise. */
+export const roomLink = (ref: ModelRef) => (isSame(roomText.value?.ref, ref) ? roomText.value!.link : 0);
 /** The same of the room that is open; undefined where it stands as it was found. */
 export const openRoomText = () => (isSame(roomText.value?.ref, guest.value?.ref) ? roomText.value?.text : undefined);
 /** The visitor wrote in the room that is open. */
 export function writeInRoom(text: string): void {
   if (!guest.value) return;
   const { ref } = guest.value;
-  roomText.value = { ref, text, link: roomText.value?.link ?? 0 };
+  roomText.value = { ref, text, link: roomLink(ref) };
   store('room', { model: linkOf(ref), text });
 }
 /** What was written in a room before a reload; the room has it when it is opened again. */

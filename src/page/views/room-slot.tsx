@@ -1,6 +1,6 @@
 import { explain } from '../failure.ts';
-import { failure, guest, leaveRoom, loading, opened, retry, roomText, show, talking } from '../models.ts';
-import { isSame, linkOf } from '../sources.ts';
+import { failure, guest, leaveRoom, loading, opened, retry, roomLink, show, talking } from '../models.ts';
+import { linkOf } from '../sources.ts';
 import { Later } from './later.tsx';
 import { ModelLabel } from './model-label.tsx';
 import { Notices } from './notices.tsx';
@@ -21,7 +21,7 @@ export function RoomSlot() {
     retry.value = () => void show(ref);
   };
   return (
-    <main class="room" key={`${linkOf(ref)} ${device} ${isSame(roomText.value?.ref, ref) && roomText.value?.link}`}>
+    <main class="room" key={`${linkOf(ref)} ${device} ${roomLink(ref)}`}>
       <div class="stage inside">
         {loading.value && (
           <div class="room-load">
