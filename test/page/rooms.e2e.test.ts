@@ -289,6 +289,18 @@ describe('tasks', () => {
   });
 });
 
+test('who begins to write in a room goes on in the same field', async () => {
+  await openCard('Tiny Translate');
+  await page.locator('.lines ol', { hasText: 'truth' }).waitFor();
+  const field = page.locator('#source-text');
+  await field.press('Control+A');
+  await page.keyboard.type('We');
+  await page.locator('.lines ol').filter({ hasNotText: 'truth' }).waitFor();
+  await page.keyboard.type(' will see.');
+  await page.locator('.lines ol', { hasText: 'see' }).waitFor();
+  expect(await field.inputValue()).toBe('We will see.');
+});
+
 describe('blanks', () => {
   let model: Encoder;
   beforeAll(async () => {
@@ -439,6 +451,51 @@ describe('encoders whose heads sort, mark and answer', () => {
     await expect.poll(() => page.locator('.fits .word').allInnerTexts()).toEqual(found.map(({ answer }) => answer));
     await expectTraced({ text: 'who sat', pair: text });
     await expectAccessible('light');
+    await page.getByLabel('Question').fill('');
+    await page.getByText('Give it a text and a question.').waitFor();
+    await expect.poll(() => page.locator('.fits, .lines').count()).toBe(0);
+    await page.getByLabel('Question').fill('who sat');
+    await page.locator('.lines').waitFor();
+  });
+
+  test('a text that is too long is said once, in words for who wrote it', async () => {
+    await opened('bert-seqcls', 'What kind of text is it?');
+    await page.locator('.fits[data-stale="false"]').waitFor();
+    await page.locator('#labels-text').fill(text.repeat(40));
+    const failed = page.locator('.room .failed');
+    await failed.filter({ hasText: 'Take some of it away.' }).waitFor();
+    await page.locator('.opened[data-stale="true"]').waitFor(); // what is inside is of the text before
+    expect(await failed.allInnerTexts()).toEqual([expect.not.stringMatching(/truncation|ids/)]);
+    await page.locator('#labels-text').fill('');
+    await page.getByText('Give it something to read.').waitFor();
+    model.dispose();
+  });
+});
+
+describe('a picture of the visitor’s', () => {
+  const choose = (file: Parameters<ReturnType<Page['locator']>['setInputFiles']>[0]) =>
+    page.locator('.picture-input input').setInputFiles(file);
+
+  test('is seen, and what a head looks at lies over it, patch on patch', async () => {
+    await download('vit');
+    await page.getByText('There is no picture yet.').waitFor();
+    await choose(fileURLToPath(new URL('../../public/icons/192.png', import.meta.url)));
+    await page.locator('.answer[data-stale="false"] .shares').waitFor();
+    await expect
+      .poll(() => page.locator('.picture-input img').evaluate((image: HTMLImageElement) => image.naturalWidth))
+      .toBe(192);
+    const [matrix, seen] = await Promise.all(
+      ['.matrix', '.seen'].map((part) => page.locator(`.overlay ${part}`).boundingBox()),
+    );
+    expect(matrix!.width).toBeCloseTo(seen!.width);
+    expect(matrix!.height).toBeCloseTo(seen!.height);
+    await expectAccessible('light');
+  });
+
+  test('that is none is said, and what is there of the one before is marked', async () => {
+    await choose({ name: 'notes.png', mimeType: 'image/png', buffer: Buffer.from('not a picture') });
+    await page.getByRole('alert').filter({ hasText: 'notes.png' }).waitFor();
+    await page.locator('.opened[data-stale="true"]').waitFor();
   });
 });
 
@@ -463,6 +520,14 @@ describe('a sentence encoder from elsewhere', () => {
     );
     model.dispose();
     await expectAccessible('dark');
+    // One that is too long is no lack of sentences.
+    const more = page.getByText('Give it two sentences at least.');
+    await page.getByLabel('Compare with').fill('the cat sat '.repeat(40));
+    await page.getByRole('alert').filter({ hasText: 'Take some of it away.' }).waitFor();
+    expect(await more.count()).toBe(0);
+    await page.getByLabel('Compare with').fill('');
+    await page.getByLabel('Sentences, one a line').fill('a cat');
+    await more.waitFor();
   });
 
   test('Back to writing finds the text and the model that writes', async () => {

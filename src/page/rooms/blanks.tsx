@@ -114,7 +114,9 @@ export function BlanksRoom({ model }: { model: WorkerEncoder }) {
           </div>
         )}
       </div>
-      <div class="opened">{run && <Opened model={model} run={run} />}</div>
+      <div class="opened" data-stale={failure !== undefined}>
+        {run && <Opened model={model} run={run} />}
+      </div>
     </>
   );
 }

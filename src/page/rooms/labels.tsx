@@ -10,6 +10,7 @@ import { useSettled } from './later-text.ts';
 import { SelfAttention } from './self-attention.tsx';
 import { Shares } from './shares.tsx';
 import { TextField } from './text-field.tsx';
+import { words as common } from './words/anatomy.ts';
 import { words } from './words/encoder.ts';
 import { writtenToken } from './words-of.ts';
 
@@ -19,7 +20,7 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
   const [text, setText] = useState(openRoomText() ?? words.labelsOpening);
   const [question, setQuestion] = useState(words.questionOpening);
   const asked = useSettled({ text, question }, 300);
-  const isThere = asked.text.trim() !== '';
+  const isThere = asked.text.trim() !== '' && (head !== 'answers' || asked.question.trim() !== '');
   const later = useLater(isThere && ((signal) => answerOf(model, head, asked, signal)), [model, asked]);
   const { value, failure, stale } = later;
   const change = (next: string) => {
@@ -40,6 +41,8 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
           )}
         </div>
         <Failed failure={failure} />
+        {!isThere && <p class="summary">{words.labelsEmpty[head]}</p>}
+        {isThere && !value && failure === undefined && <p class="summary">{common.reading}</p>}
         {value && (
           <section class="fits" data-stale={stale}>
             {value.length > 0 ? (
@@ -50,7 +53,7 @@ export function LabelsRoom({ model }: { model: WorkerEncoder }) {
           </section>
         )}
       </div>
-      <div class="opened">{isThere && <Opened model={model} head={head} asked={asked} />}</div>
+      {isThere && <Opened model={model} head={head} asked={asked} isTold={failure !== undefined} />}
     </>
   );
 }
@@ -88,10 +91,13 @@ function Opened({
   model,
   head,
   asked,
+  isTold,
 }: {
   model: WorkerEncoder;
   head: string;
   asked: { text: string; question: string };
+  /** Why it could not be run stands above. */
+  isTold: boolean;
 }) {
   const tensors = model.tensors();
   const { text, question } = asked;
@@ -105,22 +111,26 @@ function Opened({
     },
     [model, asked],
   );
-  if (!value) return <Failed failure={failure} />;
-  const { input: read, trace, texts } = value;
+  const { input: read, trace, texts = [] } = value ?? {};
   return (
-    <>
-      <SelfAttention
-        tensors={tensors}
-        read={{ source: texts, target: texts, trace }}
-        row={Math.min(row, texts.length - 1)}
-        onRow={setRow}
-      />
-      <Blocks
-        tensors={tensors}
-        trace={(capture, signal) => model.trace(read, { capture, signal })}
-        of={value}
-        labels={() => texts}
-      />
-    </>
+    <div class="opened" data-stale={failure !== undefined}>
+      {!isTold && <Failed failure={failure} />}
+      {trace && (
+        <SelfAttention
+          tensors={tensors}
+          read={{ source: texts, target: texts, trace }}
+          row={Math.min(row, texts.length - 1)}
+          onRow={setRow}
+        />
+      )}
+      {read && (
+        <Blocks
+          tensors={tensors}
+          trace={(capture, signal) => model.trace(read, { capture, signal })}
+          of={value}
+          labels={() => texts}
+        />
+      )}
+    </div>
   );
 }

@@ -46,7 +46,9 @@ export function PairsRoom({ model, name }: { model: WorkerEncoderDecoder; name: 
         <Written writing={writing} source={source} />
         <Failed failure={failure} />
       </div>
-      <div class="opened">{run && source && <Opened model={model} run={run} source={source} />}</div>
+      <div class="opened" data-stale={failure !== undefined || writing.failure !== undefined}>
+        {run && source && <Opened model={model} run={run} source={source} />}
+      </div>
     </>
   );
 }

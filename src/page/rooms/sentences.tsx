@@ -16,6 +16,7 @@ import { Packing } from './lessons/packing.tsx';
 import { SelfAttention } from './self-attention.tsx';
 import { Shares } from './shares.tsx';
 import { TextField } from './text-field.tsx';
+import { words as common } from './words/anatomy.ts';
 import { words } from './words/encoder.ts';
 import { writtenToken } from './words-of.ts';
 
@@ -59,7 +60,9 @@ export function SentencesRoom({ model }: { model: WorkerEncoder }) {
           />
         </div>
         <Failed failure={failure} />
-        {run && run.texts.length > 1 ? (
+        {texts.length < 2 ? (
+          <p class="summary">{words.more}</p>
+        ) : run && run.texts.length > 1 ? (
           <div class="ranked" data-stale={stale}>
             <Figure title={words.ranked} note={words.pooling([pooling].flat().join(', '), run.vectors[0]!.length)}>
               <Shares label={words.ranked} shares={rankedOf(run)} show={(share) => fixed(share, 3)} />
@@ -69,10 +72,12 @@ export function SentencesRoom({ model }: { model: WorkerEncoder }) {
             </Figure>
           </div>
         ) : (
-          <p class="summary">{words.more}</p>
+          failure === undefined && <p class="summary">{common.reading}</p>
         )}
       </div>
-      <div class="opened">{run && <Opened model={model} run={run} />}</div>
+      <div class="opened" data-stale={failure !== undefined}>
+        {run && <Opened model={model} run={run} />}
+      </div>
     </>
   );
 }

@@ -31,6 +31,7 @@ export function VisionRoom({ model }: { model: WorkerVision }) {
   const [image, setImage] = useState<ImageSource | undefined>(undefined);
   const later = useLater(image !== undefined && ((signal) => runOf(model, image, signal)), [image]);
   const { value: run, failure, stale } = later;
+  const none = isOfDigits ? words.nothing : words.noPicture;
   return (
     <>
       <div class="put-in">
@@ -40,11 +41,18 @@ export function VisionRoom({ model }: { model: WorkerVision }) {
         </header>
         <div class="vision-top">
           {isOfDigits ? <DigitInput onImage={setImage} /> : <PictureInput onImage={setImage} />}
-          <Answer model={model} run={run} stale={stale} />
+          <Answer
+            model={model}
+            run={run}
+            stale={stale}
+            empty={image ? failure === undefined && common.reading : none}
+          />
         </div>
         <Failed failure={failure} />
       </div>
-      <div class="opened">{run && <Looks model={model} run={run} />}</div>
+      <div class="opened" data-stale={failure !== undefined}>
+        {run && <Looks model={model} run={run} />}
+      </div>
     </>
   );
 }
@@ -57,7 +65,15 @@ async function runOf(model: WorkerVision, image: ImageSource, signal: AbortSigna
 
 const mostClasses = 10;
 
-function Answer({ model, run, stale }: { model: WorkerVision; run: Run | undefined; stale: boolean }) {
+interface AnswerProps {
+  model: WorkerVision;
+  run: Run | undefined;
+  stale: boolean;
+  /** What stands where no answer is yet. */
+  empty: string | false;
+}
+
+function Answer({ model, run, stale, empty }: AnswerProps) {
   const { labels } = model.config;
   const shares = useMemo(() => {
     if (!run || labels.length === 0) return [];
@@ -77,7 +93,7 @@ function Answer({ model, run, stale }: { model: WorkerVision; run: Run | undefin
             <b data-long={best.label.length > 3}>{best.label}</b> <span class="summary">{percent(best.share)}</span>
           </>
         ) : (
-          <span class="summary">{words.nothing}</span>
+          !run && <span class="summary">{empty}</span>
         )}
       </p>
       {shares.length > 0 && <Shares shares={shares} label={words.probabilities} />}
@@ -109,6 +125,9 @@ function Patches({
     </Figure>
   );
 }
+
+/** CSS pixels at most, as `.overlay` has them. */
+const overlayWidth = 308;
 
 /** Where the heads look, and the numbers that the patches become. */
 function Looks({ model, run }: { model: WorkerVision; run: Run }) {
@@ -150,7 +169,7 @@ function Looks({ model, run }: { model: WorkerVision; run: Run }) {
                   {...(query > 0 && {
                     marked: { row: Math.floor((query - nPrefix) / columns), column: (query - nPrefix) % columns },
                   })}
-                  cellSize={[44, 44]}
+                  cellSize={[overlayWidth / columns, (overlayWidth * imageSize[0]) / imageSize[1] / rows]}
                 />
                 <Seen pixels={run.pixels} patches={[rows, columns]} under />
               </div>

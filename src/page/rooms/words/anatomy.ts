@@ -3,6 +3,8 @@ export const words = {
   headAt: (layer: number, head: number) => `Block ${layer}, head ${head}`,
   heads: 'Heads, a row a block',
   failed: (why: string) => `This could not be run: ${why}`,
+  tooLong: 'The text is longer than what this model can read at a time. Take some of it away.',
+  reading: 'The model reads…',
   stop: 'Stop',
   blocksTitle: 'Block by block',
   blocksSummary: 'Every tensor of a block in the order in which it is computed.',

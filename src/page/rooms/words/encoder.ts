@@ -32,7 +32,7 @@ export const words = {
   table: 'Cosines of all pairs',
   tableOf: 'Cosine of each sentence with each other; 1 is the same direction.',
   pooling: (modes: string, width: number) => `Pooled by ${modes}; ${width} numbers each.`,
-  more: 'Give it at least one sentence.',
+  more: 'Give it two sentences at least.',
 
   labelsTitle: {
     classes: 'What kind of text is it?',
@@ -41,6 +41,11 @@ export const words = {
   },
   labelsLead: 'An encoder reads the whole text at once; its head answers.',
   labelsOpening: 'My name is Clara and I live in Berlin. I love this city.',
+  labelsEmpty: {
+    classes: 'Give it something to read.',
+    'token-classes': 'Give it something to read.',
+    answers: 'Give it a text and a question.',
+  },
   question: 'Question',
   questionOpening: 'Where do I live?',
   answer: 'Answer',

@@ -17,6 +17,7 @@ export const words = {
   answer: 'What it reads',
   answerOf: (label: string) => `It reads ${label}`,
   nothing: 'Nothing is drawn yet.',
+  noPicture: 'There is no picture yet.',
   probabilities: 'Probability of each class',
   sees: 'As the model sees it',
   seesNote: (height: number, width: number, count: number) => `${height} × ${width} pixels, cut into ${count} patches.`,
