@@ -16,10 +16,10 @@ const rungs = signal<Rung[]>([]);
 const progress = signal<{ done: number; total: number } | undefined>(undefined);
 const report = signal<DeviceReport | undefined>(undefined);
 /** What ended the check before its report. */
-const ended = signal<{ title: string; details: string } | undefined>(undefined);
+const ended = signal<{ title: string; details: string; byVisitor?: true } | undefined>(undefined);
 const worker = signal<Worker | undefined>(undefined);
 
-function end(why?: { title: string; details: string }): void {
+function end(why?: typeof ended.value): void {
   worker.value?.terminate();
   worker.value = undefined;
   progress.value = undefined;
@@ -32,7 +32,7 @@ function begin(): void {
   ended.value = undefined;
   const started = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   worker.value = started;
-  started.onerror = ({ message }) => end({ title: words.failed, details: message });
+  started.onerror = ({ message }) => end({ title: words.failed, details: message || words.noScript });
   started.onmessage = ({ data }: MessageEvent<Message>) => {
     switch (data.kind) {
       case 'rung':
@@ -66,9 +66,9 @@ function Running() {
 function Ended() {
   if (worker.value || !ended.value) return null;
   return (
-    <div class="verdict" data-passed="false">
+    <div class="verdict" data-passed={Boolean(ended.value.byVisitor)}>
       <h2>{ended.value.title}</h2>
-      <p>{ended.value.details}</p>
+      {ended.value.details && <p>{ended.value.details}</p>}
     </div>
   );
 }
@@ -104,7 +104,7 @@ function Verdict({ report }: { report: DeviceReport }) {
 function Page() {
   const dark = currentTheme() === 'dark';
   const other = dark ? strings.toLight : strings.toDark;
-  const stop = () => end({ title: words.stopped(rungs.value.length), details: '' });
+  const stop = () => end({ title: words.stopped(rungs.value.length), details: '', byVisitor: true });
   return (
     <>
       <header class="header">

@@ -40,6 +40,8 @@ export const words = {
   variant: (name: string) => `Variant ${name}`,
   noGpu: 'There is no GPU to check.',
   failed: 'The check ended early.',
+  noScript:
+    'A script of this page could not be fetched, or was not allowed to start. Check the connection, and reload the page.',
   milliseconds: (ms: number) => `${ms < 10 ? ms.toFixed(1) : number.format(Math.round(ms))} ms`,
   exponent: (error: number | null) =>
     error === null || Number.isNaN(error) ? '–' : error === 0 ? '0' : error.toExponential(1),
