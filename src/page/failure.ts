@@ -50,6 +50,7 @@ export const hasNone = /There is no WebGPU here|offers no adapter/;
 function sentence(error: unknown, ref: ModelRef, during: 'load' | 'run'): [string, string] {
   if (error instanceof VitrineError) {
     if (error.code === 'no-webgpu' && !hasNone.test(error.message)) return strings.gpuFails;
+    if (/worker failed/.test(error.message)) return strings.unknownFailure;
     if (error.code !== 'network' || during === 'run') return strings.failures[error.code];
     if (/\b(401|403|404)\b/.test(error.message)) return strings.notFound(nameOf(ref));
   }

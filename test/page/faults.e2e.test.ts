@@ -164,6 +164,18 @@ test('who scrolls away while the model writes, by whatever means, is not taken b
   await long.context().close();
 });
 
+test('why a text could not be completed, and its details, stand above the shelf', async () => {
+  const long = await opened('', 'The cat sat on the mat. '.repeat(80), { viewport: { width: 390, height: 844 } });
+  const complete = long.getByRole('button', { name: /^Complete/ });
+  await long.evaluate(() => scrollTo(0, 0));
+  await complete.click();
+  const details = long.locator('.notice.failure summary');
+  await details.waitFor();
+  const gap = async () => (await complete.boundingBox())!.y - (await details.boundingBox())!.y;
+  await expect.poll(gap).toBeGreaterThan(20);
+  await long.context().close();
+});
+
 test('a phone is told of no key that it does not have', async () => {
   const phone = await opened('', text, { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true });
   expect(await phone.evaluate(() => matchMedia('(pointer: coarse)').matches)).toBe(true);

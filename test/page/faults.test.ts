@@ -65,6 +65,14 @@ test('what is said of a GPU is so: none, one in software, one that is wrong, one
   expect(said('binary.wgsl:12:5: expected a type')).toMatch(/cannot run the model/);
 });
 
+test('a worker that fails is no model that could not be fetched', () => {
+  const ofWorker = new VitrineError('network', "The engine's worker failed: Uncaught RangeError.");
+  expect(explain(ofWorker, embedded, 'run')).toMatchObject({
+    what: expect.stringMatching(/in the engine/),
+    waysOut: ['tryAgain'],
+  });
+});
+
 test('what is said twice is read out twice', () => {
   announce('The model offers: a');
   const first = announcement.value;

@@ -14,10 +14,16 @@ interface Props {
 
 /** An image as the model reads it, with its patches. */
 export function Seen({ pixels, patches: [rows, columns], under = false }: Props) {
-  const [, height = 1, width = 1] = pixels.shape;
+  const [channels, height = 1, width = 1] = pixels.shape;
   const style = { '--rows': rows, '--columns': columns, aspectRatio: `${width} / ${height}` };
   return (
-    <div class="seen" data-under={under} style={style} {...(!under && { role: 'img', 'aria-label': words.sees })}>
+    <div
+      class="seen"
+      data-under={under}
+      data-channels={channels}
+      style={style}
+      {...(!under && { role: 'img', 'aria-label': words.sees })}
+    >
       <PixelCanvas of={pixels} />
     </div>
   );

@@ -9,10 +9,13 @@ interface NoticeProps {
   children?: ComponentChildren;
 }
 
+/** What was asked for may have failed below the end of the window. */
+const show = (notice: Element | null) => notice?.scrollIntoView({ block: 'nearest' });
+
 /** What the visitor has to know, until it is dismissed. */
 export function Notice({ text, kind, onDismiss, children }: NoticeProps) {
   return (
-    <div class={`notice ${kind ?? ''}`}>
+    <div class={`notice ${kind ?? ''}`} ref={kind && show}>
       <p>{text}</p>
       {children}
       <button type="button" class="quiet dismiss" onClick={onDismiss} title={strings.dismiss}>

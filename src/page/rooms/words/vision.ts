@@ -24,7 +24,7 @@ export const words = {
   lookTitle: 'Where each head looks',
   lookSummary: 'What the class token, or a patch that you choose, reads from the others.',
   lookNote:
-    'A row a block, a picture a head: how much of each patch the chosen row takes up. Choose a head to see it over the drawing; choose a patch to look from there.',
+    'A row a block, a picture a head: how much of each patch the chosen row takes up. Choose a head to see it over the picture; choose a patch to look from there.',
   overlay: (from: string, layer: number, head: number) => `What ${from} reads in block ${layer}, head ${head}`,
   classToken: 'the class token',
   patch: (row: number, column: number) => `the patch in row ${row + 1}, column ${column + 1}`,
@@ -33,5 +33,5 @@ export const words = {
   patchesTitle: 'From patches to numbers',
   patchesSummary: 'Each patch becomes one row of numbers, by one layer that they all share.',
   patchesNote: (width: number) =>
-    `A row a patch, from the upper left; ${width} numbers each. Patches without ink are all alike: they differ only by their positions, which are added next.`,
+    `A row a patch, from the upper left; ${width} numbers each. Patches that look the same have the same row: they differ only by their positions, which are added next.`,
 };
