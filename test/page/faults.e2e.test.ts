@@ -176,6 +176,21 @@ test('why a text could not be completed, and its details, stand above the shelf'
   await long.context().close();
 });
 
+test('a drawing and a lesson whose numbers could not be read say why, in place of reading without an end', async () => {
+  const inside = await opened('inside=block&block=1');
+  await inside.locator('#station-block canvas').first().waitFor();
+  await inside.evaluate(() => {
+    const failure = { code: 'out-of-memory', message: 'There is no memory.' };
+    Worker.prototype.postMessage = (message: { port: MessagePort }) => message.port.postMessage({ failure });
+  });
+  await inside.locator('.bar').getByRole('button', { name: 'Next block' }).click();
+  await inside.locator('.inside > [role="alert"]', { hasText: 'There is no memory.' }).waitFor();
+  expect(await inside.getByText('Reading the text').count()).toBe(0);
+  await inside.locator('.lessons').getByRole('button', { name: 'Masked attention' }).click();
+  await inside.locator('.lesson').getByText('could not be read: There is no memory.').waitFor();
+  await inside.context().close();
+});
+
 test('a phone is told of no key that it does not have', async () => {
   const phone = await opened('', text, { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true });
   expect(await phone.evaluate(() => matchMedia('(pointer: coarse)').matches)).toBe(true);

@@ -1,6 +1,7 @@
 import './lessons.css';
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { messageOf } from '../../failure.ts';
 import { Quoting } from '../draw/figure.tsx';
 import type { Place } from '../frame.ts';
 import { useLater } from '../later.ts';
@@ -85,7 +86,7 @@ function Open({ name, step }: { name: LessonName; step: number }) {
         </button>
       </header>
       <div aria-live="polite">
-        {failure !== undefined && <p>{words.failed(String(failure))}</p>}
+        {failure !== undefined && <p>{words.failed(messageOf(failure))}</p>}
         {told && <Text name={name} step={step} {...told} />}
       </div>
       {!told && failure === undefined && (

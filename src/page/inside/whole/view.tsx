@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { percent, shortNumber, visible } from '../../format.ts';
 import { largest, lengthOf, patternRow, softmax } from '../../shares.ts';
 import { settings } from '../../writing.ts';
-import { Quoting } from '../draw/figure.tsx';
+import { Failure, Quoting } from '../draw/figure.tsx';
 import { Matrix } from '../draw/matrix.tsx';
 import { useWidth } from '../draw/width.ts';
 import { type Frame, Framed, useFrame, useShown } from '../frame.ts';
@@ -24,7 +24,8 @@ const mostRows = 9;
 /** The whole model for the piece looked at, in one drawing: text, numbers, blocks, scores, draw. Each part opens its station. */
 export function Whole() {
   const names = ['blocks.0.hook_resid_pre', 'logits', ...ofBlock.map((name) => `blocks.${layer.value}.${name}`)];
-  const { frame, stale } = useFrame(names);
+  const { frame, stale, failure } = useFrame(names);
+  if (failure !== undefined) return <Failure what={failure} />;
   if (!frame) return <p class="summary">{words.reading}</p>;
   const pattern = patternRow(frame.tensor(`blocks.${frame.layer}.attn.hook_pattern`), frame.head, frame.position);
   const keys = largest(pattern.subarray(0, frame.position), mostRows - 1);
