@@ -115,7 +115,7 @@ function dot(digits: v128, weights: v128, sum: v128): v128 {
   return i32x4.relaxed_dot_i8x16_i7x16_add_s(weights, digits, sum);
 }
 
-/** y [6 or 4, 8] = Σ over blocks of the scales times the products of fours, of the high digits and then of the low ones. */
+/** y [6 or 4, 8], by R as above, = Σ over blocks of the scales times the products of fours, of the high digits and then of the low ones. */
 function tileOfFours<R>(x: usize, w: usize, blocks: i32, y: usize): void {
   if (!ASC_FEATURE_RELAXED_SIMD) return;
   const row: usize = sizeof<R>() == 8 ? 24 : 16;
