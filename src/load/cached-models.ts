@@ -50,8 +50,7 @@ export const models = {
       throw badOption('The cache cannot delete models: it has no keys() or no delete().');
     }
     const folder = folderOf(name);
-    const there = (await store.keys(folder)).length > 0;
-    if (!there) return false;
+    if ((await store.keys(folder)).length === 0) return false;
     await store.delete(folder).catch((cause: Error) => {
       if (cause.name !== 'NoModificationAllowedError') throw cause;
       const message = `${name} is being loaded, by this page or another.`;

@@ -47,9 +47,18 @@ export interface Batch {
   lossScale?: number;
 }
 
+/** A row of logits, and what a backend may have made of it: their logSumExp and the first id of the largest, of finite ones alone. */
+export interface LogitRow {
+  logits: Float32Array<ArrayBuffer>;
+  total?: number;
+  best?: number;
+}
+
 export interface RunResult {
   /** [logitRows, vocabSize]; empty where targets were judged instead. */
   logits: Float32Array;
+  /** What is known of each row of logits. */
+  totals?: Omit<LogitRow, 'logits'>[];
   /** Of the batch's targets. */
   scores: TokenScore[];
   /** Those of the tensors that the program keeps which this run makes, each in its TensorSpec's shape, its axes those of `sizes`. */

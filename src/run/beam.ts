@@ -1,3 +1,4 @@
+import type { LogitRow } from '../plan/backend.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { logSumExp } from './log-sum-exp.ts';
 import type { Settings } from './options.ts';
@@ -21,9 +22,7 @@ export interface Hypothesis {
 
 interface Candidate {
   beam: Beam;
-  logits: Float32Array;
-  /** Their logSumExp. */
-  total: number;
+  row: LogitRow;
   id: number;
   sum: number;
 }
@@ -56,18 +55,17 @@ export async function beamSearch(session: Session, search: Search): Promise<Hypo
       finished = finished.sort((a, b) => b.score - a.score).slice(0, numBeams);
     };
     const next: Beam[] = [];
-    for (const [place, { beam, logits, total, id, sum }] of ranked.entries()) {
+    for (const [place, { beam, row, id, sum }] of ranked.entries()) {
       if (next.length === numBeams) break;
       const ends = eosTokenIds.includes(id);
       if (ends && place >= numBeams) continue;
-      const tokens = [...beam.tokens, scored(id, logits, settings.topLogprobs, search.tokenizer, total)];
+      const tokens = [...beam.tokens, scored(id, row, settings.topLogprobs, search.tokenizer)];
       if (ends) finish(tokens, sum);
       else next.push({ tokens, sum, slot: beam.slot });
     }
     clock.stop(next.length);
     const attainable = ranked[0] ? ranked[0].sum / length ** lengthPenalty : Number.NEGATIVE_INFINITY;
-    const done = finished.length === numBeams && (earlyStopping || finished.at(-1)!.score >= attainable);
-    if (done) break;
+    if (finished.length === numBeams && (earlyStopping || finished.at(-1)!.score >= attainable)) break;
     if (length === Math.min(maxNewTokens, room)) for (const { tokens, sum } of next) finish(tokens, sum);
     if (next.length === 0 && finished.length === 0) throw excludedAll();
     if (next.length === 0 || length === Math.min(maxNewTokens, room)) break;
@@ -81,16 +79,16 @@ export async function beamSearch(session: Session, search: Search): Promise<Hypo
 }
 
 /** The best candidates of all beams, best first, the lower beam and id first among equals: enough to find numBeams that go on. */
-function rank(running: Beam[], rows: Float32Array[], { prompt, settings }: Search): Candidate[] {
+function rank(running: Beam[], rows: LogitRow[], { prompt, settings }: Search): Candidate[] {
   const count = Math.max(2, 1 + settings.eosTokenIds.length) * settings.numBeams;
   const candidates = running.flatMap((beam, i) => {
-    const logits = rows[i]!;
-    const total = logSumExp(logits);
+    const { logits, total = logSumExp(logits) } = rows[i]!;
+    const row = { logits, total };
     if (Number.isNaN(total)) throw broken(logits.findIndex(Number.isNaN), Number.NaN);
     const generated = beam.tokens.map((token) => token.id);
     const scores = processLogits(logits, settings, { prompt, generated }, total);
     const score = (id: number) => (scores === logits ? Math.fround(logits[id]! - total) : scores[id]!);
-    return best(scores, count).map((id) => ({ beam, logits, total, id, sum: beam.sum + score(id) }));
+    return best(scores, count).map((id) => ({ beam, row, id, sum: beam.sum + score(id) }));
   });
   const possible = candidates.filter(({ sum }) => sum > Number.NEGATIVE_INFINITY);
   return possible.sort((a, b) => b.sum - a.sum).slice(0, count);

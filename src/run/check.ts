@@ -61,8 +61,7 @@ export function checkOptions(call: string, options: unknown, checks: Readonly<Re
   for (const [name, value] of Object.entries(options as object)) {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
     if (!check) {
-      const hint = `Its options are ${Object.keys(checks).join(', ')}.`;
-      throw badOption(`${call} has no option ${quote(name)}.`, hint);
+      throw badOption(`${call} has no option ${quote(name)}.`, `Its options are ${Object.keys(checks).join(', ')}.`);
     }
     if (value !== undefined && !check.accepts(value)) throw refuse(name, value, check.expects);
   }

@@ -350,8 +350,7 @@ export class Engine {
       }
     }
     if (!leaves) throw failure ?? new VitrineError('device-lost', `It is left after ${this.#losses} losses.`);
-    const why = `The GPU was left after ${this.#losses} losses: ${lost}`;
-    return open({ lost: why, leaving: true, signal });
+    return open({ lost: `The GPU was left after ${this.#losses} losses: ${lost}`, leaving: true, signal });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { DrawSettings } from '../plan/backend.ts';
+import type { DrawSettings, LogitRow } from '../plan/backend.ts';
 import { VitrineError } from '../plan/error.ts';
 import { part } from '../plan/part.ts';
 import { Company, lengthOf, sharesRuns } from './company.ts';
@@ -180,21 +180,21 @@ async function* decode(work: Work, most = Number.POSITIVE_INFINITY): AsyncGenera
   const running = () => [...outputs.keys()].filter((slot) => goesOn(outputs[slot]!));
   for (let live = running(); live.length > 0; live = running()) {
     clock.start();
-    let logits: Float32Array[];
+    let rows: LogitRow[];
     if (outputs.length === 1) {
-      logits = [await session.prefill(window(), signal)];
+      rows = [await session.prefill(window(), signal)];
     } else if (outputs[0]!.ids.length === 0) {
       const first = await session.prefill(prompt, signal);
       const moves = live.slice(1).map((slot) => ({ from: 0, to: slot }));
       await session.copySlots(moves, signal);
-      logits = live.map(() => first);
+      rows = live.map(() => first);
     } else {
       const last = live.map((slot) => ({ slot, token: outputs[slot]!.ids.at(-1)! }));
-      logits = await session.decode(last, signal);
+      rows = await session.decode(last, signal);
     }
     const tokens = live.map((slot, i) => {
-      const id = sample(logits[i]!, settings, { prompt, generated: outputs[slot]!.ids }, slot);
-      return outputs[slot]!.push(scored(id, logits[i]!, topLogprobs, tokenizer));
+      const id = sample(rows[i]!, settings, { prompt, generated: outputs[slot]!.ids }, slot);
+      return outputs[slot]!.push(scored(id, rows[i]!, topLogprobs, tokenizer));
     });
     clock.stop(tokens.length);
     if (live[0] === 0) yield tokens[0]!;

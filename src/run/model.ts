@@ -173,7 +173,7 @@ export class Model extends Loaded<ModelConfig> implements LanguageModel {
     const wanted = (await tracePart()).positionsIn(positions, ids.length);
     const { vocabSize } = this.config;
     const data = new Float32Array(wanted.length * vocabSize);
-    const onLogits = (position: number, logits: Float32Array) => {
+    const onLogits = (position: number, { logits }: { logits: Float32Array }) => {
       for (const [i, at] of wanted.entries()) if (at === position) data.set(logits, i * vocabSize);
     };
     const set = new Set(wanted);

@@ -1,3 +1,4 @@
+import type { LogitRow } from '../plan/backend.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { logSumExp } from './log-sum-exp.ts';
 import type { Settings } from './options.ts';
@@ -69,14 +70,8 @@ export interface Scored {
   top?: TopToken[];
 }
 
-/** `total`: the logits' logSumExp, where it is known. */
-export function scored(
-  id: number,
-  logits: Float32Array,
-  topLogprobs: number,
-  tokenizer: Tokenizer,
-  total = logSumExp(logits),
-): Scored {
+export function scored(id: number, row: LogitRow, topLogprobs: number, tokenizer: Tokenizer): Scored {
+  const { logits, total = logSumExp(logits) } = row;
   const logprob = logits[id]! - total;
   if (topLogprobs === 0) return { id, logprob };
   const named = (other: number) => ({ id: other, text: tokenizer.token(other), logprob: logits[other]! - total });

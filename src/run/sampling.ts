@@ -1,3 +1,4 @@
+import type { LogitRow } from '../plan/backend.ts';
 import { badOption, type VitrineError } from '../plan/error.ts';
 import { type Candidates, candidatesOf, draw, leading, minP, topP, typicalP } from './candidates.ts';
 import { checkOptions, isIdList, refuse } from './check.ts';
@@ -18,6 +19,8 @@ export interface SamplingStage {
   /** What it leaves. Before temperature the probabilities are the logits' softmax. */
   candidates: Candidates;
 }
+
+type Filtered = Omit<SamplingStage, 'logits'>;
 
 /**
  * What sampling would draw from: probabilities [vocabSize], zero for what the options exclude; at temperature 0 (the
@@ -86,22 +89,23 @@ function* stagesOf(raw: Float32Array, scores: ArrayLike<number>, settings: Setti
 }
 
 /** The next token's id. `sequence` numbers those generated together, each with random numbers of its own. */
-export function sample(logits: Float32Array, settings: Settings, history: History, sequence: number): number {
+export function sample({ logits, best }: LogitRow, settings: Settings, history: History, sequence: number): number {
   const scores = processLogits(logits, settings, history);
-  if (settings.temperature === 0) return greedy(scores);
-  return draw(filtered(scores, settings), uniform(settings.seed, history.generated.length, sequence));
+  const max = scores === logits ? (best ?? greedy(scores)) : greedy(scores);
+  if (settings.temperature === 0) return max;
+  return draw(filtered(scores, settings, max), uniform(settings.seed, history.generated.length, sequence));
 }
 
 /** What all filters leave. */
-function filtered(scores: ArrayLike<number>, settings: Settings): Candidates {
+function filtered(scores: ArrayLike<number>, settings: Settings, best = greedy(scores)): Candidates {
   let left: Candidates | undefined;
-  for (const { candidates } of filters(scores, settings)) left = candidates;
+  for (const { candidates } of filters(scores, settings, best)) left = candidates;
   return left!;
 }
 
 /** Temperature with top-k, then the other filters that are on, each on what the one before left. */
-function* filters(scores: ArrayLike<number>, settings: Settings): Generator<Omit<SamplingStage, 'logits'>> {
-  let left = candidatesOf(scores, scores[greedy(scores)]!, settings.temperature, settings.topK);
+function* filters(scores: ArrayLike<number>, settings: Settings, best = greedy(scores)): Generator<Filtered> {
+  let left = candidatesOf(scores, scores[best]!, settings.temperature, settings.topK);
   yield { name: settings.topK > 0 ? 'topK' : 'temperature', candidates: left };
   if (settings.topP < 1) yield { name: 'topP', candidates: (left = topP(left, settings.topP)) };
   if (settings.minP > 0) yield { name: 'minP', candidates: (left = minP(left, settings.minP)) };

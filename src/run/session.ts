@@ -1,4 +1,4 @@
-import type { Drawn, DrawSettings, Program, ProgramSize, Row, RunResult } from '../plan/backend.ts';
+import type { Drawn, DrawSettings, LogitRow, Program, ProgramSize, Row, RunResult } from '../plan/backend.ts';
 import { badOption, VitrineError } from '../plan/error.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TokenScore } from '../plan/token-scores.ts';
@@ -15,7 +15,7 @@ export interface Reading {
   /** Ids to be judged by the logits of their positions, which then are not read. */
   target?: (position: number) => number;
   onScore?: (position: number, score: TokenScore) => void;
-  onLogits?: (position: number, logits: Float32Array<ArrayBuffer>) => void;
+  onLogits?: (position: number, row: LogitRow) => void;
   onRun?: (result: RunResult, rows: readonly Row[]) => void;
   signal: AbortSignal | undefined;
 }
@@ -122,24 +122,21 @@ export class Session extends Runner {
       const result = await this.run({ rows, logitRows, ...targets }, rest.signal);
       held.push(...rows.map((row) => row.token));
       rest.onRun?.(result, rows);
-      for (const [i, logits] of this.#rowsOf(result).entries()) rest.onLogits?.(wanted[i]!, logits);
+      for (const [i, row] of this.#rowsOf(result).entries()) rest.onLogits?.(wanted[i]!, row);
       for (const [i, score] of result.scores.entries()) rest.onScore?.(wanted[i]!, score);
     }
     rest.signal?.throwIfAborted();
   }
 
   /** `read` for the logits after the last id. */
-  async prefill(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    let logits = new Float32Array(0);
-    const onLogits = (_: number, row: Float32Array<ArrayBuffer>) => {
-      logits = row;
-    };
-    await this.read(ids, { from: ids.length - 1, onLogits, signal });
-    return logits;
+  async prefill(ids: readonly number[], signal?: AbortSignal): Promise<LogitRow> {
+    const rows: LogitRow[] = [];
+    await this.read(ids, { from: ids.length - 1, onLogits: (_, row) => rows.push(row), signal });
+    return rows[0]!;
   }
 
   /** One more token for each slot named; gives the logits after each. */
-  decode(tokens: readonly { slot: number; token: number }[], signal?: AbortSignal): Promise<Float32Array[]> {
+  decode(tokens: readonly { slot: number; token: number }[], signal?: AbortSignal): Promise<LogitRow[]> {
     const parts = tokens.map(({ slot, token }) => ({ slot, ids: [token], wants: true }));
     return this.advance(parts, signal);
   }
@@ -148,7 +145,7 @@ export class Session extends Runner {
   async advance(
     parts: readonly { slot: number; ids: readonly number[]; wants: boolean }[],
     signal?: AbortSignal,
-  ): Promise<Float32Array[]> {
+  ): Promise<LogitRow[]> {
     const rows: Row[] = [];
     const logitRows: number[] = [];
     for (const { slot, ids, wants } of parts) {
@@ -235,10 +232,12 @@ export class Session extends Runner {
     onRun?.(result, batch.rows);
   }
 
-  #rowsOf({ logits }: RunResult): Float32Array<ArrayBuffer>[] {
+  #rowsOf({ logits: all, totals }: RunResult): LogitRow[] {
     const { vocabSize } = this.plan;
-    const row = (_: unknown, r: number) => logits.subarray(r * vocabSize, (r + 1) * vocabSize);
-    return Array.from({ length: logits.length / vocabSize }, row) as Float32Array<ArrayBuffer>[];
+    return Array.from({ length: all.length / vocabSize }, (_, r) => {
+      const logits = all.subarray(r * vocabSize, (r + 1) * vocabSize) as Float32Array<ArrayBuffer>;
+      return { logits, ...totals?.[r] };
+    });
   }
 
   protected override async fill(program: Program, wanted: () => void): Promise<void> {
@@ -250,8 +249,7 @@ export class Session extends Runner {
       for (let start = 0; start < ids.length; start += this.size.rows) {
         wanted();
         const chunk = ids.slice(start, start + this.size.rows);
-        const rows = chunk.map((token, i) => this.#row(token, start + i, slot));
-        await program.run({ rows, logitRows: [] });
+        await program.run({ rows: chunk.map((token, i) => this.#row(token, start + i, slot)), logitRows: [] });
       }
     }
   }

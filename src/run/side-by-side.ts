@@ -1,3 +1,4 @@
+import type { LogitRow } from '../plan/backend.ts';
 import type { Plan } from '../plan/plan.ts';
 import { newTask } from '../plan/task.ts';
 import { untilAborted } from '../plan/until-aborted.ts';
@@ -17,7 +18,7 @@ interface Asked {
   /** What of them is not run yet. */
   ids: number[];
   isBegun: boolean;
-  resolve(logits: Float32Array): void;
+  resolve(row: LogitRow): void;
   reject(error: unknown): void;
 }
 
@@ -104,10 +105,9 @@ export class SharedRuns {
     this.#session.dispose();
   }
 
-  #advance(slot: number, ids: readonly number[]): Promise<Float32Array> {
+  #advance(slot: number, ids: readonly number[]): Promise<LogitRow> {
     return new Promise((resolve, reject) => {
-      const isBegun = this.#session.held[slot]!.length > 0;
-      this.#asked.push({ slot, ids: [...ids], isBegun, resolve, reject });
+      this.#asked.push({ slot, ids: [...ids], isBegun: this.#session.held[slot]!.length > 0, resolve, reject });
       void this.#run();
     });
   }
@@ -121,10 +121,10 @@ export class SharedRuns {
       if (this.#asked.length === 0) break;
       const parts = shares(this.#asked, this.#session.size.rows);
       try {
-        const logits = await this.#session.advance(
+        const rows = await this.#session.advance(
           parts.map(({ asked, ids, isLast }) => ({ slot: asked.slot, ids, wants: isLast })),
         );
-        for (const { asked, isLast } of parts) if (isLast) this.#drop(asked).resolve(logits.shift()!);
+        for (const { asked, isLast } of parts) if (isLast) this.#drop(asked).resolve(rows.shift()!);
       } catch (error) {
         for (const { asked } of parts) this.#drop(asked).reject(error);
       }
@@ -156,9 +156,9 @@ export async function* together({ tokenizer, prompt, settings, outputs, clock }:
   try {
     for (let ahead = [...prompt, ...output.ids]; !output.finishReason; ahead = [output.ids.at(-1)!]) {
       clock.start();
-      const logits = await lane.advance(ahead, settings.signal);
-      const id = sample(logits, settings, { prompt, generated: output.ids }, 0);
-      const token = output.push(scored(id, logits, settings.topLogprobs, tokenizer));
+      const row = await lane.advance(ahead, settings.signal);
+      const id = sample(row, settings, { prompt, generated: output.ids }, 0);
+      const token = output.push(scored(id, row, settings.topLogprobs, tokenizer));
       clock.stop(1);
       yield token;
     }

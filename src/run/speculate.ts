@@ -1,3 +1,4 @@
+import type { LogitRow } from '../plan/backend.ts';
 import { scored, type Token } from './output.ts';
 import { sample } from './sampling.ts';
 import type { Work } from './work.ts';
@@ -31,11 +32,11 @@ export async function* speculate(work: Work): AsyncGenerator<Token> {
     const text = [...prompt, ...output.ids];
     const most = Math.min(draft, engine.context - text.length, maxNewTokens - output.ids.length - 1);
     const drafted = draftOf(text, ngram, most);
-    const logits: Float32Array[] = [];
-    const onLogits = (_: number, row: Float32Array) => logits.push(row);
-    await session.read([...text, ...drafted], { from: text.length - 1, onLogits, signal });
+    const rows: LogitRow[] = [];
+    const reading = { from: text.length - 1, onLogits: (_: number, row: LogitRow) => rows.push(row), signal };
+    await session.read([...text, ...drafted], reading);
     const tokens: Token[] = [];
-    for (const [i, row] of logits.entries()) {
+    for (const [i, row] of rows.entries()) {
       const id = sample(row, settings, { prompt, generated: output.ids }, 0);
       tokens.push(output.push(scored(id, row, topLogprobs, tokenizer)));
       if (output.finishReason || id !== drafted[i]) break;

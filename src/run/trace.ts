@@ -61,7 +61,7 @@ export async function trace(engine: Engine, ids: number[], options: TraceOptions
     await session.read(ids, {
       from: 0,
       wants: (position) => wanted.includes(position),
-      onLogits: (position, row) => {
+      onLogits: (position, { logits: row }) => {
         for (const [i, at] of wanted.entries()) if (at === position) logits.data.set(row, i * plan.vocabSize);
       },
       onRun: (result, rows) => {

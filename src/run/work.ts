@@ -1,3 +1,4 @@
+import type { LogitRow } from '../plan/backend.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Engine } from './engine.ts';
 import type { SourceText } from './memory.ts';
@@ -8,7 +9,7 @@ import type { Session } from './session.ts';
 /** A text's place in runs that it shares with others. */
 export interface Lane {
   /** The logits after some more ids. */
-  advance(ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array>;
+  advance(ids: readonly number[], signal: AbortSignal | undefined): Promise<LogitRow>;
   leave(): void;
 }
 

@@ -42,7 +42,7 @@ export class WasmMemory {
     if (fit) {
       fit.at += size;
       fit.bytes -= size;
-      this.bytes(at, size).fill(0);
+      new Float64Array(this.memory.buffer, at, size / 8).fill(0); // bytes of shared memory are filled one by one
     } else {
       this.#growTo(at + size, bytes, what);
       this.#end = at + size;

@@ -1,5 +1,5 @@
 import { applyEdits } from '../plan/apply-edits.ts';
-import type { Batch, Program, ProgramSize, RunResult } from '../plan/backend.ts';
+import type { Batch, LogitRow, Program, ProgramSize, RunResult } from '../plan/backend.ts';
 import { badCheckpoint, VitrineError } from '../plan/error.ts';
 import { strideOf } from '../plan/formats.ts';
 import type { Rule } from '../plan/fuse.ts';
@@ -20,7 +20,7 @@ import { type Profile, profileOf } from '../plan/profile.ts';
 import { BATCH_WORDS, placesIn, ROW_WORDS, sizesOf, writeRows } from '../plan/rows.ts';
 import { tokenScores } from '../plan/token-scores.ts';
 import { layout } from './binary.ts';
-import { type Lowering, placeBytes, type Runnable, type SourceMemory, STEP_BYTES, writeSteps } from './lower.ts';
+import { type Lowering, placeBytes, type Runnable, type SourceMemory, STEP_BYTES, write, writeSteps } from './lower.ts';
 import type { Machine } from './machine.ts';
 import type { ProgramMemory, WasmMemory } from './memory.ts';
 import { selectedEarly } from './select-early.ts';
@@ -29,7 +29,7 @@ import type { WasmWeight } from './weights.ts';
 type Home = Omit<Machine, 'memory'> & { memory: ProgramMemory };
 
 /** Batches of up to so many rows are as decoding is: the weights are read row by row. */
-const { ADJOINT_BYTES, ATTENTION_ROWS, FEW_ROWS, TILE_BYTES } = layout;
+const { ADJOINT_BYTES, ATTENTION_ROWS, FEW_ROWS, Op, TILE_BYTES } = layout;
 
 /** A normed row that others read too is made once, not in each product; no kernel here makes both halves of a gated layer together. */
 const rules = allRules.filter((rule) => ![sharedNormLinear, gatedLinear].includes(rule));
@@ -66,6 +66,7 @@ export class WasmProgram implements Program {
   readonly #encoderBackward: StepList | undefined;
   readonly #adjoints: Adjoints | undefined;
   readonly #labels: number;
+  readonly #totals: number;
   /** Which part of the cache each slot has: when beams change places, nothing is copied. */
   readonly #partOf: number[];
   #machine: Home | undefined;
@@ -96,6 +97,7 @@ export class WasmProgram implements Program {
         this.#sources.set(name, this.#sources.get(sharing?.get(name) ?? '') ?? this.#memoryOf(name, source));
       }
       this.#labels = adjoints ? this.#allocate(4 * (1 + size.logitRows), 'The labels') : 0;
+      this.#totals = this.#allocate(16 * size.logitRows, 'The totals');
       this.#batch = this.#allocate(4 * (BATCH_WORDS + most * ROW_WORDS), 'The batch');
       const bytes = this.#scratchBytes(most);
       this.#scratch = { at: this.#allocate(bytes * machine.threads, 'The scratch memory'), bytes };
@@ -139,6 +141,7 @@ export class WasmProgram implements Program {
     const made = [...this.#capture].filter((name) => tensors.has(name));
     return {
       logits: batch.targets ? new Float32Array(0) : logits,
+      ...(!this.#adjoints && { totals: this.#totalsOf(sizes.logitRows) }),
       scores: batch.targets ? tokenScores(logits, batch.targets) : [],
       captured: new Map(made.map((name) => [name, this.#read(name, tensors, sizes)])),
       sizes,
@@ -289,7 +292,19 @@ export class WasmProgram implements Program {
       while (i < steps.length && runs(steps[i]!)) i++;
       stretches.push(writeSteps(steps.slice(first, i) as Runnable[], lowering));
     }
-    return stretches;
+    const logits = tensors.get('logits');
+    if (logits === undefined || this.#adjoints) return stretches;
+    const total = { op: Op.totals, input: logits, width: this.#width('logits'), output: this.#totals };
+    return [...stretches, { steps: write('Step', [total], lowering), count: 1, counts: [] }];
+  }
+
+  /** What the last run has made of each row of logits. */
+  #totalsOf(rows: number): Omit<LogitRow, 'logits'>[] {
+    return Array.from({ length: rows }, (_, r) => {
+      const [largest, sum, best] = this.#running().memory.floats(this.#totals + 16 * r, 3);
+      const total = largest! + Math.log(sum!);
+      return Number.isFinite(total) ? { total, best: best! } : {};
+    });
   }
 
   #weight(name: string): WasmWeight {

@@ -1,4 +1,4 @@
-import { exponentials, keyRow, loadQuery, mix, mostKeys, outputAt, scores, seen, taken } from './attention';
+import { rowExponentials, keyRow, loadQuery, mix, mostKeys, outputAt, scores, seen, taken } from './attention';
 import { activate } from './activation';
 import { storeLanes } from './linear';
 import { loadAngles } from './rows';
@@ -311,10 +311,8 @@ export function crossEntropy(s: Step, batch: Batch): void {
     const y = rowAt(s.output, r, s.width);
     const at = (<usize>load<f32>(s.tables + ((<usize>(r + 1)) << 2))) << 2;
     const wanted = load<f32>(x + at);
-    for (let i = s.width; i < ((s.width + 3) & ~3); i++) store<f32>(x + ((<usize>i) << 2), -Infinity);
-    const total = exponentials(x, s.width, y);
+    const total = rowExponentials(x, s.width, y);
     store<f32>(rowAt(s.second, r, 1), logarithm(total) + taken - wanted);
-    for (let i = s.width; i < ((s.width + 3) & ~3); i++) store<f32>(x + ((<usize>i) << 2), 0);
     const factor = f32x4.splat(scale / total);
     const bytes = (<usize>s.width) << 2;
     for (let i: usize = 0; i < bytes; i += 16) v128.store(y + i, f32x4.mul(v128.load(y + i), factor));

@@ -1,6 +1,6 @@
 import { storeLanes } from './linear';
 import { asFloats } from './kv';
-import { exp4, largest, madd, sum, sums } from './simd';
+import { exp4, largest, madd, sums } from './simd';
 import { Batch, countOf, firstOf, headStride, keysAt, panelOf, placeOf, Row, rowAt, rowOf, Step } from './step';
 import { nextPiece } from './threads';
 
@@ -48,20 +48,42 @@ export function scores(s: Step, q: usize, keys: usize, count: i32, output: usize
 /** The maximum that `exponentials` took off last. */
 export let taken: f32 = 0;
 
-/** output = e^(x - max x) over `count` values, which fill whole vectors with -Infinity; gives their sum. */
+/** output, if there is one, = e^(x - max x) over `count` values, which fill whole vectors with -Infinity; gives their sum. */
 export function exponentials(x: usize, count: i32, output: usize): f32 {
   const bytes = (<usize>count) << 2;
   let most = f32x4.splat(-Infinity);
   for (let i: usize = 0; i < bytes; i += 16) most = f32x4.max(most, v128.load(x + i));
   taken = largest(most);
   const top = f32x4.splat(taken);
-  let total = f32x4.splat(0);
+  let total = f64x2.splat(0); // of a vocabulary's words what is least counts too
   for (let i: usize = 0; i < bytes; i += 16) {
     const e = exp4(f32x4.sub(v128.load(x + i), top));
-    total = f32x4.add(total, e);
-    v128.store(output + i, e);
+    const last = v128.shuffle<f64>(e, e, 1, 1);
+    total = f64x2.add(total, f64x2.add(f64x2.promote_low_f32x4(e), f64x2.promote_low_f32x4(last)));
+    if (output) v128.store(output + i, e);
   }
-  return sum(total);
+  return <f32>(f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1));
+}
+
+/** The same of a row of a tensor, which has zeros behind its values. */
+export function rowExponentials(x: usize, width: i32, output: usize): f32 {
+  fillMasked(x, width, (width + 3) & ~3);
+  const total = exponentials(x, width, output);
+  memory.fill(x + ((<usize>width) << 2), 0, (-width & 3) << 2);
+  return total;
+}
+
+/** Of each row of logits its largest, the sum of e^(x - largest), and the first place that has the largest: four floats a row. */
+export function totals(s: Step, batch: Batch): void {
+  for (let r = nextPiece(batch.logitRows); r >= 0; r = nextPiece(batch.logitRows)) {
+    const x = rowAt(s.input, r, s.width);
+    const to = s.output + ((<usize>r) << 4);
+    store<f32>(to, rowExponentials(x, s.width, 0), 4);
+    store<f32>(to, taken);
+    let at = x;
+    while (load<f32>(at) < taken) at += 4;
+    store<f32>(to, <f32>((at - x) >> 2), 8);
+  }
 }
 
 function fillMasked(x: usize, from: i32, to: i32): void {

@@ -12,7 +12,7 @@ import {
   selectBack,
   softmaxBack,
 } from './adjoint-rows';
-import { attentionMix, attentionScores, maskedSoftmax } from './attention';
+import { attentionMix, attentionScores, maskedSoftmax, totals } from './attention';
 import { attention } from './attention-block';
 import {
   hasI8Products,
@@ -143,6 +143,8 @@ function perform(s: Step, batch: Batch, scratch: usize): void {
       return attention(s, batch, scratch);
     case Op.activation:
       return activation(s, batch);
+    case Op.totals:
+      return totals(s, batch);
     case Op.linearBack:
       return linearBack(s, batch, scratch);
     case Op.linearWeight:

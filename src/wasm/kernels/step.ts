@@ -35,6 +35,7 @@ export enum Op {
   attentionMix,
   attention,
   activation,
+  totals,
   linearBack,
   linearWeight,
   activationBack,
