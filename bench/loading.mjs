@@ -4,11 +4,15 @@
 // fetching, hashing and storing these bytes as plainly as can be. visits: a first and a second visit beside transformers.js with the same
 // weights: time to the first token, bytes downloaded, peak memory. Writes Markdown. The model files are those that `npm run bench` makes.
 // beside: another build's dist/ inside the project's folder, in turns with this one.
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright';
 import { chromiumFlags, findBrowser } from '../scripts/browser.mjs';
@@ -60,40 +64,58 @@ async function openWire(folder = root) {
   return wire;
 }
 
-/** The largest resident set of a page's process in bytes, as Linux counts it, and the seconds of processor time that pages took. */
-async function costOf(context) {
-  const session = await context.browser().newBrowserCDPSession();
+/** The largest resident set of a browser's pages in bytes, as Linux counts it, and the seconds of processor time that they took. */
+async function costOf(address) {
+  const browser = await chromium.connectOverCDP(address);
+  const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   const pages = processInfo.filter(({ type }) => type === 'renderer');
   const peaks = pages.map(
     async ({ id }) => Number(/VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${id}/status`, 'utf8'))?.[1]) * 1024,
   );
-  return {
+  const cost = {
     peak: Math.max(...(await Promise.all(peaks))),
     worked: pages.reduce((sum, { cpuTime }) => sum + cpuTime, 0),
   };
+  await session.send('Browser.close').catch(() => {}); // as a visitor does, so that the profile keeps what it has
+  return cost;
 }
 
-/** One job of the worker with a profile, from the page that is there on. */
+/**
+ * One job of the worker with a profile, from the page that is there on, in a browser that no debugger looks into before it is done: Playwright's
+ * has each answer of less than 10 MB copied, which doubles what fetching in parts costs.
+ */
 async function visit(url, profile, job) {
-  const args = [...chromiumFlags];
-  const context = await chromium.launchPersistentContext(profile, { executablePath: await findBrowser(), args });
+  const teller = createHttpServer();
+  await new Promise((resolve) => teller.listen(0, 'localhost', resolve));
+  const told = new Promise((resolve) => {
+    teller.on('request', async (request, response) => {
+      const body = await text(request);
+      response.writeHead(204, { 'Access-Control-Allow-Origin': '*' }).end();
+      resolve(JSON.parse(body));
+    });
+  });
+  const asked = new URLSearchParams({ job: JSON.stringify(job), teller: `http://localhost:${teller.address().port}/` });
+  const flags = [...chromiumFlags, '--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
+  const browser = spawn(await findBrowser(), [...flags, `${url}bench/loading.html?${asked}`], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const gone = new Promise((resolve) => browser.on('exit', resolve));
+  const address = new Promise((resolve) => {
+    createInterface(browser.stderr).on('line', (line) => {
+      const found = /ws:\S+/.exec(line);
+      if (found) resolve(found[0]);
+    });
+  });
   try {
-    const page = await context.newPage();
-    await page.goto(`${url}bench/row.html`);
-    const result = await page.evaluate(
-      (sent) =>
-        new Promise((resolve, reject) => {
-          const worker = new Worker('./loading-worker.mjs', { type: 'module' });
-          worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
-          worker.onerror = ({ message }) => reject(new Error(message || 'the worker did not start'));
-          worker.postMessage(sent);
-        }),
-      job,
-    );
-    return { ...result, ...(await costOf(context)) };
+    const result = await Promise.race([told, gone.then((code) => ({ error: `The browser ended (${code}).` }))]);
+    if (result.error) throw new Error(result.error);
+    const cost = await costOf(await address);
+    await gone;
+    return { ...result, ...cost };
   } finally {
-    await context.close();
+    browser.kill();
+    teller.close();
   }
 }
 
