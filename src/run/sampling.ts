@@ -153,7 +153,7 @@ export function processLogits(
   const rules = penalties || bans || forced.length > 0 || never.length > 0;
   if (!rules && s.logitBias.size === 0 && s.logitsProcessors.length === 0) return logits;
 
-  const scores = Float64Array.from(logits);
+  const scores = new Float64Array(logits); // `from` takes three times as long
   if (total !== 0) for (let id = 0; id < scores.length; id++) scores[id] = Math.fround(scores[id]! - total);
   for (const [id, bias] of s.logitBias) scores[id]! += bias;
   const text = [...prompt, ...generated];
