@@ -40,7 +40,7 @@ function sum(tables: readonly GpuEmbedTable[], output: string, add: boolean, { b
     },
     bindings: {
       ...{ 0: batch, 1: part.values, 2: part.scales },
-      ...{ 3: bound(second, part), 4: bound(third, part), 5: tensor(output).buffer },
+      ...{ 3: bound(second, part), 4: bound(third ?? second, part), 5: tensor(output).buffer },
     },
     workgroups: ({ rows }) => [ceilDiv(weight.stride / 16, 64), rows],
   }));
