@@ -1,4 +1,4 @@
-import { rowExponentials, keyRow, loadQuery, mix, mostKeys, outputAt, scores, seen, taken } from './attention';
+import { keyRow, loadQuery, mix, mostKeys, outputAt, rowExponentials, scores, seen, taken } from './attention';
 import { activate } from './activation';
 import { storeLanes } from './linear';
 import { loadAngles } from './rows';
